@@ -1,0 +1,105 @@
+//! Our own share of a turn: what is left when model, vector search's embedding and the disk's flush are taken away.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::client::Client;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::protocol::{ClientMessage, ServerMessage};
+use crate::server::Server;
+
+/// Milliseconds of one part of a turn.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Share {
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+}
+
+/// Turns measured one after another over a real socket, with the scripted engine.
+#[derive(Clone, Debug, Serialize)]
+pub struct TurnReport {
+    pub turns: usize,
+    /// From sending the message to the last frame of its answer.
+    pub total: Share,
+    /// Waiting for the disk: the message and the answer, one flush each.
+    pub disk: Share,
+    /// Embedding of the question.
+    pub embedding: Share,
+    /// Search of a small index; its growth is the retrieval benchmark's matter.
+    pub search: Share,
+    /// The rest: sockets, JSON, session, prompt, gate, tasks. The client's own work is in it.
+    pub own: Share,
+}
+
+/// Runs `turns` turns against a server of its own in `directory`.
+///
+/// # Errors
+/// When the server can't be started or a turn fails.
+pub async fn run(
+    config: &Config,
+    directory: &Path,
+    turns: usize,
+    progress: &dyn Fn(usize),
+) -> anyhow::Result<TurnReport> {
+    let config = super::scratch_config(config, directory)?;
+    let server = Server::start(config.clone(), Clock::system()).await?;
+    server.ingest(&config, &|_| {}).await?;
+    let metrics = server.metrics();
+    let mut client = Client::connect(server.addr).await?;
+    client.hello(&config.sites.first().context("a site")?.id).await?;
+    let (mut total, mut disk, mut embedding, mut search, mut own) = (vec![], vec![], vec![], vec![], vec![]);
+    for i in 0..turns + turns / 10 {
+        let before = [&metrics.disk_us, &metrics.embedding_us, &metrics.search_us].map(|counter| counter.get());
+        let since = Instant::now();
+        client
+            .send(&ClientMessage::Message {
+                id: format!("m{i}"),
+                text: "What does shipping within Ireland cost?".into(),
+            })
+            .await?;
+        loop {
+            match client.next().await? {
+                ServerMessage::AnswerDone { .. } => break,
+                ServerMessage::Error { code, message, .. } => anyhow::bail!("{code:?}: {message}"),
+                _ => {}
+            }
+        }
+        let took = since.elapsed().as_secs_f64() * 1_000.0;
+        let after = [&metrics.disk_us, &metrics.embedding_us, &metrics.search_us].map(|counter| counter.get());
+        // The first tenth warms up.
+        if i < turns / 10 {
+            continue;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "microseconds of one turn")]
+        let [on_disk, on_embedding, on_search] = std::array::from_fn(|part| {
+            after.get(part).zip(before.get(part)).map_or(0.0, |(a, b)| (a - b) as f64 / 1_000.0)
+        });
+        total.push(took);
+        disk.push(on_disk);
+        embedding.push(on_embedding);
+        search.push(on_search);
+        own.push(took - on_disk - on_embedding - on_search);
+        progress(total.len());
+    }
+    server.stop().await?;
+    Ok(TurnReport {
+        turns,
+        total: share(total),
+        disk: share(disk),
+        embedding: share(embedding),
+        search: share(search),
+        own: share(own),
+    })
+}
+
+fn share(mut values: Vec<f64>) -> Share {
+    values.sort_by(f64::total_cmp);
+    let at = |quantile: usize| {
+        values.get((values.len() * quantile / 100).min(values.len().saturating_sub(1))).copied().unwrap_or(0.0)
+    };
+    Share { p50_ms: at(50), p99_ms: at(99) }
+}

@@ -1,0 +1,220 @@
+//! `frontdesk bench`: the measurements as tables, or as JSON.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::bench::{retrieval, sockets, store, turn};
+use crate::config::Config;
+use crate::retrieval::embedder::Embedder;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  frontdesk bench store
+  frontdesk bench sockets --count 10000        needs `ulimit -n 21000`
+  frontdesk bench turn --json
+  frontdesk bench retrieval --articles articles.jsonl --questions questions.jsonl
+
+Measure a release build on an otherwise idle machine. Everything is made in a scratch directory and removed.")]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    what: What,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Where the scratch directory is made; the disk that is measured is the one it is on.
+    #[arg(long, global = true, default_value = ".")]
+    directory: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Our own share of a turn, without embedding, model and disk.
+    Turn {
+        #[arg(long, default_value_t = 500)]
+        count: usize,
+    },
+    /// Memory per idle socket, from outside the process.
+    Sockets {
+        #[arg(long, default_value_t = 10_000)]
+        count: usize,
+    },
+    /// Acknowledged messages per second, against a plain file with fsync.
+    Store {
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
+    /// Search over growing indexes, with the question's embedding.
+    Retrieval {
+        /// JSON Lines of texts to make passages of (`title`, `text`).
+        #[arg(long)]
+        articles: PathBuf,
+        /// JSON Lines of questions (`question`).
+        #[arg(long)]
+        questions: Option<PathBuf>,
+        #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
+        sizes: Vec<usize>,
+    },
+}
+
+pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<ExitCode> {
+    let scratch = Scratch::new(&args.directory)?;
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len}, {elapsed}") {
+        bar.set_style(style);
+    }
+    let show = |done: usize| bar.set_position(done as u64);
+    match args.what {
+        What::Turn { count } => {
+            bar.set_length(count as u64);
+            let report = turn::run(config, &scratch.0, count, &show).await?;
+            bar.finish_and_clear();
+            let rows = [
+                ("whole turn", report.total),
+                ("disk", report.disk),
+                ("embedding", report.embedding),
+                ("search", report.search),
+                ("own share", report.own),
+            ];
+            let rows = rows
+                .map(|(name, share)| vec![name.into(), format!("{:.3}", share.p50_ms), format!("{:.3}", share.p99_ms)]);
+            print(&report, args.json, &["part", "p50 ms", "p99 ms"], rows)
+        }
+        What::Sockets { count } => {
+            bar.set_length(count as u64);
+            let report = sockets::run(config, &scratch.0, count, &show).await?;
+            bar.finish_and_clear();
+            let row = vec![
+                report.sockets.to_string(),
+                report.before_kib.to_string(),
+                report.after_kib.to_string(),
+                format!("{:.2}", report.kib_per_socket),
+            ];
+            print(&report, args.json, &["idle sockets", "before KiB", "after KiB", "KiB a socket"], [row])
+        }
+        What::Store { rounds } => {
+            let options = store::StoreBench { directory: scratch.0.clone(), rounds, ..store::StoreBench::default() };
+            let report = tokio::task::block_in_place(|| {
+                store::run(&options, |progress| {
+                    bar.set_length(progress.total);
+                    bar.set_position(progress.done);
+                })
+            })?;
+            bar.finish_and_clear();
+            let rows: Vec<_> = report
+                .rows
+                .iter()
+                .map(|row| {
+                    vec![
+                        row.in_flight.to_string(),
+                        format!("{:.0}", row.acknowledged),
+                        format!("{:.2}", row.p50_us / 1_000.0),
+                        format!("{:.2}", row.p99_us / 1_000.0),
+                        format!("{:.0}", row.file_single),
+                        format!("{:.0}", row.file_grouped),
+                        format!("{:.2}", row.ratio_single),
+                        format!("{:.2}", row.ratio_grouped),
+                    ]
+                })
+                .collect();
+            let header = [
+                "in flight",
+                "acked/s",
+                "p50 ms",
+                "p99 ms",
+                "file, one by one/s",
+                "file, same groups/s",
+                "× one by one",
+                "× same groups",
+            ];
+            print(&report, args.json, &header, rows)
+        }
+        What::Retrieval { articles, questions, sizes } => {
+            let embedder = Embedder::load(&config.embedder)?;
+            let runtime = tokio::runtime::Handle::current();
+            let embed = |text: &str| Ok(runtime.block_on(embedder.embed_query(text.to_owned()))?);
+            let options = retrieval::RetrievalOptions {
+                questions,
+                sizes,
+                embed: Some(&embed),
+                ..retrieval::RetrievalOptions::new(articles)
+            };
+            let report = retrieval::run(&options, &mut |step, done, total| {
+                bar.set_message(step.to_owned());
+                bar.set_length(total as u64);
+                bar.set_position(done as u64);
+            })
+            .await?;
+            bar.finish_and_clear();
+            let rows: Vec<_> = report
+                .sizes
+                .iter()
+                .map(|size| {
+                    vec![
+                        size.passages.to_string(),
+                        format!("{:.1}", size.embed_ms.p50),
+                        format!("{:.1}", size.search_ms.p50),
+                        format!("{:.1}", size.search_ms.p95),
+                        format!("{:.1}", size.total_ms.p50),
+                        format!("{:.1}", size.total_ms.p95),
+                        format!("{:.0}", size.disk_mib),
+                    ]
+                })
+                .collect();
+            let header = [
+                "passages",
+                "embed p50 ms",
+                "search p50 ms",
+                "search p95 ms",
+                "both p50 ms",
+                "both p95 ms",
+                "disk MiB",
+            ];
+            print(&report, args.json, &header, rows)
+        }
+    }
+}
+
+fn print<const N: usize>(
+    report: &impl Serialize,
+    json: bool,
+    header: &[&str; N],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> anyhow::Result<ExitCode> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(report)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!("{table}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A directory that goes when the measurement ends.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(base: &std::path::Path) -> anyhow::Result<Self> {
+        let path = base.join(format!("frontdesk-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&path).with_context(|| format!("can't write in {}", base.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

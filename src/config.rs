@@ -1,0 +1,251 @@
+//! `config.toml`: every section is owned by its module and gathered here. Environment variables win over the file
+//! (`FRONTDESK_SERVER_BIND=0.0.0.0:80` for `bind` in `[server]`), an unknown key is an error that names the nearest known one.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::http::auth::{AuthConfig, Site};
+use crate::llm::LlmConfig;
+use crate::retrieval::KnowledgeConfig;
+use crate::retrieval::embedder::EmbedderConfig;
+use crate::server::ServerConfig;
+use crate::session::SessionsConfig;
+use crate::signals::SignalsConfig;
+use crate::store::StoreConfig;
+use crate::telemetry::LogConfig;
+use crate::turn::AnswersConfig;
+
+/// All options. Relative paths count from the directory of the file they stand in.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub server: ServerConfig,
+    pub auth: AuthConfig,
+    pub sessions: SessionsConfig,
+    pub store: StoreConfig,
+    pub knowledge: KnowledgeConfig,
+    pub embedder: EmbedderConfig,
+    pub llm: LlmConfig,
+    pub answers: AnswersConfig,
+    pub signals: SignalsConfig,
+    pub log: LogConfig,
+    /// The brands or shops that this server serves; the first one is the default of the command line.
+    pub sites: Vec<Site>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: ServerConfig::default(),
+            auth: AuthConfig::default(),
+            sessions: SessionsConfig::default(),
+            store: StoreConfig::default(),
+            knowledge: KnowledgeConfig::default(),
+            embedder: EmbedderConfig::default(),
+            llm: LlmConfig::default(),
+            answers: AnswersConfig::default(),
+            signals: SignalsConfig::default(),
+            log: LogConfig::default(),
+            sites: vec![Site::default()],
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file and the environment.
+    ///
+    /// # Errors
+    /// When the file can't be read, isn't TOML, or has an unknown key or a value of the wrong kind; the text says where.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("can't read the configuration {}; name another with --config", path.display()))?;
+        let base = path.parent().filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self::parse(&text, std::env::vars())
+            .with_context(|| format!("in the configuration {}", path.display()))
+            .map(|config| config.rebased(base))
+    }
+
+    /// Reads options from TOML text and environment variables.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
+        let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| explain(&error))?;
+        let defaults = toml::Table::try_from(Self::default()).context("the default configuration")?;
+        for (name, value) in environment {
+            set_from_environment(&mut table, &defaults, &name, &value)?;
+        }
+        // The text by itself first: its errors have line numbers.
+        toml::from_str::<Self>(text).map_err(|error| explain(&error))?;
+        let config: Self = table.try_into().map_err(|error: toml::de::Error| explain(&error))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The site with this id.
+    #[must_use]
+    pub fn site(&self, id: &str) -> Option<&Site> {
+        self.sites.iter().find(|site| site.id == id)
+    }
+
+    fn validate(&self) -> anyhow::Result<()> {
+        if self.sites.is_empty() {
+            bail!("there is no [[sites]] section; at least one site is needed");
+        }
+        for (i, site) in self.sites.iter().enumerate() {
+            let valid = !site.id.is_empty()
+                && site.id.len() <= 32
+                && site.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+            if !valid {
+                bail!("sites[{i}].id is {:?}; use 1 to 32 of a-z, 0-9, - and _", site.id);
+            }
+            if self.sites.iter().take(i).any(|other| other.id == site.id) {
+                bail!("two sites have the id {:?}", site.id);
+            }
+            site.validate().with_context(|| format!("site {:?}", site.id))?;
+        }
+        if self.llm.parallel == 0 || self.llm.parallel > 256 {
+            bail!("llm.parallel is {}; it must be 1 to 256", self.llm.parallel);
+        }
+        if self.sessions.checkpoint_ms == 0 || self.sessions.checkpoint_ms > 250 {
+            bail!("sessions.checkpoint_ms is {}; it must be 1 to 250", self.sessions.checkpoint_ms);
+        }
+        Ok(())
+    }
+
+    fn rebased(mut self, base: &Path) -> Self {
+        let rebase = |path: &mut PathBuf| {
+            if path.is_relative() {
+                *path = base.join(&*path);
+            }
+        };
+        rebase(&mut self.store.path);
+        rebase(&mut self.knowledge.path);
+        rebase(&mut self.knowledge.index);
+        rebase(&mut self.embedder.model);
+        rebase(&mut self.answers.prompts);
+        for site in &mut self.sites {
+            if let Some(path) = &mut site.knowledge {
+                rebase(path);
+            }
+        }
+        if self.llm.engine == "llama" {
+            let mut model = PathBuf::from(&self.llm.model);
+            rebase(&mut model);
+            self.llm.model = model.to_string_lossy().into_owned();
+        }
+        self
+    }
+}
+
+/// Applies one environment variable, if it names an option.
+fn set_from_environment(
+    table: &mut toml::Table,
+    defaults: &toml::Table,
+    name: &str,
+    value: &str,
+) -> anyhow::Result<()> {
+    let Some(rest) = name.strip_prefix("FRONTDESK_") else { return Ok(()) };
+    let rest = rest.to_ascii_lowercase();
+    let Some((section, key)) = rest.split_once('_') else { return Ok(()) };
+    let Some(toml::Value::Table(known)) = defaults.get(section) else { return Ok(()) };
+    let Some(default) = known.get(key) else {
+        bail!("the environment variable {name} names no option of [{section}]{}", suggestion(key, known.keys()));
+    };
+    let parsed = match default {
+        toml::Value::Integer(_) => value.parse().map(toml::Value::Integer).ok(),
+        toml::Value::Float(_) => value.parse().map(toml::Value::Float).ok(),
+        toml::Value::Boolean(_) => value.parse().map(toml::Value::Boolean).ok(),
+        toml::Value::Array(_) => Some(toml::Value::Array(
+            value
+                .split(',')
+                .filter(|item| !item.is_empty())
+                .map(|item| toml::Value::String(item.trim().into()))
+                .collect(),
+        )),
+        _ => Some(toml::Value::String(value.into())),
+    };
+    let Some(parsed) = parsed else {
+        bail!("the environment variable {name} is {value:?}, but {section}.{key} takes a {}", default.type_str());
+    };
+    let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    if let toml::Value::Table(section) = section {
+        section.insert(key.to_owned(), parsed);
+    }
+    Ok(())
+}
+
+/// Adds the nearest known key to an error about an unknown one.
+fn explain(error: &toml::de::Error) -> anyhow::Error {
+    let text = error.to_string();
+    let nearest = text.split_once("unknown field `").and_then(|(_, rest)| {
+        let (unknown, expected) = rest.split_once('`')?;
+        let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+        Some(suggestion(unknown, known))
+    });
+    anyhow::anyhow!("{}{}", text.trim_end(), nearest.unwrap_or_default())
+}
+
+fn suggestion(unknown: &str, known: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    known
+        .into_iter()
+        .map(|key| (strsim::jaro_winkler(unknown, key.as_ref()), key.as_ref().to_owned()))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or_else(String::new, |(_, key)| format!("; did you mean `{key}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, environment: &[(&str, &str)], expected: &str) {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let error = Config::parse(text, environment).unwrap_err();
+        assert!(format!("{error:#}").contains(expected), "{error:#}");
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        check("[server]\nbindd = \"x\"", &[], "did you mean `bind`?");
+        check("[servr]", &[], "did you mean `server`?");
+        check("[llm]\nparallel = 0", &[], "must be 1 to 256");
+        check("[llm]\nparallel = \"many\"", &[], "parallel");
+        check("sites = []", &[], "no [[sites]]");
+        check("[[sites]]\nid = \"A b\"", &[], "use 1 to 32");
+        check("", &[("FRONTDESK_LLM_PARALEL", "3")], "did you mean `parallel`?");
+        check("", &[("FRONTDESK_LLM_PARALLEL", "many")], "takes a integer");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let environment =
+            [("FRONTDESK_LLM_PARALLEL".to_owned(), "3".to_owned()), ("FRONTDESK_CACHE".to_owned(), "x".to_owned())];
+        assert_eq!(Config::parse("[llm]\nparallel = 2", environment).unwrap().llm.parallel, 3);
+    }
+
+    #[test]
+    fn the_file_in_the_repository_names_every_option_with_its_default() {
+        let text = include_str!("../config.toml");
+        let given: toml::Table = text.parse().unwrap();
+        let mut defaults = toml::Table::try_from(Config::default()).unwrap();
+        defaults.remove("sites");
+        for (section, options) in &defaults {
+            for (key, default) in options.as_table().unwrap() {
+                let stands = given
+                    .get(section)
+                    .and_then(|s| s.get(key))
+                    .unwrap_or_else(|| panic!("{section}.{key} is not in config.toml"));
+                // Options of 32 bits print as the nearest 64-bit number.
+                let alike = match (stands, default) {
+                    (toml::Value::Float(a), toml::Value::Float(b)) => (a - b).abs() < 1e-6,
+                    (a, b) => a == b,
+                };
+                assert!(alike, "{section}.{key} is {stands} in config.toml but {default} by default");
+            }
+        }
+        Config::parse(text, []).unwrap();
+    }
+}

@@ -1,0 +1,104 @@
+//! The edge: axum, and what goes in and out over it. Session logic never sees a type of this module's wire formats.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderMap, header};
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+
+use crate::http::auth::{Keys, Site, Visitors};
+use crate::lifecycle::Tasks;
+use crate::server::ServerConfig;
+use crate::session::registry::Registry;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use crate::turn::Spine;
+use crate::turn::gate::TurnGate;
+
+pub mod admin;
+pub mod auth;
+pub mod chat;
+pub mod error;
+pub mod openai;
+pub mod page;
+pub mod stream;
+
+/// Largest request body of the public listener.
+const MAX_BODY: usize = 256 * 1024;
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// See [`App`].
+pub struct Inner {
+    pub config: ServerConfig,
+    pub registry: Registry,
+    pub spine: Spine,
+    pub gate: TurnGate,
+    pub store: Store,
+    pub visitors: Visitors,
+    pub keys: Keys,
+    pub sites: Vec<Arc<Site>>,
+    /// Origins under which this server serves its own page.
+    pub own_origins: Vec<String>,
+    pub metrics: Metrics,
+    pub tasks: Tasks,
+    pub sockets: Arc<Semaphore>,
+    pub answer_timeout: std::time::Duration,
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    #[must_use]
+    pub fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    fn site(&self, id: &str) -> Option<&Arc<Site>> {
+        self.sites.iter().find(|site| site.id == id)
+    }
+}
+
+/// What visitors and integrators reach.
+pub fn public(app: App) -> Router {
+    Router::new()
+        .route("/", get(page::index))
+        .route("/page.css", get(page::style))
+        .route("/page.js", get(page::script))
+        .route("/v1/chat", get(chat::upgrade))
+        .route("/v1/chat/messages", post(stream::message).options(stream::preflight))
+        .route("/v1/chat/completions", post(openai::completions))
+        .route("/v1/models", get(openai::models))
+        .route("/v1/protocol/schema.json", get(page::schema))
+        .route("/v1/protocol/asyncapi.json", get(page::asyncapi))
+        .route("/livez", get(admin::livez))
+        .route("/readyz", get(admin::readyz))
+        .fallback(error::not_found)
+        .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
+        .with_state(app)
+}
+
+/// What operators reach, on a listener of its own.
+pub fn private(app: App) -> Router {
+    Router::new()
+        .route("/livez", get(admin::livez))
+        .route("/readyz", get(admin::readyz))
+        .route("/metrics", get(admin::metrics))
+        .route("/v1/sites/{site}/sessions", get(admin::sessions))
+        .route("/v1/sites/{site}/sessions/{session}", get(admin::session).delete(admin::erase))
+        .fallback(error::not_found)
+        .with_state(app)
+}
+
+fn header_text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,124 @@
+//! What operators ask: is it alive, is it ready, what happens in a session.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::http::App;
+use crate::http::auth::Scope;
+use crate::http::error::{ApiError, unknown_session, unknown_site};
+use crate::intent;
+use crate::protocol::ErrorCode;
+use crate::session::Event;
+use crate::signals::{self, Signal};
+use crate::store::{RecordKind, SessionQuery};
+
+/// Sessions listed at most.
+const MAX_LISTED: usize = 500;
+
+/// `GET /livez`: the process runs.
+pub(super) async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: 200 if a visitor would get an answer, else 503; the body says what is wrong.
+pub(super) async fn readyz(State(app): State<App>) -> Response {
+    let store = app.store.health();
+    let llm = app.spine.llm.health().map_err(|error| error.to_string());
+    let index = app.spine.retrieval.index.health().await.map(|_| ()).map_err(|error| error.to_string());
+    let draining = app.tasks.is_draining();
+    let ready = store.is_ok() && llm.is_ok() && index.is_ok() && !draining;
+    let say = |health: Result<(), String>| health.map_or_else(|error| error, |()| "ok".to_owned());
+    let body =
+        json!({ "ready": ready, "draining": draining, "store": say(store), "llm": say(llm), "index": say(index) });
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(body)).into_response()
+}
+
+/// `GET /metrics` on the admin listener.
+pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+    if let Err(error) = allowed(&app, &headers, Scope::Metrics, None) {
+        return error.into_response();
+    }
+    let (_, waiting) = app.gate.load();
+    app.metrics.turns_queued.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], app.metrics.render()).into_response()
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Listing {
+    #[serde(default = "hundred")]
+    limit: usize,
+}
+
+fn hundred() -> usize {
+    100
+}
+
+/// `GET /v1/sites/{site}/sessions`: the sessions that were used last.
+pub(super) async fn sessions(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+    Query(listing): Query<Listing>,
+) -> Result<Response, ApiError> {
+    allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    let query = SessionQuery { site, limit: listing.limit.min(MAX_LISTED), after: None, since_ms: 0 };
+    let list = app.store.sessions(query).await?;
+    Ok(Json(json!({ "sessions": list })).into_response())
+}
+
+/// `GET /v1/sites/{site}/sessions/{session}`: transcript, signals and purchase intent.
+pub(super) async fn session(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, session)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    let info = app.store.session(&site, &session).await?.ok_or_else(unknown_session)?;
+    let mut transcript = Vec::new();
+    let mut signals: Vec<Signal> = Vec::new();
+    for record in app.store.read(&site, &session, 0, &[RecordKind::Event]).await? {
+        if let Ok(event) = serde_json::from_slice::<Event>(&record.body) {
+            signals.extend(signals::of(&event));
+            transcript.push(json!({ "seq": record.seq, "at_ms": record.at_ms, "event": event }));
+        }
+    }
+    // A pure function of the log up to now, so that it can't differ from what training will see.
+    let intent = intent::score(&signals);
+    Ok(Json(json!({ "session": info, "intent": intent, "signals": signals, "transcript": transcript })).into_response())
+}
+
+/// `DELETE /v1/sites/{site}/sessions/{session}`: forgets a conversation with everything derived from it.
+pub(super) async fn erase(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, session)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    if app.store.session(&site, &session).await?.is_none() {
+        return Err(unknown_session());
+    }
+    let key = crate::session::SessionKey { site, id: session };
+    app.registry.stop_one(&key).await;
+    app.store.erase(&key.site, &key.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn allowed(app: &App, headers: &HeaderMap, scope: Scope, site: Option<&str>) -> Result<(), ApiError> {
+    let shown = super::header_text(headers, header::AUTHORIZATION);
+    let key = app.keys.check(shown, scope, site).or_else(|| app.keys.check(shown, Scope::Admin, site));
+    let Some(key) = key else {
+        let text = "a key with this scope is needed as `Authorization: Bearer …`; data/admin.key holds the one made at the first start";
+        return Err(ApiError::new(ErrorCode::Unauthorized, text));
+    };
+    if let Some(site) = site.filter(|site| app.site(site).is_none()) {
+        return Err(unknown_site(site));
+    }
+    tracing::debug!(key = key.name, "an operator's key was used");
+    Ok(())
+}

@@ -1,0 +1,412 @@
+//! The visitor's WebSocket: one `select!` per socket, every write with a time limit.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use crate::http::App;
+use crate::http::auth::random_id;
+use crate::http::error::{ApiError, unknown_session, unknown_site};
+use crate::protocol::{ClientMessage, ErrorCode, MAX_ID_BYTES, MAX_MESSAGE_CHARS, Partial, ServerMessage};
+use crate::session::live::Joined;
+use crate::session::registry::{Opener, SessionHandle};
+use crate::session::{Command, Event, SessionKey, Update};
+use crate::telemetry::GaugeGuard;
+
+/// Largest frame a visitor may send. A message of 4,000 characters fits in any script.
+const MAX_FRAME: usize = 16 * 1024;
+/// Read buffer of a socket. The library's default of 128 KiB would be most of an idle socket's memory.
+const READ_BUFFER: usize = 4 * 1024;
+/// Outbound bytes that may wait before a write fails.
+const MAX_WRITE_BUFFER: usize = 512 * 1024;
+/// Longest time one write may take; a reader that is slower is cut off.
+const WRITE_LIMIT: Duration = Duration::from_secs(5);
+/// Bad frames after which a socket is closed.
+const MAX_MISTAKES: u32 = 8;
+/// Own message ids remembered so that they aren't echoed.
+const OWN_IDS: usize = 8;
+
+/// `GET /v1/chat`.
+pub(super) async fn upgrade(State(app): State<App>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+    if app.tasks.is_draining() {
+        return ApiError::draining().into_response();
+    }
+    let Ok(permit) = app.sockets.clone().try_acquire_owned() else {
+        return ApiError::new(ErrorCode::Overloaded, "too many visitors are connected; try again soon")
+            .retry(5_000)
+            .into_response();
+    };
+    let origin = super::header_text(&headers, header::ORIGIN).map(str::to_owned);
+    upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(MAX_WRITE_BUFFER)
+        .max_frame_size(MAX_FRAME)
+        .max_message_size(MAX_FRAME)
+        .on_upgrade(move |socket| async move {
+            let _count = GaugeGuard::new(&app.metrics.sockets);
+            let closing = Box::pin(Connection { app, socket, origin, mistakes: 0, own: VecDeque::new() }.run());
+            closing.await;
+            drop(permit);
+        })
+}
+
+/// A socket after its upgrade.
+struct Connection {
+    app: App,
+    socket: WebSocket,
+    origin: Option<String>,
+    mistakes: u32,
+    /// Ids of messages that came over this socket: it needs no echo of them.
+    own: VecDeque<String>,
+}
+
+/// Why a socket ends; carries the close code, if the other side still listens.
+struct Close(Option<(u16, &'static str)>);
+
+const GONE: Close = Close(None);
+
+/// A visitor's place in a session.
+struct Seat {
+    handle: SessionHandle,
+    updates: mpsc::Receiver<Arc<Update>>,
+}
+
+impl Connection {
+    async fn run(mut self) {
+        let Err(Close(code)) = self.serve().await;
+        if let Some((code, reason)) = code {
+            let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+            if let Ok(Ok(())) = timeout(WRITE_LIMIT, self.socket.send(frame)).await {
+                // Give the client a moment to answer the close, so that it sees our last words before the connection ends.
+                let _ = timeout(Duration::from_secs(1), async { while let Some(Ok(_)) = self.socket.recv().await {} })
+                    .await;
+            }
+        }
+    }
+
+    async fn serve(&mut self) -> Result<std::convert::Infallible, Close> {
+        let mut seat = self.hello().await?;
+        let (ping, dead) = (Duration::from_secs(self.app.config.ping_s), Duration::from_secs(self.app.config.dead_s));
+        let mut heard = Instant::now();
+        let mut next_ping = heard + ping;
+        loop {
+            // What the client says comes first: a cancel must not wait behind the words it stops.
+            tokio::select! {
+                biased;
+                frame = self.socket.recv() => {
+                    heard = Instant::now();
+                    if let Some(message) = self.read(frame).await? {
+                        self.obey(&seat, message).await?;
+                    }
+                }
+                update = seat.updates.recv() => match update {
+                    Some(update) => self.forward(&update).await?,
+                    None => {
+                        self.send(&ApiError::new(ErrorCode::TooSlow, "you read too slowly; connect again and resume").retry(500).frame(None)).await?;
+                        return Err(Close(Some((close_code::AGAIN, "too slow"))));
+                    }
+                },
+                () = tokio::time::sleep_until(next_ping) => {
+                    if heard.elapsed() > dead {
+                        return Err(GONE);
+                    }
+                    next_ping = Instant::now() + ping;
+                    self.write(Message::Ping(axum::body::Bytes::new())).await?;
+                }
+            }
+        }
+    }
+
+    /// The first frame: who is it, and which conversation.
+    async fn hello(&mut self) -> Result<Seat, Close> {
+        let limit = Duration::from_secs(self.app.config.hello_timeout_s);
+        let app = self.app.clone();
+        let first = async {
+            loop {
+                let frame = self.socket.recv().await;
+                if let Some(message) = self.read(frame).await? {
+                    return Ok(message);
+                }
+            }
+        };
+        let message = tokio::select! {
+            message = timeout(limit, first) => message,
+            () = app.tasks.draining() => {
+                self.send(&ApiError::draining().frame(None)).await?;
+                return Err(Close(Some((close_code::RESTART, "restarting"))));
+            }
+        };
+        let Ok(message) = message else {
+            let text = format!("no hello came within {} s", self.app.config.hello_timeout_s);
+            return Err(self.refuse(ApiError::new(ErrorCode::HelloExpected, text)).await);
+        };
+        let ClientMessage::Hello { site, token, session, last_seq, partial } = message? else {
+            return Err(self
+                .refuse(ApiError::new(ErrorCode::HelloExpected, "the first message must be a hello"))
+                .await);
+        };
+        match seat(&app, self.origin.as_deref(), &site, token.as_deref(), session, last_seq, partial).await {
+            Ok((seat, token, joined)) => {
+                self.send(&ServerMessage::Welcome {
+                    session: seat.handle.key.id.clone(),
+                    token,
+                    last_seq: joined.last_seq,
+                })
+                .await?;
+                for (seq, event) in joined.missed {
+                    if let Some(message) = event_message(seq, event) {
+                        self.send(&message).await?;
+                    }
+                }
+                if let Some((turn, offset, text)) = joined.running.filter(|(.., text)| !text.is_empty()) {
+                    self.send(&ServerMessage::AnswerDelta { turn, offset, text }).await?;
+                }
+                Ok(seat)
+            }
+            Err(error) => Err(self.refuse(error).await),
+        }
+    }
+
+    /// A frame as a message. `None` for frames that carry none, and for mistakes, which are answered.
+    async fn read(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<Option<ClientMessage>, Close> {
+        let text = match frame {
+            None | Some(Ok(Message::Close(_))) => return Err(GONE),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(None),
+            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(Message::Binary(_))) => {
+                self.mistake("binary frames are not part of the protocol; send JSON text").await?;
+                return Ok(None);
+            }
+            Some(Err(error)) => return Err(self.broken(&error).await),
+        };
+        match serde_json::from_str(text.as_str()) {
+            Ok(message) => Ok(Some(message)),
+            Err(error) => {
+                self.mistake(&format!("not a message of this protocol: {error}")).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn mistake(&mut self, what: &str) -> Result<(), Close> {
+        self.mistakes += 1;
+        self.send(&ApiError::new(ErrorCode::BadMessage, what).frame(None)).await?;
+        if self.mistakes >= MAX_MISTAKES {
+            Err(Close(Some((close_code::POLICY, "too many bad messages"))))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Answers a frame that the WebSocket layer itself refused.
+    async fn broken(&mut self, error: &axum::Error) -> Close {
+        let text = error.to_string();
+        let (code, error, reason) = if text.contains("too long") || text.contains("too big") {
+            let message = format!("a frame may have at most {MAX_FRAME} bytes");
+            (close_code::SIZE, ApiError::new(ErrorCode::TooLarge, message), "too large")
+        } else if text.to_lowercase().contains("utf-8") {
+            (close_code::INVALID, ApiError::new(ErrorCode::BadMessage, "the text is not UTF-8"), "not UTF-8")
+        } else {
+            return GONE;
+        };
+        match self.send(&error.frame(None)).await {
+            Ok(()) => Close(Some((code, reason))),
+            Err(close) => close,
+        }
+    }
+
+    async fn refuse(&mut self, error: ApiError) -> Close {
+        match self.send(&error.frame(None)).await {
+            Ok(()) => Close(Some((close_code::POLICY, "refused"))),
+            Err(close) => close,
+        }
+    }
+
+    async fn obey(&mut self, seat: &Seat, message: ClientMessage) -> Result<(), Close> {
+        let mut refused_id = None;
+        let result = match message {
+            ClientMessage::Hello { .. } => {
+                return self.mistake("hello was said already").await;
+            }
+            ClientMessage::Message { id, text } => {
+                refused_id = Some(id.clone());
+                if self.own.len() == OWN_IDS {
+                    self.own.pop_front();
+                }
+                self.own.push_back(id.clone());
+                match checked(&id, &text) {
+                    Err(error) => Err(error),
+                    Ok(()) if self.app.tasks.is_draining() => Err(ApiError::draining()),
+                    Ok(()) => match seat.handle.command(Command::Say { id: id.clone(), text }).await {
+                        Ok(accepted) => return self.send(&ServerMessage::Ack { id, seq: accepted.seq }).await,
+                        Err(error) => Err(error.into()),
+                    },
+                }
+            }
+            // What is being typed is not kept. Preparing the answer while it is typed is a matter of the scheduler.
+            ClientMessage::Typing { .. } => return Ok(()),
+            ClientMessage::Cancel { turn } => {
+                seat.handle.command(Command::Cancel { turn }).await.map_err(ApiError::from)
+            }
+            ClientMessage::Human {} => seat.handle.command(Command::RequestHuman).await.map_err(ApiError::from),
+            ClientMessage::Feedback { text: Some(text), .. } if text.chars().count() > MAX_MESSAGE_CHARS => {
+                Err(too_long(&text))
+            }
+            ClientMessage::Feedback { turn, rating, text } => {
+                seat.handle.command(Command::Feedback { turn, rating, text }).await.map_err(ApiError::from)
+            }
+            ClientMessage::End {} => {
+                seat.handle.command(Command::End { reason: "visitor".into() }).await.map_err(ApiError::from)
+            }
+        };
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => self.send(&error.frame(refused_id)).await,
+        }
+    }
+
+    async fn forward(&mut self, update: &Update) -> Result<(), Close> {
+        match update {
+            Update::Lost => {
+                self.send(&ApiError::draining().frame(None)).await?;
+                Err(Close(Some((close_code::RESTART, "reconnect and resume"))))
+            }
+            Update::Event { event: Event::Said { id, .. }, .. } if self.own.contains(id) => Ok(()),
+            update => match update_message(update) {
+                Some(message) => self.send(&message).await,
+                None => Ok(()),
+            },
+        }
+    }
+
+    async fn send(&mut self, message: &ServerMessage) -> Result<(), Close> {
+        let Ok(text) = serde_json::to_string(message) else { return Ok(()) };
+        self.write(Message::Text(text.into())).await
+    }
+
+    async fn write(&mut self, message: Message) -> Result<(), Close> {
+        match timeout(WRITE_LIMIT, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(GONE),
+            Err(_) => {
+                self.app.metrics.slow_readers.inc();
+                Err(GONE)
+            }
+        }
+    }
+}
+
+async fn seat(
+    app: &App,
+    origin: Option<&str>,
+    site: &str,
+    token: Option<&str>,
+    session: Option<String>,
+    last_seq: u64,
+    partial: Option<Partial>,
+) -> Result<(Seat, String, JoinedRest), ApiError> {
+    let opened = open(app, site, origin, token, session.as_deref(), "widget")?;
+    let Joined { last_seq: last, missed, running, updates, .. } = opened.handle.join(last_seq, partial).await?;
+    if session.is_some() && last == 0 && last_seq > 0 {
+        return Err(unknown_session());
+    }
+    Ok((Seat { handle: opened.handle, updates }, opened.token, JoinedRest { last_seq: last, missed, running }))
+}
+
+/// [`Joined`] without its updates.
+struct JoinedRest {
+    last_seq: u64,
+    missed: Vec<(u64, Event)>,
+    running: Option<(u64, u64, String)>,
+}
+
+/// A session opened for a visitor.
+pub(super) struct Opened {
+    pub(super) handle: SessionHandle,
+    pub(super) token: String,
+}
+
+/// Lets a visitor in and finds or begins the session.
+pub(super) fn open(
+    app: &App,
+    site: &str,
+    origin: Option<&str>,
+    token: Option<&str>,
+    session: Option<&str>,
+    channel: &str,
+) -> Result<Opened, ApiError> {
+    let site = app.site(site).ok_or_else(|| unknown_site(site))?;
+    if !site.allows(origin, &app.own_origins) {
+        let text = format!(
+            "pages of {} may not talk to this site; add the origin to the site's `origins`",
+            origin.unwrap_or("nowhere")
+        );
+        return Err(ApiError::new(ErrorCode::OriginRefused, text));
+    }
+    if session.is_some() && token.is_none() {
+        return Err(ApiError::new(ErrorCode::Unauthorized, "resuming a conversation needs its token"));
+    }
+    if session.is_some_and(|id| id.is_empty() || id.len() > MAX_ID_BYTES) {
+        return Err(unknown_session());
+    }
+    let visitor = app.visitors.admit(site, origin, token)?;
+    let id = session.map_or_else(random_id, str::to_owned);
+    let key = SessionKey { site: site.id.clone(), id };
+    let handle = app.registry.handle(key, Opener { visitor: visitor.id, channel: channel.into() });
+    Ok(Opened { handle, token: visitor.token })
+}
+
+/// # Errors
+/// When id or text are empty or too long.
+pub(super) fn checked(id: &str, text: &str) -> Result<(), ApiError> {
+    if id.is_empty() || id.len() > MAX_ID_BYTES {
+        return Err(ApiError::new(ErrorCode::BadMessage, format!("a message id has 1 to {MAX_ID_BYTES} bytes")));
+    }
+    if text.trim().is_empty() {
+        return Err(ApiError::new(ErrorCode::BadMessage, "the message is empty"));
+    }
+    if text.chars().count() > MAX_MESSAGE_CHARS { Err(too_long(text)) } else { Ok(()) }
+}
+
+fn too_long(text: &str) -> ApiError {
+    let chars = text.chars().count();
+    ApiError::new(
+        ErrorCode::TooLarge,
+        format!("the text has {chars} characters; at most {MAX_MESSAGE_CHARS} are taken"),
+    )
+}
+
+/// What a client is told of an update.
+pub(super) fn update_message(update: &Update) -> Option<ServerMessage> {
+    Some(match update.clone() {
+        Update::Event { seq, event } => return event_message(seq, event),
+        Update::Queued { turn, place } => ServerMessage::Queue { turn, place },
+        Update::Delta { turn, offset, text } => ServerMessage::AnswerDelta { turn, offset, text },
+        Update::Citation { turn, citation } => ServerMessage::AnswerCitation { turn, citation },
+        Update::Withheld { turn, reason } => ServerMessage::AnswerWithheld { turn, reason },
+        Update::Lost => return None,
+    })
+}
+
+/// What a client is told of an event.
+pub(super) fn event_message(seq: u64, event: Event) -> Option<ServerMessage> {
+    Some(match event {
+        Event::Started { .. } => return None,
+        Event::Said { id, text } => ServerMessage::Message { id, seq, text },
+        Event::AnswerStarted { turn } => ServerMessage::AnswerStarted { turn, seq },
+        Event::AnswerDone { turn, text, citations, confidence, usage, end, .. } => {
+            ServerMessage::AnswerDone { turn, seq, text, citations, confidence, usage, end }
+        }
+        Event::HumanRequested {} => ServerMessage::HumanRequested { seq },
+        Event::Feedback { turn, rating, .. } => ServerMessage::FeedbackReceived { seq, turn, rating },
+        Event::Ended { reason } => ServerMessage::Ended { seq, reason },
+    })
+}

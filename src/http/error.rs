@@ -1,0 +1,150 @@
+//! One error type for HTTP; it alone knows status codes. And the errors of the socket protocol.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::http::auth::AuthError;
+use crate::protocol::{ErrorCode, ServerMessage};
+use crate::session::Refusal;
+use crate::session::live::CommandError;
+use crate::session::registry::{JoinError, OpenError};
+use crate::store::StoreError;
+
+/// A refusal with a code for programs and a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    pub code: ErrorCode,
+    pub message: String,
+    pub retry_after_ms: Option<u64>,
+}
+
+impl ApiError {
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), retry_after_ms: None }
+    }
+
+    #[must_use]
+    pub fn retry(mut self, after_ms: u64) -> Self {
+        self.retry_after_ms = Some(after_ms);
+        self
+    }
+
+    /// The server restarts.
+    #[must_use]
+    pub fn draining() -> Self {
+        Self::new(ErrorCode::Draining, "the server restarts; connect again and resume").retry(1_000)
+    }
+
+    /// The error as a frame; `id` is the client's message that was refused.
+    #[must_use]
+    pub fn frame(self, id: Option<String>) -> ServerMessage {
+        let Self { code, message, retry_after_ms } = self;
+        ServerMessage::Error { code, message, retry_after_ms, id }
+    }
+
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self.code {
+            ErrorCode::BadMessage | ErrorCode::HelloExpected => StatusCode::BAD_REQUEST,
+            ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
+            ErrorCode::OriginRefused => StatusCode::FORBIDDEN,
+            ErrorCode::UnknownSite | ErrorCode::UnknownSession | ErrorCode::UnknownTurn => StatusCode::NOT_FOUND,
+            ErrorCode::SessionEnded => StatusCode::CONFLICT,
+            ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::Overloaded | ErrorCode::Draining | ErrorCode::TooSlow | ErrorCode::StorageFailed => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            ErrorCode::AnswerFailed => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The `Retry-After` header in whole seconds, where trying again may help.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<HeaderValue> {
+        self.retry_after_ms.map(|ms| HeaderValue::from(ms.div_ceil(1000)))
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, retry_after) = (self.status(), self.retry_after());
+        let mut response = (
+            status,
+            Json(serde_json::json!({ "error": {
+            "code": self.code, "message": self.message, "retry_after_ms": self.retry_after_ms,
+        } })),
+        )
+            .into_response();
+        if let Some(value) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, value);
+        }
+        response
+    }
+}
+
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        Self::new(ErrorCode::Unauthorized, error.to_string())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed");
+        Self::new(ErrorCode::StorageFailed, "conversations can't be read or stored now; try again soon").retry(2_000)
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.to_string();
+        match refusal {
+            Refusal::Ended | Refusal::Full { .. } => Self::new(ErrorCode::SessionEnded, message),
+            Refusal::UnknownTurn { .. } => Self::new(ErrorCode::UnknownTurn, message),
+            Refusal::RateLimited { retry_after_ms, .. } => {
+                Self::new(ErrorCode::RateLimited, message).retry(retry_after_ms)
+            }
+            Refusal::IdReused { .. } => Self::new(ErrorCode::BadMessage, message),
+        }
+    }
+}
+
+impl From<JoinError> for ApiError {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::Open(OpenError::UnknownSite(site)) => unknown_site(&site),
+            // Whether the session exists is nobody's business but its visitor's.
+            JoinError::Open(OpenError::Foreign) => unknown_session(),
+            JoinError::Open(OpenError::Store(error)) => error.into(),
+            JoinError::Command(CommandError::Refused(refusal)) => refusal.into(),
+            JoinError::Command(error @ CommandError::Overloaded { retry_after_ms }) => {
+                Self::new(ErrorCode::Overloaded, error.to_string()).retry(retry_after_ms)
+            }
+            JoinError::Command(CommandError::Storage) => {
+                Self::new(ErrorCode::StorageFailed, "the message could not be stored; send it again").retry(2_000)
+            }
+            JoinError::Command(CommandError::Draining) => Self::draining(),
+        }
+    }
+}
+
+/// # Errors
+/// Never; it is one.
+#[must_use]
+pub fn unknown_site(site: &str) -> ApiError {
+    ApiError::new(ErrorCode::UnknownSite, format!("no site {site:?} is configured here"))
+}
+
+#[must_use]
+pub fn unknown_session() -> ApiError {
+    ApiError::new(ErrorCode::UnknownSession, "there is no such conversation, or it was forgotten; begin a new one")
+}
+
+pub(super) async fn not_found(uri: axum::http::Uri) -> Response {
+    let message = format!("nothing is served at {}; see the README for the addresses", uri.path());
+    (StatusCode::NOT_FOUND, Json(serde_json::json!({ "error": { "code": "not_found", "message": message } })))
+        .into_response()
+}

@@ -1,0 +1,398 @@
+//! `/v1/chat/completions`: the same turn for programs that speak OpenAI's API. Stateless: the client sends the history.
+//!
+//! Wire format: <https://platform.openai.com/docs/api-reference/chat>. Beyond it the answer carries `citations`, `confidence` and
+//! `end`; unknown request fields are passed over as that API's clients expect.
+
+use std::convert::Infallible;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::http::App;
+use crate::http::auth::{Scope, Site, random_id};
+use crate::http::error::ApiError;
+use crate::llm::Sampling;
+use crate::protocol::{AnswerEnd, Citation, ErrorCode, MAX_MESSAGE_CHARS};
+use crate::retrieval::Audience;
+use crate::session::{Line, Verdict};
+use crate::turn::gate::Ticket;
+use crate::turn::{self, Ask, Outlet, Output, TurnError};
+
+/// Messages a request may carry.
+const MAX_MESSAGES: usize = 200;
+/// Stop strings a request may carry, as in OpenAI's API.
+const MAX_STOPS: usize = 4;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Body {
+    /// `frontdesk`, or `frontdesk/<site>`.
+    model: String,
+    messages: Vec<InMessage>,
+    #[serde(default)]
+    stream: bool,
+    stream_options: Option<StreamOptions>,
+    max_tokens: Option<u32>,
+    max_completion_tokens: Option<u32>,
+    temperature: Option<f32>,
+    top_p: Option<f32>,
+    seed: Option<i64>,
+    stop: Option<OneOrMany>,
+    n: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct InMessage {
+    role: String,
+    content: Option<Content>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Debug, Deserialize)]
+struct Part {
+    #[serde(rename = "type")]
+    kind: String,
+    text: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// A refusal in the shape that OpenAI's clients read.
+struct OpenAiError(StatusCode, ApiError);
+
+impl From<ApiError> for OpenAiError {
+    fn from(error: ApiError) -> Self {
+        Self(error.status(), error)
+    }
+}
+
+impl IntoResponse for OpenAiError {
+    fn into_response(self) -> Response {
+        let Self(status, error) = self;
+        let kind = match status {
+            StatusCode::UNAUTHORIZED => "authentication_error",
+            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request_error",
+        };
+        let retry_after = error.retry_after();
+        let body = json!({ "error": { "message": error.message, "type": kind, "param": null, "code": error.code } });
+        let mut response = (status, Json(body)).into_response();
+        if let Some(value) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, value);
+        }
+        response
+    }
+}
+
+/// `GET /v1/models`.
+pub(super) async fn models(State(app): State<App>, headers: HeaderMap) -> Response {
+    let shown = super::header_text(&headers, header::AUTHORIZATION);
+    if app.keys.check(shown, Scope::Chat, None).is_none() {
+        return OpenAiError::from(unauthorized()).into_response();
+    }
+    let data: Vec<_> = app
+        .sites
+        .iter()
+        .filter(|site| app.keys.check(shown, Scope::Chat, Some(&site.id)).is_some())
+        .map(|site| json!({ "id": format!("frontdesk/{}", site.id), "object": "model", "created": 0, "owned_by": "frontdesk" }))
+        .collect();
+    Json(json!({ "object": "list", "data": data })).into_response()
+}
+
+/// `POST /v1/chat/completions`.
+pub(super) async fn completions(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Result<Json<Body>, JsonRejection>,
+) -> Response {
+    match begin(&app, &headers, body) {
+        Ok(job) if job.streamed => stream(app, job),
+        Ok(job) => whole(app, job).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// A completion that has a place.
+struct Job {
+    ask: Ask,
+    ticket: Ticket,
+    model: String,
+    streamed: bool,
+    include_usage: bool,
+}
+
+fn begin(app: &App, headers: &HeaderMap, body: Result<Json<Body>, JsonRejection>) -> Result<Job, OpenAiError> {
+    let shown = super::header_text(headers, header::AUTHORIZATION);
+    let key = app.keys.check(shown, Scope::Chat, None).ok_or_else(unauthorized)?;
+    let Json(body) = body.map_err(|error| bad(error.body_text()))?;
+    let site = match (body.model.strip_prefix("frontdesk/"), &key.site) {
+        (Some(id), _) => app.site(id),
+        (None, Some(id)) => app.site(id),
+        (None, None) if body.model == "frontdesk" => app.sites.first(),
+        (None, None) => None,
+    };
+    let unknown = || {
+        let message = format!("there is no model {:?}; GET /v1/models lists those that this key may use", body.model);
+        OpenAiError(StatusCode::NOT_FOUND, ApiError::new(ErrorCode::UnknownSite, message))
+    };
+    let site = site.filter(|site| app.keys.check(shown, Scope::Chat, Some(&site.id)).is_some()).ok_or_else(unknown)?;
+    if body.n.is_some_and(|n| n != 1) {
+        return Err(bad("n must be 1: an answer is what the knowledge supports, and there is one").into());
+    }
+    let (model, streamed) = (body.model.clone(), body.stream);
+    let include_usage = body.stream_options.as_ref().is_some_and(|options| options.include_usage);
+    let ask = ask(app, site, body)?;
+    if app.tasks.is_draining() {
+        return Err(ApiError::draining().into());
+    }
+    let ticket = app.gate.enter().map_err(|full| {
+        app.metrics.refused_overload.inc();
+        let message = format!("every place for answers is taken; try again in {} ms", full.retry_after_ms);
+        OpenAiError(
+            StatusCode::TOO_MANY_REQUESTS,
+            ApiError::new(ErrorCode::Overloaded, message).retry(full.retry_after_ms),
+        )
+    })?;
+    Ok(Job { ask, ticket, model, streamed, include_usage })
+}
+
+fn ask(app: &App, site: &Site, body: Body) -> Result<Ask, ApiError> {
+    if body.messages.len() > MAX_MESSAGES {
+        return Err(bad(format!("at most {MAX_MESSAGES} messages are taken")));
+    }
+    let mut lines = Vec::new();
+    for (i, message) in body.messages.into_iter().enumerate() {
+        let text = match message.content {
+            None => String::new(),
+            Some(Content::Text(text)) => text,
+            Some(Content::Parts(parts)) => {
+                let mut text = String::new();
+                for part in parts {
+                    match (part.kind.as_str(), part.text) {
+                        ("text", Some(piece)) => text.push_str(&piece),
+                        (kind, _) => {
+                            return Err(bad(format!("messages[{i}]: content of type {kind:?} is not taken, only text")));
+                        }
+                    }
+                }
+                text
+            }
+        };
+        if text.chars().count() > MAX_MESSAGE_CHARS {
+            return Err(ApiError::new(
+                ErrorCode::TooLarge,
+                format!("messages[{i}] has more than {MAX_MESSAGE_CHARS} characters"),
+            ));
+        }
+        match message.role.as_str() {
+            "user" => lines.push(Line { by_visitor: true, text }),
+            "assistant" => lines.push(Line { by_visitor: false, text }),
+            // The site's own prompt decides how answers are made; instructions from outside are not passed on.
+            "system" | "developer" => {}
+            role => return Err(bad(format!("messages[{i}]: the role {role:?} is not taken"))),
+        }
+    }
+    let question = match lines.pop() {
+        Some(Line { by_visitor: true, text }) if !text.trim().is_empty() => text,
+        _ => return Err(bad("the last message must be the user's question")),
+    };
+    let stop = match body.stop {
+        None => Vec::new(),
+        Some(OneOrMany::One(stop)) => vec![stop],
+        Some(OneOrMany::Many(stops)) => stops,
+    };
+    if stop.len() > MAX_STOPS || stop.iter().any(|stop| stop.is_empty() || stop.len() > 256) {
+        return Err(bad(format!("stop takes at most {MAX_STOPS} strings of 1 to 256 bytes")));
+    }
+    let within = |name: &str, value: Option<f32>, most: f32| match value {
+        Some(value) if !(0.0..=most).contains(&value) => Err(bad(format!("{name} must be 0 to {most}"))),
+        value => Ok(value),
+    };
+    let defaults = app.spine.sampling;
+    let sampling = Sampling {
+        temperature: within("temperature", body.temperature, 2.0)?.unwrap_or(defaults.temperature),
+        top_p: within("top_p", body.top_p, 1.0)?.unwrap_or(defaults.top_p),
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "any 32 bits of the seed will do")]
+        seed: body.seed.map(|seed| seed as u32),
+        ..defaults
+    };
+    Ok(Ask {
+        site: site.id.clone(),
+        facts: site.facts(),
+        language: site.language.clone(),
+        audience: Audience::Public,
+        history: lines,
+        question,
+        written: String::new(),
+        sampling: Some(sampling),
+        max_tokens: body.max_completion_tokens.or(body.max_tokens),
+        stop,
+    })
+}
+
+/// Runs the turn; its output arrives in the receiver while the future is polled.
+async fn run(app: App, ask: Ask, mut ticket: Ticket, sender: mpsc::Sender<Output>) -> Result<Verdict, TurnError> {
+    while ticket.place() > 0 {
+        ticket.moved().await;
+    }
+    ticket.started();
+    let mut outlet = Outlet::new(sender, app.metrics.clone());
+    tokio::time::timeout(app.answer_timeout, turn::answer(&app.spine, &ask, &mut outlet))
+        .await
+        .unwrap_or_else(|_| Err(crate::llm::LlmError::Engine("it took too long".into()).into()))
+}
+
+async fn whole(app: App, job: Job) -> Response {
+    let created = app.spine.clock.now_ms() / 1000;
+    let (sender, mut outputs) = mpsc::channel(32);
+    let mut text = String::new();
+    let mut work = std::pin::pin!(run(app, job.ask, job.ticket, sender));
+    let result = loop {
+        tokio::select! {
+            biased;
+            Some(output) = outputs.recv() => if let Output::Text(more) = output { text.push_str(&more) },
+            result = &mut work => break result,
+        }
+    };
+    while let Ok(output) = outputs.try_recv() {
+        if let Output::Text(more) = output {
+            text.push_str(&more);
+        }
+    }
+    match result {
+        Ok(verdict) => Json(json!({
+            "id": format!("chatcmpl-{}", random_id()),
+            "object": "chat.completion",
+            "created": created,
+            "model": job.model,
+            "choices": [{
+                "index": 0,
+                "message": { "role": "assistant", "content": text, "refusal": null },
+                "logprobs": null,
+                "finish_reason": finish_reason(verdict.end),
+            }],
+            "usage": usage(&verdict),
+            "citations": verdict.citations,
+            "confidence": verdict.confidence,
+            "end": verdict.end,
+        }))
+        .into_response(),
+        Err(error) => OpenAiError::from(failed(&error)).into_response(),
+    }
+}
+
+fn stream(app: App, job: Job) -> Response {
+    let Job { ask, ticket, model, include_usage, .. } = job;
+    let (id, created) = (format!("chatcmpl-{}", random_id()), app.spine.clock.now_ms() / 1000);
+    let chunk = move |delta: serde_json::Value, finish: Option<&str>| {
+        let choices = json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish }]);
+        json!({ "id": id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": choices })
+    };
+    let events = async_stream::stream! {
+        let (sender, mut outputs) = mpsc::channel(32);
+        let mut work = std::pin::pin!(run(app, ask, ticket, sender));
+        yield chunk(json!({ "role": "assistant", "content": "" }), None).to_string();
+        let mut result = None;
+        loop {
+            let output = tokio::select! {
+                biased;
+                output = outputs.recv() => output,
+                done = &mut work, if result.is_none() => {
+                    result = Some(done);
+                    continue;
+                }
+            };
+            match output {
+                Some(Output::Text(text)) => yield chunk(json!({ "content": text }), None).to_string(),
+                Some(_) => {}
+                None if result.is_some() => break,
+                None => {
+                    result = Some((&mut work).await);
+                    break;
+                }
+            }
+        }
+        match result {
+            Some(Ok(verdict)) => {
+                let mut last = chunk(json!({}), Some(finish_reason(verdict.end)));
+                last["citations"] = json!(verdict.citations as Vec<Citation>);
+                last["confidence"] = json!(verdict.confidence);
+                last["end"] = json!(verdict.end);
+                yield last.to_string();
+                if include_usage {
+                    let mut usage_chunk = chunk(json!({}), None);
+                    usage_chunk["choices"] = json!([]);
+                    usage_chunk["usage"] = usage_of(verdict.usage);
+                    yield usage_chunk.to_string();
+                }
+            }
+            Some(Err(error)) => {
+                let error = failed(&error);
+                yield json!({ "error": { "message": error.message, "type": "server_error", "code": error.code } }).to_string();
+            }
+            None => {}
+        }
+        yield "[DONE]".to_owned();
+    };
+    let events = futures_util::StreamExt::map(events, |data| Ok::<_, Infallible>(SseEvent::default().data(data)));
+    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+}
+
+fn usage(verdict: &Verdict) -> serde_json::Value {
+    usage_of(verdict.usage)
+}
+
+fn usage_of(usage: crate::llm::Usage) -> serde_json::Value {
+    json!({
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": { "cached_tokens": usage.cached_tokens },
+    })
+}
+
+fn finish_reason(end: AnswerEnd) -> &'static str {
+    if end == AnswerEnd::Length { "length" } else { "stop" }
+}
+
+fn failed(error: &TurnError) -> ApiError {
+    if let TurnError::Llm(crate::llm::LlmError::Overloaded { retry_after_ms, .. }) = error {
+        return ApiError::new(ErrorCode::Overloaded, error.to_string()).retry(*retry_after_ms);
+    }
+    tracing::error!(%error, "a completion failed");
+    ApiError::new(ErrorCode::AnswerFailed, "the answer could not be made; the server's log says why")
+}
+
+fn bad(message: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorCode::BadMessage, message)
+}
+
+fn unauthorized() -> ApiError {
+    let message =
+        "a key with the scope `chat` is needed as `Authorization: Bearer …`; `frontdesk key --scope chat` makes one";
+    ApiError::new(ErrorCode::Unauthorized, message)
+}

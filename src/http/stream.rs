@@ -1,0 +1,126 @@
+//! The same conversation without a socket: one message in, Server-Sent Events out.
+
+use std::convert::Infallible;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use crate::http::App;
+use crate::http::auth::random_id;
+use crate::http::chat::{checked, event_message, open, update_message};
+use crate::http::error::ApiError;
+use crate::protocol::{ErrorCode, ServerMessage};
+use crate::session::{Command, Update};
+
+/// Body of `POST /v1/chat/messages`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Body {
+    site: String,
+    text: String,
+    /// The client's id of the message; one is made if it is left out, and then a resend is a new message.
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    token: Option<String>,
+    #[serde(default)]
+    session: Option<String>,
+}
+
+/// `POST /v1/chat/messages`: answers with the events of the turn, named as in the socket protocol, until `answer.done`.
+pub(super) async fn message(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Result<Json<Body>, JsonRejection>,
+) -> Response {
+    let origin = super::header_text(&headers, header::ORIGIN).map(str::to_owned);
+    match begin(app, origin.as_deref(), body).await {
+        Ok(events) => with_origin(origin.as_deref(), Sse::new(events).keep_alive(KeepAlive::default()).into_response()),
+        Err(error) => with_origin(origin.as_deref(), error.into_response()),
+    }
+}
+
+/// Browsers ask before they post JSON from another origin. The origin itself is checked with the message, when its site is known.
+pub(super) async fn preflight(headers: HeaderMap) -> Response {
+    let origin = super::header_text(&headers, header::ORIGIN);
+    let allowed = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST")),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type")),
+        (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
+    ];
+    with_origin(origin, (StatusCode::NO_CONTENT, axum::response::AppendHeaders(allowed)).into_response())
+}
+
+/// No cookies are involved, so naming the origin lets its page read the answer and nothing more.
+fn with_origin(origin: Option<&str>, mut response: Response) -> Response {
+    if let Some(origin) = origin.and_then(|origin| HeaderValue::from_str(origin).ok()) {
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
+    }
+    response
+}
+
+async fn begin(
+    app: App,
+    origin: Option<&str>,
+    body: Result<Json<Body>, JsonRejection>,
+) -> Result<impl futures_util::Stream<Item = Result<SseEvent, Infallible>> + use<>, ApiError> {
+    let Json(Body { site, text, id, token, session }) =
+        body.map_err(|error| ApiError::new(ErrorCode::BadMessage, error.body_text()))?;
+    let id = id.unwrap_or_else(random_id);
+    checked(&id, &text)?;
+    if app.tasks.is_draining() {
+        return Err(ApiError::draining());
+    }
+    let opened = open(&app, &site, origin, token.as_deref(), session.as_deref(), "rest")?;
+    let accepted = opened.handle.command(Command::Say { id: id.clone(), text }).await?;
+    let seq = accepted.seq;
+    let mut joined = opened.handle.join(seq, None).await?;
+    let welcome = ServerMessage::Welcome {
+        session: opened.handle.key.id.clone(),
+        token: opened.token,
+        last_seq: joined.last_seq,
+    };
+    Ok(async_stream::stream! {
+        yield Ok(sse(&welcome));
+        yield Ok(sse(&ServerMessage::Ack { id, seq }));
+        for (seq, event) in joined.missed {
+            let Some(message) = event_message(seq, event) else { continue };
+            let last = ends(&message, accepted.seq);
+            yield Ok(sse(&message));
+            if last {
+                return;
+            }
+        }
+        if let Some((turn, offset, text)) = joined.running.filter(|(.., text)| !text.is_empty()) {
+            yield Ok(sse(&ServerMessage::AnswerDelta { turn, offset, text }));
+        }
+        while let Some(update) = joined.updates.recv().await {
+            if matches!(*update, Update::Lost) {
+                break;
+            }
+            let Some(message) = update_message(&update) else { continue };
+            let last = ends(&message, accepted.seq);
+            yield Ok(sse(&message));
+            if last {
+                return;
+            }
+        }
+        yield Ok(sse(&ApiError::draining().frame(None)));
+    })
+}
+
+fn ends(message: &ServerMessage, asked: u64) -> bool {
+    matches!(message, ServerMessage::AnswerDone { turn, .. } if *turn == asked)
+}
+
+fn sse(message: &ServerMessage) -> SseEvent {
+    let value = serde_json::to_value(message).unwrap_or_default();
+    let name = value.get("type").and_then(serde_json::Value::as_str).unwrap_or("error").to_owned();
+    SseEvent::default().event(name).data(value.to_string())
+}

@@ -1,0 +1,95 @@
+//! How likely a purchase is. This first score is a transparent sum; the trained model takes its place behind the same
+//! [`Intent`].
+
+use serde::Serialize;
+
+use crate::signals::{Signal, Topic};
+
+/// The purchase intent of a session, a pure function of its signals.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Intent {
+    /// 0…1, from a logistic curve over the sum of `reasons`. Ordered, but not calibrated: it is not a probability yet.
+    pub score: f32,
+    /// What moved the score, strongest first.
+    pub reasons: Vec<Reason>,
+}
+
+/// One contribution to the score.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reason {
+    pub signal: &'static str,
+    /// How often it was seen.
+    pub count: u32,
+    /// What it adds to the sum.
+    pub weight: f32,
+}
+
+/// Where a session starts without any signal: logistic(−2) ≈ 0.12.
+const BIAS: f32 = -2.0;
+
+/// The score of everything that was seen so far. A signal counts in full once and with diminishing weight when repeated.
+pub fn score<'a>(signals: impl IntoIterator<Item = &'a Signal>) -> Intent {
+    let mut counts: Vec<(&'static str, f32, u32)> = Vec::new();
+    for signal in signals {
+        let Some((name, weight)) = weight(signal) else { continue };
+        match counts.iter_mut().find(|(known, ..)| *known == name) {
+            Some((.., count)) => *count += 1,
+            None => counts.push((name, weight, 1)),
+        }
+    }
+    let mut reasons: Vec<Reason> = counts
+        .into_iter()
+        .map(|(signal, weight, count)| {
+            let times: f32 = (0..count.min(8)).map(|n| 0.5_f32.powi(i32::try_from(n).unwrap_or(8))).sum();
+            Reason { signal, count, weight: weight * times }
+        })
+        .collect();
+    reasons.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then(a.signal.cmp(b.signal)));
+    let sum: f32 = BIAS + reasons.iter().map(|reason| reason.weight).sum::<f32>();
+    Intent { score: 1.0 / (1.0 + (-sum).exp()), reasons }
+}
+
+/// Hand-set weights: interest in price, stock, delivery and payment speaks for a purchase, trouble with one against it.
+fn weight(signal: &Signal) -> Option<(&'static str, f32)> {
+    Some(match signal {
+        Signal::Topic { topic } => match topic {
+            Topic::Price => ("price", 0.7),
+            Topic::Stock => ("stock", 0.9),
+            Topic::Delivery => ("delivery", 0.6),
+            Topic::Discount => ("discount", 0.6),
+            Topic::Payment => ("payment", 0.8),
+            Topic::Comparison => ("comparison", 0.6),
+            Topic::Returns => ("returns", -0.4),
+            Topic::Complaint => ("complaint", -0.9),
+        },
+        Signal::Message { .. } => ("message", 0.1),
+        Signal::Feedback { rating: crate::protocol::Rating::Up } => ("thumbs up", 0.4),
+        Signal::Feedback { rating: crate::protocol::Rating::Down } => ("thumbs down", -0.4),
+        Signal::Answer { .. } | Signal::HumanRequested | Signal::Ended => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(topic: Topic) -> Signal {
+        Signal::Topic { topic }
+    }
+
+    #[test]
+    fn interest_raises_and_trouble_lowers_the_score() {
+        let none = score(&[]).score;
+        let asks = score(&[topic(Topic::Price), topic(Topic::Stock)]).score;
+        let trouble = score(&[topic(Topic::Complaint), topic(Topic::Returns)]).score;
+        assert!(trouble < none && none < asks, "{trouble} {none} {asks}");
+    }
+
+    #[test]
+    fn repeating_counts_less_each_time_and_the_reasons_say_so() {
+        let once = score(&[topic(Topic::Price)]);
+        let often = score(&vec![topic(Topic::Price); 50]);
+        assert!(often.reasons[0].weight < 2.0 * once.reasons[0].weight);
+        assert_eq!((often.reasons[0].signal, often.reasons[0].count), ("price", 50));
+    }
+}

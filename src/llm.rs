@@ -1,0 +1,453 @@
+//! A clone-able handle in front of the engine that writes tokens.
+//!
+//! [`Llm::submit`] answers at once, with a [`Completion`] or a refusal, and never blocks. Dropping a completion stops it: the
+//! thread of the `llama` engine frees its sequence at the next step, a remote engine's connection is closed.
+//!
+//! Inside the `llama` engine: [`scheduler`] decides what is computed next, [`prefix`] what is computed already, both pure;
+//! `worker` owns llama.cpp's context and does it; [`template`] makes a prompt of messages, [`text`] makes text of tokens.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::{Stream, StreamExt};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+
+pub(crate) mod backend;
+pub mod gguf;
+mod line;
+mod model;
+pub mod prefix;
+mod remote;
+mod sampler;
+pub mod scheduler;
+mod scripted;
+pub mod template;
+pub mod text;
+mod worker;
+
+pub use model::instruction_sets;
+
+/// `[llm]`: which engine phrases answers, and how much it may take.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LlmConfig {
+    /// `llama` (in process, from `model`), `scripted` (deterministic, for tests and front-end work), or the base URL of an
+    /// OpenAI-compatible server (`http://127.0.0.1:8080/v1`).
+    pub engine: String,
+    /// Path of a chat GGUF for `llama`; the model's name for a remote engine.
+    pub model: String,
+    /// API key for a remote engine. Prefer the environment variable `FRONTDESK_LLM_API_KEY`.
+    pub api_key: String,
+    /// SHA-256 sums (hexadecimal) of the GGUF files that may be loaded; empty allows any. A GGUF is code: list what you trust.
+    pub allowed_sha256: Vec<String>,
+    /// Tokens one conversation's prompt and answer may take together. More costs memory for each running answer.
+    pub context_tokens: u32,
+    /// Tokens that the KV cache holds for all conversations together, running ones and finished ones that may go on; 0 takes
+    /// room for four of `context_tokens`. When it is full, finished conversations go first, then new answers wait. Costs memory:
+    /// 23 KB a token for a model of 135M parameters, 128 KB for one of 8B.
+    pub kv_tokens: u32,
+    /// Answers written at the same time; one more waits in the queue. At most 256.
+    pub parallel: u32,
+    /// Answers that may wait; one more is refused at once.
+    pub queue: usize,
+    /// Tokens an answer may have at most.
+    pub max_tokens: u32,
+    /// Processor threads; 0 takes one per physical core.
+    pub threads: u32,
+    /// Layers to put on the GPU; 0 stays on the processor, 999 takes all. Needs a build with `cuda`, `vulkan` or `metal`.
+    pub gpu_layers: u32,
+    /// Sampling temperature, 0 for the likeliest token each time.
+    pub temperature: f32,
+    /// Nucleus sampling: the smallest set of tokens with this probability together. 1 switches it off.
+    pub top_p: f32,
+    /// Drops tokens less likely than this share of the likeliest. 0 switches it off.
+    pub min_p: f32,
+    /// Penalty for tokens that were just used, 1 for none.
+    pub repeat_penalty: f32,
+    /// Milliseconds that the `scripted` engine takes for each word; other engines ignore it.
+    pub scripted_token_ms: u64,
+}
+
+impl Default for LlmConfig {
+    fn default() -> Self {
+        Self {
+            engine: "llama".into(),
+            model: "models/smollm2-135m-instruct-q4_0.gguf".into(),
+            api_key: String::new(),
+            allowed_sha256: Vec::new(),
+            context_tokens: 4096,
+            kv_tokens: 0,
+            parallel: 16,
+            queue: 64,
+            max_tokens: 400,
+            threads: 0,
+            gpu_layers: 0,
+            temperature: 0.2,
+            top_p: 0.9,
+            min_p: 0.05,
+            repeat_penalty: 1.1,
+            scripted_token_ms: 0,
+        }
+    }
+}
+
+impl LlmConfig {
+    /// The configured sampling, with a fresh seed each time.
+    #[must_use]
+    pub fn sampling(&self) -> Sampling {
+        Sampling {
+            temperature: self.temperature,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            repeat_penalty: self.repeat_penalty,
+            seed: None,
+        }
+    }
+}
+
+/// Who said a message of a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    System,
+    User,
+    Assistant,
+}
+
+/// One message of a prompt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatMessage {
+    pub role: Role,
+    pub content: String,
+}
+
+/// Per-request sampling; defaults come from [`LlmConfig`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    pub temperature: f32,
+    pub top_p: f32,
+    pub min_p: f32,
+    pub repeat_penalty: f32,
+    /// `None`: a fresh random seed.
+    pub seed: Option<u32>,
+}
+
+/// One completion to write.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub messages: Vec<ChatMessage>,
+    /// Text of the answer that already stands and is to be continued; empty for a new answer.
+    pub prefix: String,
+    pub sampling: Sampling,
+    pub max_tokens: u32,
+    /// Generation ends before any of these strings; none of it is emitted.
+    pub stop: Vec<String>,
+}
+
+/// Why a completion ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    /// The model ended its turn, or a stop string came.
+    Stop,
+    /// `max_tokens` or the context window was reached.
+    Length,
+}
+
+/// What it cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub prompt_tokens: u32,
+    /// How many of them were already in the KV cache.
+    pub cached_tokens: u32,
+    pub completion_tokens: u32,
+}
+
+/// What a running completion reports, in order: any number of `Queued`, one `Started`, any number of `Text`, one `Done`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Token {
+    /// Place in line, from 1.
+    Queued {
+        place: usize,
+    },
+    Started,
+    /// Whole UTF-8, never empty; may hold several tokens' text.
+    Text(String),
+    Done {
+        finish: Finish,
+        usage: Usage,
+    },
+}
+
+/// Why a completion isn't written.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum LlmError {
+    /// The queue is full.
+    #[error("all {parallel} answer slots are busy and {queue} wait; try again in {retry_after_ms} ms")]
+    Overloaded { parallel: u32, queue: usize, retry_after_ms: u64 },
+    /// System prompt, passages and question alone don't fit.
+    #[error("the prompt has {tokens} tokens but the context holds {limit}")]
+    PromptTooLong { tokens: usize, limit: usize },
+    /// The engine failed; the text says how.
+    #[error("the language model failed: {0}")]
+    Engine(String),
+    /// The server is shutting down.
+    #[error("the language model is shutting down")]
+    ShuttingDown,
+}
+
+/// What is loaded, for the start-up log, `/readyz` and `frontdesk check`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ModelFacts {
+    pub engine: String,
+    pub name: String,
+    pub parameters: u64,
+    pub size_bytes: u64,
+    pub quantisation: String,
+    /// Lower-case hexadecimal SHA-256 of the GGUF; empty for other engines, and for files over 2 GiB unless `allowed_sha256`
+    /// lists sums.
+    pub sha256: String,
+    pub trained_context: u32,
+    pub context_tokens: u32,
+    pub parallel: u32,
+    pub threads: u32,
+    pub gpu_layers: u32,
+}
+
+impl ModelFacts {
+    /// What the configuration alone says.
+    fn of(config: &LlmConfig) -> Self {
+        Self { context_tokens: config.context_tokens, parallel: config.parallel, ..Self::default() }
+    }
+}
+
+/// Counters and gauges for `/metrics`. Engines leave at 0 what they don't know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Answers in line.
+    pub waiting: usize,
+    /// Answers being written.
+    pub running: usize,
+    /// Tokens that the KV cache has room for.
+    pub kv_tokens: usize,
+    /// Tokens in it, of running and of kept conversations.
+    pub kv_used_tokens: usize,
+    /// Finished conversations that are kept for their next turn.
+    pub kept_sequences: usize,
+    /// Prompt tokens computed since the start.
+    pub computed_prompt_tokens: u64,
+    /// Prompt tokens that were in the cache and not computed again.
+    pub cached_prompt_tokens: u64,
+    /// Tokens of answers since the start.
+    pub generated_tokens: u64,
+    /// Steps of the model since the start.
+    pub steps: u64,
+    /// The longest of them.
+    pub longest_step_ms: u64,
+}
+
+/// A stream of what a completion reports.
+type TokenStream = Pin<Box<dyn Stream<Item = Result<Token, LlmError>> + Send>>;
+
+/// The engine, shared by everyone who holds a clone.
+#[derive(Clone)]
+pub struct Llm {
+    engine: Arc<Engine>,
+}
+
+enum Engine {
+    Llama(worker::Llama),
+    Scripted(scripted::Scripted),
+    Remote(Box<remote::Remote>),
+}
+
+impl Llm {
+    /// Loads the configured engine and says in the log what it is. Blocks while a model is read, from less than a second to
+    /// minutes, so call it outside of async code.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, the file or the machine, and what to do about it.
+    pub fn start(config: &LlmConfig) -> anyhow::Result<Self> {
+        let engine = match config.engine.as_str() {
+            "llama" => Engine::Llama(worker::Llama::start(config, Clock::system())?),
+            "scripted" => Engine::Scripted(scripted::Scripted::start(config)),
+            url if url.starts_with("http://") || url.starts_with("https://") => {
+                Engine::Remote(Box::new(remote::Remote::start(config)?))
+            }
+            other => {
+                anyhow::bail!("[llm] engine is {other:?}; it can be \"llama\", \"scripted\" or a server's base URL")
+            }
+        };
+        let llm = Self { engine: Arc::new(engine) };
+        llm.log_start();
+        Ok(llm)
+    }
+
+    /// Puts a request in line and returns at once. On the `llama` engine this tokenises the prompt: about a millisecond.
+    ///
+    /// # Errors
+    /// [`LlmError::Overloaded`] if the line is full, [`LlmError::PromptTooLong`], [`LlmError::ShuttingDown`], or
+    /// [`LlmError::Engine`] if the engine is dead or its template refuses the messages.
+    pub fn submit(&self, request: Request) -> Result<Completion, LlmError> {
+        let source = match &*self.engine {
+            Engine::Llama(llama) => Source::Channel(llama.submit(&request)?),
+            Engine::Scripted(scripted) => Source::Stream(scripted.submit(request)?),
+            Engine::Remote(remote) => Source::Stream(remote.submit(request)?),
+        };
+        Ok(Completion { source, ended: false })
+    }
+
+    /// Tokens of a text, as the engine counts them. A remote engine's are estimated.
+    #[must_use]
+    pub fn count_tokens(&self, text: &str) -> usize {
+        match &*self.engine {
+            Engine::Llama(llama) => llama.count_tokens(text),
+            Engine::Scripted(_) => scripted::count_tokens(text),
+            Engine::Remote(_) => remote::count_tokens(text),
+        }
+    }
+
+    /// Tokens of a whole prompt, with everything that the model's template adds.
+    #[must_use]
+    pub fn prompt_tokens(&self, messages: &[ChatMessage]) -> usize {
+        match &*self.engine {
+            Engine::Llama(llama) => llama
+                .prompt_tokens(messages)
+                .unwrap_or_else(|_| messages.iter().map(|message| llama.count_tokens(&message.content)).sum()),
+            Engine::Scripted(_) => scripted::prompt_tokens(messages),
+            Engine::Remote(_) => remote::prompt_tokens(messages),
+        }
+    }
+
+    /// Tokens that a prompt and its answer may take together.
+    #[must_use]
+    pub fn context_tokens(&self) -> usize {
+        self.facts().context_tokens as usize
+    }
+
+    /// What is loaded.
+    #[must_use]
+    pub fn facts(&self) -> &ModelFacts {
+        match &*self.engine {
+            Engine::Llama(llama) => llama.facts(),
+            Engine::Scripted(scripted) => scripted.facts(),
+            Engine::Remote(remote) => remote.facts(),
+        }
+    }
+
+    /// What it does right now, and did so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        match &*self.engine {
+            Engine::Llama(llama) => llama.stats(),
+            Engine::Scripted(scripted) => scripted.stats(),
+            Engine::Remote(remote) => remote.stats(),
+        }
+    }
+
+    /// Whether requests can be answered at all.
+    ///
+    /// # Errors
+    /// [`LlmError::Engine`] once the thread that computes has died; only a restart helps.
+    pub fn health(&self) -> Result<(), LlmError> {
+        match &*self.engine {
+            Engine::Llama(llama) => llama.health(),
+            Engine::Scripted(_) | Engine::Remote(_) => Ok(()),
+        }
+    }
+
+    /// Takes no new requests; those in line and running go on to their end.
+    pub fn shutdown(&self) {
+        match &*self.engine {
+            Engine::Llama(llama) => llama.shutdown(),
+            Engine::Scripted(scripted) => scripted.line().close(),
+            Engine::Remote(remote) => remote.line().close(),
+        }
+    }
+
+    /// Waits until no request is in line or running. Call it after [`Llm::shutdown`]: before, new requests may be refused while
+    /// it waits.
+    pub async fn drained(&self) {
+        match &*self.engine {
+            Engine::Llama(llama) => llama.drained().await,
+            Engine::Scripted(scripted) => scripted.line().drained().await,
+            Engine::Remote(remote) => remote.line().drained().await,
+        }
+    }
+
+    /// Forgets what the KV cache keeps of finished conversations, at the next step. For the erasure of a visitor.
+    pub fn forget_finished(&self) {
+        if let Engine::Llama(llama) = &*self.engine {
+            llama.forget();
+        }
+    }
+
+    fn log_start(&self) {
+        let facts = self.facts();
+        if matches!(*self.engine, Engine::Llama(_)) {
+            tracing::info!(
+                model = facts.name,
+                quantisation = facts.quantisation,
+                parameters = facts.parameters,
+                size_bytes = facts.size_bytes,
+                sha256 = facts.sha256,
+                context_tokens = facts.context_tokens,
+                kv_tokens = self.stats().kv_tokens,
+                parallel = facts.parallel,
+                threads = facts.threads,
+                gpu_layers = facts.gpu_layers,
+                instructions = instruction_sets(),
+                "language model loaded"
+            );
+        } else {
+            tracing::info!(
+                engine = facts.engine,
+                model = facts.name,
+                parallel = facts.parallel,
+                "language model engine set"
+            );
+        }
+    }
+}
+
+/// One answer as it is written. Dropping it stops the writing and frees what it held.
+pub struct Completion {
+    source: Source,
+    ended: bool,
+}
+
+enum Source {
+    Channel(mpsc::Receiver<Result<Token, LlmError>>),
+    Stream(TokenStream),
+}
+
+impl Completion {
+    /// The next report; `None` after [`Token::Done`] or an error. Cancelling the wait loses nothing.
+    pub async fn next(&mut self) -> Option<Result<Token, LlmError>> {
+        StreamExt::next(self).await
+    }
+}
+
+impl Stream for Completion {
+    type Item = Result<Token, LlmError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let polled = match &mut self.source {
+            Source::Channel(channel) => channel.poll_recv(context),
+            Source::Stream(stream) => stream.poll_next_unpin(context),
+        };
+        let Poll::Ready(report) = polled else { return Poll::Pending };
+        let report =
+            report.unwrap_or_else(|| Err(LlmError::Engine("the engine stopped in the middle of an answer".into())));
+        self.ended = matches!(report, Err(_) | Ok(Token::Done { .. }));
+        Poll::Ready(Some(report))
+    }
+}

@@ -1,0 +1,459 @@
+//! Which sequences of the KV cache hold which tokens, and what of them a new prompt can share. Pure bookkeeping.
+//!
+//! The cache is one pool of cells, one cell for each token of context. Copying a prefix from one sequence to another makes
+//! both refer to the same cells, so a system prompt that sixteen conversations share is computed and stored once. This
+//! module mirrors that with reference counts and says what to do as [`Op`]s; the worker carries them out.
+//!
+//! A prefix is shared only where the token ids are the same from the first one on. Attention at a position depends on
+//! nothing but the tokens up to it, so sharing tells a conversation nothing that it did not bring itself.
+
+use std::collections::BTreeSet;
+
+/// A token's id in the model's vocabulary.
+pub type TokenId = i32;
+/// A sequence of the KV cache.
+pub type SeqId = usize;
+
+/// A shared prefix shorter than this is not worth waiting for another request to compute it.
+const WORTH_WAITING_TOKENS: usize = 32;
+
+/// What the worker does to the KV cache, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Let `to` share the cells of the first `tokens` positions of `from`.
+    Share { from: SeqId, to: SeqId, tokens: usize },
+    /// Forget the whole sequence.
+    Clear { seq: SeqId },
+}
+
+/// What of a prompt is in the cache already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Match {
+    pub seq: SeqId,
+    pub tokens: usize,
+}
+
+/// The KV cache as the scheduler sees it.
+#[derive(Debug)]
+pub struct Cache {
+    /// Whether a prefix of a sequence may be shared: not with recurrent models, whose state has no positions.
+    sharing: bool,
+    cells: Cells,
+    seqs: Vec<Option<Sequence>>,
+    /// Counts uses, to know which kept sequence was used least recently.
+    tick: u64,
+}
+
+#[derive(Debug)]
+struct Sequence {
+    tokens: Vec<TokenId>,
+    cells: Vec<u32>,
+    /// A running request writes to it. Otherwise it is kept for a next turn and may go when room is needed.
+    live: bool,
+    used_at: u64,
+}
+
+/// Reference counts of the pool's cells.
+#[derive(Debug)]
+struct Cells {
+    live: Vec<u16>,
+    kept: Vec<u16>,
+    free: Vec<u32>,
+    /// Cells that only kept sequences refer to.
+    only_kept: usize,
+}
+
+impl Cache {
+    /// A cache of `capacity` tokens for at most `sequences` sequences.
+    #[must_use]
+    pub fn new(sequences: usize, capacity: usize, sharing: bool) -> Self {
+        let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
+        Self {
+            sharing,
+            cells: Cells {
+                live: vec![0; capacity as usize],
+                kept: vec![0; capacity as usize],
+                free: (0..capacity).rev().collect(),
+                only_kept: 0,
+            },
+            seqs: std::iter::repeat_with(|| None).take(sequences).collect(),
+            tick: 0,
+        }
+    }
+
+    /// Cells that nobody refers to.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.cells.free.len()
+    }
+
+    /// Cells that become free when every kept sequence goes.
+    #[must_use]
+    pub fn evictable(&self) -> usize {
+        self.cells.only_kept
+    }
+
+    /// Cells that a sequence refers to.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.cells.live.len() - self.free()
+    }
+
+    /// Finished sequences that are kept.
+    #[must_use]
+    pub fn kept_sequences(&self) -> usize {
+        self.seqs.iter().flatten().filter(|seq| !seq.live).count()
+    }
+
+    /// Tokens of a sequence that are in the cache.
+    #[must_use]
+    pub fn tokens(&self, seq: SeqId) -> &[TokenId] {
+        self.seqs.get(seq).and_then(Option::as_ref).map_or(&[], |seq| &seq.tokens)
+    }
+
+    /// The sequence that has most of `prompt` from its beginning. The last token is never taken from the cache: it has to be
+    /// computed for its logits.
+    #[must_use]
+    pub fn longest_match(&self, prompt: &[TokenId]) -> Option<Match> {
+        if !self.sharing {
+            return None;
+        }
+        let limit = prompt.len().saturating_sub(1);
+        (0..self.seqs.len())
+            .map(|seq| Match { seq, tokens: common_prefix(self.tokens(seq), &prompt[..limit]) })
+            .filter(|found| found.tokens > 0)
+            // Among equals take the most recently used, so that the others can age.
+            .max_by_key(|found| (found.tokens, self.seqs[found.seq].as_ref().map_or(0, |seq| seq.used_at)))
+    }
+
+    /// How many cells of a match only kept sequences refer to: sharing it makes them unevictable.
+    #[must_use]
+    pub fn kept_cells(&self, found: Match) -> usize {
+        let Some(Some(seq)) = self.seqs.get(found.seq) else { return 0 };
+        seq.cells[..found.tokens].iter().filter(|&&cell| self.cells.live[cell as usize] == 0).count()
+    }
+
+    /// Opens a live sequence for `prompt` with as much of it as the cache has. Returns the sequence and how many tokens it
+    /// shares; `None` if every sequence is live.
+    pub fn open(&mut self, prompt: &[TokenId], ops: &mut Vec<Op>) -> Option<(SeqId, usize)> {
+        let mut found = self.longest_match(prompt);
+        if let Some(found) = found {
+            self.touch(found.seq);
+        }
+        let seq = match self.seqs.iter().position(Option::is_none) {
+            Some(seq) => seq,
+            None => self.make_sequence_free(&mut found, ops)?,
+        };
+        let mut opened = Sequence { tokens: Vec::new(), cells: Vec::new(), live: true, used_at: self.next_tick() };
+        if let Some(found) = found {
+            if let Some(source) = self.seqs[found.seq].as_ref() {
+                opened.tokens.extend_from_slice(&source.tokens[..found.tokens]);
+                opened.cells.extend_from_slice(&source.cells[..found.tokens]);
+            }
+            for &cell in &opened.cells {
+                self.cells.add(cell, true);
+            }
+            ops.push(Op::Share { from: found.seq, to: seq, tokens: found.tokens });
+        }
+        let shared = opened.tokens.len();
+        self.seqs[seq] = Some(opened);
+        // A kept sequence that the new one holds whole is of no more use.
+        if let Some(found) = found
+            && self.seqs[found.seq].as_ref().is_some_and(|source| !source.live && source.tokens.len() == found.tokens)
+        {
+            self.clear(found.seq, ops);
+        }
+        Some((seq, shared))
+    }
+
+    /// Notes that `tokens` were computed at the end of a live sequence. Returns false, and changes nothing, if there is no
+    /// room: [`Cache::make_room`] comes first.
+    #[must_use]
+    pub fn append(&mut self, seq: SeqId, tokens: &[TokenId]) -> bool {
+        if self.cells.free.len() < tokens.len() {
+            return false;
+        }
+        let Some(Some(sequence)) = self.seqs.get_mut(seq) else { return false };
+        for &token in tokens {
+            let Some(cell) = self.cells.free.pop() else { return false };
+            self.cells.live[cell as usize] += 1;
+            sequence.cells.push(cell);
+            sequence.tokens.push(token);
+        }
+        true
+    }
+
+    /// Ends a live sequence: keeps it for a next turn, or forgets it.
+    pub fn close(&mut self, seq: SeqId, keep: bool, ops: &mut Vec<Op>) {
+        let tick = self.next_tick();
+        let keep = keep && self.sharing && !self.tokens(seq).is_empty() && !self.held_elsewhere(seq);
+        let Some(Some(sequence)) = self.seqs.get_mut(seq) else { return };
+        if !keep {
+            self.clear(seq, ops);
+            return;
+        }
+        sequence.live = false;
+        sequence.used_at = tick;
+        for &cell in &sequence.cells {
+            self.cells.add(cell, false);
+            self.cells.remove(cell, true);
+        }
+    }
+
+    /// Forgets kept sequences, the least recently used first, until `tokens` cells are free. Returns whether they are.
+    pub fn make_room(&mut self, tokens: usize, ops: &mut Vec<Op>) -> bool {
+        while self.free() < tokens {
+            let Some(seq) = self.least_recently_used(None) else { return false };
+            self.clear(seq, ops);
+        }
+        true
+    }
+
+    /// Forgets every kept sequence.
+    pub fn clear_kept(&mut self, ops: &mut Vec<Op>) {
+        while let Some(seq) = self.least_recently_used(None) {
+            self.clear(seq, ops);
+        }
+    }
+
+    fn next_tick(&mut self) -> u64 {
+        self.tick += 1;
+        self.tick
+    }
+
+    fn touch(&mut self, seq: SeqId) {
+        let tick = self.next_tick();
+        if let Some(Some(sequence)) = self.seqs.get_mut(seq) {
+            sequence.used_at = tick;
+        }
+    }
+
+    /// Another sequence begins with all of `seq`, so keeping it would waste a place.
+    fn held_elsewhere(&self, seq: SeqId) -> bool {
+        let tokens = self.tokens(seq);
+        (0..self.seqs.len()).any(|other| other != seq && self.tokens(other).starts_with(tokens))
+    }
+
+    fn least_recently_used(&self, except: Option<SeqId>) -> Option<SeqId> {
+        self.seqs
+            .iter()
+            .enumerate()
+            .filter(|(seq, _)| Some(*seq) != except)
+            .filter_map(|(seq, sequence)| sequence.as_ref().filter(|sequence| !sequence.live).map(|s| (s.used_at, seq)))
+            .min()
+            .map(|(_, seq)| seq)
+    }
+
+    /// Frees a sequence id by forgetting a kept sequence; the one about to be shared only if there is no other.
+    fn make_sequence_free(&mut self, found: &mut Option<Match>, ops: &mut Vec<Op>) -> Option<SeqId> {
+        let seq = self.least_recently_used(found.map(|found| found.seq)).or_else(|| {
+            *found = None;
+            self.least_recently_used(None)
+        })?;
+        self.clear(seq, ops);
+        Some(seq)
+    }
+
+    fn clear(&mut self, seq: SeqId, ops: &mut Vec<Op>) {
+        let Some(sequence) = self.seqs.get_mut(seq).and_then(Option::take) else { return };
+        for &cell in &sequence.cells {
+            self.cells.remove(cell, sequence.live);
+        }
+        ops.push(Op::Clear { seq });
+    }
+}
+
+impl Cells {
+    fn add(&mut self, cell: u32, live: bool) {
+        let at = cell as usize;
+        if live {
+            if self.live[at] == 0 && self.kept[at] > 0 {
+                self.only_kept -= 1;
+            }
+            self.live[at] += 1;
+        } else {
+            if self.live[at] == 0 && self.kept[at] == 0 {
+                self.only_kept += 1;
+            }
+            self.kept[at] += 1;
+        }
+    }
+
+    fn remove(&mut self, cell: u32, live: bool) {
+        let at = cell as usize;
+        if live {
+            self.live[at] -= 1;
+            if self.live[at] == 0 && self.kept[at] > 0 {
+                self.only_kept += 1;
+            }
+        } else {
+            self.kept[at] -= 1;
+            if self.live[at] == 0 && self.kept[at] == 0 {
+                self.only_kept -= 1;
+            }
+        }
+        if self.live[at] == 0 && self.kept[at] == 0 {
+            self.free.push(cell);
+        }
+    }
+}
+
+/// Whether `prompt` should wait for a request that is computing `other`'s prompt right now: how long a prefix they share, if
+/// that is enough more than `cached` to be worth the wait.
+#[must_use]
+pub fn worth_waiting(prompt: &[TokenId], other: &[TokenId], cached: usize) -> Option<usize> {
+    let limit = prompt.len().saturating_sub(1);
+    let shared = common_prefix(&prompt[..limit], other);
+    (shared >= cached + WORTH_WAITING_TOKENS).then_some(shared)
+}
+
+/// How many tokens two sequences have in common from their beginning.
+#[must_use]
+pub fn common_prefix(a: &[TokenId], b: &[TokenId]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+impl Cache {
+    /// Says what is wrong with the books, for tests: every cell is counted as often as sequences refer to it.
+    ///
+    /// # Errors
+    /// The first contradiction found.
+    pub fn audit(&self) -> Result<(), String> {
+        let mut live = vec![0u16; self.cells.live.len()];
+        let mut kept = live.clone();
+        for sequence in self.seqs.iter().flatten() {
+            if sequence.tokens.len() != sequence.cells.len() {
+                return Err("a sequence has not one cell for each token".into());
+            }
+            let distinct: BTreeSet<_> = sequence.cells.iter().collect();
+            if distinct.len() != sequence.cells.len() {
+                return Err("a sequence refers to a cell twice".into());
+            }
+            for &cell in &sequence.cells {
+                *(if sequence.live { &mut live } else { &mut kept }).get_mut(cell as usize).ok_or("no such cell")? += 1;
+            }
+        }
+        if live != self.cells.live || kept != self.cells.kept {
+            return Err("reference counts are wrong".into());
+        }
+        let free = live.iter().zip(&kept).filter(|(live, kept)| **live == 0 && **kept == 0).count();
+        let only_kept = live.iter().zip(&kept).filter(|(live, kept)| **live == 0 && **kept > 0).count();
+        if (free, only_kept) != (self.free(), self.evictable()) {
+            return Err(format!(
+                "free and evictable are {free} and {only_kept}, not {} and {}",
+                self.free(),
+                self.evictable()
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Opens a sequence for `prompt`, computes the rest of it, and returns the sequence and what was shared.
+    fn fill(cache: &mut Cache, prompt: &[TokenId], ops: &mut Vec<Op>) -> (SeqId, usize) {
+        let (seq, shared) = cache.open(prompt, ops).expect("a sequence is free");
+        assert!(cache.make_room(prompt.len() - shared, ops), "there is room");
+        assert!(cache.append(seq, &prompt[shared..]));
+        cache.audit().expect("books are right");
+        (seq, shared)
+    }
+
+    #[test]
+    fn a_next_turn_shares_the_last_one() {
+        let (mut cache, mut ops) = (Cache::new(4, 100, true), Vec::new());
+        let (first, shared) = fill(&mut cache, &[1, 2, 3, 4], &mut ops);
+        assert_eq!((shared, ops.as_slice()), (0, [].as_slice()));
+        cache.close(first, true, &mut ops);
+        assert_eq!((cache.kept_sequences(), cache.evictable(), cache.free()), (1, 4, 96));
+
+        // Everything of the kept sequence is in the new one: the old one goes, its cells stay.
+        let (second, shared) = fill(&mut cache, &[1, 2, 3, 4, 5, 6], &mut ops);
+        assert_eq!(shared, 4);
+        assert_eq!(ops, [Op::Share { from: first, to: second, tokens: 4 }, Op::Clear { seq: first }]);
+        assert_eq!((cache.used(), cache.kept_sequences()), (6, 0));
+    }
+
+    #[test]
+    fn running_sequences_share_cells() {
+        let (mut cache, mut ops) = (Cache::new(4, 10, true), Vec::new());
+        fill(&mut cache, &[1, 2, 3, 4, 5], &mut ops);
+        let (_, shared) = fill(&mut cache, &[1, 2, 3, 9], &mut ops);
+        assert_eq!((shared, cache.used()), (3, 6));
+    }
+
+    #[test]
+    fn the_last_token_is_computed_again() {
+        let (mut cache, mut ops) = (Cache::new(4, 100, true), Vec::new());
+        let (seq, _) = fill(&mut cache, &[1, 2, 3], &mut ops);
+        cache.close(seq, true, &mut ops);
+        assert_eq!(cache.longest_match(&[1, 2, 3]), Some(Match { seq, tokens: 2 }));
+        assert_eq!(cache.longest_match(&[1]), None);
+        assert_eq!(cache.longest_match(&[]), None);
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first() {
+        let (mut cache, mut ops) = (Cache::new(8, 9, true), Vec::new());
+        for prompt in [[1, 1, 1], [2, 2, 2], [3, 3, 3]] {
+            let (seq, _) = fill(&mut cache, &prompt, &mut ops);
+            cache.close(seq, true, &mut ops);
+        }
+        let (again, shared) = fill(&mut cache, &[1, 1, 1, 7], &mut ops);
+        assert_eq!(shared, 3);
+        cache.close(again, true, &mut ops);
+        assert!(cache.longest_match(&[2, 2, 2, 2]).is_none(), "the oldest made room");
+        assert_eq!(cache.longest_match(&[3, 3, 3, 3]).map(|found| found.tokens), Some(3));
+    }
+
+    #[test]
+    fn without_sharing_nothing_is_kept() {
+        let (mut cache, mut ops) = (Cache::new(2, 10, false), Vec::new());
+        let (seq, _) = fill(&mut cache, &[1, 2, 3], &mut ops);
+        cache.close(seq, true, &mut ops);
+        assert_eq!((cache.used(), cache.longest_match(&[1, 2, 3, 4])), (0, None));
+    }
+
+    #[test]
+    fn waiting_is_worth_it_for_long_prefixes_only() {
+        let long: Vec<TokenId> = (0..100).collect();
+        assert_eq!(worth_waiting(&long, &long[..50], 0), Some(50));
+        assert_eq!(worth_waiting(&long, &long[..50], 40), None);
+        assert_eq!(worth_waiting(&long[..10], &long, 0), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_books_stay_right(steps in proptest::collection::vec((0usize..6, 0i32..3, 1usize..12, any::<bool>()), 1..80)) {
+            let (mut cache, mut ops) = (Cache::new(5, 40, true), Vec::new());
+            let mut open: Vec<SeqId> = Vec::new();
+            for (kind, token, length, keep) in steps {
+                if kind < 3 {
+                    let prompt: Vec<TokenId> = (0..length).map(|at| if at < 4 { 7 } else { token }).collect();
+                    let reusable = cache.longest_match(&prompt).map_or(0, |found| found.tokens);
+                    let Some((seq, shared)) = cache.open(&prompt, &mut ops) else {
+                        prop_assert_eq!(open.len(), 5, "only live sequences refuse another one");
+                        continue;
+                    };
+                    prop_assert!(shared == reusable || shared == 0);
+                    prop_assert_eq!(cache.tokens(seq), &prompt[..shared]);
+                    if cache.make_room(prompt.len() - shared, &mut ops) {
+                        prop_assert!(cache.append(seq, &prompt[shared..]));
+                    }
+                    prop_assert!(!open.contains(&seq), "no sequence is given out twice");
+                    open.push(seq);
+                } else if let Some(seq) = (!open.is_empty()).then(|| open.swap_remove(length % open.len())) {
+                    cache.close(seq, keep, &mut ops);
+                }
+                if let Err(wrong) = cache.audit() {
+                    prop_assert!(false, "{}", wrong);
+                }
+            }
+        }
+    }
+}

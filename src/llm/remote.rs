@@ -1,0 +1,396 @@
+//! An OpenAI-compatible server (llama-server, vLLM) as the engine, over server-sent events.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use reqwest::{Response, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tiktoken_rs::o200k_base_singleton;
+use tokio::time::timeout;
+
+use super::line::Line;
+use super::text::TextStream;
+use super::{ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream, Usage};
+
+/// For a connection to the server.
+const CONNECT: Duration = Duration::from_secs(5);
+/// For the server's first sign of an answer: it may have a line of its own.
+const FIRST: Duration = Duration::from_secs(120);
+/// Between two parts of an answer.
+const IDLE: Duration = Duration::from_secs(60);
+/// Longer lines of an event stream are not an answer's tokens.
+const LONGEST_LINE_BYTES: usize = 1 << 20;
+/// Of an error's body, so much is shown.
+const SHOWN_ERROR_CHARS: usize = 300;
+/// When the server is busy and doesn't say for how long.
+const RETRY_AFTER_MS: u64 = 2000;
+/// What chat formats add to each message, about.
+const TOKENS_PER_MESSAGE: usize = 4;
+
+/// The engine.
+pub(crate) struct Remote {
+    client: reqwest::Client,
+    url: String,
+    api_key: Option<String>,
+    line: Arc<Line>,
+    generated: Arc<AtomicU64>,
+    max_tokens: u32,
+    facts: ModelFacts,
+}
+
+impl Remote {
+    /// Makes a client for the base URL in `config.engine`; nothing is sent before the first request.
+    pub(crate) fn start(config: &LlmConfig) -> anyhow::Result<Self> {
+        // The first client of the process decides; an error means that one was there already.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let client = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            // Only the named server is called: no proxy from the environment, no redirect elsewhere.
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .context("can't make an HTTP client")?;
+        let base = reqwest::Url::parse(&config.engine)
+            .map_err(|error| anyhow!("[llm] engine is not a URL ({}): {error}", config.engine))?;
+        let api_key = match std::env::var("FRONTDESK_LLM_API_KEY") {
+            Ok(key) if !key.is_empty() => Some(key),
+            _ => Some(config.api_key.clone()).filter(|key| !key.is_empty()),
+        };
+        Ok(Self {
+            client,
+            url: format!("{}/chat/completions", base.as_str().trim_end_matches('/')),
+            api_key,
+            line: Line::new(config.parallel, config.queue),
+            generated: Arc::default(),
+            max_tokens: config.max_tokens,
+            facts: ModelFacts { engine: base.to_string(), name: config.model.clone(), ..ModelFacts::of(config) },
+        })
+    }
+
+    pub(crate) fn facts(&self) -> &ModelFacts {
+        &self.facts
+    }
+
+    pub(crate) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
+            waiting: self.line.waiting(),
+            running: self.line.running(),
+            generated_tokens: self.generated.load(Ordering::Relaxed),
+            ..Stats::default()
+        }
+    }
+
+    /// Gets in line; the request is sent when its turn has come, and given up when the stream is dropped.
+    pub(crate) fn submit(&self, request: Request) -> Result<TokenStream, LlmError> {
+        let mut place = self.line.enter()?;
+        let estimate = prompt_tokens(&request.messages) + count_tokens(&request.prefix);
+        let limit = self.facts.context_tokens as usize;
+        if estimate >= limit {
+            return Err(LlmError::PromptTooLong { tokens: estimate, limit: limit - 1 });
+        }
+        let mut post = self.client.post(&self.url).json(&self.body(&request));
+        if let Some(key) = &self.api_key {
+            post = post.bearer_auth(key);
+        }
+        let (url, line, generated) = (self.url.clone(), Arc::clone(&self.line), Arc::clone(&self.generated));
+        Ok(Box::pin(async_stream::try_stream! {
+            while let Some(place) = place.wait().await {
+                yield Token::Queued { place };
+            }
+            let mut response = open(post, &url, &line).await?;
+            yield Token::Started;
+
+            let mut text = TextStream::new(&request.stop);
+            let mut lines = Lines::default();
+            let (mut usage, mut finish, mut written) = (None, None, String::new());
+            'answer: while let Some(bytes) = next_bytes(&mut response, &url).await? {
+                for line in lines.push(&bytes, &url)? {
+                    let chunk = match event(&line, &url)? {
+                        Event::Nothing => continue,
+                        Event::End => break 'answer,
+                        Event::Chunk(chunk) => chunk,
+                    };
+                    usage = chunk.usage.or(usage);
+                    let Some(choice) = chunk.choices.into_iter().next() else { continue };
+                    if let Some(content) = choice.delta.content.filter(|content| !content.is_empty()) {
+                        generated.fetch_add(1, Ordering::Relaxed);
+                        let piece = text.push(content.as_bytes());
+                        written.push_str(&piece.text);
+                        if !piece.text.is_empty() {
+                            yield Token::Text(piece.text);
+                        }
+                        if piece.stopped {
+                            finish = Some(Finish::Stop);
+                            break 'answer;
+                        }
+                    }
+                    finish = choice.finish_reason.as_deref().map(finish_of).or(finish);
+                }
+            }
+            let finish = finish.ok_or_else(|| LlmError::Engine(format!("{url} ended in the middle of an answer")))?;
+            let rest = text.finish();
+            if !rest.is_empty() {
+                written.push_str(&rest);
+                yield Token::Text(rest);
+            }
+            let usage = usage.map_or_else(
+                || Usage { prompt_tokens: clamp(estimate), cached_tokens: 0, completion_tokens: clamp(count_tokens(&written)) },
+                Usage::from,
+            );
+            drop(response);
+            drop(place);
+            yield Token::Done { finish, usage };
+        }))
+    }
+
+    fn body(&self, request: &Request) -> Value {
+        let mut messages: Vec<Value> = request
+            .messages
+            .iter()
+            .map(|message| json!({ "role": message.role, "content": message.content }))
+            .collect();
+        if !request.prefix.is_empty() {
+            messages.push(json!({ "role": Role::Assistant, "content": request.prefix }));
+        }
+        let sampling = request.sampling;
+        let mut body = json!({
+            "model": self.facts.name,
+            "messages": messages,
+            "stream": true,
+            "stream_options": { "include_usage": true },
+            "max_tokens": request.max_tokens.min(self.max_tokens).max(1),
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+        });
+        let mut set = |key: &str, value: Value| body[key] = value;
+        if !request.stop.is_empty() {
+            set("stop", json!(request.stop));
+        }
+        if let Some(seed) = sampling.seed {
+            set("seed", json!(seed));
+        }
+        // Not in OpenAI's own protocol, so only sent when they change something.
+        if sampling.min_p > 0.0 {
+            set("min_p", json!(sampling.min_p));
+        }
+        if (sampling.repeat_penalty - 1.0).abs() > f32::EPSILON {
+            set("repeat_penalty", json!(sampling.repeat_penalty));
+            set("repetition_penalty", json!(sampling.repeat_penalty));
+        }
+        // vLLM's way of going on with the last message; llama-server does it by itself.
+        if !request.prefix.is_empty() {
+            set("continue_final_message", json!(true));
+            set("add_generation_prompt", json!(false));
+        }
+        body
+    }
+}
+
+/// Tokens in the vocabulary of recent OpenAI models: an estimate for other ones.
+pub(crate) fn count_tokens(text: &str) -> usize {
+    o200k_base_singleton().count_ordinary(text)
+}
+
+/// An estimate of a prompt's tokens.
+pub(crate) fn prompt_tokens(messages: &[ChatMessage]) -> usize {
+    messages.iter().map(|message| count_tokens(&message.content) + TOKENS_PER_MESSAGE).sum()
+}
+
+async fn open(post: reqwest::RequestBuilder, url: &str, line: &Line) -> Result<Response, LlmError> {
+    let response = match timeout(FIRST, post.send()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(LlmError::Engine(format!("no answer from {url}: {}", causes(&error)))),
+        Err(_) => return Err(LlmError::Engine(format!("no answer from {url} within {} s", FIRST.as_secs()))),
+    };
+    match response.status() {
+        StatusCode::OK => Ok(response),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            let seconds =
+                response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+            Err(line.overloaded(seconds.map_or(RETRY_AFTER_MS, |seconds| seconds.saturating_mul(1000))))
+        }
+        status => {
+            let body = timeout(CONNECT, response.bytes()).await.ok().and_then(Result::ok).unwrap_or_default();
+            Err(LlmError::Engine(format!("{url} answered {status}: {}", error_message(&body))))
+        }
+    }
+}
+
+async fn next_bytes(response: &mut Response, url: &str) -> Result<Option<bytes::Bytes>, LlmError> {
+    match timeout(IDLE, response.chunk()).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => Err(LlmError::Engine(format!("the connection to {url} broke: {}", causes(&error)))),
+        Err(_) => {
+            Err(LlmError::Engine(format!("{url} went silent for {} s in the middle of an answer", IDLE.as_secs())))
+        }
+    }
+}
+
+/// Lines of an event stream, put together from however the bytes come.
+#[derive(Debug, Default)]
+struct Lines {
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    fn push(&mut self, bytes: &[u8], url: &str) -> Result<Vec<String>, LlmError> {
+        self.rest.extend_from_slice(bytes);
+        let mut lines = Vec::new();
+        while let Some(end) = self.rest.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            lines.push(String::from_utf8_lossy(&line).trim_end().to_string());
+        }
+        if self.rest.len() > LONGEST_LINE_BYTES {
+            return Err(LlmError::Engine(format!("{url} sent a line of more than {LONGEST_LINE_BYTES} bytes")));
+        }
+        Ok(lines)
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Event {
+    Nothing,
+    Chunk(Chunk),
+    End,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct Chunk {
+    #[serde(default)]
+    choices: Vec<Choice>,
+    #[serde(default)]
+    usage: Option<ChunkUsage>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct Choice {
+    #[serde(default)]
+    delta: Delta,
+    #[serde(default)]
+    finish_reason: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
+struct Delta {
+    #[serde(default)]
+    content: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+struct ChunkUsage {
+    #[serde(default)]
+    prompt_tokens: u32,
+    #[serde(default)]
+    completion_tokens: u32,
+    #[serde(default)]
+    prompt_tokens_details: Option<PromptDetails>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+struct PromptDetails {
+    #[serde(default)]
+    cached_tokens: Option<u32>,
+}
+
+impl From<ChunkUsage> for Usage {
+    fn from(usage: ChunkUsage) -> Self {
+        Self {
+            prompt_tokens: usage.prompt_tokens,
+            cached_tokens: usage.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
+            completion_tokens: usage.completion_tokens,
+        }
+    }
+}
+
+/// One line of the stream. Comments, event names and blank lines say nothing.
+fn event(line: &str, url: &str) -> Result<Event, LlmError> {
+    let Some(data) = line.strip_prefix("data:").map(str::trim) else { return Ok(Event::Nothing) };
+    if data == "[DONE]" {
+        return Ok(Event::End);
+    }
+    let value: Value = serde_json::from_str(data)
+        .map_err(|error| LlmError::Engine(format!("{url} sent an event that is not JSON: {error}")))?;
+    if value.get("error").is_some_and(|error| !error.is_null()) {
+        return Err(LlmError::Engine(format!(
+            "{url} failed in the middle of an answer: {}",
+            error_message(data.as_bytes())
+        )));
+    }
+    serde_json::from_value(value)
+        .map(Event::Chunk)
+        .map_err(|error| LlmError::Engine(format!("{url} sent an event that is not a completion: {error}")))
+}
+
+fn finish_of(reason: &str) -> Finish {
+    if reason == "length" { Finish::Length } else { Finish::Stop }
+}
+
+/// What an error's body says, shortened: `{"error": {"message": ..}}`, `{"error": ".."}`, or the text itself.
+fn error_message(body: &[u8]) -> String {
+    let text = match serde_json::from_slice::<Value>(body) {
+        Ok(value) => {
+            let error = value.get("error").unwrap_or(&value);
+            let message = error.get("message").unwrap_or(error);
+            message.as_str().map_or_else(|| message.to_string(), ToString::to_string)
+        }
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    };
+    text.chars().take(SHOWN_ERROR_CHARS).collect()
+}
+
+/// An error with its causes, in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn clamp(tokens: usize) -> u32 {
+    u32::try_from(tokens).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_put_together() {
+        let mut lines = Lines::default();
+        assert_eq!(lines.push(b"data: a\r\nda", "u").unwrap(), ["data: a"]);
+        assert_eq!(lines.push(b"ta: \xc3", "u").unwrap(), [""; 0]);
+        assert_eq!(lines.push(b"\xa9\n\n", "u").unwrap(), ["data: \u{e9}", ""]);
+        assert!(lines.push(&vec![b'x'; LONGEST_LINE_BYTES + 1], "u").is_err());
+    }
+
+    #[track_caller]
+    fn check_error(line: &str, expected: &str) {
+        let error = event(line, "http://x").unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn events_are_read() {
+        assert_eq!(event("", "u").unwrap(), Event::Nothing);
+        assert_eq!(event(": comment", "u").unwrap(), Event::Nothing);
+        assert_eq!(event("data: [DONE]", "u").unwrap(), Event::End);
+        let Event::Chunk(chunk) = event(r#"data: {"choices":[{"delta":{"content":"Hi"}}],"usage":null}"#, "u").unwrap()
+        else {
+            panic!("not a chunk")
+        };
+        assert_eq!(chunk.choices[0].delta.content.as_deref(), Some("Hi"));
+        check_error("data: {", "not JSON");
+        check_error(r#"data: {"error":{"message":"out of memory"}}"#, "out of memory");
+        check_error(r#"data: {"choices":7}"#, "not a completion");
+    }
+}

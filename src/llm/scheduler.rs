@@ -1,0 +1,739 @@
+//! Who computes what in the next step. Pure: no llama.cpp, no clock, no channels.
+//!
+//! Continuous batching: every step carries one token of each running answer first and fills what is left of its budget with
+//! prompts, in chunks, so a long prompt never stops the others' tokens and a new request joins at the next step. The budget
+//! follows the measured speed: llama.cpp can't be interrupted, so a step has to be short.
+//!
+//! Invariants, which the property tests hold it to: a request owns at most one sequence and a sequence at most one request; a
+//! step has at most `batch_tokens` tokens; every admitted request has room for its prompt and its longest answer; requests are
+//! admitted in the order in which they came, and every one of them ends.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::prefix::{Cache, Op, SeqId, TokenId, worth_waiting};
+
+/// A request's number, increasing in the order of arrival.
+pub type RequestId = u64;
+
+/// Share of the prompt budget that the longest-running prompt gets, before the shortest ones take the rest.
+const GRANT_SHARE: usize = 4;
+/// Prompt tokens a step carries at least, however slow the machine is.
+const LEAST_PROMPT_TOKENS: usize = 8;
+
+/// What the scheduler may spend.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Requests that run at the same time.
+    pub parallel: usize,
+    /// Requests that may wait.
+    pub queue: usize,
+    /// Tokens of one step at most (llama.cpp's `n_batch`); not less than `parallel`.
+    pub batch_tokens: usize,
+    /// How long a step should take.
+    pub step: Duration,
+}
+
+/// A request as the scheduler knows it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub id: RequestId,
+    /// Never empty.
+    pub prompt: Vec<TokenId>,
+    /// Tokens that may be generated at most, at least one.
+    pub max_new: usize,
+}
+
+/// Part of a step: these tokens of one request, at these positions of its sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    pub id: RequestId,
+    pub seq: SeqId,
+    /// Position of the first token.
+    pub start: usize,
+    pub tokens: Vec<TokenId>,
+    /// The last token's logits are needed: the next token of the answer is drawn from them.
+    pub sample: bool,
+    /// Part of a prompt, not an answer's own token.
+    pub prompt: bool,
+}
+
+/// What happens next: first the operations on the KV cache, then one decode of all chunks together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    pub ops: Vec<Op>,
+    pub chunks: Vec<Chunk>,
+    /// Requests that left the queue, with how many tokens of their prompt were in the cache.
+    pub started: Vec<RequestId>,
+}
+
+impl Plan {
+    /// Tokens of the step.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.tokens.len()).sum()
+    }
+}
+
+/// The state of all requests.
+#[derive(Debug)]
+pub struct Scheduler {
+    limits: Limits,
+    cache: Cache,
+    pace: Pace,
+    waiting: VecDeque<Job>,
+    /// In the order of admission.
+    running: Vec<Running>,
+    /// For the next plan.
+    ops: Vec<Op>,
+}
+
+#[derive(Debug)]
+struct Running {
+    id: RequestId,
+    /// Prompt and answer so far.
+    tokens: Vec<TokenId>,
+    /// Where the answer begins in `tokens`.
+    prompt_tokens: usize,
+    /// `tokens` can't get longer than this.
+    limit: usize,
+    /// `None` until the first tokens are planned.
+    seq: Option<SeqId>,
+    /// Tokens in the KV cache.
+    computed: usize,
+    /// How many of them were there already.
+    cached: usize,
+    /// An earlier request computes the first so many tokens of this prompt; wait and share them.
+    follows: Option<(RequestId, usize)>,
+}
+
+impl Running {
+    fn remaining(&self) -> usize {
+        self.tokens.len() - self.computed
+    }
+
+    fn answering(&self) -> bool {
+        self.tokens.len() > self.prompt_tokens && self.remaining() == 1
+    }
+
+    /// Cells it may still need.
+    fn outstanding(&self) -> usize {
+        self.limit - self.computed
+    }
+}
+
+impl Scheduler {
+    #[must_use]
+    pub fn new(limits: Limits, cache: Cache) -> Self {
+        let pace = Pace::new(limits.step);
+        Self { limits, cache, pace, waiting: VecDeque::new(), running: Vec::new(), ops: Vec::new() }
+    }
+
+    /// The KV cache's books.
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.running.is_empty()
+    }
+
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Requests in line, the next one first.
+    pub fn line(&self) -> impl Iterator<Item = RequestId> + '_ {
+        self.waiting.iter().map(|job| job.id)
+    }
+
+    /// Every request that waits or runs.
+    pub fn ids(&self) -> impl Iterator<Item = RequestId> + '_ {
+        self.running.iter().map(|running| running.id).chain(self.line())
+    }
+
+    /// Tokens of a running request's prompt that were in the cache.
+    #[must_use]
+    pub fn cached_tokens(&self, id: RequestId) -> usize {
+        self.running.iter().find(|running| running.id == id).map_or(0, |running| running.cached)
+    }
+
+    /// Takes a request in line. A job that has no prompt, can't generate, or could never fit the cache comes back, and so does
+    /// one more than the line holds.
+    ///
+    /// # Errors
+    /// The job itself.
+    pub fn enqueue(&mut self, job: Job) -> Result<(), Job> {
+        let total = job.prompt.len() + job.max_new;
+        let capacity = self.cache.free() + self.cache.used();
+        let full = self.waiting.len() + self.running.len() >= self.limits.parallel + self.limits.queue;
+        if job.prompt.is_empty() || job.max_new == 0 || total > capacity || full {
+            return Err(job);
+        }
+        self.waiting.push_back(job);
+        Ok(())
+    }
+
+    /// Removes a request, whose KV is forgotten: nobody waits for the rest of it.
+    pub fn cancel(&mut self, id: RequestId) {
+        self.waiting.retain(|job| job.id != id);
+        self.end(id, false);
+    }
+
+    /// Ends a running request whose answer is complete. Its KV is kept for a next turn as long as there is room.
+    pub fn finish(&mut self, id: RequestId) {
+        self.end(id, true);
+    }
+
+    /// Puts the request that was admitted last back at the head of the line, with what it has generated, and forgets its
+    /// KV. For a decode that found no room in spite of the books. Returns false if only one runs.
+    pub fn requeue_last(&mut self) -> bool {
+        if self.running.len() < 2 {
+            return false;
+        }
+        let Some(last) = self.running.pop() else { return false };
+        if let Some(seq) = last.seq {
+            self.cache.close(seq, false, &mut self.ops);
+        }
+        let max_new = last.limit - last.tokens.len();
+        self.waiting.push_front(Job { id: last.id, prompt: last.tokens, max_new: max_new.max(1) });
+        true
+    }
+
+    /// Forgets the KV of all finished conversations. Returns whether there was any.
+    pub fn forget_kept(&mut self) -> bool {
+        let any = self.cache.kept_sequences() > 0;
+        self.cache.clear_kept(&mut self.ops);
+        any
+    }
+
+    /// Operations on the KV cache that are due although no step follows.
+    pub fn take_ops(&mut self) -> Vec<Op> {
+        std::mem::take(&mut self.ops)
+    }
+
+    /// Admits who fits and plans the next step. An empty step means that nobody has anything to compute.
+    pub fn plan(&mut self) -> Plan {
+        let mut plan = Plan { started: self.admit(), ..Plan::default() };
+        self.open_sequences();
+
+        for running in self.running.iter().filter(|running| running.answering()) {
+            plan.chunks.extend(chunk_of(running, 1));
+        }
+        let answering = plan.chunks.len();
+        let budget = self.pace.budget().saturating_sub(answering).max(LEAST_PROMPT_TOKENS);
+        let budget = budget.min(self.limits.batch_tokens.saturating_sub(answering));
+        for (at, tokens) in self.share_out(budget) {
+            plan.chunks.extend(chunk_of(&self.running[at], tokens));
+        }
+
+        if !self.cache.make_room(plan.tokens(), &mut self.ops) {
+            debug_assert!(false, "admission reserves room for every running request");
+        }
+        plan.ops = std::mem::take(&mut self.ops);
+        plan
+    }
+
+    /// Notes that a plan was carried out, and how long it took.
+    pub fn done(&mut self, plan: &Plan, took: Duration) {
+        self.pace.note(plan.tokens(), took);
+        for chunk in &plan.chunks {
+            let Some(running) = self.running.iter_mut().find(|running| running.id == chunk.id) else { continue };
+            running.computed += chunk.tokens.len();
+            if !self.cache.append(chunk.seq, &chunk.tokens) {
+                debug_assert!(false, "plan() made room");
+            }
+        }
+    }
+
+    /// Adds a token to a running answer. Returns false when the answer has its longest length and can't go on.
+    #[must_use]
+    pub fn push(&mut self, id: RequestId, token: TokenId) -> bool {
+        let Some(running) = self.running.iter_mut().find(|running| running.id == id) else { return false };
+        running.tokens.push(token);
+        running.tokens.len() < running.limit
+    }
+
+    fn end(&mut self, id: RequestId, keep: bool) {
+        let Some(at) = self.running.iter().position(|running| running.id == id) else { return };
+        if let Some(seq) = self.running.remove(at).seq {
+            self.cache.close(seq, keep, &mut self.ops);
+        }
+    }
+
+    /// Moves requests from the line to the running ones, in order, while there is a slot and room for all they may need.
+    fn admit(&mut self) -> Vec<RequestId> {
+        let mut started = Vec::new();
+        while self.running.len() < self.limits.parallel {
+            let Some(job) = self.waiting.front() else { break };
+            let found = self.cache.longest_match(&job.prompt);
+            let cached = found.map_or(0, |found| found.tokens);
+            let computing = self.running.iter().filter(|other| other.computed < other.prompt_tokens);
+            let follows = computing
+                .filter_map(|other| {
+                    let shared = worth_waiting(&job.prompt, &other.tokens[..other.prompt_tokens], cached)?;
+                    Some((other.id, shared))
+                })
+                .max_by_key(|&(id, shared)| (shared, std::cmp::Reverse(id)));
+            // A request that waits for another one's prompt may have to compute it itself if that one is cancelled, so it
+            // reserves everything; the others only what the cache doesn't have.
+            let total = job.prompt.len() + job.max_new;
+            let (reserve, pinned) = match (follows, found) {
+                (None, Some(found)) => (total - found.tokens, self.cache.kept_cells(found)),
+                _ => (total, 0),
+            };
+            let outstanding: usize = self.running.iter().map(Running::outstanding).sum();
+            if self.cache.free() + self.cache.evictable() < outstanding + reserve + pinned {
+                break;
+            }
+            let Some(job) = self.waiting.pop_front() else { break };
+            started.push(job.id);
+            self.running.push(Running {
+                id: job.id,
+                prompt_tokens: job.prompt.len(),
+                limit: total,
+                tokens: job.prompt,
+                seq: None,
+                computed: 0,
+                cached: 0,
+                follows,
+            });
+            if follows.is_none() {
+                self.open(self.running.len() - 1);
+            }
+        }
+        started
+    }
+
+    /// Opens sequences of requests whose wait for a shared prefix is over.
+    fn open_sequences(&mut self) {
+        for at in 0..self.running.len() {
+            let ready = self.running[at].follows.is_none_or(|(leader, tokens)| {
+                let leader = self.running.iter().find(|other| other.id == leader);
+                leader.is_none_or(|leader| leader.computed >= tokens)
+            });
+            if self.running[at].seq.is_none() && ready {
+                self.open(at);
+            }
+        }
+    }
+
+    fn open(&mut self, at: usize) {
+        let Some((seq, cached)) = self.cache.open(&self.running[at].tokens, &mut self.ops) else { return };
+        let running = &mut self.running[at];
+        running.seq = Some(seq);
+        running.follows = None;
+        running.computed = cached;
+        running.cached = cached;
+    }
+
+    /// Shares the prompt budget out: a part to the prompt that was admitted first, so that none starves, the rest to the
+    /// shortest remaining ones, which are the soonest to answer. Returns indices into `running` and tokens.
+    fn share_out(&self, budget: usize) -> Vec<(usize, usize)> {
+        let mut prompts: Vec<(usize, usize)> = self
+            .running
+            .iter()
+            .enumerate()
+            .filter(|(_, running)| running.seq.is_some() && !running.answering() && running.remaining() > 0)
+            .map(|(at, running)| (at, running.remaining()))
+            .collect();
+        let Some(&(oldest, wanted)) = prompts.first() else { return Vec::new() };
+        let grant = wanted.min(budget.div_ceil(GRANT_SHARE));
+        let mut left = budget - grant;
+        prompts.sort_by_key(|&(at, remaining)| (remaining, at));
+
+        let mut shares = Vec::new();
+        for (at, remaining) in prompts {
+            let granted = if at == oldest { grant } else { 0 };
+            let more = left.min(remaining - granted);
+            left -= more;
+            if granted + more > 0 {
+                shares.push((at, granted + more));
+            }
+        }
+        shares
+    }
+}
+
+fn chunk_of(running: &Running, tokens: usize) -> Option<Chunk> {
+    let end = running.computed + tokens;
+    Some(Chunk {
+        id: running.id,
+        seq: running.seq?,
+        start: running.computed,
+        tokens: running.tokens[running.computed..end].to_vec(),
+        sample: end == running.tokens.len(),
+        prompt: running.computed < running.prompt_tokens,
+    })
+}
+
+/// How many tokens fit into a step, learned from the steps so far: time = base + tokens × each, by least squares with
+/// exponential forgetting.
+#[derive(Clone, Debug)]
+struct Pace {
+    target_ms: f64,
+    weight: f64,
+    n: f64,
+    t: f64,
+    nn: f64,
+    nt: f64,
+}
+
+impl Pace {
+    /// Tokens of the first step, before anything was measured.
+    const FIRST: usize = 32;
+    /// How much of the past each step keeps: an odd step, slowed down by something else, is soon forgotten.
+    const KEEP: f64 = 0.93;
+    /// A fit is trusted when the steps' sizes spread at least this much (variance, in tokens²).
+    const SPREAD: f64 = 4.0;
+
+    fn new(step: Duration) -> Self {
+        Self { target_ms: step.as_secs_f64() * 1e3, weight: 0.0, n: 0.0, t: 0.0, nn: 0.0, nt: 0.0 }
+    }
+
+    fn note(&mut self, tokens: usize, took: Duration) {
+        if tokens == 0 {
+            return;
+        }
+        let (n, t) = (tokens as f64, took.as_secs_f64() * 1e3);
+        for (sum, value) in
+            [(&mut self.weight, 1.0), (&mut self.n, n), (&mut self.t, t), (&mut self.nn, n * n), (&mut self.nt, n * t)]
+        {
+            *sum = *sum * Self::KEEP + value;
+        }
+    }
+
+    fn budget(&self) -> usize {
+        if self.weight == 0.0 {
+            return Self::FIRST;
+        }
+        let (n, t) = (self.n / self.weight, self.t / self.weight);
+        let variance = self.nn / self.weight - n * n;
+        let slope = (self.nt / self.weight - n * t) / variance;
+        let average = t / n;
+        let (base, each) = if variance >= Self::SPREAD && slope > 0.0 && slope <= average {
+            (t - slope * n, slope)
+        } else if n >= Self::FIRST as f64 {
+            (0.0, average)
+        } else {
+            // Single tokens only: a token of a prompt costs much less than a step of its own. Try and measure.
+            return Self::FIRST;
+        };
+        // Where a step takes longer than the target anyway, chunks of a few tokens would only make prompts slow: take as many
+        // as make it twice as long.
+        ((self.target_ms - base).max(base) / each.max(1e-3)).clamp(1.0, 1e5) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn scheduler(parallel: usize, capacity: usize) -> Scheduler {
+        let limits = Limits { parallel, queue: 100, batch_tokens: 64, step: 50 * MS };
+        Scheduler::new(limits, Cache::new(parallel * 2, capacity, true))
+    }
+
+    fn job(id: RequestId, prompt: impl IntoIterator<Item = TokenId>, max_new: usize) -> Job {
+        Job { id, prompt: prompt.into_iter().collect(), max_new }
+    }
+
+    /// Carries a plan out in no time; answers each draw with `token`, and finishes answers at their longest. Returns who drew.
+    fn step(scheduler: &mut Scheduler, token: TokenId) -> (Plan, Vec<RequestId>) {
+        let plan = scheduler.plan();
+        scheduler.done(&plan, MS);
+        let drew: Vec<_> = plan.chunks.iter().filter(|chunk| chunk.sample).map(|chunk| chunk.id).collect();
+        for &id in &drew {
+            if !scheduler.push(id, token) {
+                scheduler.finish(id);
+            }
+        }
+        (plan, drew)
+    }
+
+    /// `(request, tokens)` of a plan.
+    fn sizes(plan: &Plan) -> Vec<(RequestId, usize)> {
+        plan.chunks.iter().map(|chunk| (chunk.id, chunk.tokens.len())).collect()
+    }
+
+    #[test]
+    fn a_new_request_joins_at_the_next_step() {
+        let mut scheduler = scheduler(4, 1000);
+        scheduler.enqueue(job(1, 0..10, 5)).unwrap();
+        assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 10)]);
+        scheduler.enqueue(job(2, 100..108, 5)).unwrap();
+        let (plan, _) = step(&mut scheduler, 500);
+        assert_eq!((plan.started.as_slice(), sizes(&plan)), ([2].as_slice(), vec![(1, 1), (2, 8)]));
+        assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 1), (2, 1)]);
+    }
+
+    #[test]
+    fn a_long_prompt_comes_in_chunks_beside_the_answers() {
+        let mut scheduler = scheduler(4, 1000);
+        scheduler.enqueue(job(1, 0..4, 50)).unwrap();
+        step(&mut scheduler, 500);
+        scheduler.enqueue(job(2, 100..300, 5)).unwrap();
+        let mut steps = 0;
+        loop {
+            let (plan, drew) = step(&mut scheduler, 500);
+            assert!(drew.contains(&1), "the running answer gets its token in every step");
+            assert!(plan.tokens() <= 64);
+            steps += 1;
+            if drew.contains(&2) {
+                break;
+            }
+        }
+        assert!((200 / 64..12).contains(&steps), "{steps} steps");
+    }
+
+    #[test]
+    fn the_shortest_prompt_goes_first_and_the_oldest_has_a_grant() {
+        let mut scheduler = scheduler(4, 2000);
+        scheduler.enqueue(job(1, 0..500, 5)).unwrap();
+        scheduler.enqueue(job(2, 1000..1010, 5)).unwrap();
+        scheduler.enqueue(job(3, 2000..2020, 5)).unwrap();
+        let (plan, _) = step(&mut scheduler, 500);
+        // Of 32 tokens the oldest gets a quarter, then the shortest take theirs.
+        assert_eq!(sizes(&plan), [(2, 10), (3, 14), (1, 8)]);
+    }
+
+    #[test]
+    fn requests_wait_for_a_slot_and_for_room() {
+        let mut scheduler = scheduler(2, 100);
+        for id in 1..=3 {
+            scheduler.enqueue(job(id, [1, 2, 3].map(|token| token + 10 * id as TokenId), 3)).unwrap();
+        }
+        assert_eq!(step(&mut scheduler, 0).0.started, [1, 2]);
+        assert_eq!(scheduler.line().collect::<Vec<_>>(), [3]);
+        scheduler.cancel(1);
+        assert_eq!(step(&mut scheduler, 0).0.started, [3]);
+
+        // 60 + 60 cells don't fit into 100: the second waits although there is a slot.
+        let mut scheduler = self::scheduler(4, 100);
+        scheduler.enqueue(job(1, 0..40, 20)).unwrap();
+        scheduler.enqueue(job(2, 100..140, 20)).unwrap();
+        assert_eq!(step(&mut scheduler, 0).0.started, [1]);
+        assert!(scheduler.enqueue(job(3, 0..90, 20)).is_err(), "it could never fit");
+        scheduler.finish(1);
+        assert_eq!(step(&mut scheduler, 0).0.started, [2]);
+    }
+
+    #[test]
+    fn requests_with_a_common_prefix_compute_it_once() {
+        let mut scheduler = scheduler(8, 2000);
+        let prompt = |id: TokenId| (0..100).chain([1000 + id, 2000 + id]);
+        for id in 0..8 {
+            scheduler.enqueue(job(id, prompt(id as TokenId), 1)).unwrap();
+        }
+        let (mut computed, mut ended) = (0, 0);
+        while ended < 8 {
+            let (plan, drew) = step(&mut scheduler, 7);
+            assert!(!plan.chunks.is_empty(), "somebody always makes progress");
+            computed += plan.tokens();
+            ended += drew.len();
+        }
+        assert_eq!(computed, 102 + 7 * 2);
+        scheduler.cache().audit().unwrap();
+    }
+
+    #[test]
+    fn a_follower_goes_on_when_its_leader_leaves() {
+        let mut scheduler = scheduler(8, 2000);
+        scheduler.enqueue(job(1, 0..200, 5)).unwrap();
+        scheduler.enqueue(job(2, (0..200).chain([9]), 5)).unwrap();
+        assert_eq!(sizes(&step(&mut scheduler, 7).0), [(1, 32)], "the second waits for the first");
+        scheduler.cancel(1);
+        let (plan, _) = step(&mut scheduler, 7);
+        assert_eq!(plan.chunks.iter().map(|chunk| chunk.id).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn the_next_turn_reuses_the_last_one() {
+        let mut scheduler = scheduler(2, 200);
+        scheduler.enqueue(job(1, 0..20, 3)).unwrap();
+        while !scheduler.is_idle() {
+            step(&mut scheduler, 77);
+        }
+        // The last drawn token was never computed, so 20 + 2 tokens are there.
+        scheduler.enqueue(job(2, (0..20).chain([77, 77, 77, 5]), 3)).unwrap();
+        let (plan, _) = step(&mut scheduler, 77);
+        assert_eq!((scheduler.cached_tokens(2), sizes(&plan)), (22, vec![(2, 2)]));
+    }
+
+    #[test]
+    fn requeueing_keeps_what_was_generated() {
+        let mut scheduler = scheduler(2, 200);
+        scheduler.enqueue(job(1, 0..5, 9)).unwrap();
+        scheduler.enqueue(job(2, 100..105, 9)).unwrap();
+        step(&mut scheduler, 7);
+        assert!(scheduler.requeue_last());
+        assert!(!scheduler.requeue_last(), "the only running one stays");
+        let (plan, _) = step(&mut scheduler, 7);
+        assert_eq!(sizes(&plan), [(1, 1), (2, 6)]);
+        assert_eq!(plan.chunks[1].tokens, [100, 101, 102, 103, 104, 7]);
+    }
+
+    #[track_caller]
+    fn check_pace(steps: &[(usize, u64)], expected: std::ops::RangeInclusive<usize>) {
+        let mut pace = Pace::new(50 * MS);
+        for &(tokens, micros) in steps {
+            pace.note(tokens, Duration::from_micros(micros));
+        }
+        let budget = pace.budget();
+        assert!(expected.contains(&budget), "{budget} not in {expected:?}");
+    }
+
+    #[test]
+    fn the_budget_follows_the_measured_speed() {
+        check_pace(&[], 32..=32);
+        check_pace(&[(1, 10_000), (1, 10_000)], 32..=32);
+        check_pace(&[(32, 32_000)], 49..=51);
+        // 10 ms for each step and 0.5 ms for each token.
+        check_pace(&[(1, 10_500), (41, 30_500), (1, 10_500), (81, 50_500)], 79..=81);
+        // One token alone takes longer than the target: 82 ms for the step, 8 ms for each token.
+        check_pace(&[(1, 90_000), (40, 400_000), (1, 90_000)], 10..=11);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Event {
+        Arrive { family: TokenId, prompt: usize, max_new: usize },
+        Step { eog: bool },
+        Cancel { which: usize },
+        Requeue,
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            2 => (0i32..3, 1usize..120, 1usize..12)
+                .prop_map(|(family, prompt, max_new)| Event::Arrive { family, prompt, max_new }),
+            5 => (0usize..5).prop_map(|eog| Event::Step { eog: eog == 0 }),
+            1 => (0usize..20).prop_map(|which| Event::Cancel { which }),
+            1 => Just(Event::Requeue),
+        ]
+    }
+
+    /// What the KV cache of llama.cpp would hold, to check a plan against.
+    #[derive(Default)]
+    struct Model {
+        seqs: BTreeMap<SeqId, Vec<TokenId>>,
+    }
+
+    impl Model {
+        fn run(&mut self, plan: &Plan) -> Result<(), String> {
+            self.ops(&plan.ops)?;
+            for chunk in &plan.chunks {
+                let seq = self.seqs.entry(chunk.seq).or_default();
+                if seq.len() != chunk.start {
+                    return Err(format!("sequence {} has {} tokens, not {}", chunk.seq, seq.len(), chunk.start));
+                }
+                seq.extend(&chunk.tokens);
+            }
+            Ok(())
+        }
+
+        fn ops(&mut self, ops: &[Op]) -> Result<(), String> {
+            for op in ops {
+                match *op {
+                    Op::Clear { seq } => drop(self.seqs.remove(&seq)),
+                    Op::Share { from, to, tokens } => {
+                        if self.seqs.get(&to).is_some_and(|to| !to.is_empty()) {
+                            return Err("shared into a sequence that holds something".into());
+                        }
+                        let source = self.seqs.get(&from).ok_or("shared from nothing")?;
+                        let prefix = source.get(..tokens).ok_or("shared more than there is")?.to_vec();
+                        self.seqs.insert(to, prefix);
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+        #[test]
+        fn every_request_ends_and_the_rules_hold(
+            events in proptest::collection::vec(event(), 1..120),
+            parallel in 1usize..5,
+            speed in 1u64..2000,
+        ) {
+            let capacity = 300;
+            let mut scheduler = scheduler(parallel, capacity);
+            let mut model = Model::default();
+            let mut answers: BTreeMap<RequestId, (Vec<TokenId>, usize)> = BTreeMap::new();
+            let mut arrivals = 0;
+            let drain = std::iter::repeat_n(Event::Step { eog: false }, 20_000);
+            for event in events.into_iter().chain(drain) {
+                match event {
+                    Event::Arrive { family, prompt, max_new } => {
+                        arrivals += 1;
+                        let prompt: Vec<TokenId> = (0..prompt as TokenId).map(|at| at + if at < 60 { 0 } else { 1000 * family }).collect();
+                        if scheduler.enqueue(job(arrivals, prompt.clone(), max_new)).is_ok() {
+                            answers.insert(arrivals, (prompt, max_new));
+                        }
+                    }
+                    Event::Cancel { which } => {
+                        let id = scheduler.ids().nth(which);
+                        if let Some(id) = id {
+                            scheduler.cancel(id);
+                            answers.remove(&id);
+                        }
+                    }
+                    Event::Requeue => { scheduler.requeue_last(); }
+                    Event::Step { eog } => {
+                        if scheduler.is_idle() {
+                            if answers.is_empty() { continue }
+                            prop_assert!(false, "idle although {} requests have not ended", answers.len());
+                        }
+                        let plan = scheduler.plan();
+                        let oldest = scheduler.ids().next();
+                        prop_assert!(
+                            plan.chunks.iter().any(|chunk| Some(chunk.id) == oldest),
+                            "the request that runs longest makes progress in every step"
+                        );
+                        prop_assert!(plan.tokens() <= 64, "{} tokens", plan.tokens());
+                        prop_assert!(scheduler.running() <= parallel);
+                        let requests: BTreeSet<_> = plan.chunks.iter().map(|chunk| chunk.id).collect();
+                        let seqs: BTreeSet<_> = plan.chunks.iter().map(|chunk| chunk.seq).collect();
+                        prop_assert_eq!((requests.len(), seqs.len()), (plan.chunks.len(), plan.chunks.len()));
+                        prop_assert!(seqs.iter().all(|&seq| seq < parallel * 2));
+                        if let Err(wrong) = model.run(&plan) {
+                            prop_assert!(false, "{}", wrong);
+                        }
+                        scheduler.done(&plan, Duration::from_micros(speed * plan.tokens() as u64));
+                        if let Err(wrong) = scheduler.cache().audit() {
+                            prop_assert!(false, "{}", wrong);
+                        }
+                        for chunk in plan.chunks.iter().filter(|chunk| chunk.sample) {
+                            let (tokens, left) = answers.get_mut(&chunk.id).expect("only live requests are planned");
+                            prop_assert_eq!(&model.seqs[&chunk.seq], &*tokens, "the cache holds exactly this request's tokens");
+                            tokens.push(7);
+                            *left -= 1;
+                            let more = scheduler.push(chunk.id, 7);
+                            prop_assert_eq!(more, *left > 0);
+                            if eog || !more {
+                                scheduler.finish(chunk.id);
+                                answers.remove(&chunk.id);
+                            }
+                        }
+                    }
+                }
+            }
+            prop_assert!(scheduler.is_idle() && answers.is_empty(), "every request ended");
+        }
+    }
+}

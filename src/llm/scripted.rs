@@ -1,0 +1,173 @@
+//! `engine = "scripted"`: answers without a model, the same ones each time. For tests, demonstrations and front-end work.
+//!
+//! What it says is decided by the prompt:
+//! 1. `[[say …]]` in the last user message: the text up to `]]`. `[[fail]]` there makes the engine fail after it.
+//! 2. Otherwise, if a message has a line that begins with `Passages` (as `Passages:` or `## Passages`): the lines after it, up
+//!    to one that begins with `Question`, joined with spaces.
+//! 3. Otherwise the last user message itself.
+//!
+//! A word with the white space after it counts as a token. `scripted_token_ms` sets the time for each, so that an answer can
+//! be cut in the middle.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::line::Line;
+use super::text::TextStream;
+use super::{ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream, Usage};
+
+/// The engine.
+pub(crate) struct Scripted {
+    line: Arc<Line>,
+    generated: Arc<AtomicU64>,
+    token_time: Duration,
+    max_tokens: u32,
+    facts: ModelFacts,
+}
+
+impl Scripted {
+    pub(crate) fn start(config: &LlmConfig) -> Self {
+        Self {
+            line: Line::new(config.parallel, config.queue),
+            generated: Arc::default(),
+            token_time: Duration::from_millis(config.scripted_token_ms),
+            max_tokens: config.max_tokens,
+            facts: ModelFacts { engine: "scripted".into(), name: "scripted".into(), ..ModelFacts::of(config) },
+        }
+    }
+
+    pub(crate) fn facts(&self) -> &ModelFacts {
+        &self.facts
+    }
+
+    pub(crate) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
+            waiting: self.line.waiting(),
+            running: self.line.running(),
+            generated_tokens: self.generated.load(Ordering::Relaxed),
+            ..Stats::default()
+        }
+    }
+
+    pub(crate) fn submit(&self, request: Request) -> Result<TokenStream, LlmError> {
+        let mut place = self.line.enter()?;
+        let prompt_tokens = prompt_tokens(&request.messages) + count_tokens(&request.prefix);
+        let limit = self.facts.context_tokens as usize;
+        if prompt_tokens >= limit {
+            return Err(LlmError::PromptTooLong { tokens: prompt_tokens, limit: limit - 1 });
+        }
+        let script = script(&request.messages);
+        let max_tokens = request.max_tokens.min(self.max_tokens).max(1) as usize;
+        let (token_time, generated) = (self.token_time, Arc::clone(&self.generated));
+        Ok(Box::pin(async_stream::stream! {
+            while let Some(place) = place.wait().await {
+                yield Ok(Token::Queued { place });
+            }
+            yield Ok(Token::Started);
+            let rest = script.text.strip_prefix(&request.prefix).unwrap_or(&script.text);
+            let words: Vec<&str> = rest.split_inclusive(char::is_whitespace).collect();
+            let mut usage = Usage { prompt_tokens: u32::try_from(prompt_tokens).unwrap_or(u32::MAX), ..Usage::default() };
+            let mut text = TextStream::new(&request.stop);
+            let mut finish = if words.len() > max_tokens { Finish::Length } else { Finish::Stop };
+            for word in words.iter().take(max_tokens) {
+                if !token_time.is_zero() {
+                    tokio::time::sleep(token_time).await;
+                }
+                usage.completion_tokens += 1;
+                generated.fetch_add(1, Ordering::Relaxed);
+                let piece = text.push(word.as_bytes());
+                if !piece.text.is_empty() {
+                    yield Ok(Token::Text(piece.text));
+                }
+                if piece.stopped {
+                    finish = Finish::Stop;
+                    break;
+                }
+            }
+            let rest = text.finish();
+            if !rest.is_empty() {
+                yield Ok(Token::Text(rest));
+            }
+            drop(place);
+            if script.fails {
+                yield Err(LlmError::Engine("the script says so".into()));
+            } else {
+                yield Ok(Token::Done { finish, usage });
+            }
+        }))
+    }
+}
+
+/// White-space separated words.
+pub(crate) fn count_tokens(text: &str) -> usize {
+    text.split_whitespace().count()
+}
+
+/// Words of all messages.
+pub(crate) fn prompt_tokens(messages: &[ChatMessage]) -> usize {
+    messages.iter().map(|message| count_tokens(&message.content)).sum()
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Script {
+    text: String,
+    fails: bool,
+}
+
+fn script(messages: &[ChatMessage]) -> Script {
+    let question = messages.iter().rev().find(|message| message.role == Role::User).map_or("", |m| m.content.as_str());
+    let fails = question.contains("[[fail]]");
+    let said =
+        question.rsplit_once("[[say ").and_then(|(_, rest)| rest.split_once("]]")).map(|(said, _)| said.to_string());
+    let text = match said {
+        Some(said) => said,
+        None if fails => String::new(),
+        None => messages.iter().rev().find_map(|message| passages(&message.content)).unwrap_or_else(|| question.into()),
+    };
+    Script { text, fails }
+}
+
+/// The lines between `Passages` and `Question`.
+fn passages(text: &str) -> Option<String> {
+    let heading = |line: &str, word: &str| line.trim_start_matches(['#', '*', ' ']).starts_with(word);
+    let mut lines = text.lines().skip_while(|line| !heading(line, "Passages"));
+    lines.next()?;
+    let lines: Vec<&str> =
+        lines.take_while(|line| !heading(line, "Question")).map(str::trim).filter(|line| !line.is_empty()).collect();
+    (!lines.is_empty()).then(|| lines.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(messages: &[(Role, &str)], text: &str, fails: bool) {
+        let messages: Vec<ChatMessage> =
+            messages.iter().map(|&(role, content)| ChatMessage { role, content: content.into() }).collect();
+        assert_eq!(script(&messages), Script { text: text.into(), fails });
+    }
+
+    #[test]
+    fn the_prompt_decides_what_is_said() {
+        check(&[(Role::User, "Hello there")], "Hello there", false);
+        check(&[(Role::System, "S"), (Role::User, "a [[say one two]] b")], "one two", false);
+        check(&[(Role::User, "[[say one]] [[fail]]")], "one", true);
+        check(&[(Role::User, "[[fail]]")], "", true);
+        check(
+            &[
+                (Role::System, "Be brief.\n## Passages\n[1] Open at 9.\n\n[2] Closed on Sunday.\n"),
+                (Role::User, "When?"),
+            ],
+            "[1] Open at 9. [2] Closed on Sunday.",
+            false,
+        );
+        check(&[(Role::User, "Passages:\nOpen at 9.\nQuestion: When?")], "Open at 9.", false);
+        check(&[(Role::User, "Passages:\n\nQuestion: When?")], "Passages:\n\nQuestion: When?", false);
+    }
+}

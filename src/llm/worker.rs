@@ -1,0 +1,640 @@
+//! The thread that owns llama.cpp's context: it takes requests, lets the [`Scheduler`] plan each step, computes it, and sends
+//! what was written.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use llama_cpp_2::DecodeError;
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::params::LlamaContextParams;
+use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::sampling::LlamaSampler;
+use llama_cpp_2::token::LlamaToken;
+use rustc_hash::FxHashMap;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::model::Model;
+use super::prefix::{Cache, Op};
+use super::scheduler::{Chunk, Job, Limits, Plan, RequestId, Scheduler};
+use super::text::TextStream;
+use super::{
+    ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Sampling, Stats, Token, Usage, backend, sampler,
+};
+use crate::clock::Clock;
+
+/// How long a step should take: that long a departed client's sequence, a new request and a shutdown have to wait.
+const STEP: Duration = Duration::from_millis(50);
+/// Tokens of a step at most. More would only cost memory: a processor doesn't get further in one step.
+const BATCH_TOKENS_CPU: u32 = 256;
+const BATCH_TOKENS_GPU: u32 = 1024;
+/// llama.cpp's limit.
+const MAX_SEQUENCES: u32 = 256;
+/// Without `kv_tokens`, the cache has room for so many conversations at their longest.
+const FULL_CONVERSATIONS: u32 = 4;
+/// llama.cpp rounds the cache's size up to a multiple of this.
+const CACHE_GRAIN: u32 = 256;
+
+/// The handle in front of the thread.
+pub(crate) struct Llama {
+    model: Arc<Model>,
+    shared: Arc<Shared>,
+    /// One permit for each request that waits or runs.
+    places: Arc<Semaphore>,
+    limits: Limits,
+    max_tokens: u32,
+    next_id: AtomicU64,
+    commands: Option<SyncSender<Command>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What both sides see.
+#[derive(Default)]
+struct Shared {
+    alive: AtomicBool,
+    closing: AtomicBool,
+    /// The handle is gone: end everything at the next step.
+    abort: AtomicBool,
+    waiting: AtomicUsize,
+    running: AtomicUsize,
+    kv_tokens: AtomicUsize,
+    kv_used_tokens: AtomicUsize,
+    kept_sequences: AtomicUsize,
+    computed_prompt_tokens: AtomicU64,
+    cached_prompt_tokens: AtomicU64,
+    generated_tokens: AtomicU64,
+    steps: AtomicU64,
+    longest_step_us: AtomicU64,
+    /// How long answers take from start to end, averaged; for a hint when to try again.
+    answer_ms: AtomicU64,
+}
+
+enum Command {
+    Write(Box<Task>),
+    /// Forget the KV of all finished conversations.
+    Forget,
+}
+
+/// A request on its way to the thread.
+struct Task {
+    job: Job,
+    sampling: Sampling,
+    seed: u32,
+    /// Tokens of the answer that stand already.
+    already: Vec<LlamaToken>,
+    text: TextStream,
+    tokens: mpsc::Sender<Result<Token, LlmError>>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Llama {
+    /// Loads the model and starts the thread. Blocks until it is ready to write.
+    pub(crate) fn start(config: &LlmConfig, clock: Clock) -> anyhow::Result<Self> {
+        let model = Arc::new(Model::load(config, clock)?);
+        let trained = model.facts().trained_context;
+        if config.context_tokens > trained {
+            tracing::warn!(
+                trained,
+                configured = config.context_tokens,
+                "context_tokens is more than the model was trained on"
+            );
+        }
+        let setup = Setup::of(config, &model)?;
+        let shared = Arc::new(Shared::default());
+        shared.kv_tokens.store(setup.kv_tokens as usize, Ordering::Relaxed);
+        let places = setup.limits.parallel + setup.limits.queue;
+        // Every command but `Forget` holds a place, so the channel is never full of requests.
+        let (commands, inbox) = sync_channel(places + 1);
+        let (ready, is_ready) = sync_channel(1);
+        let thread = {
+            let (model, shared) = (Arc::clone(&model), Arc::clone(&shared));
+            std::thread::Builder::new()
+                .name("frontdesk-llm".into())
+                .spawn(move || run(&model, &setup, &inbox, &shared, &ready))
+                .context("can't start the language model's thread")?
+        };
+        is_ready.recv().map_err(|_| anyhow!("the language model's thread ended while it started"))??;
+        Ok(Self {
+            model,
+            shared,
+            places: Arc::new(Semaphore::new(places)),
+            limits: setup.limits,
+            max_tokens: config.max_tokens,
+            next_id: AtomicU64::new(1),
+            commands: Some(commands),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    pub(crate) fn facts(&self) -> &ModelFacts {
+        self.model.facts()
+    }
+
+    pub(crate) fn count_tokens(&self, text: &str) -> usize {
+        self.model.text_tokens(text).len()
+    }
+
+    pub(crate) fn prompt_tokens(&self, messages: &[ChatMessage]) -> Result<usize, LlmError> {
+        self.model.prompt(messages, "").map(|tokens| tokens.len())
+    }
+
+    /// Puts a request in line, or says at once why not. What it writes comes through the channel.
+    pub(crate) fn submit(&self, request: &Request) -> Result<mpsc::Receiver<Result<Token, LlmError>>, LlmError> {
+        if self.shared.closing.load(Ordering::Acquire) {
+            return Err(LlmError::ShuttingDown);
+        }
+        self.health()?;
+        let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else { return Err(self.overloaded()) };
+        let prompt = self.model.prompt(&request.messages, &request.prefix)?;
+        let context = self.facts().context_tokens as usize;
+        if prompt.len() >= context {
+            return Err(LlmError::PromptTooLong { tokens: prompt.len(), limit: context - 1 });
+        }
+        let wanted = request.max_tokens.min(self.max_tokens).max(1) as usize;
+        let max_new = wanted.min(context - prompt.len());
+        // Room for all that can be sent: a place at most for each one in line, a start, a text per token and a last one, an end.
+        let (tokens, written) = mpsc::channel(self.limits.queue + max_new + 4);
+        let already = if request.prefix.is_empty() { Vec::new() } else { self.model.text_tokens(&request.prefix) };
+        let task = Task {
+            job: Job { id: self.next_id.fetch_add(1, Ordering::Relaxed), prompt, max_new },
+            sampling: request.sampling,
+            seed: request.sampling.seed.unwrap_or_else(rand::random),
+            already: already.into_iter().map(LlamaToken).collect(),
+            text: TextStream::new(&request.stop),
+            tokens,
+            permit,
+        };
+        let sent = self.commands.as_ref().map(|commands| commands.try_send(Command::Write(Box::new(task))));
+        if !matches!(sent, Some(Ok(()))) {
+            self.health()?;
+            return Err(self.overloaded());
+        }
+        Ok(written)
+    }
+
+    /// Whether the thread still works.
+    pub(crate) fn health(&self) -> Result<(), LlmError> {
+        if self.shared.alive.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        Err(LlmError::Engine("its thread ended; the log says why, and a restart brings it back".into()))
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let shared = &self.shared;
+        Stats {
+            waiting: shared.waiting.load(Ordering::Relaxed),
+            running: shared.running.load(Ordering::Relaxed),
+            kv_tokens: shared.kv_tokens.load(Ordering::Relaxed),
+            kv_used_tokens: shared.kv_used_tokens.load(Ordering::Relaxed),
+            kept_sequences: shared.kept_sequences.load(Ordering::Relaxed),
+            computed_prompt_tokens: shared.computed_prompt_tokens.load(Ordering::Relaxed),
+            cached_prompt_tokens: shared.cached_prompt_tokens.load(Ordering::Relaxed),
+            generated_tokens: shared.generated_tokens.load(Ordering::Relaxed),
+            steps: shared.steps.load(Ordering::Relaxed),
+            longest_step_ms: shared.longest_step_us.load(Ordering::Relaxed) / 1000,
+        }
+    }
+
+    pub(crate) fn shutdown(&self) {
+        self.shared.closing.store(true, Ordering::Release);
+    }
+
+    /// Waits until every request has ended.
+    pub(crate) async fn drained(&self) {
+        let all = u32::try_from(self.limits.parallel + self.limits.queue).unwrap_or(u32::MAX);
+        drop(self.places.acquire_many(all).await);
+    }
+
+    pub(crate) fn forget(&self) {
+        if let Some(commands) = &self.commands {
+            // Full only of other `Forget`s, one of which does the same.
+            drop(commands.try_send(Command::Forget));
+        }
+    }
+
+    fn overloaded(&self) -> LlmError {
+        let answer_ms = self.shared.answer_ms.load(Ordering::Relaxed).max(1000);
+        LlmError::Overloaded {
+            parallel: self.facts().parallel,
+            queue: self.limits.queue,
+            // A place in line becomes free about this often.
+            retry_after_ms: (answer_ms / self.limits.parallel as u64).clamp(250, 30_000),
+        }
+    }
+}
+
+impl Drop for Llama {
+    fn drop(&mut self) {
+        self.shared.abort.store(true, Ordering::Release);
+        // The thread may be waiting for a command; without a sender it wakes up and ends.
+        self.commands = None;
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the language model's thread had panicked");
+        }
+    }
+}
+
+/// Sizes of the context.
+#[derive(Clone, Copy, Debug)]
+struct Setup {
+    limits: Limits,
+    /// Cells of the KV cache.
+    kv_tokens: u32,
+    sequences: u32,
+    threads: i32,
+    sharing: bool,
+}
+
+impl Setup {
+    fn of(config: &LlmConfig, model: &Model) -> anyhow::Result<Self> {
+        if !(1..=MAX_SEQUENCES).contains(&config.parallel) {
+            return Err(anyhow!(
+                "[llm] parallel is {}; llama.cpp runs 1 to {MAX_SEQUENCES} at a time",
+                config.parallel
+            ));
+        }
+        if config.context_tokens < CACHE_GRAIN {
+            return Err(anyhow!(
+                "[llm] context_tokens is {}; it must be at least {CACHE_GRAIN}",
+                config.context_tokens
+            ));
+        }
+        let wanted = match config.kv_tokens {
+            0 => config.context_tokens.saturating_mul(config.parallel.min(FULL_CONVERSATIONS)),
+            tokens => tokens.max(config.context_tokens),
+        };
+        let sharing = model.shares_prefixes();
+        let batch = if config.gpu_layers > 0 { BATCH_TOKENS_GPU } else { BATCH_TOKENS_CPU };
+        Ok(Self {
+            limits: Limits {
+                parallel: config.parallel as usize,
+                queue: config.queue,
+                batch_tokens: batch.min(wanted) as usize,
+                step: STEP,
+            },
+            kv_tokens: wanted.next_multiple_of(CACHE_GRAIN),
+            // Without sharing no finished sequence is kept, and recurrent models pay for each one.
+            sequences: if sharing { (config.parallel * 3).clamp(32, MAX_SEQUENCES) } else { config.parallel },
+            threads: i32::try_from(model.facts().threads).unwrap_or(1),
+            sharing,
+        })
+    }
+
+    fn params(&self) -> LlamaContextParams {
+        let batch = u32::try_from(self.limits.batch_tokens).unwrap_or(BATCH_TOKENS_CPU);
+        LlamaContextParams::default()
+            .with_n_ctx(std::num::NonZeroU32::new(self.kv_tokens))
+            .with_n_batch(batch)
+            .with_n_ubatch(batch)
+            .with_n_seq_max(self.sequences)
+            .with_kv_unified(true)
+            .with_n_threads(self.threads)
+            .with_n_threads_batch(self.threads)
+    }
+}
+
+/// Says that the thread is gone, also when it panics.
+struct Alive<'a>(&'a Shared);
+
+impl Drop for Alive<'_> {
+    fn drop(&mut self) {
+        self.0.alive.store(false, Ordering::Release);
+    }
+}
+
+fn run(
+    model: &Model,
+    setup: &Setup,
+    inbox: &Receiver<Command>,
+    shared: &Shared,
+    ready: &SyncSender<anyhow::Result<()>>,
+) {
+    shared.alive.store(true, Ordering::Release);
+    let _alive = Alive(shared);
+    let mut worker = match Worker::new(model, setup, shared) {
+        Ok(worker) => worker,
+        Err(error) => {
+            drop(ready.send(Err(error)));
+            return;
+        }
+    };
+    if ready.send(Ok(())).is_ok() {
+        worker.work(inbox);
+    }
+}
+
+struct Worker<'a> {
+    model: &'a Model,
+    shared: &'a Shared,
+    context: LlamaContext<'a>,
+    batch: LlamaBatch<'static>,
+    scheduler: Scheduler,
+    answers: FxHashMap<RequestId, Answer>,
+}
+
+/// A request that waits or runs.
+struct Answer {
+    sampler: LlamaSampler,
+    text: TextStream,
+    usage: Usage,
+    tokens: mpsc::Sender<Result<Token, LlmError>>,
+    /// The place in line that was told last; 0 for none.
+    place: usize,
+    started: Option<Instant>,
+    /// Its place among those who wait or run.
+    permit: OwnedSemaphorePermit,
+}
+
+impl<'a> Worker<'a> {
+    fn new(model: &'a Model, setup: &Setup, shared: &'a Shared) -> anyhow::Result<Self> {
+        let backend = backend::backend().map_err(|error| anyhow!(error))?;
+        let context = model.llama().new_context(backend, setup.params()).map_err(|error| {
+            anyhow!(
+                "llama.cpp can't make room for {} tokens of context: {error}; lower [llm] kv_tokens, context_tokens or \
+                 parallel, or free memory",
+                setup.kv_tokens
+            )
+        })?;
+        let cache = Cache::new(setup.sequences as usize, setup.kv_tokens as usize, setup.sharing);
+        let mut worker = Self {
+            model,
+            shared,
+            context,
+            batch: LlamaBatch::new(setup.limits.batch_tokens, 1),
+            scheduler: Scheduler::new(setup.limits, cache),
+            answers: FxHashMap::default(),
+        };
+        worker.warm_up()?;
+        Ok(worker)
+    }
+
+    /// One token, so that the first visitor doesn't wait for the model's pages to be read.
+    fn warm_up(&mut self) -> anyhow::Result<()> {
+        self.batch.clear();
+        self.batch.add(LlamaToken(0), 0, &[0], true)?;
+        self.context.decode(&mut self.batch).context("llama.cpp can't run this model")?;
+        self.context.synchronize();
+        self.context.clear_kv_cache();
+        Ok(())
+    }
+
+    fn work(&mut self, inbox: &Receiver<Command>) {
+        loop {
+            if self.scheduler.is_idle() {
+                match inbox.recv() {
+                    Ok(command) => self.take(command),
+                    Err(_) => return,
+                }
+            }
+            while let Ok(command) = inbox.try_recv() {
+                self.take(command);
+            }
+            if self.shared.abort.load(Ordering::Acquire) {
+                for (_, answer) in self.answers.drain() {
+                    answer.send(Err(LlmError::ShuttingDown));
+                }
+                return;
+            }
+            self.drop_departed();
+            self.step();
+            self.publish();
+        }
+    }
+
+    fn take(&mut self, command: Command) {
+        let task = match command {
+            Command::Write(task) => *task,
+            Command::Forget => {
+                self.scheduler.forget_kept();
+                return;
+            }
+        };
+        let answer = Answer {
+            sampler: sampler::chain(&task.sampling, self.model.llama().n_vocab(), task.seed, &task.already),
+            text: task.text,
+            usage: Usage { prompt_tokens: count(task.job.prompt.len()), ..Usage::default() },
+            tokens: task.tokens,
+            place: 0,
+            started: None,
+            permit: task.permit,
+        };
+        let id = task.job.id;
+        match self.scheduler.enqueue(task.job) {
+            Ok(()) => drop(self.answers.insert(id, answer)),
+            // Permits and the check against the context keep this from happening.
+            Err(job) => {
+                answer.send(Err(LlmError::Engine(format!("no room for a prompt of {} tokens", job.prompt.len()))))
+            }
+        }
+    }
+
+    /// Stops writing for clients who left. What was computed is kept as long as there is room: often a next question of the
+    /// same visitor is why the client left this one.
+    fn drop_departed(&mut self) {
+        let departed: Vec<RequestId> =
+            self.answers.iter().filter(|(_, answer)| answer.tokens.is_closed()).map(|(&id, _)| id).collect();
+        for id in departed {
+            self.answers.remove(&id);
+            self.scheduler.finish(id);
+            self.scheduler.cancel(id);
+        }
+    }
+
+    fn step(&mut self) {
+        let plan = self.scheduler.plan();
+        self.apply(&plan.ops);
+        self.tell_progress(&plan);
+        if plan.chunks.is_empty() {
+            return;
+        }
+        let begun = Instant::now();
+        let decoded = self.decode(&plan);
+        let took = begun.elapsed();
+        match decoded {
+            Ok(draws) => {
+                self.scheduler.done(&plan, took);
+                self.count_step(&plan, took);
+                for (id, index) in draws {
+                    self.draw(id, index);
+                }
+                // Ended sequences are cleared now, not when the next request comes.
+                let ops = self.scheduler.take_ops();
+                self.apply(&ops);
+            }
+            Err(DecodeError::NoKvCacheSlot) => self.make_room(&plan),
+            Err(error) => self.fail(&plan, &error),
+        }
+    }
+
+    /// Computes a step. Returns who draws a token from which place in the batch.
+    fn decode(&mut self, plan: &Plan) -> Result<Vec<(RequestId, i32)>, DecodeError> {
+        self.batch.clear();
+        let mut draws = Vec::new();
+        for Chunk { id, seq, start, tokens, sample, .. } in &plan.chunks {
+            let seq = i32::try_from(*seq).map_err(|_| DecodeError::Unknown(-1))?;
+            for (at, &token) in tokens.iter().enumerate() {
+                let position = i32::try_from(start + at).map_err(|_| DecodeError::Unknown(-1))?;
+                let last = *sample && at + 1 == tokens.len();
+                if last {
+                    draws.push((*id, self.batch.n_tokens()));
+                }
+                // One sequence id for each token, as the batch was made for: `add` doesn't check.
+                self.batch.add(LlamaToken(token), position, &[seq], last).map_err(|_| DecodeError::Unknown(-1))?;
+            }
+        }
+        self.context.decode(&mut self.batch)?;
+        self.context.synchronize();
+        Ok(draws)
+    }
+
+    /// Draws the next token of an answer and sends its text.
+    fn draw(&mut self, id: RequestId, index: i32) {
+        let Some(answer) = self.answers.get_mut(&id) else { return };
+        let token = answer.sampler.sample(&self.context, index);
+        if self.model.ends(token) {
+            return self.finish(id, Finish::Stop);
+        }
+        answer.usage.completion_tokens += 1;
+        self.shared.generated_tokens.fetch_add(1, Ordering::Relaxed);
+        let piece = answer.text.push(&self.model.bytes_of(token));
+        if !piece.text.is_empty() {
+            answer.send(Ok(Token::Text(piece.text)));
+        }
+        if piece.stopped {
+            return self.finish(id, Finish::Stop);
+        }
+        if !self.scheduler.push(id, token.0) {
+            self.finish(id, Finish::Length);
+        }
+    }
+
+    fn finish(&mut self, id: RequestId, finish: Finish) {
+        self.scheduler.finish(id);
+        let Some(mut answer) = self.answers.remove(&id) else { return };
+        let rest = std::mem::take(&mut answer.text).finish();
+        if !rest.is_empty() {
+            answer.send(Ok(Token::Text(rest)));
+        }
+        if let Some(started) = answer.started {
+            let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let before = self.shared.answer_ms.load(Ordering::Relaxed);
+            let average = if before == 0 { took } else { before.saturating_mul(7).saturating_add(took) / 8 };
+            self.shared.answer_ms.store(average, Ordering::Relaxed);
+        }
+        // The place is free before the client hears of the end, so that its next request finds it.
+        let Answer { tokens, usage, permit, .. } = answer;
+        drop(permit);
+        drop(tokens.try_send(Ok(Token::Done { finish, usage })));
+    }
+
+    /// llama.cpp found no room although the books say that there is some: give up what is kept, then what came last.
+    fn make_room(&mut self, plan: &Plan) {
+        tracing::warn!(tokens = plan.tokens(), "the KV cache has no room for a step; making some");
+        if !self.scheduler.forget_kept() && !self.scheduler.requeue_last() {
+            self.fail(plan, &DecodeError::NoKvCacheSlot);
+        }
+        let ops = self.scheduler.take_ops();
+        self.apply(&ops);
+    }
+
+    /// A step failed: so do the requests in it. The others go on.
+    fn fail(&mut self, plan: &Plan, error: &DecodeError) {
+        tracing::error!(%error, requests = plan.chunks.len(), tokens = plan.tokens(), "a step of the language model failed");
+        for chunk in &plan.chunks {
+            self.scheduler.cancel(chunk.id);
+            if let Some(answer) = self.answers.remove(&chunk.id) {
+                answer.send(Err(LlmError::Engine(format!("llama.cpp couldn't compute a step: {error}"))));
+            }
+        }
+        let ops = self.scheduler.take_ops();
+        self.apply(&ops);
+    }
+
+    fn apply(&mut self, ops: &[Op]) {
+        for op in ops {
+            let done = match *op {
+                Op::Share { from, to, tokens } => match (i32::try_from(from), i32::try_from(to), u32::try_from(tokens))
+                {
+                    (Ok(from), Ok(to), Ok(tokens)) => self.context.kv_cache_seq_cp(from, to, Some(0), Some(tokens)),
+                    _ => Ok(()),
+                },
+                Op::Clear { seq } => match u32::try_from(seq) {
+                    Ok(seq) => self.context.clear_kv_cache_seq(Some(seq), None, None).map(|_| ()),
+                    Err(_) => Ok(()),
+                },
+            };
+            if let Err(error) = done {
+                tracing::error!(%error, ?op, "an operation on the KV cache failed");
+            }
+        }
+    }
+
+    /// Tells requests that they started, or their place in line if it changed.
+    fn tell_progress(&mut self, plan: &Plan) {
+        for id in &plan.started {
+            let cached = self.scheduler.cached_tokens(*id);
+            if let Some(answer) = self.answers.get_mut(id)
+                && answer.started.is_none()
+            {
+                answer.started = Some(Instant::now());
+                answer.usage.cached_tokens = count(cached);
+                answer.send(Ok(Token::Started));
+            }
+        }
+        // A request that waited for another one's prompt learns only now what it shares.
+        for chunk in plan.chunks.iter().filter(|chunk| chunk.prompt) {
+            let cached = self.scheduler.cached_tokens(chunk.id);
+            if let Some(answer) = self.answers.get_mut(&chunk.id)
+                && answer.usage.completion_tokens == 0
+                && answer.usage.cached_tokens != count(cached)
+            {
+                answer.usage.cached_tokens = count(cached);
+            }
+        }
+        for (at, id) in self.scheduler.line().enumerate() {
+            if let Some(answer) = self.answers.get_mut(&id)
+                && answer.started.is_none()
+                && answer.place != at + 1
+            {
+                answer.place = at + 1;
+                answer.send(Ok(Token::Queued { place: at + 1 }));
+            }
+        }
+    }
+
+    fn count_step(&self, plan: &Plan, took: Duration) {
+        let shared = self.shared;
+        let prompt: usize = plan.chunks.iter().filter(|chunk| chunk.prompt).map(|chunk| chunk.tokens.len()).sum();
+        shared.computed_prompt_tokens.fetch_add(prompt as u64, Ordering::Relaxed);
+        shared.steps.fetch_add(1, Ordering::Relaxed);
+        shared.longest_step_us.fetch_max(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        for chunk in plan.chunks.iter().filter(|chunk| chunk.prompt && chunk.sample) {
+            let cached = self.answers.get(&chunk.id).map_or(0, |answer| answer.usage.cached_tokens);
+            shared.cached_prompt_tokens.fetch_add(u64::from(cached), Ordering::Relaxed);
+        }
+    }
+
+    fn publish(&self) {
+        let (shared, cache) = (self.shared, self.scheduler.cache());
+        shared.waiting.store(self.scheduler.waiting(), Ordering::Relaxed);
+        shared.running.store(self.scheduler.running(), Ordering::Relaxed);
+        shared.kv_used_tokens.store(cache.used(), Ordering::Relaxed);
+        shared.kept_sequences.store(cache.kept_sequences(), Ordering::Relaxed);
+    }
+}
+
+impl Answer {
+    /// The channel has room for everything that an answer can send; a client who left is noticed at the next step.
+    fn send(&self, token: Result<Token, LlmError>) {
+        drop(self.tokens.try_send(token));
+    }
+}
+
+fn count(tokens: usize) -> u32 {
+    u32::try_from(tokens).unwrap_or(u32::MAX)
+}

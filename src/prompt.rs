@@ -1,0 +1,287 @@
+//! `prompts/` + passages + history → a prompt within budget. Pure but for reading the templates once.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use minijinja::{Environment, context};
+use serde::Serialize;
+
+use crate::llm::{ChatMessage, Role};
+use crate::retrieval::Hit;
+use crate::session::Line;
+
+/// The templates that a directory may replace, with the ones that are built in.
+const TEMPLATES: &[(&str, &str)] = &[
+    ("answer.system.j2", include_str!("../prompts/answer.system.j2")),
+    ("answer.question.j2", include_str!("../prompts/answer.question.j2")),
+    ("quote.lead.j2", include_str!("../prompts/quote.lead.j2")),
+    ("decline.j2", include_str!("../prompts/decline.j2")),
+    ("person.j2", include_str!("../prompts/person.j2")),
+];
+
+/// The rendered-on-demand templates of one server.
+#[derive(Clone, Debug)]
+pub struct Prompts {
+    environment: Environment<'static>,
+}
+
+/// What templates may say about the site.
+#[derive(Clone, Debug, Serialize)]
+pub struct SiteFacts {
+    pub name: String,
+    pub contact: String,
+}
+
+/// What a prompt is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Ingredients<'a> {
+    pub site: &'a SiteFacts,
+    pub language: &'a str,
+    /// Oldest first, without the question.
+    pub history: &'a [Line],
+    /// Best first.
+    pub passages: &'a [Hit],
+    pub question: &'a str,
+}
+
+/// A prompt that fits, and what had to be left out of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    pub messages: Vec<ChatMessage>,
+    /// Tokens of all messages, by the counter it was built with.
+    pub tokens: usize,
+    pub dropped_lines: usize,
+    pub dropped_passages: usize,
+}
+
+/// The system prompt, one passage and the question alone are too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the shortest prompt has {tokens} tokens but only {limit} fit; shorten prompts/answer.system.j2 or raise llm.context_tokens"
+)]
+pub struct TooLong {
+    pub tokens: usize,
+    pub limit: usize,
+}
+
+impl Prompts {
+    /// The built-in templates, replaced by those that the directory holds.
+    ///
+    /// # Errors
+    /// When a template can't be read, doesn't parse, or fails to render with sample values; the text names file and line.
+    pub fn load(directory: &Path) -> anyhow::Result<Self> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+        // Prompts are text for a model, not HTML.
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        for (name, built_in) in TEMPLATES {
+            let path = directory.join(name);
+            let source = match std::fs::read_to_string(&path) {
+                Ok(source) => source,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => (*built_in).to_owned(),
+                Err(error) => return Err(error).with_context(|| format!("can't read the template {}", path.display())),
+            };
+            environment
+                .add_template_owned(*name, source)
+                .map_err(|error| anyhow::anyhow!("the template {}: {error:#}", path.display()))?;
+        }
+        let prompts = Self { environment };
+        for (name, text) in prompts.samples()? {
+            anyhow::ensure!(
+                name == "quote.lead.j2" || !text.trim().is_empty(),
+                "the template {name} renders to nothing"
+            );
+        }
+        Ok(prompts)
+    }
+
+    /// Every template rendered with sample values, for `frontdesk check`.
+    ///
+    /// # Errors
+    /// When one fails to render.
+    pub fn samples(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
+        let site = SiteFacts { name: "Example".into(), contact: "help@shop.example".into() };
+        let passage =
+            context! { n => 1, title => "Shipping", headings => ["Costs"], text => "Shipping costs 4.90 EUR." };
+        TEMPLATES
+            .iter()
+            .map(|(name, _)| {
+                let values = context! { site, language => "en", passages => std::slice::from_ref(&passage), question => "What does shipping cost?", title => "Shipping", steps => true };
+                self.render(name, values).map(|text| (*name, text))
+            })
+            .collect()
+    }
+
+    /// What is said when the knowledge holds no answer.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn decline(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
+        self.render("decline.j2", context! { site, language })
+    }
+
+    /// What is said when the visitor asks for a person.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn person(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
+        self.render("person.j2", context! { site, language })
+    }
+
+    /// The lead before quoted text; may be empty.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn lead(&self, title: &str, language: &str, steps: bool) -> anyhow::Result<String> {
+        self.render("quote.lead.j2", context! { title, language, steps })
+    }
+
+    /// Makes a prompt of at most `limit` tokens: the oldest history goes first, then the passages from the last on; the
+    /// system prompt, the first passage and the question never.
+    ///
+    /// # Errors
+    /// [`TooLong`] inside when even that is too long, or a template that fails to render.
+    pub fn build(
+        &self,
+        ingredients: &Ingredients<'_>,
+        limit: usize,
+        count: impl Fn(&[ChatMessage]) -> usize,
+    ) -> anyhow::Result<Prompt> {
+        let (mut first_line, mut passages) = (0, ingredients.passages.len());
+        loop {
+            let messages = self.messages(ingredients, first_line, passages)?;
+            let tokens = count(&messages);
+            if tokens <= limit {
+                let dropped_passages = ingredients.passages.len() - passages;
+                return Ok(Prompt { messages, tokens, dropped_lines: first_line, dropped_passages });
+            }
+            if first_line < ingredients.history.len() {
+                first_line += 1;
+            } else if passages > 1 {
+                passages -= 1;
+            } else {
+                return Err(TooLong { tokens, limit }.into());
+            }
+        }
+    }
+
+    fn messages(
+        &self,
+        ingredients: &Ingredients<'_>,
+        first_line: usize,
+        passages: usize,
+    ) -> anyhow::Result<Vec<ChatMessage>> {
+        let Ingredients { site, language, history, question, .. } = ingredients;
+        let system = self.render("answer.system.j2", context! { site, language })?;
+        let mut messages = vec![ChatMessage { role: Role::System, content: system }];
+        for line in history.iter().skip(first_line) {
+            let role = if line.by_visitor { Role::User } else { Role::Assistant };
+            // Chat templates want turns to alternate: two messages in a row become one.
+            match messages.last_mut() {
+                Some(last) if last.role == role => {
+                    last.content.push_str("\n\n");
+                    last.content.push_str(&line.text);
+                }
+                _ => messages.push(ChatMessage { role, content: line.text.clone() }),
+            }
+        }
+        let passages: Vec<_> = ingredients
+            .passages
+            .iter()
+            .take(passages)
+            .enumerate()
+            .map(|(i, hit)| {
+                let passage = &hit.passage;
+                context! { n => i + 1, title => passage.title, headings => passage.headings, text => unfenced(&passage.text) }
+            })
+            .collect();
+        let content = self.render("answer.question.j2", context! { passages, question => unfenced(question) })?;
+        match messages.last_mut() {
+            Some(last) if last.role == Role::User => {
+                last.content.push_str("\n\n");
+                last.content.push_str(&content);
+            }
+            _ => messages.push(ChatMessage { role: Role::User, content }),
+        }
+        Ok(messages)
+    }
+
+    fn render(&self, name: &str, values: minijinja::Value) -> anyhow::Result<String> {
+        let template = self.environment.get_template(name).with_context(|| format!("the template {name}"))?;
+        template.render(values).map(|text| text.trim().to_owned()).with_context(|| format!("the template {name}"))
+    }
+}
+
+/// Takes the fence's own marks out of text that stands inside it, so that a document can't close its passage.
+fn unfenced(text: &str) -> String {
+    text.replace("<passage", "‹passage").replace("</passage", "‹/passage")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::retrieval::Passage;
+
+    fn hit(text: &str) -> Hit {
+        let passage = Passage {
+            site: "shop".into(),
+            document: "a.md".into(),
+            ordinal: 0,
+            title: "A".into(),
+            headings: vec![],
+            text: text.into(),
+            url: None,
+            language: "en".into(),
+            audience: crate::retrieval::Audience::Public,
+            start: 0,
+            end: 0,
+            document_hash: String::new(),
+            valid_until_ms: None,
+        };
+        Hit { passage, score: 1.0, cosine: None, bm25: None }
+    }
+
+    fn words(messages: &[ChatMessage]) -> usize {
+        messages.iter().map(|message| message.content.split_whitespace().count()).sum()
+    }
+
+    fn check(limit: usize, dropped: (usize, usize)) {
+        let prompts = Prompts::load(Path::new("prompts")).unwrap();
+        let site = SiteFacts { name: "Shop".into(), contact: String::new() };
+        let history = vec![
+            Line { by_visitor: true, text: "old question".into() },
+            Line { by_visitor: false, text: "old answer".into() },
+        ];
+        let passages = [hit("one two three"), hit("four five six")];
+        let ingredients =
+            Ingredients { site: &site, language: "en", history: &history, passages: &passages, question: "Why?" };
+        let prompt = prompts.build(&ingredients, limit, words).unwrap();
+        assert_eq!((prompt.dropped_lines, prompt.dropped_passages), dropped, "limit {limit} tokens {}", prompt.tokens);
+        assert_eq!(prompt.messages[0].role, Role::System);
+        assert!(prompt.messages.last().unwrap().content.ends_with("Question: Why?"));
+        assert!(prompt.tokens <= limit);
+    }
+
+    #[test]
+    fn the_oldest_history_goes_first_and_the_question_never() {
+        let all = 82;
+        check(all, (0, 0));
+        check(all - 1, (1, 0));
+        check(all - 3, (2, 0));
+        check(all - 6, (2, 1));
+    }
+
+    #[test]
+    fn what_can_not_fit_is_an_error_that_says_what_to_do() {
+        let prompts = Prompts::load(Path::new("prompts")).unwrap();
+        let site = SiteFacts { name: "Shop".into(), contact: String::new() };
+        let ingredients = Ingredients { site: &site, language: "en", history: &[], passages: &[], question: "Why?" };
+        let error = prompts.build(&ingredients, 3, words).unwrap_err();
+        assert!(error.is::<TooLong>(), "{error}");
+    }
+
+    #[test]
+    fn a_document_can_not_close_its_fence() {
+        assert_eq!(unfenced("x</passage>y<passage n=9>"), "x‹/passage>y‹passage n=9>");
+    }
+}

@@ -1,0 +1,293 @@
+//! What goes over sockets: version 1 of the visitor protocol.
+//!
+//! JSON text frames over one WebSocket at `/v1/chat`, told apart by `type`. The first client frame is `hello`. Offsets and
+//! lengths count Unicode scalar values, so that every language can merge a delta the same way: cut your text at `offset`,
+//! append `text`. Applying a delta twice changes nothing.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::llm::Usage;
+
+/// Longest message text a visitor may send, in Unicode scalar values.
+pub const MAX_MESSAGE_CHARS: usize = 4_000;
+/// Longest id a client may give a message, in bytes.
+pub const MAX_ID_BYTES: usize = 64;
+
+/// What a client may send.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ClientMessage {
+    /// The first frame. Without `session` a new conversation begins; with `session`, `token` and `last_seq` one is resumed.
+    Hello {
+        site: String,
+        /// The token of an earlier `welcome`, or a JWT that the site signed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
+        /// The highest `seq` the client has seen; 0 asks for everything.
+        #[serde(default)]
+        last_seq: u64,
+        /// The answer that was being received when the connection broke, and how much of it arrived.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        partial: Option<Partial>,
+    },
+    /// Something the visitor says. Sending the same `id` again is harmless: it is acknowledged again.
+    Message { id: String, text: String },
+    /// The visitor is typing.
+    Typing {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// Stop the answer `turn` at the next token.
+    Cancel { turn: u64 },
+    /// The visitor wants a person.
+    Human {},
+    /// What the visitor thinks of an answer.
+    Feedback {
+        turn: u64,
+        rating: Rating,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// The visitor ends the conversation.
+    End {},
+}
+
+/// How much of a running answer a resuming client already has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Partial {
+    pub turn: u64,
+    /// Unicode scalar values received.
+    pub offset: u64,
+}
+
+/// A visitor's verdict on an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Rating {
+    Up,
+    Down,
+}
+
+/// Where a statement of an answer stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Citation {
+    /// Number within the answer, from 1.
+    pub n: u32,
+    /// The document's id.
+    pub document: String,
+    pub title: String,
+    /// Headings from the outermost to the innermost.
+    pub headings: Vec<String>,
+    /// The document's own words.
+    pub quote: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Bytes of the document's extracted text where the cited passage stands.
+    pub start: u64,
+    pub end: u64,
+}
+
+/// Why an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerEnd {
+    /// The answer is whole.
+    Complete,
+    /// The length limit was reached.
+    Length,
+    /// The knowledge doesn't hold an answer, and the text says so.
+    Declined,
+    /// The visitor stopped it.
+    Cancelled,
+    /// The visitor said something new.
+    Superseded,
+    /// Something broke; the text is what had been sent.
+    Failed,
+}
+
+/// What the server sends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type")]
+pub enum ServerMessage {
+    /// The conversation is open. `token` is to be kept and shown when resuming.
+    #[serde(rename = "welcome")]
+    Welcome { session: String, token: String, last_seq: u64 },
+    /// The message is on disk.
+    #[serde(rename = "ack")]
+    Ack { id: String, seq: u64 },
+    /// What the visitor said, for other tabs and after a resume.
+    #[serde(rename = "message")]
+    Message { id: String, seq: u64, text: String },
+    /// The answer waits; `place` counts from 1.
+    #[serde(rename = "queue")]
+    Queue { turn: u64, place: usize },
+    /// The answer to the message with seq `turn` begins.
+    #[serde(rename = "answer.started")]
+    AnswerStarted { turn: u64, seq: u64 },
+    /// More of the answer: its text from `offset` on.
+    #[serde(rename = "answer.delta")]
+    AnswerDelta { turn: u64, offset: u64, text: String },
+    /// A source of the running answer.
+    #[serde(rename = "answer.citation")]
+    AnswerCitation { turn: u64, citation: Citation },
+    /// A sentence was not sent because the sources don't support it.
+    #[serde(rename = "answer.withheld")]
+    AnswerWithheld { turn: u64, reason: String },
+    /// The answer ended; `text` is all of it.
+    #[serde(rename = "answer.done")]
+    AnswerDone {
+        turn: u64,
+        seq: u64,
+        text: String,
+        citations: Vec<Citation>,
+        /// How likely the answer is right, 0…1.
+        confidence: f32,
+        usage: Usage,
+        end: AnswerEnd,
+    },
+    /// The visitor's wish for a person is recorded.
+    #[serde(rename = "human.requested")]
+    HumanRequested { seq: u64 },
+    /// The feedback is recorded.
+    #[serde(rename = "feedback.received")]
+    FeedbackReceived { seq: u64, turn: u64, rating: Rating },
+    /// The conversation is over.
+    #[serde(rename = "ended")]
+    Ended { seq: u64, reason: String },
+    /// Something was refused; the connection stays open unless a close frame follows.
+    #[serde(rename = "error")]
+    Error {
+        code: ErrorCode,
+        message: String,
+        /// When trying again may help.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
+        /// The client's message that was refused, if it was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+    },
+}
+
+/// What went wrong, for programs; the message is for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The frame is no message of this protocol.
+    BadMessage,
+    /// The first frame was not `hello`, or came too late.
+    HelloExpected,
+    /// Frame or text too long.
+    TooLarge,
+    /// The token is wrong, expired or belongs elsewhere.
+    Unauthorized,
+    /// The page's origin is not allowed for this site.
+    OriginRefused,
+    /// No such site.
+    UnknownSite,
+    /// No such session, or it was forgotten.
+    UnknownSession,
+    /// The session is over.
+    SessionEnded,
+    /// No such turn, or it is over.
+    UnknownTurn,
+    /// More messages than allowed in this time.
+    RateLimited,
+    /// Every place in line is taken.
+    Overloaded,
+    /// The client reads too slowly; reconnect and resume.
+    TooSlow,
+    /// The server restarts; reconnect and resume.
+    Draining,
+    /// The conversation can't be stored now; the message was not taken.
+    StorageFailed,
+    /// The answer could not be made.
+    AnswerFailed,
+}
+
+/// The protocol's JSON Schema, generated from the types.
+#[must_use]
+pub fn json_schema() -> serde_json::Value {
+    serde_json::json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Frontdesk visitor protocol, version 1",
+        "oneOf": [{ "$ref": "#/$defs/ClientMessage" }, { "$ref": "#/$defs/ServerMessage" }],
+        "$defs": defs(),
+    })
+}
+
+/// The protocol as AsyncAPI 3.0: one channel, what the client sends and what it receives.
+#[must_use]
+pub fn asyncapi() -> serde_json::Value {
+    serde_json::json!({
+        "asyncapi": "3.0.0",
+        "info": { "title": "Frontdesk visitor protocol", "version": "1", "license": { "name": "Apache-2.0" } },
+        "defaultContentType": "application/json",
+        "channels": { "chat": {
+            "address": "/v1/chat",
+            "messages": {
+                "client": { "payload": { "$ref": "#/components/schemas/ClientMessage" } },
+                "server": { "payload": { "$ref": "#/components/schemas/ServerMessage" } },
+            },
+        } },
+        "operations": {
+            "receiveFromClient": { "action": "receive", "channel": { "$ref": "#/channels/chat" },
+                "messages": [{ "$ref": "#/channels/chat/messages/client" }] },
+            "sendToClient": { "action": "send", "channel": { "$ref": "#/channels/chat" },
+                "messages": [{ "$ref": "#/channels/chat/messages/server" }] },
+        },
+        "components": { "schemas": serde_json::from_str::<serde_json::Value>(
+            &defs().to_string().replace("#/$defs/", "#/components/schemas/")).unwrap_or_default() },
+    })
+}
+
+fn defs() -> serde_json::Value {
+    let mut generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
+    generator.subschema_for::<ClientMessage>();
+    generator.subschema_for::<ServerMessage>();
+    serde_json::Value::Object(generator.take_definitions(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(json: &str, expected: &ClientMessage) {
+        assert_eq!(&serde_json::from_str::<ClientMessage>(json).unwrap(), expected, "{json}");
+    }
+
+    #[test]
+    fn client_messages_read_as_documented() {
+        check(
+            r#"{"type":"hello","site":"shop"}"#,
+            &ClientMessage::Hello { site: "shop".into(), token: None, session: None, last_seq: 0, partial: None },
+        );
+        check(r#"{"type":"human"}"#, &ClientMessage::Human {});
+        check(r#"{"type":"cancel","turn":7}"#, &ClientMessage::Cancel { turn: 7 });
+    }
+
+    #[test]
+    fn unknown_types_and_fields_are_refused() {
+        for json in [
+            r#"{"type":"shout"}"#,
+            r#"{"type":"cancel","turn":1,"x":2}"#,
+            "[]",
+            "null",
+            r#"{"type":"cancel","turn":-1}"#,
+        ] {
+            assert!(serde_json::from_str::<ClientMessage>(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn the_schemas_name_every_message() {
+        for text in [json_schema().to_string(), asyncapi().to_string()] {
+            for name in ["hello", "answer.delta", "answer.done", "retry_after_ms", "Citation"] {
+                assert!(text.contains(name), "{name}");
+            }
+        }
+    }
+}

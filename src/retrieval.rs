@@ -1,0 +1,225 @@
+//! Question → ranked passages.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use crate::grounding::{self, Scored};
+use crate::telemetry::{Metrics, micros};
+
+pub mod chunk;
+pub mod embedded;
+pub mod embedder;
+pub mod fusion;
+pub mod index;
+pub mod ingest;
+pub mod server;
+
+/// `[knowledge]`: where documents come from and which Qdrant engine holds their passages.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KnowledgeConfig {
+    /// Folder of the default site's documents; `frontdesk ingest` without a path reads it.
+    pub path: PathBuf,
+    /// Directory of the embedded engine. One process at a time may have it open.
+    pub index: PathBuf,
+    /// Address of a Qdrant server's gRPC port (`http://127.0.0.1:6334`). Empty: the embedded engine.
+    pub url: String,
+    /// API key for that server, if it wants one. Prefer the environment variable `FRONTDESK_KNOWLEDGE_API_KEY`.
+    pub api_key: String,
+    /// Collection on that server; all sites share it and every query filters by site.
+    pub collection: String,
+    /// Passage length aimed at, in tokens of `tiktoken`'s `cl100k_base`. Longer ones give more context and blur the match.
+    pub passage_tokens: usize,
+    /// Passages that a question is answered from.
+    pub passages: usize,
+    /// Largest document accepted, in MiB; a larger one is reported and left out.
+    pub max_document_mib: u64,
+}
+
+impl Default for KnowledgeConfig {
+    fn default() -> Self {
+        Self {
+            path: "knowledge".into(),
+            index: "data/index".into(),
+            url: String::new(),
+            api_key: String::new(),
+            collection: "frontdesk".into(),
+            passage_tokens: 220,
+            passages: 5,
+            max_document_mib: 32,
+        }
+    }
+}
+
+/// Who may be shown a document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    #[default]
+    Public,
+    Agents,
+}
+
+/// A citable piece of a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passage {
+    pub site: String,
+    /// The document's id within its site: its path below the knowledge folder, or the `id` of its JSON line.
+    pub document: String,
+    /// Position among the document's passages, from 0.
+    pub ordinal: u32,
+    pub title: String,
+    /// Headings from the outermost to the innermost, without the title.
+    pub headings: Vec<String>,
+    /// The passage's text as plain text / light Markdown; what is quoted to visitors.
+    pub text: String,
+    /// Where a visitor can read the document, if anywhere.
+    pub url: Option<String>,
+    /// ISO 639-1 code, `und` where it could not be told.
+    pub language: String,
+    pub audience: Audience,
+    /// Bytes `start..end` of the document's extracted text.
+    pub start: u64,
+    pub end: u64,
+    /// Lower-case hexadecimal SHA-256 of the whole source document.
+    pub document_hash: String,
+    /// Milliseconds since the epoch after which the document no longer holds.
+    pub valid_until_ms: Option<u64>,
+}
+
+/// What is asked of the index. Every query carries its site; there is no query without one.
+#[derive(Clone, Debug)]
+pub struct Query {
+    pub site: String,
+    pub text: String,
+    /// Earlier visitor messages, oldest first; they give follow-up questions their subject.
+    pub history: Vec<String>,
+    pub audience: Audience,
+    /// Milliseconds since the epoch; documents no longer valid then are left out.
+    pub now_ms: u64,
+    /// How many passages to return.
+    pub limit: usize,
+}
+
+/// A passage that was found, best first in a list.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hit {
+    pub passage: Passage,
+    /// Fused score, comparable only within one result list.
+    pub score: f32,
+    /// Cosine between the query's and the passage's embedding, −1…1.
+    pub cosine: Option<f32>,
+    /// BM25 score; `None` if only the dense half found it.
+    pub bm25: Option<f32>,
+}
+
+/// Why a search failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RetrievalError {
+    #[error(transparent)]
+    Embed(#[from] embedder::EmbedError),
+    #[error(transparent)]
+    Index(#[from] index::IndexError),
+}
+
+/// Embedder and index, joined. Cheap to clone.
+#[derive(Clone)]
+pub struct Retrieval {
+    pub embedder: embedder::Embedder,
+    pub index: index::Index,
+    pub metrics: Metrics,
+}
+
+impl Retrieval {
+    /// Passages for a question, best first. A short follow-up is embedded together with the visitor's last messages.
+    ///
+    /// # Errors
+    /// When the embedder or the index fails.
+    pub async fn search(&self, query: &Query) -> Result<Vec<Hit>, RetrievalError> {
+        let since = Instant::now();
+        let embedding = self.embedder.embed_query(query.contextual()).await?;
+        self.metrics.embedding_us.inc_by(micros(since));
+        let since = Instant::now();
+        let hits = self.index.search(query, &embedding).await?;
+        self.metrics.search_us.inc_by(micros(since));
+        Ok(hits)
+    }
+
+    /// What can be quoted from the first passages, with how near each piece is to the question.
+    ///
+    /// # Errors
+    /// When the embedder fails.
+    pub async fn score_units(&self, question: &str, hits: &[Hit]) -> Result<Vec<Scored>, RetrievalError> {
+        let best = hits.first().map_or(1.0, |hit| hit.score);
+        let mut units = Vec::new();
+        for (i, hit) in hits.iter().take(QUOTED_PASSAGES).enumerate() {
+            units.extend(grounding::units(i, &hit.passage.text));
+        }
+        units.truncate(QUOTED_UNITS);
+        let mut texts = vec![question.to_owned()];
+        // A sentence is understood under its headings: "It weighs 1.9 kg" needs to know what "it" is.
+        texts.extend(units.iter().map(|unit| {
+            let passage = hits.get(unit.passage).map(|hit| &hit.passage);
+            let heading = passage.and_then(|passage| passage.headings.last().or(Some(&passage.title)));
+            format!("{}: {}", heading.map_or("", String::as_str), unit.text)
+        }));
+        let since = Instant::now();
+        let mut vectors = self.embedder.embed_queries(texts).await?.into_iter();
+        self.metrics.embedding_us.inc_by(micros(since));
+        let question = vectors.next().unwrap_or_default();
+        Ok(units
+            .into_iter()
+            .zip(vectors)
+            .map(|(unit, vector)| {
+                let cosine = vector.iter().zip(&question).map(|(a, b)| a * b).sum();
+                let score = hits.get(unit.passage).map_or(0.0, |hit| hit.score);
+                Scored { unit, cosine, passage_score: if best > 0.0 { score / best } else { 0.0 } }
+            })
+            .collect())
+    }
+
+    /// Tokens of a text by `cl100k_base`.
+    #[must_use]
+    pub fn count_tokens(&self, text: &str) -> u32 {
+        u32::try_from(chunk::tokens(text)).unwrap_or(u32::MAX)
+    }
+}
+
+/// Passages whose sentences are weighed for a quoted answer, and how many pieces of them at most.
+const QUOTED_PASSAGES: usize = 3;
+const QUOTED_UNITS: usize = 48;
+
+impl Query {
+    /// The question with what gives a follow-up its subject: the last two visitor messages before it.
+    fn contextual(&self) -> String {
+        let last = self.history.len().saturating_sub(2);
+        let mut text: String = self.history.iter().skip(last).map(|line| format!("{line}\n")).collect();
+        text.push_str(&self.text);
+        text
+    }
+}
+
+impl ingest::PassageSink for index::Index {
+    async fn documents(&self, site: &str) -> anyhow::Result<Vec<(String, String, usize)>> {
+        let known = index::Index::documents(self, site).await?;
+        Ok(known.into_iter().map(|known| (known.document, known.document_hash, known.passages)).collect())
+    }
+
+    async fn upsert(&self, passages: Vec<(Passage, Vec<f32>)>) -> anyhow::Result<()> {
+        Ok(index::Index::upsert(self, passages).await?)
+    }
+
+    async fn remove_documents(&self, site: &str, documents: &[String]) -> anyhow::Result<()> {
+        Ok(index::Index::remove_documents(self, site, documents).await?)
+    }
+
+    async fn flush(&self) -> anyhow::Result<()> {
+        Ok(index::Index::flush(self).await?)
+    }
+
+    async fn optimize(&self) -> anyhow::Result<()> {
+        Ok(index::Index::optimize(self).await?)
+    }
+}

@@ -1,0 +1,608 @@
+//! Text → vectors: a clone-able handle in front of the thread that owns llama.cpp's embedding context.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
+use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_2::token::LlamaToken;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+
+use crate::llm::backend::backend;
+use crate::llm::gguf::{self, GgufError, GgufFacts};
+
+/// `[embedder]`: the model that turns passages and questions into vectors. Changing the model or a prefix makes the
+/// vectors in the index meaningless: ingest everything again with `--force`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EmbedderConfig {
+    /// Path of an embedding GGUF.
+    pub model: PathBuf,
+    /// SHA-256 sums (hexadecimal) of the GGUF files that may be loaded; empty allows any. A GGUF is code: list what you trust.
+    pub allowed_sha256: Vec<String>,
+    /// Processor threads; 0 takes one per processor this process may use.
+    pub threads: u32,
+    /// Layers to put on the GPU; 0 stays on the processor, 999 takes all. Needs a build with `cuda`, `vulkan` or `metal`.
+    pub gpu_layers: u32,
+    /// Tokens of a text that count; what is longer is cut. At most what the model was trained with. 0 takes that.
+    pub max_tokens: u32,
+    /// Tokens computed at once while documents are ingested. More is a little faster, but a visitor's question waits
+    /// until the batch before it is through.
+    pub batch_tokens: u32,
+    /// Put before every passage; some models want it (`passage: `).
+    pub passage_prefix: String,
+    /// Put before every question; some models want it (`query: `).
+    pub query_prefix: String,
+    /// Questions that may wait; one more is refused at once.
+    pub queue: usize,
+}
+
+impl Default for EmbedderConfig {
+    fn default() -> Self {
+        Self {
+            model: "models/all-minilm-l6-v2-f16.gguf".into(),
+            allowed_sha256: Vec::new(),
+            threads: 0,
+            gpu_layers: 0,
+            max_tokens: 0,
+            batch_tokens: 512,
+            passage_prefix: String::new(),
+            query_prefix: String::new(),
+            queue: 256,
+        }
+    }
+}
+
+/// Why there is no vector.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbedError {
+    /// The file was refused before llama.cpp saw it.
+    #[error(transparent)]
+    Model(#[from] GgufError),
+    /// llama.cpp refused the file.
+    #[error("the embedding model {path} can't be used: {reason}")]
+    Load { path: PathBuf, reason: String },
+    /// The queue is full.
+    #[error("{waiting} questions already wait for the embedding model; try again in a moment")]
+    Overloaded { waiting: usize },
+    /// llama.cpp failed on a text.
+    #[error("the embedding model failed: {0}")]
+    Engine(String),
+    /// The thread has ended.
+    #[error("the embedding model is shutting down")]
+    ShuttingDown,
+}
+
+/// What is loaded, for the start-up log, `/readyz` and `frontdesk check`.
+#[derive(Clone, Debug, Serialize)]
+pub struct EmbedderFacts {
+    pub path: PathBuf,
+    pub model: GgufFacts,
+    /// Length of a vector.
+    pub dims: usize,
+    /// Tokens of a text that count.
+    pub max_tokens: usize,
+    pub threads: u32,
+    pub gpu_layers: u32,
+}
+
+/// The embedding model. Clones share one thread, `frontdesk-embed`, which ends with the last of them.
+#[derive(Clone)]
+pub struct Embedder {
+    inner: Arc<Inner>,
+}
+
+impl Embedder {
+    /// Loads the model in a thread of its own and waits until it is ready, 0.1 s for a small one.
+    ///
+    /// # Errors
+    ///
+    /// When the file is missing, no GGUF, cut off, not on the list, or no embedding model.
+    pub fn load(config: &EmbedderConfig) -> Result<Self, EmbedError> {
+        let model = gguf::check(&config.model, &config.allowed_sha256)?;
+        let shared = Arc::new(Shared {
+            queues: Mutex::new(Queues::default()),
+            work: Condvar::new(),
+            bulk_slots: Semaphore::new(BULK_JOBS),
+        });
+        let (ready, is_ready) = mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new().name("frontdesk-embed".into()).spawn({
+            let (shared, config) = (shared.clone(), config.clone());
+            move || serve(&shared, &config, model, &ready)
+        });
+        let failed = |reason: String| EmbedError::Load { path: config.model.clone(), reason };
+        let thread = thread.map_err(|error| failed(format!("its thread could not be started: {error}")))?;
+        let facts = match is_ready.recv() {
+            Ok(Ok(facts)) => facts,
+            Ok(Err(error)) => return Err(error),
+            Err(_) => return Err(failed("loading it crashed; see the log".to_owned())),
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                shared,
+                thread: Some(thread),
+                facts,
+                passage_prefix: config.passage_prefix.clone(),
+                query_prefix: config.query_prefix.clone(),
+                queue: config.queue,
+            }),
+        })
+    }
+
+    /// Vectors of passages, one of [`Embedder::dims`] numbers and length 1 for each text. Waits in line behind other
+    /// passages and lets every question pass. Dropping the future stops the work.
+    ///
+    /// # Errors
+    ///
+    /// When llama.cpp fails, or the thread has ended.
+    pub async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, EmbedError> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let shared = &self.inner.shared;
+        let slot = shared.bulk_slots.acquire().await.map_err(|_| EmbedError::ShuttingDown)?;
+        let answer = shared.push(Lane::Bulk, prefixed(texts, &self.inner.passage_prefix), usize::MAX)?;
+        finish(answer, Some(slot)).await
+    }
+
+    /// The vectors of a few short texts that somebody waits for; they go before all passages that wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`Embedder::embed_query`].
+    pub async fn embed_queries(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, EmbedError> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let texts = prefixed(texts, &self.inner.query_prefix);
+        let answer = self.inner.shared.push(Lane::Query, texts, self.inner.queue)?;
+        finish(answer, None).await
+    }
+
+    /// The vector of a question; goes before all passages that wait.
+    ///
+    /// # Errors
+    ///
+    /// [`EmbedError::Overloaded`] at once when the queue is full; when llama.cpp fails, or the thread has ended.
+    pub async fn embed_query(&self, text: String) -> Result<Vec<f32>, EmbedError> {
+        let texts = prefixed(vec![text], &self.inner.query_prefix);
+        let answer = self.inner.shared.push(Lane::Query, texts, self.inner.queue)?;
+        let vectors = finish(answer, None).await?;
+        vectors.into_iter().next().ok_or_else(|| EmbedError::Engine("it returned no vector".to_owned()))
+    }
+
+    /// Length of a vector.
+    #[must_use]
+    pub fn dims(&self) -> usize {
+        self.inner.facts.dims
+    }
+
+    /// What is loaded.
+    #[must_use]
+    pub fn facts(&self) -> &EmbedderFacts {
+        &self.inner.facts
+    }
+}
+
+impl std::fmt::Debug for Embedder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Embedder").field("facts", &self.inner.facts).finish_non_exhaustive()
+    }
+}
+
+/// Passages of this many callers wait in memory at most; further callers wait before they hand theirs over.
+const BULK_JOBS: usize = 2;
+
+/// Texts computed at once; each is a sequence of its own. llama.cpp's limit is 256.
+const BATCH_TEXTS: usize = 64;
+
+/// A text is cut before it is tokenised: no token is longer than this many bytes on average over a whole text.
+const MAX_BYTES_PER_TOKEN: usize = 32;
+
+struct Inner {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    facts: EmbedderFacts,
+    passage_prefix: String,
+    query_prefix: String,
+    queue: usize,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.close();
+        if let Some(thread) = self.thread.take() {
+            // A panic in the thread was logged when it happened.
+            drop(thread.join());
+        }
+    }
+}
+
+type Answer = Result<Vec<Vec<f32>>, EmbedError>;
+
+struct Job {
+    texts: VecDeque<String>,
+    vectors: Vec<Vec<f32>>,
+    answer: oneshot::Sender<Answer>,
+}
+
+enum Work {
+    /// One text each, computed together.
+    Questions(Vec<Job>),
+    Passages(Job),
+}
+
+#[derive(Clone, Copy)]
+enum Lane {
+    Query,
+    Bulk,
+}
+
+#[derive(Default)]
+struct Queues {
+    queries: VecDeque<Job>,
+    bulk: VecDeque<Job>,
+    closed: bool,
+}
+
+/// A std mutex: it is held for a push or a pop, never across a batch or an await.
+struct Shared {
+    queues: Mutex<Queues>,
+    work: Condvar,
+    bulk_slots: Semaphore,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, lane: Lane, texts: Vec<String>, limit: usize) -> Result<oneshot::Receiver<Answer>, EmbedError> {
+        let (answer, receiver) = oneshot::channel();
+        let mut queues = self.lock();
+        if queues.closed {
+            return Err(EmbedError::ShuttingDown);
+        }
+        let lane = match lane {
+            Lane::Query => &mut queues.queries,
+            Lane::Bulk => &mut queues.bulk,
+        };
+        if lane.len() >= limit {
+            return Err(EmbedError::Overloaded { waiting: lane.len() });
+        }
+        lane.push_back(Job { vectors: Vec::with_capacity(texts.len()), texts: texts.into(), answer });
+        drop(queues);
+        self.work.notify_one();
+        Ok(receiver)
+    }
+
+    fn close(&self) {
+        let mut queues = self.lock();
+        queues.closed = true;
+        // Their senders go, so nobody waits for an answer that won't come.
+        queues.queries.clear();
+        queues.bulk.clear();
+        drop(queues);
+        self.bulk_slots.close();
+        self.work.notify_all();
+    }
+
+    /// All questions that wait, or one job of passages; waits for work. `None` when closed.
+    fn next(&self) -> Option<Work> {
+        let mut queues = self.lock();
+        loop {
+            if queues.closed {
+                return None;
+            }
+            queues.queries.retain(|job| !job.answer.is_closed());
+            queues.bulk.retain(|job| !job.answer.is_closed());
+            if !queues.queries.is_empty() {
+                return Some(Work::Questions(queues.queries.drain(..).collect()));
+            }
+            if let Some(job) = queues.bulk.pop_front() {
+                return Some(Work::Passages(job));
+            }
+            queues = self.work.wait(queues).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn put_back(&self, job: Job) {
+        let mut queues = self.lock();
+        if !queues.closed {
+            queues.bulk.push_front(job);
+        }
+    }
+}
+
+/// The permit is held until the answer is here, so that a full bulk lane is felt by those who fill it.
+async fn finish(answer: oneshot::Receiver<Answer>, slot: Option<SemaphorePermit<'_>>) -> Answer {
+    let answer = answer.await.unwrap_or(Err(EmbedError::ShuttingDown));
+    drop(slot);
+    answer
+}
+
+fn prefixed(mut texts: Vec<String>, prefix: &str) -> Vec<String> {
+    if !prefix.is_empty() {
+        texts.iter_mut().for_each(|text| text.insert_str(0, prefix));
+    }
+    texts
+}
+
+/// The thread: load, say so, then questions first and passages batch by batch.
+fn serve(
+    shared: &Shared,
+    config: &EmbedderConfig,
+    model_facts: GgufFacts,
+    ready: &mpsc::SyncSender<Result<EmbedderFacts, EmbedError>>,
+) {
+    /// However the thread ends, nobody waits for it any more.
+    struct Closing<'a>(&'a Shared);
+    impl Drop for Closing<'_> {
+        fn drop(&mut self) {
+            self.0.close();
+        }
+    }
+    let _closing = Closing(shared);
+
+    let loaded = load_model(config, &model_facts);
+    let (model, params, mut facts) = match loaded {
+        Ok(loaded) => loaded,
+        Err(reason) => {
+            drop(ready.send(Err(EmbedError::Load { path: config.model.clone(), reason })));
+            return;
+        }
+    };
+    let context = backend().and_then(|backend| {
+        model
+            .new_context(backend, params)
+            .map_err(|_| "llama.cpp could not set up its context; is there enough memory?".into())
+    });
+    let mut engine = match context.and_then(|context| Engine::new(&model, context, &model_facts, facts.max_tokens)) {
+        Ok(engine) => engine,
+        Err(reason) => {
+            drop(ready.send(Err(EmbedError::Load { path: config.model.clone(), reason })));
+            return;
+        }
+    };
+    facts.dims = engine.dims;
+    facts.model = model_facts;
+    drop(ready.send(Ok(facts)));
+
+    while let Some(work) = shared.next() {
+        match work {
+            Work::Questions(jobs) => answer_all(&mut engine, jobs),
+            Work::Passages(mut job) => match engine.batch(&mut job.texts, &mut job.vectors) {
+                Ok(()) if job.texts.is_empty() => drop(job.answer.send(Ok(job.vectors))),
+                Ok(()) => shared.put_back(job),
+                Err(reason) => drop(job.answer.send(Err(EmbedError::Engine(reason)))),
+            },
+        }
+    }
+}
+
+/// Computes the texts of several jobs together.
+fn answer_all(engine: &mut Engine<'_>, jobs: Vec<Job>) {
+    let mut texts: VecDeque<String> = VecDeque::with_capacity(jobs.len());
+    let mut answers = Vec::with_capacity(jobs.len());
+    for mut job in jobs {
+        answers.push((job.answer, job.texts.len()));
+        texts.append(&mut job.texts);
+    }
+    let mut vectors = Vec::with_capacity(texts.len());
+    let mut failure = None;
+    while !texts.is_empty() && failure.is_none() {
+        failure = engine.batch(&mut texts, &mut vectors).err();
+    }
+    let mut vectors = vectors.into_iter();
+    for (answer, count) in answers {
+        let own: Vec<_> = vectors.by_ref().take(count).collect();
+        let whole = own.len() == count;
+        let result = if whole { Ok(own) } else { Err(EmbedError::Engine(failure.clone().unwrap_or_default())) };
+        drop(answer.send(result));
+    }
+}
+
+fn load_model(
+    config: &EmbedderConfig,
+    model_facts: &GgufFacts,
+) -> Result<(LlamaModel, LlamaContextParams, EmbedderFacts), String> {
+    let backend = backend()?;
+    let params = LlamaModelParams::default().with_n_gpu_layers(config.gpu_layers);
+    let path: &Path = &config.model;
+    let model = LlamaModel::load_from_file(backend, path, &params).map_err(|error| {
+        format!("llama.cpp refused it ({error}); is its architecture, {:?}, supported?", model_facts.architecture)
+    })?;
+
+    // A model that sees both ways computes a text in one piece, so a batch holds at least one whole text.
+    let trained = model.n_ctx_train().max(1);
+    let max_tokens = if config.max_tokens == 0 { trained } else { config.max_tokens.min(trained) }.min(8192);
+    let batch_tokens = config.batch_tokens.clamp(max_tokens, 16_384);
+    let threads = match config.threads {
+        0 => std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1)),
+        threads => threads.min(512),
+    };
+    let thread_count = i32::try_from(threads).unwrap_or(1);
+    let mut params = LlamaContextParams::default()
+        .with_embeddings(true)
+        .with_n_ctx(NonZeroU32::new(batch_tokens))
+        .with_n_batch(batch_tokens)
+        .with_n_ubatch(batch_tokens)
+        .with_n_seq_max(u32::try_from(BATCH_TEXTS).unwrap_or(1))
+        .with_kv_unified(true)
+        .with_n_threads(thread_count)
+        .with_n_threads_batch(thread_count);
+    if matches!(model_facts.pooling, None | Some(0)) {
+        params = params.with_pooling_type(LlamaPoolingType::Mean);
+    }
+    let facts = EmbedderFacts {
+        path: config.model.clone(),
+        model: GgufFacts::default(),
+        dims: 0,
+        max_tokens: usize::try_from(max_tokens).unwrap_or(512),
+        threads,
+        gpu_layers: config.gpu_layers,
+    };
+    Ok((model, params, facts))
+}
+
+struct Engine<'m> {
+    model: &'m LlamaModel,
+    context: LlamaContext<'m>,
+    batch: LlamaBatch<'static>,
+    batch_tokens: usize,
+    max_tokens: usize,
+    dims: usize,
+    /// Models without a KV cache are computed with `llama_encode`; with `llama_decode` each batch logs a warning.
+    encoder: bool,
+    /// Ends every text that is cut, where the model has one.
+    separator: Option<LlamaToken>,
+}
+
+impl<'m> Engine<'m> {
+    fn new(
+        model: &'m LlamaModel,
+        context: LlamaContext<'m>,
+        facts: &GgufFacts,
+        max_tokens: usize,
+    ) -> Result<Self, String> {
+        let batch_tokens = usize::try_from(context.n_batch().min(context.n_ubatch())).unwrap_or(0);
+        let dims = usize::try_from(model.n_embd_out()).unwrap_or(0);
+        if dims == 0 || batch_tokens == 0 {
+            return Err("it has no embedding output".to_owned());
+        }
+        let vocab = model.vocab();
+        let mut engine = Self {
+            model,
+            batch: LlamaBatch::new(batch_tokens, 1),
+            batch_tokens,
+            max_tokens: max_tokens.min(batch_tokens),
+            dims,
+            encoder: facts.causal == Some(false),
+            separator: if vocab.should_add_sep() {
+                Some(vocab.sep())
+            } else if vocab.should_add_eos() {
+                Some(vocab.eos())
+            } else {
+                None
+            },
+            context,
+        };
+        // A model that isn't made for embeddings fails here, not at the first visitor's question.
+        let mut vectors = Vec::new();
+        engine
+            .batch(&mut VecDeque::from(["ready".to_owned()]), &mut vectors)
+            .map_err(|reason| format!("it is no embedding model: {reason}"))?;
+        Ok(engine)
+    }
+
+    /// Takes as many texts as fit into a batch and appends their vectors.
+    fn batch(&mut self, texts: &mut VecDeque<String>, vectors: &mut Vec<Vec<f32>>) -> Result<(), String> {
+        self.batch.clear();
+        let mut used = 0;
+        // `None` for a text without tokens: its vector is all zeros and resembles nothing.
+        let mut sequences: Vec<Option<i32>> = Vec::new();
+        let mut next = 0_i32;
+        while let Some(text) = texts.front() {
+            if sequences.len() == BATCH_TEXTS {
+                break;
+            }
+            let tokens = self.tokenize(text);
+            if used + tokens.len() > self.batch_tokens {
+                break;
+            }
+            used += tokens.len();
+            texts.pop_front();
+            if tokens.is_empty() {
+                sequences.push(None);
+                continue;
+            }
+            for (position, token) in (0_i32..).zip(tokens) {
+                // One sequence id per token: `LlamaBatch::add` doesn't check that there is room for more.
+                self.batch.add(token, position, &[next], true).map_err(|error| error.to_string())?;
+            }
+            sequences.push(Some(next));
+            next += 1;
+        }
+        if next > 0 {
+            if self.encoder {
+                self.context.encode(&mut self.batch).map_err(|error| error.to_string())?;
+            } else {
+                self.context.clear_kv_cache();
+                self.context.decode(&mut self.batch).map_err(|error| error.to_string())?;
+            }
+        }
+        for sequence in sequences {
+            let vector = match sequence {
+                Some(sequence) => {
+                    let raw = self.context.embeddings_seq_ith(sequence).map_err(|error| error.to_string())?;
+                    normalised(raw)?
+                }
+                None => vec![0.0; self.dims],
+            };
+            vectors.push(vector);
+        }
+        Ok(())
+    }
+
+    fn tokenize(&self, text: &str) -> Vec<LlamaToken> {
+        let text = &text[..text.floor_char_boundary(self.max_tokens.saturating_mul(MAX_BYTES_PER_TOKEN))];
+        // Special tokens in a text are plain text: nobody can write "[SEP]" into a passage and mean it.
+        let mut tokens = self.model.vocab().tokenize(text.as_bytes(), true, false);
+        if tokens.len() > self.max_tokens {
+            tokens.truncate(self.max_tokens);
+            if let (Some(separator), Some(last)) = (self.separator, tokens.last_mut()) {
+                *last = separator;
+            }
+        }
+        tokens
+    }
+}
+
+/// The vector at length 1.
+fn normalised(raw: &[f32]) -> Result<Vec<f32>, String> {
+    let length = raw.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt();
+    if !length.is_finite() {
+        return Err("it returned a vector that is not a number".to_owned());
+    }
+    if length == 0.0 {
+        return Ok(raw.to_vec());
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "f32 is what the index stores")]
+    Ok(raw.iter().map(|x| (f64::from(*x) / length) as f32).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_model_is_an_error() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let check = |name: &str, content: Option<&[u8]>, expected: &str| {
+            let model = directory.path().join(name);
+            if let Some(content) = content {
+                std::fs::write(&model, content).expect("written");
+            }
+            let error = Embedder::load(&EmbedderConfig { model, ..EmbedderConfig::default() }).expect_err(expected);
+            assert!(error.to_string().contains(expected), "{error}");
+        };
+        check("missing.gguf", None, "cannot read the model file");
+        check("empty.gguf", Some(b""), "is not a GGUF file");
+        check("page.gguf", Some(b"<html>404</html>"), "is not a GGUF file");
+        check("cut.gguf", Some(b"GGUF\x03\x00\x00\x00\x01\x00"), "is cut off");
+    }
+
+    #[test]
+    fn vectors_have_length_one() {
+        assert_eq!(normalised(&[3.0, 4.0]), Ok(vec![0.6, 0.8]));
+        assert_eq!(normalised(&[0.0, 0.0]), Ok(vec![0.0, 0.0]));
+        assert!(normalised(&[f32::NAN]).is_err());
+    }
+}

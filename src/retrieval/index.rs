@@ -1,0 +1,709 @@
+//! The passages' index: one schema, two engines that answer alike.
+//!
+//! A point is a passage: its fields as payload, its embedding as the dense vector `dense` (cosine) and its words as the
+//! sparse vector `bm25`, whose inverse document frequencies the engine applies. Both vectors are made on our side, so a
+//! Qdrant server needs no inference. What is found is decided here (`Scope`), ranked in [`super::fusion`].
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use qdrant_edge::bm25_embed::{EdgeBm25, EdgeBm25Config};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::embedded::EmbeddedIndex;
+use super::fusion::{self, Candidate, Fusion};
+use super::server::ServerIndex;
+use super::{Audience, Hit, KnowledgeConfig, Passage, Query};
+
+/// The engine that holds the passages; clones share it.
+#[derive(Clone, Debug)]
+pub enum Index {
+    Embedded(EmbeddedIndex),
+    Server(ServerIndex),
+}
+
+/// A document as the index knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct IndexedDocument {
+    pub document: String,
+    /// Hash of the source its passages were made from; empty if they come from several versions, which an interrupted
+    /// ingestion leaves behind, so that it equals no source and the document is taken in again.
+    pub document_hash: String,
+    pub passages: usize,
+}
+
+/// What an engine says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct IndexHealth {
+    /// `embedded` or the server's name and version.
+    pub engine: String,
+    pub passages: usize,
+    /// Passages that a graph leads to; the others are searched one by one, which is fine up to some ten thousand.
+    pub indexed: usize,
+}
+
+/// Why the index did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    #[error("the index directory {} cannot be prepared: {source}. Make it writable or set knowledge.index to another place", path.display())]
+    Directory { path: PathBuf, source: std::io::Error },
+    #[error(
+        "the index in {} is open in another process{holder}. Stop that one first, or set knowledge.url to share a Qdrant server",
+        path.display()
+    )]
+    InUse { path: PathBuf, holder: String },
+    #[error(
+        "the index in {} cannot be read: {reason}. Move the directory aside and run `frontdesk ingest` to build it again from the documents",
+        path.display()
+    )]
+    Corrupt { path: PathBuf, reason: String },
+    #[error(
+        "the index in {place} holds embeddings of {found} dimensions, but the embedding model gives {wanted}. Set the earlier model again, or choose a new place and run `frontdesk ingest`"
+    )]
+    Dimensions { place: String, found: usize, wanted: usize },
+    #[error("{place} has another schema: {reason}. Set knowledge.collection to a new name and run `frontdesk ingest`")]
+    Schema { place: String, reason: String },
+    #[error("an embedding of {found} dimensions was given to an index of {wanted}")]
+    EmbeddingSize { found: usize, wanted: usize },
+    #[error("an embedding holds a number that is not finite; the embedding model or its input is broken")]
+    EmbeddingNotFinite,
+    #[error(
+        "the Qdrant server at {url} cannot be reached: {reason}. Check knowledge.url (its gRPC port, usually 6334) and that it runs"
+    )]
+    Unreachable { url: String, reason: String },
+    #[error("the Qdrant server at {url} refused to {what}: {reason}")]
+    Refused { url: String, what: &'static str, reason: String },
+    #[error("the index failed to {what}: {reason}")]
+    Engine { what: &'static str, reason: String },
+    #[error(
+        "point {id} is not a passage of Frontdesk: {reason}. If others write to this collection, set knowledge.collection to one of its own"
+    )]
+    Payload { id: String, reason: String },
+    #[error("the index has been closed")]
+    Closed,
+}
+
+/// Runs the same call on whichever engine it is.
+macro_rules! on_engine {
+    ($index:expr, $engine:ident => $call:expr) => {
+        match $index {
+            Index::Embedded($engine) => $call.await,
+            Index::Server($engine) => $call.await,
+        }
+    };
+}
+
+impl Index {
+    /// Opens the engine that the configuration names, and makes the index if there is none. `dims` is the length of the
+    /// embeddings.
+    ///
+    /// # Errors
+    /// [`IndexError`] with what to do: in use, unreadable, made for another embedding model, unreachable.
+    pub async fn open(config: &KnowledgeConfig, dims: usize) -> Result<Self, IndexError> {
+        if config.url.is_empty() {
+            Ok(Self::Embedded(EmbeddedIndex::open(&config.index, dims).await?))
+        } else {
+            Ok(Self::Server(ServerIndex::open(config, dims).await?))
+        }
+    }
+
+    /// Stores passages with their embeddings. A passage replaces the one with the same site, document and ordinal, and
+    /// passages of the same documents that were made from another source hash are removed afterwards, so a changed
+    /// document is found throughout. On disk when it returns. A few hundred at a time is a good batch.
+    ///
+    /// # Errors
+    /// [`IndexError`]; what was stored before it stays, and the call may be repeated.
+    pub async fn upsert(&self, passages: Vec<(Passage, Vec<f32>)>) -> Result<(), IndexError> {
+        if passages.is_empty() {
+            return Ok(());
+        }
+        on_engine!(self, engine => engine.upsert(passages))
+    }
+
+    /// Removes these documents of the site; unknown ones are no error.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the engine fails.
+    pub async fn remove_documents(&self, site: &str, documents: &[String]) -> Result<(), IndexError> {
+        if documents.is_empty() {
+            return Ok(());
+        }
+        let scope = Scope::Documents { site: site.to_owned(), documents: documents.to_vec() };
+        on_engine!(self, engine => engine.remove(scope))
+    }
+
+    /// What the site's index holds, by document id.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the engine fails.
+    pub async fn documents(&self, site: &str) -> Result<Vec<IndexedDocument>, IndexError> {
+        let scope = Scope::Site { site: site.to_owned() };
+        let points = on_engine!(self, engine => engine.scroll(scope, &[payload::DOCUMENT, payload::DOCUMENT_HASH]))?;
+        let mut documents: BTreeMap<String, IndexedDocument> = BTreeMap::new();
+        for (_, mut fields) in points {
+            let document = payload::text(&mut fields, payload::DOCUMENT);
+            let document_hash = payload::text(&mut fields, payload::DOCUMENT_HASH);
+            let known = documents.entry(document.clone()).or_insert_with(|| IndexedDocument {
+                document,
+                document_hash: document_hash.clone(),
+                passages: 0,
+            });
+            known.passages += 1;
+            if known.document_hash != document_hash {
+                known.document_hash.clear();
+            }
+        }
+        Ok(documents.into_values().collect())
+    }
+
+    /// A document's passages in their order.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the engine fails.
+    pub async fn passages(&self, site: &str, document: &str) -> Result<Vec<Passage>, IndexError> {
+        let scope = Scope::Documents { site: site.to_owned(), documents: vec![document.to_owned()] };
+        let points = on_engine!(self, engine => engine.scroll(scope, &[]))?;
+        let mut passages: Vec<Passage> =
+            points.into_iter().map(|(id, fields)| payload::decode(id, fields)).collect::<Result<_, _>>()?;
+        passages.sort_by_key(|passage| passage.ordinal);
+        Ok(passages)
+    }
+
+    /// The passages that answer best, best first, at most `query.limit`. Only those of the query's site that its audience
+    /// may see and that still hold at `query.now_ms`; the engine filters them while it searches.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the embedding has another length or the engine fails.
+    pub async fn search(&self, query: &Query, embedding: &[f32]) -> Result<Vec<Hit>, IndexError> {
+        if query.limit == 0 {
+            return Ok(Vec::new());
+        }
+        let mut hits = on_engine!(self, engine => engine.search(query, embedding))?;
+        let found = hits.len();
+        hits.retain(|hit| hit.passage.site == query.site);
+        if hits.len() < found {
+            tracing::error!(site = %query.site, dropped = found - hits.len(), "the index returned passages of another site");
+        }
+        Ok(hits)
+    }
+
+    /// How many passages there are, of one site or of all.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the engine fails.
+    pub async fn count(&self, site: Option<&str>) -> Result<usize, IndexError> {
+        let scope = site.map_or(Scope::Everything, |site| Scope::Site { site: site.to_owned() });
+        on_engine!(self, engine => engine.count(scope))
+    }
+
+    /// Brings everything to disk. Writes have done so already; a server does it by itself.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the disk fails.
+    pub async fn flush(&self) -> Result<(), IndexError> {
+        match self {
+            Self::Embedded(engine) => engine.flush().await,
+            Self::Server(_) => Ok(()),
+        }
+    }
+
+    /// Builds the graphs for what came in since the last time; call it at the end of an ingestion. Searches go on
+    /// meanwhile, writes wait. A server does it by itself.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the engine fails.
+    pub async fn optimize(&self) -> Result<(), IndexError> {
+        match self {
+            Self::Embedded(engine) => engine.optimize().await,
+            Self::Server(_) => Ok(()),
+        }
+    }
+
+    /// Whether the engine answers, and what it holds.
+    ///
+    /// # Errors
+    /// [`IndexError`] where it does not.
+    pub async fn health(&self) -> Result<IndexHealth, IndexError> {
+        on_engine!(self, engine => engine.health())
+    }
+
+    /// Finishes the writes under way and lets go of the directory once the searches under way are done. Later calls
+    /// answer [`IndexError::Closed`].
+    ///
+    /// # Errors
+    /// [`IndexError`] where the last flush fails.
+    pub async fn close(&self) -> Result<(), IndexError> {
+        match self {
+            Self::Embedded(engine) => engine.close().await,
+            Self::Server(_) => Ok(()),
+        }
+    }
+}
+
+// --- The schema, shared by both engines ---
+
+/// Name of the dense vector.
+pub(super) const DENSE: &str = "dense";
+/// Name of the sparse vector.
+pub(super) const BM25: &str = "bm25";
+
+/// Payload fields that are filtered by, and so indexed.
+pub(super) const KEYWORD_FIELDS: [&str; 4] = [payload::SITE, payload::DOCUMENT, payload::LANGUAGE, payload::AUDIENCE];
+pub(super) const INTEGER_FIELD: &str = payload::VALID_UNTIL;
+
+/// How many candidates each half is asked for, to return `limit`.
+pub(super) fn candidates(limit: usize) -> usize {
+    limit.saturating_mul(4).clamp(40, 1_000)
+}
+
+/// A passage ready to be stored.
+pub(super) struct Point {
+    pub(super) id: PassageId,
+    pub(super) payload: Map<String, Value>,
+    pub(super) dense: Vec<f32>,
+    pub(super) sparse: Sparse,
+}
+
+/// Sparse vector: ids of terms and their weights.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Sparse {
+    pub(super) indices: Vec<u32>,
+    pub(super) values: Vec<f32>,
+}
+
+/// A passage's id: the same site, document and ordinal always give the same one, so storing twice changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct PassageId(pub(super) u128);
+
+impl PassageId {
+    /// The SHA-256 of the parts, each after its length, as a UUID of version 8 (RFC 9562: vendor's own hash).
+    pub(super) fn of(site: &str, document: &str, ordinal: u32) -> Self {
+        let mut hash = Sha256::new();
+        for part in [site.as_bytes(), document.as_bytes(), &ordinal.to_be_bytes()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let digest = hash.finalize();
+        let high = digest.iter().take(16).fold(0_u128, |id, byte| (id << 8) | u128::from(*byte));
+        Self((high & !(0xf << 76) & !(0x3 << 62)) | (0x8 << 76) | (0x2 << 62))
+    }
+}
+
+impl fmt::Display for PassageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.0;
+        let part = |shift: u32, digits: u32| (id >> shift) & ((1 << (4 * digits)) - 1);
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            part(96, 8),
+            part(80, 4),
+            part(64, 4),
+            part(48, 4),
+            part(0, 12)
+        )
+    }
+}
+
+impl std::str::FromStr for PassageId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u128::from_str_radix(&text.replace('-', ""), 16).map(Self)
+    }
+}
+
+/// Which passages an operation is about.
+#[derive(Clone, Debug)]
+pub(super) enum Scope {
+    Everything,
+    Site {
+        site: String,
+    },
+    Documents {
+        site: String,
+        documents: Vec<String>,
+    },
+    /// Passages of these documents that were made from another source than the one with this hash.
+    Outdated {
+        documents: Vec<Source>,
+    },
+    /// What a question may be answered from.
+    Askable {
+        site: String,
+        audience: Audience,
+        now_ms: u64,
+    },
+}
+
+/// A document's current version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Source {
+    pub(super) site: String,
+    pub(super) document: String,
+    pub(super) hash: String,
+}
+
+/// A condition in terms that every engine has; a list of them holds if all do.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Clause {
+    /// The field is one of these.
+    OneOf {
+        field: &'static str,
+        values: Vec<String>,
+    },
+    /// The field is none of these.
+    NoneOf {
+        field: &'static str,
+        values: Vec<String>,
+    },
+    AtLeast {
+        field: &'static str,
+        value: f64,
+    },
+    /// At least one of these lists holds.
+    Either(Vec<Vec<Clause>>),
+}
+
+impl Scope {
+    pub(super) fn clauses(self) -> Vec<Clause> {
+        let is = |field, value| Clause::OneOf { field, values: vec![value] };
+        match self {
+            Self::Everything => Vec::new(),
+            Self::Site { site } => vec![is(payload::SITE, site)],
+            Self::Documents { site, documents } => {
+                vec![is(payload::SITE, site), Clause::OneOf { field: payload::DOCUMENT, values: documents }]
+            }
+            Self::Outdated { documents } => vec![Clause::Either(
+                documents
+                    .into_iter()
+                    .map(|Source { site, document, hash }| {
+                        vec![
+                            is(payload::SITE, site),
+                            is(payload::DOCUMENT, document),
+                            Clause::NoneOf { field: payload::DOCUMENT_HASH, values: vec![hash] },
+                        ]
+                    })
+                    .collect(),
+            )],
+            Self::Askable { site, audience, now_ms } => {
+                let mut clauses = vec![is(payload::SITE, site)];
+                match audience {
+                    Audience::Public => clauses.push(is(payload::AUDIENCE, payload::PUBLIC.to_owned())),
+                    Audience::Agents => {}
+                }
+                #[expect(clippy::cast_precision_loss, reason = "exact for the next 285,000 years")]
+                clauses.push(Clause::AtLeast { field: payload::VALID_UNTIL, value: now_ms as f64 });
+                clauses
+            }
+        }
+    }
+}
+
+/// Points for these passages, and the documents they belong to.
+pub(super) fn points(
+    lexicon: &Lexicon,
+    dims: usize,
+    passages: Vec<(Passage, Vec<f32>)>,
+) -> Result<(Vec<Point>, Vec<Source>), IndexError> {
+    let mut points = Vec::with_capacity(passages.len());
+    let mut documents = Vec::new();
+    for (passage, dense) in passages {
+        check_embedding(&dense, dims)?;
+        let Passage { site, document, document_hash: hash, .. } = passage.clone();
+        documents.push(Source { site, document, hash });
+        let id = PassageId::of(&passage.site, &passage.document, passage.ordinal);
+        let sparse = lexicon.document(&passage);
+        points.push(Point { id, payload: payload::encode(id, &passage)?, dense, sparse });
+    }
+    documents.sort();
+    documents.dedup();
+    Ok((points, documents))
+}
+
+pub(super) fn check_embedding(embedding: &[f32], dims: usize) -> Result<(), IndexError> {
+    if embedding.len() != dims {
+        return Err(IndexError::EmbeddingSize { found: embedding.len(), wanted: dims });
+    }
+    if embedding.iter().any(|value| !value.is_finite()) {
+        return Err(IndexError::EmbeddingNotFinite);
+    }
+    Ok(())
+}
+
+/// Cosine between two vectors of one length; 0 where one of them is zero.
+pub(super) fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let (mut dot, mut aa, mut bb) = (0.0_f32, 0.0_f32, 0.0_f32);
+    for (x, y) in a.iter().zip(b) {
+        dot += x * y;
+        aa += x * x;
+        bb += y * y;
+    }
+    let norm = (aa * bb).sqrt();
+    if norm > 0.0 { dot / norm } else { 0.0 }
+}
+
+/// Both halves' results in one ranking; `passage` is asked for the winners only.
+pub(super) fn rank(
+    candidates: &[Candidate<PassageId>],
+    limit: usize,
+    mut passage: impl FnMut(PassageId) -> Result<Option<Passage>, IndexError>,
+) -> Result<Vec<Hit>, IndexError> {
+    let mut hits = Vec::with_capacity(limit.min(candidates.len()));
+    for fused in fusion::fuse(candidates, Fusion::default(), limit) {
+        // Removed between the search and now: not an answer any more.
+        let Some(passage) = passage(fused.id)? else { continue };
+        hits.push(Hit { passage, score: fused.score, cosine: fused.cosine, bm25: fused.bm25 });
+    }
+    Ok(hits)
+}
+
+/// A passage as payload, and back.
+pub(super) mod payload {
+    use serde_json::{Map, Value};
+
+    use super::{IndexError, PassageId};
+    use crate::retrieval::Passage;
+
+    pub(in crate::retrieval) const SITE: &str = "site";
+    pub(in crate::retrieval) const DOCUMENT: &str = "document";
+    pub(in crate::retrieval) const DOCUMENT_HASH: &str = "document_hash";
+    pub(in crate::retrieval) const LANGUAGE: &str = "language";
+    pub(in crate::retrieval) const AUDIENCE: &str = "audience";
+    pub(in crate::retrieval) const VALID_UNTIL: &str = "valid_until";
+    /// What [`crate::retrieval::Audience::Public`] is stored as.
+    pub(in crate::retrieval) const PUBLIC: &str = "public";
+
+    /// The passage's own name for `VALID_UNTIL`.
+    const VALID_UNTIL_MS: &str = "valid_until_ms";
+    /// Stored as the end of what holds for ever (the last millisecond of the year 9999), so that one comparison decides.
+    const FOR_EVER: u64 = 253_402_300_799_999;
+
+    pub(in crate::retrieval) fn encode(id: PassageId, passage: &Passage) -> Result<Map<String, Value>, IndexError> {
+        let fields = serde_json::to_value(passage)
+            .map_err(|error| IndexError::Payload { id: id.to_string(), reason: error.to_string() })?;
+        let Value::Object(mut fields) = fields else {
+            return Err(IndexError::Payload { id: id.to_string(), reason: "not an object".to_owned() });
+        };
+        fields.remove(VALID_UNTIL_MS);
+        let until = passage.valid_until_ms.map_or(FOR_EVER, |until| until.min(FOR_EVER));
+        fields.insert(VALID_UNTIL.to_owned(), until.into());
+        Ok(fields)
+    }
+
+    pub(in crate::retrieval) fn decode(id: PassageId, mut fields: Map<String, Value>) -> Result<Passage, IndexError> {
+        let until = fields.remove(VALID_UNTIL).and_then(|until| until.as_u64()).filter(|until| *until < FOR_EVER);
+        fields.insert(VALID_UNTIL_MS.to_owned(), until.into());
+        serde_json::from_value(Value::Object(fields))
+            .map_err(|error| IndexError::Payload { id: id.to_string(), reason: error.to_string() })
+    }
+
+    /// A text field, taken out; empty where there is none.
+    pub(in crate::retrieval) fn text(fields: &mut Map<String, Value>, field: &str) -> String {
+        match fields.remove(field) {
+            Some(Value::String(text)) => text,
+            _ => String::new(),
+        }
+    }
+}
+
+/// Terms below which a question is taken for a follow-up.
+const FEW_TERMS: usize = 4;
+
+/// Words → sparse vectors; clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct Lexicon(Arc<EdgeBm25>);
+
+impl Lexicon {
+    /// The tokeniser, stop words and stemmer of a Qdrant server's own `qdrant/bm25`, so the term ids are the same.
+    pub(super) fn new() -> Result<Self, IndexError> {
+        EdgeBm25::new(EdgeBm25Config::default())
+            .map(|bm25| Self(Arc::new(bm25)))
+            .map_err(|error| IndexError::Engine { what: "set up BM25", reason: error.to_string() })
+    }
+
+    /// Terms of the title, the headings and the text, weighted by how often they occur.
+    pub(super) fn document(&self, passage: &Passage) -> Sparse {
+        let mut text = passage.title.clone();
+        for part in passage.headings.iter().chain([&passage.text]) {
+            text.push('\n');
+            text.push_str(part);
+        }
+        let vector = self.0.embed_document(&split_unspaced(&text));
+        Sparse { indices: vector.indices, values: vector.values }
+    }
+
+    /// Terms of the question, each once. A question of few words leans on the message before it, whose terms count half:
+    /// nDCG@10 of BM25 on the multi-turn questions .82 instead of .77, and no change where questions are whole.
+    pub(super) fn question(&self, query: &Query) -> Sparse {
+        let terms = |text: &str| self.0.embed_query(&split_unspaced(text)).indices;
+        let own = terms(&query.text);
+        let mut weights: BTreeMap<u32, f32> = BTreeMap::new();
+        if own.len() < FEW_TERMS
+            && let Some(before) = query.history.last()
+        {
+            weights.extend(terms(before).into_iter().map(|term| (term, 0.5)));
+        }
+        weights.extend(own.into_iter().map(|term| (term, 1.0)));
+        let (indices, values) = weights.into_iter().unzip();
+        Sparse { indices, values }
+    }
+}
+
+/// Text of scripts that put no spaces between words (Han, kana, Thai, Lao, Khmer, Myanmar), and of Hangul, whose particles
+/// hang on the word, as character pairs: `退货政策` → `退货 货政 政策`, a single character as it stands. Everything else
+/// stays as it is, so the tokeniser after it finds words there and pairs here.
+#[must_use]
+pub fn split_unspaced(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unspaced) {
+        return Cow::Borrowed(text);
+    }
+    let mut split = String::with_capacity(text.len() * 2);
+    let mut run: Vec<char> = Vec::new();
+    for char in text.chars() {
+        if !is_unspaced(char) {
+            push_pairs(&mut split, &mut run);
+            split.push(char);
+        } else if char.is_alphanumeric() {
+            run.push(char);
+        }
+        // A tone mark or virama inside a run is left out: it is no letter, and the tokeniser would cut the pair there.
+    }
+    push_pairs(&mut split, &mut run);
+    Cow::Owned(split)
+}
+
+fn push_pairs(split: &mut String, run: &mut Vec<char>) {
+    if run.is_empty() {
+        return;
+    }
+    split.push(' ');
+    if let [single] = run[..] {
+        split.push(single);
+        split.push(' ');
+    }
+    for pair in run.windows(2) {
+        split.extend(pair);
+        split.push(' ');
+    }
+    run.clear();
+}
+
+fn is_unspaced(char: char) -> bool {
+    matches!(char,
+        '\u{0E01}'..='\u{0E3A}' | '\u{0E40}'..='\u{0E4E}'          // Thai, without its digits and currency sign
+        | '\u{0E81}'..='\u{0EBD}' | '\u{0EC0}'..='\u{0ECE}'        // Lao
+        | '\u{1000}'..='\u{103F}' | '\u{1050}'..='\u{109D}'        // Myanmar
+        | '\u{1780}'..='\u{17D3}'                                  // Khmer
+        | '\u{3005}'..='\u{3007}'                                  // 々〆〇
+        | '\u{3041}'..='\u{309F}' | '\u{30A1}'..='\u{30FA}' | '\u{30FC}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' // kana
+        | '\u{FF66}'..='\u{FF9F}'                                  // half-width kana
+        | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{323AF}' // Han
+        | '\u{AC00}'..='\u{D7A3}'                                  // Hangul syllables
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passage() -> Passage {
+        Passage {
+            site: "shop".into(),
+            document: "returns.md".into(),
+            ordinal: 3,
+            title: "Returns".into(),
+            headings: vec!["How long".into()],
+            text: "You may send goods back within 30 days.".into(),
+            url: None,
+            language: "en".into(),
+            audience: Audience::Agents,
+            start: 10,
+            end: 49,
+            document_hash: "abc".into(),
+            valid_until_ms: None,
+        }
+    }
+
+    #[test]
+    fn pairs_where_there_are_no_spaces() {
+        #[track_caller]
+        fn check(text: &str, expected: &str) {
+            assert_eq!(split_unspaced(text).split_whitespace().collect::<Vec<_>>().join(" "), expected);
+        }
+        check("return policy", "return policy");
+        check("naïve café", "naïve café");
+        check("", "");
+        check("退货政策", "退货 货政 政策");
+        check("退", "退");
+        check("退货,30天内", "退货 ,30 天内");
+        check("iPhone手机 壳", "iPhone 手机 壳");
+        check("コーヒー・メニュー", "コー ーヒ ヒー ・ メニ ニュ ュー");
+        check("ส่งคืน 30 วัน", "สง งค คื ืน 30 วั ัน");
+        check("환불은 언제", "환불 불은 언제");
+    }
+
+    #[test]
+    fn words_become_terms() {
+        let lexicon = Lexicon::new().unwrap();
+        let after = |history: &[&str], text: &str| {
+            lexicon.question(&Query {
+                site: "shop".into(),
+                text: text.into(),
+                history: history.iter().map(|text| (*text).into()).collect(),
+                audience: Audience::Public,
+                now_ms: 0,
+                limit: 5,
+            })
+        };
+        let question = |text: &str| after(&[], text);
+        assert_eq!(question("?!… — ¿"), Sparse::default());
+        assert_eq!(question("退货政策").indices.len(), 3);
+        // Stemmed, without stop words, and each term once.
+        assert_eq!(question("Return the returns, returning").indices.len(), 1);
+        // A short question leans on the message before it, a long one stands for itself.
+        let mut weights = after(&["ignored", "red shoes"], "price of shoes").values;
+        weights.sort_by(f32::total_cmp);
+        assert_eq!(weights, [0.5, 1.0, 1.0]);
+        let long = "price and colour of winter boots";
+        assert_eq!(after(&["red shoes"], long), question(long));
+        let document = lexicon.document(&passage());
+        for term in question("days return long").indices {
+            assert!(document.indices.contains(&term), "the title, the headings and the text are all searched");
+        }
+    }
+
+    #[test]
+    fn ids_are_stable_and_tell_parts_apart() {
+        let id = PassageId::of("shop", "returns.md", 3);
+        assert_eq!(id.to_string(), "6464a810-64aa-8a71-91bb-168c8acb2b41");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_ne!(PassageId::of("a", "bc", 0), PassageId::of("ab", "c", 0));
+        assert_ne!(PassageId::of("a", "b", 0), PassageId::of("a", "b", 1));
+    }
+
+    #[test]
+    fn passages_survive_the_payload() {
+        for valid_until_ms in [None, Some(0), Some(1_764_000_000_000)] {
+            let passage = Passage { valid_until_ms, ..passage() };
+            let id = PassageId::of(&passage.site, &passage.document, passage.ordinal);
+            let fields = payload::encode(id, &passage).unwrap();
+            assert_eq!(fields["audience"], "agents");
+            assert_eq!(payload::decode(id, fields).unwrap(), passage);
+        }
+    }
+
+    #[test]
+    fn a_question_sees_its_site_its_audience_and_what_holds() {
+        let clauses = |audience| Scope::Askable { site: "shop".into(), audience, now_ms: 5 }.clauses();
+        let is = |field, value: &str| Clause::OneOf { field, values: vec![value.into()] };
+        let holds = Clause::AtLeast { field: "valid_until", value: 5.0 };
+        assert_eq!(clauses(Audience::Public), [is("site", "shop"), is("audience", "public"), holds.clone()]);
+        assert_eq!(clauses(Audience::Agents), [is("site", "shop"), holds]);
+    }
+}

@@ -1,0 +1,445 @@
+//! A folder of documents → passages in the index, incrementally.
+//!
+//! Documents are read one at a time on a thread of their own, with a limit on size and time; a broken one is reported and
+//! stops nothing else. What has the same hash as in the index is not touched, what vanished leaves it.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::Passage;
+use super::chunk::embedding_text;
+use super::embedder::{EmbedError, Embedder};
+
+mod html;
+mod markdown;
+mod read;
+mod records;
+mod text;
+mod walk;
+
+/// Where passages go, and the ledger of what is there.
+pub trait PassageSink: Sync {
+    /// All documents of a site: id, hash and number of passages.
+    fn documents(&self, site: &str) -> impl Future<Output = anyhow::Result<Vec<(String, String, usize)>>> + Send;
+    /// Adds passages with their vectors; whole documents, each in one call.
+    fn upsert(&self, passages: Vec<(Passage, Vec<f32>)>) -> impl Future<Output = anyhow::Result<()>> + Send;
+    /// Removes all passages of these documents.
+    fn remove_documents(&self, site: &str, documents: &[String]) -> impl Future<Output = anyhow::Result<()>> + Send;
+    /// Returns when everything before is on disk.
+    fn flush(&self) -> impl Future<Output = anyhow::Result<()>> + Send;
+    /// Called once after a run that changed something.
+    fn optimize(&self) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+/// What turns passages into vectors.
+pub trait PassageEmbedder: Sync {
+    /// One vector for each text.
+    fn embed(&self, texts: Vec<String>) -> impl Future<Output = Result<Vec<Vec<f32>>, EmbedError>> + Send;
+}
+
+impl PassageEmbedder for Embedder {
+    async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, EmbedError> {
+        Embedder::embed(self, texts).await
+    }
+}
+
+/// What ingestion works with.
+pub struct IngestParts<'a, S, E> {
+    pub index: &'a S,
+    pub embedder: &'a E,
+}
+
+/// How to ingest.
+#[derive(Clone, Debug)]
+pub struct IngestOptions {
+    /// Passage length aimed at, in tokens.
+    pub passage_tokens: usize,
+    /// A larger file, or a longer line of a JSON Lines file, is reported and left out. Bytes.
+    pub max_document_bytes: u64,
+    /// A document that takes longer to read is reported and left out.
+    pub time_limit: Duration,
+    /// The knowledge folder. A root within it keeps its place in the documents' ids, and only what is below that root can
+    /// leave the index. A root outside it is taken for the site's whole knowledge.
+    pub base: Option<PathBuf>,
+    /// Also write documents whose hash hasn't changed; needed after a change of the embedding model or passage length.
+    pub force: bool,
+    /// Whether documents that this run doesn't find leave the index.
+    pub prune: bool,
+}
+
+impl IngestOptions {
+    /// Takes the limits from `[knowledge]`; its folder is the base.
+    #[must_use]
+    pub fn from_config(config: &super::KnowledgeConfig) -> Self {
+        Self {
+            passage_tokens: config.passage_tokens,
+            max_document_bytes: config.max_document_mib.saturating_mul(1 << 20),
+            base: Some(config.path.clone()),
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for IngestOptions {
+    fn default() -> Self {
+        Self {
+            passage_tokens: 220,
+            max_document_bytes: 32 << 20,
+            time_limit: Duration::from_secs(60),
+            base: None,
+            force: false,
+            prune: true,
+        }
+    }
+}
+
+/// A document, or a record of one, that was left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// As in the documents' ids: below the root, with `/`.
+    pub path: String,
+    /// Line of a CSV or JSON Lines file, element of a JSON array; from 1.
+    pub line: Option<usize>,
+    pub reason: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.path, self.reason),
+            None => write!(f, "{}: {}", self.path, self.reason),
+        }
+    }
+}
+
+/// What a run did, in documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct IngestReport {
+    pub added: usize,
+    pub updated: usize,
+    pub removed: usize,
+    pub unchanged: usize,
+    /// Passages that were embedded and written.
+    pub passages: usize,
+    /// Files of a kind that holds no knowledge (pictures, say); they are no failures.
+    pub skipped: usize,
+    pub failed: Vec<Failure>,
+}
+
+/// How far a run is; for a progress bar.
+#[derive(Clone, Debug)]
+pub enum IngestProgress<'a> {
+    /// The folders were walked.
+    Found { files: usize },
+    /// Reading a file, the `number`-th from 1.
+    File { path: &'a str, number: usize },
+    /// Passages written so far.
+    Written { passages: usize },
+}
+
+/// Brings a site's part of the index up to what stands under `roots` (folders or files).
+///
+/// A file is a document named by its path below the root; a row of a CSV with a key column (`sku`, `id`, …) is
+/// `file.csv#key`, and rows with one key are passages of one document; a CSV without such a column is one document with
+/// a passage per row. A JSON record is a document named by its `id`, or `file.jsonl#line` if it has none.
+///
+/// A file that can't be read keeps what the index has of it. One whose audience or dates can't be understood leaves the
+/// index: the old version could say what the new one was to hide.
+///
+/// # Errors
+///
+/// When a root is missing, holds no documents at all though the index does, or index or embedding model fail. What was
+/// written until then stays, and the next run goes on from there.
+pub async fn ingest<S: PassageSink, E: PassageEmbedder>(
+    parts: IngestParts<'_, S, E>,
+    site: &str,
+    roots: &[PathBuf],
+    options: &IngestOptions,
+    progress: &(dyn Fn(IngestProgress<'_>) + Sync),
+) -> anyhow::Result<IngestReport> {
+    let known = parts.index.documents(site).await.context("the index can't say which documents it holds")?;
+    let known: HashMap<String, String> = known.into_iter().map(|(document, hash, _)| (document, hash)).collect();
+
+    let (walk_roots, base) = (roots.to_vec(), options.base.clone());
+    let walked = tokio::task::spawn_blocking(move || walk::walk(&walk_roots, base.as_deref()))
+        .await
+        .context("walking the folders crashed; see the log")??;
+    if walked.files.is_empty() && options.prune && known.keys().any(|document| in_scope(&walked.scopes, document)) {
+        let names: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
+        bail!(
+            "{} holds no documents, but the index does; nothing was removed, in case the folder isn't mounted. To empty the index, delete its directory",
+            names.join(", ")
+        );
+    }
+    progress(IngestProgress::Found { files: walked.files.len() });
+
+    let mut run = Run {
+        parts,
+        site,
+        known: Arc::new(known),
+        seen: HashSet::new(),
+        pending: Vec::new(),
+        pending_passages: 0,
+        report: IngestReport { skipped: walked.skipped, failed: walked.failed, ..IngestReport::default() },
+        progress,
+    };
+    let mut kept = Kept::default();
+    for failure in &run.report.failed {
+        kept.sources.insert(failure.path.clone());
+    }
+    for (file, number) in walked.files.iter().zip(1..) {
+        progress(IngestProgress::File { path: &file.id, number });
+        run.file(file, options, &mut kept).await?;
+    }
+    run.write().await?;
+    if options.prune {
+        run.prune(&walked.scopes, &kept).await?;
+    }
+    let report = run.report;
+    if report.added + report.updated + report.removed > 0 {
+        parts_optimize(run.parts.index).await?;
+    }
+    tracing::info!(
+        site,
+        added = report.added,
+        updated = report.updated,
+        removed = report.removed,
+        unchanged = report.unchanged,
+        failed = report.failed.len(),
+        passages = report.passages,
+        "knowledge ingested"
+    );
+    Ok(report)
+}
+
+async fn parts_optimize<S: PassageSink>(index: &S) -> anyhow::Result<()> {
+    index.optimize().await.context("the index could not be optimised")
+}
+
+/// Passages embedded and written together. A document is never split: after a crash it is there whole or not at all.
+const WRITE_PASSAGES: usize = 256;
+/// Documents that the reading thread may be ahead.
+const READ_AHEAD: usize = 32;
+/// Bad records of one file that are reported one by one.
+const MAX_BAD_RECORDS: usize = 100;
+/// Parsers recurse; what they are given is bounded to fit.
+const READER_STACK_BYTES: usize = 16 << 20;
+
+/// What the reading thread finds in a file.
+#[derive(Debug)]
+enum Found {
+    Unchanged {
+        id: String,
+    },
+    Document(Extracted),
+    /// A record that can't be used.
+    Bad {
+        line: Option<usize>,
+        reason: String,
+    },
+    /// The file as a whole can't be used; `withdraw`: nor may its old version.
+    Broken {
+        reason: String,
+        withdraw: bool,
+    },
+}
+
+/// A document that is new or changed.
+#[derive(Debug)]
+struct Extracted {
+    id: String,
+    passages: Vec<Passage>,
+}
+
+/// Which documents stay though this run didn't find them.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Paths of files that couldn't be read.
+    sources: HashSet<String>,
+    /// A file of records that carry their own ids couldn't be read: any such document could be one of them.
+    named_records: bool,
+}
+
+impl Kept {
+    fn keeps(&self, document: &str) -> bool {
+        let source = document.split_once('#').map_or(document, |(source, _)| source);
+        self.sources.contains(source) || self.named_records && !walk::is_document_path(source)
+    }
+}
+
+fn in_scope(scopes: &[walk::Scope], document: &str) -> bool {
+    scopes.iter().any(|scope| scope.covers(document))
+}
+
+struct Run<'a, S, E> {
+    parts: IngestParts<'a, S, E>,
+    site: &'a str,
+    known: Arc<HashMap<String, String>>,
+    seen: HashSet<String>,
+    pending: Vec<Extracted>,
+    pending_passages: usize,
+    report: IngestReport,
+    progress: &'a (dyn Fn(IngestProgress<'_>) + Sync),
+}
+
+impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
+    async fn file(&mut self, file: &walk::File, options: &IngestOptions, kept: &mut Kept) -> anyhow::Result<()> {
+        let (sender, mut receiver) = mpsc::channel(READ_AHEAD);
+        let reader = read::Reader {
+            site: self.site.to_owned(),
+            path: file.path.clone(),
+            id: file.id.clone(),
+            format: file.format,
+            passage_tokens: options.passage_tokens,
+            max_bytes: options.max_document_bytes,
+            known: if options.force { Arc::default() } else { self.known.clone() },
+        };
+        let thread = std::thread::Builder::new().name("frontdesk-read".into()).stack_size(READER_STACK_BYTES);
+        let thread =
+            thread.spawn(move || reader.run(&sender)).context("a thread for reading documents could not be started")?;
+        let mut bad = 0;
+        loop {
+            let found = match tokio::time::timeout(options.time_limit, receiver.recv()).await {
+                Ok(Some(found)) => found,
+                Ok(None) => break,
+                Err(_) => {
+                    // The thread can't be stopped; it ends when it next has something to say.
+                    let reason =
+                        format!("it took longer than {} s to read and was left out", options.time_limit.as_secs());
+                    self.broken(file, reason, kept);
+                    return Ok(());
+                }
+            };
+            match found {
+                Found::Unchanged { id } => {
+                    if self.first_of(file, &id) {
+                        self.report.unchanged += 1;
+                    }
+                }
+                Found::Document(document) => {
+                    if self.first_of(file, &document.id) {
+                        self.pending_passages += document.passages.len();
+                        self.pending.push(document);
+                        if self.pending_passages >= WRITE_PASSAGES {
+                            self.write().await?;
+                        }
+                    }
+                }
+                Found::Bad { line, reason } => {
+                    bad += 1;
+                    if bad <= MAX_BAD_RECORDS {
+                        self.fail(&file.id, line, reason);
+                    }
+                }
+                Found::Broken { reason, withdraw: true } => self.fail(&file.id, None, reason),
+                Found::Broken { reason, withdraw: false } => self.broken(file, reason, kept),
+            }
+        }
+        if bad > MAX_BAD_RECORDS {
+            self.fail(&file.id, None, format!("{} more records can't be used", bad - MAX_BAD_RECORDS));
+        }
+        // The channel is closed, so the thread is at its end.
+        if thread.join().is_err() {
+            self.broken(file, "reading it crashed; see the log, and please report the document".to_owned(), kept);
+        }
+        Ok(())
+    }
+
+    fn first_of(&mut self, file: &walk::File, id: &str) -> bool {
+        let first = self.seen.insert(id.to_owned());
+        if !first {
+            self.fail(
+                &file.id,
+                None,
+                format!("the id {id:?} was already used in this run; the second document was left out"),
+            );
+        }
+        first
+    }
+
+    fn broken(&mut self, file: &walk::File, reason: String, kept: &mut Kept) {
+        kept.sources.insert(file.id.clone());
+        kept.named_records |= file.format.names_its_records();
+        self.fail(&file.id, None, reason);
+    }
+
+    fn fail(&mut self, path: &str, line: Option<usize>, reason: String) {
+        let failure = Failure { path: path.to_owned(), line, reason };
+        tracing::warn!(site = self.site, "document left out: {failure}");
+        self.report.failed.push(failure);
+    }
+
+    /// Embeds and writes what is pending, and waits until it is on disk.
+    async fn write(&mut self) -> anyhow::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let documents = std::mem::take(&mut self.pending);
+        self.pending_passages = 0;
+        let updated: Vec<String> =
+            documents.iter().map(|document| document.id.clone()).filter(|id| self.known.contains_key(id)).collect();
+        let count = documents.len();
+        let passages: Vec<Passage> = documents.into_iter().flat_map(|document| document.passages).collect();
+        let texts = passages.iter().map(embedding_text).collect();
+        let vectors = self.parts.embedder.embed(texts).await.context("passages could not be embedded")?;
+        if vectors.len() != passages.len() {
+            bail!("the embedding model returned {} vectors for {} passages", vectors.len(), passages.len());
+        }
+        let written = passages.len();
+        let index = self.parts.index;
+        if !updated.is_empty() {
+            index
+                .remove_documents(self.site, &updated)
+                .await
+                .context("old versions could not be removed from the index")?;
+        }
+        index
+            .upsert(passages.into_iter().zip(vectors).collect())
+            .await
+            .context("passages could not be written to the index")?;
+        index.flush().await.context("the index could not be flushed")?;
+        self.report.updated += updated.len();
+        self.report.added += count - updated.len();
+        self.report.passages += written;
+        (self.progress)(IngestProgress::Written { passages: self.report.passages });
+        Ok(())
+    }
+
+    /// Removes what is in scope and wasn't found.
+    async fn prune(&mut self, scopes: &[walk::Scope], kept: &Kept) -> anyhow::Result<()> {
+        let mut gone: Vec<String> = self
+            .known
+            .keys()
+            .filter(|document| !self.seen.contains(*document) && in_scope(scopes, document) && !kept.keeps(document))
+            .cloned()
+            .collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        gone.sort_unstable();
+        let index = self.parts.index;
+        for batch in gone.chunks(WRITE_PASSAGES) {
+            index
+                .remove_documents(self.site, batch)
+                .await
+                .context("vanished documents could not be removed from the index")?;
+        }
+        index.flush().await.context("the index could not be flushed")?;
+        self.report.removed = gone.len();
+        Ok(())
+    }
+}
+
+/// A path below a root as an id: `/` between its parts on every system.
+fn relative_id(path: &Path, root: &Path) -> Option<String> {
+    let relative = path.strip_prefix(root).ok()?;
+    let parts: Option<Vec<&str>> = relative.components().map(|part| part.as_os_str().to_str()).collect();
+    parts.map(|parts| parts.join("/"))
+}

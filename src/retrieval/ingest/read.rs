@@ -1,0 +1,359 @@
+//! One file → its documents, on a thread of its own.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use super::records::{self, BadRecord, Record};
+use super::text::{self, Meta};
+use super::walk::Format;
+use super::{Extracted, Found, html, markdown};
+use crate::retrieval::Passage;
+use crate::retrieval::chunk;
+
+pub(super) struct Reader {
+    pub(super) site: String,
+    pub(super) path: PathBuf,
+    /// The file's id.
+    pub(super) id: String,
+    pub(super) format: Format,
+    pub(super) passage_tokens: usize,
+    pub(super) max_bytes: u64,
+    /// Hashes of the documents in the index, by id.
+    pub(super) known: Arc<HashMap<String, String>>,
+}
+
+/// Nobody listens any more: the file took too long.
+struct Departed;
+
+type Sender = mpsc::Sender<Found>;
+
+/// A document's text before it is cut.
+struct Source {
+    id: String,
+    hash: String,
+    meta: Meta,
+    /// What the document is called if it doesn't say.
+    fallback_title: String,
+    /// Its language if neither it nor its text says.
+    fallback_language: Option<&'static str>,
+}
+
+impl Reader {
+    pub(super) fn run(self, sender: &Sender) {
+        let outcome = match self.format {
+            Format::JsonLines => self.json_lines(sender),
+            _ => self.whole(sender),
+        };
+        // Whoever isn't there any more doesn't need to be told.
+        drop(outcome);
+    }
+
+    fn whole(&self, sender: &Sender) -> Result<(), Departed> {
+        let bytes = match self.bytes() {
+            Ok(bytes) => bytes,
+            Err(reason) => return broken(sender, reason, false),
+        };
+        let hash = hex(&bytes);
+        let is_records = matches!(self.format, Format::Csv | Format::Json);
+        if !is_records && self.is_known(&self.id, &hash) {
+            return send(sender, Found::Unchanged { id: self.id.clone() });
+        }
+        let content = match text::decode(&bytes) {
+            Ok(content) => content,
+            Err(reason) => return broken(sender, reason, false),
+        };
+        drop(bytes);
+        match self.format {
+            Format::Csv => self.csv(&content, &hash, sender),
+            Format::Json => self.json(&content, sender),
+            Format::Html => match html::read(&content) {
+                Ok(page) => self.document(page.meta, &page.markdown, hash, sender),
+                Err(reason) => broken(sender, reason, false),
+            },
+            Format::Markdown | Format::Text | Format::JsonLines => {
+                let (meta, body) = match self.format {
+                    Format::Markdown => match markdown::front_matter(&content) {
+                        Ok((meta, body)) => (meta, markdown::cleaned(body)),
+                        Err(reason) => return broken(sender, reason, true),
+                    },
+                    _ => (Meta::default(), content),
+                };
+                self.document(meta, &body, hash, sender)
+            }
+        }
+    }
+
+    /// The file, if it isn't too large.
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        let too_large = |size: u64| {
+            format!(
+                "it has {size} bytes, more than max_document_mib allows ({} bytes); split it or raise the limit",
+                self.max_bytes
+            )
+        };
+        let file = File::open(&self.path).map_err(|error| format!("it can't be opened: {error}"))?;
+        let size = file.metadata().map_err(|error| format!("it can't be read: {error}"))?.len();
+        if size > self.max_bytes {
+            return Err(too_large(size));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        // It may grow while it is read.
+        let mut limited = file.take(self.max_bytes.saturating_add(1));
+        limited.read_to_end(&mut bytes).map_err(|error| format!("it can't be read: {error}"))?;
+        if bytes.len() as u64 > self.max_bytes {
+            return Err(too_large(bytes.len() as u64));
+        }
+        Ok(bytes)
+    }
+
+    fn is_known(&self, id: &str, hash: &str) -> bool {
+        self.known.get(id).is_some_and(|known| known == hash)
+    }
+
+    /// Markdown, plain text, or a page.
+    fn document(&self, meta: Meta, body: &str, hash: String, sender: &Sender) -> Result<(), Departed> {
+        let fallback_title =
+            chunk::first_heading(body).map_or_else(|| file_title(&self.path), |title| text::one_line(&title));
+        let source = Source { id: self.id.clone(), hash, meta, fallback_title, fallback_language: None };
+        let pieces = chunk::chunk(body, self.passage_tokens);
+        if pieces.is_empty() {
+            return broken(sender, "it holds no text".to_owned(), true);
+        }
+        let language = text::detect_language(body);
+        let pieces = pieces.into_iter().map(|piece| (piece.headings, piece.text, piece.range));
+        self.send_document(source, language, pieces, sender)
+    }
+
+    fn csv(&self, content: &str, file_hash: &str, sender: &Sender) -> Result<(), Departed> {
+        let (rows, bad) = match records::csv(content) {
+            Ok(read) => read,
+            Err(reason) => return broken(sender, reason, false),
+        };
+        for bad in bad {
+            send(sender, bad_record(bad))?;
+        }
+        if rows.is_empty() {
+            return broken(sender, "it holds no rows".to_owned(), true);
+        }
+        let sample: String = rows.iter().take(100).map(|row| row.text.as_str()).collect::<Vec<_>>().join("\n");
+        let language = text::detect_language(&sample);
+
+        // Without a key column the file is the document; with one, rows that share a key are one document.
+        if rows.iter().all(|row| row.id.is_none()) {
+            let title = file_title(&self.path);
+            return self.rows(self.id.clone(), file_hash, &title, &rows.iter().collect::<Vec<_>>(), language, sender);
+        }
+        let mut order: Vec<String> = Vec::new();
+        let mut groups: HashMap<String, Vec<&Record>> = HashMap::new();
+        for row in &rows {
+            let key = row.id.clone().unwrap_or_else(|| format!("line {}", row.line));
+            let group = groups.entry(key.clone()).or_default();
+            if group.is_empty() {
+                order.push(key);
+            }
+            group.push(row);
+        }
+        for key in order {
+            let Some(group) = groups.remove(&key) else { continue };
+            let hash =
+                hex(format!("{:?}", group.iter().map(|row| (&row.meta, &row.text)).collect::<Vec<_>>()).as_bytes());
+            let title = group.iter().find_map(|row| row.meta.title.clone()).unwrap_or(file_title(&self.path));
+            self.rows(format!("{}#{key}", self.id), &hash, &title, &group, language, sender)?;
+        }
+        Ok(())
+    }
+
+    /// Rows of a CSV as one document, each a passage with its own title, link, audience and date.
+    fn rows(
+        &self,
+        id: String,
+        hash: &str,
+        title: &str,
+        rows: &[&Record],
+        language: Option<&'static str>,
+        sender: &Sender,
+    ) -> Result<(), Departed> {
+        if self.is_known(&id, hash) {
+            return send(sender, Found::Unchanged { id });
+        }
+        let mut passages = Vec::with_capacity(rows.len());
+        let mut start = 0;
+        for row in rows {
+            let source = Source {
+                id: id.clone(),
+                hash: hash.to_owned(),
+                meta: row.meta.clone(),
+                fallback_title: title.to_owned(),
+                fallback_language: language,
+            };
+            let long = row.text.len() > self.passage_tokens && chunk::tokens(&row.text) > self.passage_tokens * 2;
+            if long {
+                for piece in chunk::chunk(&row.text, self.passage_tokens) {
+                    let range = start + piece.range.start..start + piece.range.end;
+                    passages.push(self.passage(&source, language, piece.headings, piece.text, range));
+                }
+            } else {
+                let range = start..start + row.text.len();
+                passages.push(self.passage(&source, language, Vec::new(), row.text.clone(), range));
+            }
+            start += row.text.len() + 1;
+        }
+        number(&mut passages);
+        send(sender, Found::Document(Extracted { id, passages }))
+    }
+
+    fn json(&self, content: &str, sender: &Sender) -> Result<(), Departed> {
+        let records = match records::json(content) {
+            Ok(records) => records,
+            Err(reason) => return broken(sender, reason, false),
+        };
+        let mut language = None;
+        for record in records {
+            match record {
+                Ok(record) => {
+                    let hash = hex(format!("{:?}", (&record.meta, &record.text)).as_bytes());
+                    self.record(record, hash, &mut language, sender)?;
+                }
+                Err(bad) => send(sender, bad_record(bad))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn json_lines(&self, sender: &Sender) -> Result<(), Departed> {
+        let mut reader = match File::open(&self.path) {
+            Ok(file) => BufReader::with_capacity(1 << 18, file),
+            Err(error) => return broken(sender, format!("it can't be opened: {error}"), false),
+        };
+        let mut language = None;
+        for number in 1.. {
+            let line = match records::next_line(&mut reader, self.max_bytes) {
+                Ok(None) => break,
+                Ok(Some(Some(line))) => line,
+                Ok(Some(None)) => {
+                    let reason = format!("the line is longer than max_document_mib allows ({} bytes)", self.max_bytes);
+                    send(sender, Found::Bad { line: Some(number), reason })?;
+                    continue;
+                }
+                Err(error) => {
+                    return broken(sender, format!("it can't be read beyond line {}: {error}", number - 1), false);
+                }
+            };
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            match records::json_line(&line, number) {
+                Ok(record) => self.record(record, hex(line.trim_ascii()), &mut language, sender)?,
+                Err(bad) => send(sender, bad_record(bad))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn record(
+        &self,
+        record: Record,
+        hash: String,
+        language: &mut Option<&'static str>,
+        sender: &Sender,
+    ) -> Result<(), Departed> {
+        let id = record.id.unwrap_or_else(|| format!("{}#{}", self.id, record.line));
+        if self.is_known(&id, &hash) {
+            return send(sender, Found::Unchanged { id });
+        }
+        let detected = text::detect_language(&record.text);
+        // Short records speak the language of those before them.
+        *language = language.or(detected);
+        let fallback_title =
+            chunk::first_heading(&record.text).map_or_else(|| id.clone(), |title| text::one_line(&title));
+        let source = Source { id, hash, meta: record.meta, fallback_title, fallback_language: *language };
+        let pieces = chunk::chunk(&record.text, self.passage_tokens);
+        let pieces = pieces.into_iter().map(|piece| (piece.headings, piece.text, piece.range));
+        self.send_document(source, detected, pieces, sender)
+    }
+
+    fn send_document(
+        &self,
+        source: Source,
+        language: Option<&'static str>,
+        pieces: impl Iterator<Item = (Vec<String>, String, Range<usize>)>,
+        sender: &Sender,
+    ) -> Result<(), Departed> {
+        let mut passages: Vec<Passage> =
+            pieces.map(|(headings, text, range)| self.passage(&source, language, headings, text, range)).collect();
+        if passages.is_empty() {
+            return send(
+                sender,
+                Found::Bad { line: None, reason: format!("the record {:?} holds no text", source.id) },
+            );
+        }
+        number(&mut passages);
+        send(sender, Found::Document(Extracted { id: source.id, passages }))
+    }
+
+    fn passage(
+        &self,
+        source: &Source,
+        language: Option<&'static str>,
+        mut headings: Vec<String>,
+        text: String,
+        range: Range<usize>,
+    ) -> Passage {
+        let meta = &source.meta;
+        let title = meta.title.clone().unwrap_or_else(|| source.fallback_title.clone());
+        if headings.first().is_some_and(|heading| *heading == title || *heading == source.fallback_title) {
+            headings.remove(0);
+        }
+        let language = meta.language.as_deref().or(language).or(source.fallback_language).unwrap_or("und");
+        Passage {
+            site: self.site.clone(),
+            document: source.id.clone(),
+            ordinal: 0,
+            title,
+            headings,
+            text,
+            url: meta.url.clone(),
+            language: language.to_owned(),
+            audience: meta.audience,
+            start: range.start as u64,
+            end: range.end as u64,
+            document_hash: source.hash.clone(),
+            valid_until_ms: meta.valid_until_ms,
+        }
+    }
+}
+
+fn number(passages: &mut [Passage]) {
+    for (passage, ordinal) in passages.iter_mut().zip(0..) {
+        passage.ordinal = ordinal;
+    }
+}
+
+fn send(sender: &Sender, found: Found) -> Result<(), Departed> {
+    sender.blocking_send(found).map_err(|_| Departed)
+}
+
+fn broken(sender: &Sender, reason: String, withdraw: bool) -> Result<(), Departed> {
+    send(sender, Found::Broken { reason, withdraw })
+}
+
+fn bad_record(bad: BadRecord) -> Found {
+    Found::Bad { line: Some(bad.line).filter(|line| *line > 0), reason: bad.reason }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+/// `shipping-costs.md` → `shipping costs`.
+fn file_title(path: &Path) -> String {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    text::one_line(&stem.replace(['-', '_'], " "))
+}

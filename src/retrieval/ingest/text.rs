@@ -1,0 +1,351 @@
+//! Bytes → text, and what can be told about a text: its language, its dates, who it is for.
+
+use whatlang::Lang;
+
+use crate::retrieval::Audience;
+
+/// What a document says about itself, in front matter, meta tags or columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Meta {
+    pub(super) title: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) language: Option<String>,
+    pub(super) audience: Audience,
+    pub(super) valid_until_ms: Option<u64>,
+}
+
+impl Meta {
+    /// Takes one `key: value`; unknown keys are somebody else's.
+    ///
+    /// # Errors
+    ///
+    /// A value that is wrong, in words. An audience that isn't understood must not become public.
+    pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let value = value.trim();
+        if value.is_empty() {
+            return Ok(());
+        }
+        match key.trim().to_lowercase().replace(['-', ' '], "_").as_str() {
+            "title" => self.title = Some(one_line(value)),
+            "url" | "link" | "canonical" => self.url = web_address(value),
+            "language" | "lang" | "locale" => self.language = language_code(value),
+            "audience" => {
+                self.audience = match value.to_lowercase().as_str() {
+                    "public" => Audience::Public,
+                    "agents" => Audience::Agents,
+                    _ => return Err(format!("audience is {value:?}, but only \"public\" and \"agents\" are known")),
+                }
+            }
+            "valid_until" => {
+                let end = end_of(value).ok_or_else(|| {
+                    format!("valid_until is {value:?}; write a date as 2026-12-31 or 2026-12-31T18:00:00Z")
+                })?;
+                self.valid_until_ms = Some(end);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// A link that may be shown to visitors; anything that isn't a web address or a path of the site is dropped.
+fn web_address(value: &str) -> Option<String> {
+    let allowed = ["https://", "http://", "/"].iter().any(|start| value.starts_with(start));
+    (allowed && !value.contains(char::is_whitespace) && value.len() <= 2048).then(|| value.to_owned())
+}
+
+/// For titles and ids: one line of at most 300 bytes.
+pub(super) fn one_line(text: &str) -> String {
+    let line = unbroken(text);
+    line[..line.floor_char_boundary(300)].to_owned()
+}
+
+/// The text with every gap a single space.
+pub(super) fn unbroken(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// UTF-8 with or without its mark, or UTF-16 with one; line ends become `\n`, and characters nobody can see go.
+///
+/// # Errors
+///
+/// What is wrong and where.
+pub(super) fn decode(bytes: &[u8]) -> Result<String, String> {
+    let text = match bytes {
+        [0xEF, 0xBB, 0xBF, rest @ ..] => utf8(rest)?,
+        [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
+        [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes)?,
+        _ => utf8(bytes)?,
+    };
+    if let Some(at) = text.find('\0') {
+        return Err(format!(
+            "it contains a NUL byte in line {}, so it isn't a text file",
+            line_of(text.as_bytes(), at)
+        ));
+    }
+    Ok(visible(text))
+}
+
+fn utf8(bytes: &[u8]) -> Result<String, String> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(error) => {
+            let at = error.valid_up_to();
+            Err(format!("line {} is not UTF-8 (byte {at} of the file); save it as UTF-8", line_of(bytes, at)))
+        }
+    }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, String> {
+    let (units, rest) = bytes.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err("it is UTF-16 with half a character at its end; save it as UTF-8".to_owned());
+    }
+    char::decode_utf16(units.iter().map(|pair| unit(*pair)))
+        .collect::<Result<String, _>>()
+        .map_err(|_| "it is broken UTF-16; save it as UTF-8".to_owned())
+}
+
+fn line_of(bytes: &[u8], at: usize) -> usize {
+    bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// Drops control characters and the ones that hide or turn text (directions, tags, zero widths that spell nothing).
+fn visible(text: String) -> String {
+    let invisible = |char: char| {
+        char.is_control() && !matches!(char, '\n' | '\t')
+            || matches!(char, '\u{200B}' | '\u{2060}' | '\u{FEFF}' | '\u{00AD}')
+            || matches!(char, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{E0000}'..='\u{E007F}')
+    };
+    if !text.contains(invisible) {
+        return text;
+    }
+    let mut clean = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        match char {
+            '\r' if chars.peek() == Some(&'\n') => {}
+            '\r' | '\u{85}' => clean.push('\n'),
+            char if invisible(char) => {}
+            char => clean.push(char),
+        }
+    }
+    clean
+}
+
+/// ISO 639-1 code of a text's language; `None` where a guess would be a coin toss.
+pub(super) fn detect_language(text: &str) -> Option<&'static str> {
+    // A guess doesn't get better after a few thousand letters.
+    let sample = &text[..text.floor_char_boundary(4096)];
+    let info = whatlang::detect(sample)?;
+    let letters = sample.chars().filter(|char| char.is_alphabetic()).count();
+    let sure = info.is_reliable() || info.confidence() > 0.6 && letters > 40;
+    sure.then(|| iso_639_1(info.lang())).flatten()
+}
+
+/// `de`, `de-CH`, `deu` or `German` → `de`.
+fn language_code(value: &str) -> Option<String> {
+    let value = value.to_lowercase();
+    let primary = value.split(['-', '_']).next().unwrap_or(&value);
+    if primary.len() == 2 && primary.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return Some(primary.to_owned());
+    }
+    let lang = Lang::from_code(primary)
+        .or_else(|| Lang::all().iter().copied().find(|lang| lang.eng_name().to_lowercase() == primary))?;
+    iso_639_1(lang).map(str::to_owned)
+}
+
+fn iso_639_1(lang: Lang) -> Option<&'static str> {
+    Some(match lang {
+        Lang::Epo => "eo",
+        Lang::Eng => "en",
+        Lang::Rus => "ru",
+        Lang::Cmn => "zh",
+        Lang::Spa => "es",
+        Lang::Por => "pt",
+        Lang::Ita => "it",
+        Lang::Ben => "bn",
+        Lang::Fra => "fr",
+        Lang::Deu => "de",
+        Lang::Ukr => "uk",
+        Lang::Kat => "ka",
+        Lang::Ara => "ar",
+        Lang::Hin => "hi",
+        Lang::Jpn => "ja",
+        Lang::Heb => "he",
+        Lang::Yid => "yi",
+        Lang::Pol => "pl",
+        Lang::Amh => "am",
+        Lang::Jav => "jv",
+        Lang::Kor => "ko",
+        Lang::Nob => "nb",
+        Lang::Dan => "da",
+        Lang::Swe => "sv",
+        Lang::Fin => "fi",
+        Lang::Tur => "tr",
+        Lang::Nld => "nl",
+        Lang::Hun => "hu",
+        Lang::Ces => "cs",
+        Lang::Ell => "el",
+        Lang::Bul => "bg",
+        Lang::Bel => "be",
+        Lang::Mar => "mr",
+        Lang::Kan => "kn",
+        Lang::Ron => "ro",
+        Lang::Slv => "sl",
+        Lang::Hrv => "hr",
+        Lang::Srp => "sr",
+        Lang::Mkd => "mk",
+        Lang::Lit => "lt",
+        Lang::Lav => "lv",
+        Lang::Est => "et",
+        Lang::Tam => "ta",
+        Lang::Vie => "vi",
+        Lang::Urd => "ur",
+        Lang::Tha => "th",
+        Lang::Guj => "gu",
+        Lang::Uzb => "uz",
+        Lang::Pan => "pa",
+        Lang::Aze => "az",
+        Lang::Ind => "id",
+        Lang::Tel => "te",
+        Lang::Pes => "fa",
+        Lang::Mal => "ml",
+        Lang::Ori => "or",
+        Lang::Mya => "my",
+        Lang::Nep => "ne",
+        Lang::Sin => "si",
+        Lang::Khm => "km",
+        Lang::Tuk => "tk",
+        Lang::Aka => "ak",
+        Lang::Zul => "zu",
+        Lang::Sna => "sn",
+        Lang::Afr => "af",
+        Lang::Lat => "la",
+        Lang::Slk => "sk",
+        Lang::Cat => "ca",
+        Lang::Tgl => "tl",
+        Lang::Hye => "hy",
+        Lang::Cym => "cy",
+        #[expect(unreachable_patterns, reason = "a language that a later whatlang adds has no code here yet")]
+        _ => return None,
+    })
+}
+
+/// The end of a day (`2026-12-31`, to its last millisecond, UTC) or a moment (`2026-12-31T18:00Z`, `…+02:00`), in
+/// milliseconds since the epoch.
+fn end_of(value: &str) -> Option<u64> {
+    let (date, time) = match value.split_once(['T', ' ', 't']) {
+        Some((date, time)) => (date, Some(time)),
+        None => (value, None),
+    };
+    let mut fields = date.splitn(3, '-').map(number);
+    let (year, month, day) = (fields.next()??, fields.next()??, fields.next()??);
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if !(1970..=9999).contains(&year) || !(1..=days).contains(&day) {
+        return None;
+    }
+    // Days since the epoch: Howard Hinnant, "chrono-compatible low-level date algorithms", days_from_civil.
+    let shifted = if month > 2 { year } else { year - 1 };
+    let era = shifted / 400;
+    let of_era = shifted - era * 400;
+    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    let ms = match time {
+        None => days * 86_400_000 + 86_399_999,
+        Some(time) => days * 86_400_000 + time_ms(time.trim())?,
+    };
+    u64::try_from(ms).ok()
+}
+
+fn time_ms(time: &str) -> Option<i64> {
+    let zone = time.find(['Z', 'z', '+', '-']).unwrap_or(time.len());
+    let (clock, zone) = time.split_at(zone);
+    let mut fields = clock.splitn(3, ':');
+    let (hours, minutes) = (number(fields.next()?)?, number(fields.next()?)?);
+    let seconds = match fields.next() {
+        Some(seconds) => number(seconds.split('.').next()?)?,
+        None => 0,
+    };
+    let offset = match zone.chars().next() {
+        None | Some('Z' | 'z') => 0,
+        Some(sign) => {
+            let (hours, minutes) = zone[1..].split_once(':')?;
+            let minutes = number(hours)? * 60 + number(minutes)?;
+            if sign == '-' { -minutes } else { minutes }
+        }
+    };
+    let in_range = hours < 24 && minutes < 60 && seconds < 61 && offset.abs() <= 18 * 60;
+    in_range.then_some(((hours * 60 + minutes - offset) * 60 + seconds) * 1000)
+}
+
+fn number(digits: &str) -> Option<i64> {
+    (!digits.is_empty() && digits.len() <= 4 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| digits.parse().ok())
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_become_text_or_a_reason() {
+        let check = |bytes: &[u8], expected: Result<&str, &str>| match (decode(bytes), expected) {
+            (Ok(text), Ok(expected)) => assert_eq!(text, expected),
+            (Err(reason), Err(expected)) => assert!(reason.contains(expected), "{reason}"),
+            (actual, expected) => panic!("{actual:?} instead of {expected:?}"),
+        };
+        check(b"plain", Ok("plain"));
+        check("\u{FEFF}marked".as_bytes(), Ok("marked"));
+        check(b"\xFF\xFEh\x00i\x00", Ok("hi"));
+        check(b"\xFE\xFF\x00h\x00i", Ok("hi"));
+        check(b"a\r\nb\rc", Ok("a\nb\nc"));
+        check("a\u{200B}b\u{202E}c\u{7}".as_bytes(), Ok("abc"));
+        check(b"one\ntwo\xE9", Err("line 2 is not UTF-8 (byte 7"));
+        check(b"one\n\x00", Err("NUL byte in line 2"));
+        check(b"\xFF\xFEh", Err("half a character"));
+        check(b"\xFF\xFE\x00\xD8", Err("broken UTF-16"));
+    }
+
+    #[test]
+    fn dates_end_when_they_end() {
+        let check = |value: &str, expected: Option<u64>| assert_eq!(end_of(value), expected, "{value}");
+        check("1970-01-01", Some(86_399_999));
+        check("2024-02-29", Some(1_709_251_199_999));
+        check("2026-12-31T18:00:00Z", Some(1_798_740_000_000));
+        check("2026-12-31T18:00+02:00", Some(1_798_732_800_000));
+        for wrong in ["", "soon", "2023-02-29", "31.12.2026", "2026-13-01", "2026-12-31T25:00Z", "99999-01-01"] {
+            check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn languages_are_told_apart_or_left_open() {
+        let check = |text: &str, expected: Option<&str>| assert_eq!(detect_language(text), expected, "{text}");
+        check("Where is my order? I bought it two weeks ago and it has not arrived yet.", Some("en"));
+        check("Wo ist meine Bestellung? Ich habe sie vor zwei Wochen gekauft und sie ist noch nicht da.", Some("de"));
+        check("我的订单在哪里？请问可以退货吗？", Some("zh"));
+        check("", None);
+        check("12.50 EUR", None);
+        assert_eq!(language_code("de-CH").as_deref(), Some("de"));
+        assert_eq!(language_code("German").as_deref(), Some("de"));
+        assert_eq!(language_code("zho-nonsense"), None);
+    }
+
+    #[test]
+    fn a_misspelt_audience_is_no_public_one() {
+        let mut meta = Meta::default();
+        assert!(meta.set("audience", "agent").is_err());
+        assert_eq!(meta.set("Audience", "agents"), Ok(()));
+        assert_eq!(meta.audience, Audience::Agents);
+        assert_eq!((meta.set("url", "javascript:alert(1)"), meta.url), (Ok(()), None));
+    }
+}

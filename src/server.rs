@@ -1,0 +1,359 @@
+//! One handle that wires every part. Binding returns once the listeners are live.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::auth::{Key, Keys, Scope, Site, Visitors, key_hash, new_key, random_secret};
+use crate::http::{self, App, Inner};
+use crate::lifecycle::Tasks;
+use crate::llm::{Llm, Sampling};
+use crate::prompt::Prompts;
+use crate::retrieval::Retrieval;
+use crate::retrieval::embedder::Embedder;
+use crate::retrieval::index::Index;
+use crate::retrieval::ingest::{self, IngestOptions, IngestParts, IngestProgress, IngestReport};
+use crate::session::registry::{Parts, Registry};
+use crate::signals::SignalLog;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use crate::turn::gate::TurnGate;
+use crate::turn::{Mode, Spine};
+
+/// `[server]`: listeners and sockets.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address and port for visitors and integrators. Port 0 takes a free one. TLS is the business of a proxy in front.
+    pub bind: String,
+    /// Address and port for operators: metrics and sessions. Keep it on loopback.
+    pub admin_bind: String,
+    /// Origins (`https://chat.example`) under which a proxy serves this server, for its own page.
+    pub public_origins: Vec<String>,
+    /// Visitors connected at the same time; one more is refused.
+    pub max_sockets: usize,
+    /// Seconds a new socket has for its `hello`.
+    pub hello_timeout_s: u64,
+    /// Seconds between pings.
+    pub ping_s: u64,
+    /// Seconds without any sign of life after which a socket is given up.
+    pub dead_s: u64,
+    /// Seconds that running answers have to end at shutdown; what isn't done by then is checkpointed and goes on after the
+    /// next start.
+    pub drain_s: u64,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            bind: "127.0.0.1:8080".into(),
+            admin_bind: "127.0.0.1:9080".into(),
+            public_origins: Vec::new(),
+            max_sockets: 20_000,
+            hello_timeout_s: 5,
+            ping_s: 20,
+            dead_s: 45,
+            drain_s: 20,
+        }
+    }
+}
+
+/// A server that listens.
+pub struct Server {
+    pub addr: SocketAddr,
+    pub admin_addr: SocketAddr,
+    app: App,
+    drain: Duration,
+    tasks: Tasks,
+}
+
+/// What a start reports on its way.
+pub type Progress<'a> = &'a (dyn Fn(IngestProgress<'_>) + Sync);
+
+/// Hours between looking for sessions that expired.
+const SWEEP: Duration = Duration::from_secs(3600);
+/// What tasks have to end once they were told to.
+const STOP: Duration = Duration::from_secs(5);
+
+impl Server {
+    /// Opens every part and binds both listeners.
+    ///
+    /// # Errors
+    /// When a part can't be opened; the text names it and says what to do.
+    pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        // Clients of remote engines need a provider; a second installation changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let tasks = Tasks::default();
+        let metrics = Metrics::new();
+        let store = Store::open(&config.store).context("the conversation store")?;
+        let retrieval = open_retrieval(&config, &metrics).await?;
+        let llm = Llm::start(&config.llm).context("the language model")?;
+        let prompts = Prompts::load(&config.answers.prompts)?;
+        let passages = retrieval.index.count(None).await.context("the knowledge index")?;
+        metrics.passages.set(i64::try_from(passages).unwrap_or(i64::MAX));
+        if passages == 0 {
+            tracing::warn!(
+                "the knowledge index is empty; every question will be declined until `frontdesk ingest` has run"
+            );
+        }
+
+        let mode = match config.answers.mode {
+            // No model has qualified until a test over the site's own knowledge says so.
+            Mode::Auto => Mode::Quote,
+            mode => mode,
+        };
+        let facts = llm.facts();
+        tracing::info!(model = facts.name, engine = facts.engine, ?mode, passages, "answers are ready");
+        let spine = Spine {
+            retrieval,
+            llm,
+            prompts: Arc::new(prompts),
+            mode,
+            min_cosine: config.answers.min_cosine,
+            passages: config.knowledge.passages,
+            max_tokens: config.llm.max_tokens,
+            sampling: Sampling {
+                temperature: config.llm.temperature,
+                top_p: config.llm.top_p,
+                min_p: config.llm.min_p,
+                repeat_penalty: config.llm.repeat_penalty,
+                seed: None,
+            },
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+        };
+        let gate = TurnGate::new(config.answers.parallel, config.answers.queue);
+        let answer_timeout = Duration::from_secs(config.answers.timeout_s);
+        let (signals, writing_signals) = SignalLog::new(&config.signals, store.clone(), metrics.clone());
+        tasks.spawn("signals", writing_signals);
+        let sites: Vec<Arc<Site>> = config.sites.iter().cloned().map(Arc::new).collect();
+        let registry = Registry::new(Parts {
+            config: config.sessions.clone(),
+            store: store.clone(),
+            spine: spine.clone(),
+            gate: gate.clone(),
+            signals,
+            metrics: metrics.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            answer_timeout,
+            sites: sites.iter().map(|site| (site.id.clone(), site.clone())).collect::<HashMap<_, _>>(),
+        });
+
+        let listener = bind(&config.server.bind, "server.bind").await?;
+        let admin_listener = bind(&config.server.admin_bind, "server.admin_bind").await?;
+        let (addr, admin_addr) = (listener.local_addr()?, admin_listener.local_addr()?);
+        let secret = secret(&store).await.context("the key of visitor tokens")?;
+        let mut keys = config.auth.keys.clone();
+        keys.push(first_admin_key(&store, &config.store.path).await.context("the first admin key")?);
+        let own = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("http://{host}:{}", addr.port()));
+        let app = App::new(Inner {
+            own_origins: own.into_iter().chain(config.server.public_origins.iter().cloned()).collect(),
+            sockets: Arc::new(Semaphore::new(config.server.max_sockets)),
+            config: config.server.clone(),
+            registry: registry.clone(),
+            spine,
+            gate,
+            store,
+            visitors: Visitors::new(secret, clock),
+            keys: Keys::new(keys),
+            sites,
+            metrics,
+            tasks: tasks.clone(),
+            answer_timeout,
+        });
+        let resumed = registry.recover().await.context("answers cut by the last stop")?;
+        if resumed > 0 {
+            tracing::info!(resumed, "answers that the last stop cut go on");
+        }
+        tasks.spawn("public listener", listen(listener, http::public(app.clone()), tasks.clone()));
+        tasks.spawn("admin listener", listen(admin_listener, http::private(app.clone()), tasks.clone()));
+        tasks.spawn("sweeper", sweep(registry, tasks.clone()));
+        tasks.spawn("watchdog", watch(app.clone()));
+        tracing::info!(%addr, %admin_addr, "listening");
+        Ok(Self { addr, admin_addr, app, drain: Duration::from_secs(config.server.drain_s), tasks })
+    }
+
+    /// Reads a site's documents into the index.
+    ///
+    /// # Errors
+    /// When the index or the embedder fails; broken documents are in the report.
+    pub async fn ingest(&self, config: &Config, progress: Progress<'_>) -> anyhow::Result<Vec<(String, IngestReport)>> {
+        let reports = ingest_sites(&self.app.spine.retrieval, config, progress).await?;
+        let passages = self.app.spine.retrieval.index.count(None).await?;
+        self.app.metrics.passages.set(i64::try_from(passages).unwrap_or(i64::MAX));
+        Ok(reports)
+    }
+
+    /// What `/metrics` shows.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.app.metrics
+    }
+
+    /// Resolves when a part died; the process should then end with a failure.
+    pub async fn failure(&self) {
+        self.tasks.failure().await;
+    }
+
+    /// Stops: no new turns; running ones end or are checkpointed; clients are told to come back.
+    ///
+    /// # Errors
+    /// When the store can't be closed cleanly.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.tasks.drain();
+        let ended = async {
+            while self.app.registry.answering() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(self.drain, ended).await.is_err() {
+            tracing::warn!("some answers didn't end in time; they go on after the next start");
+        }
+        self.app.registry.stop().await;
+        let clean = self.tasks.stop(STOP).await;
+        self.app.spine.llm.shutdown();
+        self.app.spine.llm.drained().await;
+        self.app.store.close().await.context("closing the store")?;
+        self.app.spine.retrieval.index.close().await.context("closing the knowledge index")?;
+        tracing::info!(clean, "stopped");
+        Ok(())
+    }
+}
+
+/// Embedder and index, as configured.
+///
+/// # Errors
+/// When one can't be opened.
+pub async fn open_retrieval(config: &Config, metrics: &Metrics) -> anyhow::Result<Retrieval> {
+    let embedder = Embedder::load(&config.embedder).context("the embedding model")?;
+    let index = Index::open(&config.knowledge, embedder.dims()).await.context("the knowledge index")?;
+    Ok(Retrieval { embedder, index, metrics: metrics.clone() })
+}
+
+/// Reads the documents of every site into the index.
+///
+/// # Errors
+/// When the index or the embedder fails; broken documents are in the reports.
+pub async fn ingest_sites(
+    retrieval: &Retrieval,
+    config: &Config,
+    progress: Progress<'_>,
+) -> anyhow::Result<Vec<(String, IngestReport)>> {
+    let mut reports = Vec::new();
+    for site in &config.sites {
+        let report = ingest_site(retrieval, config, site, &[], progress).await?;
+        reports.push((site.id.clone(), report));
+    }
+    Ok(reports)
+}
+
+/// Reads files and folders into a site's part of the index; without any, the site's own folder.
+///
+/// # Errors
+/// As [`ingest_sites`].
+pub async fn ingest_site(
+    retrieval: &Retrieval,
+    config: &Config,
+    site: &Site,
+    roots: &[PathBuf],
+    progress: Progress<'_>,
+) -> anyhow::Result<IngestReport> {
+    let own = site.knowledge.clone().unwrap_or_else(|| config.knowledge.path.clone());
+    let options = IngestOptions { base: Some(own.clone()), ..IngestOptions::from_config(&config.knowledge) };
+    let parts = IngestParts { index: &retrieval.index, embedder: &retrieval.embedder };
+    let own = [own];
+    let roots = if roots.is_empty() { &own[..] } else { roots };
+    ingest::ingest(parts, &site.id, roots, &options, progress).await
+}
+
+async fn bind(address: &str, option: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("can't listen on {address} ({option}); is another server running, or the port below 1024?")
+    })
+}
+
+async fn listen(listener: TcpListener, router: Router, tasks: Tasks) {
+    let draining = tasks.clone();
+    let served = axum::serve(listener, router).with_graceful_shutdown(async move { draining.draining().await }).await;
+    if served.is_err() {
+        tasks.fail("listener");
+    }
+}
+
+async fn sweep(registry: Registry, tasks: Tasks) {
+    loop {
+        tokio::select! {
+            () = tasks.draining() => return,
+            () = tokio::time::sleep(SWEEP) => {}
+        }
+        match registry.sweep().await {
+            Ok((ended, erased)) => tracing::info!(ended, erased, "looked for sessions that expired"),
+            Err(error) => tracing::error!(%error, "could not look for sessions that expired"),
+        }
+    }
+}
+
+/// Ends the process when a part without which there are no answers died.
+async fn watch(app: App) {
+    loop {
+        tokio::select! {
+            () = app.tasks.draining() => return,
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        for (what, health) in [
+            ("store", app.store.health()),
+            ("language model", app.spine.llm.health().map_err(|error| error.to_string())),
+        ] {
+            if let Err(error) = health {
+                tracing::error!(what, error, "a part failed");
+                app.tasks.fail(what);
+                return;
+            }
+        }
+    }
+}
+
+/// The key that visitor tokens are signed with; made once per store.
+async fn secret(store: &Store) -> anyhow::Result<[u8; 32]> {
+    if let Some(known) = store.get("secrets", b"visitor_tokens").await? {
+        return known.as_slice().try_into().context("the stored key has the wrong length");
+    }
+    let secret = random_secret();
+    store.put("secrets", b"visitor_tokens", &secret).await?;
+    Ok(secret)
+}
+
+/// The admin key of this store. The key itself is only in `admin.key` beside the store, readable by its owner; the store knows its hash.
+async fn first_admin_key(store: &Store, path: &Path) -> anyhow::Result<Key> {
+    let sha256 = if let Some(hash) = store.get("secrets", b"admin_key_sha256").await? {
+        String::from_utf8(hash).context("the stored hash")?
+    } else {
+        let key = new_key();
+        let file = path.parent().unwrap_or(path).join("admin.key");
+        write_private(&file, &key).with_context(|| format!("writing {}", file.display()))?;
+        tracing::info!(file = %file.display(), "made the first admin key");
+        let hash = key_hash(&key);
+        store.put("secrets", b"admin_key_sha256", hash.as_bytes()).await?;
+        hash
+    };
+    Ok(Key { name: "admin.key".into(), sha256, scopes: vec![Scope::Admin, Scope::Metrics], site: None })
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()
+}

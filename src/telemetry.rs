@@ -1,0 +1,219 @@
+//! Logs and metrics. Neither ever carries message text or personal data.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use serde::{Deserialize, Serialize};
+
+/// `[log]`: what is written to standard error.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// `error`, `warn`, `info`, `debug` or `trace`, or directives per module (`info,frontdesk::llm=debug`). The environment
+    /// variable `RUST_LOG` wins.
+    pub level: String,
+    /// `text` for people, `json` for log collectors.
+    pub format: LogFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The engines' own logs are for their developers; directives of the configuration come later and win.
+const QUIET: &str = "llama-cpp-2=warn,qdrant_edge=error";
+
+/// Sends logs to standard error. A second call changes nothing.
+pub fn init_logs(config: &LogConfig) {
+    use std::io::IsTerminal as _;
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .or_else(|_| tracing_subscriber::EnvFilter::try_new(format!("{QUIET},{}", config.level)))
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    let _ = match config.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+}
+
+/// How a turn ended, as a label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TurnLabels {
+    pub end: TurnEnd,
+}
+
+/// See [`crate::protocol::AnswerEnd`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum TurnEnd {
+    Complete,
+    Length,
+    Declined,
+    Cancelled,
+    Superseded,
+    Failed,
+}
+
+/// Everything `/metrics` shows. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    pub sockets: Gauge,
+    pub sessions_live: Gauge,
+    pub messages: Counter,
+    pub turns: Family<TurnLabels, Counter>,
+    pub turns_running: Gauge,
+    pub turns_queued: Gauge,
+    pub refused_overload: Counter,
+    pub withheld_sentences: Counter,
+    pub signals_dropped: Counter,
+    pub slow_readers: Counter,
+    pub first_text_seconds: Histogram,
+    pub turn_seconds: Histogram,
+    pub retrieval_seconds: Histogram,
+    pub append_seconds: Histogram,
+    /// Microseconds that turns waited for the disk, the embedder and the index, all together.
+    pub disk_us: Counter,
+    pub embedding_us: Counter,
+    pub search_us: Counter,
+    pub prompt_tokens: Counter,
+    pub cached_tokens: Counter,
+    pub completion_tokens: Counter,
+    pub passages: Gauge<i64, AtomicI64>,
+    registry: Arc<Registry>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    #[must_use]
+    pub fn new() -> Self {
+        let seconds = || Histogram::new(exponential_buckets(0.0005, 2.0, 16));
+        let mut registry = Registry::with_prefix("frontdesk");
+        let mut metrics = Self {
+            sockets: Gauge::default(),
+            sessions_live: Gauge::default(),
+            messages: Counter::default(),
+            turns: Family::default(),
+            turns_running: Gauge::default(),
+            turns_queued: Gauge::default(),
+            refused_overload: Counter::default(),
+            withheld_sentences: Counter::default(),
+            signals_dropped: Counter::default(),
+            slow_readers: Counter::default(),
+            first_text_seconds: seconds(),
+            turn_seconds: seconds(),
+            retrieval_seconds: seconds(),
+            append_seconds: seconds(),
+            disk_us: Counter::default(),
+            embedding_us: Counter::default(),
+            search_us: Counter::default(),
+            prompt_tokens: Counter::<u64, AtomicU64>::default(),
+            cached_tokens: Counter::default(),
+            completion_tokens: Counter::default(),
+            passages: Gauge::default(),
+            registry: Arc::default(),
+        };
+        let m = &metrics;
+        registry.register("sockets", "Open visitor sockets", m.sockets.clone());
+        registry.register("sessions_live", "Sessions in memory", m.sessions_live.clone());
+        registry.register("messages", "Visitor messages stored", m.messages.clone());
+        registry.register("turns", "Answers by how they ended", m.turns.clone());
+        registry.register("turns_running", "Answers being written", m.turns_running.clone());
+        registry.register("turns_queued", "Answers waiting for a place", m.turns_queued.clone());
+        registry.register(
+            "refused_overload",
+            "Messages refused because every place was taken",
+            m.refused_overload.clone(),
+        );
+        registry.register(
+            "withheld_sentences",
+            "Sentences written by the model and not sent",
+            m.withheld_sentences.clone(),
+        );
+        registry.register("signals_dropped", "Events left out of the signal log", m.signals_dropped.clone());
+        registry.register("slow_readers", "Sockets closed because they read too slowly", m.slow_readers.clone());
+        registry.register(
+            "first_text_seconds",
+            "From a stored message to its answer's first text",
+            m.first_text_seconds.clone(),
+        );
+        registry.register("turn_seconds", "From a stored message to its answer's end", m.turn_seconds.clone());
+        registry.register("retrieval_seconds", "Embedding and search of a question", m.retrieval_seconds.clone());
+        registry.register(
+            "append_seconds",
+            "From handing an event to the store to its acknowledgement",
+            m.append_seconds.clone(),
+        );
+        registry.register("disk_us", "Microseconds that sessions waited for the disk", m.disk_us.clone());
+        registry.register(
+            "embedding_us",
+            "Microseconds that turns waited for the embedding of a question",
+            m.embedding_us.clone(),
+        );
+        registry.register("search_us", "Microseconds that turns waited for the search", m.search_us.clone());
+        registry.register("prompt_tokens", "Prompt tokens of all answers", m.prompt_tokens.clone());
+        registry.register("cached_tokens", "Prompt tokens found in the KV cache", m.cached_tokens.clone());
+        registry.register("completion_tokens", "Tokens written", m.completion_tokens.clone());
+        registry.register("passages", "Passages in the index", m.passages.clone());
+        metrics.registry = Arc::new(registry);
+        metrics
+    }
+
+    /// The text that Prometheus scrapes (OpenMetrics).
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String can't fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// Counts something up while it lives.
+pub struct GaugeGuard(Gauge);
+
+impl GaugeGuard {
+    #[must_use]
+    pub fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for GaugeGuard {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// A histogram's value in seconds.
+#[must_use]
+pub fn seconds(since: std::time::Instant) -> f64 {
+    since.elapsed().as_secs_f64()
+}
+
+/// Whole microseconds since then.
+#[must_use]
+pub fn micros(since: std::time::Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,359 @@
+//! The spine: question → passages → prompt → tokens → verdict.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::grounding::{self, Evidence, Gate, Ruling};
+use crate::handoff;
+use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token, Usage};
+use crate::prompt::{Ingredients, Prompts, SiteFacts};
+use crate::protocol::{AnswerEnd, Citation};
+use crate::retrieval::{Audience, Hit, Query, Retrieval, RetrievalError};
+use crate::session::{Line, Verdict};
+use crate::telemetry::{Metrics, seconds};
+
+pub mod gate;
+
+/// `[answers]`: how answers come about.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AnswersConfig {
+    /// `quote` makes answers of the documents' own sentences, `generate` lets the model phrase them through the grounding
+    /// gate, `auto` does what the loaded model has qualified for.
+    pub mode: Mode,
+    /// Directory of prompt templates; a template that is missing there is the built-in one.
+    pub prompts: PathBuf,
+    /// Cosine between the question and the best passage below which a question counts as not answered by the knowledge.
+    /// Lower answers more and is wrong more often.
+    pub min_cosine: f32,
+    /// Answers in the making at the same time; one more waits in line.
+    pub parallel: usize,
+    /// Answers that may wait in line; one more message is refused with the time to try again.
+    pub queue: usize,
+    /// Seconds after which an answer that doesn't end is given up.
+    pub timeout_s: u64,
+}
+
+impl Default for AnswersConfig {
+    fn default() -> Self {
+        Self { mode: Mode::Auto, prompts: "prompts".into(), min_cosine: 0.4, parallel: 16, queue: 256, timeout_s: 120 }
+    }
+}
+
+/// See [`AnswersConfig::mode`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    Auto,
+    Quote,
+    Generate,
+}
+
+/// Everything a turn needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Spine {
+    pub retrieval: Retrieval,
+    pub llm: Llm,
+    pub prompts: Arc<Prompts>,
+    pub mode: Mode,
+    pub min_cosine: f32,
+    pub passages: usize,
+    pub max_tokens: u32,
+    pub sampling: Sampling,
+    pub clock: Clock,
+    pub metrics: Metrics,
+}
+
+/// One question, in its conversation.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub site: String,
+    pub facts: SiteFacts,
+    /// Used where the question's own language can't be told.
+    pub language: String,
+    pub audience: Audience,
+    /// Oldest first, without the question.
+    pub history: Vec<Line>,
+    pub question: String,
+    /// Text of this answer that was already sent and stays.
+    pub written: String,
+    /// Replaces the server's own.
+    pub sampling: Option<Sampling>,
+    pub max_tokens: Option<u32>,
+    pub stop: Vec<String>,
+}
+
+/// What a turn sends while it runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    Queued { place: usize },
+    Text(String),
+    Citation(Citation),
+    Withheld { reason: String },
+}
+
+/// Why a turn ended without an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum TurnError {
+    #[error(transparent)]
+    Retrieval(#[from] RetrievalError),
+    #[error(transparent)]
+    Llm(#[from] LlmError),
+    #[error("{0:#}")]
+    Prompt(anyhow::Error),
+    /// Nobody listens any more.
+    #[error("the receiver of the answer is gone")]
+    Gone,
+}
+
+/// Where a turn's output goes. Waiting for room here is what slows a turn down to its reader.
+pub struct Outlet {
+    sender: mpsc::Sender<Output>,
+    started: Instant,
+    silent: bool,
+    metrics: Metrics,
+}
+
+/// Answers one question.
+///
+/// # Errors
+/// When a part fails; what was sent by then stays sent.
+pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, TurnError> {
+    let language = language_of(&ask.question).unwrap_or(&ask.language);
+    if handoff::asks_for_person(&ask.question) {
+        return say(out, ask, spine.prompts.person(&ask.facts, language), AnswerEnd::Complete, 1.0).await;
+    }
+    let hits = spine.retrieval.search(&ask.query(spine)).await?;
+    spine.metrics.retrieval_seconds.observe(seconds(out.started));
+    let cosine = hits.iter().filter_map(|hit| hit.cosine).fold(-1.0, f32::max);
+    if cosine < spine.min_cosine {
+        return say(
+            out,
+            ask,
+            spine.prompts.decline(&ask.facts, language),
+            AnswerEnd::Declined,
+            1.0 - confidence(cosine),
+        )
+        .await;
+    }
+    if spine.mode == Mode::Generate {
+        let verdict = generate(spine, ask, &hits, language, out).await?;
+        if out.spoke() || !ask.written.is_empty() {
+            return Ok(Verdict { confidence: confidence(cosine), ..verdict });
+        }
+        let quoted = quote(spine, ask, &hits, language, out).await?;
+        return Ok(Verdict {
+            confidence: confidence(cosine),
+            usage: verdict.usage,
+            withheld: verdict.withheld,
+            ..quoted
+        });
+    }
+    let verdict = quote(spine, ask, &hits, language, out).await?;
+    Ok(Verdict { confidence: confidence(cosine), ..verdict })
+}
+
+/// The model phrases; only sentences that the passages support go out.
+async fn generate(
+    spine: &Spine,
+    ask: &Ask,
+    hits: &[Hit],
+    language: &str,
+    out: &mut Outlet,
+) -> Result<Verdict, TurnError> {
+    let ingredients =
+        Ingredients { site: &ask.facts, language, history: &ask.history, passages: hits, question: &ask.question };
+    let max_tokens = ask.max_tokens.unwrap_or(spine.max_tokens).clamp(1, spine.max_tokens);
+    let room = spine.llm.context_tokens().saturating_sub(max_tokens as usize);
+    let prompt = spine
+        .prompts
+        .build(&ingredients, room, |messages| spine.llm.prompt_tokens(messages))
+        .map_err(TurnError::Prompt)?;
+    let shown = hits.get(..hits.len() - prompt.dropped_passages).unwrap_or(hits);
+
+    let mut gate = Gate::new(Evidence::new(
+        shown.iter().map(|hit| hit.passage.text.as_str()),
+        ask.history.iter().filter(|line| line.by_visitor).map(|line| line.text.as_str()).chain([ask.question.as_str()]),
+    ));
+    let mut completion = spine.llm.submit(Request {
+        messages: prompt.messages,
+        prefix: ask.written.clone(),
+        sampling: ask.sampling.unwrap_or(spine.sampling),
+        max_tokens,
+        stop: ask.stop.clone(),
+    })?;
+
+    let mut cited = Cited::default();
+    let (mut end, mut usage, mut withheld) = (AnswerEnd::Complete, Usage::default(), 0);
+    while let Some(token) = completion.next().await {
+        let rulings = match token? {
+            Token::Queued { place } => {
+                out.send(Output::Queued { place }).await?;
+                continue;
+            }
+            Token::Started => continue,
+            Token::Text(text) => gate.push(&text),
+            Token::Done { finish, usage: cost } => {
+                usage = cost;
+                if finish == Finish::Length {
+                    end = AnswerEnd::Length;
+                }
+                gate.finish(finish == Finish::Length).into_iter().collect()
+            }
+        };
+        for ruling in rulings {
+            match ruling {
+                Ruling::Send { text, source } => {
+                    out.send(Output::Text(text.clone())).await?;
+                    if let Some(citation) = source.and_then(|source| cited.add(shown.get(source)?, source, text.trim()))
+                    {
+                        out.send(Output::Citation(citation)).await?;
+                    }
+                }
+                Ruling::Withhold { reason, .. } => {
+                    withheld += 1;
+                    out.send(Output::Withheld { reason }).await?;
+                }
+            }
+        }
+    }
+    spine.metrics.withheld_sentences.inc_by(u64::from(withheld));
+    Ok(Verdict { citations: cited.citations, confidence: 0.0, usage, end, withheld })
+}
+
+/// The passages' own sentences, chosen and ordered.
+async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut Outlet) -> Result<Verdict, TurnError> {
+    let candidates = spine.retrieval.score_units(&ask.question, hits).await?;
+    let chosen = grounding::quote(&ask.question, &candidates);
+    let mut cited = Cited::default();
+    let mut text = String::new();
+    if let Some(hit) = chosen.first().and_then(|unit| hits.get(unit.passage)) {
+        let lead = spine.prompts.lead(&hit.passage.title, language, chosen.iter().any(|unit| unit.steps));
+        text.push_str(&lead.map_err(TurnError::Prompt)?);
+    }
+    let mut citations = Vec::new();
+    for unit in &chosen {
+        let separator = if text.is_empty() {
+            ""
+        } else if unit.steps || text.ends_with('\n') {
+            "\n"
+        } else {
+            " "
+        };
+        text.push_str(separator);
+        text.push_str(&unit.text);
+        let citation = hits.get(unit.passage).and_then(|hit| cited.add(hit, unit.passage, &unit.text));
+        citations.extend(citation);
+    }
+    // After a crash the same question gives the same quotes; if the knowledge changed meanwhile, what was sent stays.
+    let rest = text.strip_prefix(&ask.written).map_or_else(|| format!("\n\n{text}"), str::to_owned);
+    out.send(Output::Text(rest)).await?;
+    for citation in citations {
+        out.send(Output::Citation(citation)).await?;
+    }
+    let usage = Usage { completion_tokens: spine.retrieval.count_tokens(&text), ..Usage::default() };
+    Ok(Verdict { citations: cited.citations, confidence: 0.0, usage, end: AnswerEnd::Complete, withheld: 0 })
+}
+
+/// A text from a template is the whole answer.
+async fn say(
+    out: &mut Outlet,
+    ask: &Ask,
+    text: anyhow::Result<String>,
+    end: AnswerEnd,
+    confidence: f32,
+) -> Result<Verdict, TurnError> {
+    let text = text.map_err(TurnError::Prompt)?;
+    let rest = text.strip_prefix(&ask.written).map_or_else(|| format!("\n\n{text}"), str::to_owned);
+    out.send(Output::Text(rest)).await?;
+    Ok(Verdict { citations: Vec::new(), confidence, usage: Usage::default(), end, withheld: 0 })
+}
+
+impl Ask {
+    fn query(&self, spine: &Spine) -> Query {
+        let history = self.history.iter().filter(|line| line.by_visitor).map(|line| line.text.clone()).collect();
+        Query {
+            site: self.site.clone(),
+            text: self.question.clone(),
+            history,
+            audience: self.audience,
+            now_ms: spine.clock.now_ms(),
+            limit: spine.passages,
+        }
+    }
+}
+
+impl Outlet {
+    #[must_use]
+    pub fn new(sender: mpsc::Sender<Output>, metrics: Metrics) -> Self {
+        Self { sender, started: Instant::now(), silent: true, metrics }
+    }
+
+    fn spoke(&self) -> bool {
+        !self.silent
+    }
+
+    async fn send(&mut self, output: Output) -> Result<(), TurnError> {
+        if matches!(output, Output::Text(_)) && std::mem::take(&mut self.silent) {
+            self.metrics.first_text_seconds.observe(seconds(self.started));
+        }
+        self.sender.send(output).await.map_err(|_| TurnError::Gone)
+    }
+}
+
+/// The sources of an answer, each once.
+#[derive(Default)]
+struct Cited {
+    citations: Vec<Citation>,
+    passages: Vec<usize>,
+}
+
+impl Cited {
+    /// The citation, if its passage wasn't cited yet.
+    fn add(&mut self, hit: &Hit, passage: usize, quote: &str) -> Option<Citation> {
+        if self.passages.contains(&passage) {
+            return None;
+        }
+        self.passages.push(passage);
+        let from = &hit.passage;
+        let citation = Citation {
+            n: u32::try_from(self.passages.len()).unwrap_or(u32::MAX),
+            document: from.document.clone(),
+            title: from.title.clone(),
+            headings: from.headings.clone(),
+            quote: quote.to_owned(),
+            url: from.url.clone(),
+            start: from.start,
+            end: from.end,
+        };
+        self.citations.push(citation.clone());
+        Some(citation)
+    }
+}
+
+/// How likely an answer is right, from the cosine of its best passage: a logistic curve through 0.5 at cosine 0.45. To be
+/// calibrated on data with the answers' evaluation.
+fn confidence(cosine: f32) -> f32 {
+    1.0 / (1.0 + (-12.0 * (cosine - 0.45)).exp())
+}
+
+/// ISO 639-1 code, where the script or the words tell it.
+#[must_use]
+pub fn language_of(text: &str) -> Option<&'static str> {
+    let info = whatlang::detect(text)?;
+    match info.lang() {
+        whatlang::Lang::Cmn => Some("zh"),
+        whatlang::Lang::Jpn => Some("ja"),
+        whatlang::Lang::Kor => Some("ko"),
+        whatlang::Lang::Eng if info.is_reliable() => Some("en"),
+        whatlang::Lang::Deu if info.is_reliable() => Some("de"),
+        whatlang::Lang::Fra if info.is_reliable() => Some("fr"),
+        whatlang::Lang::Spa if info.is_reliable() => Some("es"),
+        _ => None,
+    }
+}

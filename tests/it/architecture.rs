@@ -1,0 +1,108 @@
+//! The invariants of ARCHITECTURE.md, checked against the sources.
+
+use std::path::{Path, PathBuf};
+
+fn sources() -> Vec<(String, String)> {
+    fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    walk(&root, &mut found);
+    found
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+            // Comments may name what code must not use.
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+            (name, code)
+        })
+        .collect()
+}
+
+/// Names of files whose code, without its tests, holds any of the words.
+fn users(words: &[&str]) -> Vec<String> {
+    let mut users: Vec<String> = sources()
+        .into_iter()
+        .filter(|(_, code)| {
+            let code = code.split("#[cfg(test)]").next().unwrap();
+            words.iter().any(|word| code.contains(word))
+        })
+        .map(|(name, _)| name)
+        .collect();
+    users.sort();
+    users
+}
+
+fn check(words: &[&str], allowed: &[&str]) {
+    for user in users(words) {
+        assert!(
+            allowed.iter().any(|allowed| user == *allowed || user.starts_with(&format!("{allowed}/"))),
+            "{user} uses {words:?}; only {allowed:?} may"
+        );
+    }
+    assert!(!users(words).is_empty(), "nobody uses {words:?} any more; take it out of this test");
+}
+
+#[test]
+fn a_dependency_with_a_personality_is_known_by_one_part() {
+    check(
+        &["llama_cpp_2::"],
+        &["llm/backend.rs", "llm/model.rs", "llm/sampler.rs", "llm/worker.rs", "retrieval/embedder.rs"],
+    );
+    check(&["qdrant_edge::"], &["retrieval/index.rs", "retrieval/embedded.rs"]);
+    check(&["qdrant_client::"], &["retrieval/server.rs"]);
+    check(&["sled::"], &["store.rs", "store"]);
+    check(&["axum::"], &["http.rs", "http", "server.rs"]);
+    check(&["tokio_tungstenite::"], &["cli/chat.rs", "cli/chat", "bench"]);
+}
+
+#[test]
+fn the_pure_core_does_no_io() {
+    const PURE: &[&str] = &[
+        "session.rs",
+        "grounding.rs",
+        "handoff.rs",
+        "intent.rs",
+        "protocol.rs",
+        "llm/scheduler.rs",
+        "llm/prefix.rs",
+        "llm/text.rs",
+        "retrieval/fusion.rs",
+        "retrieval/chunk.rs",
+    ];
+    let found = sources();
+    for pure in PURE {
+        let (_, code) = found.iter().find(|(name, _)| name == pure).unwrap_or_else(|| panic!("{pure} is gone"));
+        for forbidden in ["tokio::", "std::fs", "std::net", "std::thread", "std::time::Instant", "SystemTime"] {
+            assert!(!code.contains(forbidden), "{pure} uses {forbidden}");
+        }
+    }
+    let (_, prompt) = found.iter().find(|(name, _)| name == "prompt.rs").unwrap();
+    assert!(!prompt.contains("tokio::"));
+}
+
+#[test]
+fn session_logic_knows_no_edge() {
+    for user in users(&["crate::http::", "crate::cli"]) {
+        let edge = ["http.rs", "server.rs", "config.rs", "cli.rs"].contains(&user.as_str())
+            || ["http/", "cli/", "bench/"].iter().any(|part| user.starts_with(part));
+        // A site is what the edge lets in; sessions carry it along.
+        let carries_site = ["session/live.rs", "session/registry.rs"].contains(&user.as_str());
+        assert!(edge || carries_site, "{user} reaches to the edge");
+    }
+}
+
+#[test]
+fn queues_are_bounded_and_code_is_safe() {
+    assert_eq!(users(&["unbounded_channel", "mpsc::channel::<", "std::sync::mpsc::channel("]), Vec::<String>::new());
+    assert_eq!(users(&["unsafe {", "unsafe fn"]), Vec::<String>::new());
+}

@@ -1,0 +1,140 @@
+//! Promise 6: bad input gets a clear error, and the server goes on.
+
+use frontdesk::protocol::{ClientMessage, ErrorCode};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::{TestServer, answer};
+
+/// Sends a frame after hello; expects this error and, if the socket ends, this close code. Another visitor is served after it.
+async fn check(server: &TestServer, frame: Message, expected: ErrorCode, says: &str, close: Option<u16>) {
+    let mut visitor = server.client().await.hello().await;
+    visitor.send_raw(frame).await;
+    let (code, text) = visitor.error().await;
+    assert_eq!(code, expected, "{text}");
+    assert!(text.contains(says), "{text}");
+    match close {
+        Some(_) => assert_eq!(visitor.closed().await, close),
+        None => {
+            let (said, _) = answer(&visitor.ask("after", "What does shipping within Ireland cost?").await);
+            assert!(said.contains("4.90"));
+        }
+    }
+    assert!(reqwest::get(server.url("/readyz")).await.unwrap().status().is_success());
+}
+
+#[tokio::test]
+async fn frames_that_are_no_messages() {
+    let server = TestServer::start().await;
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    let deep_object =
+        format!("{{\"type\":\"message\",\"id\":\"a\",\"text\":{}1{}}}", "[".repeat(2_000), "]".repeat(2_000));
+    let cases = [
+        (Message::text("not json"), "not a message"),
+        (Message::text("{\"type\":\"shout\"}"), "unknown variant"),
+        (Message::text("{\"type\":\"message\",\"id\":\"a\"}"), "missing field"),
+        (Message::text("{\"type\":\"message\",\"id\":\"a\",\"text\":\"b\",\"extra\":1}"), "unknown field"),
+        (Message::text("{\"type\":\"message\",\"id\":\"a\",\"text\":\"\\ud800\"}"), "not a message"),
+        (Message::text(deep), "not a message"),
+        (Message::text(deep_object), "not a message"),
+        (Message::binary(vec![1, 2, 3]), "binary"),
+        (Message::text("{\"type\":\"message\",\"id\":\"\",\"text\":\"b\"}"), "1 to 64 bytes"),
+        (Message::text("{\"type\":\"message\",\"id\":\"a\",\"text\":\" \\n\"}"), "empty"),
+        (Message::text("{\"type\":\"hello\",\"site\":\"shop\"}"), "already"),
+    ];
+    for (frame, says) in cases {
+        check(&server, frame, ErrorCode::BadMessage, says, None).await;
+    }
+    let long = serde_json::json!({ "type": "message", "id": "a", "text": "x".repeat(4_001) }).to_string();
+    check(&server, Message::text(long), ErrorCode::TooLarge, "4000", None).await;
+    check(&server, Message::text("x".repeat(20_000)), ErrorCode::TooLarge, "16384", Some(1009)).await;
+}
+
+#[tokio::test]
+async fn broken_utf8_is_told_and_closed() {
+    use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+    use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+    let server = TestServer::start().await;
+    let frame = Message::Frame(Frame::message(vec![b'{', 0xff, 0xfe, b'}'], OpCode::Data(Data::Text), true));
+    check(&server, frame, ErrorCode::BadMessage, "UTF-8", Some(1007)).await;
+}
+
+#[tokio::test]
+async fn many_mistakes_close_the_socket() {
+    let server = TestServer::start().await;
+    let mut visitor = server.client().await.hello().await;
+    for _ in 0..8 {
+        visitor.send_raw(Message::text("nonsense")).await;
+    }
+    assert_eq!(visitor.closed().await, Some(1008));
+}
+
+#[tokio::test]
+async fn hello_comes_first_and_soon() {
+    let server = TestServer::with(|config| config.server.hello_timeout_s = 1).await;
+    let mut visitor = server.client().await;
+    visitor.send(&ClientMessage::Human {}).await;
+    assert_eq!(visitor.error().await.0, ErrorCode::HelloExpected);
+    assert_eq!(visitor.closed().await, Some(1008));
+
+    let mut silent = server.client().await;
+    let (code, text) = silent.error().await;
+    assert_eq!(code, ErrorCode::HelloExpected);
+    assert!(text.contains("1 s"), "{text}");
+}
+
+#[tokio::test]
+async fn http_bodies() {
+    let server = TestServer::start().await;
+    let client = reqwest::Client::new();
+    let cases: [(&str, &str, u16, &str); 6] = [
+        ("/v1/chat/messages", "{", 400, "bad_message"),
+        ("/v1/chat/messages", "{\"site\":\"shop\",\"text\":\"\"}", 400, "bad_message"),
+        ("/v1/chat/messages", "{\"site\":\"nowhere\",\"text\":\"hi\"}", 404, "unknown_site"),
+        ("/v1/chat/messages", "{\"site\":\"shop\",\"text\":\"hi\",\"session\":\"x\"}", 401, "unauthorized"),
+        ("/v1/chat/completions", "{}", 401, "unauthorized"),
+        ("/nothing", "{}", 404, "not_found"),
+    ];
+    for (path, body, status, code) in cases {
+        let response =
+            client.post(server.url(path)).header("content-type", "application/json").body(body).send().await.unwrap();
+        assert_eq!(response.status(), status, "{path} {body}");
+        let error: serde_json::Value = response.json().await.unwrap();
+        assert_eq!(error["error"]["code"], code, "{path} {body}");
+        assert!(error["error"]["message"].as_str().unwrap().len() > 10);
+    }
+    let large = format!("{{\"site\":\"shop\",\"text\":\"{}\"}}", "x".repeat(300_000));
+    let response = client
+        .post(server.url("/v1/chat/messages"))
+        .header("content-type", "application/json")
+        .body(large)
+        .send()
+        .await
+        .unwrap();
+    assert!(response.status().is_client_error());
+}
+
+#[tokio::test]
+async fn a_reader_that_never_reads_is_cut_off_and_harms_nobody() {
+    let server = TestServer::with(|config| {
+        config.sessions.max_messages = 100_000;
+        config.sessions.messages_per_minute = 100_000;
+    })
+    .await;
+    let mut slow = server.client().await.hello().await;
+    let mut other = slow.resume(None).await;
+    // The slow one watches a session in which much is said, and reads none of it.
+    for i in 0..40 {
+        other.ask(&format!("m{i}"), "What does shipping within Ireland cost?").await;
+    }
+    // Its updates are bounded: it either got everything or is told to come back, and the session went on meanwhile.
+    let mut last = 0;
+    while let Some(message) = slow.try_next().await {
+        last = slow.last_seq.max(last);
+        if matches!(message, frontdesk::protocol::ServerMessage::Error { code: ErrorCode::TooSlow, .. })
+            || last == other.last_seq
+        {
+            break;
+        }
+    }
+    assert!(last > 0);
+}

@@ -1,0 +1,127 @@
+//! The real binary with the real models over the sample shop: by socket, by Server-Sent Events, by OpenAI's client.
+
+use std::path::{Path, PathBuf};
+
+use frontdesk::config::Config;
+use frontdesk::grounding;
+use frontdesk::http::auth::{Key, Scope, key_hash};
+use frontdesk::protocol::ServerMessage;
+use frontdesk::turn::Mode;
+use serde::Deserialize;
+
+use crate::support::{Binary, ChatClient, answer, config, models, write_config};
+
+#[derive(Deserialize)]
+struct Question {
+    question: String,
+    document: String,
+    must_contain: Vec<String>,
+}
+
+const KEY: &str = "fd_a-key-for-tests";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn shop(directory: &Path) -> Config {
+    let mut config = config(directory);
+    config.knowledge.path = root().join("knowledge");
+    config.llm.engine = "llama".into();
+    config.llm.model = models().join("smollm2-135m-instruct-q4_0.gguf").to_string_lossy().into_owned();
+    config.auth.keys =
+        vec![Key { name: "test".into(), sha256: key_hash(KEY), scopes: vec![Scope::Chat], site: Some("shop".into()) }];
+    config
+}
+
+fn questions() -> Vec<Question> {
+    let text = std::fs::read_to_string(root().join("tests/it/shop/questions.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// True if the answer cites a document that holds the facts asked for, and says them.
+fn right(question: &Question, text: &str, documents: &[String]) -> bool {
+    let plain = |text: &str| text.replace("**", "").to_lowercase();
+    let holds = |document: &String| {
+        let path = root().join("knowledge").join(document.split('#').next().unwrap());
+        let text = plain(&std::fs::read_to_string(path).unwrap_or_default());
+        question.must_contain.iter().all(|fact| text.contains(&plain(fact)))
+    };
+    let cited = documents.iter().any(|document| *document == question.document || holds(document));
+    cited && question.must_contain.iter().all(|fact| plain(text).contains(&plain(fact)))
+}
+
+#[tokio::test]
+async fn ten_questions_by_every_way_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = write_config(directory.path(), &shop(directory.path()));
+    let server = Binary::serve(&path, &["--ingest"]).await;
+    let questions: Vec<Question> = questions().into_iter().take(10).collect();
+    let mut wrong = Vec::new();
+
+    for (i, question) in questions.iter().enumerate() {
+        let mut visitor = ChatClient::connect(server.addr).await.hello().await;
+        let (text, documents) = answer(&visitor.ask(&format!("m{i}"), &question.question).await);
+        if !right(question, &text, &documents) {
+            wrong.push(format!("socket: {} → {text} {documents:?}", question.question));
+        }
+        let body = serde_json::json!({ "site": "shop", "text": question.question });
+        let url = format!("http://{}/v1/chat/messages", server.addr);
+        let events = reqwest::Client::new().post(url).json(&body).send().await.unwrap().text().await.unwrap();
+        let last = events.lines().rfind(|line| line.starts_with("data: ")).unwrap();
+        let done: ServerMessage = serde_json::from_str(&last[6..]).unwrap();
+        assert_eq!(answer(&done), (text, documents), "the same by Server-Sent Events");
+    }
+
+    let python = models().parent().unwrap().join("test-venv/bin/python");
+    let output = tokio::process::Command::new(python)
+        .arg(root().join("tests/openai_client.py"))
+        .args([&format!("http://{}/v1", server.addr), KEY])
+        .args(questions.iter().map(|question| &question.question))
+        .output()
+        .await
+        .expect("scripts/tools made the environment with OpenAI's client");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for (line, question) in String::from_utf8(output.stdout).unwrap().lines().zip(&questions) {
+        let found: serde_json::Value = serde_json::from_str(line).unwrap();
+        let documents: Vec<String> = serde_json::from_value(found["documents"].clone()).unwrap();
+        if !right(question, found["answer"].as_str().unwrap(), &documents) {
+            wrong.push(format!("OpenAI: {line}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(server.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn the_model_streams_and_invents_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = shop(directory.path());
+    config.answers.mode = Mode::Generate;
+    config.llm.temperature = 0.8;
+    let path = write_config(directory.path(), &config);
+    let server = Binary::serve(&path, &["--ingest"]).await;
+    let (mut generated, mut written) = (0, 0);
+    for question in questions().iter().take(5) {
+        let mut visitor = ChatClient::connect(server.addr).await.hello().await;
+        let done = visitor.ask("m", &question.question).await;
+        let ServerMessage::AnswerDone { text, citations, usage, .. } = &done else { unreachable!() };
+        assert!(usage.prompt_tokens > 50, "the model read the passages");
+        generated += usage.completion_tokens;
+        written += text.len();
+        let sources: Vec<String> = citations
+            .iter()
+            .map(|citation| root().join("knowledge").join(citation.document.split('#').next().unwrap()))
+            .map(|path: PathBuf| std::fs::read_to_string(path).unwrap())
+            .collect();
+        let mut known = grounding::facts(&question.question);
+        // Passages beside the cited ones were shown too: everything in the shop's documents is fair.
+        for source in sources.iter().map(String::as_str).chain([include_str!("../../knowledge/catalogue.csv")]) {
+            known.extend(grounding::facts(source));
+        }
+        let invented: Vec<_> = grounding::facts(text).into_iter().filter(|fact| !known.contains(fact)).collect();
+        assert!(invented.is_empty(), "{invented:?} in {text}");
+    }
+    assert!(generated > 50 && written > 50);
+    assert_eq!(server.terminate().await, Some(0));
+}

@@ -1,0 +1,110 @@
+//! Tokens, origins and keys over the wire.
+
+use frontdesk::http::auth::{JwtAlgorithm, JwtConfig};
+use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
+
+use crate::support::{ChatClient, TestServer};
+
+fn hello(token: Option<&str>, session: Option<&str>, last_seq: u64) -> ClientMessage {
+    ClientMessage::Hello {
+        site: "shop".into(),
+        token: token.map(Into::into),
+        session: session.map(Into::into),
+        last_seq,
+        partial: None,
+    }
+}
+
+async fn check(client: &mut ChatClient, hello: &ClientMessage, expected: ErrorCode) {
+    client.send(hello).await;
+    assert_eq!(client.error().await.0, expected);
+    assert_eq!(client.closed().await, Some(1008));
+}
+
+#[tokio::test]
+async fn a_session_opens_for_its_own_visitor_alone() {
+    let server = TestServer::start().await;
+    let mut mine = server.client().await.hello().await;
+    mine.ask("m1", "What does shipping cost?").await;
+    let other = server.client().await.hello().await;
+
+    check(&mut server.client().await, &hello(Some(&other.token), Some(&mine.session), 0), ErrorCode::UnknownSession)
+        .await;
+    check(&mut server.client().await, &hello(None, Some(&mine.session), 0), ErrorCode::Unauthorized).await;
+    check(&mut server.client().await, &hello(Some("v1.forged.token"), Some(&mine.session), 0), ErrorCode::Unauthorized)
+        .await;
+    let unknown =
+        ClientMessage::Hello { site: "nowhere".into(), token: None, session: None, last_seq: 0, partial: None };
+    check(&mut server.client().await, &unknown, ErrorCode::UnknownSite).await;
+    check(&mut server.client().await, &hello(Some(&mine.token), Some("no-such-session"), 7), ErrorCode::UnknownSession)
+        .await;
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_stay_outside() {
+    let server = TestServer::with(|config| config.sites[0].origins = vec!["https://shop.example".into()]).await;
+    let mut allowed =
+        ChatClient::connect_from(server.addr(), Some("https://shop.example")).await.unwrap().hello().await;
+    allowed.ask("m1", "What does shipping cost?").await;
+    let own = format!("http://127.0.0.1:{}", server.addr().port());
+    ChatClient::connect_from(server.addr(), Some(&own)).await.unwrap().hello().await;
+
+    let mut evil = ChatClient::connect_from(server.addr(), Some("https://evil.example")).await.unwrap();
+    check(&mut evil, &hello(None, None, 0), ErrorCode::OriginRefused).await;
+    // A token stolen from the allowed page is no use elsewhere.
+    let mut thief = server.client().await;
+    check(&mut thief, &hello(Some(&allowed.token), Some(&allowed.session), 0), ErrorCode::Unauthorized).await;
+}
+
+#[tokio::test]
+async fn the_site_s_own_tokens_let_its_visitors_in() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let jwt = JwtConfig { algorithm: JwtAlgorithm::HS256, key: secret.into(), audience: None };
+    let server = TestServer::with(|config| config.sites[0].jwt = Some(jwt)).await;
+    let sign = |audience: &str| {
+        let now = server.clock.now_ms() / 1000;
+        let claims = serde_json::json!({ "sub": "customer-7", "aud": audience, "iat": now, "exp": now + 600 });
+        let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
+        jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+    };
+    let mut client = server.client().await;
+    client.send(&hello(Some(&sign("shop")), None, 0)).await;
+    assert!(matches!(client.next().await, ServerMessage::Welcome { .. }));
+    check(&mut server.client().await, &hello(Some(&sign("bank")), None, 0), ErrorCode::Unauthorized).await;
+    server.clock.advance(700_000);
+    server.clock.advance(0);
+    let stale = {
+        let now = server.clock.now_ms() / 1000 - 700;
+        let claims = serde_json::json!({ "sub": "customer-7", "aud": "shop", "iat": now, "exp": now + 600 });
+        jsonwebtoken::encode(
+            &jsonwebtoken::Header::default(),
+            &claims,
+            &jsonwebtoken::EncodingKey::from_secret(secret.as_bytes()),
+        )
+        .unwrap()
+    };
+    check(&mut server.client().await, &hello(Some(&stale), None, 0), ErrorCode::Unauthorized).await;
+}
+
+#[tokio::test]
+async fn sockets_are_limited() {
+    let server = TestServer::with(|config| config.server.max_sockets = 1).await;
+    let _first = server.client().await.hello().await;
+    let refused = ChatClient::connect_from(server.addr(), None).await;
+    let Err(tokio_tungstenite::tungstenite::Error::Http(response)) = refused else { panic!("it was let in") };
+    assert_eq!(response.status(), 503);
+    assert!(response.headers().contains_key("retry-after"));
+}
+
+#[tokio::test]
+async fn the_page_has_a_strict_policy() {
+    let server = TestServer::start().await;
+    for path in ["/", "/page.css", "/page.js"] {
+        let response = reqwest::get(server.url(path)).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    }
+    let html = reqwest::get(server.url("/")).await.unwrap().text().await.unwrap();
+    assert!(!html.contains("style=") && !html.contains("onclick"), "nothing inline");
+}
