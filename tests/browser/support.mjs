@@ -96,14 +96,17 @@ export async function startServer({ options = {}, site = '', knowledge = path.jo
 }
 
 /**
- * The index over the sample shop, made once for this version of the documents and the binary: reading them in takes longer than
- * most tests. Null for other documents or options of the knowledge.
+ * The index over the sample shop, made once for this version of the documents and of the code that reads them: that takes longer
+ * than most tests. Null for other documents or options of the knowledge.
  */
 async function preparedIndex({ server, store, knowledge, embedder, llm, answers }, folder) {
   if (folder !== path.join(ROOT, 'knowledge') || Object.keys(knowledge).length > 2) return null;
-  const names = (await readdir(folder, { recursive: true })).sort();
-  const hash = createHash('sha256').update(String((await stat(BIN)).mtimeMs));
-  for (const name of names) hash.update(name).update(await readFile(path.join(folder, name)).catch(() => ''));
+  const hash = createHash('sha256');
+  // What decides how documents become an index stands in src/retrieval.
+  for (const part of [folder, path.join(ROOT, 'src/retrieval')]) {
+    const names = (await readdir(part, { recursive: true })).sort();
+    for (const name of names) hash.update(name).update(await readFile(path.join(part, name)).catch(() => ''));
+  }
   const base = path.join(os.tmpdir(), 'frontdesk-browser-index');
   const place = path.join(base, hash.digest('hex').slice(0, 16));
   if (await stat(place).catch(() => null)) return place;

@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { accessible, openPage, shot, startBrowser, startProxy, startServer } from './support.mjs';
 
 /** Milliseconds for a word: long enough that an answer can be cut in the middle. */
-const TOKEN_MS = 60;
+const TOKEN_MS = 30;
 const LONG = 'How long does shipping take, and what does it cost?';
 
 const SITE = (origins) => `
@@ -92,9 +92,10 @@ const words = (page) => page.locator('.answer.writing .prose').filter({ hasText:
 const text = (locator) => locator.evaluate((node) => node.innerText.trim());
 
 test('one script tag on a page of another origin, under a strict policy and a hostile style sheet', async () => {
-  const page = await openPage(browser, `${shop.url}/`);
+  const page = await openPage(browser, 'about:blank');
+  page.allow(shop.url);
   page.allow(server.url);
-  const problems = page.problems;
+  await page.goto(`${shop.url}/`);
   const launcher = page.getByRole('button', { name: 'Open chat' });
   await launcher.waitFor();
   const box = await launcher.boundingBox();
@@ -121,8 +122,8 @@ test('one script tag on a page of another origin, under a strict policy and a ho
     shift: performance.getEntriesByType('layout-shift').length,
   }));
   assert.deepEqual(traces, { sheets: 0, styles: 0, ours: ['main', 'frontdesk-chat'], shift: 0 });
-  // The list of allowed hosts took the shop's own.
-  assert.throws(problems, /another|request to/, 'the test page is of another origin');
+  // No violation of the policy, no request but to the shop and the chat.
+  page.problems();
 });
 
 test('an answer streams, survives a reload, and is there in another tab', async () => {
@@ -244,7 +245,8 @@ test('the keyboard is enough', async () => {
 
 test('axe-core finds nothing in any state, light, dark, right to left and Chinese', async () => {
   for (const [query, options] of [['', {}], ['?theme=dark', { colorScheme: 'dark' }], ['?dir=rtl', {}], ['?lang=zh', {}]]) {
-    const page = await openPage(browser, `${server.url}/demo${query}`, options);
+    // What fades in has no contrast yet.
+    const page = await openPage(browser, `${server.url}/demo${query}`, { reducedMotion: 'reduce', ...options });
     await page.locator('.launcher').waitFor();
     await accessible(page);
     await open(page);
@@ -289,7 +291,7 @@ test('right to left, the corner and the bubbles change sides', async () => {
 });
 
 test('on a phone it covers the page, and shrinks for the keyboard', async () => {
-  const page = await openPage(browser, `${server.url}/demo`, { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 });
+  const page = await openPage(browser, `${server.url}/demo`, { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2, reducedMotion: 'reduce' });
   await page.locator('.launcher').tap();
   await page.getByRole('dialog').waitFor();
   assert.deepEqual(await page.getByRole('dialog').boundingBox(), { x: 0, y: 0, width: 390, height: 780 });
@@ -335,7 +337,7 @@ test('feedback with a reason, a person, an end, and everything deleted', async (
   await page.getByText('Thank you!').waitFor();
   await page.getByRole('button', { name: 'Talk to a person' }).click();
   await page.locator('.banner', { hasText: 'A person was asked for' }).waitFor();
-  await page.getByText('help@shop.example').waitFor();
+  await page.locator('.banner', { hasText: 'help@shop.example' }).waitFor();
 
   const menu = async (name) => {
     await page.getByRole('button', { name: 'More' }).click();
@@ -347,7 +349,7 @@ test('feedback with a reason, a person, an end, and everything deleted', async (
 
   await menu('End conversation');
   await page.getByRole('button', { name: 'End it' }).click();
-  await page.getByText('This conversation has ended').waitFor();
+  await page.locator('.note', { hasText: 'This conversation has ended' }).waitFor();
   const stored = await transcript(page);
   assert.deepEqual(stored.feedback, [['down', null], ['down', 'unclear: Too many numbers']]);
   assert.deepEqual([stored.human, stored.ended], [1, ['visitor']]);
@@ -358,7 +360,7 @@ test('feedback with a reason, a person, an end, and everything deleted', async (
   await page.locator('.answer').nth(1).waitFor();
   await menu('Delete my data');
   await page.getByRole('button', { name: 'Delete', exact: true }).click();
-  await page.getByText('Your data was deleted.').waitFor();
+  await page.locator('.trouble', { hasText: 'Your data was deleted.' }).waitFor();
   assert.equal(await page.locator('.said').count(), 0);
   assert.equal(await page.evaluate(() => Object.keys(localStorage).join()), '');
   const status = await fetch(`${server.adminUrl}/v1/sites/default/sessions/${first}`, { headers: { authorization: `Bearer ${await server.adminKey()}` } });
@@ -404,7 +406,8 @@ test('it speaks up by itself where the site says so, once a visit', async () => 
 async function spokenInto(query = '', options = {}) {
   let speak;
   const sent = [];
-  const page = await openPage(browser, 'about:blank', options).catch((error) => { throw error; });
+  const page = await openPage(browser, 'about:blank', { reducedMotion: 'reduce', ...options });
+  page.allow(server.url);
   await page.routeWebSocket(/\/v1\/chat$/, (socket) => {
     const server_ = socket.connectToServer();
     socket.onMessage((message) => { sent.push(JSON.parse(message)); if (!/recommendation/.test(message)) server_.send(message); });
@@ -412,7 +415,6 @@ async function spokenInto(query = '', options = {}) {
     speak = (message) => socket.send(JSON.stringify(message));
   });
   await page.goto(`${server.url}/demo${query}`);
-  page.allow(server.url);
   return { page, sent, speak: (message) => speak(message) };
 }
 
@@ -424,10 +426,10 @@ test('a person: the place in line, who joins, what they say, and that they left'
   await page.locator('.under').getByRole('button', { name: 'Talk to a person' }).click();
   await page.locator('.banner').waitFor();
   speak({ type: 'human.queue', place: 2, available: true });
-  await page.getByText('You are number 2 in line for a person.').waitFor();
+  await page.locator('.banner', { hasText: 'You are number 2 in line for a person.' }).waitFor();
   await shot(page, 'widget-queue');
   speak({ type: 'human.queue', place: 1, available: false, contact: 'help@shop.example' });
-  await page.getByText('Nobody is there right now.').waitFor();
+  await page.locator('.banner', { hasText: 'Nobody is there right now.' }).waitFor();
   speak({ type: 'agent.joined', seq: 900, name: 'Maya' });
   await page.getByRole('heading', { name: 'Maya' }).waitFor();
   await page.getByText('A person is with you').waitFor();
@@ -440,7 +442,7 @@ test('a person: the place in line, who joins, what they say, and that they left'
   await accessible(page);
   await shot(page, 'widget-agent');
   speak({ type: 'agent.left', seq: 903, name: 'Maya', waiting: false });
-  await page.getByText('Maya left. The assistant answers again').waitFor();
+  await page.locator('.note', { hasText: 'Maya left. The assistant answers again' }).waitFor();
   page.problems();
 });
 
@@ -472,7 +474,7 @@ test('products: price, link, and never a picture from elsewhere', async () => {
 test('drafts are sent where the site wants them, and the visitor is told', async () => {
   const { page, sent } = await spokenInto();
   await open(page);
-  await page.getByText('What you type is sent as you type').waitFor();
+  await page.getByText('Sent as you type').waitFor();
   await page.locator('.box textarea').pressSequentially('How long does');
   await page.waitForTimeout(600);
   assert.ok(sent.some(({ type, text: draft }) => type === 'typing' && draft === 'How long does'), JSON.stringify(sent));

@@ -25,6 +25,7 @@ const HOSTILE = [
   '**bold** *it* `code` ***x*** ** ** **a\nb** `**` [**](https://shop.example/)',
   '# Heading\n- one\n- two\n  more\n\n1. first\n2. second\n```html\n<script>alert(1)</script>\n```\nafter',
   '```\nnever closed <img src=x onerror=alert(1)>',
+  '| a | <b>b</b> |\n| --- | --- |\n| ![x](https://evil.example/) | [x](javascript:alert(1)) |\n|x|\nafter | it |',
   '\u202Etxt.exe \u0000 \uFFFE \uD800 x \u{1F468}\u200D\u{1F469}\u200D\u{1F467} é',
   '*'.repeat(300) + '`'.repeat(301) + '['.repeat(300) + '](https://',
 ];
@@ -50,7 +51,7 @@ function check(texts, every = 1) {
   return page.evaluate(({ texts, every }) => {
     const { render, closed, allowedLinks } = window.prose;
     const links = allowedLinks(['https://cited.example/a'], ['shop.example']);
-    const ALLOWED = { P: [], BR: [], UL: [], OL: ['start'], LI: [], STRONG: [], EM: [], CODE: [], PRE: [], A: ['href', 'target', 'rel'] };
+    const ALLOWED = { P: [], BR: [], UL: [], OL: ['start'], LI: [], STRONG: [], EM: [], CODE: [], PRE: [], TABLE: [], TR: [], TH: [], TD: [], A: ['href', 'target', 'rel'] };
     const problems = [];
     const inspect = (box, from) => {
       for (const node of box.querySelectorAll('*')) {
@@ -121,6 +122,7 @@ test('what is meant as formatting is formatted', async () => {
     ['**Prices**\n- 349 EUR\n- *429* EUR', '<p><strong>Prices</strong></p><ul><li>349 EUR</li><li><em>429</em> EUR</li></ul>'],
     ['3. c\n4. d', '<ol start="3"><li>c</li><li>d</li></ol>'],
     ['## Sizes\nS, M', '<p><strong>Sizes</strong></p><p>S, M</p>'],
+    ['| To | Cost |\n| --- | ---: |\n| Ireland | **4.90** EUR |\nAfter', '<table><tr><th>To</th><th>Cost</th></tr><tr><td>Ireland</td><td><strong>4.90</strong> EUR</td></tr></table><p>After</p>'],
     ['2 * 3 * 4 and snake*case*x', '<p>2 * 3 * 4 and snake*case*x</p>'],
     ['`a**b**` <b>', '<p><code>a**b**</code> &lt;b&gt;</p>'],
     ['See https://shop.example/a.', '<p>See <a href="https://shop.example/a">https://shop.example/a</a>.</p>'],
@@ -131,7 +133,7 @@ test('what is meant as formatting is formatted', async () => {
 
 test('no text makes it slow', async () => {
   const ms = await page.evaluate(() => {
-    const texts = ['*'.repeat(20_000), '['.repeat(20_000), '`'.repeat(20_001), '**a '.repeat(5_000), '[a]('.repeat(5_000), 'https://'.repeat(2_500), '*a '.repeat(7_000), '- '.repeat(10_000)];
+    const texts = ['*'.repeat(20_000), '['.repeat(20_000), '`'.repeat(20_001), '**a '.repeat(5_000), '[a]('.repeat(5_000), 'https://'.repeat(2_500), '*a '.repeat(7_000), '- '.repeat(10_000), '|'.repeat(20_000), '|-'.repeat(10_000), '|--'.repeat(7_000)];
     const begun = performance.now();
     for (const text of texts) window.prose.render(document.createElement('div'), text);
     return performance.now() - begun;

@@ -1,7 +1,7 @@
 // The one renderer of what visitors, models, agents and documents say, for streaming and for history.
 //
-// Text becomes a closed set of elements: p, br, ul, ol, li, strong, em, code, pre and, where the address is allowed, a. There is no
-// other way in: no HTML, no images, no attributes from the text but a link's checked address and a list's first number.
+// Text becomes a closed set of elements: p, br, ul, ol, li, strong, em, code, pre, table with its rows and cells and, where the
+// address is allowed, a. There is no other way in: no HTML, no images, no attributes from the text but a link's checked address and a list's first number.
 
 import { h } from './dom.ts';
 
@@ -39,16 +39,25 @@ export function link(url: URL, text: string | Node, props: Record<string, string
 }
 
 interface Block {
-  tag: 'p' | 'ul' | 'ol' | 'pre';
+  tag: 'p' | 'ul' | 'ol' | 'pre' | 'table';
   start: number;
-  /** The lines of a paragraph or code, or of each item. */
+  /** The lines of a paragraph or code, or of each item; the cells of each row. */
   parts: string[][];
   /** What it was made of: a block whose source didn't change keeps its node. */
   source: string;
   loose: boolean;
 }
 
-/** Text as blocks: paragraphs, headings as bold paragraphs, lists, fenced code. Every line ends up in exactly one. */
+/** The line between a table's head and its rows. */
+const RULE = /^\s*\|?(\s*:?-{2,}:?\s*\|)+\s*(:?-{2,}:?\s*)?\|?\s*$/;
+
+/** The cells of a row, or null for a line that is none. */
+function cells(line: string): string[] | null {
+  const row = /^\s*\|(.*)\|\s*$/.exec(line);
+  return row ? row[1]!.split('|').map((cell) => cell.trim()) : null;
+}
+
+/** Text as blocks: paragraphs, headings as bold paragraphs, lists, tables, fenced code. Every line ends up in exactly one. */
 function blocks(text: string): Block[] {
   const found: Block[] = [];
   let open: Block | null = null;
@@ -70,6 +79,14 @@ function blocks(text: string): Block[] {
       open.source += `\n${line}`;
       continue;
     }
+    const row = cells(line);
+    if (row) {
+      if (open?.tag !== 'table') open = begin('table');
+      open.source += `\n${line}`;
+      if (!RULE.test(line)) open.parts.push(row);
+      continue;
+    }
+    if (open?.tag === 'table') open = null;
     const item = /^ {0,3}(?:([-*•])|(\d{1,4})[.)])\s+(\S.*)$/.exec(line);
     const heading = /^ {0,3}#{1,6}\s+(\S.*?)\s*#*$/.exec(line);
     if (item) {
@@ -137,6 +154,16 @@ function inline(node: Element, lines: string[], links: Links): Element {
   return node;
 }
 
+/** The first row is the head, if a rule of dashes follows it. */
+function fillTable(table: Element, { parts, source }: Block, links: Links): void {
+  const headed = RULE.test(source.split('\n')[2] ?? '');
+  parts.forEach((row, i) => {
+    const line = h('tr');
+    for (const cell of row) line.append(inline(h(headed && i === 0 ? 'th' : 'td'), [cell], links));
+    table.append(line);
+  });
+}
+
 /** A text that is being written, with the marks of its last line closed, so that no asterisks flash by. */
 export function closed(text: string): string {
   const line = text.slice(text.lastIndexOf('\n') + 1);
@@ -155,6 +182,7 @@ export function render(container: Element, text: string, links: Links = noLinks)
     if (present && sources.get(present) === block.source) return;
     const node = h(block.tag, block.tag === 'ol' && block.start !== 1 ? { start: block.start } : {});
     if (block.tag === 'p') inline(node, block.parts[0]!, links);
+    else if (block.tag === 'table') fillTable(node, block, links);
     else if (block.tag === 'pre') node.append(h('code', {}, block.parts[0]!.join('\n')));
     else for (const part of block.parts) node.append(inline(h('li'), part, links));
     sources.set(node, block.source);

@@ -414,7 +414,7 @@ export class Talk {
   }
 
   #tell(item: Item): void {
-    this.#options.change({ type: 'item', item, fresh: seqOf(item) > this.#silentTo });
+    this.#options.change({ type: 'item', item, fresh: when(item) > this.#silentTo });
   }
 
   #changed(): void {
@@ -647,6 +647,12 @@ export class Talk {
 function seqOf(item: Item): number {
   if (item.kind === 'agent') return item.seq;
   return item.kind === 'answer' && item.end && item.text ? item.seq : 0;
+}
+
+/** `seq` of the event that an item stands for; what is not on disk yet comes after everything that is. */
+function when(item: Item): number {
+  if (item.kind === 'note') return item.order;
+  return item.seq || Number.MAX_SAFE_INTEGER;
 }
 
 const local = (): Storage => window.localStorage;

@@ -58,6 +58,11 @@ export class FrontdeskChat extends HTMLElement implements Api {
   }
 
   connectedCallback(): void {
+    // In the top layer no transform, filter or stacking of the page around it moves or covers the chat.
+    if ('showPopover' in this) {
+      this.popover = 'manual';
+      this.showPopover();
+    }
     if (this.#life) return;
     const server = (this.getAttribute('server') ?? FrontdeskChat.origin).replace(/\/$/, '');
     const site = this.getAttribute('site') ?? 'default';

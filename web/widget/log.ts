@@ -153,7 +153,7 @@ function answer(context: LogContext, item: Answer, redraw: () => void): Entry {
   const { talk, say, settings } = context;
   const waiting = h('div', { class: 'waiting' });
   const prose = h('div', { class: 'prose', dir: 'auto' });
-  const bubble = h('div', { class: 'bubble' }, waiting, prose);
+  const bubble = h('div', { class: 'bubble' }, prose, waiting);
   const after = h('div', { class: 'after' });
   const node = h('li', { class: 'answer' }, h('span', { class: 'unseen' }, say('ai_said')), bubble, after);
   const state = { open: null as number | null, asking: false, thanked: false, hadRating: item.rating };
@@ -242,7 +242,8 @@ function answer(context: LogContext, item: Answer, redraw: () => void): Entry {
     const [title, ...headings] = trail(shown) as [string, ...string[]];
     const source = h('div', { class: 'source', id: panel, role: 'group', 'aria-label': say('source', { n: shown.n }) },
       h('p', { class: 'trail', dir: 'auto' }, h('b', {}, title), ...headings.map((heading) => ` › ${heading}`)),
-      h('blockquote', { dir: 'auto' }, shown.quote));
+      h('blockquote', { dir: 'auto' }));
+    render(source.lastElementChild!, shown.quote, noLinks);
     const url = webAddress(shown.url);
     if (url) {
       // The host is named: a title can say anything.

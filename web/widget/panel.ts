@@ -58,6 +58,9 @@ class Panel implements View {
   #human: HTMLButtonElement;
   #count = h('span', { class: 'count', hidden: true });
   #dialog: HTMLDialogElement;
+  #scrim = h('div', { class: 'scrim', hidden: true });
+  /** Everything but the question that has to be answered first. */
+  #rest: HTMLElement[];
   #panel: HTMLElement;
 
   constructor(context: Context) {
@@ -108,8 +111,10 @@ class Panel implements View {
       h('div', { class: 'under' }, this.#human, this.#count));
 
     this.#dialog = h('dialog', { class: 'sheet', 'aria-labelledby': 'fd-sheet' });
+    this.#dialog.addEventListener('close', () => this.#quieten(false));
+    this.#rest = [header, this.#banner, h('div', { class: 'middle' }, this.#scroll, this.#latest), this.#trouble, this.#form];
     this.#panel = h('section', { class: 'panel', role: 'dialog', 'aria-labelledby': 'fd-title', tabindex: -1, hidden: true },
-      header, this.#banner, h('div', { class: 'middle' }, this.#scroll, this.#latest), this.#trouble, this.#form, this.#dialog, this.#live);
+      ...this.#rest, this.#scrim, this.#dialog, this.#live);
     context.frame.prepend(this.#panel);
     this.#drawFace();
     this.#listen();
@@ -214,15 +219,15 @@ class Panel implements View {
   #key(event: KeyboardEvent): void {
     if (event.key === 'Escape' && !event.isComposing) {
       event.preventDefault();
-      if (this.#dialog.open) this.#dialog.close();
+      if (this.#dialog.open) this.#answered(null, this.#menuButton);
       else if (!this.#menu.hidden) {
         this.#toggleMenu(false);
         this.#menuButton.focus();
       } else this.#c.close();
     }
     // Where the chat covers the page, the page behind it is out of reach for the keyboard too.
-    if (event.key === 'Tab' && this.#covers && !this.#dialog.open) {
-      const all = [...this.#panel.querySelectorAll<HTMLElement>('a[href], button, textarea, input, [tabindex="0"]')]
+    if (event.key === 'Tab' && (this.#covers || this.#dialog.open)) {
+      const all = [...(this.#dialog.open ? this.#dialog : this.#panel).querySelectorAll<HTMLElement>('a[href], button, textarea, input, [tabindex="0"]')]
         .filter((one) => !one.matches(':disabled') && one.getClientRects().length > 0);
       const active = this.#c.root.activeElement;
       const edge = event.shiftKey ? all[0] : all.at(-1);
@@ -315,11 +320,25 @@ class Panel implements View {
 
   #ask(what: 'end' | 'forget' | 'restart', act: () => void): void {
     const say = this.#say;
-    const yes = h('button', { type: 'button', class: what === 'forget' ? 'small danger' : 'small strong', onclick: () => { this.#dialog.close(); act(); this.#text.focus(); } }, say(`confirm_yes_${what}`));
-    const no = h('button', { type: 'button', class: 'small', onclick: () => { this.#dialog.close(); this.#menuButton.focus(); } }, say('cancel'));
+    const yes = h('button', { type: 'button', class: what === 'forget' ? 'small danger' : 'small strong', onclick: () => this.#answered(act, this.#text) }, say(`confirm_yes_${what}`));
+    const no = h('button', { type: 'button', class: 'small', onclick: () => this.#answered(null, this.#menuButton) }, say('cancel'));
     this.#dialog.replaceChildren(h('h3', { id: 'fd-sheet' }, say(`confirm_${what}`)), h('p', {}, say(`confirm_${what}_text`)), h('div', { class: 'row' }, yes, no));
-    this.#dialog.showModal();
+    // Modal within the chat alone: the page around it stays usable.
+    this.#quieten(true);
+    this.#dialog.show();
     no.focus();
+  }
+
+  #answered(act: (() => void) | null, focus: HTMLElement): void {
+    this.#dialog.close();
+    this.#quieten(false);
+    act?.();
+    focus.focus();
+  }
+
+  #quieten(quiet: boolean): void {
+    this.#scrim.hidden = !quiet;
+    for (const part of this.#rest) part.inert = quiet;
   }
 
   // == Drawing

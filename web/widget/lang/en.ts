@@ -42,7 +42,7 @@ export const panel = {
   stop: 'Stop answering',
   count: '{n} of {most} characters',
   too_long: 'Too long to send.',
-  draft_notice: 'What you type is sent as you type, so that the answer comes faster.',
+  draft_notice: 'Sent as you type, for faster answers.',
   human: 'Talk to a person',
   human_asked: 'Asking for a person…',
   human_waiting: 'A person was asked for',
