@@ -55,7 +55,7 @@ export interface AgentSaid {
 export interface Note {
   kind: 'note';
   order: number;
-  what: 'human' | 'joined' | 'left' | 'left_waiting' | 'ended' | 'expired' | 'problem';
+  what: 'human' | 'handoff' | 'joined' | 'left' | 'left_waiting' | 'ended' | 'expired';
   name: string;
 }
 
@@ -125,6 +125,8 @@ export class Talk {
   #restarted = false;
   #earlier: string[] = [];
   #forgetting = false;
+  /** Another tab ended the conversation this one was connected to. */
+  #resting = false;
   #typed = { text: '', at: 0, timer: 0 as ReturnType<typeof setTimeout> | 0 };
   #stop = new AbortController();
 
@@ -145,9 +147,12 @@ export class Talk {
     this.#stop.signal.addEventListener('abort', () => clearInterval(watching));
   }
 
-  /** True if this browser has a conversation with the site, or words that are still to be sent. */
+  /**
+   * True if this browser has a conversation that can be gone on with, or words that are still to be sent. One of a visitor whom the
+   * site signs in waits until the site says who it is.
+   */
   get known(): boolean {
-    return this.session !== null || this.unsent.length > 0;
+    return (this.session !== null && (this.#token ?? this.#identity.token) != null) || this.unsent.length > 0;
   }
 
   get answers(): Answer[] {
@@ -182,7 +187,7 @@ export class Talk {
 
   /** Who the visitor is. Takes effect at once: another visitor has another conversation. */
   identify(identity: Identity): void {
-    const other = identity.token !== undefined && identity.token !== this.#identity.token;
+    const other = identity.token !== undefined && this.#identity.token === undefined;
     this.#identity = { ...this.#identity, ...identity };
     if (other && this.#token) {
       // The anonymous conversation stays with the anonymous visitor.
@@ -190,7 +195,7 @@ export class Talk {
       this.#clear(true);
       keepItem(local, this.#keep, null);
     }
-    if (this.link.state !== 'idle') this.link.connect();
+    if (this.link.state !== 'idle' || this.known) this.link.connect();
   }
 
   say(text: string): void {
@@ -370,10 +375,14 @@ export class Talk {
     if (other?.session === this.session) return;
     // Another tab began another conversation, or forgot this one. One that has words of its own on the way goes on.
     if (other ? this.lastSeq > 0 && !this.over : this.unsent.length > 0) return;
+    const connected = this.link.state !== 'idle' || this.#resting;
     this.#clear(true);
     this.#token = null;
     this.#join(other);
-    if (this.link.state !== 'idle') this.link.connect();
+    // Nobody has to be known again just because a tab is open: without a conversation, the next word or the next one's begin it.
+    this.#resting = connected && other === null;
+    if (this.#resting) this.link.rest();
+    else if (connected) this.link.connect();
   }
 
   // == Items
@@ -549,9 +558,8 @@ export class Talk {
 
     handoff: ({ seq }) => {
       // One that follows the visitor's own wish says nothing new.
-      const wished = this.person.state === 'waiting';
+      if (this.person.state === 'none') this.#note(seq, 'handoff');
       if (this.person.state !== 'here') this.person.state = 'waiting';
-      if (!wished) this.#note(seq, 'human');
     },
 
     'human.queue': ({ place, available, contact }) => {

@@ -137,7 +137,7 @@ function agent({ say, settings }: LogContext, item: AgentSaid): Entry {
 }
 
 function note({ say }: LogContext, item: Note): Entry {
-  const text = item.what === 'problem' ? item.name : say(`note_${item.what}`, { name: item.name });
+  const text = say(`note_${item.what}`, { name: item.name });
   const after = item.what === 'ended' || item.what === 'expired' ? h('span', { class: 'more' }, say('over')) : null;
   const node = h('li', { class: 'note' }, h('span', { dir: 'auto' }, text), after);
   return { node, draw: () => {} };

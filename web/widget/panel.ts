@@ -154,7 +154,7 @@ class Panel implements View {
         this.#announce(item.kind === 'agent' ? `${this.#say('person_said', { name: item.name })} ${item.text}` : item.text || this.#say('end_failed'));
         if (soundOn() && (document.hidden || this.#panel.hidden || item.kind === 'agent')) chime();
       } else if (item.kind === 'note' && fresh) {
-        this.#announce(this.#say(`note_${item.what === 'problem' ? 'human' : item.what}`, { name: item.name }));
+        this.#announce(this.#say(`note_${item.what}`, { name: item.name }));
       }
     } else if (change.type === 'cleared') {
       this.#log.clear(change.visibly);

@@ -87,6 +87,7 @@ export const panel = {
   products: 'Products',
   view: 'View on {host}',
   note_human: 'You asked for a person',
+  note_handoff: 'A person was called to this conversation',
   note_joined: '{name} joined the conversation',
   note_left: '{name} left. The assistant answers again',
   note_left_waiting: '{name} left. You are waiting for another person',

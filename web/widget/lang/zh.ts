@@ -89,6 +89,7 @@ export const panel: Panel = {
   products: '商品',
   view: '在 {host} 查看',
   note_human: '您已请求人工客服',
+  note_handoff: '已为您呼叫人工客服',
   note_joined: '{name}加入了对话',
   note_left: '{name}已离开，由助手继续回答',
   note_left_waiting: '{name}已离开，正在等待其他客服',
