@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::clock::Clock;
+use crate::http::widget::WidgetConfig;
 use crate::prompt::SiteFacts;
 
 /// `[auth]`: keys for programs. Visitors get their tokens from the server, see [`Visitors`].
@@ -70,6 +71,9 @@ pub struct Site {
     /// The site's documents; left out, `knowledge.path`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub knowledge: Option<PathBuf>,
+    /// The chat on the site's pages.
+    #[serde(default)]
+    pub widget: WidgetConfig,
     /// Accepts visitors that the site itself signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<JwtConfig>,
@@ -103,6 +107,7 @@ impl Default for Site {
             language: english(),
             origins: Vec::new(),
             knowledge: None,
+            widget: WidgetConfig::default(),
             jwt: None,
         }
     }
@@ -137,6 +142,7 @@ impl Site {
                 );
             }
         }
+        self.widget.validate()?;
         if let Some(jwt) = &self.jwt {
             jwt.key().context("jwt.key")?;
         }

@@ -156,7 +156,9 @@ impl Conversation {
                 }
                 News::Refused { code, message, retry_after_ms, id }
             }
-            ServerMessage::AnswerCitation { .. } | ServerMessage::FeedbackReceived { .. } => News::Nothing,
+            ServerMessage::AnswerCitation { .. }
+            | ServerMessage::FeedbackReceived { .. }
+            | ServerMessage::Forgotten {} => News::Nothing,
         }
     }
 
@@ -203,6 +205,7 @@ fn event_seq(message: &ServerMessage) -> u64 {
         | ServerMessage::AnswerDelta { .. }
         | ServerMessage::AnswerCitation { .. }
         | ServerMessage::AnswerWithheld { .. }
+        | ServerMessage::Forgotten {}
         | ServerMessage::Error { .. } => 0,
     }
 }

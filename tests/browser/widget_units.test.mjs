@@ -1,0 +1,79 @@
+// The widget's parts that need no page: colours, rules, languages, frames.
+
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { test } from 'node:test';
+
+import { build } from 'esbuild';
+
+import { ROOT } from './support.mjs';
+
+const MODULES = ['widget/colours', 'widget/proactive', 'shared/i18n', 'shared/text', 'shared/protocol', 'widget/lang/en', 'widget/settings'];
+const contents = MODULES.map((name) => `export * from ${JSON.stringify(path.join(ROOT, 'web', `${name}.ts`))};`).join('\n');
+const zh = `export { panel as zhPanel, launcher as zhLauncher } from ${JSON.stringify(path.join(ROOT, 'web/widget/lang/zh.ts'))};`;
+const { outputFiles } = await build({ stdin: { contents: `${contents}\n${zh}`, resolveDir: ROOT }, bundle: true, write: false, format: 'esm', loader: { '.css': 'text' } });
+const { choose, contrast, fits, firstScalars, localised, palette, panel, launcher, read, rightToLeft, sayer, scalars, sendable, zhLauncher, zhPanel } =
+  await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].text).toString('base64')}`);
+
+test('whatever accent a site chooses, words stay readable', () => {
+  const steps = ['00', '40', '80', 'c0', 'ff'];
+  for (const r of steps) for (const g of steps) for (const b of steps) {
+    for (const dark of [false, true]) {
+      const accent = `#${r}${g}${b}`;
+      const { fill, ink, text } = palette(accent, dark);
+      assert.ok(contrast(ink, fill) >= 4.5, `${ink} on ${fill} of ${accent}`);
+      for (const surface of dark ? ['#1a1e1c', '#262c29'] : ['#ffffff', '#f2f4f3']) assert.ok(contrast(text, surface) >= 4.5, `${text} on ${surface} of ${accent}`);
+      if (dark) assert.ok(contrast(fill, '#1a1e1c') >= 3, `${fill} of ${accent}`);
+    }
+  }
+  assert.deepEqual(palette('nonsense', false), palette('#115e56', false));
+});
+
+test('rules for pages', () => {
+  for (const [pattern, address, expected] of [
+    ['/', '/', true], ['/', '/a', false], ['*', '/a/b', true], ['/tents/*', '/tents/tarn', true], ['/tents/*', '/tent', false],
+    ['*/sale', '/en/sale', true], ['/a*b*c', '/a-b-b-c', true], ['/a*b*c', '/a-c-b', false], ['/ab*ba', '/aba', false],
+  ]) assert.equal(fits(pattern, address), expected, `${pattern} ${address}`);
+});
+
+test('languages', () => {
+  assert.equal(choose(['zh-Hans-CN', 'en'], ['en', 'zh']), 'zh');
+  assert.equal(choose(['fr', null, 'EN-gb'], ['en', 'zh']), 'en');
+  assert.equal(choose(['fr'], ['en']), null);
+  assert.ok(rightToLeft('ar-EG') && rightToLeft('he') && !rightToLeft('zh') && !rightToLeft('fad'));
+  const say = sayer('en', {}, { n: '{n} thing|{n} things', hi: 'Hi {name}' });
+  assert.deepEqual([say('n', { n: 1 }), say('n', { n: 1200 }), say('hi', { name: '{n}' })], ['1 thing', '1,200 things', 'Hi {n}']);
+  // A language says everything, and fills the same places.
+  const places = (text) => [...new Set(text.match(/\{\w+\}/g) ?? [])].sort().join();
+  for (const [english, chinese] of [[panel, zhPanel], [launcher, zhLauncher]]) {
+    assert.deepEqual(Object.keys(chinese).sort(), Object.keys(english).sort());
+    for (const [name, text] of Object.entries(english)) assert.equal(places(chinese[name]), places(text), name);
+  }
+});
+
+test('a site’s own words, in the visitor’s language or not at all', () => {
+  const settings = { language: 'en', title: 'Shop', greeting: 'Hello', quick_replies: ['One?'], translations: { zh: { title: '', greeting: '您好', quick_replies: [] } } };
+  assert.deepEqual(localised(settings, 'en'), { title: 'Shop', greeting: 'Hello', quickReplies: ['One?'] });
+  assert.deepEqual(localised(settings, 'zh'), { title: 'Shop', greeting: '您好', quickReplies: [] });
+  assert.deepEqual(localised(settings, 'de'), { title: 'Shop', greeting: '', quickReplies: [] });
+});
+
+test('text is counted and cut as the protocol counts it', () => {
+  const family = '👨‍👩‍👧é中';
+  assert.equal(scalars(family), Array.from(family).length);
+  for (let n = 0; n <= 8; n += 1) assert.equal(firstScalars(family, n), Array.from(family).slice(0, n).join(''));
+  assert.equal(sendable(' a\uD800b\u0000c\n '), 'a\uFFFDbc');
+});
+
+test('frames that are not understood are passed over', () => {
+  for (const [frame, expected] of [
+    ['{"type":"ack","id":"a","seq":2}', 'ack'], ['{"type":"ack","id":"a","seq":-1}', null], ['{"type":"ack","id":"a","seq":1.5}', null],
+    ['{"type":"something.new","seq":7}', 'unknown'], ['{"type":"something.new"}', null], ['{"type":"constructor","seq":1}', 'unknown'],
+    ['[]', null], ['null', null], ['{', null], ['"ack"', null],
+    ['{"type":"answer.delta","turn":2,"offset":0,"text":5}', null],
+    ['{"type":"answer.done","turn":2,"seq":4,"text":"x","citations":[{"n":1}],"end":"complete"}', null],
+    ['{"type":"recommendation","products":[{"id":"a","name":"b","variant":"","price":"9","currency":"EUR"}]}', null],
+    ['{"type":"recommendation","products":[{"id":"a","name":"b","variant":"","price":9,"currency":"<b>"}]}', null],
+    ['{"type":"recommendation","products":[{"id":"a","name":"b","variant":"","price":9,"currency":"EUR"}]}', 'recommendation'],
+  ]) assert.equal(read(frame)?.type ?? null, expected, frame);
+});
