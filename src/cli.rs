@@ -8,16 +8,21 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::remote::Remote;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::auth::{Scope, key_hash, new_key};
+use crate::http::auth::{Scope, Site, key_hash, new_key};
+use crate::http::knowledge::IngestRequest;
 use crate::lifecycle;
-use crate::retrieval::ingest::{IngestProgress, IngestReport};
+use crate::retrieval::index::IndexError;
+use crate::retrieval::ingest::{self, IngestProgress, IngestReport};
 use crate::server::{self, Server};
 use crate::telemetry;
 
 pub mod chat;
+pub mod gaps;
 pub mod measure;
+mod remote;
 pub mod transfer;
 
 /// A customer-service chat server: grounded, streaming answers from your own documents, in one process.
@@ -55,18 +60,27 @@ pub enum Command {
   frontdesk ingest handbook/ faq.jsonl --site default
   frontdesk ingest --json | jq .failed
 
-Formats: Markdown, HTML, plain text, CSV, JSON and JSON Lines (id, title, text or content, url).
-A running `frontdesk serve` has the embedded index open; stop it first, or start it with --ingest.")]
+Formats: Markdown, HTML, plain text, PDF, Word (.docx), Excel (.xlsx, .xls, .ods), CSV, JSON and JSON Lines
+(id, title, text or content, url).
+A file says what holds for it in front matter (Markdown), <meta name=\"frontdesk:audience\" …> (HTML), columns or fields
+(tables, JSON), or in a file beside it: price-list.pdf.meta, and folder.meta for a whole folder, with lines as
+audience: agents, language: de, valid_from: 2026-12-01, valid_until: 2026-12-31, url: https://…, title: ….
+A running server does the work itself, and reads what changes in its folders anyway.")]
     Ingest {
         /// Files and folders; none reads the folder of every site.
         paths: Vec<PathBuf>,
         /// The site they belong to; the first one by default.
         #[arg(long)]
         site: Option<String>,
+        /// Read again what hasn't changed, too: after a change of passage length, say.
+        #[arg(long)]
+        force: bool,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
     },
+    /// List questions that the knowledge doesn't answer, dismiss them, open them again.
+    Gaps(gaps::GapsArgs),
     /// Talk to a running server in the terminal.
     Chat(chat::ChatArgs),
     /// Check configuration, prompts, models and knowledge without serving.
@@ -93,6 +107,15 @@ A running `frontdesk serve` has the embedded index open; stop it first, or start
     Import(transfer::ImportArgs),
     /// Check a store record by record.
     Verify(transfer::VerifyArgs),
+    /// Read one document from stdin in a process with limits; what `ingest` and `serve` run for formats that need it.
+    #[command(hide = true)]
+    ReadDocument {
+        format: String,
+        #[arg(long)]
+        seconds: u64,
+        #[arg(long)]
+        memory_mib: u64,
+    },
     /// Measure this machine: our own share of a turn, sockets, store, retrieval.
     Bench(measure::BenchArgs),
 }
@@ -103,6 +126,10 @@ impl Cli {
     /// # Errors
     /// With a text for people.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        if let Command::ReadDocument { format, seconds, memory_mib } = &self.command {
+            // Before the runtime: its threads would count against the limits.
+            return Ok(ingest::read_document(format, *seconds, *memory_mib));
+        }
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the async runtime")?;
         runtime.block_on(self.dispatch())
@@ -121,13 +148,16 @@ impl Cli {
         telemetry::init_logs(&config.log);
         match self.command {
             Command::Serve { ingest } => serve(config, ingest).await,
-            Command::Ingest { paths, site, json } => run_ingest(&config, &paths, site.as_deref(), json).await,
+            Command::Ingest { paths, site, force, json } => {
+                run_ingest(&config, paths, site.as_deref(), force, json).await
+            }
+            Command::Gaps(args) => gaps::run(&config, args).await,
             Command::Check { json } => check(&config, json).await,
             Command::Export(args) => transfer::export(&config, &args).await,
             Command::Import(args) => transfer::import(&config, &args).await,
             Command::Verify(args) => transfer::verify(&config, &args).await,
             Command::Bench(args) => measure::run(&config, args).await,
-            Command::Chat(_) | Command::Key { .. } => Ok(ExitCode::SUCCESS),
+            Command::Chat(_) | Command::Key { .. } | Command::ReadDocument { .. } => Ok(ExitCode::SUCCESS),
         }
     }
 }
@@ -151,20 +181,41 @@ async fn serve(config: Config, ingest: bool) -> anyhow::Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn run_ingest(config: &Config, paths: &[PathBuf], site: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
-    let retrieval = server::open_retrieval(config, &telemetry::Metrics::new()).await?;
+async fn run_ingest(
+    config: &Config,
+    paths: Vec<PathBuf>,
+    site: Option<&str>,
+    force: bool,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let sites: Vec<&Site> = match site {
+        Some(id) => vec![config.site(id).with_context(|| format!("no site {id:?} is configured"))?],
+        None if paths.is_empty() => config.sites.iter().collect(),
+        None => config.sites.iter().take(1).collect(),
+    };
     let bar = IngestBar::new();
     let progress = |progress: IngestProgress<'_>| bar.show(&progress);
-    let reports = if paths.is_empty() && site.is_none() {
-        server::ingest_sites(&retrieval, config, &progress).await?
-    } else {
-        let site = match site {
-            Some(id) => config.site(id).with_context(|| format!("no site {id:?} is configured"))?,
-            None => config.sites.first().context("no site is configured")?,
-        };
-        let report = server::ingest_site(&retrieval, config, site, paths, &progress).await?;
-        vec![(site.id.clone(), report)]
-    };
+    let mut reports = Vec::new();
+    match server::open_retrieval(config, &telemetry::Metrics::new()).await {
+        Ok(retrieval) => {
+            for site in sites {
+                let report = server::ingest_site(&retrieval, config, site, &paths, force, &progress).await?;
+                reports.push((site.id.clone(), report));
+            }
+        }
+        // A server has the index open: it does the work.
+        Err(error) if matches!(error.downcast_ref(), Some(IndexError::InUse { .. })) => {
+            let remote = Remote::of(config).context(error)?;
+            let absolute =
+                |path: PathBuf| std::path::absolute(&path).with_context(|| format!("{} is no path", path.display()));
+            let paths = paths.into_iter().map(absolute).collect::<anyhow::Result<_>>()?;
+            let request = IngestRequest { paths, force };
+            for site in sites {
+                reports.push((site.id.clone(), remote.ingest(&site.id, &request, &progress).await?));
+            }
+        }
+        Err(error) => return Err(error),
+    }
     bar.finish();
     let mut broken = 0;
     for (site, report) in &reports {
@@ -181,6 +232,9 @@ async fn run_ingest(config: &Config, paths: &[PathBuf], site: Option<&str>, json
             );
             for failure in &report.failed {
                 eprintln!("  {failure}");
+            }
+            for warning in &report.warnings {
+                eprintln!("  {warning} (taken in without)");
             }
         }
     }

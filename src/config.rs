@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::gaps::GapsConfig;
 use crate::http::auth::{AuthConfig, Site};
 use crate::llm::LlmConfig;
 use crate::retrieval::KnowledgeConfig;
@@ -30,6 +31,7 @@ pub struct Config {
     pub llm: LlmConfig,
     pub answers: AnswersConfig,
     pub signals: SignalsConfig,
+    pub gaps: GapsConfig,
     pub log: LogConfig,
     /// The brands or shops that this server serves; the first one is the default of the command line.
     pub sites: Vec<Site>,
@@ -47,6 +49,7 @@ impl Default for Config {
             llm: LlmConfig::default(),
             answers: AnswersConfig::default(),
             signals: SignalsConfig::default(),
+            gaps: GapsConfig::default(),
             log: LogConfig::default(),
             sites: vec![Site::default()],
         }
@@ -124,6 +127,7 @@ impl Config {
         rebase(&mut self.store.path);
         rebase(&mut self.knowledge.path);
         rebase(&mut self.knowledge.index);
+        rebase(&mut self.knowledge.uploads);
         rebase(&mut self.embedder.model);
         rebase(&mut self.answers.prompts);
         for site in &mut self.sites {

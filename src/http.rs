@@ -7,7 +7,9 @@ use axum::http::{HeaderMap, header};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
+use crate::gaps::Gaps;
 use crate::http::auth::{Keys, Site, Visitors};
+use crate::knowledge::Knowledge;
 use crate::lifecycle::Tasks;
 use crate::server::ServerConfig;
 use crate::session::registry::Registry;
@@ -21,6 +23,8 @@ pub mod assets;
 pub mod auth;
 pub mod chat;
 pub mod error;
+pub mod gaps;
+pub mod knowledge;
 pub mod openai;
 pub mod page;
 pub mod stream;
@@ -38,6 +42,8 @@ pub struct Inner {
     pub config: ServerConfig,
     pub registry: Registry,
     pub spine: Spine,
+    pub knowledge: Knowledge,
+    pub gaps: Gaps,
     pub gate: TurnGate,
     pub store: Store,
     pub visitors: Visitors,
@@ -93,6 +99,7 @@ pub fn public(app: App) -> Router {
         .route("/readyz", get(admin::readyz))
         .fallback(error::not_found)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
+        .merge(knowledge::public(&app))
         .with_state(app)
 }
 
@@ -104,6 +111,8 @@ pub fn private(app: App) -> Router {
         .route("/metrics", get(admin::metrics))
         .route("/v1/sites/{site}/sessions", get(admin::sessions))
         .route("/v1/sites/{site}/sessions/{session}", get(admin::session).delete(admin::erase))
+        .merge(knowledge::private(&app))
+        .merge(gaps::private())
         .fallback(error::not_found)
         .with_state(app)
 }

@@ -11,7 +11,10 @@
 //! | [`prompt`] | passages and history → a prompt within budget, pure |
 //! | [`llm`] | a handle in front of the thread that owns llama.cpp |
 //! | [`grounding`] | which sentences the passages support, and the answer made of quotes, pure |
+//! | [`knowledge`] | folders and documents handed in, brought into the index while serving |
+//! | [`catalogue`] | the products in the documents, for recommendation and cards |
 //! | [`signals`], [`intent`] | what happens in conversations, as numbers; how likely a purchase is |
+//! | [`gaps`] | questions without an answer: grouped, counted, closed when a document answers them |
 //! | [`handoff`] | when a person should step in, pure |
 //! | [`store`] | the append-only log; the only file that knows sled |
 //! | [`http`] | axum: sockets, SSE, OpenAI-compatible completions, admin |
@@ -19,13 +22,16 @@
 //! | [`cli`], [`bench`] | the subcommands; the measurements |
 
 pub mod bench;
+pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod gaps;
 pub mod grounding;
 pub mod handoff;
 pub mod http;
 pub mod intent;
+pub mod knowledge;
 pub mod lifecycle;
 pub mod llm;
 pub mod prompt;

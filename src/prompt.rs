@@ -236,7 +236,9 @@ mod tests {
             start: 0,
             end: 0,
             document_hash: String::new(),
+            valid_from_ms: None,
             valid_until_ms: None,
+            product: None,
         };
         Hit { passage, score: 1.0, cosine: None, bm25: None }
     }

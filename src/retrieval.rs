@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::Product;
 use crate::grounding::{self, Scored};
 use crate::telemetry::{Metrics, micros};
 
@@ -36,6 +37,15 @@ pub struct KnowledgeConfig {
     pub passages: usize,
     /// Largest document accepted, in MiB; a larger one is reported and left out.
     pub max_document_mib: u64,
+    /// Seconds that reading one document may take; a slower one is reported and left out.
+    pub read_timeout_s: u64,
+    /// Memory that reading one PDF, Word or Excel document may take, in MiB. They are read by a process of their own; one
+    /// that needs more is reported and left out.
+    pub reader_memory_mib: u64,
+    /// Directory of the documents that were handed in over HTTP.
+    pub uploads: PathBuf,
+    /// Seconds between looks at the folders of documents while serving; what changed is read again. 0 doesn't look.
+    pub watch_s: u64,
 }
 
 impl Default for KnowledgeConfig {
@@ -49,6 +59,10 @@ impl Default for KnowledgeConfig {
             passage_tokens: 220,
             passages: 5,
             max_document_mib: 32,
+            read_timeout_s: 60,
+            reader_memory_mib: 512,
+            uploads: "data/uploads".into(),
+            watch_s: 5,
         }
     }
 }
@@ -85,8 +99,14 @@ pub struct Passage {
     pub end: u64,
     /// Lower-case hexadecimal SHA-256 of the whole source document.
     pub document_hash: String,
+    /// Milliseconds since the epoch before which the document doesn't hold yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from_ms: Option<u64>,
     /// Milliseconds since the epoch after which the document no longer holds.
     pub valid_until_ms: Option<u64>,
+    /// What is for sale, if the passage is a catalogue's row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<Box<Product>>,
 }
 
 /// What is asked of the index. Every query carries its site; there is no query without one.
@@ -97,7 +117,9 @@ pub struct Query {
     /// Earlier visitor messages, oldest first; they give follow-up questions their subject.
     pub history: Vec<String>,
     pub audience: Audience,
-    /// Milliseconds since the epoch; documents no longer valid then are left out.
+    /// Only passages in these languages (ISO 639-1), or of unknown language; empty: all.
+    pub languages: Vec<String>,
+    /// Milliseconds since the epoch; documents not valid then, not yet or no longer, are left out.
     pub now_ms: u64,
     /// How many passages to return.
     pub limit: usize,

@@ -14,15 +14,17 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::gaps::{self, GapLog, Gaps};
 use crate::http::auth::{Key, Keys, Scope, Site, Visitors, key_hash, new_key, random_secret};
 use crate::http::{self, App, Inner};
+use crate::knowledge::{self, Knowledge};
 use crate::lifecycle::Tasks;
 use crate::llm::{Llm, Sampling};
 use crate::prompt::Prompts;
 use crate::retrieval::Retrieval;
 use crate::retrieval::embedder::Embedder;
 use crate::retrieval::index::Index;
-use crate::retrieval::ingest::{self, IngestOptions, IngestParts, IngestProgress, IngestReport};
+use crate::retrieval::ingest::{IngestProgress, IngestReport};
 use crate::session::registry::{Parts, Registry};
 use crate::signals::SignalLog;
 use crate::store::Store;
@@ -135,10 +137,24 @@ impl Server {
             clock: clock.clone(),
             metrics: metrics.clone(),
         };
+        let knowledge = Knowledge::new(spine.retrieval.clone(), &config, metrics.clone(), clock.clone());
+        knowledge.load().await.context("the products in the knowledge index")?;
         let gate = TurnGate::new(config.answers.parallel, config.answers.queue);
         let answer_timeout = Duration::from_secs(config.answers.timeout_s);
         let (signals, writing_signals) = SignalLog::new(&config.signals, store.clone(), metrics.clone());
         tasks.spawn("signals", writing_signals);
+        let gaps = Gaps::open(store.clone()).await.context("the knowledge gaps in the store")?;
+        let (gap_log, keeping_gaps) = GapLog::new(gaps::Parts {
+            config: config.gaps.clone(),
+            gaps: gaps.clone(),
+            spine: spine.clone(),
+            metrics: metrics.clone(),
+            clock: clock.clone(),
+            sites: config.sites.iter().map(|site| (site.id.clone(), site.facts(), site.language.clone())).collect(),
+            changes: knowledge.changes(),
+            tasks: tasks.clone(),
+        });
+        tasks.spawn("knowledge gaps", keeping_gaps);
         let sites: Vec<Arc<Site>> = config.sites.iter().cloned().map(Arc::new).collect();
         let registry = Registry::new(Parts {
             config: config.sessions.clone(),
@@ -146,6 +162,7 @@ impl Server {
             spine: spine.clone(),
             gate: gate.clone(),
             signals,
+            gaps: gap_log,
             metrics: metrics.clone(),
             clock: clock.clone(),
             tasks: tasks.clone(),
@@ -156,6 +173,9 @@ impl Server {
         let listener = bind(&config.server.bind, "server.bind").await?;
         let admin_listener = bind(&config.server.admin_bind, "server.admin_bind").await?;
         let (addr, admin_addr) = (listener.local_addr()?, admin_listener.local_addr()?);
+        // Where commands of this machine find a server whose port was free to choose.
+        let address = config.store.path.parent().unwrap_or(&config.store.path).join("admin.addr");
+        write_private(&address, &admin_addr.to_string()).with_context(|| format!("writing {}", address.display()))?;
         let secret = secret(&store).await.context("the key of visitor tokens")?;
         let mut keys = config.auth.keys.clone();
         keys.push(first_admin_key(&store, &config.store.path).await.context("the first admin key")?);
@@ -166,6 +186,8 @@ impl Server {
             config: config.server.clone(),
             registry: registry.clone(),
             spine,
+            knowledge: knowledge.clone(),
+            gaps,
             gate,
             store,
             visitors: Visitors::new(secret, clock),
@@ -181,6 +203,7 @@ impl Server {
         }
         tasks.spawn("public listener", listen(listener, http::public(app.clone()), tasks.clone()));
         tasks.spawn("admin listener", listen(admin_listener, http::private(app.clone()), tasks.clone()));
+        tasks.spawn("knowledge watch", knowledge.watch(tasks.clone()));
         tasks.spawn("sweeper", sweep(registry, tasks.clone()));
         tasks.spawn("watchdog", watch(app.clone()));
         tracing::info!(%addr, %admin_addr, "listening");
@@ -192,9 +215,10 @@ impl Server {
     /// # Errors
     /// When the index or the embedder fails; broken documents are in the report.
     pub async fn ingest(&self, config: &Config, progress: Progress<'_>) -> anyhow::Result<Vec<(String, IngestReport)>> {
-        let reports = ingest_sites(&self.app.spine.retrieval, config, progress).await?;
-        let passages = self.app.spine.retrieval.index.count(None).await?;
-        self.app.metrics.passages.set(i64::try_from(passages).unwrap_or(i64::MAX));
+        let mut reports = Vec::new();
+        for site in &config.sites {
+            reports.push((site.id.clone(), self.app.knowledge.ingest(&site.id, &[], false, progress).await?));
+        }
         Ok(reports)
     }
 
@@ -244,40 +268,20 @@ pub async fn open_retrieval(config: &Config, metrics: &Metrics) -> anyhow::Resul
     Ok(Retrieval { embedder, index, metrics: metrics.clone() })
 }
 
-/// Reads the documents of every site into the index.
-///
-/// # Errors
-/// When the index or the embedder fails; broken documents are in the reports.
-pub async fn ingest_sites(
-    retrieval: &Retrieval,
-    config: &Config,
-    progress: Progress<'_>,
-) -> anyhow::Result<Vec<(String, IngestReport)>> {
-    let mut reports = Vec::new();
-    for site in &config.sites {
-        let report = ingest_site(retrieval, config, site, &[], progress).await?;
-        reports.push((site.id.clone(), report));
-    }
-    Ok(reports)
-}
-
 /// Reads files and folders into a site's part of the index; without any, the site's own folder.
 ///
 /// # Errors
-/// As [`ingest_sites`].
+/// When the index or the embedder fails; broken documents are in the report.
 pub async fn ingest_site(
     retrieval: &Retrieval,
     config: &Config,
     site: &Site,
     roots: &[PathBuf],
+    force: bool,
     progress: Progress<'_>,
 ) -> anyhow::Result<IngestReport> {
-    let own = site.knowledge.clone().unwrap_or_else(|| config.knowledge.path.clone());
-    let options = IngestOptions { base: Some(own.clone()), ..IngestOptions::from_config(&config.knowledge) };
-    let parts = IngestParts { index: &retrieval.index, embedder: &retrieval.embedder };
-    let own = [own];
-    let roots = if roots.is_empty() { &own[..] } else { roots };
-    ingest::ingest(parts, &site.id, roots, &options, progress).await
+    let own = site.knowledge.as_deref().unwrap_or(&config.knowledge.path);
+    knowledge::ingest_all(retrieval, &config.knowledge, &site.id, own, roots, force, progress).await
 }
 
 async fn bind(address: &str, option: &str) -> anyhow::Result<TcpListener> {

@@ -573,6 +573,12 @@ impl Store {
         if ended { Err(StoreError::Closed.to_string()) } else { Ok(()) }
     }
 
+    /// Sessions erased or expired since the store was opened: whoever keeps what belongs to sessions looks when it grew.
+    #[must_use]
+    pub fn removals(&self) -> u64 {
+        self.inner.shared.removals.load(Ordering::Relaxed)
+    }
+
     /// Counters since the store was opened.
     #[must_use]
     pub fn stats(&self) -> StoreStats {

@@ -82,6 +82,7 @@ pub struct Metrics {
     pub refused_overload: Counter,
     pub withheld_sentences: Counter,
     pub signals_dropped: Counter,
+    pub gaps_dropped: Counter,
     pub slow_readers: Counter,
     pub first_text_seconds: Histogram,
     pub turn_seconds: Histogram,
@@ -95,6 +96,11 @@ pub struct Metrics {
     pub cached_tokens: Counter,
     pub completion_tokens: Counter,
     pub passages: Gauge<i64, AtomicI64>,
+    pub knowledge_runs: Counter,
+    pub knowledge_failed_runs: Counter,
+    pub knowledge_changes_seen: Counter,
+    pub knowledge_left_out: Gauge,
+    pub knowledge_seconds: Histogram,
     registry: Arc<Registry>,
 }
 
@@ -119,6 +125,7 @@ impl Metrics {
             refused_overload: Counter::default(),
             withheld_sentences: Counter::default(),
             signals_dropped: Counter::default(),
+            gaps_dropped: Counter::default(),
             slow_readers: Counter::default(),
             first_text_seconds: seconds(),
             turn_seconds: seconds(),
@@ -131,6 +138,11 @@ impl Metrics {
             cached_tokens: Counter::default(),
             completion_tokens: Counter::default(),
             passages: Gauge::default(),
+            knowledge_runs: Counter::default(),
+            knowledge_failed_runs: Counter::default(),
+            knowledge_changes_seen: Counter::default(),
+            knowledge_left_out: Gauge::default(),
+            knowledge_seconds: Histogram::new(exponential_buckets(0.01, 3.0, 12)),
             registry: Arc::default(),
         };
         let m = &metrics;
@@ -151,6 +163,7 @@ impl Metrics {
             m.withheld_sentences.clone(),
         );
         registry.register("signals_dropped", "Events left out of the signal log", m.signals_dropped.clone());
+        registry.register("gaps_dropped", "Unanswered questions that were not noted", m.gaps_dropped.clone());
         registry.register("slow_readers", "Sockets closed because they read too slowly", m.slow_readers.clone());
         registry.register(
             "first_text_seconds",
@@ -175,6 +188,19 @@ impl Metrics {
         registry.register("cached_tokens", "Prompt tokens found in the KV cache", m.cached_tokens.clone());
         registry.register("completion_tokens", "Tokens written", m.completion_tokens.clone());
         registry.register("passages", "Passages in the index", m.passages.clone());
+        registry.register("knowledge_runs", "Runs that brought documents in", m.knowledge_runs.clone());
+        registry.register("knowledge_failed_runs", "Runs that a failure ended", m.knowledge_failed_runs.clone());
+        registry.register(
+            "knowledge_changes_seen",
+            "Changes of watched folders that were read",
+            m.knowledge_changes_seen.clone(),
+        );
+        registry.register(
+            "knowledge_left_out",
+            "Documents and records that the last run over a folder left out",
+            m.knowledge_left_out.clone(),
+        );
+        registry.register("knowledge_seconds", "How long runs took", m.knowledge_seconds.clone());
         metrics.registry = Arc::new(registry);
         metrics
     }

@@ -282,6 +282,7 @@ impl Ask {
             text: self.question.clone(),
             history,
             audience: self.audience,
+            languages: Vec::new(),
             now_ms: spine.clock.now_ms(),
             limit: spine.passages,
         }

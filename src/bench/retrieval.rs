@@ -187,6 +187,7 @@ async fn measure(
                 text: question.clone(),
                 history: Vec::new(),
                 audience: Audience::Public,
+                languages: Vec::new(),
                 now_ms: 1,
                 limit: options.limit,
             };
@@ -304,7 +305,9 @@ fn combine(number: usize, windows: &[Window], bases: &[Vec<f32>], random: &mut S
         audience: if number % 20 == 19 { Audience::Agents } else { Audience::Public },
         start: 0,
         document_hash: "bench".to_owned(),
+        valid_from_ms: None,
         valid_until_ms: None,
+        product: None,
     };
     (passage, vector)
 }

@@ -47,6 +47,9 @@ pub enum Scope {
     Admin,
     /// `/metrics`.
     Metrics,
+    /// `/v1/sites/{site}/documents`: handing documents in and removing them. On the public listener the key must name its
+    /// site.
+    Knowledge,
 }
 
 /// One brand or shop: `[[sites]]`.

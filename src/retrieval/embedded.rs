@@ -132,7 +132,12 @@ impl EmbeddedIndex {
     pub(super) async fn search(&self, query: &Query, embedding: &[f32]) -> Result<Vec<Hit>, IndexError> {
         index::check_embedding(embedding, self.inner.dims)?;
         let sparse = self.inner.lexicon.question(query);
-        let scope = Scope::Askable { site: query.site.clone(), audience: query.audience, now_ms: query.now_ms };
+        let scope = Scope::Askable {
+            site: query.site.clone(),
+            audience: query.audience,
+            languages: query.languages.clone(),
+            now_ms: query.now_ms,
+        };
         let filter = filter(scope.clauses())?;
         let (embedding, limit) = (embedding.to_vec(), query.limit);
         self.read("search", move |shard| search(shard, &filter, &embedding, sparse, limit)).await
@@ -530,6 +535,10 @@ fn filter(clauses: Vec<Clause>) -> Result<Filter, IndexError> {
             Clause::AtLeast { field, value } => {
                 let range = Range { lt: None, gt: None, gte: Some(OrderedFloat(value)), lte: None };
                 must.push(Condition::Field(FieldCondition::new_range(path(field)?, range)));
+            }
+            Clause::NotAbove { field, value } => {
+                let range = Range { lt: None, gt: Some(OrderedFloat(value)), gte: None, lte: None };
+                must_not.push(Condition::Field(FieldCondition::new_range(path(field)?, range)));
             }
             Clause::Either(lists) => {
                 let lists = lists.into_iter().map(|list| Ok(Condition::Filter(filter(list)?)));

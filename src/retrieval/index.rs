@@ -192,6 +192,16 @@ impl Index {
         Ok(hits)
     }
 
+    /// The passages of a site that are products, in no order.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the engine fails.
+    pub async fn products(&self, site: &str) -> Result<Vec<Passage>, IndexError> {
+        let scope = Scope::Products { site: site.to_owned() };
+        let points = on_engine!(self, engine => engine.scroll(scope, &[]))?;
+        points.into_iter().map(|(id, fields)| payload::decode(id, fields)).collect()
+    }
+
     /// How many passages there are, of one site or of all.
     ///
     /// # Errors
@@ -337,7 +347,12 @@ pub(super) enum Scope {
     Askable {
         site: String,
         audience: Audience,
+        languages: Vec<String>,
         now_ms: u64,
+    },
+    /// What is for sale.
+    Products {
+        site: String,
     },
 }
 
@@ -366,6 +381,11 @@ pub(super) enum Clause {
         field: &'static str,
         value: f64,
     },
+    /// The field is not above this, or isn't there.
+    NotAbove {
+        field: &'static str,
+        value: f64,
+    },
     /// At least one of these lists holds.
     Either(Vec<Vec<Clause>>),
 }
@@ -391,14 +411,23 @@ impl Scope {
                     })
                     .collect(),
             )],
-            Self::Askable { site, audience, now_ms } => {
+            Self::Products { site } => {
+                vec![is(payload::SITE, site), is(payload::KIND, payload::PRODUCT_KIND.to_owned())]
+            }
+            Self::Askable { site, audience, mut languages, now_ms } => {
                 let mut clauses = vec![is(payload::SITE, site)];
                 match audience {
                     Audience::Public => clauses.push(is(payload::AUDIENCE, payload::PUBLIC.to_owned())),
                     Audience::Agents => {}
                 }
+                if !languages.is_empty() {
+                    languages.push(payload::UNKNOWN_LANGUAGE.to_owned());
+                    clauses.push(Clause::OneOf { field: payload::LANGUAGE, values: languages });
+                }
                 #[expect(clippy::cast_precision_loss, reason = "exact for the next 285,000 years")]
-                clauses.push(Clause::AtLeast { field: payload::VALID_UNTIL, value: now_ms as f64 });
+                let now = now_ms as f64;
+                clauses.push(Clause::AtLeast { field: payload::VALID_UNTIL, value: now });
+                clauses.push(Clause::NotAbove { field: payload::VALID_FROM, value: now });
                 clauses
             }
         }
@@ -476,6 +505,11 @@ pub(super) mod payload {
     pub(in crate::retrieval) const LANGUAGE: &str = "language";
     pub(in crate::retrieval) const AUDIENCE: &str = "audience";
     pub(in crate::retrieval) const VALID_UNTIL: &str = "valid_until";
+    pub(in crate::retrieval) const VALID_FROM: &str = "valid_from_ms";
+    /// What a passage is besides text.
+    pub(in crate::retrieval) const KIND: &str = "kind";
+    pub(in crate::retrieval) const PRODUCT_KIND: &str = "product";
+    pub(in crate::retrieval) const UNKNOWN_LANGUAGE: &str = "und";
     /// What [`crate::retrieval::Audience::Public`] is stored as.
     pub(in crate::retrieval) const PUBLIC: &str = "public";
 
@@ -493,6 +527,9 @@ pub(super) mod payload {
         fields.remove(VALID_UNTIL_MS);
         let until = passage.valid_until_ms.map_or(FOR_EVER, |until| until.min(FOR_EVER));
         fields.insert(VALID_UNTIL.to_owned(), until.into());
+        if passage.product.is_some() {
+            fields.insert(KIND.to_owned(), PRODUCT_KIND.into());
+        }
         Ok(fields)
     }
 
@@ -626,7 +663,9 @@ mod tests {
             start: 10,
             end: 49,
             document_hash: "abc".into(),
+            valid_from_ms: None,
             valid_until_ms: None,
+            product: None,
         }
     }
 
@@ -657,6 +696,7 @@ mod tests {
                 text: text.into(),
                 history: history.iter().map(|text| (*text).into()).collect(),
                 audience: Audience::Public,
+                languages: Vec::new(),
                 now_ms: 0,
                 limit: 5,
             })
@@ -700,10 +740,17 @@ mod tests {
 
     #[test]
     fn a_question_sees_its_site_its_audience_and_what_holds() {
-        let clauses = |audience| Scope::Askable { site: "shop".into(), audience, now_ms: 5 }.clauses();
+        let clauses =
+            |audience| Scope::Askable { site: "shop".into(), audience, languages: vec![], now_ms: 5 }.clauses();
         let is = |field, value: &str| Clause::OneOf { field, values: vec![value.into()] };
-        let holds = Clause::AtLeast { field: "valid_until", value: 5.0 };
-        assert_eq!(clauses(Audience::Public), [is("site", "shop"), is("audience", "public"), holds.clone()]);
-        assert_eq!(clauses(Audience::Agents), [is("site", "shop"), holds]);
+        let until = Clause::AtLeast { field: "valid_until", value: 5.0 };
+        let from = Clause::NotAbove { field: "valid_from_ms", value: 5.0 };
+        let public = is("audience", "public");
+        assert_eq!(clauses(Audience::Public), [is("site", "shop"), public, until.clone(), from.clone()]);
+        assert_eq!(clauses(Audience::Agents), [is("site", "shop"), until, from]);
+        let languages =
+            Scope::Askable { site: "shop".into(), audience: Audience::Agents, languages: vec!["de".into()], now_ms: 5 };
+        let spoken = Clause::OneOf { field: "language", values: vec!["de".into(), "und".into()] };
+        assert!(languages.clauses().contains(&spoken));
     }
 }

@@ -10,19 +10,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::Passage;
 use super::chunk::embedding_text;
 use super::embedder::{EmbedError, Embedder};
 
+mod docx;
 mod html;
+mod isolated;
 mod markdown;
+mod pdf;
 mod read;
 mod records;
 mod text;
 mod walk;
+mod workbook;
+
+pub use isolated::read_document;
+pub use walk::Format;
 
 /// Where passages go, and the ledger of what is there.
 pub trait PassageSink: Sync {
@@ -65,6 +72,8 @@ pub struct IngestOptions {
     pub max_document_bytes: u64,
     /// A document that takes longer to read is reported and left out.
     pub time_limit: Duration,
+    /// Memory that reading a PDF, Word or Excel document may take, in MiB; one that needs more is reported and left out.
+    pub reader_memory_mib: u64,
     /// The knowledge folder. A root within it keeps its place in the documents' ids, and only what is below that root can
     /// leave the index. A root outside it is taken for the site's whole knowledge.
     pub base: Option<PathBuf>,
@@ -72,6 +81,8 @@ pub struct IngestOptions {
     pub force: bool,
     /// Whether documents that this run doesn't find leave the index.
     pub prune: bool,
+    /// Whether the index builds its graphs at the end; small runs leave that to a later one.
+    pub optimize: bool,
 }
 
 impl IngestOptions {
@@ -81,6 +92,8 @@ impl IngestOptions {
         Self {
             passage_tokens: config.passage_tokens,
             max_document_bytes: config.max_document_mib.saturating_mul(1 << 20),
+            time_limit: Duration::from_secs(config.read_timeout_s.max(1)),
+            reader_memory_mib: config.reader_memory_mib,
             base: Some(config.path.clone()),
             ..Self::default()
         }
@@ -93,15 +106,17 @@ impl Default for IngestOptions {
             passage_tokens: 220,
             max_document_bytes: 32 << 20,
             time_limit: Duration::from_secs(60),
+            reader_memory_mib: 512,
             base: None,
             force: false,
             prune: true,
+            optimize: true,
         }
     }
 }
 
 /// A document, or a record of one, that was left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Failure {
     /// As in the documents' ids: below the root, with `/`.
     pub path: String,
@@ -120,7 +135,7 @@ impl std::fmt::Display for Failure {
 }
 
 /// What a run did, in documents.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct IngestReport {
     pub added: usize,
     pub updated: usize,
@@ -130,7 +145,30 @@ pub struct IngestReport {
     pub passages: usize,
     /// Files of a kind that holds no knowledge (pictures, say); they are no failures.
     pub skipped: usize,
+    /// Parts of documents that were taken in without them: an unreadable page, a link that is none.
+    pub warnings: Vec<Failure>,
     pub failed: Vec<Failure>,
+}
+
+impl IngestReport {
+    /// Whether the index says something else than before.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.added + self.updated + self.removed > 0
+    }
+
+    /// Takes in what another run did.
+    pub fn add(&mut self, other: Self) {
+        let Self { added, updated, removed, unchanged, passages, skipped, warnings, failed } = other;
+        self.added += added;
+        self.updated += updated;
+        self.removed += removed;
+        self.unchanged += unchanged;
+        self.passages += passages;
+        self.skipped += skipped;
+        self.warnings.extend(warnings);
+        self.failed.extend(failed);
+    }
 }
 
 /// How far a run is; for a progress bar.
@@ -164,13 +202,11 @@ pub async fn ingest<S: PassageSink, E: PassageEmbedder>(
     options: &IngestOptions,
     progress: &(dyn Fn(IngestProgress<'_>) + Sync),
 ) -> anyhow::Result<IngestReport> {
-    let known = parts.index.documents(site).await.context("the index can't say which documents it holds")?;
-    let known: HashMap<String, String> = known.into_iter().map(|(document, hash, _)| (document, hash)).collect();
-
     let (walk_roots, base) = (roots.to_vec(), options.base.clone());
     let walked = tokio::task::spawn_blocking(move || walk::walk(&walk_roots, base.as_deref()))
         .await
         .context("walking the folders crashed; see the log")??;
+    let known = known(parts.index, site, |document| !is_upload(document)).await?;
     if walked.files.is_empty() && options.prune && known.keys().any(|document| in_scope(&walked.scopes, document)) {
         let names: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
         bail!(
@@ -178,8 +214,101 @@ pub async fn ingest<S: PassageSink, E: PassageEmbedder>(
             names.join(", ")
         );
     }
-    progress(IngestProgress::Found { files: walked.files.len() });
+    run(parts, site, walked, known, options, progress).await
+}
 
+/// A document that was handed in rather than found in a folder.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// Its id, without [`UPLOAD_PREFIX`].
+    pub id: String,
+    /// Where its bytes are.
+    pub path: PathBuf,
+    pub format: Format,
+    /// What was said about it: `title`, `url`, `language`, `audience`, `valid_from`, `valid_until`.
+    pub about: Vec<(String, String)>,
+}
+
+/// Ids of documents that were handed in start with this; a folder's runs never touch them, nor the other way round.
+pub const UPLOAD_PREFIX: &str = "api:";
+
+/// Whether a document, by its id in the index, was handed in.
+#[must_use]
+pub fn is_upload(document: &str) -> bool {
+    document.starts_with(UPLOAD_PREFIX)
+}
+
+/// Brings documents that were handed in into the index. `all`: these are all there are, others leave it.
+///
+/// # Errors
+///
+/// When index or embedding model fail, or what is said about a document isn't understood.
+pub async fn ingest_uploads<S: PassageSink, E: PassageEmbedder>(
+    parts: IngestParts<'_, S, E>,
+    site: &str,
+    uploads: &[Upload],
+    all: bool,
+    options: &IngestOptions,
+    progress: &(dyn Fn(IngestProgress<'_>) + Sync),
+) -> anyhow::Result<IngestReport> {
+    let mut walked = walk::Walked::default();
+    for upload in uploads {
+        let id = format!("{UPLOAD_PREFIX}{}", upload.id);
+        walked.scopes.push(walk::Scope::File(id.clone()));
+        match defaults(&upload.about) {
+            Ok(defaults) => walked.files.push(walk::File {
+                path: upload.path.clone(),
+                id,
+                format: upload.format,
+                about: Vec::new(),
+                defaults,
+                handed_in: true,
+            }),
+            Err(reason) => walked.failed.push(Failure { path: id, line: None, reason }),
+        }
+    }
+    if all {
+        walked.scopes = vec![walk::Scope::Everything];
+    }
+    let known = known(parts.index, site, is_upload).await?;
+    run(parts, site, walked, known, options, progress).await
+}
+
+/// Reads what is said about a document.
+fn defaults(about: &[(String, String)]) -> Result<text::Meta, String> {
+    let mut meta = text::Meta::default();
+    about.iter().try_for_each(|(key, value)| meta.set(key, value)).map(|()| meta)
+}
+
+/// Checks what is said about a document, before it is taken.
+///
+/// # Errors
+///
+/// The value that isn't understood, in words. A link or a language counts, too.
+pub fn check_about(about: &[(String, String)]) -> Result<(), String> {
+    let mut meta = defaults(about)?;
+    meta.warnings.pop().map_or(Ok(()), Err)
+}
+
+async fn known<S: PassageSink>(
+    index: &S,
+    site: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> anyhow::Result<HashMap<String, String>> {
+    let known = index.documents(site).await.context("the index can't say which documents it holds")?;
+    let known = known.into_iter().filter(|(document, ..)| wanted(document));
+    Ok(known.map(|(document, hash, _)| (document, hash)).collect())
+}
+
+async fn run<S: PassageSink, E: PassageEmbedder>(
+    parts: IngestParts<'_, S, E>,
+    site: &str,
+    walked: walk::Walked,
+    known: HashMap<String, String>,
+    options: &IngestOptions,
+    progress: &(dyn Fn(IngestProgress<'_>) + Sync),
+) -> anyhow::Result<IngestReport> {
+    progress(IngestProgress::Found { files: walked.files.len() });
     let mut run = Run {
         parts,
         site,
@@ -203,19 +332,21 @@ pub async fn ingest<S: PassageSink, E: PassageEmbedder>(
         run.prune(&walked.scopes, &kept).await?;
     }
     let report = run.report;
-    if report.added + report.updated + report.removed > 0 {
+    if options.optimize && report.changed() {
         parts_optimize(run.parts.index).await?;
     }
-    tracing::info!(
-        site,
-        added = report.added,
-        updated = report.updated,
-        removed = report.removed,
-        unchanged = report.unchanged,
-        failed = report.failed.len(),
-        passages = report.passages,
-        "knowledge ingested"
-    );
+    if report.changed() || !report.failed.is_empty() {
+        tracing::info!(
+            site,
+            added = report.added,
+            updated = report.updated,
+            removed = report.removed,
+            unchanged = report.unchanged,
+            failed = report.failed.len(),
+            passages = report.passages,
+            "knowledge ingested"
+        );
+    }
     Ok(report)
 }
 
@@ -229,6 +360,8 @@ const WRITE_PASSAGES: usize = 256;
 const READ_AHEAD: usize = 32;
 /// Bad records of one file that are reported one by one.
 const MAX_BAD_RECORDS: usize = 100;
+/// Warnings of one run that are kept.
+const MAX_WARNINGS: usize = 1_000;
 /// Parsers recurse; what they are given is bounded to fit.
 const READER_STACK_BYTES: usize = 16 << 20;
 
@@ -241,6 +374,11 @@ enum Found {
     Document(Extracted),
     /// A record that can't be used.
     Bad {
+        line: Option<usize>,
+        reason: String,
+    },
+    /// The document is taken in, without this.
+    Incomplete {
         line: Option<usize>,
         reason: String,
     },
@@ -297,16 +435,22 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
             path: file.path.clone(),
             id: file.id.clone(),
             format: file.format,
+            about: file.about.clone(),
+            defaults: file.defaults.clone(),
+            handed_in: file.handed_in,
             passage_tokens: options.passage_tokens,
             max_bytes: options.max_document_bytes,
+            isolation: isolated::Isolation { time_limit: options.time_limit, memory_mib: options.reader_memory_mib },
             known: if options.force { Arc::default() } else { self.known.clone() },
         };
         let thread = std::thread::Builder::new().name("frontdesk-read".into()).stack_size(READER_STACK_BYTES);
         let thread =
             thread.spawn(move || reader.run(&sender)).context("a thread for reading documents could not be started")?;
         let mut bad = 0;
+        // A child process ends itself at its limit and says so.
+        let grace = if file.format.isolated().is_some() { isolated::GRACE } else { Duration::ZERO };
         loop {
-            let found = match tokio::time::timeout(options.time_limit, receiver.recv()).await {
+            let found = match tokio::time::timeout(options.time_limit + grace, receiver.recv()).await {
                 Ok(Some(found)) => found,
                 Ok(None) => break,
                 Err(_) => {
@@ -338,6 +482,11 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
                         self.fail(&file.id, line, reason);
                     }
                 }
+                Found::Incomplete { line, reason } => {
+                    if self.report.warnings.len() < MAX_WARNINGS {
+                        self.report.warnings.push(Failure { path: file.id.clone(), line, reason });
+                    }
+                }
                 Found::Broken { reason, withdraw: true } => self.fail(&file.id, None, reason),
                 Found::Broken { reason, withdraw: false } => self.broken(file, reason, kept),
             }
@@ -353,6 +502,10 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
     }
 
     fn first_of(&mut self, file: &walk::File, id: &str) -> bool {
+        if is_upload(id) != file.handed_in {
+            self.fail(&file.id, None, format!("the id {id:?} begins as those of documents handed in over HTTP do"));
+            return false;
+        }
         let first = self.seen.insert(id.to_owned());
         if !first {
             self.fail(
@@ -366,7 +519,7 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
 
     fn broken(&mut self, file: &walk::File, reason: String, kept: &mut Kept) {
         kept.sources.insert(file.id.clone());
-        kept.named_records |= file.format.names_its_records();
+        kept.named_records |= file.format.names_its_records() && !file.handed_in;
         self.fail(&file.id, None, reason);
     }
 

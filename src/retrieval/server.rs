@@ -102,7 +102,12 @@ impl ServerIndex {
     /// Both halves in one round trip, with the payload of all candidates.
     pub(super) async fn search(&self, query: &Query, embedding: &[f32]) -> Result<Vec<Hit>, IndexError> {
         index::check_embedding(embedding, self.dims)?;
-        let scope = Scope::Askable { site: query.site.clone(), audience: query.audience, now_ms: query.now_ms };
+        let scope = Scope::Askable {
+            site: query.site.clone(),
+            audience: query.audience,
+            languages: query.languages.clone(),
+            now_ms: query.now_ms,
+        };
         let filter = filter(scope.clauses());
         let candidates = index::candidates(query.limit);
         let half = |name: &str, vector: VectorInput| {
@@ -343,6 +348,9 @@ fn filter(clauses: Vec<Clause>) -> Filter {
             Clause::NoneOf { field, values } => filter.must_not.push(one_of(field, values)),
             Clause::AtLeast { field, value } => {
                 filter.must.push(Condition::range(field, Range { gte: Some(value), ..Range::default() }));
+            }
+            Clause::NotAbove { field, value } => {
+                filter.must_not.push(Condition::range(field, Range { gt: Some(value), ..Range::default() }));
             }
             Clause::Either(lists) => {
                 filter.must.push(Filter::should(lists.into_iter().map(|list| self::filter(list).into())).into());

@@ -253,6 +253,7 @@ impl Live {
         }
         for (seq, event) in told.drain(..) {
             self.shared.signals.note(&self.session.key, seq, now_ms, &event);
+            self.shared.gaps.note(&self.session.key, now_ms, &event);
             match &event {
                 Event::Said { .. } => {
                     self.shared.metrics.messages.inc();

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::live::{CommandError, Envelope, Joined, Live, MAILBOX};
 use super::{Accepted, Checkpoint, Command, Event, Limits, Session, SessionKey, SessionsConfig};
 use crate::clock::Clock;
+use crate::gaps::GapLog;
 use crate::http::auth::Site;
 use crate::lifecycle::Tasks;
 use crate::protocol::Partial;
@@ -28,6 +29,7 @@ pub struct Shared {
     pub spine: Spine,
     pub gate: TurnGate,
     pub signals: SignalLog,
+    pub gaps: GapLog,
     pub metrics: Metrics,
     pub clock: Clock,
     pub tasks: Tasks,
@@ -82,6 +84,7 @@ pub struct Parts {
     pub spine: Spine,
     pub gate: TurnGate,
     pub signals: SignalLog,
+    pub gaps: GapLog,
     pub metrics: Metrics,
     pub clock: Clock,
     pub tasks: Tasks,
@@ -100,7 +103,7 @@ pub struct SessionHandle {
 impl Registry {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, store, spine, gate, signals, metrics, clock, tasks, answer_timeout, sites } = parts;
+        let Parts { config, store, spine, gate, signals, gaps, metrics, clock, tasks, answer_timeout, sites } = parts;
         let live = Mutex::default();
         Self {
             shared: Arc::new(Shared {
@@ -109,6 +112,7 @@ impl Registry {
                 spine,
                 gate,
                 signals,
+                gaps,
                 metrics,
                 clock,
                 tasks,

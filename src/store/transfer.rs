@@ -317,10 +317,6 @@ impl Store {
     fn flushed(&self) -> u64 {
         self.inner.shared.flushed.load(Ordering::Acquire)
     }
-
-    fn removals(&self) -> u64 {
-        self.inner.shared.removals.load(Ordering::Relaxed)
-    }
 }
 
 /// What verify has seen of a session.

@@ -62,6 +62,10 @@ fn a_dependency_with_a_personality_is_known_by_one_part() {
     check(&["qdrant_client::"], &["retrieval/server.rs"]);
     check(&["sled::"], &["store.rs", "store"]);
     check(&["axum::"], &["http.rs", "http", "server.rs"]);
+    check(&["pdf_extract::"], &["retrieval/ingest/pdf.rs"]);
+    check(&["calamine::"], &["retrieval/ingest/workbook.rs"]);
+    check(&["quick_xml::"], &["retrieval/ingest/docx.rs"]);
+    check(&["zip::"], &["retrieval/ingest/isolated.rs"]);
     check(&["tokio_tungstenite::"], &["cli/chat.rs", "cli/chat", "bench"]);
 }
 

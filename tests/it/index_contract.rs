@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use frontdesk::catalogue::{Catalogue, Product};
 use frontdesk::retrieval::index::{Index, IndexError, IndexedDocument};
 use frontdesk::retrieval::{Audience, Hit, KnowledgeConfig, Passage, Query};
 use tempfile::TempDir;
@@ -34,6 +35,9 @@ contract! {
     keeps_sites_apart,
     shows_each_audience_its_own,
     leaves_out_what_no_longer_holds,
+    leaves_out_what_does_not_hold_yet,
+    keeps_to_languages,
+    lists_products,
     finds_chinese_words,
     tells_the_cosine_of_what_only_words_found,
     replaces_a_changed_document,
@@ -110,6 +114,52 @@ mod promises {
             hits.into_iter().map(|hit| (hit.passage.document, hit.passage.valid_until_ms)).collect();
         found.sort();
         assert_eq!(found, [("ever".to_owned(), None), ("now".to_owned(), now)]);
+    }
+
+    pub(super) async fn leaves_out_what_does_not_hold_yet(index: &Index) {
+        let from = |document: &str, valid_from_ms| Passage {
+            valid_from_ms,
+            ..passage("shop", document, 0, "Summer sale: ten percent off.")
+        };
+        let now = Some(NOW_MS);
+        fill(index, &[from("later", now.map(|now| now + 1)), from("now", now), from("always", None)]).await;
+        let hits = search(index, &question("shop", "summer sale")).await;
+        let mut found: Vec<_> = hits.into_iter().map(|hit| (hit.passage.document, hit.passage.valid_from_ms)).collect();
+        found.sort();
+        assert_eq!(found, [("always".to_owned(), None), ("now".to_owned(), now)]);
+    }
+
+    pub(super) async fn keeps_to_languages(index: &Index) {
+        let passages = ["en", "de", "und"].map(|language| Passage {
+            language: language.to_owned(),
+            ..passage("shop", language, 0, "Versand: 4.90 EUR.")
+        });
+        fill(index, &passages).await;
+        let found = async |languages: &[&str]| {
+            let languages = languages.iter().map(|language| (*language).to_owned()).collect();
+            let hits = search(index, &Query { languages, ..question("shop", "Versand") }).await;
+            let mut found: Vec<_> = hits.into_iter().map(|hit| hit.passage.document).collect();
+            found.sort();
+            found
+        };
+        assert_eq!(found(&[]).await, ["de", "en", "und"]);
+        assert_eq!(found(&["de"]).await, ["de", "und"]);
+        assert_eq!(found(&["fr"]).await, ["und"]);
+    }
+
+    pub(super) async fn lists_products(index: &Index) {
+        let product =
+            Product { id: "T2".into(), name: "Tarn 2".into(), price: Some("349.90".into()), ..Product::default() };
+        let row = |site: &str| Passage {
+            product: Some(Box::new(product.clone())),
+            ..passage(site, "list.csv#T2", 0, "sku: T2; name: Tarn 2; price: 349.90.")
+        };
+        fill(index, &[row("shop"), row("bank"), passage("shop", "prose.md", 0, "We sell tents.")]).await;
+        assert_eq!(index.products("shop").await.unwrap(), [row("shop")]);
+        let catalogue = Catalogue::default();
+        assert_eq!(catalogue.refresh(index, "shop").await.unwrap(), 1);
+        assert_eq!(catalogue.product("shop", "T2").unwrap().product, product);
+        assert!(catalogue.products("bank").is_empty());
     }
 
     pub(super) async fn finds_chinese_words(index: &Index) {
@@ -498,7 +548,9 @@ fn passage(site: &str, document: &str, ordinal: u32, text: &str) -> Passage {
         start: 0,
         end: text.len() as u64,
         document_hash: "h".to_owned(),
+        valid_from_ms: None,
         valid_until_ms: None,
+        product: None,
     }
 }
 
@@ -532,6 +584,7 @@ fn question(site: &str, text: &str) -> Query {
         text: text.to_owned(),
         history: Vec::new(),
         audience: if text.starts_with("Escalate") { Audience::Agents } else { Audience::Public },
+        languages: Vec::new(),
         now_ms: NOW_MS,
         limit: 5,
     }

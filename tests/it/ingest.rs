@@ -66,14 +66,14 @@ impl PassageEmbedder for FakeEmbedder {
 }
 
 /// A folder of documents and an index of it.
-struct Shop {
+pub(crate) struct Shop {
     folder: TempDir,
     index: MemoryIndex,
-    options: IngestOptions,
+    pub(crate) options: IngestOptions,
 }
 
 impl Shop {
-    fn new(files: &[(&str, &[u8])]) -> Self {
+    pub(crate) fn new(files: &[(&str, &[u8])]) -> Self {
         let shop = Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
             index: MemoryIndex::default(),
@@ -89,17 +89,17 @@ impl Shop {
         self.folder.path()
     }
 
-    fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let path = self.root().join(path);
         fs::create_dir_all(path.parent().expect("below the root")).expect("created");
         fs::write(path, content).expect("written");
     }
 
-    fn remove(&self, path: &str) {
+    pub(crate) fn remove(&self, path: &str) {
         fs::remove_file(self.root().join(path)).expect("removed");
     }
 
-    async fn ingest(&self) -> IngestReport {
+    pub(crate) async fn ingest(&self) -> IngestReport {
         self.ingest_from(&[self.root().to_owned()]).await.expect("ingestion goes through")
     }
 
@@ -108,17 +108,17 @@ impl Shop {
         ingest(parts, "shop", roots, &self.options, &|_| {}).await
     }
 
-    fn documents(&self) -> Vec<String> {
+    pub(crate) fn documents(&self) -> Vec<String> {
         self.index.passages.lock().expect("not poisoned").keys().map(|(_, id)| id.clone()).collect()
     }
 
-    fn passages(&self, document: &str) -> Vec<Passage> {
+    pub(crate) fn passages(&self, document: &str) -> Vec<Passage> {
         let index = self.index.passages.lock().expect("not poisoned");
         index.get(&("shop".to_owned(), document.to_owned())).cloned().unwrap_or_default()
     }
 }
 
-fn counts(report: &IngestReport) -> [usize; 5] {
+pub(crate) fn counts(report: &IngestReport) -> [usize; 5] {
     [report.added, report.updated, report.removed, report.unchanged, report.failed.len()]
 }
 
@@ -283,7 +283,7 @@ async fn a_broken_document_is_reported_and_stops_nothing() {
     check("a.json", b"{", None, "no JSON").await;
     check("a.json", "[".repeat(1_000_000).as_bytes(), None, "no JSON").await;
     check("a.json", b"[{\"text\":\"x\"},7]", Some(2), "no JSON object").await;
-    check("a.pdf", b"%PDF-1.7", None, "can't be read yet").await;
+    check("a.doc", b"\xD0\xCF", None, "can't be read").await;
 }
 
 #[tokio::test]
@@ -302,6 +302,78 @@ async fn what_breaks_keeps_its_old_version_unless_that_could_leak() {
     let report = shop.ingest().await;
     assert_eq!(counts(&report), [0, 0, 1, 0, 4], "{report:?}");
     assert_eq!(shop.documents(), ["a.md", "bare", "c.csv#1"]);
+}
+
+#[tokio::test]
+async fn files_beside_a_document_say_what_holds_for_it() {
+    let shop = Shop::new(&[
+        ("folder.meta", b"language: de\n"),
+        ("internal/folder.meta", b"# for the desk\naudience: agents\nvalid_until: 2030-01-01\n"),
+        ("internal/a.txt", b"Discounts."),
+        ("internal/b.md", b"---\naudience: public\n---\nOpening hours."),
+        ("internal/deep/c.txt", b"Limits."),
+        ("internal/deep/c.txt.meta", b"url: https://shop.example/c\nvalid_from: 2029-01-01\nlanguage: en\n"),
+        ("d.jsonl", b"{\"id\":\"d\",\"text\":\"Row.\"}\n"),
+        (
+            "page.html",
+            b"<html><meta name=audience content=all><meta name='frontdesk:audience' content=agents><p>Page.</p></html>",
+        ),
+    ]);
+    let report = shop.ingest().await;
+    assert_eq!(counts(&report), [5, 0, 0, 0, 0], "{:?}", report.failed);
+    let about = |document: &str| {
+        let passage = &shop.passages(document)[0];
+        (passage.audience, passage.language.clone(), passage.valid_from_ms, passage.valid_until_ms)
+    };
+    let (agents, public, until) = (Audience::Agents, Audience::Public, Some(1_893_542_399_999));
+    assert_eq!(about("internal/a.txt"), (agents, "de".into(), None, until));
+    assert_eq!(about("internal/b.md"), (public, "de".into(), None, until));
+    assert_eq!(about("internal/deep/c.txt"), (agents, "en".into(), Some(1_861_920_000_000), until));
+    assert_eq!(shop.passages("internal/deep/c.txt")[0].url.as_deref(), Some("https://shop.example/c"));
+    assert_eq!(about("d"), (public, "de".into(), None, None));
+    assert_eq!(about("page.html").0, agents);
+    assert_eq!(counts(&shop.ingest().await), [0, 0, 0, 5, 0]);
+
+    // A change there is a change of the documents; what isn't understood hides them rather than showing them.
+    shop.write("internal/folder.meta", "audience: agents\n");
+    assert_eq!(counts(&shop.ingest().await), [0, 3, 0, 2, 0]);
+    shop.write("internal/folder.meta", "audience: agent\n");
+    let report = shop.ingest().await;
+    assert_eq!(counts(&report), [0, 0, 3, 2, 3], "{report:?}");
+    assert!(report.failed[0].to_string().starts_with("internal/a.txt: folder.meta: line 1: audience"), "{report:?}");
+    shop.write("internal/folder.meta", "language: Klingon\n");
+    let report = shop.ingest().await;
+    assert_eq!(counts(&report), [3, 0, 0, 2, 0], "{report:?}");
+    assert!(report.warnings[0].reason.contains("Klingon"), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_catalogues_rows_are_products() {
+    let shop = Shop::new(&[
+        ("list.csv", b"sku,name,colour,price (EUR),stock,url\nT2,Tarn 2,red,\"349,90\",3,https://shop.example/t2\nT3,Tarn 3,,on request,0,\n"),
+        ("shop.json", br#"{"11":{"name":"Tee","product_id":"11","variants":{"a":{"item_id":"a","options":{"color":"blue","size":"M"},"available":true,"price":50.88},"b":{"item_id":"b","options":{"color":"red"},"available":false,"price":9.5}}},"12":{"name":"Mug","price":7}}"#),
+        ("article.jsonl", b"{\"id\":\"x\",\"title\":\"Prices\",\"text\":\"They rise.\",\"price\":5}\n"),
+    ]);
+    let report = shop.ingest().await;
+    assert_eq!(counts(&report), [5, 0, 0, 0, 0], "{:?}", report.failed);
+    assert_eq!(shop.documents(), ["11", "12", "list.csv#T2", "list.csv#T3", "x"]);
+    let products = |document: &str| -> Vec<String> {
+        let of = shop.passages(document).into_iter().filter_map(|passage| passage.product);
+        let show = |product: frontdesk::catalogue::Product| {
+            let (price, currency) = (product.price.unwrap_or_default(), product.currency.unwrap_or_default());
+            let (variant, available) = (product.variant.unwrap_or_default(), product.available);
+            format!("{}/{}/{variant}/{price}/{currency}/{:?}/{available:?}", product.id, product.name, product.stock)
+        };
+        of.map(|product| show(*product)).collect()
+    };
+    assert_eq!(products("list.csv#T2"), ["T2/Tarn 2/red/349.90/EUR/Some(3)/Some(true)"]);
+    assert_eq!(products("list.csv#T3"), ["T3/Tarn 3////Some(0)/Some(false)"]);
+    assert_eq!(products("11"), ["a/Tee/blue, M/50.88//None/Some(true)", "b/Tee/red/9.5//None/Some(false)"]);
+    assert_eq!(products("12"), ["12/Mug//7//None/None"]);
+    assert_eq!(products("x"), [""; 0]);
+    assert!(report.warnings[0].to_string().contains("list.csv:3: its price \"on request\""), "{:?}", report.warnings);
+    let texts: Vec<String> = shop.passages("11").into_iter().map(|passage| passage.text).collect();
+    assert_eq!(texts[0], "available: true; item_id: a; name: Tee; options color: blue; options size: M; price: 50.88.");
 }
 
 #[cfg(unix)]

@@ -3,9 +3,11 @@
 mod architecture;
 mod bad_input;
 mod chat;
+mod formats;
 mod index_contract;
 mod ingest;
 mod kill;
+mod knowledge;
 mod llm_model;
 mod overload;
 mod protocol;

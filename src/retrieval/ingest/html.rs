@@ -13,6 +13,8 @@ use super::text::Meta;
 pub(super) struct Page {
     pub(super) meta: Meta,
     pub(super) markdown: String,
+    /// What it says about who may see it, or when, isn't understood.
+    pub(super) unclear: Option<String>,
 }
 
 /// Reads a page.
@@ -42,7 +44,7 @@ pub(super) fn read(html: &str) -> Result<Page, String> {
     if letters(&content) == 0 {
         return Err("it holds no text that a reader would see".to_owned());
     }
-    Ok(Page { meta, markdown: content })
+    Ok(Page { meta, markdown: content, unclear: scanned.unclear })
 }
 
 /// A piece of HTML within Markdown, as Markdown; empty if nothing of it would be seen.
@@ -117,6 +119,7 @@ const MAX_ATTRIBUTES: usize = 32;
 #[derive(Debug, Default)]
 struct Scanned {
     meta: Meta,
+    unclear: Option<String>,
     /// The page for a guess at its main content.
     whole: String,
     /// The page without navigation, header, footer and sidebars.
@@ -437,6 +440,18 @@ impl<'a> Scanner<'a> {
             "br" => self.write("<br>"),
             "hr" => self.write("<hr>"),
             "wbr" | "img" | "input" => self.write(" "),
+            // Others use names like `audience`, too; these are ours.
+            "meta" => {
+                let named = attributes.get("name").unwrap_or_default().to_ascii_lowercase();
+                let name = match attributes.get("http-equiv") {
+                    Some(header) if header.eq_ignore_ascii_case("content-language") => Some("language"),
+                    _ => named.strip_prefix("frontdesk:"),
+                };
+                if let Some(name) = name {
+                    let wrong = self.out.meta.set(name, &decoded(attributes.get("content").unwrap_or_default())).err();
+                    self.out.unclear = self.out.unclear.take().or(wrong);
+                }
+            }
             "link" if attributes.get("rel") == Some("canonical") => {
                 // An address that can't be shown is none.
                 drop(self.out.meta.set("url", &decoded(attributes.get("href").unwrap_or_default())));

@@ -30,16 +30,32 @@ pub(super) fn front_matter(text: &str) -> Result<(Meta, &str), String> {
         at += line.len();
     }
     let Some((end, after)) = end else { return Ok((meta, text)) };
-    for (number, line) in body[..end].lines().enumerate() {
+    lines(&mut meta, &body[..end], separator, 2)?;
+    Ok((meta, &body[after..]))
+}
+
+/// Takes `key: value` lines as a file beside a document holds them.
+///
+/// # Errors
+///
+/// A value that is wrong, with its line.
+pub(super) fn meta_file(text: &str) -> Result<Meta, String> {
+    let mut meta = Meta::default();
+    lines(&mut meta, text, ':', 1)?;
+    Ok(meta)
+}
+
+fn lines(meta: &mut Meta, text: &str, separator: char, first: usize) -> Result<(), String> {
+    for (line, number) in text.lines().zip(first..) {
         // Nested values and lists are indented or dashed; none of ours is.
         if line.starts_with([' ', '\t', '-', '#', '[']) {
             continue;
         }
         if let Some((key, value)) = line.split_once(separator) {
-            meta.set(key, unquoted(value)).map_err(|reason| format!("line {}: {reason}", number + 2))?;
+            meta.set(key, unquoted(value)).map_err(|reason| format!("line {number}: {reason}"))?;
         }
     }
-    Ok((meta, &body[after..]))
+    Ok(())
 }
 
 fn unquoted(value: &str) -> &str {
@@ -121,7 +137,7 @@ mod tests {
         assert_eq!(rest, "# Body");
         assert_eq!(meta.title.as_deref(), Some("Returns: how"));
         assert_eq!(meta.language.as_deref(), Some("de"));
-        assert_eq!((meta.audience, meta.valid_until_ms), (Audience::Agents, Some(86_399_999)));
+        assert_eq!((meta.audience, meta.valid_until_ms), (Some(Audience::Agents), Some(86_399_999)));
         let (meta, rest) = front_matter("+++\ntitle = 'A'\n+++\nB").expect("sound");
         assert_eq!((meta.title.as_deref(), rest), (Some("A"), "B"));
         for text in ["---\nno end", "text", "", "---\n"] {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
+use super::isolated::{self, Isolation};
 use super::records::{self, BadRecord, Record};
 use super::text::{self, Meta};
 use super::walk::Format;
@@ -23,8 +24,15 @@ pub(super) struct Reader {
     /// The file's id.
     pub(super) id: String,
     pub(super) format: Format,
+    /// See [`super::walk::File::about`].
+    pub(super) about: Vec<PathBuf>,
+    /// What those files say; read first.
+    pub(super) defaults: Meta,
+    /// See [`super::walk::File::handed_in`].
+    pub(super) handed_in: bool,
     pub(super) passage_tokens: usize,
     pub(super) max_bytes: u64,
+    pub(super) isolation: Isolation,
     /// Hashes of the documents in the index, by id.
     pub(super) known: Arc<HashMap<String, String>>,
 }
@@ -46,7 +54,18 @@ struct Source {
 }
 
 impl Reader {
-    pub(super) fn run(self, sender: &Sender) {
+    pub(super) fn run(mut self, sender: &Sender) {
+        match self.defaults() {
+            Ok(defaults) => self.defaults = defaults,
+            // A document that is for agents, says a file that can't be read, must not stay public.
+            Err(reason) => {
+                drop(broken(sender, reason, true));
+                return;
+            }
+        }
+        for reason in &self.defaults.warnings {
+            drop(send(sender, Found::Incomplete { line: None, reason: reason.clone() }));
+        }
         let outcome = match self.format {
             Format::JsonLines => self.json_lines(sender),
             _ => self.whole(sender),
@@ -55,15 +74,49 @@ impl Reader {
         drop(outcome);
     }
 
+    /// What the files beside the document say, the nearest one first.
+    fn defaults(&self) -> Result<Meta, String> {
+        const MAX_BYTES: u64 = 64 << 10;
+        let mut defaults = self.defaults.clone();
+        for path in &self.about {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let mut bytes = Vec::new();
+            File::open(path)
+                .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+                .map_err(|error| format!("{name} can't be read: {error}"))?;
+            if bytes.len() as u64 > MAX_BYTES {
+                return Err(format!("{name} has more than {MAX_BYTES} bytes"));
+            }
+            let meta = text::decode(&bytes).and_then(|text| markdown::meta_file(&text));
+            let meta = meta.map_err(|reason| format!("{name}: {reason}"))?;
+            let warnings = meta.warnings.iter().map(|warning| format!("{name}: {warning}"));
+            defaults.warnings.extend(warnings);
+            defaults = defaults.over(&meta);
+        }
+        Ok(defaults)
+    }
+
+    /// The hash of a document that is one file: what is said about it belongs to it.
+    fn hash(&self, bytes: &[u8]) -> String {
+        let defaults = Meta { warnings: Vec::new(), ..self.defaults.clone() };
+        if defaults == Meta::default() {
+            return hex(bytes);
+        }
+        hex(format!("{} {defaults:?}", hex(bytes)).as_bytes())
+    }
+
     fn whole(&self, sender: &Sender) -> Result<(), Departed> {
         let bytes = match self.bytes() {
             Ok(bytes) => bytes,
             Err(reason) => return broken(sender, reason, false),
         };
-        let hash = hex(&bytes);
+        let hash = self.hash(&bytes);
         let is_records = matches!(self.format, Format::Csv | Format::Json);
         if !is_records && self.is_known(&self.id, &hash) {
             return send(sender, Found::Unchanged { id: self.id.clone() });
+        }
+        if let Some(format) = self.format.isolated() {
+            return self.isolated(format, bytes, hash, sender);
         }
         let content = match text::decode(&bytes) {
             Ok(content) => content,
@@ -74,10 +127,12 @@ impl Reader {
             Format::Csv => self.csv(&content, &hash, sender),
             Format::Json => self.json(&content, sender),
             Format::Html => match html::read(&content) {
+                Ok(html::Page { unclear: Some(reason), .. }) => broken(sender, reason, true),
                 Ok(page) => self.document(page.meta, &page.markdown, hash, sender),
                 Err(reason) => broken(sender, reason, false),
             },
-            Format::Markdown | Format::Text | Format::JsonLines => {
+            // The isolated formats and lines of JSON went other ways.
+            _ => {
                 let (meta, body) = match self.format {
                     Format::Markdown => match markdown::front_matter(&content) {
                         Ok((meta, body)) => (meta, markdown::cleaned(body)),
@@ -88,6 +143,65 @@ impl Reader {
                 self.document(meta, &body, hash, sender)
             }
         }
+    }
+
+    /// What the document is called if nothing else says: its id's last part.
+    fn file_title(&self) -> String {
+        file_title(Path::new(&self.id))
+    }
+
+    /// Says what of a document's own word was left out.
+    fn note(&self, meta: &Meta, line: Option<usize>, sender: &Sender) -> Result<(), Departed> {
+        meta.warnings.iter().try_for_each(|reason| send(sender, Found::Incomplete { line, reason: reason.clone() }))
+    }
+
+    /// A document that a process of its own reads.
+    fn isolated(&self, format: &'static str, bytes: Vec<u8>, hash: String, sender: &Sender) -> Result<(), Departed> {
+        let extraction = match isolated::extract(format, bytes, &self.isolation) {
+            Ok(extraction) => extraction,
+            Err(reason) => return broken(sender, reason, false),
+        };
+        for reason in extraction.warnings {
+            send(sender, Found::Incomplete { line: None, reason })?;
+        }
+        if !extraction.sheets.is_empty() {
+            return self.workbook(&extraction.sheets, &hash, sender);
+        }
+        let mut meta = Meta { title: extraction.title.as_deref().map(text::one_line), ..Meta::default() };
+        // What a program wrote there counts if it is a language.
+        let _ = meta.set("language", extraction.language.as_deref().unwrap_or_default());
+        self.document(meta, &extraction.text, hash, sender)
+    }
+
+    /// Rows that have a key are documents of their own, as a CSV's; all others are the file's.
+    fn workbook(&self, sheets: &[isolated::Sheet], hash: &str, sender: &Sender) -> Result<(), Departed> {
+        let (mut keyed, mut loose) = (Vec::new(), Vec::new());
+        for sheet in sheets {
+            let (records, bad) = records::sheet(sheet);
+            for bad in bad {
+                let BadRecord { line, reason } = bad;
+                send(sender, Found::Bad { line: Some(line), reason: format!("sheet {:?}: {reason}", sheet.name) })?;
+            }
+            let has_keys = records.iter().any(|record| record.id.is_some());
+            for mut record in records {
+                // A sheet of its own says nothing by its name, which is mostly "Sheet1".
+                if sheets.len() == 1 {
+                    record.headings.clear();
+                }
+                let of_table = has_keys && record.meta != Meta::default() || record.id.is_some();
+                if of_table { keyed.push(record) } else { loose.push(record) }
+            }
+        }
+        if keyed.is_empty() && loose.is_empty() {
+            return broken(sender, "it holds no rows".to_owned(), true);
+        }
+        let language = language_of_rows(keyed.iter().chain(&loose));
+        self.keyed(&keyed, language, sender)?;
+        if loose.is_empty() {
+            return Ok(());
+        }
+        let loose: Vec<&Record> = loose.iter().collect();
+        self.rows(self.id.clone(), hash, &self.file_title(), &loose, language, sender)
     }
 
     /// The file, if it isn't too large.
@@ -119,8 +233,9 @@ impl Reader {
 
     /// Markdown, plain text, or a page.
     fn document(&self, meta: Meta, body: &str, hash: String, sender: &Sender) -> Result<(), Departed> {
+        self.note(&meta, None, sender)?;
         let fallback_title =
-            chunk::first_heading(body).map_or_else(|| file_title(&self.path), |title| text::one_line(&title));
+            chunk::first_heading(body).map_or_else(|| self.file_title(), |title| text::one_line(&title));
         let source = Source { id: self.id.clone(), hash, meta, fallback_title, fallback_language: None };
         let pieces = chunk::chunk(body, self.passage_tokens);
         if pieces.is_empty() {
@@ -142,17 +257,24 @@ impl Reader {
         if rows.is_empty() {
             return broken(sender, "it holds no rows".to_owned(), true);
         }
-        let sample: String = rows.iter().take(100).map(|row| row.text.as_str()).collect::<Vec<_>>().join("\n");
-        let language = text::detect_language(&sample);
+        let language = language_of_rows(rows.iter());
 
         // Without a key column the file is the document; with one, rows that share a key are one document.
         if rows.iter().all(|row| row.id.is_none()) {
-            let title = file_title(&self.path);
+            let title = self.file_title();
             return self.rows(self.id.clone(), file_hash, &title, &rows.iter().collect::<Vec<_>>(), language, sender);
+        }
+        self.keyed(&rows, language, sender)
+    }
+
+    /// Rows with one key are one document.
+    fn keyed(&self, rows: &[Record], language: Option<&'static str>, sender: &Sender) -> Result<(), Departed> {
+        for row in rows {
+            self.note(&row.meta, Some(row.line), sender)?;
         }
         let mut order: Vec<String> = Vec::new();
         let mut groups: HashMap<String, Vec<&Record>> = HashMap::new();
-        for row in &rows {
+        for row in rows {
             let key = row.id.clone().unwrap_or_else(|| format!("line {}", row.line));
             let group = groups.entry(key.clone()).or_default();
             if group.is_empty() {
@@ -162,9 +284,9 @@ impl Reader {
         }
         for key in order {
             let Some(group) = groups.remove(&key) else { continue };
-            let hash =
-                hex(format!("{:?}", group.iter().map(|row| (&row.meta, &row.text)).collect::<Vec<_>>()).as_bytes());
-            let title = group.iter().find_map(|row| row.meta.title.clone()).unwrap_or(file_title(&self.path));
+            let content: Vec<_> = group.iter().map(|row| (&row.headings, &row.meta, &row.text, &row.product)).collect();
+            let hash = self.hash(format!("{content:?}").as_bytes());
+            let title = group.iter().find_map(|row| row.meta.title.clone()).unwrap_or(self.file_title());
             self.rows(format!("{}#{key}", self.id), &hash, &title, &group, language, sender)?;
         }
         Ok(())
@@ -197,11 +319,15 @@ impl Reader {
             if long {
                 for piece in chunk::chunk(&row.text, self.passage_tokens) {
                     let range = start + piece.range.start..start + piece.range.end;
-                    passages.push(self.passage(&source, language, piece.headings, piece.text, range));
+                    let headings = row.headings.iter().cloned().chain(piece.headings).collect();
+                    passages.push(self.passage(&source, language, headings, piece.text, range));
                 }
             } else {
                 let range = start..start + row.text.len();
-                passages.push(self.passage(&source, language, Vec::new(), row.text.clone(), range));
+                passages.push(self.passage(&source, language, row.headings.clone(), row.text.clone(), range));
+            }
+            if let (Some(passage), Some(product)) = (passages.last_mut(), &row.product) {
+                passage.product = Some(Box::new(product.clone()));
             }
             start += row.text.len() + 1;
         }
@@ -218,7 +344,8 @@ impl Reader {
         for record in records {
             match record {
                 Ok(record) => {
-                    let hash = hex(format!("{:?}", (&record.meta, &record.text)).as_bytes());
+                    let content = (&record.meta, &record.text, &record.product, &record.variants);
+                    let hash = self.hash(format!("{content:?}").as_bytes());
                     self.record(record, hash, &mut language, sender)?;
                 }
                 Err(bad) => send(sender, bad_record(bad))?,
@@ -250,7 +377,7 @@ impl Reader {
                 continue;
             }
             match records::json_line(&line, number) {
-                Ok(record) => self.record(record, hex(line.trim_ascii()), &mut language, sender)?,
+                Ok(record) => self.record(record, self.hash(line.trim_ascii()), &mut language, sender)?,
                 Err(bad) => send(sender, bad_record(bad))?,
             }
         }
@@ -264,13 +391,26 @@ impl Reader {
         language: &mut Option<&'static str>,
         sender: &Sender,
     ) -> Result<(), Departed> {
-        let id = record.id.unwrap_or_else(|| format!("{}#{}", self.id, record.line));
+        self.note(&record.meta, Some(record.line), sender)?;
+        let id = match &record.id {
+            Some(id) if self.handed_in => format!("{}#{id}", self.id),
+            Some(id) => id.clone(),
+            None => format!("{}#{}", self.id, record.line),
+        };
         if self.is_known(&id, &hash) {
             return send(sender, Found::Unchanged { id });
         }
         let detected = text::detect_language(&record.text);
         // Short records speak the language of those before them.
         *language = language.or(detected);
+        if !record.variants.is_empty() || record.product.is_some() {
+            // Rows, not prose: each is a passage.
+            let title = record.meta.title.clone().unwrap_or_else(|| id.clone());
+            let mut rows = vec![Record { variants: Vec::new(), ..record.clone() }];
+            rows.extend(record.variants);
+            rows.retain(|row| !row.text.is_empty());
+            return self.rows(id, &hash, &title, &rows.iter().collect::<Vec<_>>(), *language, sender);
+        }
         let fallback_title =
             chunk::first_heading(&record.text).map_or_else(|| id.clone(), |title| text::one_line(&title));
         let source = Source { id, hash, meta: record.meta, fallback_title, fallback_language: *language };
@@ -306,7 +446,7 @@ impl Reader {
         text: String,
         range: Range<usize>,
     ) -> Passage {
-        let meta = &source.meta;
+        let meta = &source.meta.clone().over(&self.defaults);
         let title = meta.title.clone().unwrap_or_else(|| source.fallback_title.clone());
         if headings.first().is_some_and(|heading| *heading == title || *heading == source.fallback_title) {
             headings.remove(0);
@@ -321,13 +461,20 @@ impl Reader {
             text,
             url: meta.url.clone(),
             language: language.to_owned(),
-            audience: meta.audience,
+            audience: meta.audience.unwrap_or_default(),
             start: range.start as u64,
             end: range.end as u64,
             document_hash: source.hash.clone(),
+            valid_from_ms: meta.valid_from_ms,
             valid_until_ms: meta.valid_until_ms,
+            product: None,
         }
     }
+}
+
+fn language_of_rows<'a>(rows: impl Iterator<Item = &'a Record>) -> Option<&'static str> {
+    let sample: Vec<&str> = rows.take(100).map(|row| row.text.as_str()).collect();
+    text::detect_language(&sample.join("\n"))
 }
 
 fn number(passages: &mut [Passage]) {

@@ -4,47 +4,81 @@ use whatlang::Lang;
 
 use crate::retrieval::Audience;
 
-/// What a document says about itself, in front matter, meta tags or columns.
+/// What a document says about itself, in front matter, meta tags, columns, or a file beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Meta {
     pub(super) title: Option<String>,
     pub(super) url: Option<String>,
     pub(super) language: Option<String>,
-    pub(super) audience: Audience,
+    /// Public if nothing says otherwise.
+    pub(super) audience: Option<Audience>,
+    pub(super) valid_from_ms: Option<u64>,
     pub(super) valid_until_ms: Option<u64>,
+    /// Values that were left out, in words.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Meta {
-    /// Takes one `key: value`; unknown keys are somebody else's.
+    /// Takes one `key: value`; unknown keys are somebody else's. A link or language that is none is noted and left out.
     ///
     /// # Errors
     ///
-    /// A value that is wrong, in words. An audience that isn't understood must not become public.
+    /// A value that is wrong, in words. An audience that isn't understood must not become public, nor a date for ever.
     pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         let value = value.trim();
         if value.is_empty() {
             return Ok(());
         }
+        let date = |name: &str, day_ends: bool| {
+            moment(value, day_ends)
+                .map(Some)
+                .ok_or_else(|| format!("{name} is {value:?}; write a date as 2026-12-31 or 2026-12-31T18:00:00Z"))
+        };
         match key.trim().to_lowercase().replace(['-', ' '], "_").as_str() {
             "title" => self.title = Some(one_line(value)),
-            "url" | "link" | "canonical" => self.url = web_address(value),
-            "language" | "lang" | "locale" => self.language = language_code(value),
+            "url" | "link" | "canonical" => {
+                self.url = web_address(value);
+                if self.url.is_none() {
+                    self.warnings.push(format!("its link {:?} is no web address and was left out", one_line(value)));
+                }
+            }
+            "language" | "lang" | "locale" => {
+                self.language = language_code(value);
+                if self.language.is_none() {
+                    let value = one_line(value);
+                    self.warnings.push(format!("its language {value:?} is not known; write a code such as en or de"));
+                }
+            }
             "audience" => {
                 self.audience = match value.to_lowercase().as_str() {
-                    "public" => Audience::Public,
-                    "agents" => Audience::Agents,
+                    "public" => Some(Audience::Public),
+                    "agents" => Some(Audience::Agents),
                     _ => return Err(format!("audience is {value:?}, but only \"public\" and \"agents\" are known")),
                 }
             }
-            "valid_until" => {
-                let end = end_of(value).ok_or_else(|| {
-                    format!("valid_until is {value:?}; write a date as 2026-12-31 or 2026-12-31T18:00:00Z")
-                })?;
-                self.valid_until_ms = Some(end);
-            }
+            "valid_from" => self.valid_from_ms = date("valid_from", false)?,
+            "valid_until" => self.valid_until_ms = date("valid_until", true)?,
             _ => {}
         }
+        if let (Some(from), Some(until)) = (self.valid_from_ms, self.valid_until_ms)
+            && from > until
+        {
+            return Err("valid_until is before valid_from".to_owned());
+        }
         Ok(())
+    }
+
+    /// What this says, and for the rest what `defaults` say.
+    #[must_use]
+    pub(super) fn over(mut self, defaults: &Self) -> Self {
+        let Self { title, url, language, audience, valid_from_ms, valid_until_ms, warnings: _ } = defaults.clone();
+        self.title = self.title.or(title);
+        self.url = self.url.or(url);
+        self.language = self.language.or(language);
+        self.audience = self.audience.or(audience);
+        self.valid_from_ms = self.valid_from_ms.or(valid_from_ms);
+        self.valid_until_ms = self.valid_until_ms.or(valid_until_ms);
+        self
     }
 }
 
@@ -63,6 +97,40 @@ pub(super) fn one_line(text: &str) -> String {
 /// The text with every gap a single space.
 pub(super) fn unbroken(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A line of text that must not become Markdown's heading, quote, table, rule or code. Lists may: people type them.
+pub(super) fn escaped_line(line: &str) -> String {
+    let structure =
+        line.starts_with(['#', '>', '|', '=', '~', '`']) || line.starts_with("---") || line.starts_with("***");
+    if structure { format!("\\{line}") } else { line.to_owned() }
+}
+
+/// Rows of cells as a Markdown table whose header is the first row. What has one row or one column is no table but
+/// paragraphs.
+pub(super) fn markdown_table(rows: &[Vec<String>]) -> String {
+    let width = rows.iter().map(|row| row.iter().rposition(|cell| !cell.is_empty()).map_or(0, |at| at + 1)).max();
+    let width = width.unwrap_or(0);
+    if width < 2 || rows.len() < 2 {
+        let cells = rows.iter().flatten().filter(|cell| !cell.is_empty());
+        return cells.map(|cell| escaped_line(cell)).collect::<Vec<_>>().join("\n\n");
+    }
+    let mut table = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        if number > 0 {
+            table.push('\n');
+        }
+        for column in 0..width {
+            let cell = row.get(column).map_or("", String::as_str);
+            table.push_str(if column == 0 { "| " } else { " | " });
+            table.push_str(&cell.replace('\\', "\\\\").replace('|', "\\|"));
+        }
+        table.push_str(" |");
+        if number == 0 {
+            table.push_str(&format!("\n|{}", " --- |".repeat(width)));
+        }
+    }
+    table
 }
 
 /// UTF-8 with or without its mark, or UTF-16 with one; line ends become `\n`, and characters nobody can see go.
@@ -232,9 +300,9 @@ fn iso_639_1(lang: Lang) -> Option<&'static str> {
     })
 }
 
-/// The end of a day (`2026-12-31`, to its last millisecond, UTC) or a moment (`2026-12-31T18:00Z`, `…+02:00`), in
-/// milliseconds since the epoch.
-fn end_of(value: &str) -> Option<u64> {
+/// The end of a day (`2026-12-31`, to its last millisecond, UTC) or its beginning, or a moment (`2026-12-31T18:00Z`,
+/// `…+02:00`), in milliseconds since the epoch.
+fn moment(value: &str, day_ends: bool) -> Option<u64> {
     let (date, time) = match value.split_once(['T', ' ', 't']) {
         Some((date, time)) => (date, Some(time)),
         None => (value, None),
@@ -259,7 +327,7 @@ fn end_of(value: &str) -> Option<u64> {
     let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
     let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
     let ms = match time {
-        None => days * 86_400_000 + 86_399_999,
+        None => days * 86_400_000 + if day_ends { 86_399_999 } else { 0 },
         Some(time) => days * 86_400_000 + time_ms(time.trim())?,
     };
     u64::try_from(ms).ok()
@@ -317,8 +385,9 @@ mod tests {
 
     #[test]
     fn dates_end_when_they_end() {
-        let check = |value: &str, expected: Option<u64>| assert_eq!(end_of(value), expected, "{value}");
+        let check = |value: &str, expected: Option<u64>| assert_eq!(moment(value, true), expected, "{value}");
         check("1970-01-01", Some(86_399_999));
+        assert_eq!(moment("1970-01-02", false), Some(86_400_000));
         check("2024-02-29", Some(1_709_251_199_999));
         check("2026-12-31T18:00:00Z", Some(1_798_740_000_000));
         check("2026-12-31T18:00+02:00", Some(1_798_732_800_000));
@@ -345,7 +414,21 @@ mod tests {
         let mut meta = Meta::default();
         assert!(meta.set("audience", "agent").is_err());
         assert_eq!(meta.set("Audience", "agents"), Ok(()));
-        assert_eq!(meta.audience, Audience::Agents);
-        assert_eq!((meta.set("url", "javascript:alert(1)"), meta.url), (Ok(()), None));
+        assert_eq!(meta.audience, Some(Audience::Agents));
+        assert_eq!((meta.set("url", "javascript:alert(1)"), meta.url.clone()), (Ok(()), None));
+        assert_eq!((meta.set("language", "Klingon"), meta.warnings.len()), (Ok(()), 2));
+        assert_eq!((meta.set("valid_from", "2026-02-01"), meta.set("valid_until", "2026-02-01")), (Ok(()), Ok(())));
+        assert!(meta.set("valid_until", "2026-01-31").is_err_and(|reason| reason.contains("before valid_from")));
+        assert!(meta.set("valid_from", "soon").is_err());
+    }
+
+    #[test]
+    fn a_documents_own_word_counts_more() {
+        let meta = |audience, language: &str| Meta { audience, language: Some(language.into()), ..Meta::default() };
+        let defaults = Meta { valid_until_ms: Some(5), ..meta(Some(Audience::Agents), "de") };
+        let merged = meta(None, "en").over(&defaults);
+        assert_eq!((merged.audience, merged.language.as_deref()), (Some(Audience::Agents), Some("en")));
+        assert_eq!(merged.valid_until_ms, Some(5));
+        assert_eq!(meta(Some(Audience::Public), "en").over(&defaults).audience, Some(Audience::Public));
     }
 }

@@ -5,20 +5,26 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::text::Meta;
 use super::{Failure, relative_id};
 
-/// How a file is read.
+/// How a document is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub enum Format {
     Markdown,
     Html,
     Text,
     Csv,
     JsonLines,
     Json,
+    Pdf,
+    Docx,
+    /// xlsx, xlsm, xls, ods.
+    Workbook,
 }
 
 impl Format {
+    /// By the file's extension.
     fn of(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         Some(match extension.as_str() {
@@ -28,6 +34,32 @@ impl Format {
             "csv" | "tsv" => Self::Csv,
             "jsonl" | "ndjson" => Self::JsonLines,
             "json" => Self::Json,
+            "pdf" => Self::Pdf,
+            "docx" | "docm" => Self::Docx,
+            "xlsx" | "xlsm" | "xls" | "ods" => Self::Workbook,
+            _ => return None,
+        })
+    }
+
+    /// By a `Content-Type`; where it says nothing, by the extension of `name`.
+    #[must_use]
+    pub fn of_content(content_type: &str, name: &str) -> Option<Self> {
+        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        Some(match essence.as_str() {
+            "text/markdown" | "text/x-markdown" => Self::Markdown,
+            "text/html" | "application/xhtml+xml" => Self::Html,
+            "text/plain" => Self::Text,
+            "text/csv" | "text/tab-separated-values" => Self::Csv,
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
+                Self::JsonLines
+            }
+            "application/json" => Self::Json,
+            "application/pdf" => Self::Pdf,
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document" => Self::Docx,
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+            | "application/vnd.ms-excel"
+            | "application/vnd.oasis.opendocument.spreadsheet" => Self::Workbook,
+            "" | "application/octet-stream" | "application/x-www-form-urlencoded" => return Self::of(Path::new(name)),
             _ => return None,
         })
     }
@@ -46,9 +78,9 @@ pub(super) fn is_document_path(source: &str) -> bool {
 /// Documents that people do expect to be read.
 fn unsupported(path: &Path) -> Option<String> {
     let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-    let known = ["pdf", "doc", "docx", "odt", "rtf", "xls", "xlsx", "ods", "ppt", "pptx", "epub"];
+    let known = ["doc", "odt", "rtf", "xlsb", "ppt", "pptx", "epub"];
     known.contains(&extension.as_str()).then(|| {
-        format!(".{extension} files can't be read yet; save it as Markdown, HTML, plain text, CSV or JSON Lines")
+        format!(".{extension} files can't be read; save it as PDF, .docx, .xlsx, Markdown, HTML, plain text, CSV or JSON Lines")
     })
 }
 
@@ -58,6 +90,25 @@ pub(super) struct File {
     pub(super) path: PathBuf,
     pub(super) id: String,
     pub(super) format: Format,
+    /// What files beside it say about it, nearest first: its own (`name.pdf.meta`), then those of its folders
+    /// (`folder.meta`).
+    pub(super) about: Vec<PathBuf>,
+    /// What was said about it when it was handed in, which counts more than those files.
+    pub(super) defaults: Meta,
+    /// It came over HTTP: its records' ids are below its own.
+    pub(super) handed_in: bool,
+}
+
+/// Name of a file with what holds for all documents of a folder and the folders in it.
+const FOLDER_META: &str = "folder.meta";
+
+/// The files that say something about a document below `top`.
+fn about(path: &Path, top: &Path) -> Vec<PathBuf> {
+    let mut own = path.as_os_str().to_owned();
+    own.push(".meta");
+    let folders = path.ancestors().skip(1).take_while(|folder| folder.starts_with(top));
+    let all = std::iter::once(PathBuf::from(own)).chain(folders.map(|folder| folder.join(FOLDER_META)));
+    all.filter(|path| path.is_file()).collect()
 }
 
 /// Which documents a run answers for: those it doesn't find in its scope have vanished.
@@ -174,6 +225,10 @@ fn is_hidden(path: &Path, root: &Path) -> bool {
 }
 
 fn file(path: PathBuf, ids_from: &Path, walked: &mut Walked) {
+    if path.extension().is_some_and(|extension| extension == "meta") {
+        // It is read with the documents that it is about.
+        return;
+    }
     let Some(format) = Format::of(&path) else {
         match unsupported(&path) {
             Some(reason) => {
@@ -185,7 +240,14 @@ fn file(path: PathBuf, ids_from: &Path, walked: &mut Walked) {
         return;
     };
     match relative_id(&path, ids_from) {
-        Some(id) => walked.files.push(File { path, id, format }),
+        Some(id) => walked.files.push(File {
+            about: about(&path, ids_from),
+            path,
+            id,
+            format,
+            defaults: Meta::default(),
+            handed_in: false,
+        }),
         None => walked.failed.push(Failure {
             path: path.to_string_lossy().into_owned(),
             line: None,

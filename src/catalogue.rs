@@ -1,0 +1,421 @@
+//! Products: what a catalogue's rows sell, beside the passages that answer questions about them.
+//!
+//! A row (of a CSV, a workbook, or a JSON record or its `variants`) is a product if it has a name or number and a price or
+//! stock. Columns are known by their names, in any case, with spaces, `-` or `_`; those of a plain list, of a Google
+//! Merchant feed, and of Shopify's and WooCommerce's exports:
+//!
+//! | Field | Columns, the first that is filled |
+//! | --- | --- |
+//! | `id` | `variant_sku`, `sku`, `item_id`, `article_number`, `artikelnummer`, `product_id`, `id`, `code`, `ean`, `gtin`, `handle` |
+//! | `name` | `title`, `name`, `product_name`, `product`, `label`, `bezeichnung` |
+//! | `variant` | `variant`, else `colour`, `size`, `material`, `style`, `option1_value`… together |
+//! | `price` | `sale_price`, `variant_price`, `price`, `unit_price`, `regular_price`, `preis`, `prix`, `precio`; also `price_eur`, `Price (EUR)` |
+//! | `currency` | `currency`, else the price's own (`12 EUR`, `€12`) or its column's |
+//! | `stock` | `stock`, `stock_quantity`, `quantity`, `qty`, `inventory`, `variant_inventory_qty`, `bestand` |
+//! | `available` | `availability`, `available`, `in_stock`, else whether there is stock |
+//! | `category` | `category`, `categories`, `product_type`, `type`, `kategorie` |
+//! | `url`, `image` | `url`, `link`; `image`, `image_url`, `image_link`, `image_src`, `images` |
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+
+use crate::retrieval::index::{Index, IndexError};
+use crate::retrieval::{Audience, Passage};
+
+/// Something for sale, as its row says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Product {
+    /// The shop's own number for it; the name where there is none.
+    pub id: String,
+    pub name: String,
+    /// What tells it from others of its name: `blue, M`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// A decimal with a point, as many places as the row gives: `349.90`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<String>,
+    /// ISO 4217: `EUR`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// Pieces in stock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stock: Option<u64>,
+    /// Whether it can be had now; unknown if the row doesn't say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+}
+
+impl Product {
+    /// The price as a number, for comparing; sums of money are not to be made from it.
+    #[must_use]
+    pub fn amount(&self) -> Option<f64> {
+        self.price.as_ref()?.parse().ok()
+    }
+
+    /// Reads a row, given as its columns' names and values. `None` if it sells nothing; what was not understood is noted.
+    #[must_use]
+    pub fn read(fields: &[(&str, &str)], warnings: &mut Vec<String>) -> Option<Self> {
+        let row = Row(fields.iter().map(|(name, value)| (normal(name), value.trim())).collect());
+        let name = row.text(&NAMES);
+        let id = row.text(&IDS).or(name.clone())?;
+        let (price, of_price) = row.price(warnings);
+        let (stock, mut available) = (row.first(&STOCKS).and_then(stock), None);
+        if let Some(text) = row.first(&AVAILABILITIES) {
+            available = is_available(text);
+            if available.is_none() {
+                warnings.push(format!("its availability {text:?} is not understood; write yes or no"));
+            }
+        }
+        if price.is_none() && stock.is_none() && available.is_none() {
+            return None;
+        }
+        let address = |names: &[&str]| {
+            let first = row.first(names)?.split([',', ' ', '|']).next()?;
+            ["https://", "http://", "/"].iter().any(|start| first.starts_with(start)).then(|| first.to_owned())
+        };
+        Some(Self {
+            name: name.unwrap_or_else(|| id.clone()),
+            id,
+            variant: row.text(&["variant", "variante"]).or_else(|| row.options()),
+            currency: row.first(&["currency", "currency_code", "waehrung", "währung"]).and_then(currency).or(of_price),
+            price,
+            stock,
+            available: available.or(stock.map(|pieces| pieces > 0)),
+            category: row.text(&["category", "categories", "product_type", "product_category", "type", "kategorie"]),
+            url: address(&["url", "link"]),
+            image: address(&["image", "image_url", "image_link", "image_src", "variant_image", "images", "bild"]),
+        })
+    }
+}
+
+const IDS: [&str; 14] = [
+    "variant_sku",
+    "sku",
+    "item_id",
+    "article_number",
+    "article_no",
+    "artikelnummer",
+    "product_id",
+    "id",
+    "_id",
+    "code",
+    "ean",
+    "gtin",
+    "handle",
+    "key",
+];
+const NAMES: [&str; 6] = ["title", "name", "product_name", "product", "label", "bezeichnung"];
+const PRICES: [&str; 8] =
+    ["sale_price", "variant_price", "price", "unit_price", "regular_price", "preis", "prix", "precio"];
+const STOCKS: [&str; 10] = [
+    "stock",
+    "stock_quantity",
+    "quantity",
+    "qty",
+    "inventory",
+    "inventory_quantity",
+    "variant_inventory_qty",
+    "bestand",
+    "lagerbestand",
+    "available_quantity",
+];
+const AVAILABILITIES: [&str; 5] = ["availability", "available", "in_stock", "in_stock?", "verfügbar"];
+const OPTIONS: [&str; 12] = [
+    "colour",
+    "color",
+    "farbe",
+    "size",
+    "größe",
+    "material",
+    "style",
+    "pattern",
+    "option1_value",
+    "option2_value",
+    "option3_value",
+    "capacity",
+];
+
+/// A column's name in lower case with `_` for gaps.
+#[must_use]
+pub fn normal(name: &str) -> String {
+    name.trim().to_lowercase().replace(['-', ' ', '.'], "_")
+}
+
+struct Row<'a>(Vec<(String, &'a str)>);
+
+impl<'a> Row<'a> {
+    fn first(&self, names: &[&str]) -> Option<&'a str> {
+        let filled = |name: &&str| {
+            let found = self.0.iter().find(|(column, value)| column == name && !value.is_empty());
+            found.map(|(_, value)| *value)
+        };
+        names.iter().find_map(filled)
+    }
+
+    fn text(&self, names: &[&str]) -> Option<String> {
+        let text = self.first(names)?.split_whitespace().collect::<Vec<_>>().join(" ");
+        Some(text[..text.floor_char_boundary(300)].to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// Columns that tell variants apart. Shopify calls the only variant of a product "Default Title".
+    fn options(&self) -> Option<String> {
+        let of = |(name, value): &(String, &'a str)| {
+            let name = name.strip_prefix("options_").unwrap_or(name);
+            let tells = OPTIONS.contains(&name) && !value.is_empty() && *value != "Default Title";
+            tells.then(|| (*value).to_owned())
+        };
+        let all: Vec<String> = self.0.iter().filter_map(of).collect();
+        (!all.is_empty()).then(|| all.join(", "))
+    }
+
+    /// Price and its currency.
+    fn price(&self, warnings: &mut Vec<String>) -> (Option<String>, Option<String>) {
+        for name in PRICES {
+            for (column, value) in self.0.iter().filter(|(_, value)| !value.is_empty()) {
+                let Some(rest) = column.strip_prefix(name) else { continue };
+                // "price", "price_eur", "price_(eur)", "price_in_eur".
+                let unit = rest.trim_start_matches("_in").trim_matches(['_', '(', ')', '[', ']']);
+                let of_column = currency(unit);
+                if !unit.is_empty() && of_column.is_none() {
+                    continue;
+                }
+                match money(value) {
+                    Some((price, own)) => return (Some(price), own.or(of_column)),
+                    None => warnings.push(format!("its price {value:?} is not understood; write it as 349.90")),
+                }
+            }
+        }
+        (None, None)
+    }
+}
+
+/// The ISO 4217 code of a code or sign.
+fn currency(text: &str) -> Option<String> {
+    let text = text.trim();
+    let code = match text {
+        "€" => "EUR",
+        "$" | "US$" | "us$" => "USD",
+        "£" => "GBP",
+        "¥" => "JPY",
+        "￥" | "元" => "CNY",
+        "zł" => "PLN",
+        "kr" => return None,
+        "₹" => "INR",
+        "₩" => "KRW",
+        _ if text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+            return Some(text.to_uppercase());
+        }
+        _ => return None,
+    };
+    Some(code.to_owned())
+}
+
+/// `1.299,00 €`, `$1,299.00`, `EUR 12` → a decimal with a point, and the currency.
+fn money(text: &str) -> Option<(String, Option<String>)> {
+    let start = text.find(|char: char| char.is_ascii_digit())?;
+    let end = text.rfind(|char: char| char.is_ascii_digit())? + 1;
+    let (before, number, after) = (text[..start].trim(), &text[start..end], text[end..].trim());
+    let number = number.replace([' ', '\u{A0}', '\u{202F}', '\''], "");
+    if !number.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',')) || before.ends_with('-') {
+        return None;
+    }
+    // The last sign parts the cents, unless it stands more than once or parts off three digits after others.
+    let point = number.rfind(['.', ',']).filter(|at| {
+        let sign = &number[*at..=*at];
+        let whole = number[..*at].replace(['.', ','], "");
+        number.matches(sign).count() == 1
+            && (number.len() - at != 4 || whole == "0" || number[..*at].contains(['.', ',']))
+    });
+    let digits = |text: &str| text.replace(['.', ','], "");
+    let whole = digits(&number[..point.unwrap_or(number.len())]);
+    let cents = point.map(|at| digits(&number[at..])).unwrap_or_default();
+    let price = if cents.is_empty() { whole } else { format!("{whole}.{cents}") };
+    price.parse::<f64>().ok().filter(|price| price.is_finite())?;
+    // The last thing before and the first after: "ab 12 €", "12 EUR / piece".
+    let own = currency(before.rsplit(' ').next().unwrap_or_default())
+        .or_else(|| currency(after.split([' ', '/']).next().unwrap_or_default()));
+    Some((price, own))
+}
+
+fn stock(text: &str) -> Option<u64> {
+    let whole = text.split(['.', ',']).next().unwrap_or(text);
+    whole.parse().ok().or_else(|| text.starts_with('-').then_some(0))
+}
+
+fn is_available(text: &str) -> Option<bool> {
+    match normal(text).as_str() {
+        "yes" | "true" | "1" | "y" | "ja" | "in_stock" | "instock" | "available" | "auf_lager" | "lieferbar"
+        | "backorder" | "limited" => Some(true),
+        "no" | "false" | "0" | "n" | "nein" | "out_of_stock" | "outofstock" | "sold_out" | "unavailable"
+        | "discontinued" | "preorder" | "pre_order" | "ausverkauft" | "nicht_lieferbar" => Some(false),
+        other => stock(other).map(|pieces| pieces > 0),
+    }
+}
+
+/// A product with what is known about where it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    #[serde(flatten)]
+    pub product: Product,
+    /// The document and passage that it came from.
+    pub document: String,
+    pub ordinal: u32,
+    pub language: String,
+    pub audience: Audience,
+    pub valid_from_ms: Option<u64>,
+    pub valid_until_ms: Option<u64>,
+}
+
+impl Listed {
+    fn of(passage: Passage) -> Option<Self> {
+        let Passage { document, ordinal, url, language, audience, valid_from_ms, valid_until_ms, product, .. } =
+            passage;
+        let mut product = *product?;
+        product.url = product.url.or(url);
+        Some(Self { product, document, ordinal, language, audience, valid_from_ms, valid_until_ms })
+    }
+
+    /// Whether a visitor may be shown it now.
+    #[must_use]
+    pub fn is_shown(&self, now_ms: u64) -> bool {
+        self.audience == Audience::Public
+            && self.valid_from_ms.is_none_or(|from| from <= now_ms)
+            && self.valid_until_ms.is_none_or(|until| now_ms <= until)
+    }
+}
+
+/// The products of every site, in memory. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    sites: Arc<RwLock<HashMap<String, Arc<[Listed]>>>>,
+}
+
+impl Catalogue {
+    /// A site's products, by document and place in it; empty for a site without any.
+    #[must_use]
+    pub fn products(&self, site: &str) -> Arc<[Listed]> {
+        let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
+        sites.get(site).cloned().unwrap_or_default()
+    }
+
+    /// The product with this id.
+    #[must_use]
+    pub fn product(&self, site: &str, id: &str) -> Option<Listed> {
+        self.products(site).iter().find(|listed| listed.product.id == id).cloned()
+    }
+
+    /// Takes over what the index has of a site. Returns how many products there are.
+    ///
+    /// # Errors
+    /// When the index fails; the products from before stay.
+    pub async fn refresh(&self, index: &Index, site: &str) -> Result<usize, IndexError> {
+        let mut products: Vec<Listed> = index.products(site).await?.into_iter().filter_map(Listed::of).collect();
+        products.sort_by(|a, b| (&a.document, a.ordinal).cmp(&(&b.document, b.ordinal)));
+        let count = products.len();
+        let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
+        sites.insert(site.to_owned(), products.into());
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_are_read_as_people_write_them() {
+        let check = |text: &str, expected: Option<(&str, Option<&str>)>| {
+            let actual = money(text);
+            let actual = actual.as_ref().map(|(price, currency)| (price.as_str(), currency.as_deref()));
+            assert_eq!(actual, expected, "{text}");
+        };
+        check("349.90", Some(("349.90", None)));
+        check("99,90", Some(("99.90", None)));
+        check("1.299,00 €", Some(("1299.00", Some("EUR"))));
+        check("$1,299.00", Some(("1299.00", Some("USD"))));
+        check("EUR 12", Some(("12", Some("EUR"))));
+        check("12 EUR / piece", Some(("12", Some("EUR"))));
+        check("1,299", Some(("1299", None)));
+        check("1.234.567", Some(("1234567", None)));
+        check("0.125", Some(("0.125", None)));
+        check("1 299,5 zł", Some(("1299.5", Some("PLN"))));
+        check("50.88", Some(("50.88", None)));
+        for wrong in ["", "on request", "-5", "12 to 15"] {
+            check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn rows_of_many_shops_are_products() {
+        let check = |fields: &[(&str, &str)], expected: Option<Product>| {
+            assert_eq!(Product::read(fields, &mut Vec::new()), expected, "{fields:?}");
+        };
+        let text = |text: &str| Some(text.to_owned());
+        check(
+            &[("SKU", "T2"), ("Name", "Tarn 2"), ("Colour", "red"), ("Price (EUR)", "349,90"), ("Stock", "3")],
+            Some(Product {
+                id: "T2".into(),
+                name: "Tarn 2".into(),
+                variant: text("red"),
+                price: text("349.90"),
+                currency: text("EUR"),
+                stock: Some(3),
+                available: Some(true),
+                ..Product::default()
+            }),
+        );
+        check(
+            &[
+                ("id", "7"),
+                ("title", "Hat"),
+                ("link", "https://shop.example/hat"),
+                ("image_link", "https://shop.example/hat.jpg"),
+                ("availability", "out_of_stock"),
+                ("price", "15.00 USD"),
+                ("product_type", "Hats"),
+            ],
+            Some(Product {
+                id: "7".into(),
+                name: "Hat".into(),
+                price: text("15.00"),
+                currency: text("USD"),
+                available: Some(false),
+                category: text("Hats"),
+                url: text("https://shop.example/hat"),
+                image: text("https://shop.example/hat.jpg"),
+                ..Product::default()
+            }),
+        );
+        check(
+            &[
+                ("Handle", "tee"),
+                ("Title", "Tee"),
+                ("Option1 Value", "Default Title"),
+                ("Variant SKU", "TEE-1"),
+                ("Variant Inventory Qty", "0"),
+                ("Variant Price", "9.5"),
+            ],
+            Some(Product {
+                id: "TEE-1".into(),
+                name: "Tee".into(),
+                price: text("9.5"),
+                stock: Some(0),
+                available: Some(false),
+                ..Product::default()
+            }),
+        );
+        check(&[("Country", "Spain"), ("Price", "9.90")], None);
+        check(&[("id", "a"), ("name", "Text"), ("text", "No price.")], None);
+        let mut warnings = Vec::new();
+        assert_eq!(Product::read(&[("sku", "a"), ("price", "on request")], &mut warnings), None);
+        assert_eq!(warnings.len(), 1);
+    }
+}

@@ -1,0 +1,532 @@
+//! Questions that the knowledge doesn't answer: declined, answered with little confidence, or voted down. Those that mean
+//! the same are one gap, counted, with a few examples; it is open until a document answers it, which is asked again after
+//! each change of the knowledge, by the same turn that answers visitors.
+//!
+//! Off the answer path: events arrive over a bounded queue, and one that finds it full is counted and left out. A gap holds
+//! visitors' words, so what a session left in it goes when the session is erased or expires.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Mutex, mpsc, watch};
+
+use crate::clock::Clock;
+use crate::lifecycle::Tasks;
+use crate::prompt::SiteFacts;
+use crate::protocol::{AnswerEnd, Rating};
+use crate::retrieval::Audience;
+use crate::retrieval::embedder::Embedder;
+use crate::session::{Event, SessionKey};
+use crate::store::{RecordKind, Store, StoreError};
+use crate::telemetry::Metrics;
+use crate::turn::{self, Ask, Mode, Outlet, Spine};
+
+/// `[gaps]`: what is noted about questions without an answer.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GapsConfig {
+    /// Switches the notes on.
+    pub enabled: bool,
+    /// Events that may wait to be noted; one more is left out and counted in `frontdesk_gaps_dropped_total`.
+    pub queue: usize,
+    /// An answer whose confidence is below this counts as none. Higher finds more gaps, and more that are none.
+    pub min_confidence: f32,
+    /// Cosine between the embeddings of two questions from which they are one gap. Lower makes fewer, wider gaps.
+    pub same_cosine: f32,
+}
+
+impl Default for GapsConfig {
+    fn default() -> Self {
+        Self { enabled: true, queue: 1024, min_confidence: 0.5, same_cosine: 0.7 }
+    }
+}
+
+/// Why a question counts as unanswered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    Declined,
+    LowConfidence,
+    VotedDown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Open,
+    /// A document answers it now.
+    Closed,
+    /// A person said that it needs no answer; further such questions are counted and change nothing.
+    Dismissed,
+}
+
+/// A question that was asked, as it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Example {
+    pub text: String,
+    pub session: String,
+    pub turn: u64,
+    pub at_ms: u64,
+    pub reason: Reason,
+}
+
+/// What answers a closed gap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnsweredBy {
+    pub document: String,
+    pub title: String,
+    pub headings: Vec<String>,
+    pub at_ms: u64,
+}
+
+/// Questions of one meaning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gap {
+    pub id: String,
+    pub state: State,
+    /// The first of its questions that is still known.
+    pub question: String,
+    /// How often it was asked, by reason.
+    pub reasons: BTreeMap<Reason, u64>,
+    pub count: u64,
+    pub first_at_ms: u64,
+    pub last_at_ms: u64,
+    /// The latest questions, at most [`MAX_EXAMPLES`].
+    pub examples: Vec<Example>,
+    pub answered_by: Option<AnsweredBy>,
+}
+
+/// A gap as it is stored: with its question's embedding, and the model that made it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Kept {
+    gap: Gap,
+    vector: Vec<f32>,
+    model: String,
+}
+
+/// Examples that a gap keeps.
+pub const MAX_EXAMPLES: usize = 8;
+/// Gaps that a site keeps; for one more, the least asked of those that aren't open goes, then of all.
+const MAX_GAPS: usize = 1_000;
+/// Longest question that is kept, in bytes.
+const MAX_QUESTION: usize = 500;
+/// Gaps that are asked again after a change of the knowledge, the most asked first. The others wait for the next one.
+const MAX_RECHECKED: usize = 300;
+/// How long changes of the knowledge are gathered before gaps are asked again.
+const GATHER: Duration = Duration::from_millis(500);
+/// How often is looked whether sessions were erased or expired.
+const FORGET_PERIOD: Duration = Duration::from_secs(60);
+const SPACE: &str = "gaps";
+
+/// The gaps of all sites. Cheap to clone.
+#[derive(Clone)]
+pub struct Gaps {
+    store: Store,
+    sites: Arc<Mutex<Known>>,
+}
+
+/// All gaps by site, and how many removals of sessions they have followed.
+#[derive(Default)]
+struct Known {
+    sites: BTreeMap<String, Vec<Kept>>,
+    removals: u64,
+}
+
+impl Gaps {
+    /// Reads the gaps from the store.
+    ///
+    /// # Errors
+    /// When it can't be read. What can't be understood is left where it is and passed over.
+    pub async fn open(store: Store) -> Result<Self, StoreError> {
+        // Sessions that went before this may have left something.
+        let mut known = Known { removals: u64::MAX, ..Known::default() };
+        for (key, value) in store.scan(SPACE, b"").await? {
+            let site = key.split(|byte| *byte == 0).next().and_then(|site| std::str::from_utf8(site).ok());
+            match (site, serde_json::from_slice::<Kept>(&value)) {
+                (Some(site), Ok(kept)) => known.sites.entry(site.to_owned()).or_default().push(kept),
+                _ => tracing::warn!("a knowledge gap in the store is not understood and was passed over"),
+            }
+        }
+        Ok(Self { store, sites: Arc::new(Mutex::new(known)) })
+    }
+
+    /// A site's gaps in a state, or all; the most asked first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list(&self, site: &str, state: Option<State>) -> Result<Vec<Gap>, StoreError> {
+        let mut known = self.sites.lock().await;
+        self.forget_gone(&mut known).await?;
+        let of_site = known.sites.get(site).map(Vec::as_slice).unwrap_or_default();
+        let wanted = of_site.iter().map(|kept| &kept.gap).filter(|gap| state.is_none_or(|state| gap.state == state));
+        let mut gaps: Vec<Gap> = wanted.cloned().collect();
+        gaps.sort_by(|a, b| (b.count, b.last_at_ms, &a.id).cmp(&(a.count, a.last_at_ms, &b.id)));
+        Ok(gaps)
+    }
+
+    /// Dismisses a gap or opens it again. `None` if there is none with this id.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn set_state(&self, site: &str, id: &str, state: State) -> Result<Option<Gap>, StoreError> {
+        let mut known = self.sites.lock().await;
+        let Some(kept) = known.sites.get_mut(site).and_then(|gaps| gaps.iter_mut().find(|kept| kept.gap.id == id))
+        else {
+            return Ok(None);
+        };
+        kept.gap.state = state;
+        if state == State::Open {
+            kept.gap.answered_by = None;
+        }
+        self.save(site, kept).await?;
+        Ok(Some(kept.gap.clone()))
+    }
+
+    /// Forgets what a session left; after this no gap holds its words.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forget(&self, site: &str, session: &str) -> Result<(), StoreError> {
+        let mut known = self.sites.lock().await;
+        self.drop_examples(&mut known, site, &|example| example.session == session).await
+    }
+
+    /// Forgets what is left of sessions that are gone, if any went since the last time.
+    async fn forget_gone(&self, known: &mut Known) -> Result<(), StoreError> {
+        let removals = self.store.removals();
+        if known.removals == removals {
+            return Ok(());
+        }
+        let sites: Vec<String> = known.sites.keys().cloned().collect();
+        for site in sites {
+            let of_site = known.sites.get(&site).map(Vec::as_slice).unwrap_or_default();
+            let all = of_site.iter().flat_map(|kept| &kept.gap.examples);
+            let sessions: HashSet<String> = all.map(|example| example.session.clone()).collect();
+            let mut gone = HashSet::new();
+            for session in sessions {
+                if self.store.session(&site, &session).await?.is_none() {
+                    gone.insert(session);
+                }
+            }
+            self.drop_examples(known, &site, &|example| gone.contains(&example.session)).await?;
+        }
+        known.removals = removals;
+        Ok(())
+    }
+
+    async fn drop_examples(
+        &self,
+        known: &mut Known,
+        site: &str,
+        goes: &(dyn Fn(&Example) -> bool + Sync),
+    ) -> Result<(), StoreError> {
+        let Some(gaps) = known.sites.get_mut(site) else { return Ok(()) };
+        for kept in &mut *gaps {
+            let before = kept.gap.examples.len();
+            kept.gap.examples.retain(|example| !goes(example));
+            let left = kept.gap.examples.len();
+            if left == before {
+                continue;
+            }
+            let Some(example) = kept.gap.examples.first() else {
+                self.store.remove(SPACE, &key(site, &kept.gap.id)).await?;
+                continue;
+            };
+            if !kept.gap.examples.iter().any(|example| example.text == kept.gap.question) {
+                // The embedding was that of the question which goes; the next event makes a new one.
+                kept.gap.question = example.text.clone();
+                kept.vector = Vec::new();
+            }
+            self.save(site, kept).await?;
+        }
+        gaps.retain(|kept| !kept.gap.examples.is_empty());
+        Ok(())
+    }
+
+    async fn save(&self, site: &str, kept: &Kept) -> Result<(), StoreError> {
+        let value = serde_json::to_vec(kept).unwrap_or_default();
+        self.store.put(SPACE, &key(site, &kept.gap.id), &value).await
+    }
+
+    /// Adds a question to the gap that it means, or begins one.
+    async fn add(
+        &self,
+        config: &GapsConfig,
+        embedder: &Embedder,
+        site: &str,
+        example: Example,
+    ) -> Result<(), anyhow::Error> {
+        let mut known = self.sites.lock().await;
+        let facts = embedder.facts();
+        let model = format!("{} {} {}", facts.model.name, facts.model.size_bytes, facts.dims);
+        let vector = embedder.embed_query(example.text.clone()).await?;
+        let gaps = known.sites.entry(site.to_owned()).or_default();
+        for kept in gaps.iter_mut().filter(|kept| kept.model != model || kept.vector.is_empty()) {
+            kept.vector = embedder.embed_query(kept.gap.question.clone()).await?;
+            kept.model.clone_from(&model);
+        }
+        let cosine = |kept: &Kept| -> f32 { kept.vector.iter().zip(&vector).map(|(a, b)| a * b).sum() };
+        let nearest = gaps.iter_mut().map(|kept| (cosine(kept), kept)).max_by(|a, b| a.0.total_cmp(&b.0));
+        if let Some((_, kept)) = nearest.filter(|(cosine, _)| *cosine >= config.same_cosine) {
+            let gap = &mut kept.gap;
+            let twice = |other: &Example| other.session == example.session && other.turn == example.turn;
+            if gap.examples.iter().any(twice) {
+                return Ok(());
+            }
+            gap.count += 1;
+            *gap.reasons.entry(example.reason).or_default() += 1;
+            gap.last_at_ms = gap.last_at_ms.max(example.at_ms);
+            if gap.state == State::Closed {
+                (gap.state, gap.answered_by) = (State::Open, None);
+            }
+            if gap.examples.len() >= MAX_EXAMPLES {
+                // The first stays: it is the gap's question.
+                gap.examples.remove(1);
+            }
+            gap.examples.push(example);
+            self.save(site, kept).await?;
+            return Ok(());
+        }
+        if gaps.len() >= MAX_GAPS {
+            let least = gaps.iter().enumerate();
+            let least =
+                least.min_by_key(|(_, kept)| (kept.gap.state == State::Open, kept.gap.count, kept.gap.last_at_ms));
+            if let Some((at, _)) = least {
+                let kept = gaps.swap_remove(at);
+                self.store.remove(SPACE, &key(site, &kept.gap.id)).await?;
+            }
+        }
+        let id = format!("{:x}", Sha256::digest(format!("{site}\0{}\0{}", example.session, example.turn)));
+        let gap = Gap {
+            id: id.chars().take(16).collect(),
+            state: State::Open,
+            question: example.text.clone(),
+            reasons: BTreeMap::from([(example.reason, 1)]),
+            count: 1,
+            first_at_ms: example.at_ms,
+            last_at_ms: example.at_ms,
+            examples: vec![example],
+            answered_by: None,
+        };
+        let kept = Kept { gap, vector, model };
+        self.save(site, &kept).await?;
+        gaps.push(kept);
+        Ok(())
+    }
+}
+
+fn key(site: &str, id: &str) -> Vec<u8> {
+    format!("{site}\0{id}").into_bytes()
+}
+
+/// What an event says about a turn: that it went unanswered, and why.
+#[must_use]
+pub fn reason(event: &Event, min_confidence: f32) -> Option<(u64, Reason)> {
+    match event {
+        Event::AnswerDone { turn, end: AnswerEnd::Declined, .. } => Some((*turn, Reason::Declined)),
+        Event::AnswerDone { turn, end: AnswerEnd::Complete | AnswerEnd::Length, confidence, .. }
+            if *confidence < min_confidence =>
+        {
+            Some((*turn, Reason::LowConfidence))
+        }
+        Event::Feedback { turn, rating: Rating::Down, .. } => Some((*turn, Reason::VotedDown)),
+        _ => None,
+    }
+}
+
+/// Hands events to the task that keeps the gaps.
+#[derive(Clone)]
+pub struct GapLog {
+    sender: Option<mpsc::Sender<Noted>>,
+    min_confidence: f32,
+    metrics: Metrics,
+}
+
+/// A turn that went unanswered.
+struct Noted {
+    key: SessionKey,
+    turn: u64,
+    at_ms: u64,
+    reason: Reason,
+}
+
+/// What the task works with.
+pub struct Parts {
+    pub config: GapsConfig,
+    pub gaps: Gaps,
+    pub spine: Spine,
+    pub metrics: Metrics,
+    pub clock: Clock,
+    /// Site, what templates may say about it, and its language.
+    pub sites: Vec<(String, SiteFacts, String)>,
+    /// Counts changes of the knowledge.
+    pub changes: watch::Receiver<u64>,
+    pub tasks: Tasks,
+}
+
+impl GapLog {
+    /// The handle, and the task to spawn: it ends when the server drains.
+    pub fn new(parts: Parts) -> (Self, impl Future<Output = ()> + Send + use<>) {
+        let (sender, receiver) = mpsc::channel(parts.config.queue.max(1));
+        let log = Self {
+            sender: parts.config.enabled.then_some(sender),
+            min_confidence: parts.config.min_confidence,
+            metrics: parts.metrics.clone(),
+        };
+        (log, keep(parts, receiver))
+    }
+
+    /// Notes an event that is on disk. Never waits.
+    pub fn note(&self, key: &SessionKey, at_ms: u64, event: &Event) {
+        let Some(sender) = &self.sender else { return };
+        let Some((turn, reason)) = reason(event, self.min_confidence) else { return };
+        if sender.try_send(Noted { key: key.clone(), turn, at_ms, reason }).is_err() {
+            self.metrics.gaps_dropped.inc();
+        }
+    }
+}
+
+async fn keep(mut parts: Parts, mut receiver: mpsc::Receiver<Noted>) {
+    // Asking again is no answer to anybody: it must not show in the answers' metrics, nor wait for a model.
+    parts.spine = Spine { mode: Mode::Quote, metrics: Metrics::new(), ..parts.spine };
+    parts.spine.retrieval.metrics = parts.spine.metrics.clone();
+    let mut forgetting = tokio::time::interval(FORGET_PERIOD);
+    loop {
+        let outcome = tokio::select! {
+            () = parts.tasks.draining() => return,
+            noted = receiver.recv() => match noted {
+                Some(noted) => note(&parts, noted).await,
+                None => return,
+            },
+            changed = parts.changes.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                tokio::time::sleep(GATHER).await;
+                parts.changes.mark_unchanged();
+                recheck(&parts).await
+            },
+            _ = forgetting.tick() => {
+                let mut known = parts.gaps.sites.lock().await;
+                parts.gaps.forget_gone(&mut known).await.map_err(Into::into)
+            },
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(error = format!("{error:#}"), "a knowledge gap could not be noted");
+            parts.metrics.gaps_dropped.inc();
+        }
+    }
+}
+
+async fn note(parts: &Parts, noted: Noted) -> anyhow::Result<()> {
+    let Noted { key, turn, at_ms, reason } = noted;
+    let store = &parts.gaps.store;
+    let asked = store.read(&key.site, &key.id, turn.saturating_sub(1), &[RecordKind::Event]).await?;
+    let asked = asked.into_iter().find(|record| record.seq == turn);
+    let Some(Event::Said { text, .. }) = asked.and_then(|record| serde_json::from_slice(&record.body).ok()) else {
+        // It was erased meanwhile.
+        return Ok(());
+    };
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = text[..text.floor_char_boundary(MAX_QUESTION)].to_owned();
+    let example = Example { text, session: key.id.clone(), turn, at_ms, reason };
+    parts.gaps.add(&parts.config, &parts.spine.retrieval.embedder, &key.site, example).await?;
+    // It may have been erased between reading and noting.
+    if store.session(&key.site, &key.id).await?.is_none() {
+        parts.gaps.forget(&key.site, &key.id).await?;
+    }
+    Ok(())
+}
+
+/// Asks the open gaps again, and closes those that are answered.
+async fn recheck(parts: &Parts) -> anyhow::Result<()> {
+    for (site, facts, language) in &parts.sites {
+        let open = parts.gaps.list(site, Some(State::Open)).await?;
+        let asked = open.len().min(MAX_RECHECKED);
+        let mut closed = 0;
+        for gap in open.into_iter().take(MAX_RECHECKED) {
+            if parts.tasks.is_draining() {
+                return Ok(());
+            }
+            let Some(answer) = ask(parts, site, facts, language, &gap.question).await else { continue };
+            let mut known = parts.gaps.sites.lock().await;
+            let of_site = known.sites.get_mut(site).map(Vec::as_mut_slice).unwrap_or_default();
+            let kept = of_site.iter_mut().find(|kept| kept.gap.id == gap.id && kept.gap.state == State::Open);
+            if let Some(kept) = kept {
+                (kept.gap.state, kept.gap.answered_by) = (State::Closed, Some(answer));
+                parts.gaps.save(site, kept).await?;
+                closed += 1;
+            }
+        }
+        if asked > 0 {
+            tracing::info!(site, asked, closed, "open knowledge gaps were asked again");
+        }
+    }
+    Ok(())
+}
+
+/// What a visitor who asked now would be answered from; `None` if the question is still a gap.
+async fn ask(parts: &Parts, site: &str, facts: &SiteFacts, language: &str, question: &str) -> Option<AnsweredBy> {
+    let ask = Ask {
+        site: site.to_owned(),
+        facts: facts.clone(),
+        language: language.to_owned(),
+        audience: Audience::Public,
+        history: Vec::new(),
+        question: question.to_owned(),
+        written: String::new(),
+        sampling: None,
+        max_tokens: None,
+        stop: Vec::new(),
+    };
+    // Nobody reads along; what is sent is thrown away as it comes.
+    let (sender, mut outputs) = mpsc::channel(16);
+    let mut outlet = Outlet::new(sender, parts.spine.metrics.clone());
+    let answering = async {
+        let verdict = turn::answer(&parts.spine, &ask, &mut outlet).await;
+        drop(outlet);
+        verdict
+    };
+    let (verdict, ()) = tokio::join!(answering, async { while outputs.recv().await.is_some() {} });
+    let verdict = verdict.ok()?;
+    let answered = verdict.end == AnswerEnd::Complete && verdict.confidence >= parts.config.min_confidence;
+    let citation = verdict.citations.into_iter().next().filter(|_| answered)?;
+    Some(AnsweredBy {
+        document: citation.document,
+        title: citation.title,
+        headings: citation.headings,
+        at_ms: parts.clock.now_ms(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::llm::Usage;
+
+    #[test]
+    fn what_counts_as_unanswered() {
+        let done = |end, confidence| Event::AnswerDone {
+            turn: 3,
+            text: String::new(),
+            citations: Vec::new(),
+            confidence,
+            usage: Usage::default(),
+            end,
+            withheld: 0,
+        };
+        let vote = |rating| Event::Feedback { turn: 3, rating, text: None };
+        let check = |event: &Event, expected: Option<Reason>| {
+            assert_eq!(reason(event, 0.5), expected.map(|reason| (3, reason)), "{event:?}");
+        };
+        check(&done(AnswerEnd::Declined, 0.9), Some(Reason::Declined));
+        check(&done(AnswerEnd::Complete, 0.4), Some(Reason::LowConfidence));
+        check(&done(AnswerEnd::Complete, 0.6), None);
+        check(&done(AnswerEnd::Cancelled, 0.1), None);
+        check(&vote(Rating::Down), Some(Reason::VotedDown));
+        check(&vote(Rating::Up), None);
+    }
+}

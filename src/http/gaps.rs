@@ -1,0 +1,80 @@
+//! Knowledge gaps over the admin listener: list, dismiss, open again.
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::gaps;
+use crate::http::App;
+use crate::http::auth::Scope;
+use crate::http::error::ApiError;
+
+/// Gaps listed at once at most.
+const MAX_LISTED: usize = 1_000;
+
+pub(super) fn private() -> Router<App> {
+    Router::new()
+        .route("/v1/sites/{site}/gaps", get(list))
+        .route("/v1/sites/{site}/gaps/{id}/dismiss", post(dismiss))
+        .route("/v1/sites/{site}/gaps/{id}/reopen", post(reopen))
+}
+
+#[derive(Debug, Deserialize)]
+struct Listing {
+    /// Left out: gaps of every state.
+    state: Option<gaps::State>,
+    #[serde(default = "hundred")]
+    limit: usize,
+}
+
+fn hundred() -> usize {
+    100
+}
+
+/// `GET /v1/sites/{site}/gaps?state=open&limit=100`: the most asked first.
+async fn list(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+    Query(listing): Query<Listing>,
+) -> Result<Response, ApiError> {
+    super::admin::allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    let mut gaps = app.gaps.list(&site, listing.state).await?;
+    let total = gaps.len();
+    gaps.truncate(listing.limit.min(MAX_LISTED));
+    Ok(Json(json!({ "total": total, "gaps": gaps })).into_response())
+}
+
+/// `POST /v1/sites/{site}/gaps/{id}/dismiss`
+async fn dismiss(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    set(&app, &headers, &site, &id, gaps::State::Dismissed).await
+}
+
+/// `POST /v1/sites/{site}/gaps/{id}/reopen`
+async fn reopen(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    set(&app, &headers, &site, &id, gaps::State::Open).await
+}
+
+async fn set(app: &App, headers: &HeaderMap, site: &str, id: &str, state: gaps::State) -> Result<Response, ApiError> {
+    super::admin::allowed(app, headers, Scope::Admin, Some(site))?;
+    Ok(match app.gaps.set_state(site, id, state).await? {
+        Some(gap) => Json(gap).into_response(),
+        None => {
+            let message = format!("no knowledge gap {id:?} is known here; `frontdesk gaps` lists them");
+            let error = json!({ "error": { "code": "unknown_gap", "message": message } });
+            (StatusCode::NOT_FOUND, Json(error)).into_response()
+        }
+    })
+}

@@ -1,0 +1,371 @@
+//! Documents over HTTP: hand in, replace, remove, list; and runs over the folders. On the admin listener with an admin
+//! or `knowledge` key; on the public one with a `knowledge` key of the site.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Extension, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::catalogue::Listed;
+use crate::http::App;
+use crate::http::auth::Scope;
+use crate::http::error::ApiError;
+use crate::knowledge::{Change, DocumentStatus, Handed, KnowledgeError};
+use crate::protocol::ErrorCode;
+use crate::retrieval::ingest::{IngestProgress, IngestReport};
+
+/// Documents listed at once at most.
+const MAX_LISTED: usize = 1_000;
+/// Lines of a run's progress that may wait for its reader; more are left out, the next one counts further anyway.
+const PROGRESS_QUEUE: usize = 64;
+
+/// Which listener a request came over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listener {
+    Admin,
+    Public,
+}
+
+/// What integrators reach with a `knowledge` key of their site.
+pub(super) fn public(app: &App) -> Router<App> {
+    documents(app).layer(Extension(Listener::Public))
+}
+
+/// What operators reach.
+pub(super) fn private(app: &App) -> Router<App> {
+    documents(app)
+        .route("/v1/sites/{site}/products", get(products))
+        .route("/v1/sites/{site}/ingest", post(ingest))
+        .layer(Extension(Listener::Admin))
+}
+
+fn documents(app: &App) -> Router<App> {
+    Router::new()
+        .route("/v1/sites/{site}/documents", get(list))
+        .route("/v1/sites/{site}/documents/{*id}", put(hand_in).get(status).delete(remove))
+        .route("/v1/knowledge/openapi.json", get(async || Json(openapi())))
+        .layer(DefaultBodyLimit::max(app.knowledge.max_bytes()))
+}
+
+/// A document and what the request did to it.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct HandInAnswer {
+    change: Change,
+    document: DocumentStatus,
+}
+
+/// A page of documents, by id.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct ListAnswer {
+    documents: Vec<DocumentStatus>,
+    /// All documents that were handed in.
+    total: usize,
+    /// What to give as `after` for the next page, if there is one.
+    next: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    #[serde(default)]
+    after: String,
+    #[serde(default = "hundred")]
+    limit: usize,
+}
+
+fn hundred() -> usize {
+    100
+}
+
+/// Who may: an admin, or whose key has the scope; over the public listener only a key of the site itself.
+fn allowed(app: &App, listener: Listener, headers: &HeaderMap, site: &str) -> Result<(), ApiError> {
+    if listener == Listener::Admin {
+        return super::admin::allowed(app, headers, Scope::Knowledge, Some(site));
+    }
+    let shown = super::header_text(headers, header::AUTHORIZATION);
+    let key = app.keys.check(shown, Scope::Knowledge, Some(site)).filter(|key| key.site.is_some());
+    if key.is_none() || app.site(site).is_none() {
+        let text = "a key with the scope knowledge and this site is needed as `Authorization: Bearer …`; \
+                    `frontdesk key --scope knowledge --site …` makes one";
+        return Err(ApiError::new(ErrorCode::Unauthorized, text));
+    }
+    Ok(())
+}
+
+impl From<KnowledgeError> for ApiError {
+    fn from(error: KnowledgeError) -> Self {
+        let text = error.to_string();
+        match error {
+            KnowledgeError::Overloaded => Self::new(ErrorCode::Overloaded, text).retry(2_000),
+            KnowledgeError::Wrong(_) => Self::new(ErrorCode::BadMessage, text),
+            KnowledgeError::Failed(_) => {
+                tracing::error!(error = text, "the knowledge could not be changed");
+                Self::new(ErrorCode::StorageFailed, "the knowledge can't be read or changed now; try again soon")
+                    .retry(5_000)
+            }
+        }
+    }
+}
+
+fn failed(error: anyhow::Error) -> ApiError {
+    KnowledgeError::Failed(error).into()
+}
+
+fn no_document(id: &str) -> Response {
+    let message = format!("no document {id:?} was handed in here");
+    (StatusCode::NOT_FOUND, Json(json!({ "error": { "code": "unknown_document", "message": message } })))
+        .into_response()
+}
+
+/// What can be said about a document, as query parameters.
+const ABOUT: [&str; 6] = ["title", "url", "language", "audience", "valid_from", "valid_until"];
+
+/// `PUT /v1/sites/{site}/documents/{id}`: 201 for a new document, 200 for a changed or the same one, 422 for one of which
+/// nothing can be used.
+async fn hand_in(
+    State(app): State<App>,
+    Extension(listener): Extension<Listener>,
+    headers: HeaderMap,
+    Path((site, id)): Path<(String, String)>,
+    Query(about): Query<BTreeMap<String, String>>,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<Response, ApiError> {
+    allowed(&app, listener, &headers, &site)?;
+    let content = body.map_err(|error| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let limit = app.knowledge.max_bytes();
+            ApiError::new(
+                ErrorCode::TooLarge,
+                format!("a document may have {limit} bytes (knowledge.max_document_mib)"),
+            )
+        }
+        _ => ApiError::new(ErrorCode::BadMessage, "the body could not be read to its end"),
+    })?;
+    if let Some(unknown) = about.keys().find(|key| !ABOUT.contains(&key.as_str())) {
+        let text = format!("{unknown:?} can't be said about a document; known are {}", ABOUT.join(", "));
+        return Err(ApiError::new(ErrorCode::BadMessage, text));
+    }
+    let content_type = super::header_text(&headers, header::CONTENT_TYPE).unwrap_or_default().to_owned();
+    let handed = Handed { id, content_type, about, content: content.into() };
+    // The run goes to its end though its client leaves: half a document would be worse than one too many.
+    let (knowledge, of_site) = (app.knowledge.clone(), site.clone());
+    let (sender, outcome) = oneshot::channel();
+    app.tasks.spawn("hand-in", async move {
+        let _ = sender.send(knowledge.put(&of_site, handed).await);
+    });
+    let (change, document) = outcome.await.map_err(|_| ApiError::draining())??;
+    let status = match change {
+        Change::Added => StatusCode::CREATED,
+        Change::Replaced | Change::Unchanged => StatusCode::OK,
+        Change::Rejected => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    Ok((status, Json(HandInAnswer { change, document })).into_response())
+}
+
+/// `GET /v1/sites/{site}/documents/{id}`
+async fn status(
+    State(app): State<App>,
+    Extension(listener): Extension<Listener>,
+    headers: HeaderMap,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    allowed(&app, listener, &headers, &site)?;
+    let document = app.knowledge.document(&site, &id).await.map_err(failed)?;
+    Ok(document.map_or_else(|| no_document(&id), |document| Json(document).into_response()))
+}
+
+/// `DELETE /v1/sites/{site}/documents/{id}`
+async fn remove(
+    State(app): State<App>,
+    Extension(listener): Extension<Listener>,
+    headers: HeaderMap,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    allowed(&app, listener, &headers, &site)?;
+    let removed = app.knowledge.remove(&site, &id).await?;
+    Ok(if removed { StatusCode::NO_CONTENT.into_response() } else { no_document(&id) })
+}
+
+/// `GET /v1/sites/{site}/documents?after=&limit=`
+async fn list(
+    State(app): State<App>,
+    Extension(listener): Extension<Listener>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+    Query(page): Query<Page>,
+) -> Result<Response, ApiError> {
+    allowed(&app, listener, &headers, &site)?;
+    let all = app.knowledge.documents(&site).await.map_err(failed)?;
+    let total = all.len();
+    let limit = page.limit.clamp(1, MAX_LISTED);
+    let mut documents: Vec<_> = all.into_iter().filter(|document| document.id > page.after).take(limit + 1).collect();
+    let more = documents.len() > limit;
+    documents.truncate(limit);
+    let next = documents.last().filter(|_| more).map(|document| document.id.clone());
+    Ok(Json(ListAnswer { documents, total, next }).into_response())
+}
+
+/// `GET /v1/sites/{site}/products`
+async fn products(State(app): State<App>, headers: HeaderMap, Path(site): Path<String>) -> Result<Response, ApiError> {
+    super::admin::allowed(&app, &headers, Scope::Knowledge, Some(&site))?;
+    let products = app.knowledge.catalogue().products(&site);
+    let products: Vec<&Listed> = products.iter().collect();
+    Ok(Json(json!({ "products": products })).into_response())
+}
+
+/// What a run over the folders is to read.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IngestRequest {
+    /// Files and folders of this machine; none reads the site's own folder and what was handed in.
+    pub paths: Vec<PathBuf>,
+    /// Read again what hasn't changed, too.
+    pub force: bool,
+}
+
+/// A line of a run's answer.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum IngestLine {
+    Found { files: usize },
+    File { path: String, number: usize },
+    Written { passages: usize },
+    Done { report: IngestReport },
+    Failed { message: String },
+}
+
+/// `POST /v1/sites/{site}/ingest`: lines of JSON while it runs, the last one `done` or `failed`.
+async fn ingest(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+    request: Option<Json<IngestRequest>>,
+) -> Result<Response, ApiError> {
+    // Paths of the machine are the operator's business, not that of who may hand documents in.
+    super::admin::allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    let Json(request) = request.unwrap_or_default();
+    let (sender, mut lines) = mpsc::channel(PROGRESS_QUEUE);
+    let knowledge = app.knowledge.clone();
+    let run = async move {
+        let progress = |progress: IngestProgress<'_>| {
+            let line = match progress {
+                IngestProgress::Found { files } => IngestLine::Found { files },
+                IngestProgress::File { path, number } => IngestLine::File { path: path.to_owned(), number },
+                IngestProgress::Written { passages } => IngestLine::Written { passages },
+            };
+            let _ = sender.try_send(line);
+        };
+        let last = match knowledge.ingest(&site, &request.paths, request.force, &progress).await {
+            Ok(report) => IngestLine::Done { report },
+            Err(error) => IngestLine::Failed { message: error.to_string() },
+        };
+        // Who left before the end doesn't need it.
+        let _ = sender.send(last).await;
+    };
+    app.tasks.spawn("ingest", run);
+    let body = async_stream::stream! {
+        while let Some(line) = lines.recv().await {
+            let mut text = serde_json::to_vec(&line).unwrap_or_default();
+            text.push(b'\n');
+            yield Ok::<_, std::convert::Infallible>(text);
+        }
+    };
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(body)).into_response())
+}
+
+/// The interface as OpenAPI 3.1; its schemas come from the types.
+#[must_use]
+pub fn openapi() -> Value {
+    let mut generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
+    generator.subschema_for::<HandInAnswer>();
+    generator.subschema_for::<ListAnswer>();
+    let schemas = Value::Object(generator.take_definitions(true)).to_string();
+    let schemas = schemas.replace("#/$defs/", "#/components/schemas/");
+    let mut schemas: Value = serde_json::from_str(&schemas).unwrap_or_default();
+    schemas["Error"] = json!({ "type": "object", "properties": { "error": { "type": "object", "properties": {
+        "code": { "type": "string" }, "message": { "type": "string" }, "retry_after_ms": { "type": ["integer", "null"] },
+    }, "required": ["code", "message"] } }, "required": ["error"] });
+    let answer = |description: &str, schema: &str| {
+        let content = json!({ "schema": { "$ref": format!("#/components/schemas/{schema}") } });
+        json!({ "description": description, "content": { "application/json": content } })
+    };
+    let path = |name: &str, description: &str| json!({ "name": name, "in": "path", "required": true, "description": description, "schema": { "type": "string" } });
+    let query = |name: &str, description: &str| json!({ "name": name, "in": "query", "description": description, "schema": { "type": "string" } });
+    let site = path("site", "The site's id.");
+    let id = path("id", "The document's id: 1 to 200 bytes, slashes allowed, no #.");
+    let about = [
+        query("title", "What the document is called; its own title if left out."),
+        query("url", "Where a visitor can read it: https://… or a path of the site."),
+        query("language", "ISO 639-1; told by the text if left out."),
+        query("audience", "`public` (the default) or `agents`."),
+        query("valid_from", "2026-12-01 or 2026-12-01T08:00:00Z; before it, the document isn't used."),
+        query("valid_until", "2026-12-31 (to its end) or a moment; after it, the document isn't used."),
+    ];
+    let binary = json!({ "schema": { "type": "string", "format": "binary" } });
+    let content: BTreeMap<&str, Value> = [
+        "text/markdown",
+        "text/html",
+        "text/plain",
+        "text/csv",
+        "application/json",
+        "application/x-ndjson",
+        "application/pdf",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ]
+    .into_iter()
+    .map(|content_type| (content_type, binary.clone()))
+    .collect();
+    let refused = answer("No key, or one without the scope or for another site.", "Error");
+    let busy = answer("Too many changes are waiting; try again after `Retry-After`.", "Error");
+    let unknown = answer("No such document was handed in.", "Error");
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Frontdesk knowledge", "version": "1", "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+            "description": "Documents that a site hands in. Handing in the same content again changes nothing. Runs over the site's folder never touch these documents, nor the other way round; citations show their ids with `api:` before them.",
+        },
+        "security": [{ "key": [] }],
+        "paths": {
+            "/v1/sites/{site}/documents": { "get": {
+                "summary": "List what was handed in, by id",
+                "parameters": [site, query("after", "Go on after this id."), query("limit", "1 to 1000; 100 if left out.")],
+                "responses": { "200": answer("A page.", "ListAnswer"), "401": refused },
+            } },
+            "/v1/sites/{site}/documents/{id}": {
+                "parameters": [site, id],
+                "put": {
+                    "summary": "Add or replace a document",
+                    "parameters": about,
+                    "requestBody": { "required": true, "content": content },
+                    "responses": {
+                        "200": answer("Replaced, or unchanged.", "HandInAnswer"),
+                        "201": answer("Added.", "HandInAnswer"),
+                        "400": answer("The id, the content type or a parameter isn't understood.", "Error"),
+                        "401": refused,
+                        "413": answer("Larger than knowledge.max_document_mib.", "Error"),
+                        "422": answer("Nothing of it can be used; the errors say why. An earlier version stays.", "HandInAnswer"),
+                        "503": busy,
+                    },
+                },
+                "get": { "summary": "What became of a document", "responses": {
+                    "200": answer("Its state.", "DocumentStatus"), "401": refused, "404": unknown } },
+                "delete": { "summary": "Remove a document", "responses": {
+                    "204": { "description": "It is gone." }, "401": refused, "404": unknown, "503": busy } },
+            },
+        },
+        "components": {
+            "securitySchemes": { "key": { "type": "http", "scheme": "bearer",
+                "description": "On the public listener a key with the scope `knowledge` and a site (`frontdesk key --scope knowledge --site …`); on the admin listener an admin key, too." } },
+            "schemas": schemas,
+        },
+    })
+}

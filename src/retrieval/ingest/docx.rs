@@ -1,0 +1,448 @@
+//! Word documents → Markdown. Runs in the child process of [`super::isolated`].
+//!
+//! The XML is read as a stream, so that nesting costs no stack. What a reader doesn't see (deleted, moved and hidden text,
+//! field codes, comments, tables of contents) is left out.
+
+use std::collections::HashMap;
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use super::isolated::{Extraction, open_zip, zip_text};
+use super::text::escaped_line;
+
+/// Elements within elements; Word itself nests a few dozen.
+const MAX_DEPTH: usize = 1_000;
+/// Columns of a table that are kept.
+const MAX_COLUMNS: usize = 64;
+
+/// Reads the document's body.
+///
+/// # Errors
+///
+/// When it is damaged, encrypted, or holds no text.
+pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
+    let mut archive = open_zip(document)?;
+    let body = archive.file_names_raw().filter_map(|name| std::str::from_utf8(name).ok());
+    let body = body.filter(|name| name.starts_with("word/document") && name.ends_with(".xml")).min();
+    let Some(body) = body.map(str::to_owned) else {
+        return Err("it is no Word document: it has no word/document.xml".to_owned());
+    };
+    let name = body.trim_start_matches("word/");
+    let mut walker = Walker {
+        styles: styles(&zip_text(&mut archive, "word/styles.xml")?)?,
+        lists: lists(&zip_text(&mut archive, "word/numbering.xml")?)?,
+        links: links(&zip_text(&mut archive, &format!("word/_rels/{name}.rels"))?)?,
+        ..Walker::default()
+    };
+    walker.walk(&zip_text(&mut archive, &body)?)?;
+    let (title, language) = properties(&zip_text(&mut archive, "docProps/core.xml")?)?;
+    let text = walker.out.trim().to_owned();
+    if text.is_empty() {
+        return Err("it holds no text; if it holds pictures of text, have them read by OCR first".to_owned());
+    }
+    Ok(Extraction { title, language, text, ..Extraction::default() })
+}
+
+/// Calls `take` with each event and how many elements are open around it.
+fn each<'a>(xml: &'a str, mut take: impl FnMut(usize, &Event<'a>)) -> Result<(), String> {
+    let mut reader = Reader::from_str(xml);
+    let mut depth = 0_usize;
+    loop {
+        let event = reader
+            .read_event()
+            .map_err(|error| format!("its XML is broken at byte {}: {error}", reader.error_position()))?;
+        match &event {
+            Event::Eof if depth > 0 => return Err("its XML ends in the middle".to_owned()),
+            Event::Eof => return Ok(()),
+            Event::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        take(depth, &event);
+        if matches!(event, Event::Start(_)) {
+            depth += 1;
+            if depth > MAX_DEPTH {
+                return Err(format!("its XML is nested more than {MAX_DEPTH} deep"));
+            }
+        }
+    }
+}
+
+fn local<'a>(element: &'a BytesStart<'_>) -> &'a str {
+    element.name().0.rsplit(':').next().unwrap_or_default()
+}
+
+/// An attribute by its name without namespace.
+fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> {
+    let mut attributes = element.attributes();
+    let mut found =
+        attributes.with_checks(false).flatten().filter(|attribute| attribute.key.0.rsplit(':').next() == Some(name));
+    found.next().map(|attribute| match quick_xml::escape::unescape(&attribute.value) {
+        Ok(value) => value.into_owned(),
+        Err(_) => attribute.value.to_string(),
+    })
+}
+
+/// `<w:vanish/>` is on, `<w:vanish w:val="0"/>` is off.
+fn is_on(element: &BytesStart<'_>) -> bool {
+    attribute(element, "val").is_none_or(|value| !matches!(value.as_str(), "0" | "false" | "off" | "none"))
+}
+
+/// What a paragraph style makes of its paragraphs.
+#[derive(Clone, Debug, Default)]
+struct Style {
+    /// 1 to 6.
+    heading: Option<usize>,
+    list: Option<(String, usize)>,
+    contents: bool,
+    based_on: Option<String>,
+}
+
+fn styles(xml: &str) -> Result<HashMap<String, Style>, String> {
+    let mut styles: HashMap<String, Style> = HashMap::new();
+    let mut id = None;
+    each(xml, |_, event| {
+        let (Event::Start(element) | Event::Empty(element)) = event else { return };
+        let value = || attribute(element, "val").unwrap_or_default();
+        if local(element) == "style" {
+            id = attribute(element, "styleId");
+            return;
+        }
+        let Some(style) = id.clone().map(|id| styles.entry(id).or_default()) else { return };
+        match local(element) {
+            "name" => {
+                let name = value().to_lowercase();
+                style.heading = match name.strip_prefix("heading ").map(str::trim) {
+                    Some(level) => level.parse().ok().filter(|level| (1..=9).contains(level)),
+                    None => (name == "title").then_some(1),
+                };
+                style.contents = name.starts_with("toc ");
+            }
+            "basedOn" => style.based_on = Some(value()),
+            "outlineLvl" => style.heading = style.heading.or(outline(&value())),
+            "numId" => style.list.get_or_insert_default().0 = value(),
+            "ilvl" => style.list.get_or_insert_default().1 = value().parse().unwrap_or(0),
+            _ => {}
+        }
+    })?;
+    Ok(styles)
+}
+
+/// Outline levels count from 0; 9 is body text.
+fn outline(value: &str) -> Option<usize> {
+    value.parse::<usize>().ok().filter(|level| *level < 9).map(|level| level + 1)
+}
+
+/// By list and level, whether its items are numbered.
+fn lists(xml: &str) -> Result<HashMap<(String, usize), bool>, String> {
+    let mut levels: HashMap<(String, usize), bool> = HashMap::new();
+    let mut lists = HashMap::new();
+    let (mut abstract_id, mut list, mut level) = (None, None, 0);
+    each(xml, |_, event| {
+        let (Event::Start(element) | Event::Empty(element)) = event else { return };
+        match local(element) {
+            "abstractNum" => (abstract_id, list) = (attribute(element, "abstractNumId"), None),
+            "num" => (abstract_id, list) = (None, attribute(element, "numId")),
+            "lvl" => level = attribute(element, "ilvl").and_then(|level| level.parse().ok()).unwrap_or(0),
+            "numFmt" => {
+                if let Some(id) = &abstract_id {
+                    let format = attribute(element, "val").unwrap_or_default();
+                    levels.insert((id.clone(), level), !matches!(format.as_str(), "bullet" | "none"));
+                }
+            }
+            "abstractNumId" => {
+                if let (Some(list), Some(id)) = (&list, attribute(element, "val")) {
+                    lists.insert(list.clone(), id);
+                }
+            }
+            _ => {}
+        }
+    })?;
+    let of_list = |(list, id): (String, String)| {
+        let level = |level| Some(((list.clone(), level), *levels.get(&(id.clone(), level))?));
+        (0..9).filter_map(level).collect::<Vec<_>>()
+    };
+    Ok(lists.into_iter().flat_map(of_list).collect())
+}
+
+/// Web addresses by relationship id.
+fn links(xml: &str) -> Result<HashMap<String, String>, String> {
+    let mut links = HashMap::new();
+    each(xml, |_, event| {
+        let (Event::Start(element) | Event::Empty(element)) = event else { return };
+        if let (Some(id), Some(target)) = (attribute(element, "Id"), attribute(element, "Target"))
+            && ["https://", "http://", "mailto:"].iter().any(|start| target.starts_with(start))
+            && !target.contains(|char: char| char.is_whitespace() || matches!(char, '(' | ')' | '<' | '>'))
+        {
+            links.insert(id, target);
+        }
+    })?;
+    Ok(links)
+}
+
+/// Title and language.
+fn properties(xml: &str) -> Result<(Option<String>, Option<String>), String> {
+    let (mut title, mut language) = (String::new(), String::new());
+    let mut within = String::new();
+    each(xml, |_, event| match event {
+        Event::Start(element) => within = local(element).to_owned(),
+        Event::End(_) => within.clear(),
+        event => {
+            let text = text_of(event).unwrap_or_default();
+            match within.as_str() {
+                "title" => title.push_str(&text),
+                "language" => language.push_str(&text),
+                _ => {}
+            }
+        }
+    })?;
+    let some = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    Ok((some(title), some(language)))
+}
+
+/// The characters of an event, if it is text. Entities that a document defines itself are never followed.
+fn text_of(event: &Event<'_>) -> Option<String> {
+    match event {
+        Event::Text(text) => Some(text.xml10_content().into_owned()),
+        Event::CData(text) => Some(text.to_string()),
+        Event::GeneralRef(name) => match name.resolve_char_ref() {
+            Ok(Some(char)) => Some(char.to_string()),
+            _ => quick_xml::escape::resolve_xml_entity(name).map(str::to_owned),
+        },
+        _ => None,
+    }
+}
+
+#[derive(Default)]
+struct Paragraph {
+    text: String,
+    style: Option<String>,
+    heading: Option<usize>,
+    list: Option<(String, usize)>,
+}
+
+#[derive(Default)]
+struct Table {
+    rows: Vec<Vec<String>>,
+    row: Vec<String>,
+    cell: String,
+    /// Columns that the cell takes.
+    span: usize,
+    /// The cell goes on from the one above it.
+    merged: bool,
+}
+
+#[derive(Default)]
+struct Walker {
+    styles: HashMap<String, Style>,
+    lists: HashMap<(String, usize), bool>,
+    links: HashMap<String, String>,
+    out: String,
+    /// The last thing written was a list item.
+    in_list: bool,
+    /// Numbers given so far, by list and level.
+    counters: HashMap<(String, usize), usize>,
+    paragraph: Paragraph,
+    tables: Vec<Table>,
+    /// Depth of an element that is passed over with all it holds.
+    skip: Option<usize>,
+    in_run: bool,
+    in_text: bool,
+    hidden: bool,
+    /// Where a link's text begins, and its address.
+    link: Option<(usize, String)>,
+}
+
+impl Walker {
+    fn walk(&mut self, xml: &str) -> Result<(), String> {
+        each(xml, |depth, event| {
+            if let Some(skip) = self.skip {
+                if matches!(event, Event::End(_)) && depth <= skip {
+                    self.skip = None;
+                }
+                return;
+            }
+            match event {
+                Event::Start(element) => {
+                    if matches!(local(element), "del" | "moveFrom" | "Fallback" | "instrText" | "delText") {
+                        self.skip = Some(depth);
+                    } else {
+                        self.open(element);
+                    }
+                }
+                Event::Empty(element) => {
+                    self.open(element);
+                    self.close(local(element));
+                }
+                Event::End(element) => self.close(element.name().0.rsplit(':').next().unwrap_or_default()),
+                event => {
+                    if self.in_text
+                        && !self.hidden
+                        && let Some(text) = text_of(event)
+                    {
+                        self.paragraph.text.push_str(&text);
+                    }
+                }
+            }
+        })
+    }
+
+    fn open(&mut self, element: &BytesStart<'_>) {
+        let value = || attribute(element, "val").unwrap_or_default();
+        match local(element) {
+            "p" => self.paragraph = Paragraph::default(),
+            "pStyle" => self.paragraph.style = Some(value()),
+            "outlineLvl" => self.paragraph.heading = outline(&value()),
+            "numId" => self.paragraph.list.get_or_insert_default().0 = value(),
+            "ilvl" => self.paragraph.list.get_or_insert_default().1 = value().parse().unwrap_or(0),
+            "r" => (self.in_run, self.hidden) = (true, false),
+            "vanish" | "webHidden" if self.in_run => self.hidden = is_on(element),
+            "t" => self.in_text = true,
+            "tab" if self.in_run => self.paragraph.text.push(' '),
+            "br" | "cr" if self.in_run => self.paragraph.text.push('\n'),
+            "noBreakHyphen" if self.in_run => self.paragraph.text.push('-'),
+            "hyperlink" => {
+                let address = attribute(element, "id").and_then(|id| self.links.get(&id).cloned());
+                self.link = address.map(|address| (self.paragraph.text.len(), address));
+            }
+            "tbl" => self.tables.push(Table::default()),
+            "tr" => self.in_table(|table| table.row.clear()),
+            "tc" => self.in_table(|table| (table.cell, table.span, table.merged) = (String::new(), 1, false)),
+            "gridSpan" => self.in_table(|table| table.span = value().parse().unwrap_or(1).clamp(1, MAX_COLUMNS)),
+            "vMerge" => self.in_table(|table| table.merged = value() != "restart"),
+            _ => {}
+        }
+    }
+
+    fn in_table(&mut self, change: impl FnOnce(&mut Table)) {
+        if let Some(table) = self.tables.last_mut() {
+            change(table);
+        }
+    }
+
+    fn close(&mut self, name: &str) {
+        match name {
+            "t" => self.in_text = false,
+            "r" => self.in_run = false,
+            "hyperlink" => {
+                if let Some((start, address)) = self.link.take()
+                    && let Some(text) = self.paragraph.text.get(start..).map(str::trim)
+                    && !text.is_empty()
+                {
+                    let linked = if address.trim_start_matches("mailto:") == text {
+                        text.to_owned()
+                    } else {
+                        format!("[{text}]({address})")
+                    };
+                    self.paragraph.text.truncate(start);
+                    self.paragraph.text.push_str(&linked);
+                }
+            }
+            "p" => self.end_paragraph(),
+            "tc" => self.in_table(|table| {
+                if table.row.len() >= MAX_COLUMNS {
+                    return;
+                }
+                let above = table.rows.last().and_then(|row| row.get(table.row.len()));
+                let cell =
+                    if table.merged { above.cloned().unwrap_or_default() } else { std::mem::take(&mut table.cell) };
+                table.row.push(cell);
+                table.row.extend(std::iter::repeat_n(String::new(), table.span - 1));
+            }),
+            "tr" => self.in_table(|table| {
+                let row = std::mem::take(&mut table.row);
+                if row.iter().any(|cell| !cell.is_empty()) {
+                    table.rows.push(row);
+                }
+            }),
+            "tbl" => self.end_table(),
+            _ => {}
+        }
+    }
+
+    fn end_paragraph(&mut self) {
+        let Paragraph { text, style, heading, list } = std::mem::take(&mut self.paragraph);
+        let text = text.trim();
+        let (style_heading, style_list, contents) = self.style(style.as_deref());
+        if text.is_empty() || contents {
+            return;
+        }
+        if let Some(table) = self.tables.last_mut() {
+            if !table.cell.is_empty() {
+                table.cell.push(' ');
+            }
+            table.cell.push_str(&super::text::unbroken(text));
+            return;
+        }
+        if let Some(level) = heading.or(style_heading) {
+            let heading = format!("{} {}", "#".repeat(level.min(6)), super::text::unbroken(text));
+            return self.block(&heading);
+        }
+        // The list "0" takes a paragraph out of the list of its style.
+        match list.filter(|(id, _)| !id.is_empty()).or(style_list).filter(|(id, _)| id != "0") {
+            Some((id, level)) => self.item(&id, level.min(8), text),
+            None => {
+                let lines: Vec<String> = text.lines().map(|line| escaped_line(line.trim())).collect();
+                // A line break within a paragraph is one.
+                self.block(&lines.join("\\\n"));
+            }
+        }
+    }
+
+    /// What a style and those it is based on say: heading level, list, and whether it is a table of contents.
+    fn style(&self, id: Option<&str>) -> (Option<usize>, Option<(String, usize)>, bool) {
+        let (mut heading, mut list, mut contents) = (None, None, false);
+        let mut next = id;
+        for _ in 0..10 {
+            let Some(style) = next.and_then(|id| self.styles.get(id)) else { break };
+            heading = heading.or(style.heading);
+            list = list.or_else(|| style.list.clone().filter(|(id, _)| !id.is_empty()));
+            contents |= style.contents;
+            next = style.based_on.as_deref();
+        }
+        // A numbered heading is a heading.
+        (heading, list.filter(|_| heading.is_none()), contents)
+    }
+
+    fn block(&mut self, text: &str) {
+        if !self.out.is_empty() {
+            self.out.push_str("\n\n");
+        }
+        self.out.push_str(text);
+        self.in_list = false;
+    }
+
+    fn item(&mut self, list: &str, level: usize, text: &str) {
+        self.counters.retain(|(id, deeper), _| id != list || *deeper <= level);
+        let numbered = self.lists.get(&(list.to_owned(), level)).copied().unwrap_or(false);
+        let marker = if numbered {
+            let number = self.counters.entry((list.to_owned(), level)).or_default();
+            *number += 1;
+            format!("{number}.")
+        } else {
+            "-".to_owned()
+        };
+        self.out.push_str(match (self.out.is_empty(), self.in_list) {
+            (true, _) => "",
+            (false, true) => "\n",
+            (false, false) => "\n\n",
+        });
+        self.out.push_str(&"    ".repeat(level));
+        self.out.push_str(&format!("{marker} {}", super::text::unbroken(text)));
+        self.in_list = true;
+    }
+
+    fn end_table(&mut self) {
+        let Some(table) = self.tables.pop() else { return };
+        if let Some(outer) = self.tables.last_mut() {
+            // A table within a cell reads as its rows.
+            let rows: Vec<String> = table.rows.iter().map(|row| row.join(" ").trim().to_owned()).collect();
+            outer.cell = format!("{} {}", outer.cell, rows.join("; ")).trim().to_owned();
+            return;
+        }
+        let text = super::text::markdown_table(&table.rows);
+        if !text.is_empty() {
+            self.block(&text);
+        }
+    }
+}
