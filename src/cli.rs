@@ -17,6 +17,7 @@ use crate::server::{self, Server};
 use crate::telemetry;
 
 pub mod chat;
+pub mod eval;
 pub mod measure;
 pub mod transfer;
 
@@ -95,6 +96,8 @@ A running `frontdesk serve` has the embedded index open; stop it first, or start
     Verify(transfer::VerifyArgs),
     /// Measure this machine: our own share of a turn, sockets, store, retrieval.
     Bench(measure::BenchArgs),
+    /// Measure how good search and answers are, over questions with known answers.
+    Eval(eval::EvalArgs),
 }
 
 impl Cli {
@@ -127,6 +130,7 @@ impl Cli {
             Command::Import(args) => transfer::import(&config, &args).await,
             Command::Verify(args) => transfer::verify(&config, &args).await,
             Command::Bench(args) => measure::run(&config, args).await,
+            Command::Eval(args) => eval::run(&config, args).await,
             Command::Chat(_) | Command::Key { .. } => Ok(ExitCode::SUCCESS),
         }
     }
