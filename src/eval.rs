@@ -19,6 +19,7 @@ use crate::server;
 use crate::session::Line;
 use crate::telemetry::Metrics;
 
+pub mod answers;
 pub mod retrieval;
 
 /// Told what is being done, and how much of how much is done.
@@ -113,7 +114,6 @@ pub struct Bench {
     pub retrieval: Retrieval,
     pub site: crate::http::auth::Site,
     pub report: IngestReport,
-    /// Documents that couldn't be read are not lost silently.
     _scratch: Scratch,
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::grounding::{self, Scored};
+use crate::grounding::{self, Scored, Shape};
 use crate::telemetry::{Metrics, micros};
 
 pub mod chunk;
@@ -147,15 +147,16 @@ impl Retrieval {
         Ok(hits)
     }
 
-    /// What can be quoted from the first passages, with how near each piece is to the question.
+    /// What can be quoted, in reading order, with how near each piece is to the question: of the best passages where a fact is
+    /// asked for, else of the best document around its best passage.
     ///
     /// # Errors
     /// When the embedder fails.
     pub async fn score_units(&self, question: &str, hits: &[Hit]) -> Result<Vec<Scored>, RetrievalError> {
         let best = hits.first().map_or(1.0, |hit| hit.score);
         let mut units = Vec::new();
-        for (i, hit) in hits.iter().take(QUOTED_PASSAGES).enumerate() {
-            units.extend(grounding::units(i, &hit.passage.text));
+        for at in quotable(grounding::shape(question), hits) {
+            units.extend(hits.get(at).into_iter().flat_map(|hit| grounding::units(at, &hit.passage.text)));
         }
         units.truncate(QUOTED_UNITS);
         let mut texts = vec![question.to_owned()];
@@ -174,8 +175,10 @@ impl Retrieval {
             .zip(vectors)
             .map(|(unit, vector)| {
                 let cosine = vector.iter().zip(&question).map(|(a, b)| a * b).sum();
-                let score = hits.get(unit.passage).map_or(0.0, |hit| hit.score);
-                Scored { unit, cosine, passage_score: if best > 0.0 { score / best } else { 0.0 } }
+                let hit = hits.get(unit.passage);
+                let score = hit.map_or(0.0, |hit| hit.score);
+                let opens = unit.range.start == 0 && hit.is_some_and(|hit| hit.passage.ordinal == 0);
+                Scored { unit, cosine, passage_score: if best > 0.0 { score / best } else { 0.0 }, opens }
             })
             .collect())
     }
@@ -187,9 +190,32 @@ impl Retrieval {
     }
 }
 
-/// Passages whose sentences are weighed for a quoted answer, and how many pieces of them at most.
+/// Passages whose sentences are weighed for a fact, how far from the best passage an explanation may reach, and how many pieces
+/// are weighed at most: each is embedded.
 const QUOTED_PASSAGES: usize = 3;
+const QUOTED_AROUND: u32 = 1;
 const QUOTED_UNITS: usize = 48;
+
+/// Which hits are quoted from, in reading order. Only hits: the engine has checked that the asker may see them.
+fn quotable(shape: Shape, hits: &[Hit]) -> Vec<usize> {
+    let Some(best) = hits.first().map(|hit| &hit.passage) else { return Vec::new() };
+    match shape {
+        Shape::Fact => (0..hits.len().min(QUOTED_PASSAGES)).collect(),
+        Shape::Explanation => {
+            let near = |hit: &Hit| {
+                hit.passage.document == best.document && hit.passage.ordinal.abs_diff(best.ordinal) <= QUOTED_AROUND
+            };
+            let mut near: Vec<(u32, usize)> = hits
+                .iter()
+                .enumerate()
+                .filter(|(_, hit)| near(hit))
+                .map(|(at, hit)| (hit.passage.ordinal, at))
+                .collect();
+            near.sort_unstable();
+            near.into_iter().map(|(_, at)| at).collect()
+        }
+    }
+}
 
 impl Query {
     /// The question with what gives a follow-up its subject: the last two visitor messages before it.

@@ -1,5 +1,6 @@
 //! The spine: question → passages → prompt → tokens → verdict.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -94,7 +95,7 @@ pub enum Output {
     Queued { place: usize },
     Text(String),
     Citation(Citation),
-    Withheld { reason: String },
+    Withheld { text: String, reason: String },
 }
 
 /// Why a turn ended without an answer.
@@ -166,6 +167,7 @@ async fn generate(
     language: &str,
     out: &mut Outlet,
 ) -> Result<Verdict, TurnError> {
+    let hits = hits.get(..spine.passages).unwrap_or(hits);
     let ingredients =
         Ingredients { site: &ask.facts, language, history: &ask.history, passages: hits, question: &ask.question };
     let max_tokens = ask.max_tokens.unwrap_or(spine.max_tokens).clamp(1, spine.max_tokens);
@@ -215,9 +217,9 @@ async fn generate(
                         out.send(Output::Citation(citation)).await?;
                     }
                 }
-                Ruling::Withhold { reason, .. } => {
+                Ruling::Withhold { text, reason } => {
                     withheld += 1;
-                    out.send(Output::Withheld { reason }).await?;
+                    out.send(Output::Withheld { text, reason }).await?;
                 }
             }
         }
@@ -236,19 +238,28 @@ async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut
         let lead = spine.prompts.lead(&hit.passage.title, language, chosen.iter().any(|unit| unit.steps));
         text.push_str(&lead.map_err(TurnError::Prompt)?);
     }
+    text = grounding::compose(text, &chosen);
     let mut citations = Vec::new();
     for unit in &chosen {
-        let separator = if text.is_empty() {
-            ""
-        } else if unit.steps || text.ends_with('\n') {
-            "\n"
-        } else {
-            " "
-        };
-        text.push_str(separator);
-        text.push_str(&unit.text);
-        let citation = hits.get(unit.passage).and_then(|hit| cited.add(hit, unit.passage, &unit.text));
-        citations.extend(citation);
+        let Some(hit) = hits.get(unit.passage) else { continue };
+        let of_passage = || chosen.iter().filter(|other| other.passage == unit.passage).map(|other| &other.range);
+        let whole = of_passage().map(|range| range.start).min().unwrap_or(0)
+            ..of_passage().map(|range| range.end).max().unwrap_or(0);
+        let quote = hit.passage.text.get(whole).map_or(unit.text.as_str(), str::trim);
+        citations.extend(cited.add(hit, unit.passage, quote));
+    }
+    // Documents that came close are named as well: the visitor may mean them.
+    let best = hits.first().map_or(0.0, |hit| hit.score);
+    for (at, hit) in hits.iter().enumerate().take_while(|(_, hit)| hit.score >= ALSO_CITED * best) {
+        if cited.documents() >= MAX_CITED {
+            break;
+        }
+        if !cited.knows(&hit.passage.document)
+            && let Some(unit) = grounding::nearest(&ask.question, &grounding::units(at, &hit.passage.text))
+        {
+            let quote = hit.passage.text.get(unit.range.clone()).map_or(unit.text.as_str(), str::trim);
+            citations.extend(cited.add(hit, at, quote));
+        }
     }
     // After a crash the same question gives the same quotes; if the knowledge changed meanwhile, what was sent stays.
     let rest = text.strip_prefix(&ask.written).map_or_else(|| format!("\n\n{text}"), str::to_owned);
@@ -259,6 +270,12 @@ async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut
     let usage = Usage { completion_tokens: spine.retrieval.count_tokens(&text), ..Usage::default() };
     Ok(Verdict { citations: cited.citations, confidence: 0.0, usage, end: AnswerEnd::Complete, withheld: 0 })
 }
+
+/// Passages that an answer is quoted from are sought among this many, so that the neighbours of the best one are there.
+const QUOTED_FROM: usize = 20;
+/// Documents cited at most, and how near to the best score one must come to be cited without being quoted.
+const MAX_CITED: usize = 3;
+const ALSO_CITED: f32 = 0.75;
 
 /// A text from a template is the whole answer.
 async fn say(
@@ -283,7 +300,7 @@ impl Ask {
             history,
             audience: self.audience,
             now_ms: spine.clock.now_ms(),
-            limit: spine.passages,
+            limit: spine.passages.max(QUOTED_FROM),
         }
     }
 }
@@ -314,6 +331,14 @@ struct Cited {
 }
 
 impl Cited {
+    fn knows(&self, document: &str) -> bool {
+        self.citations.iter().any(|citation| citation.document == document)
+    }
+
+    fn documents(&self) -> usize {
+        self.citations.iter().map(|citation| citation.document.as_str()).collect::<HashSet<_>>().len()
+    }
+
     /// The citation, if its passage wasn't cited yet.
     fn add(&mut self, hit: &Hit, passage: usize, quote: &str) -> Option<Citation> {
         if self.passages.contains(&passage) {

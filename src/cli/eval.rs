@@ -9,12 +9,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::eval::{self, retrieval};
+use crate::eval::{self, answers, retrieval};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   frontdesk eval retrieval --knowledge knowledge/ --questions questions.jsonl
   frontdesk eval retrieval --knowledge articles.jsonl --questions questions.jsonl --json | jq .summary
+  frontdesk eval answers --knowledge articles.jsonl --questions questions.jsonl
 
 The knowledge is read into an index of its own in the temporary directory and removed afterwards; the server's own index isn't
 touched. A question is a JSON line: question, and where known history [{role, text}], article_ids, answer, answerability.
@@ -31,6 +32,8 @@ pub struct EvalArgs {
 enum What {
     /// Does search find the documents that answer? By each half and fused.
     Retrieval(Asked),
+    /// Are the answers right, supported, cited, and absent where the knowledge holds none?
+    Answers(Asked),
 }
 
 #[derive(Debug, Args)]
@@ -66,7 +69,23 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             });
             print(&report, args.json, &["", "recall@1", "recall@5", "recall@10", "MRR", "nDCG@10"], rows)
         }
+        What::Answers(Asked { knowledge, questions }) => {
+            let report = answers::run(config, &knowledge, &eval::questions(&questions)?, &show).await?;
+            bar.finish_and_clear();
+            print(&report, args.json, &["measure", "value"], measures(&report.summary)?)
+        }
     }
+}
+
+/// A summary's fields, one a row; what couldn't be measured is left out.
+fn measures(summary: &impl Serialize) -> anyhow::Result<Vec<Vec<String>>> {
+    let serde_json::Value::Object(fields) = serde_json::to_value(summary)? else { return Ok(Vec::new()) };
+    let value = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        value => Some(value.as_f64().filter(|_| value.is_f64()).map_or_else(|| value.to_string(), share)),
+    };
+    Ok(fields.iter().filter_map(|(name, field)| Some(vec![name.replace('_', " "), value(field)?])).collect())
 }
 
 fn share(value: f64) -> String {

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::chunk::embedding_text;
 use super::embedded::EmbeddedIndex;
 use super::fusion::{self, Candidate, Fusion};
 use super::server::ServerIndex;
@@ -529,11 +530,7 @@ impl Lexicon {
 
     /// Terms of the title, the headings and the text, weighted by how often they occur.
     pub(super) fn document(&self, passage: &Passage) -> Sparse {
-        let mut text = passage.title.clone();
-        for part in passage.headings.iter().chain([&passage.text]) {
-            text.push('\n');
-            text.push_str(part);
-        }
+        let text = embedding_text(passage);
         let vector = self.0.embed_document(&split_unspaced(&text));
         Sparse { indices: vector.indices, values: vector.values }
     }
