@@ -20,6 +20,7 @@ use crate::session::Line;
 use crate::telemetry::Metrics;
 
 pub mod answers;
+pub mod injection;
 pub mod retrieval;
 
 /// Told what is being done, and how much of how much is done.
@@ -62,6 +63,18 @@ pub enum Answerability {
 }
 
 impl Question {
+    /// A question of which nothing is known.
+    fn plain(text: &str) -> Self {
+        Self {
+            id: String::new(),
+            question: text.to_owned(),
+            history: Vec::new(),
+            article_ids: Vec::new(),
+            answer: None,
+            answerability: None,
+        }
+    }
+
     /// The conversation before the question.
     #[must_use]
     pub fn lines(&self) -> Vec<Line> {

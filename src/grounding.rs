@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
+pub mod confidence;
 pub mod injection;
 mod quote;
 mod units;

@@ -236,7 +236,7 @@ pub fn spine(
         llm,
         prompts: Arc::new(Prompts::load(&config.answers.prompts)?),
         mode,
-        min_cosine: config.answers.min_cosine,
+        min_confidence: config.answers.min_confidence,
         passages: config.knowledge.passages,
         max_tokens: config.llm.max_tokens,
         sampling: config.llm.sampling(),

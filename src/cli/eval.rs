@@ -9,13 +9,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::eval::{self, answers, retrieval};
+use crate::eval::{self, answers, injection, retrieval};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   frontdesk eval retrieval --knowledge knowledge/ --questions questions.jsonl
   frontdesk eval retrieval --knowledge articles.jsonl --questions questions.jsonl --json | jq .summary
   frontdesk eval answers --knowledge articles.jsonl --questions questions.jsonl
+  frontdesk eval injection --attacks attacks/
 
 The knowledge is read into an index of its own in the temporary directory and removed afterwards; the server's own index isn't
 touched. A question is a JSON line: question, and where known history [{role, text}], article_ids, answer, answerability.
@@ -34,6 +35,19 @@ enum What {
     Retrieval(Asked),
     /// Are the answers right, supported, cited, and absent where the knowledge holds none?
     Answers(Asked),
+    /// Do orders hidden in documents and hostile messages get their way, and are harmless messages left alone?
+    Injection {
+        /// Folder of attacks: indirect*.json (orders), *contexts*.jsonl (documents to hide them in), jailbreak*.jsonl and
+        /// naughty*.json (messages), benign*.json (harmless messages).
+        #[arg(long)]
+        attacks: PathBuf,
+        /// What the hostile messages are asked over; the documents of the attacks if left out.
+        #[arg(long)]
+        knowledge: Option<PathBuf>,
+        /// At most so many of each kind.
+        #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
+        limit: usize,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -71,6 +85,11 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
         }
         What::Answers(Asked { knowledge, questions }) => {
             let report = answers::run(config, &knowledge, &eval::questions(&questions)?, &show).await?;
+            bar.finish_and_clear();
+            print(&report, args.json, &["measure", "value"], measures(&report.summary)?)
+        }
+        What::Injection { attacks, knowledge, limit } => {
+            let report = injection::run(config, &attacks, knowledge.as_deref(), limit, &show).await?;
             bar.finish_and_clear();
             print(&report, args.json, &["measure", "value"], measures(&report.summary)?)
         }

@@ -153,27 +153,29 @@ fn explanation(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     chosen.filter(|unit| !is_contents(&unit.text) && seen.insert(unit.text.to_lowercase())).cloned().collect()
 }
 
-/// Units as one text after a lead: sentences follow each other, steps stand on lines of their own.
+/// Units as one text after a lead: sentences follow each other, steps stand on lines of their own, a remark between two steps
+/// below the step it belongs to.
 #[must_use]
 pub fn compose(lead: String, units: &[Unit]) -> String {
     let mut text = lead;
-    let mut before = None;
-    for unit in units {
+    let mut listing = false;
+    for (at, unit) in units.iter().enumerate() {
         let kind = Kind::of(unit);
-        let listed = kind == Kind::Step && !unit.steps && matches!(before, Some(Kind::Lead | Kind::Step));
-        let separator = match before {
+        let goes_on = || units.iter().skip(at + 1).take(3).any(|unit| Kind::of(unit) == Kind::Step);
+        let separator = match kind {
             _ if text.is_empty() => "",
-            _ if listed => "\n- ",
             _ if unit.steps => "\n",
+            Kind::Step if listing => "\n- ",
+            Kind::Lead => "\n\n",
+            Kind::Text if listing && goes_on() => "\n  ",
             // What comes after a list is no part of it.
-            Some(Kind::Step) => "\n\n",
-            _ if kind == Kind::Lead => "\n\n",
+            Kind::Text if listing => "\n\n",
             _ if text.ends_with('\n') => "",
             _ => " ",
         };
+        listing = kind == Kind::Lead || listing && (kind == Kind::Step || goes_on());
         text.push_str(separator);
         text.push_str(&unit.text);
-        before = Some(kind);
     }
     text
 }
