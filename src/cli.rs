@@ -20,6 +20,7 @@ use crate::server::{self, Server};
 use crate::telemetry;
 
 pub mod chat;
+pub mod eval;
 pub mod gaps;
 pub mod measure;
 mod remote;
@@ -118,6 +119,8 @@ A running server does the work itself, and reads what changes in its folders any
     },
     /// Measure this machine: our own share of a turn, sockets, store, retrieval.
     Bench(measure::BenchArgs),
+    /// Measure how good search and answers are, over questions with known answers.
+    Eval(eval::EvalArgs),
 }
 
 impl Cli {
@@ -157,6 +160,7 @@ impl Cli {
             Command::Import(args) => transfer::import(&config, &args).await,
             Command::Verify(args) => transfer::verify(&config, &args).await,
             Command::Bench(args) => measure::run(&config, args).await,
+            Command::Eval(args) => eval::run(&config, args).await,
             Command::Chat(_) | Command::Key { .. } | Command::ReadDocument { .. } => Ok(ExitCode::SUCCESS),
         }
     }

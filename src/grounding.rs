@@ -8,6 +8,14 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
+pub mod confidence;
+pub mod injection;
+mod quote;
+mod units;
+
+pub use quote::{Scored, Shape, compose, nearest, quote, shape};
+pub use units::{Unit, units};
+
 /// What a sentence may lean on.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
@@ -265,173 +273,6 @@ const STOP_WORDS: &[&str] = &[
     "yours", "much", "many", "get", "there's", "it's", "don't", "i'm",
 ];
 
-/// A piece of a passage that can be quoted by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unit {
-    /// Index of the passage.
-    pub passage: usize,
-    /// Bytes of the passage's text.
-    pub range: Range<usize>,
-    /// How it reads in an answer.
-    pub text: String,
-    /// Numbered steps, whole.
-    pub steps: bool,
-}
-
-/// Cuts a passage's text into what can be quoted: sentences, list items, table rows with their header, steps all together.
-#[must_use]
-pub fn units(passage: usize, text: &str) -> Vec<Unit> {
-    let mut units: Vec<Unit> = Vec::new();
-    let mut header: Vec<String> = Vec::new();
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let range = at..at + line.len();
-        at = range.end;
-        let trimmed = line.trim();
-        if trimmed.is_empty() {
-            header.clear();
-            continue;
-        }
-        if trimmed.starts_with('|') {
-            let cells: Vec<String> = trimmed.trim_matches('|').split('|').map(|cell| plain(cell.trim())).collect();
-            if cells.iter().all(|cell| cell.chars().all(|c| matches!(c, '-' | ':' | ' '))) {
-                continue;
-            }
-            if header.is_empty() {
-                header = cells;
-                continue;
-            }
-            units.push(Unit { passage, range, text: row(&header, &cells), steps: false });
-            continue;
-        }
-        header.clear();
-        if trimmed.starts_with('#') {
-            continue;
-        }
-        if is_step(trimmed) {
-            match units.last_mut() {
-                Some(last) if last.steps => {
-                    last.range.end = range.end;
-                    last.text.push('\n');
-                    last.text.push_str(&plain(trimmed));
-                }
-                _ => units.push(Unit { passage, range, text: plain(trimmed), steps: true }),
-            }
-            continue;
-        }
-        // A line that is indented below a step belongs to it.
-        if line.starts_with("   ")
-            && let Some(last) = units.last_mut().filter(|unit| unit.steps)
-        {
-            last.range.end = range.end;
-            last.text.push(' ');
-            last.text.push_str(&plain(trimmed));
-            continue;
-        }
-        let item = trimmed.strip_prefix("- ").or_else(|| trimmed.strip_prefix("* "));
-        if let Some(item) = item {
-            units.push(Unit { passage, range, text: plain(item), steps: false });
-            continue;
-        }
-        for sentence in sentences(line) {
-            let text = plain(line.get(sentence.clone()).unwrap_or_default());
-            if !text.is_empty() {
-                let range = range.start + sentence.start..range.start + sentence.end;
-                units.push(Unit { passage, range, text, steps: false });
-            }
-        }
-    }
-    units
-}
-
-fn is_step(line: &str) -> bool {
-    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
-    (1..=2).contains(&digits) && line.get(digits..).is_some_and(|rest| rest.starts_with(". ") || rest.starts_with(") "))
-}
-
-/// A table row as a line of text: the first cell names it, the others follow with their column's name.
-fn row(header: &[String], cells: &[String]) -> String {
-    let mut cells = cells.iter();
-    let name = cells.next().map_or("", String::as_str);
-    let rest: Vec<String> = header
-        .iter()
-        .skip(1)
-        .zip(cells)
-        .filter(|(_, cell)| !cell.is_empty())
-        .map(|(column, cell)| if column.is_empty() { cell.clone() } else { format!("{column}: {cell}") })
-        .collect();
-    if rest.is_empty() { name.to_owned() } else { format!("{name}: {}", rest.join(", ")) }
-}
-
-/// Light Markdown → what a person reads: emphasis and code marks go, links keep their text.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(open) = rest.find('[') {
-        let (before, link) = rest.split_at(open);
-        out.push_str(before);
-        let label = link.find("](").and_then(|close| Some((link.get(1..close)?, link.get(close + 2..)?)));
-        match label.and_then(|(label, target)| Some((label, target.get(target.find(')')? + 1..)?))) {
-            Some((label, after)) if !label.contains('[') => {
-                out.push_str(label);
-                rest = after;
-            }
-            _ => {
-                out.push('[');
-                rest = link.get(1..).unwrap_or_default();
-            }
-        }
-    }
-    out.push_str(rest);
-    out.replace("**", "").replace("__", "").replace('`', "").trim().to_owned()
-}
-
-/// A unit with how well it answers.
-#[derive(Clone, Debug)]
-pub struct Scored {
-    pub unit: Unit,
-    /// Cosine between the question and the unit.
-    pub cosine: f32,
-    /// Score of its passage relative to the best passage, 0…1.
-    pub passage_score: f32,
-}
-
-/// Longest quoted answer, in Unicode scalar values, unless its first unit alone is longer.
-const QUOTE_CHARS: usize = 600;
-
-/// Chooses the units that answer, in the order in which they are read: passages by rank of their best unit, units of a passage as they
-/// stand there. Empty if there are none.
-#[must_use]
-pub fn quote(question: &str, candidates: &[Scored]) -> Vec<Unit> {
-    let words: HashSet<String> = content_words(question).collect();
-    let score = |scored: &Scored| {
-        let held: HashSet<String> = content_words(&scored.unit.text).filter(|word| words.contains(word)).collect();
-        #[expect(clippy::cast_precision_loss, reason = "word counts are small")]
-        let overlap = if words.is_empty() { 0.0 } else { held.len() as f32 / words.len() as f32 };
-        0.6 * scored.cosine + 0.2 * overlap + 0.2 * scored.passage_score
-    };
-    let mut ranked: Vec<(f32, &Scored)> = candidates.iter().map(|scored| (score(scored), scored)).collect();
-    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let Some(&(best, _)) = ranked.first() else { return Vec::new() };
-    let mut chosen: Vec<(f32, &Unit)> = Vec::new();
-    let mut length = 0;
-    let mut seen: HashSet<String> = HashSet::new();
-    for (score, scored) in ranked {
-        let unit = &scored.unit;
-        let chars = unit.text.chars().count();
-        // What comes close to the best unit belongs to the answer; steps stand alone.
-        let near = score >= best - 0.1 && chosen.len() < 3 && !chosen.iter().any(|(_, unit)| unit.steps) && !unit.steps;
-        if (chosen.is_empty() || (near && length + chars <= QUOTE_CHARS)) && seen.insert(unit.text.to_lowercase()) {
-            length += chars;
-            chosen.push((score, unit));
-        }
-    }
-    let rank = |passage: usize| chosen.iter().position(|(_, unit)| unit.passage == passage);
-    let mut units: Vec<Unit> = chosen.iter().map(|(_, unit)| (*unit).clone()).collect();
-    units.sort_by_key(|unit| (rank(unit.passage), unit.range.start));
-    units
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -504,20 +345,5 @@ mod tests {
         for cut in 0..=text.len() {
             assert_eq!(whole(cut), expected, "cut at {cut}");
         }
-    }
-
-    #[test]
-    fn tables_keep_their_header_and_steps_stay_together() {
-        let text = "The Tarn comes in two sizes.\n\n| Variant | Price | Weight |\n| --- | --- | --- |\n| Tarn 2 | 349 EUR | 1,900 g |\n\n1. Open **it**.\n2. See [the page](https://x.example).\n\n- Item one\n";
-        let found: Vec<(String, bool)> = units(0, text).into_iter().map(|unit| (unit.text, unit.steps)).collect();
-        assert_eq!(
-            found,
-            [
-                ("The Tarn comes in two sizes.".to_owned(), false),
-                ("Tarn 2: Price: 349 EUR, Weight: 1,900 g".to_owned(), false),
-                ("1. Open it.\n2. See the page.".to_owned(), true),
-                ("Item one".to_owned(), false),
-            ]
-        );
     }
 }

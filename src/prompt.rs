@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use minijinja::{Environment, context};
 use serde::Serialize;
 
+use crate::grounding::injection::without_orders;
 use crate::llm::{ChatMessage, Role};
 use crate::retrieval::Hit;
 use crate::session::Line;
@@ -16,6 +17,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("answer.question.j2", include_str!("../prompts/answer.question.j2")),
     ("quote.lead.j2", include_str!("../prompts/quote.lead.j2")),
     ("decline.j2", include_str!("../prompts/decline.j2")),
+    ("clarify.j2", include_str!("../prompts/clarify.j2")),
     ("person.j2", include_str!("../prompts/person.j2")),
 ];
 
@@ -106,7 +108,7 @@ impl Prompts {
         TEMPLATES
             .iter()
             .map(|(name, _)| {
-                let values = context! { site, language => "en", passages => std::slice::from_ref(&passage), question => "What does shipping cost?", title => "Shipping", steps => true };
+                let values = context! { site, language => "en", passages => std::slice::from_ref(&passage), question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true };
                 self.render(name, values).map(|text| (*name, text))
             })
             .collect()
@@ -118,6 +120,14 @@ impl Prompts {
     /// When the template fails to render.
     pub fn decline(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
         self.render("decline.j2", context! { site, language })
+    }
+
+    /// What is asked in return when a question can mean any of these.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn clarify(&self, titles: &[&str], language: &str) -> anyhow::Result<String> {
+        self.render("clarify.j2", context! { titles, language })
     }
 
     /// What is said when the visitor asks for a person.
@@ -192,7 +202,7 @@ impl Prompts {
             .enumerate()
             .map(|(i, hit)| {
                 let passage = &hit.passage;
-                context! { n => i + 1, title => passage.title, headings => passage.headings, text => unfenced(&passage.text) }
+                context! { n => i + 1, title => passage.title, headings => passage.headings, text => unfenced(&without_orders(&passage.text)) }
             })
             .collect();
         let content = self.render("answer.question.j2", context! { passages, question => unfenced(question) })?;

@@ -107,6 +107,8 @@ pub enum AnswerEnd {
     Length,
     /// The knowledge doesn't hold an answer, and the text says so.
     Declined,
+    /// The question can mean several things, and the text asks which.
+    Clarified,
     /// The visitor stopped it.
     Cancelled,
     /// The visitor said something new.

@@ -19,7 +19,7 @@ use crate::http::auth::{Key, Keys, Scope, Site, Visitors, key_hash, new_key, ran
 use crate::http::{self, App, Inner};
 use crate::knowledge::{self, Knowledge};
 use crate::lifecycle::Tasks;
-use crate::llm::{Llm, Sampling};
+use crate::llm::Llm;
 use crate::prompt::Prompts;
 use crate::retrieval::Retrieval;
 use crate::retrieval::embedder::Embedder;
@@ -100,7 +100,6 @@ impl Server {
         let store = Store::open(&config.store).context("the conversation store")?;
         let retrieval = open_retrieval(&config, &metrics).await?;
         let llm = Llm::start(&config.llm).context("the language model")?;
-        let prompts = Prompts::load(&config.answers.prompts)?;
         let passages = retrieval.index.count(None).await.context("the knowledge index")?;
         metrics.passages.set(i64::try_from(passages).unwrap_or(i64::MAX));
         if passages == 0 {
@@ -112,31 +111,10 @@ impl Server {
         for site in &config.sites {
             site.widget.check_logo().with_context(|| format!("site {:?}", site.id))?;
         }
-        let mode = match config.answers.mode {
-            // No model has qualified until a test over the site's own knowledge says so.
-            Mode::Auto => Mode::Quote,
-            mode => mode,
-        };
+        let mode = effective(config.answers.mode, None);
         let facts = llm.facts();
         tracing::info!(model = facts.name, engine = facts.engine, ?mode, passages, "answers are ready");
-        let spine = Spine {
-            retrieval,
-            llm,
-            prompts: Arc::new(prompts),
-            mode,
-            min_cosine: config.answers.min_cosine,
-            passages: config.knowledge.passages,
-            max_tokens: config.llm.max_tokens,
-            sampling: Sampling {
-                temperature: config.llm.temperature,
-                top_p: config.llm.top_p,
-                min_p: config.llm.min_p,
-                repeat_penalty: config.llm.repeat_penalty,
-                seed: None,
-            },
-            clock: clock.clone(),
-            metrics: metrics.clone(),
-        };
+        let spine = spine(&config, retrieval, llm, mode, clock.clone(), metrics.clone())?;
         let knowledge = Knowledge::new(spine.retrieval.clone(), &config, metrics.clone(), clock.clone());
         knowledge.load().await.context("the products in the knowledge index")?;
         let gate = TurnGate::new(config.answers.parallel, config.answers.queue);
@@ -256,6 +234,42 @@ impl Server {
         tracing::info!(clean, "stopped");
         Ok(())
     }
+}
+
+/// What `answers.mode` comes to; `qualified` says whether the loaded model has passed the test over the site's knowledge.
+#[must_use]
+pub fn effective(mode: Mode, qualified: Option<bool>) -> Mode {
+    match (mode, qualified) {
+        (Mode::Auto, Some(true)) => Mode::Generate,
+        (Mode::Auto, _) => Mode::Quote,
+        (mode, _) => mode,
+    }
+}
+
+/// Everything a turn needs, as configured.
+///
+/// # Errors
+/// When a template can't be used.
+pub fn spine(
+    config: &Config,
+    retrieval: Retrieval,
+    llm: Llm,
+    mode: Mode,
+    clock: Clock,
+    metrics: Metrics,
+) -> anyhow::Result<Spine> {
+    Ok(Spine {
+        retrieval,
+        llm,
+        prompts: Arc::new(Prompts::load(&config.answers.prompts)?),
+        mode,
+        min_confidence: config.answers.min_confidence,
+        passages: config.knowledge.passages,
+        max_tokens: config.llm.max_tokens,
+        sampling: config.llm.sampling(),
+        clock,
+        metrics,
+    })
 }
 
 /// Embedder and index, as configured.

@@ -65,6 +65,7 @@ pub enum TurnEnd {
     Complete,
     Length,
     Declined,
+    Clarified,
     Cancelled,
     Superseded,
     Failed,

@@ -23,14 +23,15 @@ pub struct Chunk {
     pub range: Range<usize>,
 }
 
-/// What is embedded and indexed for a passage: title and headings give the text its subject.
+/// What is embedded and indexed for a passage: title and headings give the text its subject. A title that is only the
+/// document's id says nothing, and one that the text begins with is said already.
 #[must_use]
 pub fn embedding_text(passage: &Passage) -> String {
-    let mut text = passage.title.clone();
-    for heading in &passage.headings {
-        text.push_str(if text.is_empty() { "" } else { " › " });
-        text.push_str(heading);
-    }
+    let title = passage.title.as_str();
+    let said = title == passage.document || passage.headings.is_empty() && passage.text.starts_with(title);
+    let subject = Some(title).filter(|title| !said && !title.is_empty());
+    let headings: Vec<&str> = subject.into_iter().chain(passage.headings.iter().map(String::as_str)).collect();
+    let mut text = headings.join(" › ");
     text.push_str(if text.is_empty() { "" } else { "\n" });
     text.push_str(&passage.text);
     text

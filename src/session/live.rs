@@ -383,7 +383,7 @@ impl Live {
             Output::Text(text) => return self.apply(Command::Write { turn, text }, None, None).await,
             Output::Queued { place } => self.tell(Update::Queued { turn, place }),
             Output::Citation(citation) => self.tell(Update::Citation { turn, citation }),
-            Output::Withheld { reason } => self.tell(Update::Withheld { turn, reason }),
+            Output::Withheld { reason, .. } => self.tell(Update::Withheld { turn, reason }),
         }
         Ok(())
     }
@@ -449,6 +449,7 @@ fn label(end: AnswerEnd) -> TurnEnd {
         AnswerEnd::Complete => TurnEnd::Complete,
         AnswerEnd::Length => TurnEnd::Length,
         AnswerEnd::Declined => TurnEnd::Declined,
+        AnswerEnd::Clarified => TurnEnd::Clarified,
         AnswerEnd::Cancelled => TurnEnd::Cancelled,
         AnswerEnd::Superseded => TurnEnd::Superseded,
         AnswerEnd::Failed => TurnEnd::Failed,

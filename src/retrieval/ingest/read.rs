@@ -411,8 +411,9 @@ impl Reader {
             rows.retain(|row| !row.text.is_empty());
             return self.rows(id, &hash, &title, &rows.iter().collect::<Vec<_>>(), *language, sender);
         }
-        let fallback_title =
-            chunk::first_heading(&record.text).map_or_else(|| id.clone(), |title| text::one_line(&title));
+        let fallback_title = chunk::first_heading(&record.text)
+            .or_else(|| text::title_line(&record.text).map(str::to_owned))
+            .map_or_else(|| id.clone(), |title| text::one_line(&title));
         let source = Source { id, hash, meta: record.meta, fallback_title, fallback_language: *language };
         let pieces = chunk::chunk(&record.text, self.passage_tokens);
         let pieces = pieces.into_iter().map(|piece| (piece.headings, piece.text, piece.range));

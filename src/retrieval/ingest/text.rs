@@ -88,10 +88,23 @@ fn web_address(value: &str) -> Option<String> {
     (allowed && !value.contains(char::is_whitespace) && value.len() <= 2048).then(|| value.to_owned())
 }
 
+/// Longest first line taken for a title, in characters.
+const MAX_TITLE: usize = 120;
+
 /// For titles and ids: one line of at most 300 bytes.
 pub(super) fn one_line(text: &str) -> String {
     let line = unbroken(text);
     line[..line.floor_char_boundary(300)].to_owned()
+}
+
+/// A first line that reads like a title: short, no sentence, and not all there is.
+pub(super) fn title_line(text: &str) -> Option<&str> {
+    let (line, rest) = text.trim_start().split_once('\n')?;
+    let line = line.trim();
+    let letters = line.chars().any(char::is_alphabetic);
+    let title =
+        letters && line.chars().count() <= MAX_TITLE && !line.ends_with(['.', '!', ':', ';', ',', '。', '：', '，']);
+    (title && !rest.trim().is_empty()).then_some(line)
 }
 
 /// The text with every gap a single space.

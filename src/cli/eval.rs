@@ -1,0 +1,134 @@
+//! `frontdesk eval`: how good search and answers are, as tables or as JSON.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::eval::{self, answers, injection, retrieval};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  frontdesk eval retrieval --knowledge knowledge/ --questions questions.jsonl
+  frontdesk eval retrieval --knowledge articles.jsonl --questions questions.jsonl --json | jq .summary
+  frontdesk eval answers --knowledge articles.jsonl --questions questions.jsonl
+  frontdesk eval injection --attacks attacks/
+
+The knowledge is read into an index of its own in the temporary directory and removed afterwards; the server's own index isn't
+touched. A question is a JSON line: question, and where known history [{role, text}], article_ids, answer, answerability.
+--json prints the summary and one record a question, so that anyone can score them again.")]
+pub struct EvalArgs {
+    #[command(subcommand)]
+    what: What,
+    /// Print JSON: summary and records.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Does search find the documents that answer? By each half and fused.
+    Retrieval(Asked),
+    /// Are the answers right, supported, cited, and absent where the knowledge holds none?
+    Answers(Asked),
+    /// Do orders hidden in documents and hostile messages get their way, and are harmless messages left alone?
+    Injection {
+        /// Folder of attacks: indirect*.json (orders), *contexts*.jsonl (documents to hide them in), jailbreak*.jsonl and
+        /// naughty*.json (messages), benign*.json (harmless messages).
+        #[arg(long)]
+        attacks: PathBuf,
+        /// What the hostile messages are asked over; the documents of the attacks if left out.
+        #[arg(long)]
+        knowledge: Option<PathBuf>,
+        /// At most so many of each kind.
+        #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
+        limit: usize,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Asked {
+    /// Folder, file, or JSON Lines of articles (id, title, text or content).
+    #[arg(long)]
+    knowledge: PathBuf,
+    /// JSON Lines of questions.
+    #[arg(long)]
+    questions: PathBuf,
+}
+
+pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitCode> {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len}, {elapsed}") {
+        bar.set_style(style);
+    }
+    let show = |step: &str, done: usize, total: usize| {
+        bar.set_message(step.to_owned());
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    };
+    match args.what {
+        What::Retrieval(Asked { knowledge, questions }) => {
+            let report = retrieval::run(config, &knowledge, &eval::questions(&questions)?, &show).await?;
+            bar.finish_and_clear();
+            let halves =
+                [("dense", report.halves.dense), ("lexical", report.halves.lexical), ("fused", report.summary)];
+            let rows = halves.map(|(name, scores)| {
+                let shares =
+                    [scores.recall_at_1, scores.recall_at_5, scores.recall_at_10, scores.mrr, scores.ndcg_at_10];
+                std::iter::once(name.to_owned()).chain(shares.map(share)).collect()
+            });
+            print(&report, args.json, &["", "recall@1", "recall@5", "recall@10", "MRR", "nDCG@10"], rows)
+        }
+        What::Answers(Asked { knowledge, questions }) => {
+            let report = answers::run(config, &knowledge, &eval::questions(&questions)?, &show).await?;
+            bar.finish_and_clear();
+            print(&report, args.json, &["measure", "value"], measures(&report.summary)?)
+        }
+        What::Injection { attacks, knowledge, limit } => {
+            let report = injection::run(config, &attacks, knowledge.as_deref(), limit, &show).await?;
+            bar.finish_and_clear();
+            print(&report, args.json, &["measure", "value"], measures(&report.summary)?)
+        }
+    }
+}
+
+/// A summary's fields, one a row; what couldn't be measured is left out.
+fn measures(summary: &impl Serialize) -> anyhow::Result<Vec<Vec<String>>> {
+    let serde_json::Value::Object(fields) = serde_json::to_value(summary)? else { return Ok(Vec::new()) };
+    let value = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        value => Some(value.as_f64().filter(|_| value.is_f64()).map_or_else(|| value.to_string(), share)),
+    };
+    Ok(fields.iter().filter_map(|(name, field)| Some(vec![name.replace('_', " "), value(field)?])).collect())
+}
+
+fn share(value: f64) -> String {
+    format!("{value:.3}")
+}
+
+fn print<const N: usize>(
+    report: &impl Serialize,
+    json: bool,
+    header: &[&str; N],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> anyhow::Result<ExitCode> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(report)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!("{table}");
+    Ok(ExitCode::SUCCESS)
+}

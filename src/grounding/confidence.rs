@@ -1,0 +1,136 @@
+//! How likely it is that the knowledge answers a question, from what the search found. Pure.
+
+use std::collections::HashSet;
+
+use super::content_words;
+
+/// What the confidence is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Signs {
+    /// Best cosine among the first five passages.
+    pub cosine: f32,
+    /// How far the best cosine stands above the twentieth: a question that the knowledge knows has passages that stand out.
+    pub lead: f32,
+    /// Share of the question's content words that the first passage holds.
+    pub covered: f32,
+    /// Share of the question's content words that the visitor didn't just use; 1 without a conversation.
+    pub novelty: f32,
+    /// Content words of the question.
+    pub words: usize,
+}
+
+/// More words than this say no more about a question.
+const MAX_WORDS: usize = 15;
+/// Passages whose best cosine counts, and the one whose cosine it is measured against.
+const FIRST: usize = 5;
+const BACKGROUND: usize = 20;
+
+impl Signs {
+    /// `cosines` by rank of the passages, `first` the text of the first passage with its title and headings, `before` what the
+    /// visitor said just before.
+    #[must_use]
+    pub fn new(question: &str, before: &[&str], cosines: &[f32], first: &str) -> Self {
+        let asked: HashSet<String> = content_words(question).collect();
+        let held: HashSet<String> = content_words(first).collect();
+        let said: HashSet<String> = before.iter().flat_map(|text| content_words(text)).collect();
+        let share = |count: usize| {
+            #[expect(clippy::cast_precision_loss, reason = "word counts are small")]
+            let share = count as f32 / asked.len().max(1) as f32;
+            share
+        };
+        let best = |cosines: &[f32]| cosines.iter().copied().fold(0.0_f32, f32::max);
+        let mut sorted = cosines.to_vec();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        let background = sorted.get(BACKGROUND - 1).or(sorted.last()).copied().unwrap_or_default();
+        Self {
+            cosine: best(cosines.get(..FIRST).unwrap_or(cosines)),
+            lead: best(cosines) - background,
+            covered: share(asked.intersection(&held).count()),
+            novelty: if asked.is_empty() { 1.0 } else { 1.0 - share(asked.intersection(&said).count()) },
+            words: asked.len().min(MAX_WORDS),
+        }
+    }
+
+    /// Probability that the knowledge answers the question, 0…1.
+    ///
+    /// A logistic model with ridge penalty (C = 0.1 on standardised signs), fitted on the 171 answerable and unanswerable turns
+    /// of the multi-turn set of MTRAG (Apache-2.0) with all-MiniLM-L6-v2. In ten-fold cross-validation by conversation its area
+    /// under the ROC curve is .91 (the best cosine alone: .87), its expected calibration error .07; where 85% of the answerable
+    /// are answered, 79% of the unanswerable are declined. Of the help-centre questions, none of which it has seen, it passes
+    /// 96% at that threshold.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "at most fifteen")]
+    pub fn confidence(&self) -> f32 {
+        let logit = -5.51
+            + 5.42 * self.cosine
+            + 4.62 * self.lead
+            + 2.45 * self.covered
+            + 1.02 * self.novelty
+            + 0.1 * self.words as f32;
+        1.0 / (1.0 + (-logit).exp())
+    }
+}
+
+/// The titles to choose from, where a question can mean several things: it says little, refers to nothing that was said, and
+/// several documents come as near as the best. `documents` are titles with scores, best first, none twice.
+#[must_use]
+pub fn choices<'a>(question: &str, has_history: bool, documents: &[(&'a str, f32)]) -> Option<Vec<&'a str>> {
+    if has_history {
+        return None;
+    }
+    let words: HashSet<String> = content_words(question).collect();
+    let lower = question.to_lowercase();
+    let dangling = words.len() <= DANGLING_WORDS
+        && lower
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|word| matches!(word, "it" | "they" | "them" | "these" | "those"));
+    let vague = !words.is_empty() && words.len() <= VAGUE_WORDS;
+    let best = documents.first().map_or(0.0, |(_, score)| *score);
+    let mut titles: Vec<&str> = Vec::new();
+    for (title, score) in documents {
+        if *score >= NEAR * best && !title.is_empty() && !titles.contains(title) {
+            titles.push(title);
+        }
+    }
+    let many = titles.len() >= 3 && (dangling || vague);
+    many.then(|| titles.into_iter().take(3).collect())
+}
+
+const DANGLING_WORDS: usize = 2;
+const VAGUE_WORDS: usize = 1;
+/// Score, relative to the best, from which a document counts as meant just as well.
+const NEAR: f32 = 0.9;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_out_and_holds_the_words_is_trusted() {
+        let background = [0.2; 20];
+        let with = |cosine: f32, first: &str| {
+            let cosines: Vec<f32> = std::iter::once(cosine).chain(background).collect();
+            Signs::new("How long may I return unused shoes?", &[], &cosines, first).confidence()
+        };
+        let right = "Unused shoes may be returned for 60 days, however long the way.";
+        assert!(with(0.7, right) > 0.9);
+        assert!(with(0.25, "Our shop is in Galway.") < 0.3);
+        assert!(with(0.5, right) > with(0.5, "Our shop is in Galway."));
+        assert_eq!(Signs::new("", &[], &[], "").words, 0);
+    }
+
+    #[test]
+    fn only_what_can_not_be_told_is_asked_back() {
+        let documents = [("Tarn 2", 1.0), ("Tarn 3", 0.98), ("Gannet", 0.95), ("Returns", 0.5)];
+        #[track_caller]
+        fn check(question: &str, has_history: bool, documents: &[(&str, f32)], expected: Option<Vec<&str>>) {
+            assert_eq!(choices(question, has_history, documents), expected, "{question}");
+        }
+        let all = Some(vec!["Tarn 2", "Tarn 3", "Gannet"]);
+        check("How much does it weigh?", false, &documents, all.clone());
+        check("tents?", false, &documents, all);
+        check("How much does it weigh?", true, &documents, None);
+        check("How much does the Tarn 3 tent weigh?", false, &documents, None);
+        check("tents?", false, &documents[..2], None);
+    }
+}
