@@ -19,6 +19,7 @@ use crate::retrieval::ingest::{self, IngestProgress, IngestReport};
 use crate::server::{self, Server};
 use crate::telemetry;
 
+pub mod agent;
 pub mod chat;
 pub mod eval;
 pub mod gaps;
@@ -102,6 +103,8 @@ A running server does the work itself, and reads what changes in its folders any
         #[arg(long)]
         site: Option<String>,
     },
+    /// Accounts of the console: add, list, remove, password.
+    Agent(agent::AgentArgs),
     /// Write every conversation to a file (the server must be stopped).
     Export(transfer::ExportArgs),
     /// Read conversations from such a file into an empty store.
@@ -156,6 +159,7 @@ impl Cli {
             }
             Command::Gaps(args) => gaps::run(&config, args).await,
             Command::Check { json } => check(&config, json).await,
+            Command::Agent(args) => agent::run(&config, args).await,
             Command::Export(args) => transfer::export(&config, &args).await,
             Command::Import(args) => transfer::import(&config, &args).await,
             Command::Verify(args) => transfer::verify(&config, &args).await,

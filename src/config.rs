@@ -13,6 +13,7 @@ use crate::retrieval::KnowledgeConfig;
 use crate::retrieval::embedder::EmbedderConfig;
 use crate::server::ServerConfig;
 use crate::session::SessionsConfig;
+use crate::session::desk::ConsoleConfig;
 use crate::signals::SignalsConfig;
 use crate::store::StoreConfig;
 use crate::telemetry::LogConfig;
@@ -32,6 +33,7 @@ pub struct Config {
     pub answers: AnswersConfig,
     pub signals: SignalsConfig,
     pub gaps: GapsConfig,
+    pub console: ConsoleConfig,
     pub log: LogConfig,
     /// The brands or shops that this server serves; the first one is the default of the command line.
     pub sites: Vec<Site>,
@@ -50,6 +52,7 @@ impl Default for Config {
             answers: AnswersConfig::default(),
             signals: SignalsConfig::default(),
             gaps: GapsConfig::default(),
+            console: ConsoleConfig::default(),
             log: LogConfig::default(),
             sites: vec![Site::default()],
         }
@@ -108,6 +111,9 @@ impl Config {
                 bail!("two sites have the id {:?}", site.id);
             }
             site.validate().with_context(|| format!("site {:?}", site.id))?;
+        }
+        if self.console.sign_in_h == 0 || self.console.sign_in_h > 24 * 90 {
+            bail!("console.sign_in_h is {}; it must be 1 to 2160", self.console.sign_in_h);
         }
         if self.llm.parallel == 0 || self.llm.parallel > 256 {
             bail!("llm.parallel is {}; it must be 1 to 256", self.llm.parallel);

@@ -7,11 +7,14 @@ use axum::http::{HeaderMap, header};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
+use crate::agents::Agents;
 use crate::gaps::Gaps;
 use crate::http::auth::{Keys, Site, Visitors};
+use crate::http::console::ReadMark;
 use crate::knowledge::Knowledge;
 use crate::lifecycle::Tasks;
 use crate::server::ServerConfig;
+use crate::session::desk::ConsoleConfig;
 use crate::session::registry::Registry;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -22,6 +25,7 @@ pub mod admin;
 pub mod assets;
 pub mod auth;
 pub mod chat;
+pub mod console;
 pub mod error;
 pub mod gaps;
 pub mod knowledge;
@@ -47,6 +51,12 @@ pub struct Inner {
     pub gate: TurnGate,
     pub store: Store,
     pub visitors: Visitors,
+    pub agents: Agents,
+    pub console: ConsoleConfig,
+    /// The zero of the server's monotonic clock.
+    pub started: std::time::Instant,
+    /// What agents read, for their other consoles.
+    pub reads: tokio::sync::broadcast::Sender<ReadMark>,
     pub keys: Keys,
     pub sites: Vec<Arc<Site>>,
     /// Origins under which this server serves its own page.
@@ -97,6 +107,7 @@ pub fn public(app: App) -> Router {
         .route("/v1/protocol/asyncapi.json", get(page::asyncapi))
         .route("/livez", get(admin::livez))
         .route("/readyz", get(admin::readyz))
+        .merge(console::routes())
         .fallback(error::not_found)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .merge(knowledge::public(&app))
@@ -113,6 +124,7 @@ pub fn private(app: App) -> Router {
         .route("/v1/sites/{site}/sessions/{session}", get(admin::session).delete(admin::erase))
         .merge(knowledge::private(&app))
         .merge(gaps::private())
+        .merge(console::private_routes())
         .fallback(error::not_found)
         .with_state(app)
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::grounding::injection::without_orders;
 use crate::llm::{ChatMessage, Role};
+use crate::protocol::console::Wish;
 use crate::retrieval::Hit;
 use crate::session::Line;
 
@@ -19,6 +20,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("decline.j2", include_str!("../prompts/decline.j2")),
     ("clarify.j2", include_str!("../prompts/clarify.j2")),
     ("person.j2", include_str!("../prompts/person.j2")),
+    ("rewrite.system.j2", include_str!("../prompts/rewrite.system.j2")),
+    ("rewrite.j2", include_str!("../prompts/rewrite.j2")),
 ];
 
 /// The rendered-on-demand templates of one server.
@@ -108,7 +111,7 @@ impl Prompts {
         TEMPLATES
             .iter()
             .map(|(name, _)| {
-                let values = context! { site, language => "en", passages => std::slice::from_ref(&passage), question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true };
+                let values = context! { site, language => "en", passages => std::slice::from_ref(&passage), question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, wish => "shorter", language_name => "English", text => "Shipping costs 4.90 EUR." };
                 self.render(name, values).map(|text| (*name, text))
             })
             .collect()
@@ -136,6 +139,24 @@ impl Prompts {
     /// When the template fails to render.
     pub fn person(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
         self.render("person.j2", context! { site, language })
+    }
+
+    /// The prompt that has a drafted reply rewritten.
+    ///
+    /// # Errors
+    /// When a template fails to render.
+    pub fn rewrite(
+        &self,
+        site: &SiteFacts,
+        wish: Wish,
+        language: &str,
+        language_name: &str,
+        question: &str,
+        text: &str,
+    ) -> anyhow::Result<Vec<ChatMessage>> {
+        let system = self.render("rewrite.system.j2", context! { site, wish, language, language_name })?;
+        let content = self.render("rewrite.j2", context! { question, text })?;
+        Ok(vec![ChatMessage { role: Role::System, content: system }, ChatMessage { role: Role::User, content }])
     }
 
     /// The lead before quoted text; may be empty.

@@ -104,8 +104,7 @@ pub(super) async fn erase(
         return Err(unknown_session());
     }
     let key = crate::session::SessionKey { site, id: session };
-    app.registry.stop_one(&key).await;
-    app.store.erase(&key.site, &key.id).await?;
+    app.registry.erase(&key).await?;
     app.gaps.forget(&key.site, &key.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

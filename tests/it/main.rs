@@ -3,6 +3,7 @@
 mod architecture;
 mod bad_input;
 mod chat;
+mod console;
 mod formats;
 mod index_contract;
 mod ingest;
