@@ -12,6 +12,7 @@ use crate::retrieval::KnowledgeConfig;
 use crate::retrieval::embedder::EmbedderConfig;
 use crate::server::ServerConfig;
 use crate::session::SessionsConfig;
+use crate::session::desk::ConsoleConfig;
 use crate::signals::SignalsConfig;
 use crate::store::StoreConfig;
 use crate::telemetry::LogConfig;
@@ -30,6 +31,7 @@ pub struct Config {
     pub llm: LlmConfig,
     pub answers: AnswersConfig,
     pub signals: SignalsConfig,
+    pub console: ConsoleConfig,
     pub log: LogConfig,
     /// The brands or shops that this server serves; the first one is the default of the command line.
     pub sites: Vec<Site>,
@@ -47,6 +49,7 @@ impl Default for Config {
             llm: LlmConfig::default(),
             answers: AnswersConfig::default(),
             signals: SignalsConfig::default(),
+            console: ConsoleConfig::default(),
             log: LogConfig::default(),
             sites: vec![Site::default()],
         }
@@ -105,6 +108,9 @@ impl Config {
                 bail!("two sites have the id {:?}", site.id);
             }
             site.validate().with_context(|| format!("site {:?}", site.id))?;
+        }
+        if self.console.sign_in_h == 0 || self.console.sign_in_h > 24 * 90 {
+            bail!("console.sign_in_h is {}; it must be 1 to 2160", self.console.sign_in_h);
         }
         if self.llm.parallel == 0 || self.llm.parallel > 256 {
             bail!("llm.parallel is {}; it must be 1 to 256", self.llm.parallel);

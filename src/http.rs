@@ -7,9 +7,12 @@ use axum::http::{HeaderMap, header};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
+use crate::agents::Agents;
 use crate::http::auth::{Keys, Site, Visitors};
+use crate::http::console::ReadMark;
 use crate::lifecycle::Tasks;
 use crate::server::ServerConfig;
+use crate::session::desk::ConsoleConfig;
 use crate::session::registry::Registry;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -19,6 +22,7 @@ use crate::turn::gate::TurnGate;
 pub mod admin;
 pub mod auth;
 pub mod chat;
+pub mod console;
 pub mod error;
 pub mod openai;
 pub mod page;
@@ -39,6 +43,12 @@ pub struct Inner {
     pub gate: TurnGate,
     pub store: Store,
     pub visitors: Visitors,
+    pub agents: Agents,
+    pub console: ConsoleConfig,
+    /// The zero of the server's monotonic clock.
+    pub started: std::time::Instant,
+    /// What agents read, for their other consoles.
+    pub reads: tokio::sync::broadcast::Sender<ReadMark>,
     pub keys: Keys,
     pub sites: Vec<Arc<Site>>,
     /// Origins under which this server serves its own page.
@@ -82,6 +92,7 @@ pub fn public(app: App) -> Router {
         .route("/v1/protocol/asyncapi.json", get(page::asyncapi))
         .route("/livez", get(admin::livez))
         .route("/readyz", get(admin::readyz))
+        .merge(console::routes())
         .fallback(error::not_found)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .with_state(app)
@@ -95,6 +106,7 @@ pub fn private(app: App) -> Router {
         .route("/metrics", get(admin::metrics))
         .route("/v1/sites/{site}/sessions", get(admin::sessions))
         .route("/v1/sites/{site}/sessions/{session}", get(admin::session).delete(admin::erase))
+        .merge(console::private_routes())
         .fallback(error::not_found)
         .with_state(app)
 }

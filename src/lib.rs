@@ -13,17 +13,23 @@
 //! | [`grounding`] | which sentences the passages support, and the answer made of quotes, pure |
 //! | [`signals`], [`intent`] | what happens in conversations, as numbers; how likely a purchase is |
 //! | [`handoff`] | when a person should step in, pure |
+//! | [`suggest`] | replies drafted for agents, and rewritten |
+//! | [`agents`], [`canned`], [`history`] | accounts, roles, sign-ins; replies kept for reuse; search and statistics of the past |
+//! | [`secret`] | random ids and tokens, and the hashes kept of them |
 //! | [`store`] | the append-only log; the only file that knows sled |
 //! | [`http`] | axum: sockets, SSE, OpenAI-compatible completions, admin |
 //! | [`server`], [`lifecycle`], [`telemetry`], [`config`] | wiring, shutdown, logs and metrics, options |
 //! | [`cli`], [`bench`] | the subcommands; the measurements |
 
+pub mod agents;
 pub mod bench;
+pub mod canned;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod grounding;
 pub mod handoff;
+pub mod history;
 pub mod http;
 pub mod intent;
 pub mod lifecycle;
@@ -31,9 +37,11 @@ pub mod llm;
 pub mod prompt;
 pub mod protocol;
 pub mod retrieval;
+pub mod secret;
 pub mod server;
 pub mod session;
 pub mod signals;
 pub mod store;
+pub mod suggest;
 pub mod telemetry;
 pub mod turn;

@@ -7,6 +7,7 @@ use minijinja::{Environment, context};
 use serde::Serialize;
 
 use crate::llm::{ChatMessage, Role};
+use crate::protocol::console::Wish;
 use crate::retrieval::Hit;
 use crate::session::Line;
 
@@ -17,6 +18,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("quote.lead.j2", include_str!("../prompts/quote.lead.j2")),
     ("decline.j2", include_str!("../prompts/decline.j2")),
     ("person.j2", include_str!("../prompts/person.j2")),
+    ("rewrite.system.j2", include_str!("../prompts/rewrite.system.j2")),
+    ("rewrite.j2", include_str!("../prompts/rewrite.j2")),
 ];
 
 /// The rendered-on-demand templates of one server.
@@ -106,7 +109,7 @@ impl Prompts {
         TEMPLATES
             .iter()
             .map(|(name, _)| {
-                let values = context! { site, language => "en", passages => std::slice::from_ref(&passage), question => "What does shipping cost?", title => "Shipping", steps => true };
+                let values = context! { site, language => "en", passages => std::slice::from_ref(&passage), question => "What does shipping cost?", title => "Shipping", steps => true, wish => "shorter", language_name => "English", text => "Shipping costs 4.90 EUR." };
                 self.render(name, values).map(|text| (*name, text))
             })
             .collect()
@@ -126,6 +129,24 @@ impl Prompts {
     /// When the template fails to render.
     pub fn person(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
         self.render("person.j2", context! { site, language })
+    }
+
+    /// The prompt that has a drafted reply rewritten.
+    ///
+    /// # Errors
+    /// When a template fails to render.
+    pub fn rewrite(
+        &self,
+        site: &SiteFacts,
+        wish: Wish,
+        language: &str,
+        language_name: &str,
+        question: &str,
+        text: &str,
+    ) -> anyhow::Result<Vec<ChatMessage>> {
+        let system = self.render("rewrite.system.j2", context! { site, wish, language, language_name })?;
+        let content = self.render("rewrite.j2", context! { question, text })?;
+        Ok(vec![ChatMessage { role: Role::System, content: system }, ChatMessage { role: Role::User, content }])
     }
 
     /// The lead before quoted text; may be empty.

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::llm::Usage;
 
+pub mod console;
+
 /// Longest message text a visitor may send, in Unicode scalar values.
 pub const MAX_MESSAGE_CHARS: usize = 4_000;
 /// Longest id a client may give a message, in bytes.
@@ -105,6 +107,8 @@ pub enum AnswerEnd {
     Cancelled,
     /// The visitor said something new.
     Superseded,
+    /// A person took the conversation.
+    TakenOver,
     /// Something broke; the text is what had been sent.
     Failed,
 }
@@ -152,6 +156,29 @@ pub enum ServerMessage {
     /// The visitor's wish for a person is recorded.
     #[serde(rename = "human.requested")]
     HumanRequested { seq: u64 },
+    /// A person was called.
+    #[serde(rename = "handoff")]
+    Handoff { seq: u64 },
+    /// The conversation waits for a person; sent whenever one of these changes.
+    #[serde(rename = "human.queue")]
+    HumanQueue {
+        /// Place in the line, from 1.
+        place: usize,
+        /// Whether an agent who takes conversations is there now.
+        available: bool,
+        /// How else a person can be reached.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+    },
+    /// A person answers from now on.
+    #[serde(rename = "agent.joined")]
+    AgentJoined { seq: u64, name: String },
+    /// The person left. The conversation waits for another one, or the assistant answers again.
+    #[serde(rename = "agent.left")]
+    AgentLeft { seq: u64, name: String, waiting: bool },
+    /// A person says something.
+    #[serde(rename = "agent.message")]
+    AgentMessage { seq: u64, id: String, text: String, name: String },
     /// The feedback is recorded.
     #[serde(rename = "feedback.received")]
     FeedbackReceived { seq: u64, turn: u64, rating: Rating },
@@ -194,6 +221,16 @@ pub enum ErrorCode {
     SessionEnded,
     /// No such turn, or it is over.
     UnknownTurn,
+    /// No such agent.
+    UnknownAgent,
+    /// Nothing of this name is here.
+    NotFound,
+    /// Signed in, but not allowed to do this.
+    Forbidden,
+    /// Another agent holds the conversation.
+    Held,
+    /// The name is taken.
+    Conflict,
     /// More messages than allowed in this time.
     RateLimited,
     /// Every place in line is taken.

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::agents::{self, Agents};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::auth::{Key, Keys, Scope, Site, Visitors, key_hash, new_key, random_secret};
+use crate::http::auth::{Key, Keys, Scope, Site, Visitors, key_hash, new_key, random_id, random_secret};
 use crate::http::{self, App, Inner};
 use crate::lifecycle::Tasks;
 use crate::llm::{Llm, Sampling};
@@ -23,6 +24,8 @@ use crate::retrieval::Retrieval;
 use crate::retrieval::embedder::Embedder;
 use crate::retrieval::index::Index;
 use crate::retrieval::ingest::{self, IngestOptions, IngestParts, IngestProgress, IngestReport};
+use crate::session::board::Board;
+use crate::session::desk;
 use crate::session::registry::{Parts, Registry};
 use crate::signals::SignalLog;
 use crate::store::Store;
@@ -80,6 +83,8 @@ pub struct Server {
 /// What a start reports on its way.
 pub type Progress<'a> = &'a (dyn Fn(IngestProgress<'_>) + Sync);
 
+/// Read marks that a console may be behind; one that is slower learns them when it connects again.
+const READS: usize = 256;
 /// Hours between looking for sessions that expired.
 const SWEEP: Duration = Duration::from_secs(3600);
 /// What tasks have to end once they were told to.
@@ -137,6 +142,8 @@ impl Server {
         let (signals, writing_signals) = SignalLog::new(&config.signals, store.clone(), metrics.clone());
         tasks.spawn("signals", writing_signals);
         let sites: Vec<Arc<Site>> = config.sites.iter().cloned().map(Arc::new).collect();
+        let started = std::time::Instant::now();
+        let board = Board::new(&random_id());
         let registry = Registry::new(Parts {
             config: config.sessions.clone(),
             store: store.clone(),
@@ -148,7 +155,20 @@ impl Server {
             tasks: tasks.clone(),
             answer_timeout,
             sites: sites.iter().map(|site| (site.id.clone(), site.clone())).collect::<HashMap<_, _>>(),
+            board: board.clone(),
         });
+        let agents = Agents::load(agents::Parts {
+            store: store.clone(),
+            clock: clock.clone(),
+            board,
+            started,
+            sites: sites.iter().map(|site| site.id.clone()).collect(),
+            sign_in_h: config.console.sign_in_h,
+            limit: config.console.limit,
+        })
+        .await
+        .context("the agents' accounts")?;
+        registry.fill_board().await.context("the open conversations")?;
 
         let listener = bind(&config.server.bind, "server.bind").await?;
         let admin_listener = bind(&config.server.admin_bind, "server.admin_bind").await?;
@@ -166,6 +186,10 @@ impl Server {
             gate,
             store,
             visitors: Visitors::new(secret, clock),
+            agents,
+            console: config.console.clone(),
+            started,
+            reads: tokio::sync::broadcast::channel(READS).0,
             keys: Keys::new(keys),
             sites,
             metrics,
@@ -178,6 +202,7 @@ impl Server {
         }
         tasks.spawn("public listener", listen(listener, http::public(app.clone()), tasks.clone()));
         tasks.spawn("admin listener", listen(admin_listener, http::private(app.clone()), tasks.clone()));
+        tasks.spawn("desk", desk::run(registry.clone(), config.console.clone(), started, tasks.clone()));
         tasks.spawn("sweeper", sweep(registry, tasks.clone()));
         tasks.spawn("watchdog", watch(app.clone()));
         tracing::info!(%addr, %admin_addr, "listening");
@@ -285,7 +310,8 @@ async fn bind(address: &str, option: &str) -> anyhow::Result<TcpListener> {
 
 async fn listen(listener: TcpListener, router: Router, tasks: Tasks) {
     let draining = tasks.clone();
-    let served = axum::serve(listener, router).with_graceful_shutdown(async move { draining.draining().await }).await;
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(async move { draining.draining().await }).await;
     if served.is_err() {
         tasks.fail("listener");
     }

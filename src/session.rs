@@ -1,15 +1,23 @@
 //! One visitor's conversation: `apply(command) → effects`, pure. No protocol, no clock, no disk.
 //!
+//! Who may answer is one token that a session always has exactly one of: the model, the line of those who wait for a person,
+//! or one agent ([`Holder`]). What the model drafts while a person has it is a suggestion, which no visitor sees.
+//!
 //! The task around it ([`live`]) runs the effects in order; an `Append` is on disk before any later effect is seen by
 //! anybody, which is how "acknowledged" comes to mean "stored".
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::handoff::{HandoffConfig, Memory};
 use crate::llm::Usage;
+use crate::protocol::console::{Agent, Decision, GiveTo, HandoffReason, LeaveReason, Speaker, SuggestionId, Wish};
 use crate::protocol::{AnswerEnd, Citation, Rating};
 
+pub mod board;
+pub mod desk;
 pub mod live;
 pub mod registry;
 
@@ -80,6 +88,58 @@ pub enum Event {
         withheld: u32,
     },
     HumanRequested {},
+    /// A person is wanted: the session waits in the line.
+    Handoff {
+        reason: HandoffReason,
+    },
+    /// From here on this agent answers.
+    AgentJoined {
+        agent: Agent,
+        /// Who assigned it, if it wasn't the agent's own doing: an agent's id, or `routing`.
+        #[serde(default)]
+        by: Option<String>,
+    },
+    AgentLeft {
+        agent: Agent,
+        to: GiveTo,
+        reason: LeaveReason,
+    },
+    AgentSaid {
+        id: String,
+        agent: Agent,
+        text: String,
+        /// The draft it was made from.
+        #[serde(default)]
+        suggestion: Option<SuggestionId>,
+    },
+    /// For colleagues only.
+    Note {
+        id: String,
+        agent: Agent,
+        text: String,
+    },
+    /// For colleagues only.
+    SuggestionMade {
+        id: SuggestionId,
+        wish: Wish,
+        text: String,
+        citations: Vec<Citation>,
+        confidence: f32,
+        usage: Usage,
+        end: AnswerEnd,
+        withheld: u32,
+        #[serde(default)]
+        note: Option<String>,
+    },
+    /// For colleagues only. `distance` is the Levenshtein distance between draft and reply over the longer one's length.
+    SuggestionDecided {
+        id: SuggestionId,
+        agent: Agent,
+        decision: Decision,
+        distance: f32,
+        #[serde(default)]
+        reason: Option<String>,
+    },
     Feedback {
         turn: u64,
         rating: Rating,
@@ -88,6 +148,33 @@ pub enum Event {
     Ended {
         reason: String,
     },
+}
+
+impl Event {
+    /// True for what no visitor may ever see.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        matches!(self, Self::Note { .. } | Self::SuggestionMade { .. } | Self::SuggestionDecided { .. })
+    }
+}
+
+/// Who may answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Model,
+    /// A person is wanted.
+    Queue {
+        reason: HandoffReason,
+    },
+    Agent(Agent),
+}
+
+/// How a site wants its sessions to be answered.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// Nothing is sent without a person.
+    pub suggest: bool,
+    pub handoff: Arc<HandoffConfig>,
 }
 
 /// A checkpoint of a running answer: what is new since the last one.
@@ -142,13 +229,84 @@ pub enum Command {
     Checkpoint,
     /// Go on with an answer that a crash cut.
     Resume,
+    /// An agent takes the session; `by` assigned it.
+    Take {
+        agent: Agent,
+        by: Option<String>,
+    },
+    GiveBack {
+        agent: Agent,
+        to: GiveTo,
+    },
+    /// `by` gives the session to `to`; `force` takes it from another agent.
+    Assign {
+        by: Agent,
+        to: Agent,
+        force: bool,
+    },
+    /// The agent can't go on: back to the line.
+    Release {
+        agent: String,
+        reason: LeaveReason,
+    },
+    AgentSay {
+        id: String,
+        agent: Agent,
+        text: String,
+        suggestion: Option<SuggestionId>,
+    },
+    Note {
+        id: String,
+        agent: Agent,
+        text: String,
+    },
+    /// Draft a reply to the visitor's last message, or rewrite the newest draft.
+    Suggest {
+        wish: Wish,
+        language: Option<String>,
+    },
+    Reject {
+        agent: Agent,
+        suggestion: SuggestionId,
+        reason: String,
+    },
+    /// Puts a session that the model holds into the line.
+    CallPerson {
+        reason: HandoffReason,
+    },
+    /// The agent ends the conversation.
+    AgentEnd {
+        agent: Agent,
+    },
+    /// What the purchase intent is by now.
+    Scored {
+        intent: f32,
+    },
+    /// A running draft wrote more.
+    WriteDraft {
+        id: SuggestionId,
+        text: String,
+    },
+    FinishDraft {
+        id: SuggestionId,
+        verdict: Verdict,
+        note: Option<String>,
+    },
+    /// A draft could not be made.
+    DropDraft {
+        id: SuggestionId,
+        why: String,
+    },
 }
 
 /// What is to be done, in this order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// To disk before any later effect.
-    Append { seq: u64, event: Event },
+    Append {
+        seq: u64,
+        event: Event,
+    },
     /// To disk, but nobody waits for it.
     Checkpoint(Checkpoint),
     /// To every participant.
@@ -156,9 +314,32 @@ pub enum Effect {
     /// To whom the command came from.
     Reply(Result<Accepted, Refusal>),
     /// Begin writing an answer; `written` already stands.
-    StartTurn { turn: u64, question: String, written: String },
+    StartTurn {
+        turn: u64,
+        question: String,
+        written: String,
+    },
     /// Stop writing it, now.
-    StopTurn { turn: u64 },
+    StopTurn {
+        turn: u64,
+    },
+    /// Begin drafting a reply for agents.
+    StartDraft(Brief),
+    StopDraft {
+        id: SuggestionId,
+    },
+}
+
+/// What a draft is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brief {
+    pub id: SuggestionId,
+    pub wish: Wish,
+    /// For a translation: ISO 639-1 code; the visitor's own if left out.
+    pub language: Option<String>,
+    pub question: String,
+    /// The draft to rewrite.
+    pub base: Option<Made>,
 }
 
 /// What participants of a session see.
@@ -167,6 +348,7 @@ pub enum Update {
     /// An event that is on disk.
     Event {
         seq: u64,
+        at_ms: u64,
         event: Event,
     },
     Queued {
@@ -187,8 +369,57 @@ pub enum Update {
         turn: u64,
         reason: String,
     },
+    /// For agents only.
+    DraftStarted {
+        id: SuggestionId,
+        wish: Wish,
+    },
+    /// For agents only. `offset` in Unicode scalar values.
+    DraftDelta {
+        id: SuggestionId,
+        offset: u64,
+        text: String,
+    },
+    /// For agents only.
+    DraftCitation {
+        id: SuggestionId,
+        citation: Citation,
+    },
+    /// For agents only: it was given up; `why` if it failed.
+    DraftStopped {
+        id: SuggestionId,
+        why: Option<String>,
+    },
+    /// For agents only: the purchase intent changed.
+    Intent(crate::intent::Intent),
+    /// For visitors: where they stand in the line for a person.
+    Waiting {
+        place: usize,
+        available: bool,
+    },
     /// The session can't go on here; the client reconnects and resumes.
     Lost,
+}
+
+impl Update {
+    /// True for what no visitor may ever see.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        match self {
+            Self::Event { event, .. } => event.is_internal(),
+            Self::DraftStarted { .. }
+            | Self::DraftDelta { .. }
+            | Self::DraftCitation { .. }
+            | Self::DraftStopped { .. }
+            | Self::Intent(_) => true,
+            Self::Queued { .. }
+            | Self::Delta { .. }
+            | Self::Citation { .. }
+            | Self::Withheld { .. }
+            | Self::Waiting { .. }
+            | Self::Lost => false,
+        }
+    }
 }
 
 /// What was taken.
@@ -211,6 +442,16 @@ pub enum Refusal {
     Full { limit: usize },
     #[error("the message id {id:?} was used for another text")]
     IdReused { id: String },
+    #[error("{name} holds this conversation")]
+    Held { name: String },
+    #[error("you don't hold this conversation; take it first")]
+    NotHolder,
+    #[error("there is no such suggestion, or it is too old")]
+    UnknownSuggestion,
+    #[error("the visitor has not said anything yet that a reply could be drafted for")]
+    NothingToAnswer,
+    #[error("this conversation waits for a person already, or has one")]
+    HasPerson,
 }
 
 /// An answer that is being written.
@@ -223,6 +464,37 @@ pub struct Running {
     /// Bytes of `text` that are checkpointed, and how many scalar values they are.
     saved: (usize, u64),
 }
+
+/// A draft that is being written. It is not checkpointed: after a crash it is drafted anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    pub id: SuggestionId,
+    pub wish: Wish,
+    pub text: String,
+    /// Unicode scalar values of `text`.
+    pub chars: u64,
+}
+
+/// A draft that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    pub id: SuggestionId,
+    pub text: String,
+    pub citations: Vec<Citation>,
+    decided: bool,
+}
+
+/// The visitor's last message, while no whole reply to it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Open {
+    turn: u64,
+    text: String,
+    /// An answer to it was begun.
+    started: bool,
+}
+
+/// Drafts that are remembered for decisions and rewriting, newest last.
+const MADE: usize = 16;
 
 /// A line of the conversation, as prompts and retrieval see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -243,16 +515,30 @@ pub struct Session {
     pub last_at_ms: u64,
     pub ended: bool,
     pub human_requested: bool,
+    pub holder: Holder,
+    /// When the holder became it.
+    pub held_since_ms: u64,
     pub running: Option<Running>,
+    pub draft: Option<Draft>,
     /// Oldest first; the question that is being answered is its last line.
     pub lines: Vec<Line>,
+    /// Who said the last line.
+    pub last_by: Speaker,
     /// Client message id → seq and a hash of the text.
     said: HashMap<String, (u64, u64)>,
     /// Turns that are over, for feedback.
     turns: Vec<u64>,
     /// Times of the last messages, for the rate limit.
-    recent_ms: std::collections::VecDeque<u64>,
+    recent_ms: VecDeque<u64>,
+    /// `<agent>/<id>` of what agents said and noted → seq and a hash of the text.
+    acts: HashMap<String, (u64, u64)>,
+    open: Option<Open>,
+    /// The visitor's last message: seq and text.
+    last_said: Option<(u64, String)>,
+    made: VecDeque<Made>,
+    memory: Memory,
     limits: Limits,
+    policy: Policy,
 }
 
 /// The part of [`SessionsConfig`] that decides.
@@ -271,7 +557,7 @@ impl From<&SessionsConfig> for Limits {
 impl Session {
     /// A conversation in which nothing was said yet. It is on disk from the first message on.
     #[must_use]
-    pub fn new(key: SessionKey, visitor: String, channel: String, limits: Limits, now_ms: u64) -> Self {
+    pub fn new(key: SessionKey, visitor: String, channel: String, limits: Limits, policy: Policy, now_ms: u64) -> Self {
         Self {
             key,
             visitor,
@@ -281,12 +567,22 @@ impl Session {
             last_at_ms: now_ms,
             ended: false,
             human_requested: false,
+            holder: Holder::Model,
+            held_since_ms: now_ms,
             running: None,
+            draft: None,
             lines: Vec::new(),
+            last_by: Speaker::Visitor,
             said: HashMap::new(),
             turns: Vec::new(),
-            recent_ms: std::collections::VecDeque::new(),
+            recent_ms: VecDeque::new(),
+            acts: HashMap::new(),
+            open: None,
+            last_said: None,
+            made: VecDeque::new(),
+            memory: Memory::default(),
             limits,
+            policy,
         }
     }
 
@@ -305,21 +601,77 @@ impl Session {
             Event::Said { id, text } => {
                 self.said.insert(id.clone(), (seq, fingerprint(text)));
                 self.lines.push(Line { by_visitor: true, text: text.clone() });
+                self.last_by = Speaker::Visitor;
+                self.open = Some(Open { turn: seq, text: text.clone(), started: false });
+                self.last_said = Some((seq, text.clone()));
             }
             Event::AnswerStarted { turn } => {
                 self.running = Some(Running { turn: *turn, text: String::new(), chars: 0, saved: (0, 0) });
+                if let Some(open) = self.open.as_mut().filter(|open| open.turn == *turn) {
+                    open.started = true;
+                }
             }
-            Event::AnswerDone { turn, text, .. } => {
+            Event::AnswerDone { turn, text, confidence, end, .. } => {
                 self.running = None;
                 self.turns.push(*turn);
+                self.policy.handoff.remember(&mut self.memory, *end, *confidence);
+                if matches!(end, AnswerEnd::Complete | AnswerEnd::Length | AnswerEnd::Declined | AnswerEnd::Cancelled) {
+                    self.open.take_if(|open| open.turn == *turn);
+                }
                 if !text.is_empty() {
                     self.lines.push(Line { by_visitor: false, text: text.clone() });
+                    self.last_by = Speaker::Model;
                 }
             }
             Event::HumanRequested {} => self.human_requested = true,
+            Event::Handoff { reason } => self.hold(Holder::Queue { reason: *reason }, at_ms),
+            Event::AgentJoined { agent, .. } => {
+                self.hold(Holder::Agent(agent.clone()), at_ms);
+                self.memory.reset();
+            }
+            Event::AgentLeft { to, reason, .. } => {
+                let holder = match (to, reason) {
+                    (GiveTo::Model, _) => Holder::Model,
+                    (GiveTo::Queue, LeaveReason::Vanished | LeaveReason::Revoked) => {
+                        Holder::Queue { reason: HandoffReason::AgentGone }
+                    }
+                    (GiveTo::Queue, _) => Holder::Queue { reason: HandoffReason::Agent },
+                };
+                self.hold(holder, at_ms);
+            }
+            Event::AgentSaid { id, agent, text, .. } => {
+                self.acts.insert(act_key(agent, id), (seq, fingerprint(text)));
+                self.lines.push(Line { by_visitor: false, text: text.clone() });
+                self.last_by = Speaker::Agent;
+                self.open = None;
+            }
+            Event::Note { id, agent, text } => {
+                self.acts.insert(act_key(agent, id), (seq, fingerprint(text)));
+            }
+            Event::SuggestionMade { id, text, citations, .. } => {
+                if self.made.len() == MADE {
+                    self.made.pop_front();
+                }
+                self.made.push_back(Made { id: *id, text: text.clone(), citations: citations.clone(), decided: false });
+            }
+            Event::SuggestionDecided { id, .. } => {
+                if let Some(made) = self.made.iter_mut().find(|made| made.id == *id) {
+                    made.decided = true;
+                }
+            }
             Event::Feedback { .. } => {}
-            Event::Ended { .. } => self.ended = true,
+            Event::Ended { .. } => {
+                self.ended = true;
+                self.open = None;
+            }
         }
+    }
+
+    fn hold(&mut self, holder: Holder, at_ms: u64) {
+        if self.holder != holder {
+            self.held_since_ms = at_ms;
+        }
+        self.holder = holder;
     }
 
     /// Takes up a checkpoint of the running answer. One that doesn't continue the text is passed over.
@@ -348,6 +700,7 @@ impl Session {
             Command::RequestHuman => {
                 self.start(now_ms, &mut effects);
                 let seq = self.record(Event::HumanRequested {}, now_ms, &mut effects);
+                self.call_person(HandoffReason::Asked, now_ms, &mut effects);
                 effects.push(Effect::Reply(Ok(Accepted { seq })));
             }
             Command::Feedback { turn, rating, text } => {
@@ -359,16 +712,8 @@ impl Session {
                 }
             }
             Command::End { reason } => {
-                if self.ended {
-                    effects.push(Effect::Reply(Err(Refusal::Ended)));
-                } else {
-                    if self.running.is_some() {
-                        self.stop(AnswerEnd::Cancelled, now_ms, &mut effects);
-                    }
-                    self.start(now_ms, &mut effects);
-                    let seq = self.record(Event::Ended { reason }, now_ms, &mut effects);
-                    effects.push(Effect::Reply(Ok(Accepted { seq })));
-                }
+                let result = self.end(reason, now_ms, &mut effects);
+                effects.push(Effect::Reply(result));
             }
             Command::Write { turn, text } => {
                 if let Some(running) = self.running.as_mut().filter(|running| running.turn == turn && !text.is_empty())
@@ -389,8 +734,270 @@ impl Session {
                 }
             }
             Command::Resume => self.resume(now_ms, &mut effects),
+            Command::WriteDraft { id, text } => {
+                if let Some(draft) = self.draft.as_mut().filter(|draft| draft.id == id && !text.is_empty()) {
+                    let offset = draft.chars;
+                    draft.text.push_str(&text);
+                    draft.chars += text.chars().count() as u64;
+                    effects.push(Effect::Tell(Update::DraftDelta { id, offset, text }));
+                }
+            }
+            Command::FinishDraft { id, verdict, note } => {
+                if let Some(Draft { wish, text, .. }) = self.draft.take_if(|draft| draft.id == id) {
+                    let Verdict { citations, confidence, usage, end, withheld } = verdict;
+                    let made =
+                        Event::SuggestionMade { id, wish, text, citations, confidence, usage, end, withheld, note };
+                    self.record(made, now_ms, &mut effects);
+                }
+            }
+            Command::DropDraft { id, why } => {
+                if self.draft.take_if(|draft| draft.id == id).is_some() {
+                    effects.push(Effect::Tell(Update::DraftStopped { id, why: Some(why) }));
+                }
+            }
+            Command::Scored { intent } => {
+                if let Some(reason) = self.policy.handoff.on_intent(intent) {
+                    self.call_person(reason, now_ms, &mut effects);
+                }
+            }
+            command => {
+                let result = self.obey_agent(command, now_ms, &mut effects);
+                effects.push(Effect::Reply(result));
+            }
         }
         effects
+    }
+
+    /// What agents do. Commands of others never come here.
+    fn obey_agent(&mut self, command: Command, now_ms: u64, effects: &mut Vec<Effect>) -> Result<Accepted, Refusal> {
+        match command {
+            Command::Note { id, agent, text } => {
+                if let Some(known) = self.known_act(&agent, &id, &text) {
+                    return known;
+                }
+                self.start(now_ms, effects);
+                let seq = self.record(Event::Note { id, agent, text }, now_ms, effects);
+                Ok(Accepted { seq })
+            }
+            Command::AgentSay { id, agent, text, suggestion } => {
+                if let Some(known) = self.known_act(&agent, &id, &text) {
+                    return known;
+                }
+                if suggestion.is_some_and(|wanted| !self.made.iter().any(|made| made.id == wanted)) {
+                    return Err(Refusal::UnknownSuggestion);
+                }
+                self.take(&agent, None, false, now_ms, effects)?;
+                self.stop_draft(effects);
+                let said = Event::AgentSaid { id, agent: agent.clone(), text: text.clone(), suggestion };
+                let seq = self.record(said, now_ms, effects);
+                if let Some(id) = suggestion {
+                    self.decide(id, agent, &text, now_ms, effects);
+                }
+                Ok(Accepted { seq })
+            }
+            Command::Reject { agent, suggestion: id, reason } => {
+                let made = self.made.iter().find(|made| made.id == id).ok_or(Refusal::UnknownSuggestion)?;
+                if made.decided {
+                    return Ok(Accepted { seq: self.last_seq });
+                }
+                let decided = Event::SuggestionDecided {
+                    id,
+                    agent,
+                    decision: Decision::Rejected,
+                    distance: 1.0,
+                    reason: Some(reason),
+                };
+                let seq = self.record(decided, now_ms, effects);
+                Ok(Accepted { seq })
+            }
+            _ if self.ended => Err(Refusal::Ended),
+            Command::Take { agent, by } => {
+                let seq = self.take(&agent, by, false, now_ms, effects)?;
+                self.draft_open(effects);
+                Ok(Accepted { seq })
+            }
+            Command::Assign { by, to, force } => {
+                let force = force || matches!(&self.holder, Holder::Agent(holder) if holder.id == by.id);
+                let assigned_by = (by.id != to.id).then_some(by.id);
+                let seq = self.take(&to, assigned_by, force, now_ms, effects)?;
+                self.draft_open(effects);
+                Ok(Accepted { seq })
+            }
+            Command::GiveBack { agent, to } => {
+                self.require_holder(&agent)?;
+                let to = if self.policy.suggest { GiveTo::Queue } else { to };
+                let seq = self.record(Event::AgentLeft { agent, to, reason: LeaveReason::GaveBack }, now_ms, effects);
+                self.answer_open(now_ms, effects);
+                Ok(Accepted { seq })
+            }
+            Command::Release { agent, reason } => match &self.holder {
+                Holder::Agent(holder) if holder.id == agent => {
+                    let left = Event::AgentLeft { agent: holder.clone(), to: GiveTo::Queue, reason };
+                    let seq = self.record(left, now_ms, effects);
+                    self.answer_open(now_ms, effects);
+                    Ok(Accepted { seq })
+                }
+                _ => Err(Refusal::NotHolder),
+            },
+            Command::Suggest { wish, language } => self.suggest(wish, language, effects),
+            Command::CallPerson { reason } => {
+                self.start(now_ms, effects);
+                let before = self.last_seq;
+                self.call_person(reason, now_ms, effects);
+                if self.last_seq > before { Ok(Accepted { seq: self.last_seq }) } else { Err(Refusal::HasPerson) }
+            }
+            Command::AgentEnd { agent } => match &self.holder {
+                Holder::Agent(holder) if holder.id != agent.id => Err(Refusal::Held { name: holder.name.clone() }),
+                _ => self.end("agent".into(), now_ms, effects),
+            },
+            _ => Ok(Accepted { seq: self.last_seq }),
+        }
+    }
+
+    /// Makes an agent the holder. A running answer ends first: its work is stopped before anything else is done.
+    fn take(
+        &mut self,
+        agent: &Agent,
+        by: Option<String>,
+        force: bool,
+        now_ms: u64,
+        effects: &mut Vec<Effect>,
+    ) -> Result<u64, Refusal> {
+        if self.ended {
+            return Err(Refusal::Ended);
+        }
+        match &self.holder {
+            Holder::Agent(holder) if holder.id == agent.id => return Ok(self.last_seq),
+            Holder::Agent(holder) if !force => return Err(Refusal::Held { name: holder.name.clone() }),
+            _ => {}
+        }
+        self.start(now_ms, effects);
+        if self.running.is_some() {
+            self.stop(AnswerEnd::TakenOver, now_ms, effects);
+        }
+        if let Holder::Agent(holder) = &self.holder {
+            let left = Event::AgentLeft { agent: holder.clone(), to: GiveTo::Queue, reason: LeaveReason::Assigned };
+            self.record(left, now_ms, effects);
+        }
+        Ok(self.record(Event::AgentJoined { agent: agent.clone(), by }, now_ms, effects))
+    }
+
+    fn require_holder(&self, agent: &Agent) -> Result<(), Refusal> {
+        match &self.holder {
+            Holder::Agent(holder) if holder.id == agent.id => Ok(()),
+            Holder::Agent(holder) => Err(Refusal::Held { name: holder.name.clone() }),
+            _ => Err(Refusal::NotHolder),
+        }
+    }
+
+    /// What was said or noted under this id before.
+    fn known_act(&self, agent: &Agent, id: &str, text: &str) -> Option<Result<Accepted, Refusal>> {
+        let &(seq, known) = self.acts.get(&act_key(agent, id))?;
+        Some(if known == fingerprint(text) { Ok(Accepted { seq }) } else { Err(Refusal::IdReused { id: id.into() }) })
+    }
+
+    /// Keeps how what was sent differs from its draft. A draft is decided once.
+    fn decide(&mut self, id: SuggestionId, agent: Agent, sent: &str, now_ms: u64, effects: &mut Vec<Effect>) {
+        let Some(made) = self.made.iter().find(|made| made.id == id && !made.decided) else { return };
+        let distance = distance(made.text.trim(), sent.trim());
+        let decision = if distance > 0.0 { Decision::Edited } else { Decision::Sent };
+        self.record(Event::SuggestionDecided { id, agent, decision, distance, reason: None }, now_ms, effects);
+    }
+
+    /// Puts a session that the model holds into the line.
+    fn call_person(&mut self, reason: HandoffReason, now_ms: u64, effects: &mut Vec<Effect>) {
+        if self.holder != Holder::Model || self.ended {
+            return;
+        }
+        self.record(Event::Handoff { reason }, now_ms, effects);
+        if !self.model_answers() && self.running.is_some() {
+            self.stop(AnswerEnd::TakenOver, now_ms, effects);
+            self.draft_open(effects);
+        }
+    }
+
+    /// Whether the model's words go to the visitor.
+    #[must_use]
+    pub fn model_answers(&self) -> bool {
+        match self.holder {
+            Holder::Model => !self.policy.suggest,
+            Holder::Queue { .. } => !self.policy.suggest && self.policy.handoff.answer_while_waiting,
+            Holder::Agent(_) => false,
+        }
+    }
+
+    /// Has the model answer a message that nobody began to answer, now that it may; or drafts it.
+    fn answer_open(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        if !self.model_answers() {
+            return self.draft_open(effects);
+        }
+        self.stop_draft(effects);
+        let Some(Open { turn, text, .. }) = self.open.clone().filter(|open| !open.started) else { return };
+        self.record(Event::AnswerStarted { turn }, now_ms, effects);
+        effects.push(Effect::StartTurn { turn, question: text, written: String::new() });
+    }
+
+    /// Drafts a reply to a message that stands open, unless there is a draft.
+    fn draft_open(&mut self, effects: &mut Vec<Effect>) {
+        if let Some((turn, question)) = self.owed_draft() {
+            self.stop_draft(effects);
+            let id = SuggestionId { turn, version: 1 };
+            let brief = Brief { id, wish: Wish::Answer, language: None, question, base: None };
+            self.start_draft(brief, effects);
+        }
+    }
+
+    /// The open message that has neither a draft nor anybody at it.
+    fn owed_draft(&self) -> Option<(u64, String)> {
+        let open = self.open.as_ref().filter(|_| !self.model_answers() && !self.ended)?;
+        let has = |id: SuggestionId| id.turn == open.turn;
+        let drafted = self.made.iter().any(|made| has(made.id)) || self.draft.as_ref().is_some_and(|d| has(d.id));
+        (!drafted).then(|| (open.turn, open.text.clone()))
+    }
+
+    fn suggest(
+        &mut self,
+        wish: Wish,
+        language: Option<String>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Accepted, Refusal> {
+        let (turn, question) = self.last_said.clone().ok_or(Refusal::NothingToAnswer)?;
+        let base = self.made.iter().rev().find(|made| made.id.turn == turn).cloned();
+        // Without a draft there is nothing to rewrite yet: the draft comes first.
+        let wish = if base.is_some() { wish } else { Wish::Answer };
+        self.stop_draft(effects);
+        let version = base.as_ref().map_or(0, |made| made.id.version) + 1;
+        let base = base.filter(|_| wish != Wish::Answer);
+        let brief = Brief { id: SuggestionId { turn, version }, wish, language, question, base };
+        self.start_draft(brief, effects);
+        Ok(Accepted { seq: turn })
+    }
+
+    fn start_draft(&mut self, brief: Brief, effects: &mut Vec<Effect>) {
+        let (id, wish) = (brief.id, brief.wish);
+        self.draft = Some(Draft { id, wish, text: String::new(), chars: 0 });
+        effects.push(Effect::Tell(Update::DraftStarted { id, wish }));
+        effects.push(Effect::StartDraft(brief));
+    }
+
+    fn stop_draft(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(Draft { id, .. }) = self.draft.take() {
+            effects.push(Effect::StopDraft { id });
+            effects.push(Effect::Tell(Update::DraftStopped { id, why: None }));
+        }
+    }
+
+    fn end(&mut self, reason: String, now_ms: u64, effects: &mut Vec<Effect>) -> Result<Accepted, Refusal> {
+        if self.ended {
+            return Err(Refusal::Ended);
+        }
+        if self.running.is_some() {
+            self.stop(AnswerEnd::Cancelled, now_ms, effects);
+        }
+        self.stop_draft(effects);
+        self.start(now_ms, effects);
+        let seq = self.record(Event::Ended { reason }, now_ms, effects);
+        Ok(Accepted { seq })
     }
 
     fn say(&mut self, id: String, text: String, now_ms: u64, effects: &mut Vec<Effect>) {
@@ -408,10 +1015,25 @@ impl Session {
         if self.running.is_some() {
             self.stop(AnswerEnd::Superseded, now_ms, effects);
         }
+        self.stop_draft(effects);
         let seq = self.record(Event::Said { id, text: text.clone() }, now_ms, effects);
-        self.record(Event::AnswerStarted { turn: seq }, now_ms, effects);
+        let called = self.policy.handoff.on_message(&text);
+        if called == Some(HandoffReason::Asked) && !self.human_requested {
+            self.record(Event::HumanRequested {}, now_ms, effects);
+        }
+        if let Some(reason) = called.or(self.policy.suggest.then_some(HandoffReason::SuggestOnly)) {
+            self.call_person(reason, now_ms, effects);
+        }
+        let answers = self.model_answers();
+        if answers {
+            self.record(Event::AnswerStarted { turn: seq }, now_ms, effects);
+        }
         effects.push(Effect::Reply(Ok(Accepted { seq })));
-        effects.push(Effect::StartTurn { turn: seq, question: text, written: String::new() });
+        if answers {
+            effects.push(Effect::StartTurn { turn: seq, question: text, written: String::new() });
+        } else {
+            self.draft_open(effects);
+        }
     }
 
     fn may_say(&mut self, now_ms: u64) -> Result<(), Refusal> {
@@ -441,21 +1063,10 @@ impl Session {
                 question: question.unwrap_or_default(),
                 written: running.text.clone(),
             });
-        } else if let Some((turn, question)) = self.unanswered() {
-            // The crash came between the message and the start of its answer.
-            self.record(Event::AnswerStarted { turn }, now_ms, effects);
-            effects.push(Effect::StartTurn { turn, question, written: String::new() });
+        } else {
+            // The crash came between the message and the start of its answer, or in the middle of a draft.
+            self.answer_open(now_ms, effects);
         }
-    }
-
-    /// The last message, if it is the session's last event.
-    fn unanswered(&self) -> Option<(u64, String)> {
-        if self.ended {
-            return None;
-        }
-        let (&turn, _) = self.said.values().map(|(seq, text)| (seq, text)).find(|(seq, _)| **seq == self.last_seq)?;
-        let question = self.lines.last().filter(|line| line.by_visitor)?;
-        Some((turn, question.text.clone()))
     }
 
     /// True if a message with this id was taken.
@@ -472,10 +1083,29 @@ impl Session {
         }
     }
 
-    /// True if an answer is running or owed; such a session is taken up again after a crash.
+    /// True if an answer or a draft is running or owed; such a session is taken up again after a crash.
     #[must_use]
     pub fn owes_answer(&self) -> bool {
-        self.running.is_some() || self.unanswered().is_some()
+        let waits = self.open.as_ref().is_some_and(|open| !open.started) && self.model_answers() && !self.ended;
+        self.running.is_some() || waits || (self.draft.is_none() && self.owed_draft().is_some())
+    }
+
+    /// True if no whole reply to the visitor's last message was sent.
+    #[must_use]
+    pub fn unanswered(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// `seq` of the visitor's last message; 0 before the first.
+    #[must_use]
+    pub fn last_said(&self) -> u64 {
+        self.last_said.as_ref().map_or(0, |(seq, _)| *seq)
+    }
+
+    /// How many messages the visitor sent.
+    #[must_use]
+    pub fn messages(&self) -> usize {
+        self.said.len()
     }
 
     fn start(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
@@ -498,14 +1128,20 @@ impl Session {
         let Verdict { citations, confidence, usage, end, withheld } = verdict;
         let done =
             Event::AnswerDone { turn: running.turn, text: running.text, citations, confidence, usage, end, withheld };
-        self.record(done, now_ms, effects)
+        let seq = self.record(done, now_ms, effects);
+        let by_itself =
+            matches!(end, AnswerEnd::Complete | AnswerEnd::Length | AnswerEnd::Declined | AnswerEnd::Failed);
+        if let Some(reason) = self.policy.handoff.on_answer(self.memory).filter(|_| by_itself) {
+            self.call_person(reason, now_ms, effects);
+        }
+        seq
     }
 
     fn record(&mut self, event: Event, now_ms: u64, effects: &mut Vec<Effect>) -> u64 {
         let seq = self.last_seq + 1;
         self.replay(seq, now_ms, &event);
         effects.push(Effect::Append { seq, event: event.clone() });
-        effects.push(Effect::Tell(Update::Event { seq, event }));
+        effects.push(Effect::Tell(Update::Event { seq, at_ms: now_ms, event }));
         seq
     }
 }
@@ -526,6 +1162,16 @@ impl Running {
     }
 }
 
+fn act_key(agent: &Agent, id: &str) -> String {
+    format!("{}/{id}", agent.id)
+}
+
+/// Levenshtein distance over the longer one's length, both in Unicode scalar values: 0 for the same, 1 for nothing in common.
+#[expect(clippy::cast_possible_truncation, reason = "a ratio")]
+fn distance(draft: &str, sent: &str) -> f32 {
+    (1.0 - strsim::normalized_levenshtein(draft, sent)) as f32
+}
+
 fn fingerprint(text: &str) -> u64 {
     use std::hash::{Hash, Hasher};
     let mut hasher = rustc_hash::FxHasher::default();
@@ -539,7 +1185,8 @@ mod tests {
 
     fn session() -> Session {
         let key = SessionKey { site: "shop".into(), id: "s".into() };
-        Session::new(key, "v".into(), "widget".into(), Limits { messages_per_minute: 3, max_messages: 5 }, 0)
+        let limits = Limits { messages_per_minute: 3, max_messages: 5 };
+        Session::new(key, "v".into(), "widget".into(), limits, Policy::default(), 0)
     }
 
     fn say(session: &mut Session, id: &str, now_ms: u64) -> Vec<Effect> {
@@ -558,6 +1205,8 @@ mod tests {
                 Effect::Reply(Err(refusal)) => format!("no: {refusal}"),
                 Effect::StartTurn { turn, written, .. } => format!("start {turn} after {written:?}"),
                 Effect::StopTurn { turn } => format!("stop {turn}"),
+                Effect::StartDraft(brief) => format!("draft {}.{} {:?}", brief.id.turn, brief.id.version, brief.wish),
+                Effect::StopDraft { id } => format!("stop draft {}.{}", id.turn, id.version),
                 Effect::Checkpoint(checkpoint) => format!("save {} {}", checkpoint.offset, checkpoint.text),
             })
             .collect();
@@ -670,5 +1319,295 @@ mod tests {
         }
         assert!(between.owes_answer());
         check(&between.apply(Command::Resume, 1), &["append 3 answer_started", "tell 3", "start 2 after \"\""]);
+    }
+
+    fn agent(id: &str) -> Agent {
+        Agent { id: id.into(), name: id.to_uppercase() }
+    }
+
+    fn take(id: &str) -> Command {
+        Command::Take { agent: agent(id), by: None }
+    }
+
+    fn verdict(end: AnswerEnd, confidence: f32) -> Verdict {
+        Verdict { citations: vec![], confidence, usage: Usage::default(), end, withheld: 0 }
+    }
+
+    fn agent_says(by: &str, id: &str, suggestion: Option<SuggestionId>, text: &str) -> Command {
+        Command::AgentSay { id: id.into(), agent: agent(by), text: text.into(), suggestion }
+    }
+
+    #[test]
+    fn taking_over_stops_the_answer_before_anything_else() {
+        let mut session = session();
+        say(&mut session, "a", 0);
+        session.apply(Command::Write { turn: 2, text: "Half".into() }, 1);
+        check(
+            &session.apply(take("mara"), 2),
+            &[
+                "stop 2",
+                "append 4 answer_done",
+                "tell 4",
+                "append 5 agent_joined",
+                "tell 5",
+                "tell DraftStarted { id: SuggestionId { turn: 2, version: 1 }, wish: Answer }",
+                "draft 2.1 Answer",
+                "ok 5",
+            ],
+        );
+        check(&session.apply(Command::Write { turn: 2, text: " more".into() }, 3), &[]);
+        check(&session.apply(take("mara"), 3), &["ok 5"]);
+        check(&session.apply(take("jo"), 3), &["no: MARA holds this conversation"]);
+        check(&session.apply(agent_says("jo", "x", None, "Hi"), 3), &["no: MARA holds this conversation"]);
+    }
+
+    #[test]
+    fn while_an_agent_holds_messages_are_drafted_and_not_answered() {
+        let mut session = session();
+        session.apply(take("mara"), 0);
+        let drafted = [
+            "append 3 said",
+            "tell 3",
+            "ok 3",
+            "tell DraftStarted { id: SuggestionId { turn: 3, version: 1 }, wish: Answer }",
+            "draft 3.1 Answer",
+        ];
+        check(&say(&mut session, "a", 0), &drafted);
+        let id = SuggestionId { turn: 3, version: 1 };
+        session.apply(Command::WriteDraft { id, text: "Dear you, four days.".into() }, 0);
+        let done = Command::FinishDraft { id, verdict: verdict(AnswerEnd::Complete, 0.9), note: None };
+        check(&session.apply(done, 0), &["append 4 suggestion_made", "tell 4"]);
+        check(
+            &session.apply(agent_says("mara", "x", Some(id), "Dear you, five days."), 1),
+            &["append 5 agent_said", "tell 5", "append 6 suggestion_decided", "tell 6", "ok 5"],
+        );
+        // Twice is once.
+        check(&session.apply(agent_says("mara", "x", Some(id), "Dear you, five days."), 1), &["ok 5"]);
+        check(
+            &session.apply(Command::GiveBack { agent: agent("mara"), to: GiveTo::Model }, 2),
+            &["append 7 agent_left", "tell 7", "ok 7"],
+        );
+        assert_eq!(session.holder, Holder::Model);
+    }
+
+    #[test]
+    fn the_difference_is_kept() {
+        for (sent, decision, expected) in [
+            ("four days", Decision::Sent, 0.0),
+            (" four days\n", Decision::Sent, 0.0),
+            ("five days", Decision::Edited, 3.0 / 9.0),
+            ("", Decision::Edited, 1.0),
+        ] {
+            let mut session = session();
+            session.apply(take("mara"), 0);
+            say(&mut session, "a", 0);
+            let id = SuggestionId { turn: 3, version: 1 };
+            session.apply(Command::WriteDraft { id, text: "four days".into() }, 0);
+            session.apply(Command::FinishDraft { id, verdict: verdict(AnswerEnd::Complete, 0.9), note: None }, 0);
+            let effects = session.apply(agent_says("mara", "x", Some(id), sent), 1);
+            let found = effects.iter().find_map(|effect| match effect {
+                Effect::Append { event: Event::SuggestionDecided { decision, distance, .. }, .. } => {
+                    Some((*decision, *distance))
+                }
+                _ => None,
+            });
+            let (found, distance) = found.expect("it is decided");
+            assert_eq!(found, decision, "{sent:?}");
+            assert!((distance - expected).abs() < 1e-6, "{sent:?}: {distance}");
+        }
+    }
+
+    #[test]
+    fn giving_back_has_the_model_answer_what_stands_open() {
+        let mut session = session();
+        session.apply(take("mara"), 0);
+        say(&mut session, "a", 0);
+        check(
+            &session.apply(Command::GiveBack { agent: agent("mara"), to: GiveTo::Model }, 2),
+            &[
+                "append 4 agent_left",
+                "tell 4",
+                "stop draft 3.1",
+                "tell DraftStopped { id: SuggestionId { turn: 3, version: 1 }, why: None }",
+                "append 5 answer_started",
+                "tell 5",
+                "start 3 after \"\"",
+                "ok 4",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_person_is_called_by_rule_and_the_assistant_goes_on_meanwhile() {
+        let mut asked = session();
+        check(
+            &asked.apply(Command::Say { id: "a".into(), text: "I want to talk to a human".into() }, 0),
+            &[
+                "append 1 started",
+                "tell 1",
+                "append 2 said",
+                "tell 2",
+                "append 3 human_requested",
+                "tell 3",
+                "append 4 handoff",
+                "tell 4",
+                "append 5 answer_started",
+                "tell 5",
+                "ok 2",
+                "start 2 after \"\"",
+            ],
+        );
+        let mut unsure = session();
+        for (id, turn, expected) in [("a", 2, None), ("b", 5, Some(HandoffReason::LowConfidence))] {
+            say(&mut unsure, id, 0);
+            unsure.apply(Command::Finish { turn, verdict: verdict(AnswerEnd::Declined, 0.9) }, 0);
+            let reason = if let Holder::Queue { reason } = unsure.holder { Some(reason) } else { None };
+            assert_eq!(reason, expected);
+        }
+    }
+
+    #[test]
+    fn a_site_that_suggests_sends_nothing_without_a_person() {
+        let mut session = session();
+        session.policy.suggest = true;
+        let effects = say(&mut session, "a", 0);
+        check(
+            &effects,
+            &[
+                "append 1 started",
+                "tell 1",
+                "append 2 said",
+                "tell 2",
+                "append 3 handoff",
+                "tell 3",
+                "ok 2",
+                "tell DraftStarted { id: SuggestionId { turn: 2, version: 1 }, wish: Answer }",
+                "draft 2.1 Answer",
+            ],
+        );
+        session.apply(agent_says("mara", "x", None, "Hello"), 1);
+        assert_eq!(session.holder, Holder::Agent(agent("mara")));
+        session.apply(Command::GiveBack { agent: agent("mara"), to: GiveTo::Model }, 2);
+        assert_eq!(session.holder, Holder::Queue { reason: HandoffReason::Agent });
+    }
+
+    /// What an interleaving is made of; everything comes from two small numbers so that failures shrink.
+    fn command(kind: u8, who: u8, session: &Session) -> Command {
+        let by = agent(["mara", "jo"][usize::from(who % 2)]);
+        let running = session.running.as_ref().map_or(2, |running| running.turn);
+        let draft = session.draft.as_ref().map_or(SuggestionId { turn: 2, version: 1 }, |draft| draft.id);
+        match kind % 16 {
+            0 => Command::Say { id: format!("m{}", session.last_seq), text: "How much is it?".into() },
+            1 | 2 => Command::Write { turn: running, text: "word ".into() },
+            3 => Command::Finish { turn: running, verdict: verdict(AnswerEnd::Declined, 0.9) },
+            4 | 5 => Command::Take { agent: by, by: None },
+            6 => Command::GiveBack { agent: by, to: if who > 100 { GiveTo::Queue } else { GiveTo::Model } },
+            7 => Command::AgentSay {
+                id: format!("a{}", session.last_seq),
+                agent: by,
+                text: "Hi".into(),
+                suggestion: None,
+            },
+            8 => Command::WriteDraft { id: draft, text: "draft ".into() },
+            9 => Command::FinishDraft { id: draft, verdict: verdict(AnswerEnd::Complete, 0.9), note: None },
+            10 => Command::Release { agent: by.id, reason: LeaveReason::Vanished },
+            11 => Command::RequestHuman,
+            12 => Command::Assign { by: by.clone(), to: agent("jo"), force: who > 100 },
+            13 => Command::Note { id: format!("n{}", session.last_seq), agent: by, text: "Careful".into() },
+            14 => Command::Suggest { wish: Wish::Shorter, language: None },
+            _ => Command::Cancel { turn: running },
+        }
+    }
+
+    proptest::proptest! {
+        /// Promise 2: from an agent's joining to its leaving nothing of the model goes to the visitor, whatever comes in
+        /// whatever order; there is one holder at any time; and the log alone tells all of it.
+        #[test]
+        fn the_human_wins(steps: Vec<(u8, u8)>, suggest: bool, answers_waiting: bool) {
+            let handoff = HandoffConfig { answer_while_waiting: answers_waiting, ..HandoffConfig::default() };
+            let policy = Policy { suggest, handoff: Arc::new(handoff) };
+            let limits = Limits { messages_per_minute: 1_000, max_messages: 1_000 };
+            let key = SessionKey { site: "shop".into(), id: "s".into() };
+            let new = || Session::new(key.clone(), "v".into(), "widget".into(), limits, policy.clone(), 0);
+            let mut session = new();
+            let mut log: Vec<Event> = Vec::new();
+            let mut held: Option<String> = None;
+            // The turn that the task around the session would have at work.
+            let mut at_work: Option<u64> = None;
+            for (kind, who) in steps {
+                let command = command(kind, who, &session);
+                let taker = match &command {
+                    Command::Take { agent, .. } | Command::AgentSay { agent, .. } => Some(agent.id.clone()),
+                    _ => None,
+                };
+                let before = held.clone();
+                let mut accepted = false;
+                for effect in session.apply(command, 0) {
+                    match effect {
+                        Effect::Append { seq, event } => {
+                            proptest::prop_assert_eq!(seq, log.len() as u64 + 1, "gapless");
+                            match &event {
+                                Event::AgentJoined { agent, .. } => {
+                                    proptest::prop_assert!(at_work.is_none(), "an answer was at work as the agent joined");
+                                    held = Some(agent.id.clone());
+                                }
+                                Event::AgentLeft { agent, .. } => {
+                                    proptest::prop_assert_eq!(held.take(), Some(agent.id.clone()));
+                                }
+                                Event::AgentSaid { agent, .. } => {
+                                    proptest::prop_assert_eq!(held.as_ref(), Some(&agent.id), "only the holder speaks");
+                                }
+                                _ => {}
+                            }
+                            log.push(event);
+                        }
+                        Effect::Tell(Update::Delta { .. }) => {
+                            proptest::prop_assert!(held.is_none() && !suggest, "a word of the model went out");
+                        }
+                        Effect::StartTurn { turn, .. } => {
+                            proptest::prop_assert!(held.is_none() && !suggest && at_work.is_none());
+                            at_work = Some(turn);
+                        }
+                        Effect::StopTurn { turn } => {
+                            proptest::prop_assert_eq!(at_work.take(), Some(turn));
+                        }
+                        Effect::Reply(result) => accepted = result.is_ok(),
+                        _ => {}
+                    }
+                }
+                if session.running.is_none() {
+                    at_work = None;
+                }
+                if let Some(taker) = taker {
+                    proptest::prop_assert_eq!(accepted, before.is_none_or(|holder| holder == taker), "one holder");
+                }
+                let holder = if let Holder::Agent(agent) = &session.holder { Some(agent.id.clone()) } else { None };
+                proptest::prop_assert_eq!(&holder, &held);
+                proptest::prop_assert_eq!(session.running.is_some(), at_work.is_some());
+            }
+            let mut again = new();
+            for (i, event) in log.iter().enumerate() {
+                let stored: Event = serde_json::from_slice(&serde_json::to_vec(event).unwrap()).unwrap();
+                again.replay(i as u64 + 1, 0, &stored);
+            }
+            proptest::prop_assert_eq!(&again.holder, &session.holder);
+            proptest::prop_assert_eq!(again.running.map(|running| running.turn), session.running.map(|running| running.turn));
+            proptest::prop_assert_eq!(again.lines, session.lines);
+        }
+    }
+
+    #[test]
+    fn logs_of_the_first_version_still_read() {
+        let mut session = session();
+        for (seq, json) in [
+            (1, r#"{"event":"started","visitor":"v","channel":"widget"}"#),
+            (2, r#"{"event":"said","id":"a","text":"Hi"}"#),
+            (3, r#"{"event":"human_requested"}"#),
+            (4, r#"{"event":"answer_started","turn":2}"#),
+        ] {
+            session.replay(seq, 0, &serde_json::from_str(json).unwrap());
+        }
+        assert_eq!((session.human_requested, &session.holder), (true, &Holder::Model));
+        assert!(session.owes_answer());
     }
 }

@@ -143,7 +143,15 @@ pub fn of(event: &Event) -> Vec<Signal> {
         Event::Feedback { rating, .. } => vec![Signal::Feedback { rating: *rating }],
         Event::HumanRequested {} => vec![Signal::HumanRequested],
         Event::Ended { .. } => vec![Signal::Ended],
-        Event::Started { .. } | Event::AnswerStarted { .. } => vec![],
+        Event::Started { .. }
+        | Event::AnswerStarted { .. }
+        | Event::Handoff { .. }
+        | Event::AgentJoined { .. }
+        | Event::AgentLeft { .. }
+        | Event::AgentSaid { .. }
+        | Event::Note { .. }
+        | Event::SuggestionMade { .. }
+        | Event::SuggestionDecided { .. } => vec![],
     }
 }
 

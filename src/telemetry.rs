@@ -67,6 +67,7 @@ pub enum TurnEnd {
     Declined,
     Cancelled,
     Superseded,
+    TakenOver,
     Failed,
 }
 
@@ -74,10 +75,12 @@ pub enum TurnEnd {
 #[derive(Clone)]
 pub struct Metrics {
     pub sockets: Gauge,
+    pub consoles: Gauge,
     pub sessions_live: Gauge,
     pub messages: Counter,
     pub turns: Family<TurnLabels, Counter>,
     pub turns_running: Gauge,
+    pub drafts_running: Gauge,
     pub turns_queued: Gauge,
     pub refused_overload: Counter,
     pub withheld_sentences: Counter,
@@ -85,6 +88,7 @@ pub struct Metrics {
     pub slow_readers: Counter,
     pub first_text_seconds: Histogram,
     pub turn_seconds: Histogram,
+    pub draft_seconds: Histogram,
     pub retrieval_seconds: Histogram,
     pub append_seconds: Histogram,
     /// Microseconds that turns waited for the disk, the embedder and the index, all together.
@@ -111,10 +115,12 @@ impl Metrics {
         let mut registry = Registry::with_prefix("frontdesk");
         let mut metrics = Self {
             sockets: Gauge::default(),
+            consoles: Gauge::default(),
             sessions_live: Gauge::default(),
             messages: Counter::default(),
             turns: Family::default(),
             turns_running: Gauge::default(),
+            drafts_running: Gauge::default(),
             turns_queued: Gauge::default(),
             refused_overload: Counter::default(),
             withheld_sentences: Counter::default(),
@@ -122,6 +128,7 @@ impl Metrics {
             slow_readers: Counter::default(),
             first_text_seconds: seconds(),
             turn_seconds: seconds(),
+            draft_seconds: seconds(),
             retrieval_seconds: seconds(),
             append_seconds: seconds(),
             disk_us: Counter::default(),
@@ -135,10 +142,13 @@ impl Metrics {
         };
         let m = &metrics;
         registry.register("sockets", "Open visitor sockets", m.sockets.clone());
+        registry.register("consoles", "Open console sockets", m.consoles.clone());
         registry.register("sessions_live", "Sessions in memory", m.sessions_live.clone());
         registry.register("messages", "Visitor messages stored", m.messages.clone());
         registry.register("turns", "Answers by how they ended", m.turns.clone());
         registry.register("turns_running", "Answers being written", m.turns_running.clone());
+        registry.register("drafts_running", "Drafts for agents being written", m.drafts_running.clone());
+        registry.register("draft_seconds", "From a wish for a draft to its end", m.draft_seconds.clone());
         registry.register("turns_queued", "Answers waiting for a place", m.turns_queued.clone());
         registry.register(
             "refused_overload",

@@ -298,7 +298,7 @@ impl Outlet {
         !self.silent
     }
 
-    async fn send(&mut self, output: Output) -> Result<(), TurnError> {
+    pub(crate) async fn send(&mut self, output: Output) -> Result<(), TurnError> {
         if matches!(output, Output::Text(_)) && std::mem::take(&mut self.silent) {
             self.metrics.first_text_seconds.observe(seconds(self.started));
         }

@@ -376,6 +376,10 @@ impl Chat {
                 self.screen.notice("your wish to talk to a person is noted; you can go on asking meanwhile");
                 self.screen.prompt()?;
             }
+            News::Person(text) => {
+                self.screen.notice(&clean(&text));
+                self.screen.prompt()?;
+            }
             News::Ended { reason } => {
                 let reason = if reason == "expired" { " after a long silence" } else { "" };
                 self.screen.notice(&format!("the conversation has ended{reason}; your next question begins a new one"));
@@ -740,6 +744,7 @@ fn remark(end: AnswerEnd) -> Option<&'static str> {
         AnswerEnd::Length => Some("the answer reached its greatest length"),
         AnswerEnd::Cancelled => Some("stopped"),
         AnswerEnd::Superseded => Some("stopped for the next question"),
+        AnswerEnd::TakenOver => Some("stopped: a person takes over"),
         AnswerEnd::Failed => Some("the server failed to finish this answer; its log says why"),
     }
 }
@@ -748,7 +753,7 @@ fn code(end: AnswerEnd) -> u8 {
     match end {
         AnswerEnd::Complete | AnswerEnd::Length => 0,
         AnswerEnd::Declined => 3,
-        AnswerEnd::Cancelled | AnswerEnd::Superseded | AnswerEnd::Failed => 1,
+        AnswerEnd::Cancelled | AnswerEnd::Superseded | AnswerEnd::TakenOver | AnswerEnd::Failed => 1,
     }
 }
 

@@ -104,12 +104,11 @@ pub(super) async fn erase(
         return Err(unknown_session());
     }
     let key = crate::session::SessionKey { site, id: session };
-    app.registry.stop_one(&key).await;
-    app.store.erase(&key.site, &key.id).await?;
+    app.registry.erase(&key).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn allowed(app: &App, headers: &HeaderMap, scope: Scope, site: Option<&str>) -> Result<(), ApiError> {
+pub(super) fn allowed(app: &App, headers: &HeaderMap, scope: Scope, site: Option<&str>) -> Result<(), ApiError> {
     let shown = super::header_text(headers, header::AUTHORIZATION);
     let key = app.keys.check(shown, scope, site).or_else(|| app.keys.check(shown, Scope::Admin, site));
     let Some(key) = key else {

@@ -1,18 +1,21 @@
 //! Who gets in: sites and their origins, visitor tokens, keys.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, Mac as _};
-use rand::RngCore as _;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 use crate::clock::Clock;
+use crate::handoff::HandoffConfig;
 use crate::prompt::SiteFacts;
+pub use crate::secret::{key_hash, new_key, random_id, random_secret};
+use crate::session::Policy;
 
 /// `[auth]`: keys for programs. Visitors get their tokens from the server, see [`Visitors`].
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -70,9 +73,26 @@ pub struct Site {
     /// The site's documents; left out, `knowledge.path`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub knowledge: Option<PathBuf>,
+    /// What becomes of answers: sent, or drafted for agents who send them.
+    #[serde(default)]
+    pub answers: Answers,
+    /// When a person is called.
+    #[serde(default)]
+    pub handoff: HandoffConfig,
     /// Accepts visitors that the site itself signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<JwtConfig>,
+}
+
+/// See [`Site::answers`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answers {
+    /// Answers go to the visitor as they are made.
+    #[default]
+    Send,
+    /// Nothing is sent without a person: every message is drafted, and an agent sends, edits or rejects the draft.
+    Suggest,
 }
 
 /// `[sites.jwt]`: tokens that the site's own server signs for its visitors, valid for at most 15 minutes.
@@ -103,6 +123,8 @@ impl Default for Site {
             language: english(),
             origins: Vec::new(),
             knowledge: None,
+            answers: Answers::Send,
+            handoff: HandoffConfig::default(),
             jwt: None,
         }
     }
@@ -118,6 +140,12 @@ impl Site {
     pub fn facts(&self) -> SiteFacts {
         let name = if self.name.is_empty() { self.id.clone() } else { self.name.clone() };
         SiteFacts { name, contact: self.contact.clone() }
+    }
+
+    /// What its sessions go by.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy { suggest: self.answers == Answers::Suggest, handoff: Arc::new(self.handoff.clone()) }
     }
 
     /// True if a page of this origin may connect. `own` are the server's own origins.
@@ -137,6 +165,7 @@ impl Site {
                 );
             }
         }
+        self.handoff.validate()?;
         if let Some(jwt) = &self.jwt {
             jwt.key().context("jwt.key")?;
         }
@@ -289,34 +318,6 @@ impl Keys {
                 && (site.is_none() || key.site.is_none() || key.site.as_deref() == site)
         })
     }
-}
-
-/// Lower-case hexadecimal SHA-256 of a key.
-#[must_use]
-pub fn key_hash(key: &str) -> String {
-    Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// 128 random bits, 22 characters.
-#[must_use]
-pub fn random_id() -> String {
-    let mut bytes = [0; 16];
-    rand::rng().fill_bytes(&mut bytes);
-    BASE64.encode(bytes)
-}
-
-/// 256 random bits.
-#[must_use]
-pub fn random_secret() -> [u8; 32] {
-    let mut bytes = [0; 32];
-    rand::rng().fill_bytes(&mut bytes);
-    bytes
-}
-
-/// A new key for a program, 256 random bits.
-#[must_use]
-pub fn new_key() -> String {
-    format!("fd_{}", BASE64.encode(random_secret()))
 }
 
 #[cfg(test)]

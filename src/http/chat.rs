@@ -14,8 +14,9 @@ use tokio::time::{Instant, timeout};
 use crate::http::App;
 use crate::http::auth::random_id;
 use crate::http::error::{ApiError, unknown_session, unknown_site};
+use crate::protocol::console::GiveTo;
 use crate::protocol::{ClientMessage, ErrorCode, MAX_ID_BYTES, MAX_MESSAGE_CHARS, Partial, ServerMessage};
-use crate::session::live::Joined;
+use crate::session::live::{Joined, Past};
 use crate::session::registry::{Opener, SessionHandle};
 use crate::session::{Command, Event, SessionKey, Update};
 use crate::telemetry::GaugeGuard;
@@ -76,6 +77,8 @@ const GONE: Close = Close(None);
 /// A visitor's place in a session.
 struct Seat {
     handle: SessionHandle,
+    /// How else the site can be reached, for who waits for a person.
+    contact: String,
     updates: mpsc::Receiver<Arc<Update>>,
 }
 
@@ -108,7 +111,7 @@ impl Connection {
                     }
                 }
                 update = seat.updates.recv() => match update {
-                    Some(update) => self.forward(&update).await?,
+                    Some(update) => self.forward(&seat, &update).await?,
                     None => {
                         self.send(&ApiError::new(ErrorCode::TooSlow, "you read too slowly; connect again and resume").retry(500).frame(None)).await?;
                         return Err(Close(Some((close_code::AGAIN, "too slow"))));
@@ -161,7 +164,7 @@ impl Connection {
                     last_seq: joined.last_seq,
                 })
                 .await?;
-                for (seq, event) in joined.missed {
+                for Past { seq, event, .. } in joined.missed {
                     if let Some(message) = event_message(seq, event) {
                         self.send(&message).await?;
                     }
@@ -273,13 +276,18 @@ impl Connection {
         }
     }
 
-    async fn forward(&mut self, update: &Update) -> Result<(), Close> {
+    async fn forward(&mut self, seat: &Seat, update: &Update) -> Result<(), Close> {
         match update {
             Update::Lost => {
                 self.send(&ApiError::draining().frame(None)).await?;
                 Err(Close(Some((close_code::RESTART, "reconnect and resume"))))
             }
             Update::Event { event: Event::Said { id, .. }, .. } if self.own.contains(id) => Ok(()),
+            Update::Waiting { place, available } => {
+                let (place, available) = (*place, *available);
+                let contact = Some(seat.contact.clone()).filter(|contact| !contact.is_empty());
+                self.send(&ServerMessage::HumanQueue { place, available, contact }).await
+            }
             update => match update_message(update) {
                 Some(message) => self.send(&message).await,
                 None => Ok(()),
@@ -318,13 +326,14 @@ async fn seat(
     if session.is_some() && last == 0 && last_seq > 0 {
         return Err(unknown_session());
     }
-    Ok((Seat { handle: opened.handle, updates }, opened.token, JoinedRest { last_seq: last, missed, running }))
+    let contact = app.site(site).map(|site| site.contact.clone()).unwrap_or_default();
+    Ok((Seat { handle: opened.handle, contact, updates }, opened.token, JoinedRest { last_seq: last, missed, running }))
 }
 
 /// [`Joined`] without its updates.
 struct JoinedRest {
     last_seq: u64,
-    missed: Vec<(u64, Event)>,
+    missed: Vec<Past>,
     running: Option<(u64, u64, String)>,
 }
 
@@ -387,12 +396,20 @@ fn too_long(text: &str) -> ApiError {
 /// What a client is told of an update.
 pub(super) fn update_message(update: &Update) -> Option<ServerMessage> {
     Some(match update.clone() {
-        Update::Event { seq, event } => return event_message(seq, event),
+        Update::Event { seq, event, .. } => return event_message(seq, event),
         Update::Queued { turn, place } => ServerMessage::Queue { turn, place },
         Update::Delta { turn, offset, text } => ServerMessage::AnswerDelta { turn, offset, text },
         Update::Citation { turn, citation } => ServerMessage::AnswerCitation { turn, citation },
         Update::Withheld { turn, reason } => ServerMessage::AnswerWithheld { turn, reason },
-        Update::Lost => return None,
+        // Agents' updates don't enter a visitor's queue; if one did, it would end here. Who waits is told by the connection,
+        // which knows the site's contact.
+        Update::DraftStarted { .. }
+        | Update::DraftDelta { .. }
+        | Update::DraftCitation { .. }
+        | Update::DraftStopped { .. }
+        | Update::Intent(_)
+        | Update::Waiting { .. }
+        | Update::Lost => return None,
     })
 }
 
@@ -406,6 +423,13 @@ pub(super) fn event_message(seq: u64, event: Event) -> Option<ServerMessage> {
             ServerMessage::AnswerDone { turn, seq, text, citations, confidence, usage, end }
         }
         Event::HumanRequested {} => ServerMessage::HumanRequested { seq },
+        Event::Handoff { .. } => ServerMessage::Handoff { seq },
+        Event::AgentJoined { agent, .. } => ServerMessage::AgentJoined { seq, name: agent.name },
+        Event::AgentLeft { agent, to, .. } => {
+            ServerMessage::AgentLeft { seq, name: agent.name, waiting: to == GiveTo::Queue }
+        }
+        Event::AgentSaid { id, agent, text, .. } => ServerMessage::AgentMessage { seq, id, text, name: agent.name },
+        Event::Note { .. } | Event::SuggestionMade { .. } | Event::SuggestionDecided { .. } => return None,
         Event::Feedback { turn, rating, .. } => ServerMessage::FeedbackReceived { seq, turn, rating },
         Event::Ended { reason } => ServerMessage::Ended { seq, reason },
     })

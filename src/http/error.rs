@@ -50,9 +50,13 @@ impl ApiError {
             ErrorCode::BadMessage | ErrorCode::HelloExpected => StatusCode::BAD_REQUEST,
             ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
-            ErrorCode::OriginRefused => StatusCode::FORBIDDEN,
-            ErrorCode::UnknownSite | ErrorCode::UnknownSession | ErrorCode::UnknownTurn => StatusCode::NOT_FOUND,
-            ErrorCode::SessionEnded => StatusCode::CONFLICT,
+            ErrorCode::OriginRefused | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+            ErrorCode::UnknownSite
+            | ErrorCode::UnknownSession
+            | ErrorCode::UnknownTurn
+            | ErrorCode::UnknownAgent
+            | ErrorCode::NotFound => StatusCode::NOT_FOUND,
+            ErrorCode::SessionEnded | ErrorCode::Held | ErrorCode::Conflict => StatusCode::CONFLICT,
             ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::Overloaded | ErrorCode::Draining | ErrorCode::TooSlow | ErrorCode::StorageFailed => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -108,6 +112,10 @@ impl From<Refusal> for ApiError {
                 Self::new(ErrorCode::RateLimited, message).retry(retry_after_ms)
             }
             Refusal::IdReused { .. } => Self::new(ErrorCode::BadMessage, message),
+            Refusal::Held { .. } => Self::new(ErrorCode::Held, message),
+            Refusal::NotHolder => Self::new(ErrorCode::Forbidden, message),
+            Refusal::UnknownSuggestion => Self::new(ErrorCode::NotFound, message),
+            Refusal::NothingToAnswer | Refusal::HasPerson => Self::new(ErrorCode::Conflict, message),
         }
     }
 }
@@ -117,7 +125,7 @@ impl From<JoinError> for ApiError {
         match error {
             JoinError::Open(OpenError::UnknownSite(site)) => unknown_site(&site),
             // Whether the session exists is nobody's business but its visitor's.
-            JoinError::Open(OpenError::Foreign) => unknown_session(),
+            JoinError::Open(OpenError::Foreign | OpenError::Unknown) => unknown_session(),
             JoinError::Open(OpenError::Store(error)) => error.into(),
             JoinError::Command(CommandError::Refused(refusal)) => refusal.into(),
             JoinError::Command(error @ CommandError::Overloaded { retry_after_ms }) => {

@@ -15,6 +15,7 @@ use crate::http::auth::random_id;
 use crate::http::chat::{checked, event_message, open, update_message};
 use crate::http::error::ApiError;
 use crate::protocol::{ErrorCode, ServerMessage};
+use crate::session::live::Past;
 use crate::session::{Command, Update};
 
 /// Body of `POST /v1/chat/messages`.
@@ -89,7 +90,7 @@ async fn begin(
     Ok(async_stream::stream! {
         yield Ok(sse(&welcome));
         yield Ok(sse(&ServerMessage::Ack { id, seq }));
-        for (seq, event) in joined.missed {
+        for Past { seq, event, .. } in joined.missed {
             let Some(message) = event_message(seq, event) else { continue };
             let last = ends(&message, accepted.seq);
             yield Ok(sse(&message));

@@ -1,4 +1,4 @@
-//! The task around a session: one mailbox, the running turn, and everybody who watches.
+//! The task around a session: one mailbox, the running turn, the running draft, and everybody who watches.
 //!
 //! Effects run in their order, and nothing after an `Append` happens before the record is on disk. If the disk fails, the
 //! task tells everybody to come back, and ends: the next one reads the session as the disk has it.
@@ -12,11 +12,18 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::registry::Shared;
-use super::{Accepted, Checkpoint, Command, Effect, Event, Refusal, Session, SessionKey, Update, Verdict};
+use super::{
+    Accepted, Brief, Checkpoint, Command, Draft, Effect, Event, Refusal, Session, SessionKey, Update, Verdict,
+};
 use crate::http::auth::Site;
+use crate::intent::{self, Intent};
 use crate::llm::Usage;
+use crate::protocol::console::{SuggestionId, Summary};
 use crate::protocol::{AnswerEnd, Partial};
+use crate::retrieval::Audience;
+use crate::signals::{self, Signal};
 use crate::store::{Record, RecordKind, StoreError};
+use crate::suggest::{self, Drafted};
 use crate::telemetry::{GaugeGuard, TurnEnd, TurnLabels, micros, seconds};
 use crate::turn::gate::{Full, Ticket};
 use crate::turn::{self, Ask, Outlet, Output, TurnError};
@@ -46,15 +53,35 @@ pub enum CommandError {
 pub struct Joined {
     pub last_seq: u64,
     pub ended: bool,
-    pub missed: Vec<(u64, Event)>,
+    pub missed: Vec<Past>,
     /// The running answer from the offset on that the participant has: turn, offset and text.
     pub running: Option<(u64, u64, String)>,
+    /// The running draft, for agents.
+    pub draft: Option<Draft>,
+    pub summary: Summary,
+    pub intent: Intent,
     pub updates: mpsc::Receiver<Arc<Update>>,
+}
+
+/// An event that a participant missed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Past {
+    pub seq: u64,
+    pub at_ms: u64,
+    pub event: Event,
+}
+
+/// Who watches a session. What is internal never enters a visitor's queue.
+pub(super) struct Participant {
+    updates: mpsc::Sender<Arc<Update>>,
+    agent: bool,
 }
 
 /// What arrives in a session's mailbox.
 pub(super) enum Envelope {
     Join {
+        /// An agent, who also sees what is internal.
+        agent: bool,
         after: u64,
         partial: Option<Partial>,
         reply: oneshot::Sender<Result<Joined, CommandError>>,
@@ -62,6 +89,11 @@ pub(super) enum Envelope {
     Command {
         command: Command,
         reply: oneshot::Sender<Result<Accepted, CommandError>>,
+    },
+    /// Where the session's visitor stands in the line for a person.
+    Waiting {
+        place: usize,
+        available: bool,
     },
     /// Checkpoint and end; the running answer is continued by the next start.
     Stop,
@@ -73,25 +105,38 @@ pub(super) struct Live {
     pub(super) site: Arc<Site>,
     pub(super) shared: Arc<Shared>,
     pub(super) mailbox: mpsc::Receiver<Box<Envelope>>,
-    pub(super) participants: Vec<mpsc::Sender<Arc<Update>>>,
-    pub(super) turn: Option<Turn>,
+    pub(super) participants: Vec<Participant>,
+    pub(super) turn: Option<Work<u64, Verdict>>,
+    pub(super) draft: Option<Work<SuggestionId, Drafted>>,
+    pub(super) signals: Vec<Signal>,
+    pub(super) intent: Intent,
     pub(super) _count: GaugeGuard,
 }
 
-/// An answer in the making.
-pub(super) struct Turn {
-    turn: u64,
+/// An answer or a draft in the making. Dropping it stops it.
+pub(super) struct Work<K, R> {
+    key: K,
     outputs: mpsc::Receiver<Output>,
-    work: Pin<Box<dyn Future<Output = Result<Verdict, TurnError>> + Send>>,
+    work: Running<R>,
     since: std::time::Instant,
     _running: GaugeGuard,
 }
+
+impl<K, R> Work<K, R> {
+    fn halves(work: &mut Option<Self>) -> (Option<&mut mpsc::Receiver<Output>>, Option<&mut Running<R>>) {
+        work.as_mut().map_or((None, None), |work| (Some(&mut work.outputs), Some(&mut work.work)))
+    }
+}
+
+type Running<R> = Pin<Box<dyn Future<Output = Result<R, TurnError>> + Send>>;
 
 /// What woke the task.
 enum Wake {
     Mail(Option<Box<Envelope>>),
     Output(Output),
     Finished(Result<Verdict, TurnError>),
+    DraftOutput(Output),
+    Drafted(Result<Drafted, TurnError>),
     Tick,
     Idle,
 }
@@ -99,6 +144,7 @@ enum Wake {
 impl Live {
     /// The task. Ends when the session was unused for a while, on [`Envelope::Stop`], and when the disk fails.
     pub(super) async fn run(mut self) {
+        self.shared.board.note(&self.session, self.intent.score);
         if self.session.owes_answer() && self.apply(Command::Resume, None, None).await.is_err() {
             return self.lose();
         }
@@ -119,6 +165,8 @@ impl Live {
                 }
                 Wake::Output(output) => self.relay(output).await,
                 Wake::Finished(result) => self.finish(result).await,
+                Wake::DraftOutput(output) => self.relay_draft(output).await,
+                Wake::Drafted(result) => self.finish_draft(result).await,
                 Wake::Tick => {
                     next_tick = Instant::now() + tick;
                     self.apply(Command::Checkpoint, None, None).await
@@ -136,58 +184,85 @@ impl Live {
     }
 
     async fn wake(&mut self, tick: Instant, idle: Instant) -> Wake {
-        let Some(turn) = &mut self.turn else {
-            return tokio::select! {
-                mail = self.mailbox.recv() => Wake::Mail(mail),
-                () = tokio::time::sleep_until(idle) => Wake::Idle,
-            };
-        };
-        // Commands first: a cancel stops the answer before its next word. Words before the end: none is lost.
+        let (answering, drafting) = (self.turn.is_some(), self.draft.is_some());
+        let (outputs, work) = Work::halves(&mut self.turn);
+        let (draft_outputs, draft_work) = Work::halves(&mut self.draft);
+        // Commands first: a cancel or a takeover stops the answer before its next word. Words before the end: none is lost.
+        // Visitors before agents: a draft's words wait for an answer's.
         tokio::select! {
             biased;
             mail = self.mailbox.recv() => Wake::Mail(mail),
-            Some(output) = turn.outputs.recv() => Wake::Output(output),
-            () = tokio::time::sleep_until(tick) => Wake::Tick,
-            result = &mut turn.work => Wake::Finished(result),
+            Some(output) = next(outputs) => Wake::Output(output),
+            () = tokio::time::sleep_until(tick), if answering => Wake::Tick,
+            result = end(work) => Wake::Finished(result),
+            Some(output) = next(draft_outputs) => Wake::DraftOutput(output),
+            result = end(draft_work) => Wake::Drafted(result),
+            () = tokio::time::sleep_until(idle), if !answering && !drafting => Wake::Idle,
         }
     }
 
     async fn receive(&mut self, envelope: Envelope) -> Result<(), StoreError> {
         match envelope {
-            Envelope::Join { after, partial, reply } => {
-                let joined = self.join(after, partial).await;
+            Envelope::Join { agent, after, partial, reply } => {
+                let joined = self.join(agent, after, partial).await;
                 let failed = joined.is_err();
                 let _ = reply.send(joined.map_err(|_| CommandError::Storage));
                 if failed { Err(StoreError::Closed) } else { Ok(()) }
             }
             Envelope::Command { command, reply } => {
                 let mut ticket = None;
-                if let Command::Say { id, text } = &command {
-                    let known = self.session.knows(id);
-                    if !known {
-                        self.expire().await?;
-                        match self.shared.gate.enter() {
-                            Ok(place) => ticket = Some(place),
-                            Err(Full { retry_after_ms }) => {
-                                self.shared.metrics.refused_overload.inc();
-                                let _ = reply.send(Err(CommandError::Overloaded { retry_after_ms }));
-                                return Ok(());
-                            }
-                        }
-                        if crate::handoff::asks_for_person(text) && !self.session.ended && !self.session.human_requested
-                        {
-                            self.apply(Command::RequestHuman, None, None).await?;
+                if !matches!(&command, Command::Say { id, .. } if self.session.knows(id)) {
+                    self.expire().await?;
+                }
+                if let Command::Say { id, .. } = &command
+                    && !self.session.knows(id)
+                    && self.session.model_answers()
+                {
+                    match self.shared.gate.enter() {
+                        Ok(place) => ticket = Some(place),
+                        Err(Full { retry_after_ms }) => {
+                            self.shared.metrics.refused_overload.inc();
+                            let _ = reply.send(Err(CommandError::Overloaded { retry_after_ms }));
+                            return Ok(());
                         }
                     }
                 }
                 self.apply(command, ticket, Some(reply)).await
             }
+            Envelope::Waiting { place, available } => {
+                if matches!(self.session.holder, super::Holder::Queue { .. }) {
+                    self.tell(Update::Waiting { place, available });
+                }
+                Ok(())
+            }
             Envelope::Stop => Ok(()),
         }
     }
 
-    /// Carries out a command's effects in order.
+    /// Carries out a command, and what follows from the purchase intent having changed.
     async fn apply(
+        &mut self,
+        command: Command,
+        ticket: Option<Ticket>,
+        reply: Option<oneshot::Sender<Result<Accepted, CommandError>>>,
+    ) -> Result<(), StoreError> {
+        let before = self.session.last_seq;
+        self.carry_out(command, ticket, reply).await?;
+        if self.session.last_seq == before {
+            return Ok(());
+        }
+        let intent = intent::score(&self.signals);
+        if intent != self.intent {
+            self.intent = intent.clone();
+            self.tell(Update::Intent(intent.clone()));
+            self.carry_out(Command::Scored { intent: intent.score }, None, None).await?;
+        }
+        self.shared.board.note(&self.session, self.intent.score);
+        Ok(())
+    }
+
+    /// Carries out a command's effects in order.
+    async fn carry_out(
         &mut self,
         command: Command,
         ticket: Option<Ticket>,
@@ -228,7 +303,11 @@ impl Live {
                     self.start_turn(turn, question, written, ticket);
                 }
                 Effect::StopTurn { turn } => {
-                    self.turn.take_if(|running| running.turn == turn);
+                    self.turn.take_if(|running| running.key == turn);
+                }
+                Effect::StartDraft(brief) => self.start_draft(brief),
+                Effect::StopDraft { id } => {
+                    self.draft.take_if(|running| running.key == id);
                 }
                 Effect::Append { .. } => {}
             }
@@ -253,6 +332,7 @@ impl Live {
         }
         for (seq, event) in told.drain(..) {
             self.shared.signals.note(&self.session.key, seq, now_ms, &event);
+            self.signals.extend(signals::of(&event));
             match &event {
                 Event::Said { .. } => {
                     self.shared.metrics.messages.inc();
@@ -262,7 +342,7 @@ impl Live {
                 }
                 _ => {}
             }
-            self.tell(Update::Event { seq, event });
+            self.tell(Update::Event { seq, at_ms: now_ms, event });
         }
         Ok(())
     }
@@ -292,6 +372,7 @@ impl Live {
     async fn save(&mut self) {
         let now_ms = self.shared.clock.now_ms();
         self.turn = None;
+        self.draft = None;
         for effect in self.session.apply(Command::Checkpoint, now_ms) {
             if let Effect::Checkpoint(checkpoint) = effect {
                 let body = serde_json::to_vec(&checkpoint);
@@ -303,14 +384,16 @@ impl Live {
         self.tell(Update::Lost);
     }
 
-    async fn join(&mut self, after: u64, partial: Option<Partial>) -> Result<Joined, StoreError> {
+    async fn join(&mut self, agent: bool, after: u64, partial: Option<Partial>) -> Result<Joined, StoreError> {
         self.expire().await?;
         let SessionKey { site, id } = &self.session.key;
         let mut missed = Vec::new();
         if after < self.session.last_seq {
             for record in self.shared.store.read(site, id, after, &[RecordKind::Event]).await? {
-                if let Ok(event) = serde_json::from_slice(&record.body) {
-                    missed.push((record.seq, event));
+                if let Ok(event) = serde_json::from_slice::<Event>(&record.body)
+                    && (agent || !event.is_internal())
+                {
+                    missed.push(Past { seq: record.seq, at_ms: record.at_ms, event });
                 }
             }
         }
@@ -322,9 +405,22 @@ impl Live {
             (running.turn, has, running.text.chars().skip(skipped).collect())
         });
         let (sender, updates) = mpsc::channel(PARTICIPANT_QUEUE);
-        self.participants.retain(|participant| !participant.is_closed());
-        self.participants.push(sender);
-        Ok(Joined { last_seq: self.session.last_seq, ended: self.session.ended, missed, running, updates })
+        self.participants.retain(|participant| !participant.updates.is_closed());
+        if let Some((place, available)) = self.shared.board.waiting(&self.session.key).filter(|_| !agent) {
+            // The queue is new and empty: there is room.
+            let _ = sender.try_send(Arc::new(Update::Waiting { place, available }));
+        }
+        self.participants.push(Participant { updates: sender, agent });
+        Ok(Joined {
+            last_seq: self.session.last_seq,
+            ended: self.session.ended,
+            missed,
+            running,
+            draft: self.session.draft.clone().filter(|_| agent),
+            summary: self.shared.board.summary(&self.session, self.intent.score),
+            intent: self.intent.clone(),
+            updates,
+        })
     }
 
     /// Ends a conversation that nobody used for too long.
@@ -336,22 +432,7 @@ impl Live {
     }
 
     fn start_turn(&mut self, turn: u64, question: String, written: String, mut ticket: Ticket) {
-        let mut history = self.session.lines.clone();
-        if history.last().is_some_and(|line| line.by_visitor) {
-            history.pop();
-        }
-        let ask = Ask {
-            site: self.session.key.site.clone(),
-            facts: self.site.facts(),
-            language: self.site.language.clone(),
-            audience: crate::retrieval::Audience::Public,
-            history,
-            question,
-            written,
-            sampling: None,
-            max_tokens: None,
-            stop: Vec::new(),
-        };
+        let ask = self.ask(question, written, Audience::Public);
         let (sender, outputs) = mpsc::channel(TURN_QUEUE);
         let shared = self.shared.clone();
         let limit = shared.answer_timeout;
@@ -367,8 +448,8 @@ impl Live {
                 .await
                 .unwrap_or_else(|_| Err(crate::llm::LlmError::Engine("it took too long".into()).into()))
         };
-        self.turn = Some(Turn {
-            turn,
+        self.turn = Some(Work {
+            key: turn,
             outputs,
             work: Box::pin(work),
             since: std::time::Instant::now(),
@@ -376,8 +457,88 @@ impl Live {
         });
     }
 
+    /// Drafts take their places in the same line as answers. A full line costs a draft, never a message.
+    fn start_draft(&mut self, brief: Brief) {
+        let Brief { id, wish, language, question, base } = brief;
+        let ticket = self.shared.gate.enter();
+        let ask = self.ask(question, String::new(), Audience::Agents);
+        let (sender, outputs) = mpsc::channel(TURN_QUEUE);
+        let shared = self.shared.clone();
+        let limit = shared.answer_timeout;
+        let work = async move {
+            let mut ticket = ticket.map_err(|_| crate::llm::LlmError::Engine("every place is taken".into()))?;
+            while ticket.place() > 0 {
+                ticket.moved().await;
+            }
+            ticket.started();
+            let mut outlet = Outlet::new(sender, shared.metrics.clone());
+            let wanted = suggest::Wanted { ask: &ask, wish, language: language.as_deref(), base: base.as_ref() };
+            tokio::time::timeout(limit, suggest::draft(&shared.spine, &wanted, &mut outlet))
+                .await
+                .unwrap_or_else(|_| Err(crate::llm::LlmError::Engine("it took too long".into()).into()))
+        };
+        self.draft = Some(Work {
+            key: id,
+            outputs,
+            work: Box::pin(work),
+            since: std::time::Instant::now(),
+            _running: GaugeGuard::new(&self.shared.metrics.drafts_running),
+        });
+    }
+
+    fn ask(&self, question: String, written: String, audience: Audience) -> Ask {
+        let lines = &self.session.lines;
+        // What was said before the visitor's last message; a reply to it that was cut is no part of its own question's history.
+        let before = lines.iter().rposition(|line| line.by_visitor).unwrap_or(lines.len());
+        Ask {
+            site: self.session.key.site.clone(),
+            facts: self.site.facts(),
+            language: self.site.language.clone(),
+            audience,
+            history: lines.get(..before).unwrap_or_default().to_vec(),
+            question,
+            written,
+            sampling: None,
+            max_tokens: None,
+            stop: Vec::new(),
+        }
+    }
+
+    async fn relay_draft(&mut self, output: Output) -> Result<(), StoreError> {
+        let Some(id) = self.draft.as_ref().map(|draft| draft.key) else { return Ok(()) };
+        match output {
+            Output::Text(text) => self.apply(Command::WriteDraft { id, text }, None, None).await,
+            Output::Citation(citation) => {
+                self.tell(Update::DraftCitation { id, citation });
+                Ok(())
+            }
+            Output::Queued { .. } | Output::Withheld { .. } => Ok(()),
+        }
+    }
+
+    async fn finish_draft(&mut self, result: Result<Drafted, TurnError>) -> Result<(), StoreError> {
+        let Some(mut draft) = self.draft.take() else { return Ok(()) };
+        let id = draft.key;
+        while let Ok(output) = draft.outputs.try_recv() {
+            if let Output::Text(text) = output {
+                self.apply(Command::WriteDraft { id, text }, None, None).await?;
+            } else if let Output::Citation(citation) = output {
+                self.tell(Update::DraftCitation { id, citation });
+            }
+        }
+        self.shared.metrics.draft_seconds.observe(seconds(draft.since));
+        let command = match result {
+            Ok(Drafted { verdict, note }) => Command::FinishDraft { id, verdict, note },
+            Err(error) => {
+                tracing::warn!(session = self.session.key.id, turn = id.turn, %error, "a draft failed");
+                Command::DropDraft { id, why: format!("the draft could not be made: {error}") }
+            }
+        };
+        self.apply(command, None, None).await
+    }
+
     async fn relay(&mut self, output: Output) -> Result<(), StoreError> {
-        let Some(turn) = self.turn.as_ref().map(|turn| turn.turn) else { return Ok(()) };
+        let Some(turn) = self.turn.as_ref().map(|turn| turn.key) else { return Ok(()) };
         match output {
             Output::Text(text) => return self.apply(Command::Write { turn, text }, None, None).await,
             Output::Queued { place } => self.tell(Update::Queued { turn, place }),
@@ -391,13 +552,13 @@ impl Live {
         let Some(mut turn) = self.turn.take() else { return Ok(()) };
         while let Ok(output) = turn.outputs.try_recv() {
             if let Output::Text(text) = output {
-                self.apply(Command::Write { turn: turn.turn, text }, None, None).await?;
+                self.apply(Command::Write { turn: turn.key, text }, None, None).await?;
             } else if let Output::Citation(citation) = output {
-                self.tell(Update::Citation { turn: turn.turn, citation });
+                self.tell(Update::Citation { turn: turn.key, citation });
             }
         }
         let verdict = result.unwrap_or_else(|error| {
-            tracing::error!(session = self.session.key.id, turn = turn.turn, %error, "an answer failed");
+            tracing::error!(session = self.session.key.id, turn = turn.key, %error, "an answer failed");
             Verdict {
                 citations: Vec::new(),
                 confidence: 0.0,
@@ -411,25 +572,31 @@ impl Live {
         metrics.prompt_tokens.inc_by(u64::from(verdict.usage.prompt_tokens));
         metrics.cached_tokens.inc_by(u64::from(verdict.usage.cached_tokens));
         metrics.completion_tokens.inc_by(u64::from(verdict.usage.completion_tokens));
-        self.apply(Command::Finish { turn: turn.turn, verdict }, None, None).await
+        self.apply(Command::Finish { turn: turn.key, verdict }, None, None).await
     }
 
     fn tell(&mut self, update: Update) {
         let update = Arc::new(update);
         let metrics = &self.shared.metrics;
-        self.participants.retain(|participant| match participant.try_send(update.clone()) {
-            Ok(()) => true,
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                metrics.slow_readers.inc();
-                false
+        let internal = update.is_internal();
+        self.participants.retain(|participant| {
+            if internal && !participant.agent {
+                return true;
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
+            match participant.updates.try_send(update.clone()) {
+                Ok(()) => true,
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    metrics.slow_readers.inc();
+                    false
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => false,
+            }
         });
     }
 
     fn is_unused(&mut self) -> bool {
-        self.participants.retain(|participant| !participant.is_closed());
-        self.turn.is_none() && self.participants.is_empty()
+        self.participants.retain(|participant| !participant.updates.is_closed());
+        self.turn.is_none() && self.draft.is_none() && self.participants.is_empty()
     }
 
     /// The disk failed: everybody is told to come back, and the session's state in memory is forgotten.
@@ -443,6 +610,22 @@ impl Live {
     }
 }
 
+/// What a piece of work writes next; never ready without one.
+async fn next(outputs: Option<&mut mpsc::Receiver<Output>>) -> Option<Output> {
+    match outputs {
+        Some(outputs) => outputs.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How a piece of work ends; never ready without one.
+async fn end<R>(work: Option<&mut Running<R>>) -> Result<R, TurnError> {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
+}
+
 fn label(end: AnswerEnd) -> TurnEnd {
     match end {
         AnswerEnd::Complete => TurnEnd::Complete,
@@ -450,6 +633,7 @@ fn label(end: AnswerEnd) -> TurnEnd {
         AnswerEnd::Declined => TurnEnd::Declined,
         AnswerEnd::Cancelled => TurnEnd::Cancelled,
         AnswerEnd::Superseded => TurnEnd::Superseded,
+        AnswerEnd::TakenOver => TurnEnd::TakenOver,
         AnswerEnd::Failed => TurnEnd::Failed,
     }
 }

@@ -6,18 +6,25 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::board::Board;
 use super::live::{CommandError, Envelope, Joined, Live, MAILBOX};
-use super::{Accepted, Checkpoint, Command, Event, Limits, Session, SessionKey, SessionsConfig};
+use super::{Accepted, Checkpoint, Command, Event, Limits, Policy, Session, SessionKey, SessionsConfig};
 use crate::clock::Clock;
 use crate::http::auth::Site;
+use crate::intent;
 use crate::lifecycle::Tasks;
 use crate::protocol::Partial;
-use crate::signals::SignalLog;
-use crate::store::{RecordKind, SessionQuery, Store, StoreError};
+use crate::signals::{self, Signal, SignalLog};
+use crate::store::{RecordKind, SessionInfo, SessionQuery, Store, StoreError};
 use crate::telemetry::{GaugeGuard, Metrics};
 use crate::turn::Spine;
 use crate::turn::gate::TurnGate;
 
+/// Sessions put on the board when the server starts, and how many are listed at once.
+const BOARD: usize = 20_000;
+const PAGE: usize = 256;
+/// Where it is kept how far agents have read: `<site>\0<session>\0<agent>` → seq.
+const READ_MARKS: &str = "read";
 /// How far back sessions are looked at for having expired.
 const SWEEP_BACK_MS: u64 = 7 * 86_400_000;
 
@@ -33,7 +40,20 @@ pub struct Shared {
     pub tasks: Tasks,
     pub answer_timeout: Duration,
     pub sites: HashMap<String, Arc<Site>>,
-    live: Mutex<HashMap<SessionKey, mpsc::Sender<Box<Envelope>>>>,
+    pub board: Board,
+    live: Mutex<HashMap<SessionKey, Slot>>,
+}
+
+/// A running task, and whose session it is.
+struct Slot {
+    visitor: String,
+    mailbox: mpsc::Sender<Box<Envelope>>,
+}
+
+/// A session as the disk has it.
+struct Loaded {
+    session: Session,
+    signals: Vec<Signal>,
 }
 
 /// Finds or starts a session's task. Cheap to clone.
@@ -54,6 +74,9 @@ pub struct Opener {
 pub enum OpenError {
     #[error("no site {0:?} is configured")]
     UnknownSite(String),
+    /// Agents open what is there.
+    #[error("there is no such session")]
+    Unknown,
     /// It is somebody else's.
     #[error("the session belongs to another visitor")]
     Foreign,
@@ -73,6 +96,7 @@ pub struct Parts {
     pub tasks: Tasks,
     pub answer_timeout: Duration,
     pub sites: HashMap<String, Arc<Site>>,
+    pub board: Board,
 }
 
 /// A session, as a client holds it.
@@ -80,13 +104,14 @@ pub struct Parts {
 pub struct SessionHandle {
     registry: Registry,
     pub key: SessionKey,
-    opener: Opener,
+    /// `None` for agents.
+    opener: Option<Opener>,
 }
 
 impl Registry {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, store, spine, gate, signals, metrics, clock, tasks, answer_timeout, sites } = parts;
+        let Parts { config, store, spine, gate, signals, metrics, clock, tasks, answer_timeout, sites, board } = parts;
         let live = Mutex::default();
         Self {
             shared: Arc::new(Shared {
@@ -100,6 +125,7 @@ impl Registry {
                 tasks,
                 answer_timeout,
                 sites,
+                board,
                 live,
             }),
         }
@@ -108,7 +134,99 @@ impl Registry {
     /// A handle of a session that exists or will with its first message. The visitor must be the one who began it.
     #[must_use]
     pub fn handle(&self, key: SessionKey, opener: Opener) -> SessionHandle {
-        SessionHandle { registry: self.clone(), key, opener }
+        SessionHandle { registry: self.clone(), key, opener: Some(opener) }
+    }
+
+    /// A handle for agents, who see what is internal too. The session must be there already; whether the agent may is for the
+    /// caller to know.
+    #[must_use]
+    pub fn agents_handle(&self, key: SessionKey) -> SessionHandle {
+        SessionHandle { registry: self.clone(), key, opener: None }
+    }
+
+    /// The open sessions at a glance.
+    #[must_use]
+    pub fn board(&self) -> &Board {
+        &self.shared.board
+    }
+
+    /// Tells a waiting visitor where they stand, if the session is in memory; otherwise they learn it when they come back.
+    pub async fn tell_waiting(&self, key: &SessionKey, place: usize, available: bool) {
+        let mailbox = self.lock().get(key).map(|slot| slot.mailbox.clone());
+        if let Some(mailbox) = mailbox {
+            let _ = mailbox.send(Box::new(Envelope::Waiting { place, available })).await;
+        }
+    }
+
+    /// Puts what is open on the board. Gives how many sessions that are.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn fill_board(&self) -> Result<usize, StoreError> {
+        let expiry_ms = self.shared.config.expire_after_h.saturating_mul(3_600_000);
+        let since_ms = self.shared.clock.now_ms().saturating_sub(expiry_ms);
+        let mut filled = 0;
+        for site in self.shared.sites.keys() {
+            let mut after = None;
+            while filled < BOARD {
+                let query = SessionQuery { site: site.clone(), limit: PAGE, after: after.clone(), since_ms };
+                let page = self.shared.store.sessions(query).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.cursor());
+                for SessionInfo { site, session, .. } in page {
+                    if let Some(loaded) = self.load(&SessionKey { site, id: session }).await? {
+                        self.shared.board.note(&loaded.session, intent::score(&loaded.signals).score);
+                        filled += 1;
+                    }
+                }
+            }
+        }
+        self.fill_marks().await?;
+        Ok(filled)
+    }
+
+    /// Forgets a conversation with everything derived from it.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    pub async fn erase(&self, key: &SessionKey) -> Result<(), StoreError> {
+        self.stop_one(key).await;
+        self.shared.store.erase(&key.site, &key.id).await?;
+        self.shared.board.remove(key);
+        let marks = self.shared.store.scan(READ_MARKS, &mark_prefix(key)).await?;
+        let changes = marks.into_iter().map(|(mark, _)| (mark, None)).collect();
+        self.shared.store.change(READ_MARKS, changes).await
+    }
+
+    /// Notes how far an agent has read; true if it is further than before. Nobody waits for the disk: a mark that a crash
+    /// loses shows a message as unread once more.
+    #[must_use]
+    pub fn read(&self, key: &SessionKey, agent: &str, seq: u64) -> bool {
+        let further = self.shared.board.read(key, agent, seq);
+        if further {
+            let mark = [mark_prefix(key).as_slice(), agent.as_bytes()].concat();
+            drop(self.shared.store.put(READ_MARKS, &mark, &seq.to_be_bytes()));
+        }
+        further
+    }
+
+    /// Puts what agents have read on the board, and forgets it for sessions that aren't there any more.
+    async fn fill_marks(&self) -> Result<(), StoreError> {
+        let mut stale = Vec::new();
+        for (mark, seq) in self.shared.store.scan(READ_MARKS, b"").await? {
+            let parts: Vec<&str> = mark.split(|b| *b == 0).filter_map(|part| std::str::from_utf8(part).ok()).collect();
+            let known = match (parts.as_slice(), seq.as_slice().try_into()) {
+                ([site, id, agent], Ok(seq)) => {
+                    let key = SessionKey { site: (*site).to_owned(), id: (*id).to_owned() };
+                    self.shared.board.read(&key, agent, u64::from_be_bytes(seq))
+                }
+                _ => false,
+            };
+            if !known {
+                stale.push((mark, None));
+            }
+        }
+        self.shared.store.change(READ_MARKS, stale).await
     }
 
     /// Takes up answers that a crash or a restart cut. Gives how many.
@@ -126,13 +244,13 @@ impl Registry {
         let mut resumed = 0;
         for info in self.shared.store.unfinished(newest.saturating_sub(longest_ms)).await? {
             let key = SessionKey { site: info.site, id: info.session };
-            let session = match self.load(&key).await? {
-                Some(session) if session.owes_answer() => session,
+            let loaded = match self.load(&key).await? {
+                Some(loaded) if loaded.session.owes_answer() => loaded,
                 _ => continue,
             };
             if let Some(site) = self.shared.sites.get(&key.site).cloned() {
                 resumed += 1;
-                self.spawn(session, site);
+                self.spawn(loaded, site);
             }
         }
         Ok(resumed)
@@ -152,7 +270,7 @@ impl Registry {
                 continue;
             }
             let key = SessionKey { site: info.site, id: info.session };
-            let Some(session) = self.load(&key).await? else { continue };
+            let Some(Loaded { session, .. }) = self.load(&key).await? else { continue };
             if session.ended {
                 continue;
             }
@@ -168,13 +286,14 @@ impl Registry {
             for site in self.shared.sites.keys() {
                 erased += self.shared.store.expire_before(site, before).await?;
             }
+            self.shared.board.expire_before(before);
         }
         Ok((ended, erased))
     }
 
     /// Tells every session to checkpoint and end, and waits until all have.
     pub async fn stop(&self) {
-        let live: Vec<_> = self.lock().values().cloned().collect();
+        let live: Vec<_> = self.lock().values().map(|slot| slot.mailbox.clone()).collect();
         for mailbox in live {
             let _ = mailbox.send(Box::new(Envelope::Stop)).await;
             mailbox.closed().await;
@@ -183,7 +302,7 @@ impl Registry {
 
     /// Ends one session's task, if it runs; its clients are told to come back.
     pub async fn stop_one(&self, key: &SessionKey) {
-        let mailbox = self.lock().get(key).cloned();
+        let mailbox = self.lock().get(key).map(|slot| slot.mailbox.clone());
         if let Some(mailbox) = mailbox {
             let _ = mailbox.send(Box::new(Envelope::Stop)).await;
             mailbox.closed().await;
@@ -196,51 +315,77 @@ impl Registry {
         self.shared.gate.load() != (0, 0)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, mpsc::Sender<Box<Envelope>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Slot>> {
         self.shared.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn mailbox(&self, key: &SessionKey, opener: &Opener) -> Result<mpsc::Sender<Box<Envelope>>, OpenError> {
-        if let Some(mailbox) = self.lock().get(key) {
-            return Ok(mailbox.clone());
+    async fn mailbox(
+        &self,
+        key: &SessionKey,
+        opener: Option<&Opener>,
+    ) -> Result<mpsc::Sender<Box<Envelope>>, OpenError> {
+        let owned = |visitor: &str| opener.is_none_or(|opener| opener.visitor == visitor);
+        if let Some(slot) = self.lock().get(key) {
+            return if owned(&slot.visitor) { Ok(slot.mailbox.clone()) } else { Err(OpenError::Foreign) };
         }
         let site = self.shared.sites.get(&key.site).cloned().ok_or_else(|| OpenError::UnknownSite(key.site.clone()))?;
-        let session = match self.load(key).await? {
-            Some(session) if session.visitor != opener.visitor => return Err(OpenError::Foreign),
-            Some(session) => session,
-            None => {
+        let loaded = match (self.load(key).await?, opener) {
+            (Some(loaded), _) if !owned(&loaded.session.visitor) => return Err(OpenError::Foreign),
+            (Some(loaded), _) => loaded,
+            (None, None) => return Err(OpenError::Unknown),
+            (None, Some(Opener { visitor, channel })) => {
                 let limits = Limits::from(&self.shared.config);
-                let Opener { visitor, channel } = opener.clone();
-                Session::new(key.clone(), visitor, channel, limits, self.shared.clock.now_ms())
+                let (visitor, channel) = (visitor.clone(), channel.clone());
+                let now_ms = self.shared.clock.now_ms();
+                let session = Session::new(key.clone(), visitor, channel, limits, site.policy(), now_ms);
+                Loaded { session, signals: Vec::new() }
             }
         };
-        Ok(self.spawn(session, site))
+        // Two visitors may have begun the same id at the same time.
+        let slot = self.spawn(loaded, site);
+        if owned(&slot.visitor) { Ok(slot.mailbox) } else { Err(OpenError::Foreign) }
     }
 
     /// Starts the task, unless somebody else did meanwhile.
-    fn spawn(&self, session: Session, site: Arc<Site>) -> mpsc::Sender<Box<Envelope>> {
+    fn spawn(&self, loaded: Loaded, site: Arc<Site>) -> Slot {
+        let Loaded { session, signals } = loaded;
         let mut live = self.lock();
-        if let Some(mailbox) = live.get(&session.key) {
-            return mailbox.clone();
+        if let Some(Slot { visitor, mailbox }) = live.get(&session.key) {
+            return Slot { visitor: visitor.clone(), mailbox: mailbox.clone() };
         }
         let (sender, mailbox) = mpsc::channel(MAILBOX);
-        live.insert(session.key.clone(), sender.clone());
+        let slot = |sender| Slot { visitor: session.visitor.clone(), mailbox: sender };
+        live.insert(session.key.clone(), slot(sender.clone()));
         drop(live);
+        let slot = slot(sender);
         let shared = self.shared.clone();
         let count = GaugeGuard::new(&shared.metrics.sessions_live);
-        let task = Live { session, site, shared, mailbox, participants: Vec::new(), turn: None, _count: count };
+        let task = Live {
+            session,
+            site,
+            shared,
+            mailbox,
+            participants: Vec::new(),
+            turn: None,
+            draft: None,
+            intent: intent::score(&signals),
+            signals,
+            _count: count,
+        };
         self.shared.tasks.spawn("session", task.run());
-        sender
+        slot
     }
 
-    /// A session as the disk has it.
-    async fn load(&self, key: &SessionKey) -> Result<Option<Session>, StoreError> {
+    async fn load(&self, key: &SessionKey) -> Result<Option<Loaded>, StoreError> {
         let records = self.shared.store.read(&key.site, &key.id, 0, &[RecordKind::Event, RecordKind::Partial]).await?;
         if records.is_empty() {
             return Ok(None);
         }
         let limits = Limits::from(&self.shared.config);
-        let mut session = Session::new(key.clone(), String::new(), String::new(), limits, self.shared.clock.now_ms());
+        let policy = self.shared.sites.get(&key.site).map_or_else(Policy::default, |site| site.policy());
+        let now_ms = self.shared.clock.now_ms();
+        let mut session = Session::new(key.clone(), String::new(), String::new(), limits, policy, now_ms);
+        let mut signals = Vec::new();
         for record in records {
             match record.kind {
                 RecordKind::Event => {
@@ -248,6 +393,7 @@ impl Registry {
                         what: format!("session {} seq {}: {error}", key.id, record.seq),
                     })?;
                     session.replay(record.seq, record.at_ms, &event);
+                    signals.extend(signals::of(&event));
                 }
                 RecordKind::Partial => {
                     if let Ok(checkpoint) = serde_json::from_slice::<Checkpoint>(&record.body) {
@@ -257,8 +403,12 @@ impl Registry {
                 RecordKind::Signal => {}
             }
         }
-        Ok(Some(session))
+        Ok(Some(Loaded { session, signals }))
     }
+}
+
+fn mark_prefix(key: &SessionKey) -> Vec<u8> {
+    format!("{}\0{}\0", key.site, key.id).into_bytes()
 }
 
 impl Shared {
@@ -286,7 +436,8 @@ impl SessionHandle {
     /// # Errors
     /// When the session is somebody else's or the disk fails.
     pub async fn join(&self, after: u64, partial: Option<Partial>) -> Result<Joined, JoinError> {
-        let joined = self.ask(|reply| Envelope::Join { after, partial, reply }).await?;
+        let agent = self.opener.is_none();
+        let joined = self.ask(|reply| Envelope::Join { agent, after, partial, reply }).await?;
         Ok(joined?)
     }
 
@@ -302,7 +453,7 @@ impl SessionHandle {
     async fn ask<T>(&self, envelope: impl Fn(oneshot::Sender<T>) -> Envelope) -> Result<T, JoinError> {
         // A task that retires while we ask leaves the question unanswered: ask its successor.
         for _ in 0..3 {
-            let mailbox = self.registry.mailbox(&self.key, &self.opener).await?;
+            let mailbox = self.registry.mailbox(&self.key, self.opener.as_ref()).await?;
             let (sender, answer) = oneshot::channel();
             if mailbox.send(Box::new(envelope(sender))).await.is_ok()
                 && let Ok(answer) = answer.await

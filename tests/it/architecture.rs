@@ -73,6 +73,7 @@ fn the_pure_core_does_no_io() {
         "handoff.rs",
         "intent.rs",
         "protocol.rs",
+        "protocol/console.rs",
         "llm/scheduler.rs",
         "llm/prefix.rs",
         "llm/text.rs",

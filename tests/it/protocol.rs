@@ -5,6 +5,7 @@ fn the_schema_files_are_current() {
     for (name, schema) in [
         ("docs/protocol/schema.json", frontdesk::protocol::json_schema()),
         ("docs/protocol/asyncapi.json", frontdesk::protocol::asyncapi()),
+        ("docs/protocol/console.json", frontdesk::protocol::console::json_schema()),
     ] {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
         let expected = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());

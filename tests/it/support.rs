@@ -389,6 +389,10 @@ fn seq_of(message: &ServerMessage) -> Option<u64> {
         | ServerMessage::AnswerStarted { seq, .. }
         | ServerMessage::AnswerDone { seq, .. }
         | ServerMessage::HumanRequested { seq }
+        | ServerMessage::Handoff { seq }
+        | ServerMessage::AgentJoined { seq, .. }
+        | ServerMessage::AgentLeft { seq, .. }
+        | ServerMessage::AgentMessage { seq, .. }
         | ServerMessage::FeedbackReceived { seq, .. }
         | ServerMessage::Ended { seq, .. } => Some(*seq),
         _ => None,

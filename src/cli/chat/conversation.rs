@@ -55,6 +55,8 @@ pub enum News {
     },
     Done(Answer),
     PersonAsked,
+    /// Something about the person who answers, or does not yet, in words.
+    Person(String),
     Ended {
         reason: String,
     },
@@ -145,6 +147,24 @@ impl Conversation {
                 News::Done(Answer { turn, text, citations, confidence, usage, end })
             }
             ServerMessage::HumanRequested { .. } => News::PersonAsked,
+            ServerMessage::Handoff { .. } => News::Nothing,
+            ServerMessage::HumanQueue { place, available: true, .. } => {
+                News::Person(format!("you are number {place} in the line for a person"))
+            }
+            ServerMessage::HumanQueue { contact, .. } => {
+                let instead = contact.map_or(String::new(), |contact| format!("; you can also reach us at {contact}"));
+                News::Person(format!("nobody is there right now; you stay in the line{instead}"))
+            }
+            ServerMessage::AgentJoined { name, .. } => {
+                News::Person(format!("{name} has joined and answers from now on"))
+            }
+            ServerMessage::AgentLeft { name, waiting: true, .. } => {
+                News::Person(format!("{name} has left; you are in the line for another person"))
+            }
+            ServerMessage::AgentLeft { name, .. } => {
+                News::Person(format!("{name} has left; the assistant answers again"))
+            }
+            ServerMessage::AgentMessage { name, text, .. } => News::Person(format!("{name}: {text}")),
             ServerMessage::Ended { reason, .. } => {
                 self.ended = true;
                 News::Ended { reason }
@@ -195,6 +215,10 @@ fn event_seq(message: &ServerMessage) -> u64 {
         | ServerMessage::AnswerStarted { seq, .. }
         | ServerMessage::AnswerDone { seq, .. }
         | ServerMessage::HumanRequested { seq }
+        | ServerMessage::Handoff { seq }
+        | ServerMessage::AgentJoined { seq, .. }
+        | ServerMessage::AgentLeft { seq, .. }
+        | ServerMessage::AgentMessage { seq, .. }
         | ServerMessage::FeedbackReceived { seq, .. }
         | ServerMessage::Ended { seq, .. } => seq,
         ServerMessage::Welcome { .. }
@@ -203,6 +227,7 @@ fn event_seq(message: &ServerMessage) -> u64 {
         | ServerMessage::AnswerDelta { .. }
         | ServerMessage::AnswerCitation { .. }
         | ServerMessage::AnswerWithheld { .. }
+        | ServerMessage::HumanQueue { .. }
         | ServerMessage::Error { .. } => 0,
     }
 }

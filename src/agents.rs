@@ -1,0 +1,695 @@
+//! Agents' accounts, what they may do on which site, and their sign-ins.
+//!
+//! Passwords are kept as argon2id hashes, sign-ins as SHA-256 of their cookie: who reads the store can use neither. Everything is
+//! checked against the state in memory, which is the store's, so that a revocation counts from the next check on; open
+//! sockets are woken by [`Agents::changed`] and check again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use rand::RngCore as _;
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
+use tokio::sync::{Semaphore, watch};
+
+use crate::clock::Clock;
+use crate::protocol::console::{Account, Agent, NewAccount, Role};
+use crate::secret::{key_hash, random_id, random_token};
+use crate::session::board::{Board, Seat};
+use crate::store::{LOCAL_SPACE, Store, StoreError};
+
+/// Shortest password, in Unicode scalar values (NIST SP 800-63B asks for 8), and longest, in bytes.
+pub const MIN_PASSWORD_CHARS: usize = 10;
+const MAX_PASSWORD_BYTES: usize = 256;
+const MAX_NAME_CHARS: usize = 60;
+/// Accounts and sign-ins of one server; all of them are in memory.
+const MAX_ACCOUNTS: usize = 5_000;
+const MAX_SIGN_INS: usize = 20_000;
+/// Passwords checked at the same time: each takes 19 MiB and a processor for some 20 ms.
+const CHECKS: usize = 2;
+/// Failures after which an account, and an address, has to wait; each further one doubles the time.
+const FREE_TRIES: u32 = 5;
+const FREE_TRIES_ADDRESS: u32 = 30;
+const FIRST_WAIT_MS: u64 = 2_000;
+const LONGEST_WAIT_MS: u64 = 15 * 60_000;
+/// Failures are forgotten after so long without one.
+const FORGET_MS: u64 = 60 * 60_000;
+/// Accounts and addresses whose failures are remembered; beyond that the oldest are forgotten.
+const REMEMBERED: usize = 10_000;
+
+const ACCOUNTS: &str = "agents";
+
+fn sign_ins_space() -> String {
+    format!("{LOCAL_SPACE}sign-ins")
+}
+
+/// An account as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Stored {
+    id: String,
+    login: String,
+    name: String,
+    /// PHC string.
+    hash: String,
+    roles: BTreeMap<String, Role>,
+    limit: usize,
+    available: bool,
+    created_at_ms: u64,
+}
+
+/// A sign-in as it is stored, under the SHA-256 of its token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct SignedInStored {
+    agent: String,
+    csrf: String,
+    expires_at_ms: u64,
+}
+
+/// A sign-in that was checked just now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    pub agent: Agent,
+    pub login: String,
+    pub roles: BTreeMap<String, Role>,
+    pub csrf: String,
+    pub available: bool,
+    pub expires_at_ms: u64,
+    /// SHA-256 of the token: names the sign-in without being good for one.
+    pub key: String,
+}
+
+/// A new sign-in; `token` is for the cookie and nothing else.
+#[derive(Debug)]
+pub struct Fresh {
+    pub token: String,
+    pub signed_in: SignedIn,
+}
+
+/// Why something about agents was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The same for an unknown name and for a wrong password.
+    #[error("the name or the password is wrong")]
+    WrongCredentials,
+    #[error("too many failed sign-ins; try again in {} s", retry_after_ms.div_ceil(1_000))]
+    Throttled { retry_after_ms: u64 },
+    #[error("there is no such agent")]
+    Unknown,
+    #[error("the login {0:?} is taken")]
+    Taken(String),
+    #[error("{0}")]
+    Invalid(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// All accounts and sign-ins. Cheap to clone.
+#[derive(Clone)]
+pub struct Agents {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    clock: Clock,
+    board: Board,
+    /// The zero of the server's monotonic clock.
+    started: std::time::Instant,
+    sites: Vec<String>,
+    sign_in_ms: u64,
+    limit: usize,
+    state: Mutex<State>,
+    /// One change at a time: memory and store stay the same.
+    writing: tokio::sync::Mutex<()>,
+    changed: watch::Sender<u64>,
+    checks: Semaphore,
+    /// What a password is checked against where there is no account, so that both take as long.
+    dummy: String,
+}
+
+#[derive(Default)]
+struct State {
+    accounts: HashMap<String, Stored>,
+    sign_ins: HashMap<String, SignedInStored>,
+    failures: HashMap<String, Failures>,
+}
+
+/// What is remembered of failed sign-ins.
+#[derive(Clone, Copy, Debug)]
+struct Failures {
+    count: u32,
+    last_at_ms: u64,
+}
+
+impl Failures {
+    /// How long the next try has to wait.
+    fn wait_ms(self, free: u32, now_ms: u64) -> u64 {
+        let Some(beyond) = self.count.checked_sub(free) else { return 0 };
+        let wait = FIRST_WAIT_MS.saturating_mul(1_u64 << beyond.min(20)).min(LONGEST_WAIT_MS);
+        (self.last_at_ms + wait).saturating_sub(now_ms)
+    }
+}
+
+/// What [`Agents`] is made of.
+pub struct Parts {
+    pub store: Store,
+    pub clock: Clock,
+    pub board: Board,
+    pub started: std::time::Instant,
+    /// Ids of the sites there are.
+    pub sites: Vec<String>,
+    pub sign_in_h: u64,
+    /// Sessions per agent, for accounts that say nothing else.
+    pub limit: usize,
+}
+
+impl Agents {
+    /// Reads accounts and sign-ins.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn load(parts: Parts) -> Result<Self, StoreError> {
+        let Parts { store, clock, board, started, sites, sign_in_h, limit } = parts;
+        let mut state = State::default();
+        for (id, value) in store.scan(ACCOUNTS, b"").await? {
+            let account: Stored = serde_json::from_slice(&value).map_err(|error| StoreError::Corrupt {
+                what: format!("the account {}: {error}", String::from_utf8_lossy(&id)),
+            })?;
+            state.accounts.insert(account.id.clone(), account);
+        }
+        let now_ms = clock.now_ms();
+        for (key, value) in store.scan(&sign_ins_space(), b"").await? {
+            // One that can't be read is none: the agent signs in again.
+            if let (Ok(key), Ok(sign_in)) = (String::from_utf8(key), serde_json::from_slice::<SignedInStored>(&value))
+                && sign_in.expires_at_ms > now_ms
+            {
+                state.sign_ins.insert(key, sign_in);
+            }
+        }
+        let agents = Self {
+            inner: Arc::new(Inner {
+                store,
+                clock,
+                board,
+                started,
+                sites,
+                sign_in_ms: sign_in_h.saturating_mul(3_600_000),
+                limit,
+                state: Mutex::new(state),
+                writing: tokio::sync::Mutex::default(),
+                changed: watch::channel(0).0,
+                checks: Semaphore::new(CHECKS),
+                dummy: hash(&random_id()).unwrap_or_default(),
+            }),
+        };
+        agents.staff();
+        Ok(agents)
+    }
+
+    /// Wakes whenever an account or a sign-in changed.
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.inner.changed.subscribe()
+    }
+
+    /// Signs an agent in.
+    ///
+    /// # Errors
+    /// [`AgentError::WrongCredentials`], [`AgentError::Throttled`], or the store's.
+    pub async fn sign_in(&self, login: &str, password: &str, address: Option<IpAddr>) -> Result<Fresh, AgentError> {
+        let now_ms = self.inner.clock.now_ms();
+        let login = login.trim().to_lowercase();
+        let tries = [
+            Some((format!("login {login}"), FREE_TRIES)),
+            address.map(|address| (format!("address {address}"), FREE_TRIES_ADDRESS)),
+        ];
+        let account = {
+            let state = self.lock();
+            for (key, free) in tries.iter().flatten() {
+                let wait = state.failures.get(key).map_or(0, |failures| failures.wait_ms(*free, now_ms));
+                if wait > 0 {
+                    return Err(AgentError::Throttled { retry_after_ms: wait });
+                }
+            }
+            state.accounts.values().find(|account| account.login == login).cloned()
+        };
+        let stored = account.as_ref().map_or_else(|| self.inner.dummy.clone(), |account| account.hash.clone());
+        let fits = self.verify(stored, password).await;
+        let Some(account) = account.filter(|_| fits) else {
+            self.lock().note_failures(tries.iter().flatten().map(|(key, _)| key.as_str()), now_ms);
+            return Err(AgentError::WrongCredentials);
+        };
+        self.lock().failures.remove(&format!("login {login}"));
+        self.begin(&account.id).await
+    }
+
+    async fn begin(&self, agent: &str) -> Result<Fresh, AgentError> {
+        let now_ms = self.inner.clock.now_ms();
+        let token = random_token();
+        let sign_in = SignedInStored {
+            agent: agent.to_owned(),
+            csrf: random_token(),
+            expires_at_ms: now_ms + self.inner.sign_in_ms,
+        };
+        let key = key_hash(&token);
+        let _writing = self.inner.writing.lock().await;
+        let expired: Vec<String> = {
+            let state = self.lock();
+            if state.sign_ins.len() >= MAX_SIGN_INS {
+                return Err(AgentError::Throttled { retry_after_ms: 60_000 });
+            }
+            let old = state.sign_ins.iter().filter(|(_, sign_in)| sign_in.expires_at_ms <= now_ms);
+            old.map(|(key, _)| key.clone()).collect()
+        };
+        let value = serde_json::to_vec(&sign_in).unwrap_or_default();
+        let changes = expired.iter().map(|key| (key.clone().into_bytes(), None));
+        let changes = changes.chain([(key.clone().into_bytes(), Some(value))]).collect();
+        self.inner.store.change(&sign_ins_space(), changes).await?;
+        {
+            let mut state = self.lock();
+            for key in expired {
+                state.sign_ins.remove(&key);
+            }
+            state.sign_ins.insert(key.clone(), sign_in);
+        }
+        let signed_in = self.check_key(&key).ok_or(AgentError::Unknown)?;
+        Ok(Fresh { token, signed_in })
+    }
+
+    /// The sign-in of a token, if it is good right now.
+    #[must_use]
+    pub fn check(&self, token: &str) -> Option<SignedIn> {
+        self.check_key(&key_hash(token))
+    }
+
+    /// The same by [`SignedIn::key`], for open sockets.
+    #[must_use]
+    pub fn check_key(&self, key: &str) -> Option<SignedIn> {
+        let state = self.lock();
+        let sign_in = state.sign_ins.get(key)?;
+        if sign_in.expires_at_ms <= self.inner.clock.now_ms() {
+            return None;
+        }
+        let account = state.accounts.get(&sign_in.agent)?;
+        Some(SignedIn {
+            agent: Agent { id: account.id.clone(), name: account.name.clone() },
+            login: account.login.clone(),
+            roles: account.roles.clone(),
+            csrf: sign_in.csrf.clone(),
+            available: account.available,
+            expires_at_ms: sign_in.expires_at_ms,
+            key: key.to_owned(),
+        })
+    }
+
+    /// Ends a sign-in.
+    ///
+    /// # Errors
+    /// When the store fails; the sign-in is over in memory all the same.
+    pub async fn sign_out(&self, key: &str) -> Result<(), AgentError> {
+        let _writing = self.inner.writing.lock().await;
+        self.lock().sign_ins.remove(key);
+        self.tell();
+        self.inner.store.remove(&sign_ins_space(), key.as_bytes()).await?;
+        Ok(())
+    }
+
+    /// All accounts, by login.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<Account> {
+        let mut all: Vec<Account> = self.lock().accounts.values().map(Stored::shown).collect();
+        all.sort_unstable_by(|a, b| a.login.cmp(&b.login));
+        all
+    }
+
+    /// The agent of this id who works for the site.
+    #[must_use]
+    pub fn colleague(&self, site: &str, id: &str) -> Option<Agent> {
+        let state = self.lock();
+        let account = state.accounts.get(id).filter(|account| account.roles.contains_key(site))?;
+        Some(Agent { id: account.id.clone(), name: account.name.clone() })
+    }
+
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// [`AgentError::Taken`], [`AgentError::Invalid`], or the store's.
+    pub async fn add(&self, new: NewAccount) -> Result<Account, AgentError> {
+        let login = new.login.trim().to_lowercase();
+        check_login(&login)?;
+        let name = checked_name(&new.name)?;
+        check_password(&new.password)?;
+        self.check_roles(&new.roles)?;
+        let hash = self.hash(new.password).await?;
+        let _writing = self.inner.writing.lock().await;
+        {
+            let state = self.lock();
+            if state.accounts.values().any(|account| account.login == login) {
+                return Err(AgentError::Taken(login));
+            }
+            if state.accounts.len() >= MAX_ACCOUNTS {
+                return Err(AgentError::Invalid(format!("there are {MAX_ACCOUNTS} accounts, the most there may be")));
+            }
+        }
+        let account = Stored {
+            id: format!("a_{}", random_id()),
+            login,
+            name,
+            hash,
+            roles: new.roles,
+            limit: new.limit.unwrap_or(self.inner.limit),
+            available: true,
+            created_at_ms: self.inner.clock.now_ms(),
+        };
+        self.keep(account).await
+    }
+
+    /// Changes an account. `change` says what is wrong with the wish, if anything.
+    ///
+    /// # Errors
+    /// [`AgentError::Unknown`], what `change` refuses, or the store's.
+    async fn update(
+        &self,
+        id: &str,
+        change: impl FnOnce(&mut Stored) -> Result<(), AgentError>,
+    ) -> Result<Account, AgentError> {
+        let _writing = self.inner.writing.lock().await;
+        let mut account = self.lock().accounts.get(id).cloned().ok_or(AgentError::Unknown)?;
+        change(&mut account)?;
+        self.keep(account).await
+    }
+
+    /// Changes an agent's role on a site, limit and name; what is `None` stays.
+    ///
+    /// # Errors
+    /// [`AgentError::Unknown`], [`AgentError::Invalid`], or the store's.
+    pub async fn change(
+        &self,
+        id: &str,
+        role: Option<(&str, Role)>,
+        limit: Option<usize>,
+        name: Option<&str>,
+    ) -> Result<Account, AgentError> {
+        let name = name.map(checked_name).transpose()?;
+        self.update(id, |account| {
+            if let Some((site, role)) = role {
+                account.roles.insert(site.to_owned(), role);
+            }
+            account.limit = limit.unwrap_or(account.limit);
+            account.name = name.unwrap_or_else(|| account.name.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whether the agent takes new sessions.
+    ///
+    /// # Errors
+    /// [`AgentError::Unknown`], or the store's.
+    pub async fn set_available(&self, id: &str, available: bool) -> Result<(), AgentError> {
+        self.update(id, |account| {
+            account.available = available;
+            Ok(())
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// Replaces a password and ends every sign-in but `keep`. `current` is checked where it is given.
+    ///
+    /// # Errors
+    /// [`AgentError::WrongCredentials`], [`AgentError::Unknown`], [`AgentError::Invalid`], or the store's.
+    pub async fn set_password(
+        &self,
+        id: &str,
+        current: Option<&str>,
+        password: String,
+        keep: Option<&str>,
+    ) -> Result<(), AgentError> {
+        check_password(&password)?;
+        let stored = self.lock().accounts.get(id).map(|account| account.hash.clone()).ok_or(AgentError::Unknown)?;
+        if let Some(current) = current {
+            let now_ms = self.inner.clock.now_ms();
+            let key = format!("password {id}");
+            let wait = self.lock().failures.get(&key).map_or(0, |failures| failures.wait_ms(FREE_TRIES, now_ms));
+            if wait > 0 {
+                return Err(AgentError::Throttled { retry_after_ms: wait });
+            }
+            if !self.verify(stored, current).await {
+                self.lock().note_failures([key.as_str()].into_iter(), now_ms);
+                return Err(AgentError::WrongCredentials);
+            }
+        }
+        let hash = self.hash(password).await?;
+        self.update(id, |account| {
+            account.hash = hash;
+            Ok(())
+        })
+        .await?;
+        self.end_sign_ins(id, keep).await
+    }
+
+    /// Takes an agent's role on a site; without any left, or with `site` `None`, the account goes.
+    ///
+    /// # Errors
+    /// [`AgentError::Unknown`], or the store's.
+    pub async fn remove(&self, id: &str, site: Option<&str>) -> Result<(), AgentError> {
+        let writing = self.inner.writing.lock().await;
+        let mut account = self.lock().accounts.get(id).cloned().ok_or(AgentError::Unknown)?;
+        match site {
+            Some(site) => {
+                account.roles.remove(site).ok_or(AgentError::Unknown)?;
+            }
+            None => account.roles.clear(),
+        }
+        if !account.roles.is_empty() {
+            return self.keep(account).await.map(|_| ());
+        }
+        self.inner.store.remove(ACCOUNTS, id.as_bytes()).await?;
+        self.lock().accounts.remove(id);
+        self.staff();
+        drop(writing);
+        self.end_sign_ins(id, None).await
+    }
+
+    /// The id of the account with this login.
+    #[must_use]
+    pub fn id_of(&self, login: &str) -> Option<String> {
+        let login = login.trim().to_lowercase();
+        self.lock().accounts.values().find(|account| account.login == login).map(|account| account.id.clone())
+    }
+
+    async fn end_sign_ins(&self, agent: &str, keep: Option<&str>) -> Result<(), AgentError> {
+        let _writing = self.inner.writing.lock().await;
+        let over: Vec<String> = {
+            let mut state = self.lock();
+            let over =
+                state.sign_ins.iter().filter(|(key, sign_in)| sign_in.agent == agent && Some(key.as_str()) != keep);
+            let over: Vec<String> = over.map(|(key, _)| key.clone()).collect();
+            for key in &over {
+                state.sign_ins.remove(key);
+            }
+            over
+        };
+        self.tell();
+        let changes = over.into_iter().map(|key| (key.into_bytes(), None)).collect();
+        self.inner.store.change(&sign_ins_space(), changes).await?;
+        Ok(())
+    }
+
+    /// Stores an account and makes it count.
+    async fn keep(&self, account: Stored) -> Result<Account, AgentError> {
+        let value = serde_json::to_vec(&account).unwrap_or_default();
+        self.inner.store.put(ACCOUNTS, account.id.as_bytes(), &value).await?;
+        let shown = account.shown();
+        self.lock().accounts.insert(account.id.clone(), account);
+        self.staff();
+        self.tell();
+        Ok(shown)
+    }
+
+    fn check_roles(&self, roles: &BTreeMap<String, Role>) -> Result<(), AgentError> {
+        if roles.is_empty() {
+            return Err(AgentError::Invalid("the account needs a role on at least one site".into()));
+        }
+        match roles.keys().find(|site| !self.inner.sites.contains(site)) {
+            Some(site) => Err(AgentError::Invalid(format!("no site {site:?} is configured here"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Brings the boards' agents up to date.
+    fn staff(&self) {
+        let accounts: Vec<Stored> = self.lock().accounts.values().cloned().collect();
+        let now = self.inner.started.elapsed();
+        for site in &self.inner.sites {
+            let seats = accounts.iter().filter_map(|account| {
+                Some(Seat {
+                    agent: Agent { id: account.id.clone(), name: account.name.clone() },
+                    role: *account.roles.get(site)?,
+                    available: account.available,
+                    limit: account.limit,
+                })
+            });
+            self.inner.board.staff(site, seats.collect(), now);
+        }
+    }
+
+    fn tell(&self) {
+        self.inner.changed.send_modify(|version| *version += 1);
+    }
+
+    /// Whether a password belongs to a hash. Off the async workers, and few at the same time.
+    async fn verify(&self, stored: String, password: &str) -> bool {
+        // Longer ones belong to nobody; their hashing is still paid for, so that the time tells nothing.
+        let password = if password.len() > MAX_PASSWORD_BYTES { String::new() } else { password.to_owned() };
+        let Ok(_permit) = self.inner.checks.acquire().await else { return false };
+        tokio::task::spawn_blocking(move || {
+            PasswordHash::new(&stored).is_ok_and(|hash| argon2id().verify_password(password.as_bytes(), &hash).is_ok())
+        })
+        .await
+        .unwrap_or(false)
+    }
+
+    async fn hash(&self, password: String) -> Result<String, AgentError> {
+        let Ok(_permit) = self.inner.checks.acquire().await else { return Err(StoreError::Closed.into()) };
+        let hashed = tokio::task::spawn_blocking(move || hash(&password)).await;
+        hashed.ok().flatten().ok_or_else(|| AgentError::Invalid("the password could not be hashed".into()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn note_failures<'a>(&mut self, keys: impl Iterator<Item = &'a str>, now_ms: u64) {
+        if self.failures.len() >= REMEMBERED {
+            self.failures.retain(|_, failures| failures.last_at_ms + FORGET_MS > now_ms);
+        }
+        if self.failures.len() >= REMEMBERED
+            && let Some(oldest) = self.failures.iter().min_by_key(|(_, f)| f.last_at_ms).map(|(key, _)| key.clone())
+        {
+            self.failures.remove(&oldest);
+        }
+        for key in keys {
+            let failures = self.failures.entry(key.to_owned()).or_insert(Failures { count: 0, last_at_ms: now_ms });
+            if failures.last_at_ms + FORGET_MS <= now_ms {
+                failures.count = 0;
+            }
+            failures.count += 1;
+            failures.last_at_ms = now_ms;
+        }
+    }
+}
+
+impl Stored {
+    fn shown(&self) -> Account {
+        Account {
+            agent: Agent { id: self.id.clone(), name: self.name.clone() },
+            login: self.login.clone(),
+            roles: self.roles.clone(),
+            limit: self.limit,
+            created_at_ms: self.created_at_ms,
+        }
+    }
+}
+
+impl SignedIn {
+    /// The role on a site.
+    #[must_use]
+    pub fn role(&self, site: &str) -> Option<Role> {
+        self.roles.get(site).copied()
+    }
+
+    /// Whether the CSRF token shown is this sign-in's, in constant time.
+    #[must_use]
+    pub fn csrf_fits(&self, shown: &str) -> bool {
+        bool::from(self.csrf.as_bytes().ct_eq(shown.as_bytes()))
+    }
+}
+
+/// Argon2id with the parameters that OWASP's Password Storage Cheat Sheet recommends first: 19 MiB, two passes, one lane.
+fn argon2id() -> Argon2<'static> {
+    let params = Params::new(19 * 1024, 2, 1, None).unwrap_or_default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+fn hash(password: &str) -> Option<String> {
+    let mut salt = [0; 16];
+    rand::rng().fill_bytes(&mut salt);
+    let salt = SaltString::encode_b64(&salt).ok()?;
+    argon2id().hash_password(password.as_bytes(), &salt).ok().map(|hash| hash.to_string())
+}
+
+fn check_login(login: &str) -> Result<(), AgentError> {
+    let fits = (1..=64).contains(&login.len())
+        && login.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.@+".contains(&b));
+    if fits {
+        Ok(())
+    } else {
+        Err(AgentError::Invalid(format!("the login {login:?} must be 1 to 64 of a-z, 0-9 and -_.@+")))
+    }
+}
+
+fn checked_name(name: &str) -> Result<String, AgentError> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        return Err(AgentError::Invalid(format!("a name has 1 to {MAX_NAME_CHARS} characters on one line")));
+    }
+    Ok(name.to_owned())
+}
+
+fn check_password(password: &str) -> Result<(), AgentError> {
+    if password.chars().count() < MIN_PASSWORD_CHARS {
+        return Err(AgentError::Invalid(format!("a password has at least {MIN_PASSWORD_CHARS} characters")));
+    }
+    if password.len() > MAX_PASSWORD_BYTES {
+        return Err(AgentError::Invalid(format!("a password has at most {MAX_PASSWORD_BYTES} bytes")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_argon2id_and_salted() {
+        let (first, second) = (hash("correct horse").unwrap(), hash("correct horse").unwrap());
+        assert!(first.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{first}");
+        assert_ne!(first, second);
+    }
+
+    #[test]
+    fn waiting_doubles_and_ends() {
+        let wait = |count, now_ms| Failures { count, last_at_ms: 1_000 }.wait_ms(FREE_TRIES, now_ms);
+        assert_eq!(wait(FREE_TRIES - 1, 1_000), 0);
+        assert_eq!(wait(FREE_TRIES, 1_000), FIRST_WAIT_MS);
+        assert_eq!(wait(FREE_TRIES + 2, 1_000), 4 * FIRST_WAIT_MS);
+        assert_eq!(wait(FREE_TRIES + 60, 1_000), LONGEST_WAIT_MS);
+        assert_eq!(wait(FREE_TRIES, 1_000 + FIRST_WAIT_MS), 0);
+    }
+
+    #[test]
+    fn what_is_remembered_of_failures_is_bounded() {
+        let mut state = State::default();
+        for i in 0..REMEMBERED + 50 {
+            state.note_failures([format!("login {i}").as_str()].into_iter(), 1_000 + i as u64);
+        }
+        assert!(state.failures.len() <= REMEMBERED + 1);
+        assert!(!state.failures.contains_key("login 0") && state.failures.contains_key("login 10049"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(check_login("mara@shop.example").is_ok());
+        assert!(check_login("Mara Smith").is_err() && check_login("").is_err());
+        assert!(check_password("short").is_err() && check_password(&"x".repeat(300)).is_err());
+        assert!(check_password("long enough").is_ok());
+        assert!(checked_name("\u{1b}[31m").is_err() && checked_name(" Mara ").is_ok_and(|name| name == "Mara"));
+    }
+}

@@ -1,0 +1,696 @@
+//! The console's edge: who is signed in, what they may do, lists and settings over HTTP. What is live goes over [`socket`].
+//!
+//! A sign-in is a `__Host-` cookie. Pages of other origins are refused on every path, and what changes something needs the
+//! sign-in's CSRF token besides.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post, put};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::agents::{AgentError, SignedIn};
+use crate::canned::{self, CannedError};
+use crate::history;
+use crate::http::App;
+use crate::http::auth::{Answers, Scope};
+use crate::http::chat::checked;
+use crate::http::error::{ApiError, unknown_session};
+use crate::protocol::console::{
+    Account, Action, Canned, Conversation, Filter, Found, List, MAX_LABEL_CHARS, MAX_PAGE, Me, MySite, NewAccount,
+    NewPassword, PassageView, Passages, Role, SignIn, Statistics,
+};
+use crate::protocol::{ErrorCode, MAX_ID_BYTES};
+use crate::retrieval::{Audience, Query as Search};
+use crate::session::live::Past;
+use crate::session::{Command, Event, SessionKey};
+
+mod convert;
+mod socket;
+
+/// The cookie of a sign-in. Browsers take a `__Host-` cookie only with `Secure`, from the host itself, for all paths.
+const COOKIE: &str = "__Host-frontdesk";
+const CSRF_HEADER: &str = "x-csrf-token";
+/// Passages shown behind an answer.
+const PASSAGES: usize = 8;
+/// Longest search text, in Unicode scalar values.
+const MAX_SEARCH_CHARS: usize = 200;
+
+/// Something an agent has read.
+#[derive(Clone, Debug)]
+pub struct ReadMark {
+    key: SessionKey,
+    agent: String,
+    seq: u64,
+}
+
+/// What agents reach on the public listener.
+pub(super) fn routes() -> Router<App> {
+    let site = Router::new()
+        .route("/sessions", get(sessions))
+        .route("/sessions/{session}", get(conversation).delete(erase))
+        .route("/sessions/{session}/passages", get(passages))
+        .route("/sessions/{session}/actions", post(act))
+        .route("/search", get(search))
+        .route("/statistics", get(statistics))
+        .route("/canned", get(list_canned).put(put_canned))
+        .route("/canned/{id}", delete(remove_canned))
+        .route("/agents", get(list_agents).post(add_agent))
+        .route("/agents/{id}", put(change_agent).delete(remove_agent));
+    Router::new()
+        .route("/v1/console", get(socket::upgrade))
+        .route("/v1/console/sign-in", post(sign_in))
+        .route("/v1/console/sign-out", post(sign_out))
+        .route("/v1/console/me", get(me))
+        .route("/v1/console/me/password", put(own_password))
+        .route("/v1/protocol/console.json", get(schema))
+        .nest("/v1/console/sites/{site}", site)
+}
+
+/// What operators reach: accounts, for `frontdesk agent`.
+pub(super) fn private_routes() -> Router<App> {
+    Router::new()
+        .route("/v1/agents", get(admin_list).post(admin_add))
+        .route("/v1/agents/{login}", delete(admin_remove))
+        .route("/v1/agents/{login}/password", put(admin_password))
+}
+
+/// Refuses pages of other origins.
+fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
+    let origin = super::header_text(headers, header::ORIGIN);
+    let foreign = origin.is_some_and(|origin| !app.own_origins.iter().any(|own| own == origin));
+    // Browsers say where a request comes from even where they send no origin.
+    let cross = headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
+    if foreign || cross {
+        let text = format!(
+            "the console answers pages of its own origin alone, not of {}; behind a proxy, name its address in server.public_origins",
+            origin.unwrap_or("another site")
+        );
+        return Err(ApiError::new(ErrorCode::OriginRefused, text));
+    }
+    Ok(())
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+}
+
+fn not_signed_in() -> ApiError {
+    ApiError::new(ErrorCode::Unauthorized, "sign in first; a sign-in ends by itself, on sign-out, and with the account")
+}
+
+/// Who is signed in.
+fn signed_in(app: &App, headers: &HeaderMap) -> Result<SignedIn, ApiError> {
+    check_origin(app, headers)?;
+    cookie(headers).and_then(|token| app.agents.check(token)).ok_or_else(not_signed_in)
+}
+
+/// Who is signed in and shows the CSRF token, as every change needs it.
+fn changing(app: &App, headers: &HeaderMap) -> Result<SignedIn, ApiError> {
+    let who = signed_in(app, headers)?;
+    let shown = super::header_text(headers, HeaderName::from_static(CSRF_HEADER)).unwrap_or_default();
+    if !who.csrf_fits(shown) {
+        let text = format!("the header {CSRF_HEADER} must carry the token of GET /v1/console/me");
+        return Err(ApiError::new(ErrorCode::Forbidden, text));
+    }
+    Ok(who)
+}
+
+/// The agent's role on a site. A site that isn't the agent's is refused like one that isn't there.
+fn role(who: &SignedIn, site: &str) -> Result<Role, ApiError> {
+    who.role(site).ok_or_else(|| ApiError::new(ErrorCode::Forbidden, format!("you have no role on a site {site:?}")))
+}
+
+fn admin(who: &SignedIn, site: &str) -> Result<(), ApiError> {
+    match role(who, site)? {
+        Role::Admin => Ok(()),
+        Role::Agent => Err(ApiError::new(ErrorCode::Forbidden, "only admins of this site may do that")),
+    }
+}
+
+fn key(site: &str, session: &str) -> Result<SessionKey, ApiError> {
+    if session.is_empty() || session.len() > MAX_ID_BYTES || session.contains('\0') {
+        return Err(unknown_session());
+    }
+    Ok(SessionKey { site: site.to_owned(), id: session.to_owned() })
+}
+
+fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, ApiError> {
+    body.map(|Json(body)| body).map_err(|error| ApiError::new(ErrorCode::BadMessage, error.body_text()))
+}
+
+fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
+    query.map(|Query(query)| query).map_err(|error| ApiError::new(ErrorCode::BadMessage, error.body_text()))
+}
+
+fn label(what: &str, text: &str) -> Result<(), ApiError> {
+    if text.trim().is_empty() || text.chars().count() > MAX_LABEL_CHARS {
+        return Err(ApiError::new(ErrorCode::BadMessage, format!("{what} has 1 to {MAX_LABEL_CHARS} characters")));
+    }
+    Ok(())
+}
+
+fn me_of(app: &App, who: &SignedIn) -> Me {
+    let sites = app.sites.iter().filter_map(|site| {
+        Some(MySite {
+            id: site.id.clone(),
+            name: site.facts().name,
+            role: who.role(&site.id)?,
+            language: site.language.clone(),
+            suggest: site.answers == Answers::Suggest,
+            auto_routing: app.console.auto_routing,
+        })
+    });
+    Me { agent: who.agent.clone(), csrf: who.csrf.clone(), expires_at_ms: who.expires_at_ms, sites: sites.collect() }
+}
+
+/// Never to be kept by anybody on the way.
+fn private(response: impl IntoResponse) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], response).into_response()
+}
+
+/// `POST /v1/console/sign-in`.
+async fn sign_in(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    credentials: Result<Json<SignIn>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    check_origin(&app, &headers)?;
+    let SignIn { login, password } = body(credentials)?;
+    let address = address(peer, &headers);
+    let fresh = app.agents.sign_in(&login, &password, Some(address)).await.inspect_err(|error| {
+        if !matches!(error, AgentError::Store(_)) {
+            tracing::warn!(%address, %error, "a sign-in to the console was refused");
+        }
+    })?;
+    let who = fresh.signed_in;
+    tracing::info!(agent = who.agent.id, %address, "an agent signed in");
+    let age_s = who.expires_at_ms.saturating_sub(app.spine.clock.now_ms()) / 1_000;
+    let cookie = cookie_line(&fresh.token, age_s);
+    Ok(private(([(header::SET_COOKIE, cookie)], Json(me_of(&app, &who)))))
+}
+
+fn cookie_line(token: &str, age_s: u64) -> String {
+    format!("{COOKIE}={token}; Path=/; Max-Age={age_s}; Secure; HttpOnly; SameSite=Strict")
+}
+
+/// Where a request comes from. A proxy on this machine says for whom it speaks; it appends, so the last address is its own word.
+fn address(peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+    let forwarded = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
+    let last = forwarded.and_then(|list| list.rsplit(',').next()).and_then(|last| last.trim().parse().ok());
+    last.filter(|_| peer.ip().is_loopback()).unwrap_or(peer.ip())
+}
+
+/// `POST /v1/console/sign-out`.
+async fn sign_out(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let who = changing(&app, &headers)?;
+    app.agents.sign_out(&who.key).await?;
+    tracing::info!(agent = who.agent.id, "an agent signed out");
+    Ok(private(([(header::SET_COOKIE, cookie_line("", 0))], StatusCode::NO_CONTENT)))
+}
+
+/// `GET /v1/console/me`.
+async fn me(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let who = signed_in(&app, &headers)?;
+    Ok(private(Json(me_of(&app, &who))))
+}
+
+/// `PUT /v1/console/me/password`.
+async fn own_password(
+    State(app): State<App>,
+    headers: HeaderMap,
+    new: Result<Json<NewPassword>, JsonRejection>,
+) -> Result<StatusCode, ApiError> {
+    let who = changing(&app, &headers)?;
+    let NewPassword { current, password } = body(new)?;
+    let current = current.unwrap_or_default();
+    app.agents.set_password(&who.agent.id, Some(&current), password, Some(&who.key)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /v1/protocol/console.json`.
+async fn schema() -> Response {
+    Json(crate::protocol::console::json_schema()).into_response()
+}
+
+/// The query of `GET …/sessions`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listing {
+    list: List,
+    #[serde(default)]
+    offset: usize,
+    #[serde(default = "fifty")]
+    limit: usize,
+    text: Option<String>,
+    channel: Option<String>,
+    agent: Option<String>,
+    min_intent: Option<f32>,
+    #[serde(default)]
+    unanswered: bool,
+}
+
+fn fifty() -> usize {
+    50
+}
+
+async fn sessions(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+    listing: Result<Query<Listing>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let who = signed_in(&app, &headers)?;
+    role(&who, &site)?;
+    let Listing { list, offset, limit, text, channel, agent, min_intent, unanswered } = query(listing)?;
+    let filter = Filter { text, channel, agent, min_intent, unanswered };
+    let board = app.registry.board();
+    let (sessions, total, counts, rev) =
+        board.list(&site, &who.agent.id, list, &filter, offset, limit.clamp(1, MAX_PAGE));
+    Ok(private(Json(json!({ "sessions": sessions, "total": total, "counts": counts, "rev": rev }))))
+}
+
+async fn conversation(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, session)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let who = signed_in(&app, &headers)?;
+    role(&who, &site)?;
+    let joined = app.registry.agents_handle(key(&site, &session)?).join(0, None).await?;
+    let entries = joined.missed.into_iter().map(convert::entry).collect();
+    let reasons = convert::reasons(&joined.intent);
+    Ok(private(Json(Conversation { session: joined.summary, entries, reasons })))
+}
+
+async fn erase(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, session)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let who = changing(&app, &headers)?;
+    admin(&who, &site)?;
+    let key = key(&site, &session)?;
+    if app.store.session(&key.site, &key.id).await?.is_none() {
+        return Err(unknown_session());
+    }
+    app.registry.erase(&key).await?;
+    tracing::info!(agent = who.agent.id, session = key.id, "a conversation was erased");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Turn {
+    turn: u64,
+}
+
+async fn passages(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, session)): Path<(String, String)>,
+    turn: Result<Query<Turn>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let who = signed_in(&app, &headers)?;
+    role(&who, &site)?;
+    let Turn { turn } = query(turn)?;
+    let joined = app.registry.agents_handle(key(&site, &session)?).join(0, None).await?;
+    let (mut history, mut question, mut cited) = (Vec::new(), None, Vec::new());
+    for Past { seq, event, .. } in joined.missed {
+        match event {
+            Event::Said { text, .. } if seq < turn => history.push(text),
+            Event::Said { text, .. } if seq == turn => question = Some(text),
+            Event::AnswerDone { turn: of, citations, .. } if of == turn => cited.extend(citations),
+            Event::SuggestionMade { id, citations, .. } if id.turn == turn => cited.extend(citations),
+            _ => {}
+        }
+    }
+    let Some(question) = question else {
+        return Err(ApiError::new(ErrorCode::UnknownTurn, format!("no message of the visitor has seq {turn}")));
+    };
+    let search = Search {
+        site,
+        text: question.clone(),
+        history,
+        audience: Audience::Agents,
+        now_ms: app.spine.clock.now_ms(),
+        limit: PASSAGES,
+    };
+    let hits = app.spine.retrieval.search(&search).await.map_err(|error| {
+        tracing::error!(%error, "a search for the console failed");
+        ApiError::new(ErrorCode::AnswerFailed, "the knowledge can't be searched now; try again soon").retry(2_000)
+    })?;
+    let passages = hits.into_iter().map(|hit| {
+        let passage = hit.passage;
+        let (document, start, end) = (&passage.document, passage.start, passage.end);
+        let is_cited = cited.iter().any(|c| c.document == *document && c.start < end && start < c.end);
+        PassageView {
+            document: passage.document,
+            title: passage.title,
+            headings: passage.headings,
+            text: passage.text,
+            url: passage.url,
+            agents_only: passage.audience == Audience::Agents,
+            cosine: hit.cosine,
+            cited: is_cited,
+        }
+    });
+    Ok(private(Json(Passages { turn, question, passages: passages.collect() })))
+}
+
+/// Body of `POST …/actions`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Act {
+    id: String,
+    action: Action,
+}
+
+async fn act(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, session)): Path<(String, String)>,
+    act: Result<Json<Act>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let who = changing(&app, &headers)?;
+    let Act { id, action } = body(act)?;
+    let command = command(&app, &who, &site, id, action)?;
+    let accepted = app.registry.agents_handle(key(&site, &session)?).command(command).await?;
+    Ok(private(Json(json!({ "seq": accepted.seq }))))
+}
+
+/// What an agent wants, as the session understands it.
+fn command(app: &App, who: &SignedIn, site: &str, id: String, action: Action) -> Result<Command, ApiError> {
+    let role = role(who, site)?;
+    let agent = who.agent.clone();
+    if id.is_empty() || id.len() > MAX_ID_BYTES {
+        return Err(ApiError::new(ErrorCode::BadMessage, format!("an id has 1 to {MAX_ID_BYTES} bytes")));
+    }
+    Ok(match action {
+        Action::Take {} => Command::Take { agent, by: None },
+        Action::GiveBack { to } => Command::GiveBack { agent, to },
+        Action::Assign { agent: to } => {
+            let to = app.agents.colleague(site, &to).ok_or_else(unknown_agent)?;
+            Command::Assign { by: agent, to, force: role == Role::Admin }
+        }
+        Action::Send { text, suggestion } => {
+            checked(&id, &text)?;
+            Command::AgentSay { id, agent, text, suggestion }
+        }
+        Action::Note { text } => {
+            checked(&id, &text)?;
+            Command::Note { id, agent, text }
+        }
+        Action::Suggest { wish, language } => {
+            if language.as_ref().is_some_and(|code| code.len() != 2 || !code.bytes().all(|b| b.is_ascii_lowercase())) {
+                return Err(ApiError::new(ErrorCode::BadMessage, "a language is two letters, as ISO 639-1 has them"));
+            }
+            Command::Suggest { wish, language }
+        }
+        Action::Reject { suggestion, reason } => {
+            label("a reason", &reason)?;
+            Command::Reject { agent, suggestion, reason }
+        }
+        Action::CallPerson {} => Command::CallPerson { reason: crate::protocol::console::HandoffReason::Agent },
+        Action::End {} => Command::AgentEnd { agent },
+    })
+}
+
+fn unknown_agent() -> ApiError {
+    ApiError::new(ErrorCode::UnknownAgent, "no agent of this site has that id")
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Searching {
+    q: String,
+    after: Option<String>,
+    #[serde(default = "twenty")]
+    limit: usize,
+}
+
+fn twenty() -> usize {
+    20
+}
+
+async fn search(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+    searching: Result<Query<Searching>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let who = signed_in(&app, &headers)?;
+    role(&who, &site)?;
+    let Searching { q, after, limit } = query(searching)?;
+    if q.trim().is_empty() || q.chars().count() > MAX_SEARCH_CHARS {
+        let text = format!("q has 1 to {MAX_SEARCH_CHARS} characters");
+        return Err(ApiError::new(ErrorCode::BadMessage, text));
+    }
+    let after = after.filter(|after| !after.is_empty());
+    let found: Found = history::search(&app.store, &site, &q, after.as_deref(), limit.clamp(1, 100)).await?;
+    Ok(private(Json(found)))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Days {
+    #[serde(default = "thirty")]
+    days: u64,
+}
+
+fn thirty() -> u64 {
+    30
+}
+
+async fn statistics(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+    days: Result<Query<Days>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let who = signed_in(&app, &headers)?;
+    role(&who, &site)?;
+    let Days { days } = query(days)?;
+    let since_ms = app.spine.clock.now_ms().saturating_sub(days.clamp(1, 366) * 86_400_000);
+    let report: Statistics = history::statistics(&app.store, &site, since_ms).await?;
+    Ok(private(Json(report)))
+}
+
+async fn list_canned(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+) -> Result<Response, ApiError> {
+    let who = signed_in(&app, &headers)?;
+    role(&who, &site)?;
+    Ok(private(Json(json!({ "canned": canned::list(&app.store, &site).await? }))))
+}
+
+async fn put_canned(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+    reply: Result<Json<Canned>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let who = changing(&app, &headers)?;
+    role(&who, &site)?;
+    Ok(private(Json(canned::put(&app.store, &site, body(reply)?).await?)))
+}
+
+async fn remove_canned(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let who = changing(&app, &headers)?;
+    role(&who, &site)?;
+    canned::remove(&app.store, &site, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Answer of `GET …/agents`.
+#[derive(Serialize)]
+struct Staff {
+    presence: Vec<crate::protocol::console::Presence>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accounts: Option<Vec<Account>>,
+}
+
+async fn list_agents(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+) -> Result<Response, ApiError> {
+    let who = signed_in(&app, &headers)?;
+    let accounts = (role(&who, &site)? == Role::Admin).then(|| {
+        let mut accounts = app.agents.accounts();
+        accounts.retain(|account| account.roles.contains_key(&site));
+        for account in &mut accounts {
+            // What somebody does on other sites is nobody's business here.
+            account.roles.retain(|of, _| *of == site);
+        }
+        accounts
+    });
+    Ok(private(Json(Staff { presence: app.registry.board().presence(&site), accounts })))
+}
+
+async fn add_agent(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+    new: Result<Json<NewAccount>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let who = changing(&app, &headers)?;
+    admin(&who, &site)?;
+    let new = body(new)?;
+    if new.roles.keys().any(|of| *of != site) {
+        return Err(ApiError::new(ErrorCode::Forbidden, "an admin gives roles on the own site alone"));
+    }
+    Ok(private((StatusCode::CREATED, Json(app.agents.add(new).await?))))
+}
+
+/// Body of `PUT …/agents/{id}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AgentChange {
+    role: Option<Role>,
+    limit: Option<usize>,
+    name: Option<String>,
+}
+
+async fn change_agent(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, id)): Path<(String, String)>,
+    change: Result<Json<AgentChange>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let who = changing(&app, &headers)?;
+    admin(&who, &site)?;
+    app.agents.colleague(&site, &id).ok_or_else(unknown_agent)?;
+    let AgentChange { role, limit, name } = body(change)?;
+    let role = role.map(|role| (site.as_str(), role));
+    let mut account = app.agents.change(&id, role, limit, name.as_deref()).await?;
+    account.roles.retain(|of, _| *of == site);
+    Ok(private(Json(account)))
+}
+
+async fn remove_agent(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let who = changing(&app, &headers)?;
+    admin(&who, &site)?;
+    app.agents.remove(&id, Some(&site)).await?;
+    tracing::info!(agent = who.agent.id, removed = id, site, "an agent was removed from a site");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn admin_list(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
+    super::admin::allowed(&app, &headers, Scope::Admin, None)?;
+    Ok(private(Json(json!({ "accounts": app.agents.accounts() }))))
+}
+
+async fn admin_add(
+    State(app): State<App>,
+    headers: HeaderMap,
+    new: Result<Json<NewAccount>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    super::admin::allowed(&app, &headers, Scope::Admin, None)?;
+    let account = app.agents.add(body(new)?).await?;
+    Ok(private((StatusCode::CREATED, Json(account))))
+}
+
+async fn admin_remove(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(login): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    super::admin::allowed(&app, &headers, Scope::Admin, None)?;
+    let id = app.agents.id_of(&login).ok_or(AgentError::Unknown)?;
+    app.agents.remove(&id, None).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn admin_password(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(login): Path<String>,
+    new: Result<Json<NewPassword>, JsonRejection>,
+) -> Result<StatusCode, ApiError> {
+    super::admin::allowed(&app, &headers, Scope::Admin, None)?;
+    let id = app.agents.id_of(&login).ok_or(AgentError::Unknown)?;
+    app.agents.set_password(&id, None, body(new)?.password, None).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl From<AgentError> for ApiError {
+    fn from(error: AgentError) -> Self {
+        let message = error.to_string();
+        match error {
+            AgentError::WrongCredentials => Self::new(ErrorCode::Unauthorized, message),
+            AgentError::Throttled { retry_after_ms } => {
+                Self::new(ErrorCode::RateLimited, message).retry(retry_after_ms)
+            }
+            AgentError::Unknown => Self::new(ErrorCode::UnknownAgent, message),
+            AgentError::Taken(_) => Self::new(ErrorCode::Conflict, message),
+            AgentError::Invalid(_) => Self::new(ErrorCode::BadMessage, message),
+            AgentError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CannedError> for ApiError {
+    fn from(error: CannedError) -> Self {
+        let message = error.to_string();
+        match error {
+            CannedError::Invalid(_) => Self::new(ErrorCode::BadMessage, message),
+            CannedError::Taken(_) => Self::new(ErrorCode::Conflict, message),
+            CannedError::Unknown => Self::new(ErrorCode::NotFound, message),
+            CannedError::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cookie_is_found_among_others() {
+        let check = |lines: &[&str], expected: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(header::COOKIE, line.parse().unwrap());
+            }
+            assert_eq!(cookie(&headers), expected, "{lines:?}");
+        };
+        check(&["a=1; __Host-frontdesk=tok; b=2"], Some("tok"));
+        check(&["a=1", "__Host-frontdesk=tok"], Some("tok"));
+        check(&["frontdesk=tok", "x__Host-frontdesk=tok"], None);
+        check(&[], None);
+    }
+
+    #[test]
+    fn only_a_proxy_on_this_machine_speaks_for_others() {
+        let check = |peer: &str, forwarded: Option<&str>, expected: &str| {
+            let mut headers = HeaderMap::new();
+            if let Some(forwarded) = forwarded {
+                headers.insert("x-forwarded-for", forwarded.parse().unwrap());
+            }
+            assert_eq!(address(peer.parse().unwrap(), &headers), expected.parse::<IpAddr>().unwrap());
+        };
+        check("127.0.0.1:9", Some("6.6.6.6, 10.0.0.9"), "10.0.0.9");
+        check("127.0.0.1:9", Some("nonsense"), "127.0.0.1");
+        check("192.0.2.7:9", Some("10.0.0.9"), "192.0.2.7");
+        check("192.0.2.7:9", None, "192.0.2.7");
+    }
+}

@@ -1,0 +1,69 @@
+//! Session events and updates as the console's protocol has them.
+
+use crate::intent::Intent;
+use crate::protocol::console::{ConsoleServer, Entry, IntentReason, Suggestion, What};
+use crate::session::live::Past;
+use crate::session::{Event, Update};
+
+pub(super) fn entry(Past { seq, at_ms, event }: Past) -> Entry {
+    Entry { seq, at_ms, what: what(event) }
+}
+
+fn what(event: Event) -> What {
+    match event {
+        Event::Started { visitor, channel } => What::Started { visitor, channel },
+        Event::Said { id, text } => What::Message { id, text },
+        Event::AnswerStarted { turn } => What::AnswerStarted { turn },
+        Event::AnswerDone { turn, text, citations, confidence, end, withheld, .. } => {
+            What::AnswerDone { turn, text, citations, confidence, end, withheld }
+        }
+        Event::HumanRequested {} => What::HumanRequested {},
+        Event::Handoff { reason } => What::Handoff { reason },
+        Event::AgentJoined { agent, by } => What::AgentJoined { agent, by },
+        Event::AgentLeft { agent, to, reason } => What::AgentLeft { agent, to, reason },
+        Event::AgentSaid { id, agent, text, suggestion } => What::AgentMessage { id, agent, text, suggestion },
+        Event::Note { id, agent, text } => What::Note { id, agent, text },
+        Event::SuggestionMade { id, wish, text, citations, confidence, end, withheld, note, .. } => {
+            What::SuggestionDone(Suggestion { id, wish, text, citations, confidence, end, withheld, note })
+        }
+        Event::SuggestionDecided { id, agent, decision, distance, reason } => {
+            What::SuggestionDecided { suggestion: id, agent, decision, distance, reason }
+        }
+        Event::Feedback { turn, rating, text } => What::Feedback { turn, rating, text },
+        Event::Ended { reason } => What::Ended { reason },
+    }
+}
+
+/// What a console that watches is told of an update; `None` for what is for visitors alone.
+pub(super) fn frame(session: &str, update: &Update) -> Option<ConsoleServer> {
+    let session = session.to_owned();
+    Some(match update.clone() {
+        Update::Event { seq, at_ms, event } => {
+            ConsoleServer::Event { session, entry: entry(Past { seq, at_ms, event }) }
+        }
+        Update::Queued { turn, place } => ConsoleServer::Queue { session, turn, place },
+        Update::Delta { turn, offset, text } => ConsoleServer::AnswerDelta { session, turn, offset, text },
+        Update::Citation { turn, citation } => ConsoleServer::AnswerCitation { session, turn, citation },
+        Update::Withheld { turn, reason } => ConsoleServer::AnswerWithheld { session, turn, reason },
+        Update::DraftStarted { id, wish } => ConsoleServer::SuggestionStarted { session, suggestion: id, wish },
+        Update::DraftDelta { id, offset, text } => {
+            ConsoleServer::SuggestionDelta { session, suggestion: id, offset, text }
+        }
+        Update::DraftCitation { id, citation } => {
+            ConsoleServer::SuggestionCitation { session, suggestion: id, citation }
+        }
+        Update::DraftStopped { id, why } => ConsoleServer::SuggestionStopped { session, suggestion: id, why },
+        Update::Intent(intent) => ConsoleServer::Intent { session, intent: intent.score, reasons: reasons(&intent) },
+        Update::Lost => ConsoleServer::Lost { session },
+        Update::Waiting { .. } => return None,
+    })
+}
+
+pub(super) fn reasons(intent: &Intent) -> Vec<IntentReason> {
+    let reason = |reason: &crate::intent::Reason| IntentReason {
+        signal: reason.signal.to_owned(),
+        count: reason.count,
+        weight: reason.weight,
+    };
+    intent.reasons.iter().map(reason).collect()
+}

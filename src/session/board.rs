@@ -1,0 +1,626 @@
+//! The open sessions of every site at a glance: who holds them, who waits, which agents are there. In memory, made of the log;
+//! consoles list it and ask what changed since they last looked, so nothing is queued for anybody.
+//!
+//! No I/O and no tokio but for one notification: the task that acts on it is [`super::desk`].
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::{Holder, Session, SessionKey};
+use crate::protocol::console::{
+    Agent, Counts, Filter, Holder as HolderView, LeaveReason, List, Presence, Preview, Role, Summary,
+};
+
+/// Ended sessions that are kept for the list of ended ones.
+const ENDED: usize = 1_000;
+/// Sessions a site's board holds in all; the ones that were quiet longest leave first, unless they wait or are held.
+const OPEN: usize = 20_000;
+/// Erased sessions that are remembered for consoles that come back.
+const GONE: usize = 1_000;
+/// Unicode scalar values of a preview.
+const PREVIEW: usize = 160;
+
+/// All sites' boards. Cheap to clone.
+#[derive(Clone)]
+pub struct Board {
+    state: Arc<Mutex<State>>,
+    changed: watch::Sender<u64>,
+    /// Tells this run of the server from others: revisions are its own.
+    pub boot: Arc<str>,
+}
+
+#[derive(Default)]
+struct State {
+    rev: u64,
+    sites: HashMap<String, SiteBoard>,
+}
+
+#[derive(Default)]
+struct SiteBoard {
+    entries: HashMap<String, Entry>,
+    by_rev: BTreeMap<u64, String>,
+    /// Who waits, first come first: since when, and the session.
+    queue: BTreeSet<(u64, String)>,
+    ended: BTreeSet<(u64, String)>,
+    gone: VecDeque<(u64, String)>,
+    /// Revisions up to this one can't be told any more.
+    forgotten: u64,
+    agents: HashMap<String, Desk>,
+    presence_rev: u64,
+    /// (agent, session) → seq.
+    read: HashMap<(String, String), u64>,
+}
+
+/// What is known of a session.
+#[derive(Clone, Debug)]
+struct Entry {
+    channel: String,
+    visitor: String,
+    started_at_ms: u64,
+    last_at_ms: u64,
+    last_seq: u64,
+    ended: bool,
+    holder: Holder,
+    since_ms: u64,
+    messages: usize,
+    visitor_seq: u64,
+    unanswered: bool,
+    preview: Option<Preview>,
+    intent: f32,
+    watchers: Vec<String>,
+    rev: u64,
+}
+
+/// An agent's place on a site.
+#[derive(Clone, Debug)]
+struct Desk {
+    agent: Agent,
+    role: Role,
+    available: bool,
+    limit: usize,
+    /// Consoles connected.
+    sockets: usize,
+    /// When the last console went, on the server's own monotonic clock; its start for agents not seen yet.
+    left: std::time::Duration,
+}
+
+/// What changed on a site since a revision.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    pub rev: u64,
+    /// The revision asked for is too old, or of another run: everything is to be listed anew.
+    pub reset: bool,
+    pub sessions: Vec<Summary>,
+    pub gone: Vec<(String, u64)>,
+    pub presence: bool,
+}
+
+/// An agent as it is to be shown and counted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seat {
+    pub agent: Agent,
+    pub role: Role,
+    pub available: bool,
+    pub limit: usize,
+}
+
+/// What is to be done about waiting and held sessions.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Duty {
+    /// The agent is gone: back to the line.
+    Release { key: SessionKey, agent: String, reason: LeaveReason },
+    /// The next in line goes to this agent.
+    Assign { key: SessionKey, agent: Agent },
+    /// The visitor is to be told.
+    Tell { key: SessionKey, place: usize, available: bool },
+}
+
+/// A connected console; dropping it is leaving.
+pub struct PresenceGuard {
+    board: Board,
+    site: String,
+    agent: String,
+    clock: std::time::Instant,
+}
+
+/// An open conversation; dropping it is closing it.
+pub struct WatchGuard {
+    board: Board,
+    key: SessionKey,
+    agent: String,
+}
+
+impl Board {
+    #[must_use]
+    pub fn new(boot: &str) -> Self {
+        let (changed, _) = watch::channel(0);
+        Self { state: Arc::default(), changed, boot: boot.into() }
+    }
+
+    /// Wakes when anything changed; the value is the newest revision.
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Takes up a session as it is now. `intent` is 0…1.
+    pub fn note(&self, session: &Session, intent: f32) {
+        if session.last_seq == 0 {
+            return;
+        }
+        self.change(&session.key.site, |site, rev| {
+            let watchers = site.entries.get(&session.key.id).map(|entry| entry.watchers.clone()).unwrap_or_default();
+            let entry = Entry { watchers, rev, ..Entry::of(session, intent) };
+            site.put(&session.key.id, entry);
+            site.trim();
+        });
+    }
+
+    /// Forgets an erased session.
+    pub fn remove(&self, key: &SessionKey) {
+        self.change(&key.site, |site, rev| site.remove(&key.id, rev));
+    }
+
+    /// Forgets ended sessions whose last word is older.
+    pub fn expire_before(&self, at_ms: u64) {
+        let mut state = self.lock();
+        let State { rev, sites } = &mut *state;
+        for site in sites.values_mut() {
+            let old: Vec<String> =
+                site.entries.iter().filter(|(_, e)| e.last_at_ms < at_ms).map(|(id, _)| id.clone()).collect();
+            for id in old {
+                *rev += 1;
+                site.remove(&id, *rev);
+            }
+        }
+        self.changed.send_replace(*rev);
+    }
+
+    /// Where a waiting session stands and whether somebody could take it; `None` if it doesn't wait.
+    #[must_use]
+    pub fn waiting(&self, key: &SessionKey) -> Option<(usize, bool)> {
+        let state = self.lock();
+        let site = state.sites.get(&key.site)?;
+        let entry = site.entries.get(&key.id)?;
+        let at = (entry.since_ms, key.id.clone());
+        site.queue.contains(&at).then(|| (site.queue.range(..at).count() + 1, site.somebody()))
+    }
+
+    /// A session as it is listed, or would be: old ones may not be on the board.
+    #[must_use]
+    pub fn summary(&self, session: &Session, intent: f32) -> Summary {
+        let state = self.lock();
+        let id = &session.key.id;
+        let listed = state.sites.get(&session.key.site).and_then(|site| Some((site, site.entries.get(id)?)));
+        listed.map_or_else(
+            || SiteBoard::default().summary(id, &Entry::of(session, intent)),
+            |(site, entry)| site.summary(id, entry),
+        )
+    }
+
+    /// A window of a list and the length of the whole; `agent` is who asks.
+    #[must_use]
+    pub fn list(
+        &self,
+        site: &str,
+        agent: &str,
+        list: List,
+        filter: &Filter,
+        offset: usize,
+        limit: usize,
+    ) -> (Vec<Summary>, usize, Counts, u64) {
+        let state = self.lock();
+        let rev = state.rev;
+        let Some(site) = state.sites.get(site) else { return (Vec::new(), 0, Counts::default(), rev) };
+        let matching = Matching::new(filter);
+        let mut found: Vec<(&String, &Entry)> = site
+            .entries
+            .iter()
+            .filter(|(id, entry)| {
+                let listed = match list {
+                    List::Mine => !entry.ended && entry.held_by() == Some(agent),
+                    List::Waiting => !entry.ended && matches!(entry.holder, Holder::Queue { .. }),
+                    List::All => !entry.ended,
+                    List::Ended => entry.ended,
+                };
+                listed && matching.fits(id, entry)
+            })
+            .collect();
+        let total = found.len();
+        match list {
+            List::Waiting => found.sort_unstable_by_key(|(id, entry)| (entry.since_ms, *id)),
+            _ => found.sort_unstable_by_key(|(id, entry)| (Reverse(entry.last_at_ms), *id)),
+        }
+        let window = found.into_iter().skip(offset).take(limit).map(|(id, entry)| site.summary(id, entry)).collect();
+        (window, total, site.counts(agent), rev)
+    }
+
+    #[must_use]
+    pub fn counts(&self, site: &str, agent: &str) -> Counts {
+        self.lock().sites.get(site).map(|site| site.counts(agent)).unwrap_or_default()
+    }
+
+    /// What changed on a site after a revision, at most `limit` sessions; `presence` if the agents did.
+    #[must_use]
+    pub fn since(&self, site: &str, rev: u64, limit: usize) -> Changes {
+        let state = self.lock();
+        let Some(site) = state.sites.get(site) else { return Changes { rev: state.rev, ..Changes::default() } };
+        let presence = site.presence_rev > rev;
+        if rev < site.forgotten || rev > state.rev {
+            return Changes { rev: state.rev, reset: true, presence: true, ..Changes::default() };
+        }
+        let changed: Vec<&String> = site.by_rev.range(rev + 1..).map(|(_, id)| id).take(limit + 1).collect();
+        if changed.len() > limit {
+            return Changes { rev: state.rev, reset: true, presence, ..Changes::default() };
+        }
+        let sessions =
+            changed.into_iter().filter_map(|id| site.entries.get(id).map(|entry| site.summary(id, entry))).collect();
+        let gone = site.gone.iter().filter(|(at, _)| *at > rev).map(|(at, id)| (id.clone(), *at)).collect();
+        Changes { rev: state.rev, reset: false, sessions, gone, presence }
+    }
+
+    /// The agents of a site, by name.
+    #[must_use]
+    pub fn presence(&self, site: &str) -> Vec<Presence> {
+        let state = self.lock();
+        let Some(site) = state.sites.get(site) else { return Vec::new() };
+        let held = site.held();
+        let mut all: Vec<Presence> = site
+            .agents
+            .values()
+            .map(|desk| Presence {
+                agent: desk.agent.clone(),
+                role: desk.role,
+                online: desk.sockets > 0,
+                available: desk.available,
+                held: held.get(desk.agent.id.as_str()).copied().unwrap_or(0),
+                limit: desk.limit,
+            })
+            .collect();
+        all.sort_unstable_by(|a, b| (&a.agent.name, &a.agent.id).cmp(&(&b.agent.name, &b.agent.id)));
+        all
+    }
+
+    /// Makes a site's agents be these.
+    pub fn staff(&self, site: &str, seats: Vec<Seat>, now: std::time::Duration) {
+        self.change(site, |site, rev| {
+            let mut agents = HashMap::new();
+            for Seat { agent, role, available, limit } in seats {
+                let (sockets, left) = site.agents.get(&agent.id).map_or((0, now), |desk| (desk.sockets, desk.left));
+                let desk = Desk { agent: agent.clone(), role, available, limit, sockets, left };
+                agents.insert(agent.id, desk);
+            }
+            site.agents = agents;
+            site.presence_rev = rev;
+        });
+    }
+
+    /// Notes a console of an agent until the guard is dropped. `started` is the zero of the server's monotonic clock.
+    #[must_use]
+    pub fn enter(&self, site: &str, agent: &str, started: std::time::Instant) -> PresenceGuard {
+        self.change(site, |site, rev| {
+            if let Some(desk) = site.agents.get_mut(agent) {
+                desk.sockets += 1;
+            }
+            site.presence_rev = rev;
+        });
+        PresenceGuard { board: self.clone(), site: site.to_owned(), agent: agent.to_owned(), clock: started }
+    }
+
+    /// Notes that an agent has a conversation open until the guard is dropped.
+    #[must_use]
+    pub fn watch(&self, key: &SessionKey, agent: &str) -> WatchGuard {
+        self.watchers(key, |watchers| watchers.push(agent.to_owned()));
+        WatchGuard { board: self.clone(), key: key.clone(), agent: agent.to_owned() }
+    }
+
+    /// How far an agent has read; true if it is further than before.
+    pub fn read(&self, key: &SessionKey, agent: &str, seq: u64) -> bool {
+        let mut state = self.lock();
+        let Some(site) = state.sites.get_mut(&key.site) else { return false };
+        if !site.entries.contains_key(&key.id) {
+            return false;
+        }
+        let known = site.read.entry((agent.to_owned(), key.id.clone())).or_default();
+        let further = seq > *known;
+        *known = seq.max(*known);
+        further
+    }
+
+    /// How far an agent has read, by session.
+    #[must_use]
+    pub fn reads(&self, site: &str, agent: &str) -> BTreeMap<String, u64> {
+        let state = self.lock();
+        let reads = state.sites.get(site).map(|site| &site.read);
+        reads
+            .into_iter()
+            .flatten()
+            .filter(|((by, _), _)| by == agent)
+            .map(|((_, id), seq)| (id.clone(), *seq))
+            .collect()
+    }
+
+    /// What is to be done now. `now` counts on the server's monotonic clock; `told` holds what visitors know and is brought up to
+    /// date.
+    pub(super) fn duties(
+        &self,
+        now: std::time::Duration,
+        vanish: std::time::Duration,
+        routing: bool,
+        told: &mut HashMap<SessionKey, (usize, bool)>,
+    ) -> Vec<Duty> {
+        let state = self.lock();
+        let mut duties = Vec::new();
+        let mut waiting = HashMap::new();
+        for (site_id, site) in &state.sites {
+            let key = |id: &str| SessionKey { site: site_id.clone(), id: id.to_owned() };
+            let mut held = site.held();
+            for (id, entry) in site.entries.iter().filter(|(_, entry)| !entry.ended) {
+                let Some(agent) = entry.held_by() else { continue };
+                // Who no longer works here is gone at once.
+                let reason = match site.agents.get(agent) {
+                    None => LeaveReason::Revoked,
+                    Some(desk) if desk.sockets == 0 && now >= desk.left + vanish => LeaveReason::Vanished,
+                    Some(_) => continue,
+                };
+                duties.push(Duty::Release { key: key(id), agent: agent.to_owned(), reason });
+            }
+            if routing {
+                for (_, id) in &site.queue {
+                    let free = site.agents.values().filter(|desk| desk.takes()).filter_map(|desk| {
+                        let has = held.get(desk.agent.id.as_str()).copied().unwrap_or(0);
+                        (has < desk.limit).then_some((has, &desk.agent))
+                    });
+                    let Some((_, agent)) = free.min_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id))) else { break };
+                    *held.entry(agent.id.as_str()).or_default() += 1;
+                    duties.push(Duty::Assign { key: key(id), agent: agent.clone() });
+                }
+            }
+            let available = site.somebody();
+            for (i, (_, id)) in site.queue.iter().enumerate() {
+                let (key, place) = (key(id), i + 1);
+                if told.get(&key) != Some(&(place, available)) {
+                    duties.push(Duty::Tell { key: key.clone(), place, available });
+                }
+                waiting.insert(key, (place, available));
+            }
+        }
+        *told = waiting;
+        duties
+    }
+
+    fn watchers(&self, key: &SessionKey, change: impl FnOnce(&mut Vec<String>)) {
+        self.change(&key.site, |site, rev| {
+            let Some(entry) = site.entries.get_mut(&key.id) else { return };
+            change(&mut entry.watchers);
+            site.by_rev.remove(&entry.rev);
+            entry.rev = rev;
+            site.by_rev.insert(rev, key.id.clone());
+        });
+    }
+
+    fn change(&self, site: &str, change: impl FnOnce(&mut SiteBoard, u64)) {
+        let mut state = self.lock();
+        state.rev += 1;
+        let rev = state.rev;
+        change(state.sites.entry(site.to_owned()).or_default(), rev);
+        drop(state);
+        self.changed.send_if_modified(|newest| {
+            *newest = rev.max(*newest);
+            true
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SiteBoard {
+    fn put(&mut self, id: &str, entry: Entry) {
+        self.unlist(id);
+        self.by_rev.insert(entry.rev, id.to_owned());
+        if entry.ended {
+            self.ended.insert((entry.last_at_ms, id.to_owned()));
+        } else if matches!(entry.holder, Holder::Queue { .. }) {
+            self.queue.insert((entry.since_ms, id.to_owned()));
+        }
+        if entry.held_by().is_some() || self.entries.get(id).is_some_and(|before| before.held_by().is_some()) {
+            // Who holds how many is part of the presence.
+            self.presence_rev = entry.rev;
+        }
+        self.entries.insert(id.to_owned(), entry);
+    }
+
+    fn unlist(&mut self, id: &str) {
+        if let Some(entry) = self.entries.get(id) {
+            self.by_rev.remove(&entry.rev);
+            self.queue.remove(&(entry.since_ms, id.to_owned()));
+            self.ended.remove(&(entry.last_at_ms, id.to_owned()));
+        }
+    }
+
+    fn remove(&mut self, id: &str, rev: u64) {
+        self.unlist(id);
+        self.read.retain(|(_, session), _| session != id);
+        if self.entries.remove(id).is_none() {
+            return;
+        }
+        self.gone.push_back((rev, id.to_owned()));
+        if self.gone.len() > GONE
+            && let Some((rev, _)) = self.gone.pop_front()
+        {
+            self.forgotten = rev;
+        }
+    }
+
+    /// Lets go of what is quiet longest.
+    fn trim(&mut self) {
+        while self.ended.len() > ENDED
+            && let Some((_, id)) = self.ended.first().cloned()
+        {
+            self.drop_quietly(&id);
+        }
+        if self.entries.len() > OPEN + ENDED {
+            let idle = self.entries.iter().filter(|(_, entry)| !entry.ended && entry.holder == Holder::Model);
+            if let Some(id) = idle.min_by_key(|(_, entry)| entry.last_at_ms).map(|(id, _)| id.clone()) {
+                self.drop_quietly(&id);
+            }
+        }
+    }
+
+    /// Leaves the board without being erased: consoles may keep showing it.
+    fn drop_quietly(&mut self, id: &str) {
+        self.unlist(id);
+        self.entries.remove(id);
+        self.read.retain(|(_, session), _| session != id);
+    }
+
+    fn summary(&self, id: &str, entry: &Entry) -> Summary {
+        let holder = match &entry.holder {
+            Holder::Model => HolderView::Model,
+            Holder::Queue { reason } => HolderView::Queue {
+                place: self.queue.range(..(entry.since_ms, id.to_owned())).count() + 1,
+                since_ms: entry.since_ms,
+                reason: Some(*reason),
+            },
+            Holder::Agent(agent) => HolderView::Agent { agent: agent.clone(), since_ms: entry.since_ms },
+        };
+        Summary {
+            session: id.to_owned(),
+            channel: entry.channel.clone(),
+            visitor: entry.visitor.clone(),
+            started_at_ms: entry.started_at_ms,
+            last_at_ms: entry.last_at_ms,
+            last_seq: entry.last_seq,
+            ended: entry.ended,
+            holder,
+            messages: entry.messages,
+            visitor_seq: entry.visitor_seq,
+            unanswered: entry.unanswered,
+            preview: entry.preview.clone(),
+            intent: entry.intent,
+            watchers: entry.watchers.clone(),
+            rev: entry.rev,
+        }
+    }
+
+    fn counts(&self, agent: &str) -> Counts {
+        let ended = self.ended.len();
+        let mine = self.entries.values().filter(|entry| !entry.ended && entry.held_by() == Some(agent)).count();
+        Counts { mine, waiting: self.queue.len(), all: self.entries.len() - ended, ended }
+    }
+
+    /// Open sessions by the agent who holds them.
+    fn held(&self) -> HashMap<&str, usize> {
+        let mut held = HashMap::new();
+        for agent in self.entries.values().filter(|entry| !entry.ended).filter_map(Entry::held_by) {
+            *held.entry(agent).or_default() += 1;
+        }
+        held
+    }
+
+    /// Whether anybody is there who takes sessions.
+    fn somebody(&self) -> bool {
+        self.agents.values().any(Desk::takes)
+    }
+}
+
+impl Entry {
+    fn of(session: &Session, intent: f32) -> Self {
+        let preview = session.lines.last().map(|line| Preview { by: session.last_by, text: one_line(&line.text) });
+        Self {
+            channel: session.channel.clone(),
+            visitor: session.visitor.clone(),
+            started_at_ms: session.started_at_ms,
+            last_at_ms: session.last_at_ms,
+            last_seq: session.last_seq,
+            ended: session.ended,
+            holder: session.holder.clone(),
+            since_ms: session.held_since_ms,
+            messages: session.messages(),
+            visitor_seq: session.last_said(),
+            unanswered: session.unanswered(),
+            preview,
+            intent,
+            watchers: Vec::new(),
+            rev: 0,
+        }
+    }
+
+    fn held_by(&self) -> Option<&str> {
+        if let Holder::Agent(agent) = &self.holder { Some(&agent.id) } else { None }
+    }
+}
+
+impl Desk {
+    fn takes(&self) -> bool {
+        self.sockets > 0 && self.available
+    }
+}
+
+/// A filter, ready to be applied.
+struct Matching<'a> {
+    filter: &'a Filter,
+    words: Vec<String>,
+}
+
+impl<'a> Matching<'a> {
+    fn new(filter: &'a Filter) -> Self {
+        let words = filter.text.as_deref().unwrap_or_default().split_whitespace().map(str::to_lowercase).collect();
+        Self { filter, words }
+    }
+
+    fn fits(&self, id: &str, entry: &Entry) -> bool {
+        let Filter { channel, agent, min_intent, unanswered, .. } = self.filter;
+        let preview = || entry.preview.as_ref().map(|preview| preview.text.to_lowercase()).unwrap_or_default();
+        channel.as_ref().is_none_or(|channel| *channel == entry.channel)
+            && agent.as_ref().is_none_or(|agent| entry.held_by() == Some(agent))
+            && min_intent.is_none_or(|least| entry.intent >= least)
+            && (!unanswered || entry.unanswered)
+            && (self.words.is_empty() || {
+                let preview = preview();
+                let begins = |word: &String| {
+                    id.to_lowercase().starts_with(word) || entry.visitor.to_lowercase().starts_with(word)
+                };
+                self.words.iter().all(|word| preview.contains(word) || begins(word))
+            })
+    }
+}
+
+impl Drop for PresenceGuard {
+    fn drop(&mut self) {
+        let now = self.clock.elapsed();
+        self.board.change(&self.site, |site, rev| {
+            if let Some(desk) = site.agents.get_mut(&self.agent) {
+                desk.sockets = desk.sockets.saturating_sub(1);
+                desk.left = now;
+            }
+            site.presence_rev = rev;
+        });
+    }
+}
+
+impl Drop for WatchGuard {
+    fn drop(&mut self) {
+        self.board.watchers(&self.key, |watchers| {
+            if let Some(at) = watchers.iter().position(|agent| *agent == self.agent) {
+                watchers.remove(at);
+            }
+        });
+    }
+}
+
+/// The beginning of a text, on one line.
+pub fn one_line(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut short: String = words.chars().take(PREVIEW).collect();
+    if short.len() < words.len() {
+        short.pop();
+        short.push('…');
+    }
+    short
+}

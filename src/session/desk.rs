@@ -1,0 +1,81 @@
+//! Acts on the board: sends waiting sessions to agents who are there, takes back those whose agent is gone, and tells waiting
+//! visitors where they stand.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::board::Duty;
+use super::live::CommandError;
+use super::registry::{JoinError, Registry};
+use super::{Command, SessionKey};
+use crate::lifecycle::Tasks;
+
+/// `[console]`: agents, their sign-ins and what they are given.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConsoleConfig {
+    /// Hours after which an agent signs in again.
+    pub sign_in_h: u64,
+    /// Seconds without any console of an agent after which the sessions it holds go back to the line. Shorter serves visitors
+    /// sooner, longer forgives a lost connection.
+    pub vanish_s: u64,
+    /// Whether waiting sessions are given to available agents by the server; otherwise agents choose.
+    pub auto_routing: bool,
+    /// Sessions given to an agent at the same time, for accounts that say nothing else.
+    pub limit: usize,
+}
+
+impl Default for ConsoleConfig {
+    fn default() -> Self {
+        Self { sign_in_h: 12, vanish_s: 60, auto_routing: true, limit: 5 }
+    }
+}
+
+/// Changes that come together are acted on together, and visitors hear of them at most this often.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How often the time itself is looked at.
+const TICK: Duration = Duration::from_millis(500);
+/// Who the log names as having assigned a session.
+pub const ROUTING: &str = "routing";
+
+/// The task. `started` is the zero of the server's monotonic clock.
+pub async fn run(registry: Registry, config: ConsoleConfig, started: Instant, tasks: Tasks) {
+    let vanish = Duration::from_secs(config.vanish_s);
+    let board = registry.board().clone();
+    let mut changed = board.changed();
+    let mut told = HashMap::new();
+    loop {
+        for duty in board.duties(started.elapsed(), vanish, config.auto_routing, &mut told) {
+            act(&registry, duty).await;
+        }
+        tokio::select! {
+            () = tasks.draining() => return,
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+        tokio::select! {
+            () = tasks.draining() => return,
+            _ = changed.changed() => {}
+            () = tokio::time::sleep(TICK) => {}
+        }
+    }
+}
+
+async fn act(registry: &Registry, duty: Duty) {
+    match duty {
+        Duty::Release { key, agent, reason } => give(registry, key, Command::Release { agent, reason }).await,
+        Duty::Assign { key, agent } => {
+            give(registry, key, Command::Take { agent, by: Some(ROUTING.to_owned()) }).await;
+        }
+        Duty::Tell { key, place, available } => registry.tell_waiting(&key, place, available).await,
+    }
+}
+
+/// Nobody waits for the answer: what is refused has been overtaken by events, and what failed is tried again.
+async fn give(registry: &Registry, key: SessionKey, command: Command) {
+    match registry.agents_handle(key.clone()).command(command).await {
+        Ok(_) | Err(JoinError::Command(CommandError::Refused(_) | CommandError::Draining)) => {}
+        Err(error) => tracing::warn!(session = key.id, %error, "a session could not be routed"),
+    }
+}
