@@ -23,6 +23,7 @@ pub mod admin;
 pub mod auth;
 pub mod chat;
 pub mod console;
+pub mod console_page;
 pub mod error;
 pub mod openai;
 pub mod page;
@@ -93,6 +94,7 @@ pub fn public(app: App) -> Router {
         .route("/livez", get(admin::livez))
         .route("/readyz", get(admin::readyz))
         .merge(console::routes())
+        .merge(console_page::routes())
         .fallback(error::not_found)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .with_state(app)
