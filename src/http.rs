@@ -20,6 +20,7 @@ use crate::turn::Spine;
 use crate::turn::gate::TurnGate;
 
 pub mod admin;
+pub mod assets;
 pub mod auth;
 pub mod chat;
 pub mod console;
@@ -28,6 +29,7 @@ pub mod error;
 pub mod openai;
 pub mod page;
 pub mod stream;
+pub mod widget;
 
 /// Largest request body of the public listener.
 const MAX_BODY: usize = 256 * 1024;
@@ -85,6 +87,13 @@ pub fn public(app: App) -> Router {
         .route("/", get(page::index))
         .route("/page.css", get(page::style))
         .route("/page.js", get(page::script))
+        .route("/widget.js", get(assets::loader))
+        .route("/widget/{part}", get(assets::part))
+        .route("/demo", get(assets::demo))
+        .route("/demo.css", get(assets::demo_style))
+        .route("/demo.js", get(assets::demo_script))
+        .route("/v1/sites/{site}/widget.json", get(widget::settings))
+        .route("/v1/sites/{site}/logo", get(widget::logo))
         .route("/v1/chat", get(chat::upgrade))
         .route("/v1/chat/messages", post(stream::message).options(stream::preflight))
         .route("/v1/chat/completions", post(openai::completions))

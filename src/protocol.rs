@@ -55,6 +55,12 @@ pub enum ClientMessage {
     },
     /// The visitor ends the conversation.
     End {},
+    /// The visitor wants this conversation erased, with everything made from it. `also` names earlier conversations of the same
+    /// visitor, at most 32; others are passed over.
+    Forget {
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<String>,
+    },
 }
 
 /// How much of a running answer a resuming client already has.
@@ -185,6 +191,9 @@ pub enum ServerMessage {
     /// The conversation is over.
     #[serde(rename = "ended")]
     Ended { seq: u64, reason: String },
+    /// The conversations are erased; the connection closes.
+    #[serde(rename = "forgotten")]
+    Forgotten {},
     /// Something was refused; the connection stays open unless a close frame follows.
     #[serde(rename = "error")]
     Error {

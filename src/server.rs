@@ -112,6 +112,9 @@ impl Server {
             );
         }
 
+        for site in &config.sites {
+            site.widget.check_logo().with_context(|| format!("site {:?}", site.id))?;
+        }
         let mode = match config.answers.mode {
             // No model has qualified until a test over the site's own knowledge says so.
             Mode::Auto => Mode::Quote,

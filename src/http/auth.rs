@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::clock::Clock;
 use crate::handoff::HandoffConfig;
+use crate::http::widget::WidgetConfig;
 use crate::prompt::SiteFacts;
 pub use crate::secret::{key_hash, new_key, random_id, random_secret};
 use crate::session::Policy;
@@ -79,6 +80,9 @@ pub struct Site {
     /// When a person is called.
     #[serde(default)]
     pub handoff: HandoffConfig,
+    /// The chat on the site's pages.
+    #[serde(default)]
+    pub widget: WidgetConfig,
     /// Accepts visitors that the site itself signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<JwtConfig>,
@@ -125,6 +129,7 @@ impl Default for Site {
             knowledge: None,
             answers: Answers::Send,
             handoff: HandoffConfig::default(),
+            widget: WidgetConfig::default(),
             jwt: None,
         }
     }
@@ -166,6 +171,7 @@ impl Site {
             }
         }
         self.handoff.validate()?;
+        self.widget.validate()?;
         if let Some(jwt) = &self.jwt {
             jwt.key().context("jwt.key")?;
         }

@@ -17,7 +17,7 @@ use crate::http::error::{ApiError, unknown_session, unknown_site};
 use crate::protocol::console::GiveTo;
 use crate::protocol::{ClientMessage, ErrorCode, MAX_ID_BYTES, MAX_MESSAGE_CHARS, Partial, ServerMessage};
 use crate::session::live::{Joined, Past};
-use crate::session::registry::{Opener, SessionHandle};
+use crate::session::registry::{JoinError, OpenError, Opener, SessionHandle};
 use crate::session::{Command, Event, SessionKey, Update};
 use crate::telemetry::GaugeGuard;
 
@@ -31,6 +31,8 @@ const MAX_WRITE_BUFFER: usize = 512 * 1024;
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 /// Bad frames after which a socket is closed.
 const MAX_MISTAKES: u32 = 8;
+/// Conversations erased with one request, beside the one at hand.
+const MAX_FORGOTTEN: usize = 32;
 /// Own message ids remembered so that they aren't echoed.
 const OWN_IDS: usize = 8;
 
@@ -266,6 +268,7 @@ impl Connection {
             ClientMessage::Feedback { turn, rating, text } => {
                 seat.handle.command(Command::Feedback { turn, rating, text }).await.map_err(ApiError::from)
             }
+            ClientMessage::Forget { also } => return self.forget(seat, also).await,
             ClientMessage::End {} => {
                 seat.handle.command(Command::End { reason: "visitor".into() }).await.map_err(ApiError::from)
             }
@@ -274,6 +277,22 @@ impl Connection {
             Ok(_) => Ok(()),
             Err(error) => self.send(&error.frame(refused_id)).await,
         }
+    }
+
+    /// Erases the conversation, and others of the same visitor. What can't be erased is said, and the connection stays.
+    async fn forget(&mut self, seat: &Seat, also: Vec<String>) -> Result<(), Close> {
+        for id in also.into_iter().take(MAX_FORGOTTEN).filter(|id| !id.is_empty() && id.len() <= MAX_ID_BYTES) {
+            match seat.handle.sibling(id).erase().await {
+                // Whether it exists is nobody's business but its visitor's.
+                Ok(()) | Err(JoinError::Open(OpenError::Foreign)) => {}
+                Err(error) => return self.send(&ApiError::from(error).frame(None)).await,
+            }
+        }
+        if let Err(error) = seat.handle.erase().await {
+            return self.send(&ApiError::from(error).frame(None)).await;
+        }
+        self.send(&ServerMessage::Forgotten {}).await?;
+        Err(Close(Some((close_code::NORMAL, "forgotten"))))
     }
 
     async fn forward(&mut self, seat: &Seat, update: &Update) -> Result<(), Close> {

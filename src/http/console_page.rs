@@ -1,60 +1,23 @@
 //! The console's page: one document for all of its addresses, its script and its style sheet, embedded in the binary.
 
-use std::sync::OnceLock;
-
 use axum::Router;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
 use axum::routing::get;
-use sha2::{Digest as _, Sha256};
 
-use crate::http::{App, header_text};
+use crate::http::App;
+use crate::http::assets::{Asset, REVALIDATE};
 
 /// Nothing from anywhere else, nothing inline, and no string becomes markup or script. The icon is a `data:` picture.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                    base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                    require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// A file of `web/dist`.
-struct File {
-    content_type: &'static str,
-    body: &'static [u8],
-    etag: OnceLock<String>,
-}
-
-impl File {
-    const fn new(content_type: &'static str, body: &'static [u8]) -> Self {
-        Self { content_type, body, etag: OnceLock::new() }
-    }
-
-    /// The file, or 304 if the browser has it. A new version of the server is seen with the next load of the page.
-    fn answer(&self, headers: &HeaderMap) -> Response {
-        let etag = self.etag.get_or_init(|| {
-            let digest = Sha256::digest(self.body);
-            format!("\"{}\"", digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>())
-        });
-        let known = header_text(headers, header::IF_NONE_MATCH).is_some_and(|known| known == etag);
-        let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { self.body.into_response() };
-        for (name, value) in [
-            (header::CONTENT_TYPE, self.content_type),
-            (header::CONTENT_SECURITY_POLICY, CSP),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (header::X_FRAME_OPTIONS, "DENY"),
-            (header::REFERRER_POLICY, "no-referrer"),
-            (header::CACHE_CONTROL, "no-cache"),
-        ] {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
-        }
-        if let Ok(etag) = HeaderValue::from_str(etag) {
-            response.headers_mut().insert(header::ETAG, etag);
-        }
-        response
-    }
-}
-
-static PAGE: File = File::new("text/html; charset=utf-8", include_bytes!("../../web/dist/console.html"));
-static SCRIPT: File = File::new("text/javascript; charset=utf-8", include_bytes!("../../web/dist/console.js"));
-static STYLE: File = File::new("text/css; charset=utf-8", include_bytes!("../../web/dist/console.css"));
+static PAGE: Asset =
+    Asset::new("console.html", "text/html; charset=utf-8", include_bytes!("../../web/dist/console.html"));
+static SCRIPT: Asset =
+    Asset::new("console.js", "text/javascript; charset=utf-8", include_bytes!("../../web/dist/console.js"));
+static STYLE: Asset = Asset::new("console.css", "text/css; charset=utf-8", include_bytes!("../../web/dist/console.css"));
 
 /// The page's addresses. What a path after `/console/` means is the page's own business; it asks for a sign-in itself, and holds
 /// nothing that isn't public.
@@ -69,38 +32,39 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn page(headers: HeaderMap) -> Response {
-    PAGE.answer(&headers)
+    answer(&PAGE, &headers)
 }
 
 async fn script(headers: HeaderMap) -> Response {
-    SCRIPT.answer(&headers)
+    answer(&SCRIPT, &headers)
 }
 
 async fn style(headers: HeaderMap) -> Response {
-    STYLE.answer(&headers)
+    answer(&STYLE, &headers)
+}
+
+/// A new version of the server is seen with the next load of the page.
+fn answer(asset: &Asset, headers: &HeaderMap) -> Response {
+    let mut response = asset.answer(headers, REVALIDATE);
+    for (name, value) in [(header::CONTENT_SECURITY_POLICY, CSP), (header::REFERRER_POLICY, "no-referrer")] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_page_has_nothing_inline() {
-        let page = std::str::from_utf8(PAGE.body).unwrap();
-        for forbidden in ["<style", " style=", " onload=", "javascript:", "http://", "https://"] {
-            let found = page.replace("http://www.w3.org/2000/svg", "").contains(forbidden);
-            assert!(!found, "{forbidden}");
-        }
-        assert_eq!(page.matches("<script").count(), page.matches("<script type=\"module\" src=").count());
-    }
-
     #[tokio::test]
-    async fn what_a_browser_has_is_not_sent_again() {
-        let first = page(HeaderMap::new()).await;
-        assert_eq!(first.status(), StatusCode::OK);
-        assert!(first.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().starts_with("default-src 'none'"));
-        let mut headers = HeaderMap::new();
-        headers.insert(header::IF_NONE_MATCH, first.headers()[header::ETAG].clone());
-        assert_eq!(page(headers).await.status(), StatusCode::NOT_MODIFIED);
+    async fn the_page_has_nothing_inline_and_nothing_from_elsewhere() {
+        let page = page(HeaderMap::new()).await;
+        assert!(page.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().starts_with("default-src 'none'"));
+        let body = axum::body::to_bytes(page.into_body(), 64 * 1024).await.unwrap();
+        let page = std::str::from_utf8(&body).unwrap().replace("http://www.w3.org/2000/svg", "");
+        for forbidden in ["<style", " style=", " onload=", "javascript:", "http://", "https://"] {
+            assert!(!page.contains(forbidden), "{forbidden}");
+        }
+        assert_eq!(page.matches("<script").count(), page.matches("<script type=\"module\" src=\"/console/").count());
     }
 }

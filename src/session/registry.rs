@@ -450,6 +450,27 @@ impl SessionHandle {
         Ok(accepted?)
     }
 
+    /// Another conversation of the same visitor.
+    #[must_use]
+    pub fn sibling(&self, id: String) -> Self {
+        Self { key: SessionKey { site: self.key.site.clone(), id }, ..self.clone() }
+    }
+
+    /// Erases the conversation with everything derived from it; who takes part is told to come back, and finds nothing.
+    ///
+    /// # Errors
+    /// When the session is somebody else's or the disk fails.
+    pub async fn erase(&self) -> Result<(), JoinError> {
+        if self.join(u64::MAX, None).await?.last_seq == 0 {
+            return Ok(());
+        }
+        self.registry.stop_one(&self.key).await;
+        self.registry.shared.store.erase(&self.key.site, &self.key.id).await.map_err(OpenError::Store)?;
+        // Somebody who came back in between read what is gone now.
+        self.registry.stop_one(&self.key).await;
+        Ok(())
+    }
+
     async fn ask<T>(&self, envelope: impl Fn(oneshot::Sender<T>) -> Envelope) -> Result<T, JoinError> {
         // A task that retires while we ask leaves the question unanswered: ask its successor.
         for _ in 0..3 {

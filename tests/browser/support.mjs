@@ -1,11 +1,13 @@
 // What the browser tests share: the real binary on a scratch directory, Debian's Chromium, a connection that can be cut, axe-core.
 //
 // FRONTDESK_BIN names the binary; FRONTDESK_CACHE the folder with the models. FRONTDESK_SHOTS, if set, is a folder for screenshots.
+// FRONTDESK_DIST, if set, is a folder whose built files take the place of those in the binary: no rebuild for each change of web/.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -41,7 +43,7 @@ function toml(options) {
 }
 
 /**
- * Starts `frontdesk serve --ingest` on free ports over the sample shop, with the real embedder and the scripted engine.
+ * Starts `frontdesk serve` on free ports over the sample shop, with the real embedder and the scripted engine.
  * `options` are sections of config.toml, `site` is TOML text for the one site. Call `stop()` at the end; `kill()` is kill -9,
  * after which `start()` serves the same store on the same port.
  */
@@ -61,6 +63,9 @@ export async function startServer({ options = {}, site = '', knowledge = path.jo
   const file = path.join(directory, 'config.toml');
   const write = () => writeFile(file, `${toml(config)}\n[[sites]]\nid = "default"\nname = "Hollin & Pike"\n${site}\n`);
   await write();
+
+  const index = await preparedIndex(config, knowledge);
+  if (index) await cp(index, config.knowledge.index, { recursive: true });
 
   const server = { directory, config: file, url: '', adminUrl: '', process: null };
   server.start = async (...args) => {
@@ -87,7 +92,38 @@ export async function startServer({ options = {}, site = '', knowledge = path.jo
     await rm(directory, { recursive: true, force: true });
   };
   server.adminKey = async () => (await readFile(path.join(directory, 'admin.key'), 'utf8')).trim();
-  return server.start('--ingest');
+  return index ? server.start() : server.start('--ingest');
+}
+
+/**
+ * The index over the sample shop, made once for this version of the documents and the binary: reading them in takes longer than
+ * most tests. Null for other documents or options of the knowledge.
+ */
+async function preparedIndex({ server, store, knowledge, embedder, llm, answers }, folder) {
+  if (folder !== path.join(ROOT, 'knowledge') || Object.keys(knowledge).length > 2) return null;
+  const names = (await readdir(folder, { recursive: true })).sort();
+  const hash = createHash('sha256').update(String((await stat(BIN)).mtimeMs));
+  for (const name of names) hash.update(name).update(await readFile(path.join(folder, name)).catch(() => ''));
+  const base = path.join(os.tmpdir(), 'frontdesk-browser-index');
+  const place = path.join(base, hash.digest('hex').slice(0, 16));
+  if (await stat(place).catch(() => null)) return place;
+  const work = await mkdtemp(path.join(os.tmpdir(), 'frontdesk-browser-'));
+  const sections = {
+    server, embedder, llm, answers,
+    store: { ...store, path: path.join(work, 'store') },
+    knowledge: { ...knowledge, index: path.join(work, 'index') },
+  };
+  await writeFile(path.join(work, 'config.toml'), `${toml(sections)}\n[[sites]]\nid = "default"\n`);
+  const child = spawn(BIN, ['--config', path.join(work, 'config.toml'), 'ingest'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let log = '';
+  child.stderr.on('data', (chunk) => { log += chunk; });
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`the sample shop could not be read in: ${log}`);
+  await mkdir(base, { recursive: true });
+  // Test files run side by side: whoever is first has made it, and the others' is the same.
+  await rename(path.join(work, 'index'), place).catch(() => {});
+  await rm(work, { recursive: true, force: true });
+  return place;
 }
 
 /** Debian's Chromium. */
@@ -115,8 +151,21 @@ export async function openPage(browser, url, options = {}) {
     if (/Content Security Policy/i.test(message.text())) problems.push(message.text());
   });
   page.problems = () => assert.deepEqual(problems, []);
+  if (process.env.FRONTDESK_DIST) await fromFolder(context, process.env.FRONTDESK_DIST);
   await page.goto(url);
   return page;
+}
+
+async function fromFolder(context, folder) {
+  // Scripts and styles alone: a document that didn't come over the network may not connect to loopback.
+  await context.route(/\/(?:widget|demo)(?:\.(?:js|css)|\/[a-z]+\.js)(?:\?.*)?$/, async (route) => {
+    const { pathname } = new URL(route.request().url());
+    const name = pathname.replace(/^\/demo/, '/widget-demo').replace('/widget/', '/widget-').slice(1);
+    const file = await readFile(path.join(folder, name), 'utf8').catch(() => null);
+    if (file === null) return route.continue();
+    const response = await route.fetch();
+    return route.fulfill({ response, body: file });
+  });
 }
 
 /** No violation of WCAG 2.2 A and AA that axe-core can find. */

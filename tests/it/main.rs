@@ -14,3 +14,4 @@ mod recovery;
 mod store;
 mod support;
 mod who_gets_in;
+mod widget;

@@ -176,7 +176,9 @@ impl Conversation {
                 }
                 News::Refused { code, message, retry_after_ms, id }
             }
-            ServerMessage::AnswerCitation { .. } | ServerMessage::FeedbackReceived { .. } => News::Nothing,
+            ServerMessage::AnswerCitation { .. }
+            | ServerMessage::FeedbackReceived { .. }
+            | ServerMessage::Forgotten {} => News::Nothing,
         }
     }
 
@@ -228,6 +230,7 @@ fn event_seq(message: &ServerMessage) -> u64 {
         | ServerMessage::AnswerCitation { .. }
         | ServerMessage::AnswerWithheld { .. }
         | ServerMessage::HumanQueue { .. }
+        | ServerMessage::Forgotten {}
         | ServerMessage::Error { .. } => 0,
     }
 }

@@ -1,0 +1,129 @@
+// Version 1 of the visitor protocol, as docs/protocol/schema.json describes it, and how frames are read.
+//
+// A reader is strict about what it uses and deaf to what it doesn't know: a frame of an unknown type, or with a field of the wrong
+// kind, is passed over, so that servers may say more than this version knows.
+
+export type Rating = 'up' | 'down';
+export type AnswerEnd = 'complete' | 'length' | 'declined' | 'cancelled' | 'superseded' | 'taken_over' | 'failed';
+
+/** Where a statement of an answer stands. */
+export interface Citation {
+  n: number;
+  document: string;
+  title: string;
+  headings: string[];
+  quote: string;
+  url?: string | null;
+}
+
+/** A product of the shop that fits the conversation. */
+export interface Product {
+  id: string;
+  name: string;
+  variant: string;
+  price: number;
+  currency: string;
+  url?: string | null;
+  image?: string | null;
+  reason?: string | null;
+}
+
+export type Attributes = { consent: boolean; values: Record<string, string | number | boolean> };
+
+export type ClientMessage =
+  | { type: 'hello'; site: string; token?: string; session?: string; last_seq: number; partial?: { turn: number; offset: number }; attributes?: Attributes }
+  | { type: 'message'; id: string; text: string }
+  | { type: 'typing'; text?: string }
+  | { type: 'cancel'; turn: number }
+  | { type: 'human' }
+  | { type: 'feedback'; turn: number; rating: Rating; text?: string }
+  | { type: 'recommendation.click'; id: string }
+  | { type: 'end' }
+  | { type: 'forget'; also?: string[] };
+
+export interface ServerMessages {
+  welcome: { session: string; token: string; last_seq: number };
+  ack: { id: string; seq: number };
+  message: { id: string; seq: number; text: string };
+  queue: { turn: number; place: number };
+  'answer.started': { turn: number; seq: number };
+  'answer.delta': { turn: number; offset: number; text: string };
+  'answer.citation': { turn: number; citation: Citation };
+  'answer.withheld': { turn: number };
+  'answer.done': { turn: number; seq: number; text: string; citations: Citation[]; end: AnswerEnd };
+  'human.requested': { seq: number };
+  handoff: { seq: number };
+  'human.queue': { place: number; available: boolean; contact?: string | null };
+  'agent.joined': { seq: number; name: string };
+  'agent.left': { seq: number; name: string; waiting?: boolean };
+  'agent.message': { seq: number; id?: string; text: string; name: string };
+  recommendation: { turn?: number; products: Product[] };
+  'feedback.received': { seq: number; turn: number; rating: Rating };
+  ended: { seq: number; reason: string };
+  forgotten: Record<never, never>;
+  error: { code: string; message: string; retry_after_ms?: number | null; id?: string | null };
+}
+
+export type ServerMessage = { [K in keyof ServerMessages]: { type: K } & ServerMessages[K] }[keyof ServerMessages];
+
+type Fits = (value: unknown) => boolean;
+
+export const isCount: Fits = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+export const isText: Fits = (value) => typeof value === 'string';
+const isFlag: Fits = (value) => typeof value === 'boolean';
+const maybe = (fits: Fits): Fits => (value) => value === undefined || value === null || fits(value);
+const listOf = (fits: Fits): Fits => (value) => Array.isArray(value) && value.every(fits);
+const shaped = (shape: Record<string, Fits>): Fits => (value) =>
+  typeof value === 'object' && value !== null && Object.entries(shape).every(([field, fits]) => fits((value as Record<string, unknown>)[field]));
+
+const isCitation = shaped({ n: isCount, document: isText, title: isText, headings: listOf(isText), quote: isText, url: maybe(isText) });
+const isProduct = shaped({
+  id: isText,
+  name: isText,
+  variant: isText,
+  price: Number.isFinite,
+  currency: (value) => isText(value) && /^[A-Z]{3}$/.test(value as string),
+  url: maybe(isText),
+  image: maybe(isText),
+  reason: maybe(isText),
+});
+
+/** What a frame must carry to be heard. */
+const SHAPES: { [K in keyof ServerMessages]: Fits } = {
+  welcome: shaped({ session: isText, token: isText, last_seq: isCount }),
+  ack: shaped({ id: isText, seq: isCount }),
+  message: shaped({ id: isText, seq: isCount, text: isText }),
+  queue: shaped({ turn: isCount, place: isCount }),
+  'answer.started': shaped({ turn: isCount, seq: isCount }),
+  'answer.delta': shaped({ turn: isCount, offset: isCount, text: isText }),
+  'answer.citation': shaped({ turn: isCount, citation: isCitation }),
+  'answer.withheld': shaped({ turn: isCount }),
+  'answer.done': shaped({ turn: isCount, seq: isCount, text: isText, citations: listOf(isCitation), end: isText }),
+  'human.requested': shaped({ seq: isCount }),
+  handoff: shaped({ seq: isCount }),
+  'human.queue': shaped({ place: isCount, available: isFlag, contact: maybe(isText) }),
+  'agent.joined': shaped({ seq: isCount, name: isText }),
+  'agent.left': shaped({ seq: isCount, name: isText, waiting: maybe(isFlag) }),
+  'agent.message': shaped({ seq: isCount, id: maybe(isText), text: isText, name: isText }),
+  recommendation: shaped({ turn: maybe(isCount), products: listOf(isProduct) }),
+  'feedback.received': shaped({ seq: isCount, turn: isCount, rating: (value) => value === 'up' || value === 'down' }),
+  ended: shaped({ seq: isCount, reason: isText }),
+  forgotten: shaped({}),
+  error: shaped({ code: isText, message: isText, retry_after_ms: maybe(isCount), id: maybe(isText) }),
+};
+
+/** A frame as a message; `{ seq }` for one that is not understood but counts as seen; null for what is no message at all. */
+export function read(frame: string): ServerMessage | { type: 'unknown'; seq: number } | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(frame);
+  } catch {
+    return null;
+  }
+  if (typeof value !== 'object' || value === null) return null;
+  const { type, seq } = value as { type?: unknown; seq?: unknown };
+  if (typeof type === 'string' && Object.hasOwn(SHAPES, type)) {
+    return SHAPES[type as keyof ServerMessages](value) ? (value as ServerMessage) : null;
+  }
+  return isCount(seq) ? { type: 'unknown', seq: seq as number } : null;
+}

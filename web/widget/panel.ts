@@ -1,0 +1,457 @@
+// The opened chat: heading, conversation, composer. Loaded when a visitor opens the chat for the first time.
+
+import { add, h, icon } from '../shared/dom.ts';
+import { sayer, type Say } from '../shared/i18n.ts';
+import { link, webAddress } from '../shared/prose.ts';
+import type { Change } from '../shared/talk.ts';
+import { MAX_CHARS, scalars, sendable } from '../shared/text.ts';
+import type { Context, View } from './context.ts';
+import * as icons from './icons.ts';
+import { panel as english, type Panel as Texts } from './lang/en.ts';
+import { Log } from './log.ts';
+import panelCss from './panel.css';
+import { initial, picture } from './picture.ts';
+import { localised } from './settings.ts';
+import { chime, setSound, soundOn } from './sound.ts';
+import { save, transcript } from './transcript.ts';
+
+/** From how many characters on they are counted aloud. */
+const COUNT_FROM = MAX_CHARS - 400;
+/** Pixels from the end within which the reader counts as being there. */
+const PINNED_PX = 64;
+
+export function mount(context: Context): View {
+  return new Panel(context);
+}
+
+class Panel implements View {
+  #c: Context;
+  #say: Say<Texts>;
+  #title: string;
+  #greeting: string;
+  #quickReplies: string[];
+  #log: Log;
+  #pinned = true;
+  #wasOnline = false;
+  #announced = 0;
+  #stop = new AbortController();
+  #countdown: ReturnType<typeof setInterval>;
+  #sheet: CSSStyleSheet;
+
+  #live = h('div', { class: 'unseen', role: 'status', 'aria-live': 'polite' });
+  #face = h('span', { class: 'face', 'aria-hidden': 'true' });
+  #name = h('h2', { class: 'name', id: 'fd-title', dir: 'auto' });
+  #status = h('p', { class: 'status' });
+  #menuButton: HTMLButtonElement;
+  #menu = h('div', { class: 'menu', hidden: true });
+  #banner = h('div', { class: 'banner', hidden: true });
+  #scroll: HTMLElement;
+  #replies = h('div', { class: 'replies' });
+  #latest: HTMLButtonElement;
+  #trouble = h('div', { class: 'trouble', hidden: true, role: 'status' });
+  #troubleText = h('span', { dir: 'auto' });
+  #retry: HTMLButtonElement;
+  #form: HTMLFormElement;
+  #text: HTMLTextAreaElement;
+  #send: HTMLButtonElement;
+  #stopButton: HTMLButtonElement;
+  #human: HTMLButtonElement;
+  #count = h('span', { class: 'count', hidden: true });
+  #dialog: HTMLDialogElement;
+  #panel: HTMLElement;
+
+  constructor(context: Context) {
+    this.#c = context;
+    const { talk, settings, language, server } = context;
+    const say = (this.#say = sayer(language, context.texts ?? {}, english));
+    const words = localised(settings, language);
+    this.#title = words.title;
+    this.#greeting = words.greeting || say('greeting');
+    this.#quickReplies = words.quickReplies;
+
+    this.#sheet = new CSSStyleSheet();
+    this.#sheet.replaceSync(panelCss);
+    context.root.adoptedStyleSheets = [...context.root.adoptedStyleSheets, this.#sheet];
+
+    const button = (name: string, label: string, drawing: string, act: () => void): HTMLButtonElement =>
+      h('button', { class: name, type: 'button', 'aria-label': label, title: label, onclick: act }, icon(drawing));
+    this.#menuButton = button('tool', say('menu'), icons.DOTS, () => this.#toggleMenu(this.#menu.hidden === true));
+    this.#menuButton.setAttribute('aria-expanded', 'false');
+    const header = h('div', { class: 'head' }, this.#face, h('div', { class: 'who' }, this.#name, this.#status),
+      this.#menuButton, button('tool', say('minimise'), icons.DOWN, () => context.close()), this.#menu);
+
+    this.#log = new Log({
+      talk, say, settings, server, language,
+      announce: (text) => this.#announce(text),
+      grew: () => this.#follow(),
+    });
+    this.#log.list.setAttribute('aria-label', say('log'));
+    const notice = h('p', { class: 'notice' }, icon(icons.SPARK), h('span', {}, say('notice', { title: this.#title }), ' '));
+    const privacy = webAddress(settings.privacy_url);
+    if (privacy) notice.lastElementChild!.append(link(privacy, say('privacy')));
+    const hello = h('div', { class: 'bubble', dir: 'auto' }, this.#greeting);
+    this.#scroll = h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': say('log') },
+      notice, h('div', { class: 'hello' }, hello), this.#log.list, this.#replies);
+    this.#latest = h('button', { class: 'latest', type: 'button', hidden: true, onclick: () => { this.#pinned = true; this.#follow(); } }, icon(icons.LATEST), say('latest'));
+
+    this.#retry = h('button', { class: 'small', type: 'button', onclick: () => talk.link.connect() }, say('try_now'));
+    this.#trouble.append(this.#troubleText, this.#retry);
+
+    this.#text = h('textarea', { rows: 1, 'aria-label': say('write'), placeholder: say('write'), dir: 'auto', enterkeyhint: 'send', autocomplete: 'off' });
+    this.#send = h('button', { class: 'round', type: 'submit', 'aria-label': say('send'), title: say('send') }, icon(icons.SEND));
+    this.#stopButton = button('round stop', say('stop'), icons.STOP, () => this.#stopAnswer());
+    this.#stopButton.hidden = true;
+    this.#human = h('button', { class: 'link', type: 'button', onclick: () => talk.human() }, icon(icons.PERSON), h('span', {}, say('human')));
+    this.#form = h('form', { class: 'compose', onsubmit: ((event: Event) => { event.preventDefault(); this.#submit(); }) as (event: never) => void },
+      settings.draft ? h('p', { class: 'draft' }, say('draft_notice')) : null,
+      h('div', { class: 'box' }, this.#text, this.#stopButton, this.#send),
+      h('div', { class: 'under' }, this.#human, this.#count));
+
+    this.#dialog = h('dialog', { class: 'sheet', 'aria-labelledby': 'fd-sheet' });
+    this.#panel = h('section', { class: 'panel', role: 'dialog', 'aria-labelledby': 'fd-title', tabindex: -1, hidden: true },
+      header, this.#banner, h('div', { class: 'middle' }, this.#scroll, this.#latest), this.#trouble, this.#form, this.#dialog, this.#live);
+    context.frame.prepend(this.#panel);
+    this.#drawFace();
+    this.#listen();
+    for (const item of talk.items) this.#log.changed(item);
+    this.#draw();
+    this.#countdown = setInterval(() => this.#drawTrouble(), 500);
+  }
+
+  // == What the loader calls
+
+  show(focus: boolean): void {
+    this.#panel.hidden = false;
+    this.#fit();
+    this.#pinned = true;
+    this.#follow();
+    this.#draw();
+    if (!focus) return;
+    // On a phone the keyboard would cover what the visitor came to read.
+    if (this.#covers) this.#panel.focus({ preventScroll: true });
+    else this.#text.focus({ preventScroll: true });
+  }
+
+  hide(): void {
+    this.#panel.hidden = true;
+    this.#toggleMenu(false);
+    this.#dialog.close();
+  }
+
+  changed(change: Change): void {
+    const { talk } = this.#c;
+    if (change.type === 'item') {
+      const { item, fresh } = change;
+      this.#log.changed(item);
+      if (item.kind === 'said' && item.seq === null) this.#pinned = true;
+      if (fresh && (item.kind === 'agent' || (item.kind === 'answer' && item.end)) && item.seq > this.#announced) {
+        this.#announced = item.seq;
+        this.#announce(item.kind === 'agent' ? `${this.#say('person_said', { name: item.name })} ${item.text}` : item.text || this.#say('end_failed'));
+        if (soundOn() && (document.hidden || this.#panel.hidden || item.kind === 'agent')) chime();
+      } else if (item.kind === 'note' && fresh) {
+        this.#announce(this.#say(`note_${item.what === 'problem' ? 'human' : item.what}`, { name: item.name }));
+      }
+    } else if (change.type === 'cleared') {
+      this.#log.clear(change.visibly);
+      this.#announced = 0;
+    } else if (change.type === 'forgotten') {
+      this.#tellTrouble(this.#say('forgotten'));
+      this.#announce(this.#say('forgotten'));
+      this.#text.value = '';
+      this.#resized();
+    } else if (change.type === 'error' && talk.link.online) {
+      this.#tellTrouble(change.message);
+    }
+    this.#draw();
+  }
+
+  destroy(): void {
+    this.#stop.abort();
+    clearInterval(this.#countdown);
+    this.#log.destroy();
+    this.#panel.remove();
+    const { root } = this.#c;
+    root.adoptedStyleSheets = root.adoptedStyleSheets.filter((sheet) => sheet !== this.#sheet);
+  }
+
+  // == Events
+
+  #listen(): void {
+    const { signal } = this.#stop;
+    const { talk, settings } = this.#c;
+    this.#text.addEventListener('keydown', (event) => {
+      if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+        event.preventDefault();
+        this.#submit();
+      }
+    });
+    this.#text.addEventListener('input', () => {
+      this.#resized();
+      if (!talk.over) talk.typing(this.#text.value, settings.draft && talk.person.state === 'none');
+    });
+    this.#panel.addEventListener('keydown', (event) => this.#key(event));
+    // Keys pressed here are no shortcuts of the page.
+    for (const type of ['keydown', 'keyup', 'keypress']) this.#panel.addEventListener(type, (event) => event.stopPropagation());
+    this.#scroll.addEventListener('scroll', () => {
+      this.#pinned = this.#scroll.scrollHeight - this.#scroll.scrollTop - this.#scroll.clientHeight < PINNED_PX;
+      this.#latest.hidden = this.#pinned;
+    }, { passive: true });
+    const watcher = new ResizeObserver(() => this.#follow());
+    watcher.observe(this.#scroll);
+    signal.addEventListener('abort', () => watcher.disconnect());
+    this.#menu.addEventListener('focusout', ({ relatedTarget }) => {
+      if (!this.#menu.contains(relatedTarget as Node | null) && relatedTarget !== this.#menuButton) this.#toggleMenu(false);
+    });
+    this.#panel.addEventListener('pointerdown', (event) => {
+      const path = event.composedPath();
+      if (!path.includes(this.#menu) && !path.includes(this.#menuButton)) this.#toggleMenu(false);
+    });
+    for (const [target, types] of [[visualViewport, ['resize', 'scroll']], [window, ['resize', 'orientationchange']]] as const) {
+      for (const type of types) target?.addEventListener(type, () => this.#fit(), { signal, passive: true });
+    }
+  }
+
+  #key(event: KeyboardEvent): void {
+    if (event.key === 'Escape' && !event.isComposing) {
+      event.preventDefault();
+      if (this.#dialog.open) this.#dialog.close();
+      else if (!this.#menu.hidden) {
+        this.#toggleMenu(false);
+        this.#menuButton.focus();
+      } else this.#c.close();
+    }
+    // Where the chat covers the page, the page behind it is out of reach for the keyboard too.
+    if (event.key === 'Tab' && this.#covers && !this.#dialog.open) {
+      const all = [...this.#panel.querySelectorAll<HTMLElement>('a[href], button, textarea, input, [tabindex="0"]')]
+        .filter((one) => !one.matches(':disabled') && one.getClientRects().length > 0);
+      const active = this.#c.root.activeElement;
+      const edge = event.shiftKey ? all[0] : all.at(-1);
+      if (active === edge || active === this.#panel) {
+        if (active === this.#panel && !event.shiftKey) return;
+        event.preventDefault();
+        (event.shiftKey ? all.at(-1) : all[0])?.focus();
+      }
+    }
+  }
+
+  /** True where the panel is as large as the screen. */
+  get #covers(): boolean {
+    return matchMedia('(max-width: 480px), (max-height: 520px)').matches;
+  }
+
+  /** With the on-screen keyboard open, the panel is as large as what is left to see. */
+  #fit(): void {
+    const { style } = this.#panel;
+    this.#panel.setAttribute('aria-modal', String(this.#covers));
+    if (!this.#covers || !visualViewport || visualViewport.scale > 1.01) {
+      style.removeProperty('--height');
+      style.removeProperty('--top');
+      return;
+    }
+    style.setProperty('--height', `${visualViewport.height}px`);
+    style.setProperty('--top', `${visualViewport.offsetTop}px`);
+  }
+
+  #submit(): void {
+    const words = sendable(this.#text.value);
+    if (words === '' || scalars(words) > MAX_CHARS || this.#c.talk.link.state === 'refused') return;
+    this.#text.value = '';
+    this.#resized();
+    this.#speak(words);
+    this.#text.focus();
+  }
+
+  #speak(words: string): void {
+    this.#pinned = true;
+    this.#tellTrouble('');
+    this.#c.talk.say(words);
+  }
+
+  #stopAnswer(): void {
+    // The button goes with the answer; the keyboard's place must not go with it.
+    this.#text.focus();
+    this.#c.talk.stop();
+  }
+
+  #resized(): void {
+    this.#text.style.height = 'auto';
+    this.#text.style.height = `${this.#text.scrollHeight}px`;
+    this.#drawComposer();
+  }
+
+  // == Menu and questions
+
+  #toggleMenu(open: boolean): void {
+    this.#menu.hidden = !open;
+    this.#menuButton.setAttribute('aria-expanded', String(open));
+    if (!open) return;
+    const { talk } = this.#c;
+    const said = talk.items.length > 0;
+    const item = (label: string, drawing: string, act: () => void, kind = ''): HTMLElement =>
+      h('button', { type: 'button', class: `item ${kind}`, onclick: () => { this.#toggleMenu(false); this.#menuButton.focus(); act(); } }, icon(drawing), label);
+    const say = this.#say;
+    this.#menu.replaceChildren();
+    add(this.#menu,
+      item(soundOn() ? say('sound_off') : say('sound_on'), soundOn() ? icons.MUTE : icons.SOUND, () => setSound(!soundOn())),
+      said && item(say('transcript'), icons.SAVE, () => this.#save()),
+      said && item(say('restart'), icons.NEW, () => (talk.over ? this.#startOver() : this.#ask('restart', () => this.#startOver()))),
+      said && !talk.over && item(say('end'), icons.END, () => this.#ask('end', () => talk.end())),
+      talk.known && item(say('forget'), icons.BIN, () => this.#ask('forget', () => {
+        if (!talk.forget()) this.#tellTrouble(say('not_forgotten'));
+      }), 'bad'));
+    this.#menu.querySelector('button')?.focus();
+  }
+
+  #startOver(): void {
+    this.#c.talk.startOver();
+    this.#text.focus();
+  }
+
+  #save(): void {
+    const { talk, language, settings } = this.#c;
+    const text = transcript(talk.items, this.#say, this.#title, language);
+    save(`chat-${settings.site}-${new Date().toISOString().slice(0, 10)}.txt`, text);
+  }
+
+  #ask(what: 'end' | 'forget' | 'restart', act: () => void): void {
+    const say = this.#say;
+    const yes = h('button', { type: 'button', class: what === 'forget' ? 'small danger' : 'small strong', onclick: () => { this.#dialog.close(); act(); this.#text.focus(); } }, say(`confirm_yes_${what}`));
+    const no = h('button', { type: 'button', class: 'small', onclick: () => { this.#dialog.close(); this.#menuButton.focus(); } }, say('cancel'));
+    this.#dialog.replaceChildren(h('h3', { id: 'fd-sheet' }, say(`confirm_${what}`)), h('p', {}, say(`confirm_${what}_text`)), h('div', { class: 'row' }, yes, no));
+    this.#dialog.showModal();
+    no.focus();
+  }
+
+  // == Drawing
+
+  #drawFace(): void {
+    const { settings, server, talk } = this.#c;
+    const here = talk.person.state === 'here';
+    const who = here ? talk.person.name : this.#title;
+    if (this.#face.dataset.who === who) return;
+    this.#face.dataset.who = who;
+    this.#face.classList.toggle('round', here);
+    this.#face.replaceChildren(initial(who));
+    if (!here) void picture(this.#face, settings.logo, server);
+  }
+
+  #draw(): void {
+    const { talk } = this.#c;
+    const say = this.#say;
+    const { link: connection, person } = talk;
+    this.#drawFace();
+    this.#name.textContent = person.state === 'here' ? person.name : this.#title;
+    const kind = person.state === 'here' ? say('person_here') : `${say('assistant')} · ${say('online')}`;
+    const states: Partial<Record<typeof connection.state, string>> = {
+      connecting: this.#wasOnline || connection.why !== 'lost' ? say('reconnecting') : say('connecting'), waiting: say('reconnecting'), offline: say('offline'), refused: say('refused'),
+    };
+    const status = states[connection.state] ?? kind;
+    if (this.#status.textContent !== status) this.#status.textContent = status;
+    this.#status.dataset.state = connection.state;
+    this.#panel.dataset.state = connection.state;
+
+    if (connection.online && !this.#wasOnline && this.#troubleWas) this.#announce(say('back'));
+    if (connection.online) this.#troubleWas = false;
+    this.#wasOnline = connection.online;
+
+    this.#drawBanner();
+    this.#drawTrouble();
+    this.#drawReplies();
+    this.#drawComposer();
+  }
+
+  #drawBanner(): void {
+    const { person } = this.#c.talk;
+    const say = this.#say;
+    const parts: string[] = [];
+    if (person.state === 'waiting') {
+      if (person.place === null) parts.push(say('wait_plain'));
+      else if (person.available === false) parts.push(say('wait_away'));
+      else parts.push(person.place <= 1 ? say('wait_next') : say('wait_place', { n: person.place }));
+      const contact = person.contact || this.#c.settings.contact;
+      if (contact && person.available !== true) parts.push(say('contact', { contact }));
+    }
+    const text = parts.join(' ');
+    this.#banner.hidden = text === '';
+    if (this.#banner.dataset.text === text) return;
+    this.#banner.dataset.text = text;
+    this.#banner.replaceChildren(...(text ? [icon(icons.PERSON), h('span', { dir: 'auto' }, text)] : []));
+    if (text && !this.#panel.hidden) this.#announce(text);
+  }
+
+  #troubleWas = false;
+  #told = '';
+
+  /** Words that stay until the visitor goes on. */
+  #tellTrouble(text: string): void {
+    this.#told = text;
+    this.#drawTrouble();
+  }
+
+  #drawTrouble(): void {
+    const { link: connection } = this.#c.talk;
+    const say = this.#say;
+    let text = '';
+    let retry = false;
+    if (connection.state === 'offline') text = say('device_offline');
+    else if (connection.state === 'refused') [text, retry] = [connection.words, true];
+    else if (connection.state === 'waiting' || (connection.state === 'connecting' && this.#troubleWas)) {
+      const why = { lost: 'lost', unreachable: 'unreachable', silent: 'silent', gap: 'gap', restarting: 'restarting', slow: 'too_slow', busy: 'busy', refused: 'lost' } as const;
+      const seconds = Math.max(1, Math.ceil((connection.retryAt - Date.now()) / 1000));
+      text = `${say(why[connection.why])} ${connection.state === 'waiting' ? say('next_try', { n: seconds }) : say('trying')}`;
+      retry = connection.state === 'waiting';
+    } else text = this.#told;
+    if (connection.state === 'waiting' || connection.state === 'offline') this.#troubleWas = true;
+    this.#trouble.hidden = text === '';
+    this.#trouble.dataset.state = connection.online || connection.state === 'idle' ? 'told' : connection.state;
+    if (this.#troubleText.textContent !== text) this.#troubleText.textContent = text;
+    // Seconds that count down are for the eye alone.
+    this.#trouble.setAttribute('aria-live', connection.state === 'waiting' ? 'off' : 'polite');
+    this.#retry.hidden = !retry;
+  }
+
+  #drawReplies(): void {
+    const { talk } = this.#c;
+    const wanted = talk.items.length === 0 && talk.link.state !== 'refused' ? this.#quickReplies : [];
+    if (this.#replies.childElementCount === wanted.length) return;
+    this.#replies.replaceChildren(...wanted.map((reply) =>
+      h('button', { type: 'button', class: 'reply', dir: 'auto', onclick: () => { this.#text.focus({ preventScroll: true }); this.#speak(reply); } }, reply)));
+    if (wanted.length > 0) {
+      this.#replies.setAttribute('role', 'group');
+      this.#replies.setAttribute('aria-label', this.#say('suggestions'));
+    }
+  }
+
+  #drawComposer(): void {
+    const { talk } = this.#c;
+    const say = this.#say;
+    const { person, running } = talk;
+    const text = this.#text.value;
+    // UTF-16 units are never fewer than scalar values: short texts need no counting.
+    const chars = text.length >= COUNT_FROM ? scalars(text.trim()) : 0;
+    const over = chars > MAX_CHARS;
+    this.#count.hidden = chars < COUNT_FROM;
+    this.#count.textContent = `${say('count', { n: chars, most: MAX_CHARS })}${over ? ` ${say('too_long')}` : ''}`;
+    this.#count.classList.toggle('bad', over);
+    this.#text.setAttribute('aria-invalid', String(over));
+    this.#text.placeholder = person.state === 'here' ? say('write_to', { name: person.name }) : say('write');
+    const empty = text.trim() === '';
+    this.#stopButton.hidden = !running || !empty;
+    this.#stopButton.disabled = !talk.link.online || running?.stopping === true;
+    this.#send.hidden = !this.#stopButton.hidden;
+    this.#send.disabled = empty || over || talk.link.state === 'refused';
+    this.#human.hidden = person.state === 'here';
+    this.#human.disabled = person.state !== 'none';
+    const label = { none: say('human'), asked: say('human_asked'), waiting: say('human_waiting'), here: '' }[person.state];
+    if (this.#human.lastElementChild!.textContent !== label) this.#human.lastElementChild!.textContent = label;
+  }
+
+  #follow(): void {
+    if (this.#pinned) this.#scroll.scrollTop = this.#scroll.scrollHeight;
+    this.#latest.hidden = this.#pinned;
+  }
+
+  #announce(text: string): void {
+    this.#live.textContent = text;
+  }
+}
