@@ -26,6 +26,7 @@ pub mod assets;
 pub mod auth;
 pub mod chat;
 pub mod console;
+pub mod console_page;
 pub mod error;
 pub mod gaps;
 pub mod knowledge;
@@ -108,6 +109,7 @@ pub fn public(app: App) -> Router {
         .route("/livez", get(admin::livez))
         .route("/readyz", get(admin::readyz))
         .merge(console::routes())
+        .merge(console_page::routes())
         .fallback(error::not_found)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .merge(knowledge::public(&app))

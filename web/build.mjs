@@ -73,8 +73,17 @@ async function widget() {
   return files;
 }
 
+async function consolePage() {
+  const style = await readFile(path.join(WEB, 'console/src/console.css'), 'utf8');
+  return {
+    'console.html': await readFile(path.join(WEB, 'console/index.html'), 'utf8'),
+    'console.js': await bundle('console/src/main.tsx'),
+    'console.css': (await esbuild.transform(style, { loader: 'css', minify: true, target: TARGET })).code,
+  };
+}
+
 /** Every bundle there is; each returns file names with their texts. */
-const BUNDLES = [widget];
+const BUNDLES = [widget, consolePage];
 
 function sizes(files) {
   const size = (name) => gzipSync(files[name], { level: 9 }).length;

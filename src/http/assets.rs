@@ -20,10 +20,10 @@ pub(super) const STRICT_CSP: &str = "default-src 'none'; script-src 'self'; styl
 const SHORT: &str = "public, max-age=300, stale-while-revalidate=86400";
 /// Of an address that names its content's hash.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
-const REVALIDATE: &str = "no-cache";
+pub(super) const REVALIDATE: &str = "no-cache";
 
 /// A built file. Hash and compressed form are made on first use.
-struct Asset {
+pub(super) struct Asset {
     name: &'static str,
     content_type: &'static str,
     body: &'static [u8],
@@ -37,7 +37,7 @@ struct Made {
 }
 
 impl Asset {
-    const fn new(name: &'static str, content_type: &'static str, body: &'static [u8]) -> Self {
+    pub(super) const fn new(name: &'static str, content_type: &'static str, body: &'static [u8]) -> Self {
         Self { name, content_type, body, made: OnceLock::new() }
     }
 
@@ -53,7 +53,7 @@ impl Asset {
     }
 
     /// The body, compressed if the browser takes that, or 304 if it has it.
-    fn answer(&self, headers: &HeaderMap, cache: &'static str) -> Response {
+    pub(super) fn answer(&self, headers: &HeaderMap, cache: &'static str) -> Response {
         let Made { hash, gzip } = self.made();
         // Weak: the same content comes in two encodings.
         let etag = format!("W/\"{hash}\"");

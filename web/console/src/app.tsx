@@ -1,0 +1,191 @@
+// The frame: sections at the side, the account below, the connection's state on top.
+
+import { useEffect, useReducer, useState } from 'preact/hooks';
+
+import { api } from './api';
+import { useCell } from './cell';
+import { desk, recall, remember } from './desk';
+import { onKeys, setSingleKeys, singleKeys } from './keys';
+import { permission, turn } from './notify';
+import { CannedPage } from './pages/canned';
+import { Gaps } from './pages/gaps';
+import { Inbox } from './pages/inbox';
+import { Search } from './pages/search';
+import { Shortcuts } from './pages/shortcuts';
+import { SignIn } from './pages/sign-in';
+import { StatisticsPage } from './pages/statistics';
+import { Team } from './pages/team';
+import { address, follow, go, type Page, place } from './route';
+import { Avatar, Button, cx, Dialog, Field, Menu, type MenuItem, Segments, Spinner, Toasts } from './ui/base';
+import { Icon, type IconName } from './ui/icons';
+import { type Language, LANGUAGES, language, number, setLanguage, t } from './words';
+
+export function App() {
+  const [round, again] = useReducer((n: number) => n + 1, 0);
+  const signedIn = useCell(desk, () => desk.me && desk.me.agent.id);
+  const unknown = useCell(desk, () => desk.me === undefined);
+  const sites = useCell(desk, () => desk.me?.sites.length ?? 0);
+  const change = (wanted: Language) => { setLanguage(wanted); desk.describe = describe; again(0); };
+  if (unknown) return <main class="sign-in"><h1 class="unseen">Frontdesk</h1><Spinner label={t.loading} /></main>;
+  if (!signedIn) return <SignIn key={round} onLanguage={change} />;
+  if (sites === 0) return <main class="sign-in"><div class="sign-in-card"><h1>Frontdesk</h1><p>{t.noSites}</p><Button onClick={() => void desk.signOut()}>{t.signOut}</Button></div></main>;
+  return <Frame key={round} onLanguage={change} />;
+}
+
+const describe = (code: string, message: string): string => {
+  if (code === 'disconnected') return t.lost;
+  const known = t.errors[code];
+  // The server's words are more precise, but only English.
+  return language === 'en' && message ? message : known ?? message;
+};
+desk.describe = describe;
+
+function Frame({ onLanguage }: { onLanguage: (language: Language) => void }) {
+  const page = useCell(place, () => place.now.page);
+  const [help, setHelp] = useState(false);
+  useEffect(() => onKeys({
+    overview: () => setHelp(true),
+    search: () => go({ page: 'search' }),
+    available: () => void desk.setAvailable(!desk.available),
+  }), []);
+  // A page's own shortcuts for lists lead to the inbox first.
+  useEffect(() => (page === 'inbox' ? undefined : onKeys({
+    lists: (key) => { desk.setList((['mine', 'waiting', 'all', 'ended'] as const)[Number(key) - 1] ?? 'all'); go({ page: 'inbox' }); },
+  })), [page]);
+  return (
+    <div class="frame">
+      <a class="skip" href="#main">{t.skip}</a>
+      <Rail page={page} onLanguage={onLanguage} onHelp={() => setHelp(true)} />
+      <div class="stage">
+        <ConnectionBar />
+        {page === 'inbox' ? <Inbox /> : page === 'search' ? <Search /> : page === 'gaps' ? <Gaps /> : page === 'canned' ? <CannedPage /> : page === 'statistics' ? <StatisticsPage /> : <Team />}
+      </div>
+      {help && <Shortcuts onClose={() => setHelp(false)} />}
+      <Toasts />
+    </div>
+  );
+}
+
+function ConnectionBar() {
+  const state = useCell(desk, () => desk.state);
+  if (state.name === 'online' || (state.name === 'connecting' && !desk.complete)) return null;
+  return (
+    <div class={cx('connection', state.name === 'refused' && 'is-bad')} role="status">
+      <span>{state.name === 'refused' ? t.refused(state.message) : t.reconnecting}</span>
+      {state.name !== 'connecting' && <button type="button" onClick={() => { if (desk.site) desk.reconnect(); }}>{t.tryNow}</button>}
+    </div>
+  );
+}
+
+function Rail({ page, onLanguage, onHelp }: { page: Page; onLanguage: (language: Language) => void; onHelp: () => void }) {
+  const unread = useCell(desk, () => desk.unreadCount());
+  const link = (to: Page, icon: IconName, name: string, badge = 0, short = name) => (
+    <a class={cx('rail-link', page === to && 'is-on')} href={address({ page: to, session: null })} aria-current={page === to ? 'page' : undefined} title={name} aria-label={short === name ? undefined : name} onClick={(event) => follow(event, { page: to })}>
+      <Icon name={icon} size={20} />
+      <span class="rail-name">{short}</span>
+      {badge > 0 && <span class="rail-badge num">{badge > 99 ? '99+' : number(badge)}</span>}
+    </a>
+  );
+  return (
+    <nav class="rail" aria-label={t.navigation}>
+      <span class="mark"><Icon name="bell" size={19} /></span>
+      {link('inbox', 'inbox', t.inbox, unread)}
+      {link('search', 'search', t.search)}
+      {link('gaps', 'gap', t.gaps, 0, t.gapsShort)}
+      {link('canned', 'canned', t.canned, 0, t.cannedShort)}
+      {link('statistics', 'chart', t.statistics)}
+      <a class="rail-link" href="/console/insight" title={t.insight}><Icon name="insight" size={20} /><span class="rail-name">{t.insight}</span></a>
+      {link('team', 'team', t.team)}
+      <span class="rail-room" />
+      <Account onLanguage={onLanguage} onHelp={onHelp} />
+    </nav>
+  );
+}
+
+type Theme = 'auto' | 'light' | 'dark';
+const THEME = 'frontdesk:theme';
+
+export function applyTheme(theme: string | null): void {
+  if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
+}
+
+function Account({ onLanguage, onHelp }: { onLanguage: (language: Language) => void; onHelp: () => void }) {
+  const me = useCell(desk, () => desk.me);
+  const site = useCell(desk, () => desk.site);
+  const available = useCell(desk, () => desk.available);
+  const online = useCell(desk, () => desk.online);
+  const [settings, setSettings] = useState(false);
+  if (!me || !site) return null;
+  const items: (MenuItem | 'line')[] = [
+    { label: t.available, hint: t.availableHint, checked: available, act: () => void desk.setAvailable(true) },
+    { label: t.away, hint: t.awayHint, checked: !available, act: () => void desk.setAvailable(false) },
+    'line',
+  ];
+  if (me.sites.length > 1) {
+    items.push(...me.sites.map((one) => ({ label: one.name || one.id, checked: one.id === site.id, act: () => { desk.choose(one); go({ page: 'inbox' }); } })), 'line');
+  }
+  items.push(
+    { label: t.account, icon: 'person', act: () => setSettings(true) },
+    { label: t.shortcuts, icon: 'keyboard', kbd: '?', act: onHelp },
+    { label: t.signOut, icon: 'out', act: () => void desk.signOut() },
+  );
+  return (
+    <>
+      <Menu
+        label={t.account}
+        items={items}
+        align="start"
+        button={(props) => (
+          <button type="button" {...props} class="rail-me" title={`${me.agent.name} · ${available ? t.available : t.away}`}>
+            <Avatar id={me.agent.id} name={me.agent.name} dot={!online ? 'offline' : available ? 'online' : 'away'} />
+            <span class="rail-name">{me.agent.name}</span>
+            <span class="unseen">{available ? t.available : t.away}</span>
+          </button>
+        )}
+      >
+        <p class="menu-head"><b>{me.agent.name}</b><small>{site.name || site.id} · {t.roles[site.role]}</small></p>
+      </Menu>
+      {settings && <Settings onClose={() => setSettings(false)} onLanguage={onLanguage} />}
+    </>
+  );
+}
+
+function Settings({ onClose, onLanguage }: { onClose: () => void; onLanguage: (language: Language) => void }) {
+  const [theme, setTheme] = useState<Theme>((recall(THEME) as Theme | null) ?? 'auto');
+  const [allowed, setAllowed] = useState(permission());
+  const [single, setSingle] = useState(singleKeys());
+  const [password, setPassword] = useState({ current: '', next: '' });
+  const save = async (event: SubmitEvent) => {
+    event.preventDefault();
+    try {
+      await api('PUT', '/me/password', { current: password.current, password: password.next });
+      setPassword({ current: '', next: '' });
+      desk.toast(t.passwordChanged, 'good');
+    } catch (error) {
+      desk.fail(error);
+    }
+  };
+  return (
+    <Dialog title={t.account} onClose={onClose}>
+      <div class="form">
+        <div class="setting"><span>{t.languageLabel}</span><Segments label={t.languageLabel} value={language} options={(Object.keys(LANGUAGES) as Language[]).map((one) => [one, LANGUAGES[one].language])} onChange={onLanguage} /></div>
+        <div class="setting"><span>{t.theme}</span><Segments<Theme> label={t.theme} value={theme} options={[['auto', t.themeAuto], ['light', t.themeLight], ['dark', t.themeDark]]} onChange={(value) => { remember(THEME, value); applyTheme(value); setTheme(value); }} /></div>
+        <div class="setting">
+          <span>{t.notifications}</span>
+          {allowed === 'blocked' || allowed === 'absent' ? <span class="faint">{t.notificationsBlocked}</span> : (
+            <Segments label={t.notifications} value={allowed} options={[['on', t.notificationsOn], ['off', t.notificationsOff]]} onChange={async (value) => setAllowed(await turn(value === 'on'))} />
+          )}
+        </div>
+        <div class="setting"><span>{t.singleKeys}</span><Segments label={t.singleKeys} value={single ? 'on' : 'off'} options={[['on', t.notificationsOn], ['off', t.notificationsOff]]} onChange={(value) => { setSingleKeys(value === 'on'); setSingle(value === 'on'); }} /></div>
+      </div>
+      <form class="form setting-password" onSubmit={save}>
+        <h3>{t.changePassword}</h3>
+        <input type="text" name="login" autocomplete="username" hidden value={desk.me?.agent.name ?? ''} readOnly />
+        <Field label={t.currentPassword}>{(ids) => <input {...ids} class="input" type="password" required autocomplete="current-password" value={password.current} onInput={(event) => setPassword({ ...password, current: event.currentTarget.value })} />}</Field>
+        <Field label={t.newPassword} hint={t.passwordHint.split(/[.。]/)[0] ?? ''}>{(ids) => <input {...ids} class="input" type="password" required minLength={12} autocomplete="new-password" value={password.next} onInput={(event) => setPassword({ ...password, next: event.currentTarget.value })} />}</Field>
+        <div class="dialog-actions"><Button type="submit">{t.changePassword}</Button></div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,186 @@
+// Beside a conversation: the visitor, the passages behind each answer, signals and intent, notes.
+
+import { useEffect, useMemo, useState } from 'preact/hooks';
+
+import { ApiError, api, sitePath } from '../api';
+import { useCell } from '../cell';
+import { desk } from '../desk';
+import type { Citation, Passages, PassageView, Summary } from '../protocol';
+import type { NoteItem, Talk, VisitorItem } from '../talk';
+import { findQuote, highlight, trail, webAddress } from '../text';
+import { Avatar, Button, cx, Meter, Spinner } from '../ui/base';
+import { useNow } from '../ui/clock';
+import { Icon } from '../ui/icons';
+import { Prose } from '../ui/prose';
+import { ago, clock, moment, number, percent, signalName, t, visitorName } from '../words';
+import { holderText, watchersOf } from './inbox';
+
+export function Details({ summary, talk, about, onAbout, onClose }: { summary: Summary; talk: Talk; about: number | null; onAbout: (turn: number) => void; onClose: () => void }) {
+  return (
+    <aside class="details" aria-label={t.details}>
+      <div class="details-head only-overlay"><h2>{t.details}</h2><Button icon="close" tone="quiet" small label={t.hideDetails} onClick={onClose} /></div>
+      <Visitor summary={summary} />
+      <Intent talk={talk} />
+      <Sources summary={summary} talk={talk} about={about} onAbout={onAbout} />
+      <Notes talk={talk} />
+    </aside>
+  );
+}
+
+function Visitor({ summary }: { summary: Summary }) {
+  const now = useNow();
+  useCell(desk, () => desk.inboxVersion);
+  const watchers = watchersOf(summary);
+  return (
+    <section class="card" aria-label={t.about}>
+      <h3>{t.about}</h3>
+      <dl class="facts">
+        <dt>{t.about}</dt><dd dir="auto">{visitorName(summary.visitor)}</dd>
+        <dt>{t.holder}</dt><dd>{holderText(summary)}</dd>
+        <dt>{t.channel}</dt><dd>{summary.channel}</dd>
+        <dt>{t.began}</dt><dd>{moment(summary.started_at_ms)}</dd>
+        <dt>{t.lastWord}</dt><dd>{ago(summary.last_at_ms, now)}</dd>
+        <dt>{t.messagesN}</dt><dd class="num">{number(summary.messages)}</dd>
+        <dt>{t.visitorId}</dt><dd class="mono">{summary.visitor}</dd>
+        <dt>{t.sessionId}</dt><dd class="mono">{summary.session}</dd>
+      </dl>
+      {watchers.length > 0 && (
+        <p class="watchers-line"><span class="faint">{t.colleagues}</span>{watchers.map(({ id, name }) => <span class="row-holder"><Avatar id={id} name={name} size="s" />{name}</span>)}</p>
+      )}
+    </section>
+  );
+}
+
+function Intent({ talk }: { talk: Talk }) {
+  const intent = useCell(desk, () => talk.intent);
+  const reasons = useCell(desk, () => talk.reasons);
+  const most = Math.max(0.5, ...reasons.map(({ weight }) => Math.abs(weight)));
+  return (
+    <section class="card" aria-label={t.intent}>
+      <h3>{t.intent}<span class="card-figure num">{percent(intent)}</span></h3>
+      <Meter share={intent} tone={intent >= 0.6 ? 'hot' : 'plain'} />
+      {reasons.length > 0 ? (
+        <ul class="signals" aria-label={t.intentWhy}>
+          {reasons.map(({ signal, count, weight }) => (
+            <li>
+              <span class="signal-name">{signalName(signal)}{count > 1 && <span class="faint num"> ×{number(count)}</span>}</span>
+              <svg class={cx('signal-bar', weight < 0 && 'is-minus')} viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
+                <rect x={weight < 0 ? 50 - (50 * -weight) / most : 50} width={(50 * Math.abs(weight)) / most} height="6" rx="1.5" />
+                <path d="M50 0v6" />
+              </svg>
+              <span class="num signal-weight">{weight > 0 ? '+' : '−'}{Math.abs(weight).toFixed(1)}</span>
+            </li>
+          ))}
+        </ul>
+      ) : <p class="faint">{t.noSignals}</p>}
+    </section>
+  );
+}
+
+// == Passages
+
+const cutTo = (text: string, n: number): string => (text.length > n ? `${text.slice(0, n).trimEnd()}…` : text);
+
+function Sources({ summary, talk, about, onAbout }: { summary: Summary; talk: Talk; about: number | null; onAbout: (turn: number) => void }) {
+  const items = useCell(desk, () => talk.items);
+  const drafts = useCell(desk, () => talk.drafts);
+  const questions = items.filter((item): item is VisitorItem => item.kind === 'visitor');
+  const turn = about ?? questions.at(-1)?.seq ?? null;
+  const answer = items.find((item) => item.kind === 'answer' && item.turn === turn);
+  const draft = drafts.findLast((one) => one.id.turn === turn);
+  const citations: Citation[] = useMemo(() => [
+    ...(answer?.kind === 'answer' ? answer.citations : []),
+    ...(draft?.citations ?? []),
+  ], [answer, draft]);
+  const done = answer?.kind === 'answer' ? answer.end !== null : draft ? draft.end !== null : true;
+
+  const [found, setFound] = useState<Passages | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  useEffect(() => {
+    if (turn === null || !desk.site) return;
+    let here = true;
+    setProblem(null);
+    const site = desk.site.id;
+    api<Passages>('GET', sitePath(site, `/sessions/${encodeURIComponent(summary.session)}/passages?turn=${turn}`))
+      .then((passages) => { if (here) setFound(passages); })
+      .catch((error: unknown) => { if (here) setProblem(error instanceof ApiError ? desk.describe(error.code, error.message) : String(error)); });
+    return () => { here = false; };
+  }, [summary.session, turn, done]);
+
+  if (turn === null) return <section class="card" aria-label={t.sources}><h3>{t.sources}</h3><p class="faint">{t.choosePassages}</p></section>;
+  const here = found && found.turn === turn ? found : null;
+  // What the answer cites stands first; a source that the search no longer finds is shown by its quote.
+  const covers = (passage: PassageView, citation: Citation) => passage.document === citation.document && findQuote(passage.text, citation.quote) !== null;
+  const passages = here ? [...here.passages].sort((a, b) => Number(citations.some((one) => covers(b, one))) - Number(citations.some((one) => covers(a, one)))) : [];
+  const lost = here ? citations.filter((citation) => !passages.some((passage) => covers(passage, citation))) : [];
+  return (
+    <section class="card" aria-label={t.sources}>
+      <h3>{t.sources}{here && <span class="card-figure num faint">{passages.length}</span>}</h3>
+      <select class="input question" aria-label={t.sourcesFor} value={String(turn)} onChange={(event) => onAbout(Number(event.currentTarget.value))}>
+        {questions.map((question) => <option value={String(question.seq)}>{cutTo(question.text, 80)}</option>)}
+      </select>
+      {problem && <p class="bad">{problem}</p>}
+      {!here && !problem && <Spinner label={t.loading} />}
+      {here && passages.length === 0 && lost.length === 0 && <p class="faint">{t.noPassages}</p>}
+      {lost.map((citation) => (
+        <article class="passage is-cited">
+          <PassageHead source={citation} cited />
+          <blockquote class="passage-text" dir="auto"><mark>{citation.quote}</mark></blockquote>
+        </article>
+      ))}
+      {passages.map((passage) => <Passage passage={passage} quotes={citations.filter((one) => covers(passage, one)).map(({ quote }) => quote)} />)}
+    </section>
+  );
+}
+
+function PassageHead({ source, cited, agentsOnly, cosine }: { source: { title: string; document: string; headings: string[]; url?: string }; cited: boolean; agentsOnly?: boolean; cosine?: number | undefined }) {
+  const url = webAddress(source.url);
+  const parts = trail(source);
+  return (
+    <header class="passage-head">
+      <p class="passage-trail" dir="auto"><b>{parts[0]}</b>{parts.slice(1).map((part) => <span> › {part}</span>)}</p>
+      <p class="passage-meta">
+        {cited && <span class="cited"><Icon name="check" size={12} />{t.cited}</span>}
+        {agentsOnly && <span class="agents-only"><Icon name="lock" size={12} />{t.agentsOnly}</span>}
+        {cosine !== undefined && <span class="num">{t.similarity(Math.round(Math.max(0, cosine) * 100))}</span>}
+        {url && <a href={url.href} target="_blank" rel="noopener noreferrer">{t.openSource}<Icon name="out" size={12} /></a>}
+      </p>
+    </header>
+  );
+}
+
+function Passage({ passage, quotes }: { passage: PassageView; quotes: string[] }) {
+  const [open, setOpen] = useState(false);
+  const ranges = quotes.map((quote) => findQuote(passage.text, quote)).filter((range) => range !== null);
+  const cited = ranges.length > 0 || passage.cited;
+  const long = passage.text.length > 320;
+  // A quote that stands further down is what one wants to see.
+  const from = ranges.length > 0 ? Math.min(...ranges.map(([start]) => start)) : 0;
+  const folded = long && !open && from < 240;
+  return (
+    <article class={cx('passage', cited && 'is-cited')}>
+      <PassageHead source={passage} cited={cited} agentsOnly={passage.agents_only} cosine={passage.cosine} />
+      <blockquote class={cx('passage-text', folded && 'is-folded')} dir="auto">
+        {highlight(passage.text, ranges).map((part) => (part.marked ? <mark>{part.text}</mark> : part.text))}
+      </blockquote>
+      {long && from < 240 && <button type="button" class="foot-link" aria-expanded={open} onClick={() => setOpen(!open)}>{open ? '−' : '+'} {t.text}</button>}
+    </article>
+  );
+}
+
+function Notes({ talk }: { talk: Talk }) {
+  const items = useCell(desk, () => talk.items);
+  const notes = items.filter((item): item is NoteItem => item.kind === 'note');
+  return (
+    <section class="card" aria-label={t.notes}>
+      <h3>{t.notes}{notes.length > 0 && <span class="card-figure num faint">{notes.length}</span>}</h3>
+      {notes.length === 0 && <p class="faint">{t.noNotes}</p>}
+      {notes.map((note) => (
+        <div class="side-note">
+          <p class="item-by"><span>{note.agent.id === desk.id ? t.you : note.agent.name}</span><time class="item-time">{clock(note.at)}</time></p>
+          <Prose text={note.text} />
+        </div>
+      ))}
+    </section>
+  );
+}

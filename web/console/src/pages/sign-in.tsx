@@ -1,0 +1,68 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+
+import { ApiError } from '../api';
+import { desk } from '../desk';
+import { Button, Field, Segments } from '../ui/base';
+import { Icon } from '../ui/icons';
+import { type Language, LANGUAGES, language, t } from '../words';
+
+export function SignIn({ onLanguage }: { onLanguage: (language: Language) => void }) {
+  const [busy, setBusy] = useState(false);
+  const [shown, setShown] = useState(false);
+  const [problem, setProblem] = useState<string | null>(desk.signInProblem);
+  const login = useRef<HTMLInputElement>(null);
+  const password = useRef<HTMLInputElement>(null);
+  useEffect(() => login.current?.focus(), []);
+
+  const submit = async (event: SubmitEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setProblem(null);
+    try {
+      await desk.signIn(login.current?.value.trim() ?? '', password.current?.value ?? '');
+    } catch (error) {
+      setProblem(explain(error));
+      password.current?.select();
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  return (
+    <main class="sign-in">
+      <form class="sign-in-card" onSubmit={submit}>
+        <span class="mark mark-large"><Icon name="bell" size={26} /></span>
+        <h1>{t.signInTitle}</h1>
+        <Field label={t.login}>
+          {(ids) => <input {...ids} ref={login} class="input" name="login" autocomplete="username" autocapitalize="none" spellcheck={false} required aria-invalid={problem ? true : undefined} />}
+        </Field>
+        <Field label={t.password}>
+          {(ids) => (
+            <span class="input-with">
+              <input {...ids} ref={password} class="input" name="password" {...{ type: shown ? 'text' : 'password' } as { type: 'password' }} autocomplete="current-password" required aria-invalid={problem ? true : undefined} />
+              <Button icon="eye" tone="quiet" small label={shown ? t.hidePassword : t.showPassword} pressed={shown} onClick={() => setShown(!shown)} />
+            </span>
+          )}
+        </Field>
+        <p class="problem" role="alert">{problem}</p>
+        <Button type="submit" tone="primary" busy={busy} class="wide">{t.signIn}</Button>
+        <p class="faint">{t.signInHint}</p>
+      </form>
+      <Segments
+        label={t.languageLabel}
+        value={language}
+        options={(Object.keys(LANGUAGES) as Language[]).map((one) => [one, LANGUAGES[one].language])}
+        onChange={onLanguage}
+      />
+    </main>
+  );
+}
+
+function explain(error: unknown): string {
+  if (!(error instanceof ApiError)) throw error;
+  if (error.code === 'cookie') return t.cookieProblem;
+  if (error.status === 401) return t.signInWrong;
+  if (error.status === 429) return t.signInLater(Math.max(1, Math.ceil((error.retryAfterMs ?? 1000) / 1000)));
+  if (error.status === 0) return t.signInUnreachable;
+  return t.signInFailed(error.message);
+}
