@@ -127,7 +127,7 @@ impl Config {
         rebase(&mut self.embedder.model);
         rebase(&mut self.answers.prompts);
         for site in &mut self.sites {
-            if let Some(path) = &mut site.knowledge {
+            for path in [&mut site.knowledge, &mut site.catalogue].into_iter().flatten() {
                 rebase(path);
             }
         }

@@ -8,9 +8,12 @@ use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
 use crate::http::auth::{Keys, Site, Visitors};
+use crate::insight::Insight;
 use crate::lifecycle::Tasks;
+use crate::outcomes::Outcomes;
 use crate::server::ServerConfig;
 use crate::session::registry::Registry;
+use crate::signals::SignalLog;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::turn::Spine;
@@ -38,6 +41,9 @@ pub struct Inner {
     pub spine: Spine,
     pub gate: TurnGate,
     pub store: Store,
+    pub signals: SignalLog,
+    pub insight: Insight,
+    pub outcomes: Outcomes,
     pub visitors: Visitors,
     pub keys: Keys,
     pub sites: Vec<Arc<Site>>,

@@ -11,7 +11,9 @@
 //! | [`prompt`] | passages and history → a prompt within budget, pure |
 //! | [`llm`] | a handle in front of the thread that owns llama.cpp |
 //! | [`grounding`] | which sentences the passages support, and the answer made of quotes, pure |
-//! | [`signals`], [`intent`] | what happens in conversations, as numbers; how likely a purchase is |
+//! | [`signals`], [`features`] | what happens in conversations, as a log of numbers and labels; what a model learns from it, pure |
+//! | [`intent`] | how likely a purchase is |
+//! | [`outcomes`], [`recommend`], [`insight`] | what came of conversations; products that fit, pure; what all of it shows |
 //! | [`handoff`] | when a person should step in, pure |
 //! | [`store`] | the append-only log; the only file that knows sled |
 //! | [`http`] | axum: sockets, SSE, OpenAI-compatible completions, admin |
@@ -22,14 +24,18 @@ pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod features;
 pub mod grounding;
 pub mod handoff;
 pub mod http;
+pub mod insight;
 pub mod intent;
 pub mod lifecycle;
 pub mod llm;
+pub mod outcomes;
 pub mod prompt;
 pub mod protocol;
+pub mod recommend;
 pub mod retrieval;
 pub mod server;
 pub mod session;

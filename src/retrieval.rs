@@ -139,7 +139,9 @@ impl Retrieval {
     /// When the embedder or the index fails.
     pub async fn search(&self, query: &Query) -> Result<Vec<Hit>, RetrievalError> {
         let since = Instant::now();
-        let embedding = self.embedder.embed_query(query.contextual()).await?;
+        let text = query.contextual();
+        let embedding = self.embedder.embed_query(text.clone()).await?;
+        self.embedder.remember(&text, &embedding);
         self.metrics.embedding_us.inc_by(micros(since));
         let since = Instant::now();
         let hits = self.index.search(query, &embedding).await?;
@@ -168,7 +170,9 @@ impl Retrieval {
         let since = Instant::now();
         let mut vectors = self.embedder.embed_queries(texts).await?.into_iter();
         self.metrics.embedding_us.inc_by(micros(since));
-        let question = vectors.next().unwrap_or_default();
+        let vector = vectors.next().unwrap_or_default();
+        self.embedder.remember(question, &vector);
+        let question = vector;
         Ok(units
             .into_iter()
             .zip(vectors)

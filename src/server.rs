@@ -16,15 +16,19 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::auth::{Key, Keys, Scope, Site, Visitors, key_hash, new_key, random_secret};
 use crate::http::{self, App, Inner};
+use crate::insight::book::{Book, Touched};
+use crate::insight::{Insight, Shelf};
 use crate::lifecycle::Tasks;
 use crate::llm::{Llm, Sampling};
+use crate::outcomes::Outcomes;
 use crate::prompt::Prompts;
+use crate::recommend::Catalogue;
 use crate::retrieval::Retrieval;
 use crate::retrieval::embedder::Embedder;
 use crate::retrieval::index::Index;
 use crate::retrieval::ingest::{self, IngestOptions, IngestParts, IngestProgress, IngestReport};
 use crate::session::registry::{Parts, Registry};
-use crate::signals::SignalLog;
+use crate::signals::{SignalLog, SignalParts};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::turn::gate::TurnGate;
@@ -134,15 +138,38 @@ impl Server {
         };
         let gate = TurnGate::new(config.answers.parallel, config.answers.queue);
         let answer_timeout = Duration::from_secs(config.answers.timeout_s);
-        let (signals, writing_signals) = SignalLog::new(&config.signals, store.clone(), metrics.clone());
+        let catalogues = catalogues(&config)?;
+        let touched = Touched::default();
+        let (signals, writing_signals) = SignalLog::new(
+            &config.signals,
+            SignalParts {
+                store: store.clone(),
+                metrics: metrics.clone(),
+                embedder: config.signals.meanings.then(|| spine.retrieval.embedder.clone()),
+                catalogues: Arc::new(catalogues.clone()),
+                touched: touched.clone(),
+            },
+        );
         tasks.spawn("signals", writing_signals);
+        let book = Book::new(store.clone(), touched.clone());
+        let shelf = |site: &Site| {
+            let catalogue = catalogues.get(&site.id).cloned().unwrap_or_default();
+            (site.id.clone(), Shelf::new(catalogue, site.recommend.clone()))
+        };
+        let insight = Insight::new(
+            book.clone(),
+            signals.clone(),
+            spine.retrieval.embedder.clone(),
+            config.sites.iter().map(shelf).collect(),
+            clock.clone(),
+        );
         let sites: Vec<Arc<Site>> = config.sites.iter().cloned().map(Arc::new).collect();
         let registry = Registry::new(Parts {
             config: config.sessions.clone(),
             store: store.clone(),
             spine: spine.clone(),
             gate: gate.clone(),
-            signals,
+            signals: signals.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
             tasks: tasks.clone(),
@@ -164,6 +191,9 @@ impl Server {
             registry: registry.clone(),
             spine,
             gate,
+            outcomes: Outcomes::new(store.clone(), book, touched),
+            insight,
+            signals,
             store,
             visitors: Visitors::new(secret, clock),
             keys: Keys::new(keys),
@@ -229,6 +259,20 @@ impl Server {
         tracing::info!(clean, "stopped");
         Ok(())
     }
+}
+
+/// What the sites sell, by site.
+///
+/// # Errors
+/// When a catalogue can't be read.
+pub fn catalogues(config: &Config) -> anyhow::Result<HashMap<String, Arc<Catalogue>>> {
+    let named = config.sites.iter().filter_map(|site| Some((site, site.catalogue.as_ref()?)));
+    named
+        .map(|(site, path)| {
+            let catalogue = Catalogue::read(path).with_context(|| format!("site {:?}", site.id))?;
+            Ok((site.id.clone(), Arc::new(catalogue)))
+        })
+        .collect()
 }
 
 /// Embedder and index, as configured.

@@ -24,7 +24,7 @@ impl Client {
     }
 
     pub(super) async fn hello(&mut self, site: &str) -> anyhow::Result<()> {
-        self.send(&ClientMessage::Hello { site: site.into(), token: None, session: None, last_seq: 0, partial: None })
+        self.send(&ClientMessage::Hello { site: site.into(), token: None, session: None, last_seq: 0, partial: None, source: None, attributes: None })
             .await?;
         match self.next().await? {
             ServerMessage::Welcome { .. } => Ok(()),

@@ -98,6 +98,8 @@ impl Conversation {
             session: self.session.clone(),
             last_seq: self.last_seq,
             partial: running.map(|answer| Partial { turn: answer.turn, offset: answer.chars }),
+            source: None,
+            attributes: None,
         }
     }
 
@@ -309,10 +311,12 @@ mod tests {
             session: Some("s".into()),
             last_seq: 4,
             partial: None,
+            source: None,
+            attributes: None,
         };
         assert_eq!(conversation.hello(), resumed);
         conversation.leave();
-        let anew = ClientMessage::Hello { site: "shop".into(), token, session: None, last_seq: 0, partial: None };
+        let anew = ClientMessage::Hello { site: "shop".into(), token, session: None, last_seq: 0, partial: None, source: None, attributes: None };
         assert_eq!(conversation.hello(), anew);
     }
 }
