@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+pub mod table;
+
 use crate::signals::{Signal, Topic};
 
 /// The purchase intent of a session, a pure function of its signals.
