@@ -17,6 +17,7 @@ use crate::server::{self, Server};
 use crate::telemetry;
 
 pub mod chat;
+pub mod insight;
 pub mod measure;
 pub mod transfer;
 
@@ -93,6 +94,15 @@ A running `frontdesk serve` has the embedded index open; stop it first, or start
     Import(transfer::ImportArgs),
     /// Check a store record by record.
     Verify(transfer::VerifyArgs),
+    /// What happened in conversations, as data.
+    #[command(subcommand)]
+    Signals(insight::SignalsCommand),
+    /// What came of conversations.
+    #[command(subcommand)]
+    Outcomes(insight::OutcomesCommand),
+    /// Recorded conversations to look at.
+    #[command(subcommand)]
+    Demo(insight::DemoCommand),
     /// Measure this machine: our own share of a turn, sockets, store, retrieval.
     Bench(measure::BenchArgs),
 }
@@ -126,6 +136,9 @@ impl Cli {
             Command::Export(args) => transfer::export(&config, &args).await,
             Command::Import(args) => transfer::import(&config, &args).await,
             Command::Verify(args) => transfer::verify(&config, &args).await,
+            Command::Signals(command) => insight::signals(&config, command).await,
+            Command::Outcomes(command) => insight::outcomes(&config, command).await,
+            Command::Demo(command) => insight::demo(&config, command).await,
             Command::Bench(args) => measure::run(&config, args).await,
             Command::Chat(_) | Command::Key { .. } => Ok(ExitCode::SUCCESS),
         }

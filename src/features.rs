@@ -54,10 +54,9 @@ pub struct State {
     /// Mean of the messages' embeddings, and the last one's.
     pub meaning: Vec<f32>,
     pub last_meaning: Vec<f32>,
-    meanings: u32,
-    /// When each message came, and the sum of words by then: for plots and for moments.
-    last_message_ms: Option<u64>,
-    last_answer_ms: Option<u64>,
+    pub(crate) meanings: u32,
+    pub(crate) last_message_ms: Option<u64>,
+    pub(crate) last_answer_ms: Option<u64>,
     /// One for each order; a label, never a feature.
     pub outcomes: Vec<(u64, Outcome)>,
 }
@@ -172,10 +171,12 @@ impl State {
                 self.held_out |= *held_out;
             }
             Signal::Clicked { product } => self.clicked.push(product.clone()),
-            Signal::Outcome(outcome) => match self.outcomes.iter_mut().find(|(_, known)| known.order == outcome.order) {
-                Some(known) => *known = (at_ms, outcome.clone()),
-                None => self.outcomes.push((at_ms, outcome.clone())),
-            },
+            Signal::Outcome(outcome) => {
+                match self.outcomes.iter_mut().find(|(_, known)| known.order == outcome.order) {
+                    Some(known) => *known = (at_ms, outcome.clone()),
+                    None => self.outcomes.push((at_ms, outcome.clone())),
+                }
+            }
             Signal::Ended => self.ended = true,
         }
     }
@@ -330,7 +331,13 @@ mod tests {
     use crate::signals::Meaning;
 
     fn message(words: u32) -> Signal {
-        Signal::Message { chars: words * 5, words, question: words % 2 == 0, sentiment: 0.5, language: Some("en".into()) }
+        Signal::Message {
+            chars: words * 5,
+            words,
+            question: words.is_multiple_of(2),
+            sentiment: 0.5,
+            language: Some("en".into()),
+        }
     }
 
     fn log() -> Vec<(u64, Signal)> {

@@ -23,6 +23,7 @@ pub mod admin;
 pub mod auth;
 pub mod chat;
 pub mod error;
+pub mod insight;
 pub mod openai;
 pub mod page;
 pub mod stream;
@@ -84,6 +85,7 @@ pub fn public(app: App) -> Router {
         .route("/v1/chat/messages", post(stream::message).options(stream::preflight))
         .route("/v1/chat/completions", post(openai::completions))
         .route("/v1/models", get(openai::models))
+        .route("/v1/sites/{site}/outcomes", post(insight::outcomes))
         .route("/v1/protocol/schema.json", get(page::schema))
         .route("/v1/protocol/asyncapi.json", get(page::asyncapi))
         .route("/livez", get(admin::livez))
@@ -99,6 +101,12 @@ pub fn private(app: App) -> Router {
         .route("/livez", get(admin::livez))
         .route("/readyz", get(admin::readyz))
         .route("/metrics", get(admin::metrics))
+        .route("/console/insight", get(insight::page))
+        .route("/console/insight.css", get(insight::style))
+        .route("/console/insight.js", get(insight::script))
+        .route("/v1/insight/sites", get(insight::sites))
+        .route("/v1/sites/{site}/insight", get(insight::report))
+        .route("/v1/sites/{site}/insight/sessions", get(insight::sessions))
         .route("/v1/sites/{site}/sessions", get(admin::sessions))
         .route("/v1/sites/{site}/sessions/{session}", get(admin::session).delete(admin::erase))
         .fallback(error::not_found)

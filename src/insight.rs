@@ -15,6 +15,10 @@ use crate::session::SessionKey;
 use crate::signals::{Signal, SignalLog};
 
 pub mod book;
+pub mod forecast;
+pub mod replay;
+pub mod report;
+pub mod segments;
 
 use book::Book;
 
@@ -48,8 +52,20 @@ impl Shelf {
 
 impl Insight {
     #[must_use]
-    pub fn new(book: Book, signals: SignalLog, embedder: Embedder, shelves: HashMap<String, Shelf>, clock: Clock) -> Self {
+    pub fn new(
+        book: Book,
+        signals: SignalLog,
+        embedder: Embedder,
+        shelves: HashMap<String, Shelf>,
+        clock: Clock,
+    ) -> Self {
         Self { book, signals, embedder, shelves: Arc::new(shelves), clock }
+    }
+
+    /// What a site sells; nothing for an unknown one.
+    #[must_use]
+    pub fn catalogue(&self, site: &str) -> Arc<Catalogue> {
+        self.shelves.get(site).map(|shelf| shelf.catalogue.clone()).unwrap_or_default()
     }
 
     /// True if the site's catalogue holds the product.

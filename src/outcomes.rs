@@ -145,9 +145,9 @@ impl Outcomes {
             currency: report.currency,
             products: report.products,
         };
-        let known = entries
-            .iter()
-            .find_map(|entry| entry.state.outcomes.iter().find(|(_, known)| known.order == outcome.order).map(|(_, known)| (entry, known)));
+        let known = entries.iter().find_map(|entry| {
+            entry.state.outcomes.iter().find(|(_, known)| known.order == outcome.order).map(|(_, known)| (entry, known))
+        });
         // An order stays where it was first reported.
         let entry = match (known, report.session, report.visitor) {
             (Some((_, known)), ..) if *known == outcome => return Ok(Taken::Known),
@@ -203,7 +203,8 @@ pub fn sign(secret: &str, body: &[u8], unix_s: u64) -> String {
 }
 
 fn mac(secret: &str, t: &str) -> Hmac<Sha256> {
-    let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+    let mut mac =
+        <Hmac<Sha256> as hmac::Mac>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(t.as_bytes());
     mac.update(b".");
     mac
@@ -218,7 +219,11 @@ pub fn from_csv(file: impl std::io::Read) -> anyhow::Result<Vec<(usize, Result<R
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
     let header: Vec<String> = reader.headers()?.iter().map(str::to_lowercase).collect();
     for needed in ["order", "converted"] {
-        anyhow::ensure!(header.iter().any(|name| name == needed), "there is no column `{needed}`; it has {}", header.join(", "));
+        anyhow::ensure!(
+            header.iter().any(|name| name == needed),
+            "there is no column `{needed}`; it has {}",
+            header.join(", ")
+        );
     }
     anyhow::ensure!(
         header.iter().any(|name| name == "session" || name == "visitor"),
@@ -232,7 +237,9 @@ pub fn from_csv(file: impl std::io::Read) -> anyhow::Result<Vec<(usize, Result<R
             let at = header.iter().position(|known| known == name)?;
             row.get(at).filter(|text| !text.is_empty())
         };
-        let number = |name: &str| get(name).map(|text| text.parse::<f64>().map_err(|_| format!("{name} is {text:?}"))).transpose();
+        let number = |name: &str| {
+            get(name).map(|text| text.parse::<f64>().map_err(|_| format!("{name} is {text:?}"))).transpose()
+        };
         let report = (|| {
             let converted = match get("converted").unwrap_or_default().to_lowercase().as_str() {
                 "1" | "true" | "yes" => true,
@@ -247,7 +254,12 @@ pub fn from_csv(file: impl std::io::Read) -> anyhow::Result<Vec<(usize, Result<R
                 converted,
                 amount: number("amount")?.unwrap_or(0.0),
                 currency: get("currency").unwrap_or_default().to_owned(),
-                products: get("products").unwrap_or_default().split([' ', ';']).filter(|id| !id.is_empty()).map(str::to_owned).collect(),
+                products: get("products")
+                    .unwrap_or_default()
+                    .split([' ', ';'])
+                    .filter(|id| !id.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
                 at_ms,
             })
         })();

@@ -331,7 +331,15 @@ mod tests {
     fn client_messages_read_as_documented() {
         check(
             r#"{"type":"hello","site":"shop"}"#,
-            &ClientMessage::Hello { site: "shop".into(), token: None, session: None, last_seq: 0, partial: None, source: None, attributes: None },
+            &ClientMessage::Hello {
+                site: "shop".into(),
+                token: None,
+                session: None,
+                last_seq: 0,
+                partial: None,
+                source: None,
+                attributes: None,
+            },
         );
         check(r#"{"type":"human"}"#, &ClientMessage::Human {});
         check(r#"{"type":"cancel","turn":7}"#, &ClientMessage::Cancel { turn: 7 });

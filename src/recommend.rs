@@ -66,7 +66,8 @@ impl RecommendRule {
     #[must_use]
     pub fn allows(&self, state: &State, shown: usize) -> bool {
         const ASKS: [Topic; 5] = [Topic::Price, Topic::Stock, Topic::Delivery, Topic::Discount, Topic::Comparison];
-        let asked = |topic: &Topic| Topic::ALL.iter().zip(&state.topics).any(|(known, count)| known == topic && *count > 0);
+        let asked =
+            |topic: &Topic| Topic::ALL.iter().zip(&state.topics).any(|(known, count)| known == topic && *count > 0);
         let interested = !state.products.is_empty() || !state.categories.is_empty() || ASKS.iter().any(asked);
         self.enabled
             && state.messages >= self.after_messages
@@ -121,8 +122,11 @@ pub fn choose(
     let all: f32 = neighbours.iter().map(|(likeness, _)| likeness).sum();
     let bought = |product: &Product| {
         let is = |id: &String| catalogue.product(id).is_some_and(|bought| bought.id == product.id);
-        let likeness: f32 =
-            neighbours.iter().filter(|(_, purchase)| purchase.products.iter().any(is)).map(|(likeness, _)| likeness).sum();
+        let likeness: f32 = neighbours
+            .iter()
+            .filter(|(_, purchase)| purchase.products.iter().any(is))
+            .map(|(likeness, _)| likeness)
+            .sum();
         if all > 0.0 { likeness / all } else { 0.0 }
     };
     let own: Vec<&String> = state.outcomes.iter().flat_map(|(_, outcome)| &outcome.products).collect();
@@ -266,12 +270,20 @@ mod tests {
     use crate::signals::Outcome;
 
     fn product(id: &str, category: &str, available: bool) -> Product {
-        let variant = Variant { id: format!("{id}-v"), label: "blue".into(), price: 10.0, currency: "EUR".into(), available };
-        Product { id: id.into(), name: format!("{id} thing"), category: category.into(), variants: vec![variant], ..Product::default() }
+        let variant =
+            Variant { id: format!("{id}-v"), label: "blue".into(), price: 10.0, currency: "EUR".into(), available };
+        Product {
+            id: id.into(),
+            name: format!("{id} thing"),
+            category: category.into(),
+            variants: vec![variant],
+            ..Product::default()
+        }
     }
 
     fn shop() -> (Catalogue, Vec<Vec<f32>>) {
-        let products = vec![product("tent", "Tents", true), product("gone", "Tents", false), product("stove", "Stoves", true)];
+        let products =
+            vec![product("tent", "Tents", true), product("gone", "Tents", false), product("stove", "Stoves", true)];
         (Catalogue::new(products), vec![vec![1.0, 0.0], vec![1.0, 0.0], vec![0.0, 1.0]])
     }
 

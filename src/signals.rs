@@ -21,7 +21,7 @@ use crate::session::{Event, SessionKey};
 use crate::store::{Record, RecordKind, Store, StoreError};
 use crate::telemetry::Metrics;
 
-
+pub mod export;
 pub mod words;
 
 pub use words::Topic;
@@ -187,11 +187,7 @@ impl Attributes {
             !name.is_empty() && name.chars().count() <= MAX_NAME && sound
         };
         let values = if self.consent { self.values } else { BTreeMap::new() };
-        values
-            .into_iter()
-            .filter(fits)
-            .take(MAX_ATTRIBUTES)
-            .map(|(name, value)| Signal::Attribute { name, value })
+        values.into_iter().filter(fits).take(MAX_ATTRIBUTES).map(|(name, value)| Signal::Attribute { name, value })
     }
 }
 
@@ -309,9 +305,19 @@ pub struct SignalLog {
 
 /// Something on its way to the signals.
 enum Noted {
-    Event { key: SessionKey, seq: u64, at_ms: u64, event: Event },
+    Event {
+        key: SessionKey,
+        seq: u64,
+        at_ms: u64,
+        event: Event,
+    },
     /// Signals that are no event: with `seq` 0, of a conversation that is on disk from its first message on.
-    Signals { key: SessionKey, seq: u64, at_ms: u64, signals: Vec<Signal> },
+    Signals {
+        key: SessionKey,
+        seq: u64,
+        at_ms: u64,
+        signals: Vec<Signal>,
+    },
     /// Everything before it is on disk, or was left out.
     Settled(oneshot::Sender<()>),
 }

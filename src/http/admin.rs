@@ -109,7 +109,7 @@ pub(super) async fn erase(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn allowed(app: &App, headers: &HeaderMap, scope: Scope, site: Option<&str>) -> Result<(), ApiError> {
+pub(super) fn allowed(app: &App, headers: &HeaderMap, scope: Scope, site: Option<&str>) -> Result<(), ApiError> {
     let shown = super::header_text(headers, header::AUTHORIZATION);
     let key = app.keys.check(shown, scope, site).or_else(|| app.keys.check(shown, Scope::Admin, site));
     let Some(key) = key else {

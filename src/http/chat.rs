@@ -15,7 +15,9 @@ use crate::http::App;
 use crate::http::auth::random_id;
 use crate::http::error::{ApiError, unknown_session, unknown_site};
 use crate::insight::Choosing;
-use crate::protocol::{AnswerEnd, Attributes, ClientMessage, ErrorCode, MAX_ID_BYTES, MAX_MESSAGE_CHARS, Partial, ServerMessage};
+use crate::protocol::{
+    AnswerEnd, Attributes, ClientMessage, ErrorCode, MAX_ID_BYTES, MAX_MESSAGE_CHARS, Partial, ServerMessage,
+};
 use crate::session::live::Joined;
 use crate::session::registry::{Opener, SessionHandle};
 use crate::session::{Command, Event, SessionKey, Update};
@@ -54,7 +56,9 @@ pub(super) async fn upgrade(State(app): State<App>, headers: HeaderMap, upgrade:
         .max_message_size(MAX_FRAME)
         .on_upgrade(move |socket| async move {
             let _count = GaugeGuard::new(&app.metrics.sockets);
-            let closing = Box::pin(Connection { app, socket, origin, mistakes: 0, own: VecDeque::new(), seen: 0, choosing: None }.run());
+            let closing = Box::pin(
+                Connection { app, socket, origin, mistakes: 0, own: VecDeque::new(), seen: 0, choosing: None }.run(),
+            );
             closing.await;
             drop(permit);
         })
@@ -366,7 +370,11 @@ async fn seat(
     if session.is_some() && last == 0 && last_seq > 0 {
         return Err(unknown_session());
     }
-    Ok((Seat { handle: opened.handle, updates }, opened.token, JoinedRest { last_seq: last, missed, running, attributes }))
+    Ok((
+        Seat { handle: opened.handle, updates },
+        opened.token,
+        JoinedRest { last_seq: last, missed, running, attributes },
+    ))
 }
 
 /// [`Joined`] without its updates.

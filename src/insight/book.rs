@@ -32,6 +32,14 @@ pub struct Entry {
     seen: (u64, u64, u64),
 }
 
+impl Entry {
+    /// A session that was not read from a store.
+    #[cfg(test)]
+    pub(crate) fn new(id: String, state: State, score: f32) -> Self {
+        Self { id, state, score, asked: Vec::new(), seen: (0, 0, 0) }
+    }
+}
+
 /// Something a visitor asked.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -72,12 +80,15 @@ impl Touched {
     }
 }
 
+/// A site's sessions by id.
+type Site = HashMap<String, Arc<Entry>>;
+
 /// The sessions of every site. Cheap to clone.
 #[derive(Clone)]
 pub struct Book {
     store: Store,
     touched: Touched,
-    sites: Arc<tokio::sync::Mutex<HashMap<String, HashMap<String, Arc<Entry>>>>>,
+    sites: Arc<tokio::sync::Mutex<HashMap<String, Site>>>,
 }
 
 impl Book {
@@ -109,14 +120,19 @@ impl Book {
         let epoch = self.touched.epoch();
         let here: HashSet<&str> = listed.iter().map(|info| info.session.as_str()).collect();
         known.retain(|id, _| here.contains(id.as_str()));
-        let changed: Vec<&SessionInfo> = listed
+        let changed: Vec<SessionInfo> = listed
             .iter()
             .filter(|info| {
                 let touched = self.touched.take(&key(info));
                 touched || known.get(&info.session).is_none_or(|entry| entry.seen != seen(info, epoch))
             })
+            .cloned()
             .collect();
-        let mut reading = futures_util::stream::iter(changed.into_iter().map(|info| self.entry(info, epoch))).buffered(READING);
+        let read = |info: SessionInfo| {
+            let this = self.clone();
+            async move { this.entry(&info, epoch).await }
+        };
+        let mut reading = futures_util::stream::iter(changed.into_iter().map(read)).buffered(READING);
         while let Some(entry) = reading.next().await {
             match entry? {
                 Some(entry) => known.insert(entry.id.clone(), Arc::new(entry)),
@@ -169,7 +185,13 @@ impl Book {
         }
         let score = intent::score(&before).score;
         let asked = asked.into_iter().map(|(_, asked)| asked).collect();
-        Ok((state.started_at_ms > 0).then(|| Entry { id: info.session.clone(), state, score, asked, seen: seen(info, epoch) }))
+        Ok((state.started_at_ms > 0).then(|| Entry {
+            id: info.session.clone(),
+            state,
+            score,
+            asked,
+            seen: seen(info, epoch),
+        }))
     }
 }
 

@@ -219,9 +219,7 @@ impl Table {
 /// What a column holds; nothing for one that tells nothing about new rows (empty, or identifiers).
 fn kind_of<'a>(values: impl Iterator<Item = &'a str> + Clone, rows: usize) -> Option<Kind> {
     let values = values.filter(|value| !is_missing(value));
-    if values.clone().next().is_none() {
-        return None;
-    }
+    values.clone().next()?;
     if values.clone().all(|value| value.parse::<f32>().is_ok_and(f32::is_finite)) {
         return Some(Kind::Number);
     }

@@ -88,7 +88,8 @@ impl Catalogue {
     /// # Errors
     /// When the file can't be read or is neither; the text names the row or the field.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("can't read the catalogue {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("can't read the catalogue {}", path.display()))?;
         let json = path.extension().is_some_and(|extension| extension == "json");
         let products = if json { from_json(&text) } else { from_csv(&text) };
         Ok(Self::new(products.with_context(|| format!("in the catalogue {}", path.display()))?))
@@ -142,8 +143,12 @@ impl Product {
     /// What an embedding of the product is made of.
     #[must_use]
     pub fn text(&self) -> String {
-        let options: BTreeSet<&str> =
-            self.variants.iter().flat_map(|variant| variant.label.split(", ")).filter(|option| !option.is_empty()).collect();
+        let options: BTreeSet<&str> = self
+            .variants
+            .iter()
+            .flat_map(|variant| variant.label.split(", "))
+            .filter(|option| !option.is_empty())
+            .collect();
         let options: Vec<&str> = options.into_iter().take(24).collect();
         format!("{}. {}. {} {}", self.name, self.category, self.description, options.join(", "))
     }
@@ -217,7 +222,8 @@ fn from_csv(text: &str) -> anyhow::Result<Vec<Product>> {
     };
     let priced = header.iter().position(|column| column == "price" || column.starts_with("price_"));
     let currency = priced.and_then(|at| header[at].strip_prefix("price_")).map(str::to_uppercase).unwrap_or_default();
-    let (category, variant, stock) = (position(&["category"]), position(&["variant"]), position(&["stock", "available"]));
+    let (category, variant, stock) =
+        (position(&["category"]), position(&["variant"]), position(&["stock", "available"]));
     let (url, image, about) = (position(&["url"]), position(&["image"]), position(&["description"]));
     let (product, in_currency) = (position(&["product"]), position(&["currency"]));
 
@@ -228,7 +234,11 @@ fn from_csv(text: &str) -> anyhow::Result<Vec<Product>> {
         let text = |at: Option<usize>| at.and_then(|at| row.get(at)).unwrap_or_default().to_owned();
         let some = |at: Option<usize>| Some(text(at)).filter(|text| !text.is_empty());
         let price = text(priced).replace(',', "");
-        let price = if price.is_empty() { f64::NAN } else { price.parse().with_context(|| format!("row {}: price {price:?}", i + 1))? };
+        let price = if price.is_empty() {
+            f64::NAN
+        } else {
+            price.parse().with_context(|| format!("row {}: price {price:?}", i + 1))?
+        };
         let stock = match text(stock).to_lowercase().as_str() {
             "" => stock.is_none(),
             "true" | "yes" => true,
@@ -292,7 +302,8 @@ mod tests {
                 other => panic!("{other:?}"),
             })
             .collect();
-        let expected: Vec<_> = expected.iter().map(|(id, category)| (id.map(str::to_owned), (*category).to_owned())).collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(id, category)| (id.map(str::to_owned), (*category).to_owned())).collect();
         assert_eq!(found, expected, "{text}");
     }
 
@@ -307,7 +318,9 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        for (text, expected) in [("a,b\n1,2", "needs the columns"), ("id,name,price\n1,x,dear", "row 1: price \"dear\"")] {
+        for (text, expected) in
+            [("a,b\n1,2", "needs the columns"), ("id,name,price\n1,x,dear", "row 1: price \"dear\"")]
+        {
             let error = format!("{:#}", from_csv(text).unwrap_err());
             assert!(error.contains(expected), "{error}");
         }

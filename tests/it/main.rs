@@ -5,6 +5,7 @@ mod bad_input;
 mod chat;
 mod index_contract;
 mod ingest;
+mod insight;
 mod kill;
 mod llm_model;
 mod overload;

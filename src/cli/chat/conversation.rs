@@ -158,7 +158,10 @@ impl Conversation {
                 }
                 News::Refused { code, message, retry_after_ms, id }
             }
-            ServerMessage::AnswerCitation { .. } | ServerMessage::FeedbackReceived { .. } => News::Nothing,
+            // A terminal shows no cards.
+            ServerMessage::AnswerCitation { .. }
+            | ServerMessage::FeedbackReceived { .. }
+            | ServerMessage::Recommendation { .. } => News::Nothing,
         }
     }
 
@@ -205,6 +208,7 @@ fn event_seq(message: &ServerMessage) -> u64 {
         | ServerMessage::AnswerDelta { .. }
         | ServerMessage::AnswerCitation { .. }
         | ServerMessage::AnswerWithheld { .. }
+        | ServerMessage::Recommendation { .. }
         | ServerMessage::Error { .. } => 0,
     }
 }
@@ -316,7 +320,15 @@ mod tests {
         };
         assert_eq!(conversation.hello(), resumed);
         conversation.leave();
-        let anew = ClientMessage::Hello { site: "shop".into(), token, session: None, last_seq: 0, partial: None, source: None, attributes: None };
+        let anew = ClientMessage::Hello {
+            site: "shop".into(),
+            token,
+            session: None,
+            last_seq: 0,
+            partial: None,
+            source: None,
+            attributes: None,
+        };
         assert_eq!(conversation.hello(), anew);
     }
 }
