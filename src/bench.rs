@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::turn::Mode;
 
 mod client;
+pub mod insight;
 pub mod retrieval;
 pub mod sockets;
 pub mod store;

@@ -23,6 +23,7 @@ pub mod agent;
 pub mod chat;
 pub mod eval;
 pub mod gaps;
+pub mod insight;
 pub mod measure;
 mod remote;
 pub mod transfer;
@@ -120,6 +121,15 @@ A running server does the work itself, and reads what changes in its folders any
         #[arg(long)]
         memory_mib: u64,
     },
+    /// What happened in conversations, as data.
+    #[command(subcommand)]
+    Signals(insight::SignalsCommand),
+    /// What came of conversations.
+    #[command(subcommand)]
+    Outcomes(insight::OutcomesCommand),
+    /// Recorded conversations to look at.
+    #[command(subcommand)]
+    Demo(insight::DemoCommand),
     /// Measure this machine: our own share of a turn, sockets, store, retrieval.
     Bench(measure::BenchArgs),
     /// Measure how good search and answers are, over questions with known answers.
@@ -163,6 +173,9 @@ impl Cli {
             Command::Export(args) => transfer::export(&config, &args).await,
             Command::Import(args) => transfer::import(&config, &args).await,
             Command::Verify(args) => transfer::verify(&config, &args).await,
+            Command::Signals(command) => insight::signals(&config, command).await,
+            Command::Outcomes(command) => insight::outcomes(&config, command).await,
+            Command::Demo(command) => insight::demo(&config, command).await,
             Command::Bench(args) => measure::run(&config, args).await,
             Command::Eval(args) => eval::run(&config, args).await,
             Command::Chat(_) | Command::Key { .. } | Command::ReadDocument { .. } => Ok(ExitCode::SUCCESS),

@@ -137,7 +137,7 @@ impl Config {
         rebase(&mut self.embedder.model);
         rebase(&mut self.answers.prompts);
         for site in &mut self.sites {
-            for path in [&mut site.knowledge, &mut site.widget.logo].into_iter().flatten() {
+            for path in [&mut site.knowledge, &mut site.widget.logo, &mut site.catalogue].into_iter().flatten() {
                 rebase(path);
             }
         }

@@ -11,11 +11,14 @@ use crate::agents::Agents;
 use crate::gaps::Gaps;
 use crate::http::auth::{Keys, Site, Visitors};
 use crate::http::console::ReadMark;
+use crate::insight::Insight;
 use crate::knowledge::Knowledge;
 use crate::lifecycle::Tasks;
+use crate::outcomes::Outcomes;
 use crate::server::ServerConfig;
 use crate::session::desk::ConsoleConfig;
 use crate::session::registry::Registry;
+use crate::signals::SignalLog;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::turn::Spine;
@@ -29,6 +32,7 @@ pub mod console;
 pub mod console_page;
 pub mod error;
 pub mod gaps;
+pub mod insight;
 pub mod knowledge;
 pub mod openai;
 pub mod page;
@@ -51,6 +55,9 @@ pub struct Inner {
     pub gaps: Gaps,
     pub gate: TurnGate,
     pub store: Store,
+    pub signals: SignalLog,
+    pub insight: Insight,
+    pub outcomes: Outcomes,
     pub visitors: Visitors,
     pub agents: Agents,
     pub console: ConsoleConfig,
@@ -104,6 +111,7 @@ pub fn public(app: App) -> Router {
         .route("/v1/chat/messages", post(stream::message).options(stream::preflight))
         .route("/v1/chat/completions", post(openai::completions))
         .route("/v1/models", get(openai::models))
+        .route("/v1/sites/{site}/outcomes", post(insight::outcomes))
         .route("/v1/protocol/schema.json", get(page::schema))
         .route("/v1/protocol/asyncapi.json", get(page::asyncapi))
         .route("/livez", get(admin::livez))
@@ -122,6 +130,12 @@ pub fn private(app: App) -> Router {
         .route("/livez", get(admin::livez))
         .route("/readyz", get(admin::readyz))
         .route("/metrics", get(admin::metrics))
+        .route("/console/insight", get(insight::page))
+        .route("/console/insight.css", get(insight::style))
+        .route("/console/insight.js", get(insight::script))
+        .route("/v1/insight/sites", get(insight::sites))
+        .route("/v1/sites/{site}/insight", get(insight::report))
+        .route("/v1/sites/{site}/insight/sessions", get(insight::sessions))
         .route("/v1/sites/{site}/sessions", get(admin::sessions))
         .route("/v1/sites/{site}/sessions/{session}", get(admin::session).delete(admin::erase))
         .merge(knowledge::private(&app))

@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+pub mod table;
+
 use crate::signals::{Signal, Topic};
 
 /// The purchase intent of a session, a pure function of its signals.
@@ -23,6 +25,10 @@ pub struct Reason {
     /// What it adds to the sum.
     pub weight: f32,
 }
+
+/// What makes the score, and whether it is a probability.
+pub const MODEL: &str = "hand-set sum";
+pub const CALIBRATED: bool = false;
 
 /// Where a session starts without any signal: logistic(−2) ≈ 0.12.
 const BIAS: f32 = -2.0;
@@ -65,7 +71,7 @@ fn weight(signal: &Signal) -> Option<(&'static str, f32)> {
         Signal::Message { .. } => ("message", 0.1),
         Signal::Feedback { rating: crate::protocol::Rating::Up } => ("thumbs up", 0.4),
         Signal::Feedback { rating: crate::protocol::Rating::Down } => ("thumbs down", -0.4),
-        Signal::Answer { .. } | Signal::HumanRequested | Signal::Ended => return None,
+        _ => return None,
     })
 }
 

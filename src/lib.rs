@@ -13,8 +13,10 @@
 //! | [`grounding`] | which sentences the passages support, and the answer made of quotes, pure |
 //! | [`knowledge`] | folders and documents handed in, brought into the index while serving |
 //! | [`catalogue`] | the products in the documents, for recommendation and cards |
-//! | [`signals`], [`intent`] | what happens in conversations, as numbers; how likely a purchase is |
 //! | [`gaps`] | questions without an answer: grouped, counted, closed when a document answers them |
+//! | [`signals`], [`features`] | what happens in conversations, as a log of numbers and labels; what a model learns from it, pure |
+//! | [`intent`] | how likely a purchase is |
+//! | [`outcomes`], [`recommend`], [`insight`] | what came of conversations; products that fit, pure; what all of it shows |
 //! | [`handoff`] | when a person should step in, pure |
 //! | [`suggest`] | replies drafted for agents, and rewritten |
 //! | [`agents`], [`canned`], [`history`] | accounts, roles, sign-ins; replies kept for reuse; search and statistics of the past |
@@ -32,17 +34,21 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod eval;
+pub mod features;
 pub mod gaps;
 pub mod grounding;
 pub mod handoff;
 pub mod history;
 pub mod http;
+pub mod insight;
 pub mod intent;
 pub mod knowledge;
 pub mod lifecycle;
 pub mod llm;
+pub mod outcomes;
 pub mod prompt;
 pub mod protocol;
+pub mod recommend;
 pub mod retrieval;
 pub mod secret;
 pub mod server;

@@ -4,6 +4,8 @@
 //! lengths count Unicode scalar values, so that every language can merge a delta the same way: cut your text at `offset`,
 //! append `text`. Applying a delta twice changes nothing.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +36,12 @@ pub enum ClientMessage {
         /// The answer that was being received when the connection broke, and how much of it arrived.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         partial: Option<Partial>,
+        /// Where the visitor came from; counts in a new conversation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<Box<Source>>,
+        /// What the site knows of the visitor and the visitor agreed to have used.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attributes: Option<Attributes>,
     },
     /// Something the visitor says. Sending the same `id` again is harmless: it is acknowledged again.
     Message { id: String, text: String },
@@ -53,6 +61,9 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
     },
+    /// The visitor opened a recommended product.
+    #[serde(rename = "recommendation.click")]
+    RecommendationClick { id: String },
     /// The visitor ends the conversation.
     End {},
     /// The visitor wants this conversation erased, with everything made from it. `also` names earlier conversations of the same
@@ -61,6 +72,60 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         also: Vec<String>,
     },
+}
+
+/// Where a visitor came from. Of the referrer only the host is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Source {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utm_source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utm_medium: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utm_campaign: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utm_term: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utm_content: Option<String>,
+    /// Address of the page that led here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub referrer: Option<String>,
+}
+
+/// What a site passes about a visitor (age, income, tier, cart value, …): at most 32 of them are kept, and without consent nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Attributes {
+    /// The visitor agreed that these are used.
+    pub consent: bool,
+    pub values: BTreeMap<String, AttributeValue>,
+}
+
+/// Yes or no, a number, or a name of at most 200 characters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum AttributeValue {
+    Flag(bool),
+    Number(f64),
+    Name(String),
+}
+
+/// A product that fits the conversation. It is in stock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Card {
+    pub id: String,
+    pub name: String,
+    /// The cheapest variant in stock, in words; empty where there is only one.
+    pub variant: String,
+    pub price: f64,
+    pub currency: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Why it is shown, for the visitor.
+    pub reason: String,
 }
 
 /// How much of a running answer a resuming client already has.
@@ -190,6 +255,9 @@ pub enum ServerMessage {
     /// The feedback is recorded.
     #[serde(rename = "feedback.received")]
     FeedbackReceived { seq: u64, turn: u64, rating: Rating },
+    /// Products that fit what the visitor said, after an answer, where the site's rule allows it.
+    #[serde(rename = "recommendation")]
+    Recommendation { turn: u64, products: Vec<Card> },
     /// The conversation is over.
     #[serde(rename = "ended")]
     Ended { seq: u64, reason: String },
@@ -311,7 +379,15 @@ mod tests {
     fn client_messages_read_as_documented() {
         check(
             r#"{"type":"hello","site":"shop"}"#,
-            &ClientMessage::Hello { site: "shop".into(), token: None, session: None, last_seq: 0, partial: None },
+            &ClientMessage::Hello {
+                site: "shop".into(),
+                token: None,
+                session: None,
+                last_seq: 0,
+                partial: None,
+                source: None,
+                attributes: None,
+            },
         );
         check(r#"{"type":"human"}"#, &ClientMessage::Human {});
         check(r#"{"type":"cancel","turn":7}"#, &ClientMessage::Cancel { turn: 7 });

@@ -211,7 +211,9 @@ impl Retrieval {
         let since = Instant::now();
         let mut vectors = self.embedder.embed_queries(texts).await?.into_iter();
         self.metrics.embedding_us.inc_by(micros(since));
-        let question = vectors.next().unwrap_or_default();
+        let vector = vectors.next().unwrap_or_default();
+        self.embedder.remember(question, &vector);
+        let question = vector;
         Ok(units
             .into_iter()
             .zip(vectors)

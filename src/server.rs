@@ -18,10 +18,14 @@ use crate::config::Config;
 use crate::gaps::{self, GapLog, Gaps};
 use crate::http::auth::{Key, Keys, Scope, Site, Visitors, key_hash, new_key, random_id, random_secret};
 use crate::http::{self, App, Inner};
+use crate::insight::book::{Book, Touched};
+use crate::insight::{Insight, Shelf};
 use crate::knowledge::{self, Knowledge};
 use crate::lifecycle::Tasks;
 use crate::llm::Llm;
+use crate::outcomes::Outcomes;
 use crate::prompt::Prompts;
+use crate::recommend::Catalogue;
 use crate::retrieval::Retrieval;
 use crate::retrieval::embedder::Embedder;
 use crate::retrieval::index::Index;
@@ -29,7 +33,7 @@ use crate::retrieval::ingest::{IngestProgress, IngestReport};
 use crate::session::board::Board;
 use crate::session::desk;
 use crate::session::registry::{Parts, Registry};
-use crate::signals::SignalLog;
+use crate::signals::{SignalLog, SignalParts};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::turn::gate::TurnGate;
@@ -124,7 +128,18 @@ impl Server {
         knowledge.load().await.context("the products in the knowledge index")?;
         let gate = TurnGate::new(config.answers.parallel, config.answers.queue);
         let answer_timeout = Duration::from_secs(config.answers.timeout_s);
-        let (signals, writing_signals) = SignalLog::new(&config.signals, store.clone(), metrics.clone());
+        let catalogues = catalogues(&config)?;
+        let touched = Touched::default();
+        let (signals, writing_signals) = SignalLog::new(
+            &config.signals,
+            SignalParts {
+                store: store.clone(),
+                metrics: metrics.clone(),
+                embedder: config.signals.meanings.then(|| spine.retrieval.embedder.clone()),
+                catalogues: Arc::new(catalogues.clone()),
+                touched: touched.clone(),
+            },
+        );
         tasks.spawn("signals", writing_signals);
         let gaps = Gaps::open(store.clone()).await.context("the knowledge gaps in the store")?;
         let (gap_log, keeping_gaps) = GapLog::new(gaps::Parts {
@@ -138,6 +153,18 @@ impl Server {
             tasks: tasks.clone(),
         });
         tasks.spawn("knowledge gaps", keeping_gaps);
+        let book = Book::new(store.clone(), touched.clone());
+        let shelf = |site: &Site| {
+            let catalogue = catalogues.get(&site.id).cloned().unwrap_or_default();
+            (site.id.clone(), Shelf::new(catalogue, site.recommend.clone()))
+        };
+        let insight = Insight::new(
+            book.clone(),
+            signals.clone(),
+            spine.retrieval.embedder.clone(),
+            config.sites.iter().map(shelf).collect(),
+            clock.clone(),
+        );
         let sites: Vec<Arc<Site>> = config.sites.iter().cloned().map(Arc::new).collect();
         let started = std::time::Instant::now();
         let board = Board::new(&random_id());
@@ -146,7 +173,7 @@ impl Server {
             store: store.clone(),
             spine: spine.clone(),
             gate: gate.clone(),
-            signals,
+            signals: signals.clone(),
             gaps: gap_log,
             metrics: metrics.clone(),
             clock: clock.clone(),
@@ -187,6 +214,9 @@ impl Server {
             knowledge: knowledge.clone(),
             gaps,
             gate,
+            outcomes: Outcomes::new(store.clone(), book, touched),
+            insight,
+            signals,
             store,
             visitors: Visitors::new(secret, clock),
             agents,
@@ -295,6 +325,20 @@ pub fn spine(
         clock,
         metrics,
     })
+}
+
+/// What the sites sell, by site.
+///
+/// # Errors
+/// When a catalogue can't be read.
+pub fn catalogues(config: &Config) -> anyhow::Result<HashMap<String, Arc<Catalogue>>> {
+    let named = config.sites.iter().filter_map(|site| Some((site, site.catalogue.as_ref()?)));
+    named
+        .map(|(site, path)| {
+            let catalogue = Catalogue::read(path).with_context(|| format!("site {:?}", site.id))?;
+            Ok((site.id.clone(), Arc::new(catalogue)))
+        })
+        .collect()
 }
 
 /// Embedder and index, as configured.

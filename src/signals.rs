@@ -1,61 +1,100 @@
-//! What happens in conversations, as numbers and labels. Off the answer path: events arrive over a bounded queue, and one
-//! that finds it full is counted and left out rather than letting a reply wait.
+//! What happens in conversations, as numbers and labels; docs/signals.md is their schema. Off the answer path: events arrive over
+//! a bounded queue, and one that finds it full is counted and left out rather than letting a reply wait.
+//!
+//! Signals are records of the session they belong to and nowhere else, so that erasing a session erases them. What is made of
+//! them ([`crate::features`], [`crate::insight`]) is computed from the log and never stored.
 
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
+use crate::insight::book::Touched;
 use crate::protocol::{AnswerEnd, Rating};
+pub use crate::protocol::{AttributeValue, Attributes, Source};
+use crate::recommend::Catalogue;
+use crate::retrieval::embedder::Embedder;
 use crate::session::{Event, SessionKey};
-use crate::store::{Record, RecordKind, Store};
+use crate::store::{Record, RecordKind, Store, StoreError};
 use crate::telemetry::Metrics;
+
+pub mod export;
+pub mod words;
+
+pub use words::Topic;
 
 /// `[signals]`: what is noted about conversations.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SignalsConfig {
-    /// Switches the log of signals on. Without it there is no intent score.
+    /// Switches the log of signals on. Without it there is no intent score, no insight and no recommendation.
     pub enabled: bool,
     /// Events that may wait to be read for signals; one more is left out and counted in `frontdesk_signals_dropped_total`.
     pub queue: usize,
+    /// Keeps the meaning of each message (its embedding, in 8 bits a number) beside the other signals, 0.5 KiB a message.
+    /// Without it, features and recommendations know counts and words only.
+    pub meanings: bool,
 }
 
 impl Default for SignalsConfig {
     fn default() -> Self {
-        Self { enabled: true, queue: 4096 }
+        Self { enabled: true, queue: 4096, meanings: true }
     }
 }
 
-/// What a message asks about, told by its words. A message can have several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Topic {
-    Price,
-    Stock,
-    Delivery,
-    Discount,
-    Payment,
-    Comparison,
-    Returns,
-    Complaint,
-}
-
-/// One thing that happened. The set grows; readers pass over what they don't know.
+/// One thing that happened; when, is the record's `at_ms`. The set grows; readers pass over what they don't know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "signal", rename_all = "snake_case")]
 pub enum Signal {
+    /// The conversation began.
+    Started {
+        visitor: String,
+        channel: String,
+    },
+    /// Where the visitor came from.
+    Source(Source),
+    /// The visitor was here before this conversation.
+    Known,
+    /// What the site says of the visitor, with consent.
+    Attribute {
+        name: String,
+        value: AttributeValue,
+    },
     /// The visitor wrote.
     Message {
         chars: u32,
         words: u32,
         question: bool,
+        /// −1 to 1, see [`words::sentiment`].
+        #[serde(default)]
+        sentiment: f32,
+        /// ISO 639-1 code, where the text tells it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        language: Option<String>,
+    },
+    /// What a message means: its embedding.
+    Meaning {
+        vector: Meaning,
     },
     /// The message asks about a topic.
     Topic {
         topic: Topic,
     },
+    /// The message names a product of the catalogue, or a category.
+    Mention {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        product: Option<String>,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        category: String,
+    },
     /// An answer ended.
     Answer {
-        confidence: f32,
+        /// Missing where the answer was another's, as in imported conversations.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        confidence: Option<f32>,
         end: AnswerEnd,
         citations: u32,
         withheld: u32,
@@ -64,78 +103,158 @@ pub enum Signal {
         rating: Rating,
     },
     HumanRequested,
+    /// The visitor's page was open for so long, until now.
+    Dwell {
+        ms: u64,
+    },
+    /// Cards were due: shown, or held back from the visitors that recommendations are measured against.
+    Recommended {
+        products: Vec<String>,
+        held_out: bool,
+    },
+    /// The visitor opened a card.
+    Clicked {
+        product: String,
+    },
+    /// What came of it, as the site reports it.
+    Outcome(Outcome),
     Ended,
 }
 
-/// The words that show a topic, in lower case. A phrase of unspaced script is looked for anywhere, others at word borders.
-const TOPICS: &[(Topic, &[&str])] = &[
-    (
-        Topic::Price,
-        &["price", "prices", "cost", "costs", "how much", "cheap", "cheaper", "expensive", "多少钱", "价格", "费用"],
-    ),
-    (Topic::Stock, &["in stock", "available", "availability", "sold out", "restock", "库存", "有货", "缺货"]),
-    (
-        Topic::Delivery,
-        &["delivery", "deliver", "shipping", "ship", "arrive", "tracking", "配送", "发货", "运费", "送到", "物流"],
-    ),
-    (Topic::Discount, &["discount", "coupon", "voucher", "promo", "sale", "deal", "优惠", "折扣", "打折"]),
-    (
-        Topic::Payment,
-        &[
-            "pay",
-            "payment",
-            "invoice",
-            "paypal",
-            "credit card",
-            "instalments",
-            "checkout",
-            "order",
-            "buy",
-            "支付",
-            "付款",
-            "购买",
-            "下单",
-        ],
-    ),
-    (
-        Topic::Comparison,
-        &["compare", "difference", "versus", "vs", "better", "which one", "比较", "区别", "哪个好", "哪款"],
-    ),
-    (Topic::Returns, &["return", "returns", "refund", "exchange", "send back", "退货", "退款", "换货"]),
-    (
-        Topic::Complaint,
-        &[
-            "broken",
-            "complaint",
-            "complain",
-            "terrible",
-            "angry",
-            "worst",
-            "never arrived",
-            "scam",
-            "坏了",
-            "投诉",
-            "差评",
-            "生气",
-        ],
-    ),
-];
+/// What came of a conversation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The site's own id of the order; reporting one twice changes nothing.
+    pub order: String,
+    pub converted: bool,
+    /// In `currency`; 0 where nothing was paid.
+    #[serde(default)]
+    pub amount: f64,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub currency: String,
+    /// Ids of the products bought.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub products: Vec<String>,
+}
 
-/// The signals of one event. Pure: the same event always gives the same signals.
+/// Attributes a visitor may have, and how long names and values may be, in Unicode scalar values.
+const MAX_ATTRIBUTES: usize = 32;
+const MAX_NAME: usize = 64;
+const MAX_VALUE: usize = 200;
+
+impl Source {
+    /// What is kept: short values, and of the referrer its host.
+    #[must_use]
+    pub fn kept(&self) -> Option<Self> {
+        let short = |value: &Option<String>| {
+            let value: String = value.as_deref()?.trim().chars().take(MAX_VALUE).collect();
+            (!value.is_empty()).then_some(value)
+        };
+        let kept = Self {
+            utm_source: short(&self.utm_source),
+            utm_medium: short(&self.utm_medium),
+            utm_campaign: short(&self.utm_campaign),
+            utm_term: short(&self.utm_term),
+            utm_content: short(&self.utm_content),
+            referrer: short(&self.referrer.as_deref().and_then(host)),
+        };
+        (kept != Self::default()).then_some(kept)
+    }
+
+    /// The campaign, or the next best name of where the visitor came from.
+    #[must_use]
+    pub fn campaign(&self) -> Option<&str> {
+        self.utm_campaign.as_deref().or(self.utm_source.as_deref()).or(self.referrer.as_deref())
+    }
+}
+
+/// The host of an address; paths and queries can hold personal data.
+fn host(address: &str) -> Option<String> {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next()?.rsplit('@').next()?;
+    (!host.is_empty()).then(|| host.to_ascii_lowercase())
+}
+
+impl Attributes {
+    /// What is kept: with consent, the first 32 in the order of their names whose name and value aren't too long.
+    fn kept(self) -> impl Iterator<Item = Signal> {
+        let fits = |(name, value): &(String, AttributeValue)| {
+            let sound = match value {
+                AttributeValue::Name(text) => !text.is_empty() && text.chars().count() <= MAX_VALUE,
+                AttributeValue::Number(number) => number.is_finite(),
+                AttributeValue::Flag(_) => true,
+            };
+            !name.is_empty() && name.chars().count() <= MAX_NAME && sound
+        };
+        let values = if self.consent { self.values } else { BTreeMap::new() };
+        values.into_iter().filter(fits).take(MAX_ATTRIBUTES).map(|(name, value)| Signal::Attribute { name, value })
+    }
+}
+
+/// An embedding of length 1 in 8 bits a number, as base64 of 4 bytes scale (little-endian f32) and a signed byte per dimension.
+/// The cosine with the original is above 0.9999.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Meaning {
+    pub scale: f32,
+    pub values: Vec<i8>,
+}
+
+impl Meaning {
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "at most 127 by the scale")]
+    pub fn of(vector: &[f32]) -> Self {
+        let largest = vector.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
+        Self { scale, values: vector.iter().map(|value| (value / scale).round() as i8).collect() }
+    }
+
+    /// The numbers again.
+    pub fn numbers(&self) -> impl ExactSizeIterator<Item = f32> + '_ {
+        self.values.iter().map(|value| f32::from(*value) * self.scale)
+    }
+}
+
+impl Serialize for Meaning {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = self.scale.to_le_bytes().to_vec();
+        bytes.extend(self.values.iter().map(|value| value.to_le_bytes()[0]));
+        serializer.serialize_str(&BASE64.encode(bytes))
+    }
+}
+
+impl<'de> Deserialize<'de> for Meaning {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = BASE64.decode(text).map_err(serde::de::Error::custom)?;
+        let (scale, values) = bytes.split_first_chunk::<4>().ok_or_else(|| serde::de::Error::custom("too short"))?;
+        Ok(Self {
+            scale: f32::from_le_bytes(*scale),
+            values: values.iter().map(|byte| i8::from_le_bytes([*byte])).collect(),
+        })
+    }
+}
+
+/// The signals of one event. Pure: the same event and catalogue always give the same signals.
 #[must_use]
-pub fn of(event: &Event) -> Vec<Signal> {
+pub fn of(event: &Event, catalogue: &Catalogue) -> Vec<Signal> {
     match event {
+        Event::Started { visitor, channel, .. } => {
+            vec![Signal::Started { visitor: visitor.clone(), channel: channel.clone() }]
+        }
         Event::Said { text, .. } => {
             let message = Signal::Message {
                 chars: u32::try_from(text.chars().count()).unwrap_or(u32::MAX),
                 words: u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX),
                 question: text.contains(['?', '？', '吗']),
+                sentiment: words::sentiment(text),
+                language: crate::turn::language_of(text).map(str::to_owned),
             };
-            let topics = topics(text).into_iter().map(|topic| Signal::Topic { topic });
-            std::iter::once(message).chain(topics).collect()
+            let topics = words::topics(text).into_iter().map(|topic| Signal::Topic { topic });
+            let mentions = catalogue.mentions(text).into_iter();
+            std::iter::once(message).chain(topics).chain(mentions).collect()
         }
         Event::AnswerDone { confidence, end, citations, withheld, .. } => vec![Signal::Answer {
-            confidence: *confidence,
+            confidence: Some(*confidence),
             end: *end,
             citations: u32::try_from(citations.len()).unwrap_or(u32::MAX),
             withheld: *withheld,
@@ -143,8 +262,7 @@ pub fn of(event: &Event) -> Vec<Signal> {
         Event::Feedback { rating, .. } => vec![Signal::Feedback { rating: *rating }],
         Event::HumanRequested {} => vec![Signal::HumanRequested],
         Event::Ended { .. } => vec![Signal::Ended],
-        Event::Started { .. }
-        | Event::AnswerStarted { .. }
+        Event::AnswerStarted { .. }
         | Event::Handoff { .. }
         | Event::AgentJoined { .. }
         | Event::AgentLeft { .. }
@@ -155,20 +273,34 @@ pub fn of(event: &Event) -> Vec<Signal> {
     }
 }
 
-fn topics(text: &str) -> Vec<Topic> {
-    let text = text.to_lowercase();
-    let words: String = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).fold(
-        String::from(" "),
-        |mut all, word| {
-            all.push_str(word);
-            all.push(' ');
-            all
-        },
-    );
-    let has = |phrase: &&str| {
-        if phrase.is_ascii() { words.contains(&format!(" {phrase} ")) } else { text.contains(*phrase) }
-    };
-    TOPICS.iter().filter(|(_, phrases)| phrases.iter().any(has)).map(|(topic, _)| *topic).collect()
+/// The signals of a record; what a newer version wrote and this one doesn't know is passed over.
+#[must_use]
+pub fn read(body: &[u8]) -> Vec<Signal> {
+    serde_json::from_slice(body).unwrap_or_else(|_| {
+        let values: Vec<serde_json::Value> = serde_json::from_slice(body).unwrap_or_default();
+        values.into_iter().filter_map(|value| serde_json::from_value(value).ok()).collect()
+    })
+}
+
+/// What a visitor brings along at the beginning.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Arrival {
+    pub source: Option<Source>,
+    pub attributes: Option<Attributes>,
+    /// True for a visitor who had a conversation before.
+    pub known: bool,
+}
+
+impl Arrival {
+    /// What is kept of it.
+    #[must_use]
+    pub fn signals(self) -> Vec<Signal> {
+        let mut signals = Vec::new();
+        signals.extend(self.known.then_some(Signal::Known));
+        signals.extend(self.source.and_then(|source| source.kept()).map(Signal::Source));
+        signals.extend(self.attributes.into_iter().flat_map(Attributes::kept));
+        signals
+    }
 }
 
 /// Hands events to the task that reads them for signals.
@@ -178,54 +310,178 @@ pub struct SignalLog {
     metrics: Metrics,
 }
 
-/// An event on its way to the signals.
-struct Noted {
-    key: SessionKey,
-    seq: u64,
-    at_ms: u64,
-    signals: Vec<Signal>,
+/// Something on its way to the signals.
+enum Noted {
+    Event {
+        key: SessionKey,
+        seq: u64,
+        at_ms: u64,
+        event: Event,
+    },
+    /// Signals that are no event: with `seq` 0, of a conversation that is on disk from its first message on.
+    Signals {
+        key: SessionKey,
+        seq: u64,
+        at_ms: u64,
+        signals: Vec<Signal>,
+    },
+    /// Everything before it is on disk, or was left out.
+    Settled(oneshot::Sender<()>),
 }
+
+/// What the task needs beside the store.
+#[derive(Clone)]
+pub struct SignalParts {
+    pub store: Store,
+    pub metrics: Metrics,
+    /// For the meaning of messages; `None` leaves it out.
+    pub embedder: Option<Embedder>,
+    /// By site.
+    pub catalogues: Arc<HashMap<String, Arc<Catalogue>>>,
+    /// Told which sessions got signals.
+    pub touched: Touched,
+}
+
+/// Visitors who arrived and said nothing yet, whose arrival is remembered; beyond that the oldest are forgotten. An
+/// arrival takes under 1 KiB, at most some 12 KiB.
+const MAX_ARRIVALS: usize = 4096;
 
 impl SignalLog {
     /// The handle, and the task to spawn: it ends when the last handle is dropped.
-    pub fn new(
-        config: &SignalsConfig,
-        store: Store,
-        metrics: Metrics,
-    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
+    pub fn new(config: &SignalsConfig, parts: SignalParts) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (sender, receiver) = mpsc::channel(config.queue.max(1));
-        let log = Self { sender: config.enabled.then_some(sender), metrics: metrics.clone() };
-        (log, write(receiver, store, metrics))
+        let log = Self { sender: config.enabled.then_some(sender), metrics: parts.metrics.clone() };
+        (log, write(receiver, parts))
     }
 
     /// Notes an event that is on disk. Never waits.
     pub fn note(&self, key: &SessionKey, seq: u64, at_ms: u64, event: &Event) {
-        let Some(sender) = &self.sender else { return };
-        let signals = of(event);
-        if signals.is_empty() {
-            return;
+        // Only the end of an answer tells something, and its text is long: it stays behind.
+        let event = match event {
+            Event::AnswerStarted { .. } => return,
+            Event::AnswerDone { turn, citations, confidence, usage, end, withheld, .. } => Event::AnswerDone {
+                turn: *turn,
+                text: String::new(),
+                citations: citations.clone(),
+                confidence: *confidence,
+                usage: *usage,
+                end: *end,
+                withheld: *withheld,
+            },
+            event => event.clone(),
+        };
+        self.send(Noted::Event { key: key.clone(), seq, at_ms, event });
+    }
+
+    /// Notes what no event tells; `seq` is the last of the session, 0 before its first message. Never waits.
+    pub fn add(&self, key: &SessionKey, seq: u64, at_ms: u64, signals: Vec<Signal>) {
+        if !signals.is_empty() {
+            self.send(Noted::Signals { key: key.clone(), seq, at_ms, signals });
         }
-        if sender.try_send(Noted { key: key.clone(), seq, at_ms, signals }).is_err() {
+    }
+
+    /// Waits until everything noted so far is on disk. Nothing on the answer path does.
+    pub async fn settled(&self) {
+        let Some(sender) = &self.sender else { return };
+        let (done, settled) = oneshot::channel();
+        if sender.send(Noted::Settled(done)).await.is_ok() {
+            let _ = settled.await;
+        }
+    }
+
+    fn send(&self, noted: Noted) {
+        if self.sender.as_ref().is_some_and(|sender| sender.try_send(noted).is_err()) {
             self.metrics.signals_dropped.inc();
         }
     }
 }
 
-async fn write(mut receiver: mpsc::Receiver<Noted>, store: Store, metrics: Metrics) {
+async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts) {
+    let none = Arc::new(Catalogue::default());
+    let mut arrivals = Arrivals::default();
     while let Some(noted) = receiver.recv().await {
-        let Ok(body) = serde_json::to_vec(&noted.signals) else { continue };
-        let record = Record {
-            site: noted.key.site,
-            session: noted.key.id,
-            seq: noted.seq,
-            at_ms: noted.at_ms,
-            kind: RecordKind::Signal,
-            body,
+        let (key, seq, at_ms, signals) = match noted {
+            Noted::Settled(done) => {
+                let _ = done.send(());
+                continue;
+            }
+            Noted::Signals { key, seq: 0, signals, .. } => {
+                arrivals.remember(key, signals);
+                continue;
+            }
+            Noted::Signals { key, seq, at_ms, signals } => (key, seq, at_ms, signals),
+            Noted::Event { key, seq, at_ms, event } => {
+                let catalogue = parts.catalogues.get(&key.site).unwrap_or(&none);
+                let mut signals = of(&event, catalogue);
+                match &event {
+                    Event::Started { .. } => signals.extend(arrivals.take(&key)),
+                    Event::Said { text, .. } => signals.extend(meaning(parts.embedder.as_ref(), text).await),
+                    _ => {}
+                }
+                (key, seq, at_ms, signals)
+            }
         };
         // Conversations have the disk first: a signal that finds the store busy or its session erased is left out.
-        if store.append(record).await.is_err() {
-            metrics.signals_dropped.inc();
+        match append(&parts.store, &key, seq, at_ms, &signals).await {
+            Ok(()) => parts.touched.touch(&key),
+            Err(_) => {
+                parts.metrics.signals_dropped.inc();
+            }
         }
+    }
+}
+
+/// Writes signals into a session's log; ready once they are on disk.
+///
+/// # Errors
+/// As [`Store::append`]; a session that was erased or has no event yet is a conflict.
+pub async fn append(
+    store: &Store,
+    key: &SessionKey,
+    seq: u64,
+    at_ms: u64,
+    signals: &[Signal],
+) -> Result<(), StoreError> {
+    if signals.is_empty() {
+        return Ok(());
+    }
+    // Signals are plain data: they always serialise.
+    let body = serde_json::to_vec(signals).unwrap_or_default();
+    let (site, session) = (key.site.clone(), key.id.clone());
+    store.append(Record { site, session, seq, at_ms, kind: RecordKind::Signal, body }).await
+}
+
+/// A message's embedding. A text that was just embedded for its answer is found again, and another one waits behind all questions.
+pub async fn meaning(embedder: Option<&Embedder>, text: &str) -> Option<Signal> {
+    let embedder = embedder?;
+    let vector = match embedder.recent(text) {
+        Some(vector) => vector,
+        None => embedder.embed_quietly(text.to_owned()).await.ok()?,
+    };
+    Some(Signal::Meaning { vector: Meaning::of(&vector) })
+}
+
+/// Arrivals whose conversation isn't on disk yet.
+#[derive(Default)]
+struct Arrivals {
+    waiting: HashMap<SessionKey, Vec<Signal>>,
+    order: VecDeque<SessionKey>,
+}
+
+impl Arrivals {
+    fn remember(&mut self, key: SessionKey, signals: Vec<Signal>) {
+        if self.waiting.insert(key.clone(), signals).is_none() {
+            self.order.push_back(key);
+        }
+        while self.order.len() > MAX_ARRIVALS {
+            if let Some(oldest) = self.order.pop_front() {
+                self.waiting.remove(&oldest);
+            }
+        }
+    }
+
+    fn take(&mut self, key: &SessionKey) -> Vec<Signal> {
+        self.waiting.remove(key).unwrap_or_default()
     }
 }
 
@@ -233,16 +489,59 @@ async fn write(mut receiver: mpsc::Receiver<Noted>, store: Store, metrics: Metri
 mod tests {
     use super::*;
 
-    fn check(text: &str, expected: &[Topic]) {
-        assert_eq!(topics(text), expected, "{text}");
+    #[test]
+    fn a_meaning_survives_its_bytes() {
+        let vector: Vec<f32> = (0_u8..200).map(|i| (f32::from(i) * 0.7).sin() / 10.0).collect();
+        let text = serde_json::to_string(&Meaning::of(&vector)).unwrap();
+        let back: Meaning = serde_json::from_str(&text).unwrap();
+        let dot: f32 = back.numbers().zip(&vector).map(|(a, b)| a * b).sum();
+        let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|value| value * value).sum::<f32>().sqrt();
+        let cosine = dot / norm(&mut back.numbers()) / norm(&mut vector.iter().copied());
+        assert!(cosine > 0.9999, "{cosine}");
+        for broken in ["\"\"", "\"AA\"", "\"?\"", "3"] {
+            assert!(serde_json::from_str::<Meaning>(broken).is_err(), "{broken}");
+        }
     }
 
     #[test]
-    fn topics_are_told_by_words() {
-        check("How much is the Tarn 2?", &[Topic::Price]);
-        check("Is it IN STOCK, and what does shipping cost?", &[Topic::Price, Topic::Stock, Topic::Delivery]);
-        check("The shipment of relationships", &[]);
-        check("这个帐篷多少钱？有货吗", &[Topic::Price, Topic::Stock]);
-        check("", &[]);
+    fn of_the_referrer_only_the_host_is_kept_and_attributes_need_consent() {
+        let source = Source {
+            utm_campaign: Some(" spring ".into()),
+            utm_term: Some(String::new()),
+            referrer: Some("https://user:pw@News.example/a?email=x@y.z".into()),
+            ..Source::default()
+        };
+        let values = BTreeMap::from([
+            ("age".to_owned(), AttributeValue::Number(41.0)),
+            ("note".to_owned(), AttributeValue::Name("x".repeat(500))),
+        ]);
+        let arrival = |consent| Arrival {
+            source: Some(source.clone()),
+            attributes: Some(Attributes { consent, values: values.clone() }),
+            known: false,
+        };
+        let kept =
+            Source { utm_campaign: Some("spring".into()), referrer: Some("news.example".into()), ..Source::default() };
+        assert_eq!(arrival(false).signals(), [Signal::Source(kept.clone())]);
+        let age = Signal::Attribute { name: "age".into(), value: AttributeValue::Number(41.0) };
+        assert_eq!(arrival(true).signals(), [Signal::Source(kept), age]);
+    }
+
+    #[test]
+    fn what_a_newer_version_wrote_is_passed_over() {
+        let body = br#"[{"signal":"ended"},{"signal":"teleported","to":"moon"},{"signal":"human_requested"}]"#;
+        assert_eq!(read(body), [Signal::Ended, Signal::HumanRequested]);
+        assert_eq!(read(b"not json"), []);
+    }
+
+    #[test]
+    fn arrivals_are_bounded() {
+        let mut arrivals = Arrivals::default();
+        let key = |id: usize| SessionKey { site: "shop".into(), id: id.to_string() };
+        for id in 0..=MAX_ARRIVALS {
+            arrivals.remember(key(id), vec![Signal::Known]);
+        }
+        assert_eq!(arrivals.take(&key(0)), []);
+        assert_eq!(arrivals.take(&key(1)), [Signal::Known]);
     }
 }

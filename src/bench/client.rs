@@ -24,8 +24,16 @@ impl Client {
     }
 
     pub(super) async fn hello(&mut self, site: &str) -> anyhow::Result<()> {
-        self.send(&ClientMessage::Hello { site: site.into(), token: None, session: None, last_seq: 0, partial: None })
-            .await?;
+        self.send(&ClientMessage::Hello {
+            site: site.into(),
+            token: None,
+            session: None,
+            last_seq: 0,
+            partial: None,
+            source: None,
+            attributes: None,
+        })
+        .await?;
         match self.next().await? {
             ServerMessage::Welcome { .. } => Ok(()),
             other => anyhow::bail!("no welcome but {other:?}"),

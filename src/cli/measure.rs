@@ -9,7 +9,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::bench::{retrieval, sockets, store, turn};
+use crate::bench::{insight, retrieval, sockets, store, turn};
 use crate::config::Config;
 use crate::retrieval::embedder::Embedder;
 
@@ -18,6 +18,7 @@ use crate::retrieval::embedder::Embedder;
   frontdesk bench store
   frontdesk bench sockets --count 10000        needs `ulimit -n 21000`
   frontdesk bench turn --json
+  frontdesk bench insight --conversations conversations.jsonl
   frontdesk bench retrieval --articles articles.jsonl --questions questions.jsonl
 
 Measure a release build on an otherwise idle machine. Everything is made in a scratch directory and removed.")]
@@ -48,6 +49,14 @@ enum What {
     Store {
         #[arg(long, default_value_t = 5)]
         rounds: usize,
+    },
+    /// From the log to the features of thousands of sessions, and to the figures of the insight page.
+    Insight {
+        /// JSON Lines of recorded conversations, as `frontdesk demo import` reads them; replayed until there are enough.
+        #[arg(long)]
+        conversations: PathBuf,
+        #[arg(long, default_value_t = 10_000)]
+        count: usize,
     },
     /// Search over growing indexes, with the question's embedding.
     Retrieval {
@@ -96,6 +105,19 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 format!("{:.2}", report.kib_per_socket),
             ];
             print(&report, args.json, &["idle sockets", "before KiB", "after KiB", "KiB a socket"], [row])
+        }
+        What::Insight { conversations, count } => {
+            bar.set_length(count as u64);
+            let report = insight::run(&scratch.0, &conversations, count, &show).await?;
+            bar.finish_and_clear();
+            let row = vec![
+                report.sessions.to_string(),
+                report.messages.to_string(),
+                format!("{:.2}", report.features_s),
+                format!("{:.3}", report.again_s),
+                format!("{:.2}", report.report_s),
+            ];
+            print(&report, args.json, &["sessions", "messages", "features s", "unchanged s", "report s"], [row])
         }
         What::Store { rounds } => {
             let options = store::StoreBench { directory: scratch.0.clone(), rounds, ..store::StoreBench::default() };

@@ -99,7 +99,7 @@ fn show(bar: &ProgressBar, progress: Progress) {
     bar.set_position(progress.done);
 }
 
-fn spinner(what: &'static str) -> ProgressBar {
+pub(super) fn spinner(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::no_length().with_message(what);
     if let Ok(style) = indicatif::ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len}, {elapsed}") {
         bar.set_style(style);

@@ -84,7 +84,7 @@ pub(super) async fn session(
     let mut signals: Vec<Signal> = Vec::new();
     for record in app.store.read(&site, &session, 0, &[RecordKind::Event]).await? {
         if let Ok(event) = serde_json::from_slice::<Event>(&record.body) {
-            signals.extend(signals::of(&event));
+            signals.extend(signals::of(&event, &crate::recommend::Catalogue::default()));
             transcript.push(json!({ "seq": record.seq, "at_ms": record.at_ms, "event": event }));
         }
     }

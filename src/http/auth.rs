@@ -15,6 +15,8 @@ use crate::clock::Clock;
 use crate::handoff::HandoffConfig;
 use crate::http::widget::WidgetConfig;
 use crate::prompt::SiteFacts;
+use crate::protocol::Attributes;
+use crate::recommend::RecommendRule;
 pub use crate::secret::{key_hash, new_key, random_id, random_secret};
 use crate::session::Policy;
 
@@ -46,6 +48,8 @@ pub struct Key {
 pub enum Scope {
     /// `/v1/chat/completions`.
     Chat,
+    /// Reporting what came of conversations.
+    Outcomes,
     /// Everything on the admin listener.
     Admin,
     /// `/metrics`.
@@ -89,6 +93,15 @@ pub struct Site {
     /// Accepts visitors that the site itself signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<JwtConfig>,
+    /// CSV or JSON of the products, for signals and recommendations; left out, none are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalogue: Option<PathBuf>,
+    /// When products may be shown to visitors.
+    #[serde(default)]
+    pub recommend: RecommendRule,
+    /// Secret, at least 32 bytes, with which the site's server signs reports of what came of conversations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcomes_secret: Option<String>,
 }
 
 /// See [`Site::answers`].
@@ -134,6 +147,9 @@ impl Default for Site {
             answers: Answers::Send,
             handoff: HandoffConfig::default(),
             jwt: None,
+            catalogue: None,
+            recommend: RecommendRule::default(),
+            outcomes_secret: None,
         }
     }
 }
@@ -178,6 +194,10 @@ impl Site {
         if let Some(jwt) = &self.jwt {
             jwt.key().context("jwt.key")?;
         }
+        if let Some(secret) = self.outcomes_secret.as_ref().filter(|secret| secret.len() < 32) {
+            bail!("outcomes_secret needs at least 32 bytes; this one has {}", secret.len());
+        }
+        self.recommend.validate()?;
         Ok(())
     }
 }
@@ -210,11 +230,13 @@ pub enum AuthError {
 }
 
 /// A visitor who was let in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Visitor {
     pub id: String,
     /// To be shown when coming back.
     pub token: String,
+    /// What a token signed by the site says of the visitor.
+    pub attributes: Option<Attributes>,
 }
 
 /// Longest life of a signed token, in seconds, and how far clocks may be apart.
@@ -245,7 +267,7 @@ impl Visitors {
         let Some(token) = token else {
             let id = random_id();
             let token = self.token(site, origin, &id);
-            return Ok(Visitor { id, token });
+            return Ok(Visitor { id, token, attributes: None });
         };
         let Some(rest) = token.strip_prefix("v1.") else {
             return self.admit_signed(site, token);
@@ -253,7 +275,7 @@ impl Visitors {
         let (id, mac) = rest.split_once('.').ok_or(AuthError::BadToken)?;
         let mac = BASE64.decode(mac).map_err(|_| AuthError::BadToken)?;
         self.mac(site, origin, id).verify_slice(&mac).map_err(|_| AuthError::BadToken)?;
-        Ok(Visitor { id: id.to_owned(), token: token.to_owned() })
+        Ok(Visitor { id: id.to_owned(), token: token.to_owned(), attributes: None })
     }
 
     fn admit_signed(&self, site: &Site, token: &str) -> Result<Visitor, AuthError> {
@@ -262,6 +284,8 @@ impl Visitors {
             sub: String,
             exp: u64,
             iat: Option<u64>,
+            /// `{"consent": true, "values": {"tier": "gold"}}`
+            attributes: Option<Attributes>,
         }
         let config = site.jwt.as_ref().ok_or(AuthError::NoJwt)?;
         let algorithm = match config.algorithm {
@@ -285,7 +309,8 @@ impl Visitors {
         if claims.sub.is_empty() || claims.sub.len() > 128 {
             return Err(AuthError::BadToken);
         }
-        Ok(Visitor { id: format!("jwt:{}", claims.sub), token: token.to_owned() })
+        let id = format!("jwt:{}", claims.sub);
+        Ok(Visitor { id, token: token.to_owned(), attributes: claims.attributes })
     }
 
     fn token(&self, site: &Site, origin: Option<&str>, id: &str) -> String {

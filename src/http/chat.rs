@@ -14,11 +14,15 @@ use tokio::time::{Instant, timeout};
 use crate::http::App;
 use crate::http::auth::random_id;
 use crate::http::error::{ApiError, unknown_session, unknown_site};
+use crate::insight::Choosing;
 use crate::protocol::console::GiveTo;
-use crate::protocol::{ClientMessage, ErrorCode, MAX_ID_BYTES, MAX_MESSAGE_CHARS, Partial, ServerMessage};
+use crate::protocol::{
+    AnswerEnd, Attributes, ClientMessage, ErrorCode, MAX_ID_BYTES, MAX_MESSAGE_CHARS, Partial, ServerMessage,
+};
 use crate::session::live::{Joined, Past};
 use crate::session::registry::{JoinError, OpenError, Opener, SessionHandle};
 use crate::session::{Command, Event, SessionKey, Update};
+use crate::signals::{Arrival, Signal};
 use crate::telemetry::GaugeGuard;
 
 /// Largest frame a visitor may send. A message of 4,000 characters fits in any script.
@@ -57,7 +61,9 @@ pub(super) async fn upgrade(State(app): State<App>, headers: HeaderMap, upgrade:
         .max_message_size(MAX_FRAME)
         .on_upgrade(move |socket| async move {
             let _count = GaugeGuard::new(&app.metrics.sockets);
-            let closing = Box::pin(Connection { app, socket, origin, mistakes: 0, own: VecDeque::new() }.run());
+            let closing = Box::pin(
+                Connection { app, socket, origin, mistakes: 0, own: VecDeque::new(), seen: 0, choosing: None }.run(),
+            );
             closing.await;
             drop(permit);
         })
@@ -71,6 +77,10 @@ struct Connection {
     mistakes: u32,
     /// Ids of messages that came over this socket: it needs no echo of them.
     own: VecDeque<String>,
+    /// The last `seq` that passed here.
+    seen: u64,
+    /// Products that are being chosen for the last answer.
+    choosing: Option<Choosing>,
 }
 
 /// Why a socket ends; carries the close code, if the other side still listens.
@@ -111,6 +121,17 @@ impl Connection {
 
     async fn serve(&mut self) -> Result<std::convert::Infallible, Close> {
         let mut seat = self.hello().await?;
+        let arrived = Instant::now();
+        let result = self.converse(&mut seat).await;
+        if self.seen > 0 {
+            let ms = u64::try_from(arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let dwell = vec![Signal::Dwell { ms }];
+            self.app.signals.add(&seat.handle.key, self.seen, self.app.spine.clock.now_ms(), dwell);
+        }
+        result
+    }
+
+    async fn converse(&mut self, seat: &mut Seat) -> Result<std::convert::Infallible, Close> {
         let (ping, dead) = (Duration::from_secs(self.app.config.ping_s), Duration::from_secs(self.app.config.dead_s));
         let mut heard = Instant::now();
         let mut next_ping = heard + ping;
@@ -121,7 +142,7 @@ impl Connection {
                 frame = self.socket.recv() => {
                     heard = Instant::now();
                     if let Some(message) = self.read(frame).await? {
-                        self.obey(&seat, message).await?;
+                        self.obey(seat, message).await?;
                     }
                 }
                 update = seat.updates.recv() => match update {
@@ -131,6 +152,12 @@ impl Connection {
                         return Err(Close(Some((close_code::AGAIN, "too slow"))));
                     }
                 },
+                cards = chosen(&mut self.choosing) => {
+                    self.choosing = None;
+                    if let Some(cards) = cards {
+                        self.send(&cards).await?;
+                    }
+                }
                 () = tokio::time::sleep_until(next_ping) => {
                     if heard.elapsed() > dead {
                         return Err(GONE);
@@ -165,13 +192,23 @@ impl Connection {
             let text = format!("no hello came within {} s", self.app.config.hello_timeout_s);
             return Err(self.refuse(ApiError::new(ErrorCode::HelloExpected, text)).await);
         };
-        let ClientMessage::Hello { site, token, session, last_seq, partial } = message? else {
+        let ClientMessage::Hello { site, token, session, last_seq, partial, source, attributes } = message? else {
             return Err(self
                 .refuse(ApiError::new(ErrorCode::HelloExpected, "the first message must be a hello"))
                 .await);
         };
+        let known = token.is_some() && session.is_none();
         match seat(&app, self.origin.as_deref(), &site, token.as_deref(), session, last_seq, partial).await {
             Ok((seat, token, joined)) => {
+                let new = joined.last_seq == 0;
+                let arrival = Arrival {
+                    source: source.filter(|_| new).map(|source| *source),
+                    // What the site signed counts more than what its page says.
+                    attributes: joined.attributes.or(attributes),
+                    known: known && new,
+                };
+                app.signals.add(&seat.handle.key, joined.last_seq, app.spine.clock.now_ms(), arrival.signals());
+                self.seen = joined.last_seq;
                 self.send(&ServerMessage::Welcome {
                     session: seat.handle.key.id.clone(),
                     token,
@@ -281,6 +318,14 @@ impl Connection {
                 seat.handle.command(Command::Feedback { turn, rating, text }).await.map_err(ApiError::from)
             }
             ClientMessage::Forget { also } => return self.forget(seat, also).await,
+            ClientMessage::RecommendationClick { id } => {
+                if self.seen > 0 && self.app.insight.sells(&seat.handle.key.site, &id) {
+                    let clicked = vec![Signal::Clicked { product: id }];
+                    self.app.signals.add(&seat.handle.key, self.seen, self.app.spine.clock.now_ms(), clicked);
+                    return Ok(());
+                }
+                Err(ApiError::new(ErrorCode::BadMessage, "this product was not recommended here"))
+            }
             ClientMessage::End {} => {
                 seat.handle.command(Command::End { reason: "visitor".into() }).await.map_err(ApiError::from)
             }
@@ -308,6 +353,12 @@ impl Connection {
     }
 
     async fn forward(&mut self, seat: &Seat, update: &Update) -> Result<(), Close> {
+        if let Update::Event { seq, event } = update {
+            self.seen = self.seen.max(*seq);
+            if let Event::AnswerDone { turn, end: AnswerEnd::Complete, .. } = event {
+                self.choosing = self.app.insight.cards(&seat.handle.key, *turn, *seq);
+            }
+        }
         match update {
             Update::Lost => {
                 self.send(&ApiError::draining().frame(None)).await?;
@@ -353,12 +404,17 @@ async fn seat(
     partial: Option<Partial>,
 ) -> Result<(Seat, String, JoinedRest), ApiError> {
     let opened = open(app, site, origin, token, session.as_deref(), "widget")?;
+    let attributes = opened.attributes;
     let Joined { last_seq: last, missed, running, updates, .. } = opened.handle.join(last_seq, partial).await?;
     if session.is_some() && last == 0 && last_seq > 0 {
         return Err(unknown_session());
     }
     let contact = app.site(site).map(|site| site.contact.clone()).unwrap_or_default();
-    Ok((Seat { handle: opened.handle, contact, updates }, opened.token, JoinedRest { last_seq: last, missed, running }))
+    Ok((
+        Seat { handle: opened.handle, contact, updates },
+        opened.token,
+        JoinedRest { last_seq: last, missed, running, attributes },
+    ))
 }
 
 /// [`Joined`] without its updates.
@@ -366,12 +422,23 @@ struct JoinedRest {
     last_seq: u64,
     missed: Vec<Past>,
     running: Option<(u64, u64, String)>,
+    attributes: Option<Attributes>,
+}
+
+/// The cards that are being chosen, when they are; never, while none are.
+async fn chosen(choosing: &mut Option<Choosing>) -> Option<ServerMessage> {
+    match choosing {
+        Some(cards) => cards.await,
+        None => std::future::pending().await,
+    }
 }
 
 /// A session opened for a visitor.
 pub(super) struct Opened {
     pub(super) handle: SessionHandle,
     pub(super) token: String,
+    /// What a signed token says of the visitor.
+    pub(super) attributes: Option<Attributes>,
 }
 
 /// Lets a visitor in and finds or begins the session.
@@ -401,7 +468,7 @@ pub(super) fn open(
     let id = session.map_or_else(random_id, str::to_owned);
     let key = SessionKey { site: site.id.clone(), id };
     let handle = app.registry.handle(key, Opener { visitor: visitor.id, channel: channel.into() });
-    Ok(Opened { handle, token: visitor.token })
+    Ok(Opened { handle, token: visitor.token, attributes: visitor.attributes })
 }
 
 /// # Errors

@@ -132,6 +132,7 @@ impl Embedder {
                 passage_prefix: config.passage_prefix.clone(),
                 query_prefix: config.query_prefix.clone(),
                 queue: config.queue,
+                recent: Mutex::default(),
             }),
         })
     }
@@ -178,6 +179,39 @@ impl Embedder {
         vectors.into_iter().next().ok_or_else(|| EmbedError::Engine("it returned no vector".to_owned()))
     }
 
+    /// The vector of a question nobody waits for: it lets every other question pass.
+    ///
+    /// # Errors
+    ///
+    /// As [`Embedder::embed`].
+    pub async fn embed_quietly(&self, text: String) -> Result<Vec<f32>, EmbedError> {
+        let shared = &self.inner.shared;
+        let slot = shared.bulk_slots.acquire().await.map_err(|_| EmbedError::ShuttingDown)?;
+        let answer = shared.push(Lane::Bulk, prefixed(vec![text], &self.inner.query_prefix), usize::MAX)?;
+        let vectors = finish(answer, Some(slot)).await?;
+        vectors.into_iter().next().ok_or_else(|| EmbedError::Engine("it returned no vector".to_owned()))
+    }
+
+    /// Keeps a question's vector for whoever needs it next; the last [`RECENT`] are kept. The same text has the same vector, whoever
+    /// asks, so nothing of one conversation is learnt from another's.
+    pub fn remember(&self, text: &str, vector: &[f32]) {
+        let mut recent = self.inner.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.iter().any(|(known, _)| known == text) {
+            return;
+        }
+        if recent.len() == RECENT {
+            recent.pop_front();
+        }
+        recent.push_back((text.to_owned(), vector.to_vec()));
+    }
+
+    /// A vector that was [remembered](Embedder::remember), if it still is.
+    #[must_use]
+    pub fn recent(&self, text: &str) -> Option<Vec<f32>> {
+        let recent = self.inner.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().rev().find(|(known, _)| known == text).map(|(_, vector)| vector.clone())
+    }
+
     /// Length of a vector.
     #[must_use]
     pub fn dims(&self) -> usize {
@@ -200,6 +234,9 @@ impl std::fmt::Debug for Embedder {
 /// Passages of this many callers wait in memory at most; further callers wait before they hand theirs over.
 const BULK_JOBS: usize = 2;
 
+/// Questions whose vectors are remembered, some 2 KiB each: enough for every answer that is being made.
+const RECENT: usize = 256;
+
 /// Texts computed at once; each is a sequence of its own. llama.cpp's limit is 256.
 const BATCH_TEXTS: usize = 64;
 
@@ -213,6 +250,8 @@ struct Inner {
     passage_prefix: String,
     query_prefix: String,
     queue: usize,
+    /// A std mutex: it is held for a look or a push, never across an await.
+    recent: Mutex<VecDeque<(String, Vec<f32>)>>,
 }
 
 impl Drop for Inner {

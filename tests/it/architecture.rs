@@ -60,6 +60,7 @@ fn a_dependency_with_a_personality_is_known_by_one_part() {
     );
     check(&["qdrant_edge::"], &["retrieval/index.rs", "retrieval/embedded.rs"]);
     check(&["qdrant_client::"], &["retrieval/server.rs"]);
+    check(&["parquet::"], &["signals/export.rs"]);
     check(&["sled::"], &["store.rs", "store"]);
     check(&["axum::"], &["http.rs", "http", "server.rs"]);
     check(&["pdf_extract::"], &["retrieval/ingest/pdf.rs"]);
@@ -76,6 +77,9 @@ fn the_pure_core_does_no_io() {
         "grounding.rs",
         "handoff.rs",
         "intent.rs",
+        "features.rs",
+        "recommend.rs",
+        "signals/words.rs",
         "protocol.rs",
         "protocol/console.rs",
         "llm/scheduler.rs",

@@ -124,7 +124,15 @@ async fn talk(mut visitor: Visitor, addr: std::net::SocketAddr, last: bool) -> (
 
 async fn try_hello(mut client: ChatClient, resume: Option<(String, String)>) -> Option<ChatClient> {
     let (token, session) = resume.unzip();
-    let hello = ClientMessage::Hello { site: "shop".into(), token, session, last_seq: 0, partial: None };
+    let hello = ClientMessage::Hello {
+        site: "shop".into(),
+        token,
+        session,
+        last_seq: 0,
+        partial: None,
+        source: None,
+        attributes: None,
+    };
     client.try_send(&hello).await.ok()?;
     match client.try_next().await? {
         ServerMessage::Welcome { session, token, last_seq } => {

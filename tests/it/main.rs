@@ -7,6 +7,7 @@ mod console;
 mod formats;
 mod index_contract;
 mod ingest;
+mod insight;
 mod kill;
 mod knowledge;
 mod llm_model;

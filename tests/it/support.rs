@@ -249,6 +249,8 @@ impl ChatClient {
             session: None,
             last_seq: 0,
             partial: None,
+            source: None,
+            attributes: None,
         })
         .await;
         self.welcomed().await;
@@ -271,7 +273,16 @@ impl ChatClient {
     /// Resumes the client's own session.
     async fn send_hello(&mut self, last_seq: u64, partial: Option<Partial>) {
         let (token, session) = (Some(self.token.clone()), Some(self.session.clone()));
-        self.send(&ClientMessage::Hello { site: "shop".into(), token, session, last_seq, partial }).await;
+        self.send(&ClientMessage::Hello {
+            site: "shop".into(),
+            token,
+            session,
+            last_seq,
+            partial,
+            source: None,
+            attributes: None,
+        })
+        .await;
         self.welcomed().await;
         self.last_seq = last_seq;
     }

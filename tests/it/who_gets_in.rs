@@ -12,6 +12,8 @@ fn hello(token: Option<&str>, session: Option<&str>, last_seq: u64) -> ClientMes
         session: session.map(Into::into),
         last_seq,
         partial: None,
+        source: None,
+        attributes: None,
     }
 }
 
@@ -33,8 +35,15 @@ async fn a_session_opens_for_its_own_visitor_alone() {
     check(&mut server.client().await, &hello(None, Some(&mine.session), 0), ErrorCode::Unauthorized).await;
     check(&mut server.client().await, &hello(Some("v1.forged.token"), Some(&mine.session), 0), ErrorCode::Unauthorized)
         .await;
-    let unknown =
-        ClientMessage::Hello { site: "nowhere".into(), token: None, session: None, last_seq: 0, partial: None };
+    let unknown = ClientMessage::Hello {
+        site: "nowhere".into(),
+        token: None,
+        session: None,
+        last_seq: 0,
+        partial: None,
+        source: None,
+        attributes: None,
+    };
     check(&mut server.client().await, &unknown, ErrorCode::UnknownSite).await;
     check(&mut server.client().await, &hello(Some(&mine.token), Some("no-such-session"), 7), ErrorCode::UnknownSession)
         .await;

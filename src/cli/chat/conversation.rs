@@ -100,6 +100,8 @@ impl Conversation {
             session: self.session.clone(),
             last_seq: self.last_seq,
             partial: running.map(|answer| Partial { turn: answer.turn, offset: answer.chars }),
+            source: None,
+            attributes: None,
         }
     }
 
@@ -176,9 +178,11 @@ impl Conversation {
                 }
                 News::Refused { code, message, retry_after_ms, id }
             }
+            // A terminal shows no cards.
             ServerMessage::AnswerCitation { .. }
             | ServerMessage::FeedbackReceived { .. }
-            | ServerMessage::Forgotten {} => News::Nothing,
+            | ServerMessage::Forgotten {}
+            | ServerMessage::Recommendation { .. } => News::Nothing,
         }
     }
 
@@ -231,6 +235,7 @@ fn event_seq(message: &ServerMessage) -> u64 {
         | ServerMessage::AnswerWithheld { .. }
         | ServerMessage::Forgotten {}
         | ServerMessage::HumanQueue { .. }
+        | ServerMessage::Recommendation { .. }
         | ServerMessage::Error { .. } => 0,
     }
 }
@@ -337,10 +342,20 @@ mod tests {
             session: Some("s".into()),
             last_seq: 4,
             partial: None,
+            source: None,
+            attributes: None,
         };
         assert_eq!(conversation.hello(), resumed);
         conversation.leave();
-        let anew = ClientMessage::Hello { site: "shop".into(), token, session: None, last_seq: 0, partial: None };
+        let anew = ClientMessage::Hello {
+            site: "shop".into(),
+            token,
+            session: None,
+            last_seq: 0,
+            partial: None,
+            source: None,
+            attributes: None,
+        };
         assert_eq!(conversation.hello(), anew);
     }
 }

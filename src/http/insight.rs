@@ -1,0 +1,173 @@
+//! Reports of what came of conversations, and what a marketer sees.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::http::App;
+use crate::http::auth::Scope;
+use crate::http::error::{ApiError, unknown_site};
+use crate::insight::report::{self, Drill, Range};
+use crate::outcomes::{self, OutcomeError, Report};
+use crate::protocol::ErrorCode;
+
+/// Reports of one request.
+const MAX_REPORTS: usize = 1000;
+
+/// One report or a list.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Reports {
+    One(Box<Report>),
+    Many(Vec<Report>),
+}
+
+/// `POST /v1/sites/{site}/outcomes`: signed by the site's server, or with a key of the scope `outcomes`.
+pub(super) async fn outcomes(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let known = app.site(&site).ok_or_else(|| unknown_site(&site))?;
+    let now_ms = app.spine.clock.now_ms();
+    let shown = super::header_text(&headers, header::AUTHORIZATION);
+    let key =
+        [Scope::Outcomes, Scope::Admin].into_iter().any(|scope| app.keys.check(shown, scope, Some(&site)).is_some());
+    if !key {
+        let signature = headers.get("frontdesk-signature").and_then(|value| value.to_str().ok());
+        let verdict = match (&known.outcomes_secret, signature) {
+            (Some(secret), Some(signature)) => outcomes::verify(secret, signature, &body, now_ms),
+            (None, Some(_)) => Err("the site has no outcomes_secret to check a signature with"),
+            (_, None) => Err(
+                "show a key of the scope `outcomes` as `Authorization: Bearer …`, or sign the body; see docs/signals.md",
+            ),
+        };
+        verdict.map_err(|reason| ApiError::new(ErrorCode::Unauthorized, reason))?;
+    }
+    let bad = |text: String| ApiError::new(ErrorCode::BadMessage, text);
+    let reports = match serde_json::from_slice(&body) {
+        Ok(Reports::One(report)) => vec![*report],
+        Ok(Reports::Many(reports)) => reports,
+        // The untagged enum's own error names no field.
+        Err(_) => {
+            let error = serde_json::from_slice::<Report>(&body).err().map(|error| error.to_string());
+            return Err(bad(format!("no report or list of reports: {}", error.unwrap_or_default())));
+        }
+    };
+    if reports.len() > MAX_REPORTS {
+        return Err(bad(format!("{} reports at once; send at most {MAX_REPORTS}", reports.len())));
+    }
+    let mut results = Vec::new();
+    for taken in app.outcomes.take(&site, reports, now_ms).await? {
+        results.push(match taken {
+            Ok(taken) => json!({ "result": taken }),
+            Err(OutcomeError::Store(error)) => return Err(error.into()),
+            Err(error) => json!({ "result": "refused", "reason": error.to_string() }),
+        });
+    }
+    Ok(Json(json!({ "outcomes": results })).into_response())
+}
+
+/// Lines of one list.
+const MAX_LINES: usize = 200;
+/// Where assets of the page may come from: this server alone.
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+                   base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// `GET /v1/insight/sites`: the sites that the shown key is good for.
+pub(super) async fn sites(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let shown = super::header_text(&headers, header::AUTHORIZATION);
+    let mine = app.sites.iter().filter(|site| app.keys.check(shown, Scope::Admin, Some(&site.id)).is_some());
+    let sites: Vec<_> = mine.map(|site| json!({ "id": site.id, "name": site.facts().name })).collect();
+    if sites.is_empty() {
+        return Err(ApiError::new(
+            ErrorCode::Unauthorized,
+            "a key of the scope `admin` is needed as `Authorization: Bearer …`",
+        ));
+    }
+    Ok(Json(json!({ "sites": sites })).into_response())
+}
+
+/// `GET /v1/sites/{site}/insight?from_ms=&to_ms=`: everything the page shows, from the store as it is now.
+pub(super) async fn report(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+    Query(range): Query<Range>,
+) -> Result<Response, ApiError> {
+    super::admin::allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    let entries = report::within(&app.insight.book.read(&site).await?, range);
+    let catalogue = app.insight.catalogue(&site);
+    // Aggregating thousands of sessions takes a while; it must not hold up the threads that serve visitors.
+    let made = tokio::task::spawn_blocking(move || report::report(&entries, &catalogue)).await;
+    made.map(|report| Json(report).into_response()).map_err(|_| failed())
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Lines {
+    #[serde(default)]
+    from_ms: Option<u64>,
+    #[serde(default)]
+    to_ms: Option<u64>,
+    topic: Option<String>,
+    product: Option<String>,
+    category: Option<String>,
+    campaign: Option<String>,
+    stage: Option<String>,
+    segment: Option<usize>,
+    score_from: Option<f32>,
+    score_to: Option<f32>,
+    converted: Option<bool>,
+}
+
+/// `GET /v1/sites/{site}/insight/sessions`: the conversations that a part of a plot stands for, the newest first, at most 200.
+pub(super) async fn sessions(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+    Query(lines): Query<Lines>,
+) -> Result<Response, ApiError> {
+    super::admin::allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    let Lines { from_ms, to_ms, topic, product, category, campaign, stage, segment, score_from, score_to, converted } =
+        lines;
+    let range = Range { from_ms: from_ms.unwrap_or(0), to_ms: to_ms.unwrap_or(u64::MAX) };
+    let drill = Drill { topic, product, category, campaign, stage, segment, score_from, score_to, converted };
+    let entries = report::within(&app.insight.book.read(&site).await?, range);
+    let catalogue = app.insight.catalogue(&site);
+    let made = tokio::task::spawn_blocking(move || report::drill(&entries, &drill, &catalogue, MAX_LINES)).await;
+    made.map(|sessions| Json(json!({ "sessions": sessions })).into_response()).map_err(|_| failed())
+}
+
+fn failed() -> ApiError {
+    tracing::error!("the insight report failed");
+    ApiError::new(ErrorCode::AnswerFailed, "the report could not be made; the log says why")
+}
+
+/// `GET /console/insight`
+pub(super) async fn page() -> Response {
+    asset("text/html; charset=utf-8", include_str!("../../web/dist/insight.html"))
+}
+
+pub(super) async fn style() -> Response {
+    asset("text/css; charset=utf-8", include_str!("../../web/dist/insight.css"))
+}
+
+pub(super) async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("../../web/dist/insight.js"))
+}
+
+fn asset(content_type: &'static str, body: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CONTENT_SECURITY_POLICY, CSP),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, body).into_response()
+}

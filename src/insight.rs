@@ -1,0 +1,125 @@
+//! What a marketer wants to know, from the real store: who asks for what, how near it is to a purchase, what came of it.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+
+use crate::clock::Clock;
+use crate::protocol::ServerMessage;
+use crate::recommend::{self, Catalogue, Purchase, RecommendRule};
+use crate::retrieval::embedder::Embedder;
+use crate::session::SessionKey;
+use crate::signals::{Signal, SignalLog};
+
+pub mod book;
+pub mod forecast;
+pub mod replay;
+pub mod report;
+pub mod segments;
+
+use book::Book;
+
+/// What a site sells, and when it may be shown.
+pub struct Shelf {
+    pub catalogue: Arc<Catalogue>,
+    pub rule: RecommendRule,
+    /// Embeddings of the products, made when they are first needed.
+    vectors: OnceCell<Vec<Vec<f32>>>,
+}
+
+/// Sessions, products, and the log that what is recommended goes to. Cheap to clone.
+#[derive(Clone)]
+pub struct Insight {
+    pub book: Book,
+    signals: SignalLog,
+    embedder: Embedder,
+    shelves: Arc<HashMap<String, Shelf>>,
+    clock: Clock,
+}
+
+/// What is being chosen for a visitor.
+pub type Choosing = Pin<Box<dyn Future<Output = Option<ServerMessage>> + Send>>;
+
+impl Shelf {
+    #[must_use]
+    pub fn new(catalogue: Arc<Catalogue>, rule: RecommendRule) -> Self {
+        Self { catalogue, rule, vectors: OnceCell::new() }
+    }
+}
+
+impl Insight {
+    #[must_use]
+    pub fn new(
+        book: Book,
+        signals: SignalLog,
+        embedder: Embedder,
+        shelves: HashMap<String, Shelf>,
+        clock: Clock,
+    ) -> Self {
+        Self { book, signals, embedder, shelves: Arc::new(shelves), clock }
+    }
+
+    /// What a site sells; nothing for an unknown one.
+    #[must_use]
+    pub fn catalogue(&self, site: &str) -> Arc<Catalogue> {
+        self.shelves.get(site).map(|shelf| shelf.catalogue.clone()).unwrap_or_default()
+    }
+
+    /// True if the site's catalogue holds the product.
+    #[must_use]
+    pub fn sells(&self, site: &str, product: &str) -> bool {
+        self.shelves.get(site).is_some_and(|shelf| shelf.catalogue.product(product).is_some())
+    }
+
+    /// The products for the answer `turn` whose end is event `seq`; `None` at once where the site shows none.
+    #[must_use]
+    pub fn cards(&self, key: &SessionKey, turn: u64, seq: u64) -> Option<Choosing> {
+        let shelf = self.shelves.get(&key.site)?;
+        if !shelf.rule.enabled || shelf.catalogue.is_empty() {
+            return None;
+        }
+        let (this, key) = (self.clone(), key.clone());
+        Some(Box::pin(async move { this.choose(&key, turn, seq).await }))
+    }
+
+    async fn choose(&self, key: &SessionKey, turn: u64, seq: u64) -> Option<ServerMessage> {
+        // The visitor has the answer already: cards can wait until its signals are on disk.
+        self.signals.settled().await;
+        let shelf = self.shelves.get(&key.site)?;
+        let entries = self.book.read(&key.site).await.ok()?;
+        let state = &entries.iter().find(|entry| entry.id == key.id)?.state;
+        let shown = state.times_recommended;
+        if !shelf.rule.allows(state, shown) {
+            return None;
+        }
+        let vectors = self.vectors(shelf).await?;
+        let bought: Vec<(&[f32], Vec<String>)> = entries
+            .iter()
+            .filter(|entry| entry.id != key.id && entry.state.converted() == Some(true))
+            .map(|entry| {
+                let products = entry.state.outcomes.iter().flat_map(|(_, outcome)| outcome.products.iter().cloned());
+                (entry.state.meaning.as_slice(), products.collect())
+            })
+            .collect();
+        let purchases: Vec<Purchase<'_>> =
+            bought.iter().map(|(meaning, products)| Purchase { meaning, products }).collect();
+        let products = recommend::choose(&shelf.rule, state, &shelf.catalogue, vectors, &purchases);
+        if products.is_empty() {
+            return None;
+        }
+        let held_out = recommend::held_out(&key.site, &state.visitor, shelf.rule.holdout);
+        let ids = products.iter().map(|card| card.id.clone()).collect();
+        let due = Signal::Recommended { products: ids, held_out };
+        self.signals.add(key, seq, self.clock.now_ms(), vec![due]);
+        (!held_out).then_some(ServerMessage::Recommendation { turn, products })
+    }
+
+    async fn vectors<'a>(&self, shelf: &'a Shelf) -> Option<&'a [Vec<f32>]> {
+        let texts = || shelf.catalogue.products().iter().map(recommend::Product::text).collect();
+        let vectors = shelf.vectors.get_or_try_init(|| async { self.embedder.embed(texts()).await }).await;
+        vectors.map(Vec::as_slice).map_err(|error| tracing::warn!(%error, "no products can be recommended now")).ok()
+    }
+}

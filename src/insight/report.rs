@@ -1,0 +1,644 @@
+//! Aggregates over sessions: funnel, demand, scores against outcomes, segments, campaigns. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::book::Entry;
+use super::forecast::{self, Forecast};
+use super::segments::{self, Segment};
+use crate::recommend::{Catalogue, Rate, Uplift, cosine};
+use crate::signals::Topic;
+
+/// Which sessions: those that began from `from_ms` up to and without `to_ms`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Range {
+    #[serde(default)]
+    pub from_ms: u64,
+    #[serde(default = "always")]
+    pub to_ms: u64,
+}
+
+fn always() -> u64 {
+    u64::MAX
+}
+
+/// Everything the page shows.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub totals: Totals,
+    pub funnel: Vec<Stage>,
+    /// Width of the time steps, in milliseconds: a day, or a week where days would be too many.
+    pub step_ms: u64,
+    pub steps: Vec<Step>,
+    pub topics: Vec<Named>,
+    pub products: Vec<Named>,
+    pub categories: Vec<Named>,
+    pub questions: Vec<Question>,
+    pub scores: Scores,
+    pub segments: Vec<Segment>,
+    pub campaigns: Vec<Campaign>,
+    pub forecasts: Vec<Demand>,
+    pub uplift: Uplift,
+    /// What to keep in mind when reading it.
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Totals {
+    pub sessions: usize,
+    pub messages: u64,
+    /// Of the sessions whose outcome was reported.
+    pub converted: Rate,
+    pub amount: f64,
+    pub currency: String,
+    /// Between these the sessions began; 0 without any.
+    pub first_ms: u64,
+    pub last_ms: u64,
+}
+
+/// A stage of the funnel: sessions that came so far.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stage {
+    pub name: &'static str,
+    pub sessions: usize,
+}
+
+/// One step of time.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    pub at_ms: u64,
+    pub sessions: u32,
+    pub converted: u32,
+    /// Sessions that asked about each topic, in the order of [`Report::topics`]' names in the log: price, stock, delivery, discount, payment,
+    /// comparison, returns, complaint.
+    pub topics: [u32; Topic::ALL.len()],
+}
+
+/// How many sessions named something, and how many of those with an outcome bought.
+#[derive(Clone, Debug, Serialize)]
+pub struct Named {
+    pub id: String,
+    pub name: String,
+    pub sessions: u32,
+    pub converted: Rate,
+}
+
+/// Questions that mean the same.
+#[derive(Clone, Debug, Serialize)]
+pub struct Question {
+    pub text: String,
+    pub count: u32,
+    pub session: String,
+}
+
+/// Purchase intent against what really came.
+#[derive(Clone, Debug, Serialize)]
+pub struct Scores {
+    /// What made the scores.
+    pub model: &'static str,
+    /// Sessions with an outcome, at most [`MAX_POINTS`], evenly chosen over time.
+    pub points: Vec<Point>,
+    /// False positive rate and true positive rate at each threshold, from (0, 0) to (1, 1).
+    pub roc: Vec<[f64; 2]>,
+    /// Area under it; 0.5 is chance. `None` unless both outcomes occur.
+    pub auroc: Option<f64>,
+    /// Ten groups of equal size by score, for calibration.
+    pub bins: Vec<Bin>,
+    /// Mean squared difference of score and outcome, and what always saying the mean rate would give.
+    pub brier: Option<f64>,
+    pub brier_of_mean: Option<f64>,
+    /// Expected calibration error over the bins.
+    pub ece: Option<f64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Point {
+    pub session: String,
+    pub at_ms: u64,
+    pub score: f32,
+    pub converted: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Bin {
+    pub low: f32,
+    pub high: f32,
+    pub mean: f64,
+    pub converted: Rate,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Campaign {
+    pub name: String,
+    pub sessions: u32,
+    pub score: f64,
+    pub converted: Rate,
+    pub amount: f64,
+    /// The topic asked about most.
+    pub topic: Option<&'static str>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Demand {
+    pub name: String,
+    pub kind: &'static str,
+    pub forecast: Forecast,
+}
+
+const DAY_MS: u64 = 86_400_000;
+const MAX_STEPS: u64 = 120;
+pub const MAX_POINTS: usize = 2_000;
+const BINS: usize = 10;
+/// Rows of a list.
+const TOP: usize = 12;
+/// Questions that are looked at, the newest, and the cosine from which two mean the same.
+const MAX_QUESTIONS: usize = 1_500;
+const SAME: f32 = 0.72;
+/// Score from which a session counts as having high intent.
+pub const HIGH: f32 = 0.5;
+
+/// Sessions of a range.
+#[must_use]
+pub fn within(entries: &[Arc<Entry>], range: Range) -> Vec<Arc<Entry>> {
+    let inside = |entry: &&Arc<Entry>| (range.from_ms..range.to_ms).contains(&entry.state.started_at_ms);
+    entries.iter().filter(inside).cloned().collect()
+}
+
+/// The aggregates of sessions, which come in the order of their beginning.
+#[must_use]
+pub fn report(entries: &[Arc<Entry>], catalogue: &Catalogue) -> Report {
+    let (step_ms, steps) = steps(entries);
+    Report {
+        totals: totals(entries),
+        funnel: funnel(entries),
+        topics: topics(entries),
+        products: named(entries, catalogue),
+        categories: by(entries, |entry| {
+            entry.state.categories.keys().map(|name| (name.clone(), name.clone())).collect()
+        }),
+        questions: questions(entries),
+        scores: scores(entries),
+        segments: segments::segments(entries),
+        campaigns: campaigns(entries),
+        forecasts: demand(entries, catalogue),
+        uplift: Uplift::of(entries.iter().map(|entry| &entry.state)),
+        notes: notes(entries),
+        step_ms,
+        steps,
+    }
+}
+
+fn totals(entries: &[Arc<Entry>]) -> Totals {
+    let mut amounts: BTreeMap<&str, f64> = BTreeMap::new();
+    for (_, outcome) in entries.iter().flat_map(|entry| &entry.state.outcomes).filter(|(_, outcome)| outcome.converted)
+    {
+        *amounts.entry(&outcome.currency).or_default() += outcome.amount;
+    }
+    let largest = amounts.iter().max_by(|a, b| a.1.total_cmp(b.1));
+    Totals {
+        sessions: entries.len(),
+        messages: entries.iter().map(|entry| u64::from(entry.state.messages)).sum(),
+        converted: rate(entries.iter().map(AsRef::as_ref)),
+        amount: largest.map_or(0.0, |(_, amount)| *amount),
+        currency: largest.map(|(currency, _)| (*currency).to_owned()).unwrap_or_default(),
+        first_ms: entries.first().map_or(0, |entry| entry.state.started_at_ms),
+        last_ms: entries.last().map_or(0, |entry| entry.state.started_at_ms),
+    }
+}
+
+fn rate<'a>(entries: impl Iterator<Item = &'a Entry>) -> Rate {
+    let (mut of, mut count) = (0, 0);
+    for converted in entries.filter_map(|entry| entry.state.converted()) {
+        of += 1;
+        count += u32::from(converted);
+    }
+    Rate::new(count, of)
+}
+
+fn stage(entry: &Entry) -> usize {
+    let state = &entry.state;
+    if state.converted() == Some(true) {
+        return 4;
+    }
+    let interested = state
+        .topics
+        .iter()
+        .zip(Topic::ALL)
+        .any(|(count, topic)| *count > 0 && !matches!(topic, Topic::Returns | Topic::Complaint))
+        || !state.products.is_empty();
+    [state.messages >= 1, state.messages >= 3, interested && state.messages >= 3, false]
+        .iter()
+        .take_while(|reached| **reached)
+        .count()
+}
+
+/// The stages in their order; a session counts in every stage up to the one it reached.
+const STAGES: [&str; 4] = ["wrote", "kept on (3 messages)", "asked about buying", "bought"];
+
+fn funnel(entries: &[Arc<Entry>]) -> Vec<Stage> {
+    (1..=STAGES.len())
+        .map(|n| Stage { name: STAGES[n - 1], sessions: entries.iter().filter(|entry| stage(entry) >= n).count() })
+        .collect()
+}
+
+fn steps(entries: &[Arc<Entry>]) -> (u64, Vec<Step>) {
+    let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return (DAY_MS, Vec::new()) };
+    let (first, last) = (first.state.started_at_ms / DAY_MS, last.state.started_at_ms / DAY_MS);
+    let mut width = 1;
+    while (last - first) / width >= MAX_STEPS {
+        width = if width == 1 { 7 } else { width * 2 };
+    }
+    let step_ms = width * DAY_MS;
+    let count = (last - first) / width + 1;
+    let mut steps: Vec<Step> = (0..count)
+        .map(|n| Step { at_ms: (first + n * width) * DAY_MS, sessions: 0, converted: 0, topics: [0; Topic::ALL.len()] })
+        .collect();
+    for entry in entries {
+        let at = (entry.state.started_at_ms / DAY_MS - first) / width;
+        let Some(step) = usize::try_from(at).ok().and_then(|at| steps.get_mut(at)) else { continue };
+        step.sessions += 1;
+        step.converted += u32::from(entry.state.converted() == Some(true));
+        for (sum, count) in step.topics.iter_mut().zip(entry.state.topics) {
+            *sum += u32::from(count > 0);
+        }
+    }
+    (step_ms, steps)
+}
+
+fn topics(entries: &[Arc<Entry>]) -> Vec<Named> {
+    by(entries, |entry| {
+        let asked = Topic::ALL.iter().zip(entry.state.topics).filter(|(_, count)| *count > 0);
+        asked.map(|(topic, _)| (topic.name().to_owned(), topic.name().to_owned())).collect()
+    })
+}
+
+fn named(entries: &[Arc<Entry>], catalogue: &Catalogue) -> Vec<Named> {
+    by(entries, |entry| {
+        let name = |id: &String| catalogue.product(id).map_or_else(|| id.clone(), |product| product.name.clone());
+        entry.state.products.keys().map(|id| (id.clone(), name(id))).collect()
+    })
+}
+
+/// Sessions by what they have, the most frequent first.
+fn by(entries: &[Arc<Entry>], names: impl Fn(&Entry) -> Vec<(String, String)>) -> Vec<Named> {
+    let mut groups: BTreeMap<(String, String), Vec<&Entry>> = BTreeMap::new();
+    for entry in entries {
+        for key in names(entry) {
+            groups.entry(key).or_default().push(entry);
+        }
+    }
+    let mut list: Vec<Named> = groups
+        .into_iter()
+        .map(|((id, name), group)| Named {
+            id,
+            name,
+            sessions: u32::try_from(group.len()).unwrap_or(u32::MAX),
+            converted: rate(group.into_iter()),
+        })
+        .collect();
+    list.sort_by(|a, b| b.sessions.cmp(&a.sessions).then_with(|| a.name.cmp(&b.name)));
+    list.truncate(TOP);
+    list
+}
+
+/// Questions, those that mean the same together. Without meanings, the same words.
+fn questions(entries: &[Arc<Entry>]) -> Vec<Question> {
+    struct Group<'a> {
+        text: &'a str,
+        meaning: Vec<f32>,
+        sessions: Vec<&'a str>,
+    }
+    let newest = entries.iter().rev().flat_map(|entry| entry.asked.iter().map(move |asked| (entry.id.as_str(), asked)));
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for (session, asked) in newest.take(MAX_QUESTIONS) {
+        let meaning: Vec<f32> = asked.meaning.iter().flat_map(|meaning| meaning.numbers()).collect();
+        let same = |group: &&mut Group<'_>| {
+            group.text.eq_ignore_ascii_case(&asked.text) || cosine(&group.meaning, &meaning) >= SAME
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) if group.sessions.contains(&session) => {}
+            Some(group) => group.sessions.push(session),
+            None => groups.push(Group { text: &asked.text, meaning, sessions: vec![session] }),
+        }
+    }
+    groups.sort_by(|a, b| b.sessions.len().cmp(&a.sessions.len()).then_with(|| a.text.cmp(b.text)));
+    groups
+        .into_iter()
+        .take(TOP)
+        .map(|group| Question {
+            text: group.text.to_owned(),
+            count: u32::try_from(group.sessions.len()).unwrap_or(u32::MAX),
+            session: group.sessions.first().map(|id| (*id).to_owned()).unwrap_or_default(),
+        })
+        .collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of sessions")]
+fn scores(entries: &[Arc<Entry>]) -> Scores {
+    let known: Vec<(&Entry, bool)> =
+        entries.iter().filter_map(|entry| Some((entry.as_ref(), entry.state.converted()?))).collect();
+    let mut sorted: Vec<(f32, bool)> = known.iter().map(|(entry, converted)| (entry.score, *converted)).collect();
+    sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let all = sorted.len();
+    let positives = sorted.iter().filter(|(_, converted)| *converted).count();
+    let both = positives > 0 && positives < all;
+
+    let mut roc = vec![[0.0, 0.0]];
+    let (mut hits, mut misses, mut area) = (0_usize, 0_usize, 0.0);
+    for group in sorted.chunk_by(|a, b| a.0 == b.0) {
+        let before = [misses as f64, hits as f64];
+        hits += group.iter().filter(|(_, converted)| *converted).count();
+        misses += group.iter().filter(|(_, converted)| !*converted).count();
+        // Ties share a step: the slope between is what a coin would give.
+        area += (misses as f64 - before[0]) * (hits as f64 + before[1]) / 2.0;
+        if both {
+            roc.push([misses as f64 / (all - positives) as f64, hits as f64 / positives as f64]);
+        }
+    }
+    let auroc = both.then(|| area / (positives as f64 * (all - positives) as f64));
+
+    sorted.reverse();
+    let bins: Vec<Bin> = (0..BINS.min(all))
+        .filter_map(|n| {
+            let count = BINS.min(all);
+            let group = &sorted[n * all / count..(n + 1) * all / count];
+            let (first, last) = (group.first()?, group.last()?);
+            let converted = group.iter().filter(|(_, converted)| *converted).count();
+            Some(Bin {
+                low: first.0,
+                high: last.0,
+                mean: group.iter().map(|(score, _)| f64::from(*score)).sum::<f64>() / group.len() as f64,
+                converted: Rate::new(
+                    u32::try_from(converted).unwrap_or(u32::MAX),
+                    u32::try_from(group.len()).unwrap_or(u32::MAX),
+                ),
+            })
+        })
+        .collect();
+    let squared = |predict: &dyn Fn(f32) -> f64| {
+        let sum: f64 =
+            sorted.iter().map(|(score, converted)| (predict(*score) - f64::from(u8::from(*converted))).powi(2)).sum();
+        (all > 0).then(|| sum / all as f64)
+    };
+    let mean = positives as f64 / all.max(1) as f64;
+    let gap: f64 = bins.iter().map(|bin| (bin.mean - bin.converted.rate).abs() * f64::from(bin.converted.of)).sum();
+    let every = known.len().div_ceil(MAX_POINTS).max(1);
+    Scores {
+        model: crate::intent::MODEL,
+        points: known
+            .iter()
+            .step_by(every)
+            .map(|(entry, converted)| Point {
+                session: entry.id.clone(),
+                at_ms: entry.state.started_at_ms,
+                score: entry.score,
+                converted: *converted,
+            })
+            .collect(),
+        roc: if both { roc } else { Vec::new() },
+        auroc,
+        bins,
+        brier: squared(&|score| f64::from(score)),
+        brier_of_mean: squared(&|_| mean),
+        ece: (all > 0).then(|| gap / all as f64),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of sessions")]
+fn campaigns(entries: &[Arc<Entry>]) -> Vec<Campaign> {
+    let mut groups: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+    for entry in entries {
+        groups.entry(campaign(entry)).or_default().push(entry);
+    }
+    let mut list: Vec<Campaign> = groups
+        .into_iter()
+        .map(|(name, group)| {
+            let asked = |at: usize| group.iter().filter(|entry| entry.state.topics[at] > 0).count();
+            let top = (0..Topic::ALL.len()).max_by_key(|at| (asked(*at), std::cmp::Reverse(*at)));
+            Campaign {
+                name: name.to_owned(),
+                sessions: u32::try_from(group.len()).unwrap_or(u32::MAX),
+                score: group.iter().map(|entry| f64::from(entry.score)).sum::<f64>() / group.len() as f64,
+                converted: rate(group.iter().copied()),
+                amount: group.iter().map(|entry| entry.state.amount()).sum(),
+                topic: top.filter(|at| asked(*at) > 0).map(|at| Topic::ALL[at].name()),
+            }
+        })
+        .collect();
+    list.sort_by_key(|campaign| std::cmp::Reverse(campaign.sessions));
+    list.truncate(TOP);
+    list
+}
+
+/// The campaign a session came from; its channel where none was passed.
+#[must_use]
+pub fn campaign(entry: &Entry) -> &str {
+    entry.state.source.as_ref().and_then(|source| source.campaign()).unwrap_or(&entry.state.channel)
+}
+
+/// Daily demand for what was asked about most, and how it may go on.
+fn demand(entries: &[Arc<Entry>], catalogue: &Catalogue) -> Vec<Demand> {
+    let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Vec::new() };
+    let (first, last) = (first.state.started_at_ms / DAY_MS, last.state.started_at_ms / DAY_MS);
+    let daily = |wanted: &dyn Fn(&Entry) -> bool| {
+        let mut days = vec![0.0; usize::try_from(last - first + 1).unwrap_or(0).min(forecast::MAX_DAYS)];
+        let skipped = usize::try_from(last - first + 1).unwrap_or(0).saturating_sub(days.len());
+        for entry in entries.iter().filter(|entry| wanted(entry)) {
+            let at = usize::try_from(entry.state.started_at_ms / DAY_MS - first).unwrap_or(0);
+            if let Some(day) = at.checked_sub(skipped).and_then(|at| days.get_mut(at)) {
+                *day += 1.0;
+            }
+        }
+        days
+    };
+    let mut wanted: Vec<(String, &'static str, Vec<f64>)> = vec![("all conversations".into(), "all", daily(&|_| true))];
+    for topic in topics(entries).into_iter().take(3) {
+        let at = Topic::ALL.iter().position(|known| known.name() == topic.id).unwrap_or_default();
+        wanted.push((topic.name, "topic", daily(&|entry| entry.state.topics[at] > 0)));
+    }
+    for product in named(entries, catalogue).into_iter().take(2) {
+        wanted.push((product.name, "product", daily(&|entry| entry.state.products.contains_key(&product.id))));
+    }
+    let begins_ms = (last + 1) * DAY_MS;
+    wanted
+        .into_iter()
+        .filter_map(|(name, kind, days)| Some(Demand { name, kind, forecast: forecast::forecast(&days, begins_ms)? }))
+        .collect()
+}
+
+fn notes(entries: &[Arc<Entry>]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let replayed = entries.iter().filter(|entry| entry.state.visitor.starts_with("replay:")).count();
+    if replayed > 0 {
+        notes.push(format!(
+            "{replayed} of {} conversations are recordings that were imported: they have their own words, time and outcome, but no time within the conversation \
+             and no answers of this server, and nobody saw cards in them.",
+            entries.len()
+        ));
+    }
+    let known = entries.iter().filter(|entry| entry.state.converted().is_some()).count();
+    if known < 100 {
+        notes.push(format!(
+            "Only {known} conversations have a reported outcome; rates and curves are uncertain below some hundreds."
+        ));
+    }
+    if !crate::intent::CALIBRATED {
+        notes.push(
+            "The purchase intent is a hand-set sum until a model is trained on your outcomes: it orders conversations, it is no probability. The curves show how far it can be trusted."
+                .into(),
+        );
+    }
+    notes.push("Conversations that were erased or expired are in no figure.".into());
+    notes
+}
+
+/// Which sessions to list, by what a plot shows.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Drill {
+    pub topic: Option<String>,
+    pub product: Option<String>,
+    pub category: Option<String>,
+    pub campaign: Option<String>,
+    /// Name of a stage of the funnel.
+    pub stage: Option<String>,
+    /// Number of a segment, from 0.
+    pub segment: Option<usize>,
+    pub score_from: Option<f32>,
+    pub score_to: Option<f32>,
+    pub converted: Option<bool>,
+}
+
+/// A line of the list.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    pub session: String,
+    pub at_ms: u64,
+    pub channel: String,
+    pub campaign: String,
+    pub messages: u32,
+    pub topics: Vec<&'static str>,
+    pub products: Vec<String>,
+    pub sentiment: Option<f32>,
+    pub score: f32,
+    pub converted: Option<bool>,
+    pub amount: f64,
+}
+
+/// The sessions that a part of a plot stands for, the newest first.
+#[must_use]
+pub fn drill(entries: &[Arc<Entry>], drill: &Drill, catalogue: &Catalogue, limit: usize) -> Vec<Line> {
+    let members = drill.segment.map(|at| segments::members(entries, at));
+    let fits = |at: usize, entry: &Entry| {
+        let state = &entry.state;
+        let topic =
+            |name: &String| Topic::ALL.iter().zip(state.topics).any(|(topic, count)| topic.name() == name && count > 0);
+        let reached = |name: &String| STAGES.iter().position(|stage| stage == name).is_some_and(|n| stage(entry) > n);
+        drill.topic.as_ref().is_none_or(topic)
+            && drill.product.as_ref().is_none_or(|id| state.products.contains_key(id))
+            && drill.category.as_ref().is_none_or(|name| state.categories.contains_key(name))
+            && drill.campaign.as_ref().is_none_or(|name| campaign(entry) == name)
+            && drill.stage.as_ref().is_none_or(reached)
+            && members.as_ref().is_none_or(|members| members.contains(&at))
+            && drill.score_from.is_none_or(|from| entry.score >= from)
+            && drill.score_to.is_none_or(|to| entry.score <= to)
+            && drill.converted.is_none_or(|converted| state.converted() == Some(converted))
+    };
+    let lines = entries.iter().enumerate().rev().filter(|(at, entry)| fits(*at, entry));
+    lines
+        .take(limit)
+        .map(|(_, entry)| Line {
+            session: entry.id.clone(),
+            at_ms: entry.state.started_at_ms,
+            channel: entry.state.channel.clone(),
+            campaign: campaign(entry).to_owned(),
+            messages: entry.state.messages,
+            topics: Topic::ALL
+                .iter()
+                .zip(entry.state.topics)
+                .filter(|(_, count)| *count > 0)
+                .map(|(topic, _)| topic.name())
+                .collect(),
+            products: entry
+                .state
+                .products
+                .keys()
+                .map(|id| catalogue.product(id).map_or_else(|| id.clone(), |product| product.name.clone()))
+                .collect(),
+            sentiment: entry.state.sentiment.mean(),
+            score: entry.score,
+            converted: entry.state.converted(),
+            amount: entry.state.amount(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::State;
+    use crate::signals::Outcome;
+
+    fn entry(id: u64, score: f32, converted: Option<bool>) -> Arc<Entry> {
+        let outcomes =
+            converted.map(|converted| (1, Outcome { order: id.to_string(), converted, ..Outcome::default() }));
+        let state = State {
+            started_at_ms: 1_700_000_000_000 + id * DAY_MS / 4,
+            messages: 3,
+            channel: "widget".into(),
+            topics: [u32::from(id.is_multiple_of(2)), 0, 0, 0, 0, 0, 0, 0],
+            outcomes: outcomes.into_iter().collect(),
+            ..State::default()
+        };
+        Arc::new(Entry::new(format!("s{id}"), state, score))
+    }
+
+    #[test]
+    fn scores_that_order_perfectly_have_an_area_of_one_and_ties_a_half() {
+        let perfect: Vec<_> = (0..40).map(|id| entry(id, if id < 20 { 0.2 } else { 0.8 }, Some(id >= 20))).collect();
+        assert_eq!(scores(&perfect).auroc, Some(1.0));
+        let ties: Vec<_> = (0..40).map(|id| entry(id, 0.5, Some(id >= 20))).collect();
+        let ties = scores(&ties);
+        assert_eq!((ties.auroc, ties.roc), (Some(0.5), vec![[0.0, 0.0], [1.0, 1.0]]));
+        let one_sided: Vec<_> = (0..4).map(|id| entry(id, 0.5, Some(true))).collect();
+        assert_eq!(scores(&one_sided).auroc, None);
+        // By hand: 0.9+ 0.7− 0.6+ 0.2−: of four pairs three are in order.
+        let mixed = [(0.9, true), (0.7, false), (0.6, true), (0.2, false)];
+        let mixed: Vec<_> =
+            (0..4).zip(mixed).map(|(id, (score, converted))| entry(id, score, Some(converted))).collect();
+        assert_eq!(scores(&mixed).auroc, Some(0.75));
+    }
+
+    #[test]
+    fn bins_hold_every_session_once() {
+        let entries: Vec<_> = (0..57).map(|id| entry(id, id as f32 / 57.0, Some(id % 3 == 0))).collect();
+        let scores = scores(&entries);
+        assert_eq!(scores.bins.iter().map(|bin| bin.converted.of).sum::<u32>(), 57);
+        assert_eq!(scores.bins.len(), BINS);
+        assert!(scores.bins.is_sorted_by(|a, b| a.high <= b.low));
+    }
+
+    #[test]
+    fn the_report_counts_what_there_is_and_lists_it() {
+        let entries: Vec<_> = (0..10).map(|id| entry(id, 0.3, (id < 4).then_some(id == 0))).collect();
+        let report = report(&entries, &Catalogue::default());
+        assert_eq!((report.totals.sessions, report.totals.converted.of, report.totals.converted.count), (10, 4, 1));
+        let funnel: Vec<usize> = report.funnel.iter().map(|stage| stage.sessions).collect();
+        assert_eq!(funnel, [10, 10, 6, 1]);
+        assert_eq!(report.steps.iter().map(|step| step.sessions).sum::<u32>(), 10);
+        assert_eq!((report.topics[0].name.as_str(), report.topics[0].sessions), ("price", 5));
+        for (topic, expected) in [("price", 5), ("stock", 0)] {
+            let wanted = Drill { topic: Some(topic.into()), ..Drill::default() };
+            assert_eq!(drill(&entries, &wanted, &Catalogue::default(), 100).len(), expected);
+        }
+        let bought = Drill { stage: Some("bought".into()), ..Drill::default() };
+        assert_eq!(drill(&entries, &bought, &Catalogue::default(), 100).len(), 1);
+    }
+
+    #[test]
+    fn no_session_is_no_failure() {
+        let report = report(&[], &Catalogue::default());
+        assert_eq!((report.totals.sessions, report.steps.len(), report.segments.len()), (0, 0, 0));
+    }
+}

@@ -1,0 +1,722 @@
+//! What words tell about a message: the topics it asks about and its sentiment. Pure, transparent, English and Chinese.
+
+use serde::{Deserialize, Serialize};
+
+/// What a message asks about, told by its words. A message can have several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Topic {
+    Price,
+    Stock,
+    Delivery,
+    Discount,
+    Payment,
+    Comparison,
+    Returns,
+    Complaint,
+}
+
+impl Topic {
+    /// Every topic, in the order of the features.
+    pub const ALL: [Topic; 8] = [
+        Topic::Price,
+        Topic::Stock,
+        Topic::Delivery,
+        Topic::Discount,
+        Topic::Payment,
+        Topic::Comparison,
+        Topic::Returns,
+        Topic::Complaint,
+    ];
+
+    /// As it stands in files and features.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Topic::Price => "price",
+            Topic::Stock => "stock",
+            Topic::Delivery => "delivery",
+            Topic::Discount => "discount",
+            Topic::Payment => "payment",
+            Topic::Comparison => "comparison",
+            Topic::Returns => "returns",
+            Topic::Complaint => "complaint",
+        }
+    }
+}
+
+/// The words that show a topic, in lower case. A phrase of unspaced script is looked for anywhere, others at word borders.
+const TOPICS: &[(Topic, &[&str])] = &[
+    (
+        Topic::Price,
+        &["price", "prices", "cost", "costs", "how much", "cheap", "cheaper", "expensive", "多少钱", "价格", "费用"],
+    ),
+    (
+        Topic::Stock,
+        &["in stock", "available", "availability", "sold out", "restock", "out of stock", "库存", "有货", "缺货"],
+    ),
+    (
+        Topic::Delivery,
+        &["delivery", "deliver", "shipping", "ship", "arrive", "tracking", "配送", "发货", "运费", "送到", "物流"],
+    ),
+    (Topic::Discount, &["discount", "coupon", "voucher", "promo", "sale", "deal", "优惠", "折扣", "打折"]),
+    (
+        Topic::Payment,
+        &[
+            "pay",
+            "payment",
+            "invoice",
+            "paypal",
+            "credit card",
+            "instalments",
+            "checkout",
+            "order",
+            "buy",
+            "支付",
+            "付款",
+            "购买",
+            "下单",
+        ],
+    ),
+    (
+        Topic::Comparison,
+        &["compare", "difference", "versus", "vs", "better", "which one", "比较", "区别", "哪个好", "哪款"],
+    ),
+    (Topic::Returns, &["return", "returns", "refund", "exchange", "send back", "退货", "退款", "换货"]),
+    (
+        Topic::Complaint,
+        &[
+            "broken",
+            "complaint",
+            "complain",
+            "terrible",
+            "angry",
+            "worst",
+            "never arrived",
+            "scam",
+            "坏了",
+            "投诉",
+            "差评",
+            "生气",
+        ],
+    ),
+];
+
+/// The topics that a text asks about, in the order of [`Topic::ALL`].
+#[must_use]
+pub fn topics(text: &str) -> Vec<Topic> {
+    let text = text.to_lowercase();
+    let words = spaced(&text);
+    let has = |phrase: &&str| {
+        if phrase.is_ascii() { words.contains(&format!(" {phrase} ")) } else { text.contains(*phrase) }
+    };
+    TOPICS.iter().filter(|(_, phrases)| phrases.iter().any(has)).map(|(topic, _)| *topic).collect()
+}
+
+/// The words of a lower-case text with one space around each: `" in stock "` can be looked for at word borders.
+#[must_use]
+pub fn spaced(lower: &str) -> String {
+    let mut all = String::with_capacity(lower.len() + 2);
+    all.push(' ');
+    for word in lower.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty()) {
+        all.push_str(word);
+        all.push(' ');
+    }
+    all
+}
+
+/// How a text sounds, −1 (bad) to 1 (good); 0 where no word tells.
+///
+/// Each known word adds ±1 or ±2; a word that strengthens within the two words before multiplies by 1.5, one that negates within the three
+/// words before turns it round at 0.7 of its weight. What stands after "but" counts double, since that is what is meant. The sum s becomes
+/// s / √(s² + 8), which one plain word brings to ±0.33 and two strong ones to ±0.82.
+#[must_use]
+pub fn sentiment(text: &str) -> f32 {
+    let lower = text.to_lowercase().replace('’', "'");
+    let sum = spaced_sentiment(&lower) + unspaced_sentiment(&lower);
+    sum / (sum * sum + 8.0).sqrt()
+}
+
+fn spaced_sentiment(lower: &str) -> f32 {
+    let words: Vec<&str> =
+        lower.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty()).collect();
+    let turn = words.iter().rposition(|word| *word == "but" || *word == "however");
+    let mut sum = 0.0;
+    for (i, word) in words.iter().enumerate() {
+        let Some(mut weight) = weight(word) else { continue };
+        let before = &words[i.saturating_sub(3)..i];
+        if before.iter().rev().take(2).any(|word| STRONGER.contains(word)) {
+            weight *= 1.5;
+        }
+        if before.iter().any(|word| NOT.contains(word) || word.ends_with("n't")) {
+            weight *= -0.7;
+        }
+        if turn.is_some_and(|turn| i > turn) {
+            weight *= 2.0;
+        }
+        sum += weight;
+    }
+    sum
+}
+
+/// Chinese has no spaces: known phrases are counted where they stand, the longest first, so that 不满意 isn't read as 满意.
+fn unspaced_sentiment(text: &str) -> f32 {
+    if text.is_ascii() {
+        return 0.0;
+    }
+    let mut rest = text;
+    let mut sum = 0.0;
+    let (mut negated, mut stronger) = (0_u8, 0_u8);
+    while let Some(first) = rest.chars().next() {
+        let found = HAN
+            .iter()
+            .filter(|(phrase, _)| rest.starts_with(phrase))
+            .max_by_key(|(phrase, _)| phrase.len())
+            .map(|(phrase, weight)| (phrase.len(), *weight));
+        if let Some((length, weight)) = found {
+            let mut weight = f32::from(weight);
+            if stronger > 0 {
+                weight *= 1.5;
+            }
+            if negated > 0 {
+                weight *= -0.7;
+            }
+            sum += weight;
+            (negated, stronger) = (0, 0);
+            rest = &rest[length..];
+            continue;
+        }
+        // A negation reaches over three characters (不是很好), a degree over two.
+        (negated, stronger) = match first {
+            '不' | '没' | '无' | '别' | '未' => (4, stronger),
+            '很' | '太' | '非' | '超' | '最' | '极' | '真' | '特' => (negated.saturating_sub(1), 3),
+            '，' | '。' | '！' | '？' | ',' | '.' | ' ' => (0, 0),
+            _ => (negated.saturating_sub(1), stronger.saturating_sub(1)),
+        };
+        rest = &rest[first.len_utf8()..];
+    }
+    sum
+}
+
+fn weight(word: &str) -> Option<f32> {
+    let has = |list: &[&str]| list.contains(&word);
+    if has(VERY_GOOD) {
+        Some(2.0)
+    } else if has(GOOD) {
+        Some(1.0)
+    } else if has(VERY_BAD) {
+        Some(-2.0)
+    } else if has(BAD) {
+        Some(-1.0)
+    } else {
+        None
+    }
+}
+
+const NOT: &[&str] = &[
+    "not", "no", "never", "without", "hardly", "barely", "cannot", "cant", "dont", "doesnt", "didnt", "isnt", "wont",
+    "nothing", "neither",
+];
+const STRONGER: &[&str] = &[
+    "very",
+    "really",
+    "so",
+    "extremely",
+    "too",
+    "absolutely",
+    "totally",
+    "incredibly",
+    "completely",
+    "highly",
+    "super",
+    "most",
+];
+
+const VERY_GOOD: &[&str] = &[
+    "amazing",
+    "awesome",
+    "brilliant",
+    "excellent",
+    "fantastic",
+    "flawless",
+    "fabulous",
+    "incredible",
+    "love",
+    "loved",
+    "loves",
+    "outstanding",
+    "perfect",
+    "perfectly",
+    "superb",
+    "terrific",
+    "wonderful",
+    "best",
+    "delighted",
+    "thrilled",
+    "exceptional",
+];
+const GOOD: &[&str] = &[
+    "good",
+    "great",
+    "nice",
+    "fine",
+    "happy",
+    "glad",
+    "thanks",
+    "thank",
+    "helpful",
+    "like",
+    "liked",
+    "likes",
+    "enjoy",
+    "enjoyed",
+    "pleased",
+    "satisfied",
+    "recommend",
+    "recommended",
+    "easy",
+    "easily",
+    "fast",
+    "quick",
+    "quickly",
+    "reliable",
+    "solid",
+    "sturdy",
+    "durable",
+    "comfortable",
+    "beautiful",
+    "beautifully",
+    "clear",
+    "crisp",
+    "sharp",
+    "impressive",
+    "impressed",
+    "worth",
+    "works",
+    "worked",
+    "well",
+    "better",
+    "cool",
+    "fun",
+    "friendly",
+    "useful",
+    "handy",
+    "convenient",
+    "affordable",
+    "smooth",
+    "smoothly",
+    "bright",
+    "lightweight",
+    "appreciate",
+    "appreciated",
+    "interested",
+    "exciting",
+    "excited",
+    "pleasant",
+    "charming",
+    "cute",
+    "sweet",
+    "strong",
+    "value",
+    "bargain",
+    "favorite",
+    "favourite",
+    "wow",
+    "yay",
+    "congrats",
+    "welcome",
+    "lovely",
+    "ideal",
+    "pleasure",
+    "simple",
+    "intuitive",
+    "responsive",
+    "accurate",
+    "safe",
+    "warm",
+    "cozy",
+    "clean",
+    "fresh",
+    "smart",
+    "elegant",
+    "stylish",
+    "fits",
+    "quiet",
+    "generous",
+    "kind",
+    "trust",
+    "hope",
+    "win",
+    "wins",
+    "success",
+    "improved",
+    "improvement",
+    "superior",
+    "classic",
+    "enjoyable",
+    "gorgeous",
+    "glowing",
+    "lol",
+    "haha",
+];
+const BAD: &[&str] = &[
+    "bad",
+    "poor",
+    "poorly",
+    "slow",
+    "slowly",
+    "expensive",
+    "overpriced",
+    "difficult",
+    "hard",
+    "problem",
+    "problems",
+    "issue",
+    "issues",
+    "unhappy",
+    "sad",
+    "sorry",
+    "unfortunately",
+    "late",
+    "delay",
+    "delayed",
+    "missing",
+    "lost",
+    "wrong",
+    "broken",
+    "broke",
+    "break",
+    "breaks",
+    "damaged",
+    "defective",
+    "faulty",
+    "fail",
+    "failed",
+    "fails",
+    "failure",
+    "disappointed",
+    "disappointing",
+    "disappointment",
+    "annoyed",
+    "annoying",
+    "frustrated",
+    "frustrating",
+    "confused",
+    "confusing",
+    "complain",
+    "complaint",
+    "complaints",
+    "uncomfortable",
+    "cheap",
+    "cheaply",
+    "flimsy",
+    "weak",
+    "noisy",
+    "loud",
+    "heavy",
+    "ugly",
+    "dirty",
+    "stopped",
+    "stuck",
+    "dead",
+    "dies",
+    "died",
+    "returned",
+    "returning",
+    "refund",
+    "lacks",
+    "lack",
+    "lacking",
+    "limited",
+    "unreliable",
+    "unable",
+    "error",
+    "errors",
+    "crash",
+    "crashes",
+    "crashed",
+    "freezes",
+    "glitch",
+    "bug",
+    "bugs",
+    "hassle",
+    "pain",
+    "tired",
+    "boring",
+    "dull",
+    "mediocre",
+    "unfair",
+    "rude",
+    "waste",
+    "wasted",
+    "worse",
+    "worried",
+    "concern",
+    "concerned",
+    "doubt",
+    "skeptical",
+    "avoid",
+    "beware",
+    "mistake",
+    "regret",
+    "cracked",
+    "scratched",
+    "scratches",
+    "leaks",
+    "leaking",
+    "overheats",
+    "drops",
+    "dropped",
+    "static",
+    "blurry",
+    "difficulty",
+    "complicated",
+    "upset",
+    "hurt",
+    "hurts",
+    "sick",
+    "fear",
+    "afraid",
+    "tiny",
+    "thin",
+    "stiff",
+    "sloppy",
+    "silly",
+    "stupid",
+    "lame",
+    "damn",
+    "crap",
+    "crappy",
+];
+const VERY_BAD: &[&str] = &[
+    "terrible",
+    "horrible",
+    "awful",
+    "hate",
+    "hated",
+    "hates",
+    "worst",
+    "useless",
+    "worthless",
+    "garbage",
+    "junk",
+    "scam",
+    "fraud",
+    "disgusting",
+    "disgusted",
+    "furious",
+    "angry",
+    "outrageous",
+    "unacceptable",
+    "ridiculous",
+    "pathetic",
+    "nightmare",
+    "disaster",
+    "sucks",
+    "sucked",
+    "atrocious",
+    "dreadful",
+    "ripoff",
+    "thieves",
+    "cheated",
+    "lied",
+    "liar",
+];
+
+/// Chinese phrases with their weight.
+const HAN: &[(&str, i8)] = &[
+    ("好评", 2),
+    ("很好", 1),
+    ("非常好", 2),
+    ("太好了", 2),
+    ("不错", 1),
+    ("满意", 1),
+    ("喜欢", 1),
+    ("推荐", 1),
+    ("值得", 1),
+    ("方便", 1),
+    ("舒服", 1),
+    ("舒适", 1),
+    ("漂亮", 1),
+    ("干净", 1),
+    ("热情", 1),
+    ("实惠", 1),
+    ("便宜", 1),
+    ("划算", 1),
+    ("优秀", 2),
+    ("完美", 2),
+    ("精彩", 2),
+    ("感谢", 1),
+    ("谢谢", 1),
+    ("开心", 1),
+    ("高兴", 1),
+    ("快乐", 1),
+    ("有用", 1),
+    ("实用", 1),
+    ("清晰", 1),
+    ("流畅", 1),
+    ("稳定", 1),
+    ("安静", 1),
+    ("周到", 1),
+    ("超值", 2),
+    ("支持", 1),
+    ("赞", 1),
+    ("棒", 2),
+    ("爱", 1),
+    ("好用", 1),
+    ("好看", 1),
+    ("好吃", 1),
+    ("挺好", 1),
+    ("还好", 1),
+    ("感动", 1),
+    ("受益", 1),
+    ("经典", 1),
+    ("温馨", 1),
+    ("友好", 1),
+    ("耐心", 1),
+    ("性价比高", 2),
+    ("好", 1),
+    ("差评", -2),
+    ("不满意", -2),
+    ("不好", -1),
+    ("不喜欢", -1),
+    ("不推荐", -2),
+    ("不值", -2),
+    ("不行", -1),
+    ("不方便", -1),
+    ("失望", -2),
+    ("垃圾", -2),
+    ("糟糕", -2),
+    ("太差", -2),
+    ("很差", -2),
+    ("差劲", -2),
+    ("差", -1),
+    ("贵", -1),
+    ("坏了", -2),
+    ("坏", -1),
+    ("破", -1),
+    ("脏", -1),
+    ("吵", -1),
+    ("慢", -1),
+    ("投诉", -2),
+    ("退货", -1),
+    ("退款", -1),
+    ("骗", -2),
+    ("假货", -2),
+    ("后悔", -2),
+    ("生气", -2),
+    ("气愤", -2),
+    ("愤怒", -2),
+    ("难吃", -2),
+    ("难看", -1),
+    ("难用", -1),
+    ("难受", -1),
+    ("麻烦", -1),
+    ("问题", -1),
+    ("缺点", -1),
+    ("没用", -1),
+    ("无聊", -1),
+    ("无语", -2),
+    ("恶心", -2),
+    ("臭", -1),
+    ("旧", -1),
+    ("小气", -1),
+    ("浪费", -2),
+    ("郁闷", -1),
+    ("遗憾", -1),
+    ("冷漠", -1),
+    ("态度恶劣", -2),
+    ("恶劣", -2),
+    ("死机", -2),
+    ("故障", -1),
+    ("噪音", -1),
+    ("发热", -1),
+    ("漏", -1),
+    ("烂", -2),
+    ("坑", -2),
+    ("怀疑", -1),
+    ("盗版", -2),
+    ("上当", -2),
+    ("不舒服", -1),
+    ("不干净", -2),
+    ("不知所云", -2),
+    ("一般", -1),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &[Topic]) {
+        assert_eq!(topics(text), expected, "{text}");
+    }
+
+    #[test]
+    fn topics_are_told_by_words() {
+        check("How much is the Tarn 2?", &[Topic::Price]);
+        check("Is it IN STOCK, and what does shipping cost?", &[Topic::Price, Topic::Stock, Topic::Delivery]);
+        check("The shipment of relationships", &[]);
+        check("这个帐篷多少钱？有货吗", &[Topic::Price, Topic::Stock]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn sentiment_has_a_sign_and_a_strength() {
+        let bad = sentiment("This is a terrible, useless product!");
+        let poor = sentiment("The zip is a bit slow.");
+        let good = sentiment("It works well, thanks.");
+        let perfect = sentiment("I absolutely love it, perfect fit");
+        assert!(bad < poor && poor < 0.0 && 0.0 < good && good < perfect, "{bad} {poor} {good} {perfect}");
+        for (text, sign) in [
+            ("it is not good", -1),
+            ("I don't like the colour", -1),
+            ("no problems so far", 1),
+            ("The colour is nice, but the zip broke", -1),
+            ("质量很好，非常满意", 1),
+            ("不满意，太差了", -1),
+            ("这个不是很好", -1),
+            ("Where is my parcel?", 0),
+            ("", 0),
+        ] {
+            let score = sentiment(text);
+            assert!((-1.0..=1.0).contains(&score));
+            assert_eq!(if score == 0.0 { 0 } else { score.signum() as i32 }, sign, "{text}: {score}");
+        }
+    }
+
+    /// Lines of `text<TAB>1|0` in the file that `FRONTDESK_SENTIMENT` names; run with `--ignored --nocapture`.
+    #[test]
+    #[ignore = "a measurement over labelled lines that the caller brings"]
+    #[expect(clippy::print_stdout, reason = "a measurement prints")]
+    fn sentiment_measured() {
+        let Some(path) = std::env::var_os("FRONTDESK_SENTIMENT") else { return };
+        let text = std::fs::read_to_string(path).unwrap();
+        let scored: Vec<(f32, bool)> = text
+            .lines()
+            .filter_map(|line| line.rsplit_once('\t'))
+            .map(|(text, label)| (sentiment(text), label.trim() == "1"))
+            .collect();
+        let told = scored.iter().filter(|(score, _)| *score != 0.0).count();
+        let right = scored.iter().filter(|(score, good)| *score != 0.0 && (*score > 0.0) == *good).count();
+        let (good, bad): (Vec<_>, Vec<_>) = scored.iter().partition(|(_, good)| *good);
+        let mut won = 0.0;
+        for (a, _) in &good {
+            for (b, _) in &bad {
+                won += if a > b {
+                    1.0
+                } else if a == b {
+                    0.5
+                } else {
+                    0.0
+                };
+            }
+        }
+        println!(
+            "{} lines: AUROC {:.3}; a word told {:.1}%, of which {:.1}% right",
+            scored.len(),
+            won / (good.len() * bad.len()) as f64,
+            100.0 * told as f64 / scored.len() as f64,
+            100.0 * right as f64 / told.max(1) as f64
+        );
+    }
+}

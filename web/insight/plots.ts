@@ -1,0 +1,258 @@
+// Plots as SVG. Every one comes in a figure with a heading, a sentence that says what is seen, and its data as a table.
+
+import { h, number, percent, s, shortDay, tip } from './dom';
+import type { Rate } from './types';
+
+export interface Cell { text: string; open?: () => void }
+export interface Figure {
+  id: string; title: string; says: string; wide?: boolean; plot: Element | null; head: string[]; rows: (string | Cell)[][];
+  /** Under the plot. */
+  legend?: Element | null;
+}
+
+export function figure(f: Figure): HTMLElement {
+  const cell = (value: string | Cell) => {
+    if (typeof value === 'string') return h('td', {}, value);
+    const { text, open } = value;
+    return h('td', {}, open ? h('button', { type: 'button', class: 'link', click: open }, text) : text);
+  };
+  const table = h('table', {},
+    h('thead', {}, h('tr', {}, ...f.head.map((name) => h('th', { scope: 'col' }, name)))),
+    h('tbody', {}, ...f.rows.map((row) => h('tr', {}, ...row.map(cell)))));
+  return h('figure', { id: f.id, class: f.wide ? 'wide' : '', 'aria-labelledby': `${f.id}-title` },
+    h('figcaption', {}, h('h2', { id: `${f.id}-title` }, f.title), h('p', {}, f.says)),
+    f.plot ?? h('p', { class: 'empty' }, 'Nothing to show in this range yet.'),
+    f.legend,
+    f.rows.length > 0 && h('details', { 'data-figure': f.id }, h('summary', {}, 'Table'), h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': `${f.title}, as a table` }, table)));
+}
+
+export function legend(names: [string, string][]): HTMLElement {
+  return h('ul', { class: 'legend' }, ...names.map(([name, colour]) => h('li', {}, h('span', { class: `dot ${colour}` }), name)));
+}
+
+const W = 560;
+
+function frame(height: number, label: string, ...children: (Element | null)[]): SVGSVGElement {
+  return s('svg', { viewBox: `0 0 ${W} ${height}`, role: 'group', 'aria-label': label, class: 'plot' }, ...children);
+}
+
+/** A round step for about `count` ticks up to `most`. */
+export function ticks(most: number, count = 4): number[] {
+  if (!(most > 0)) return [0, 1];
+  const raw = most / count;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= raw) ?? raw;
+  return Array.from({ length: Math.ceil(most / step - 1e-9) + 1 }, (_, n) => n * step);
+}
+
+const line = (points: [number, number][]): string => points.map(([x, y], i) => `${i ? 'L' : 'M'}${x.toFixed(1)} ${y.toFixed(1)}`).join('');
+
+function axes(box: Box, xs: [number, string][], ys: [number, string][], xName = '', yName = ''): SVGGElement {
+  const { left, right, top, bottom } = box;
+  return s('g', { class: 'axes', 'aria-hidden': true },
+    ...ys.map(([y, text]) => s('g', {},
+      s('line', { x1: left, x2: right, y1: y, y2: y, class: 'grid' }),
+      s('text', { x: left - 8, y: y + 4, 'text-anchor': 'end' }, text))),
+    ...xs.map(([x, text]) => s('text', { x, y: bottom + 18, 'text-anchor': 'middle' }, text)),
+    xName ? s('text', { x: (left + right) / 2, y: bottom + 36, 'text-anchor': 'middle', class: 'name' }, xName) : null,
+    yName ? s('text', { transform: `translate(12 ${(top + bottom) / 2}) rotate(-90)`, 'text-anchor': 'middle', class: 'name' }, yName) : null);
+}
+
+interface Box { left: number; right: number; top: number; bottom: number }
+
+/** Something that can be opened by click and by key. */
+function opens<T extends Element>(element: T, text: string, open?: () => void): T {
+  tip(element, text);
+  if (open) {
+    element.setAttribute('tabindex', '0');
+    element.setAttribute('role', 'button');
+    element.classList.add('opens');
+    element.addEventListener('click', open);
+    element.addEventListener('keydown', (event) => {
+      if ((event as KeyboardEvent).key === 'Enter') open();
+    });
+  } else {
+    element.setAttribute('role', 'img');
+  }
+  return element;
+}
+
+/** Stages as bars that narrow. */
+export function funnel(stages: { name: string; sessions: number }[], open: (name: string) => void): Element | null {
+  const most = stages[0]?.sessions ?? 0;
+  if (most === 0) return null;
+  const row = 58;
+  const width = (n: number) => Math.max(2, (n / most) * (W - 220));
+  return frame(stages.length * row, 'Funnel', ...stages.map((stage, i) => {
+    const y = i * row;
+    const x = 200 + (W - 220 - width(stage.sessions)) / 2;
+    const before = stages[i - 1]?.sessions;
+    const kept = before ? `, ${percent(stage.sessions / before)} of the stage before` : '';
+    const next = stages[i + 1];
+    const middle = 200 + (W - 220) / 2;
+    return s('g', {},
+      s('text', { x: 0, y: y + 20, class: 'strong' }, stage.name),
+      s('text', { x: 0, y: y + 38, class: 'soft' }, `${number(stage.sessions)}${before ? ` · ${percent(stage.sessions / before)}` : ''}`),
+      next ? s('path', {
+        class: 'between',
+        d: `M${x} ${y + 40}L${x + width(stage.sessions)} ${y + 40}L${middle + width(next.sessions) / 2} ${y + row + 6}L${middle - width(next.sessions) / 2} ${y + row + 6}Z`,
+      }) : null,
+      opens(s('rect', { x, y: y + 6, width: width(stage.sessions), height: 34, rx: 6, class: `c${i}` }),
+        `${stage.name}: ${number(stage.sessions)} conversations${kept}`, () => open(stage.name)));
+  }));
+}
+
+/** Stacked areas over time. */
+export function areas(steps: { at_ms: number; values: number[] }[], names: string[], colours: string[], open: (name: string) => void): Element | null {
+  if (steps.length === 0 || names.length === 0) return null;
+  const box = { left: 44, right: W - 8, top: 12, bottom: 210 };
+  const sums = steps.map((step) => step.values.reduce((a, b) => a + b, 0));
+  const marks = ticks(Math.max(...sums, 1));
+  const most = marks.at(-1) ?? 1;
+  const x = (i: number) => (steps.length === 1 ? (box.left + box.right) / 2 : box.left + (i / (steps.length - 1)) * (box.right - box.left));
+  const y = (value: number) => box.bottom - (value / most) * (box.bottom - box.top);
+  const below = steps.map(() => 0);
+  const layers = names.map((name, at) => {
+    const low = steps.map((_, i) => [x(i), y(below[i] ?? 0)] as [number, number]);
+    steps.forEach((step, i) => { below[i] = (below[i] ?? 0) + (step.values[at] ?? 0); });
+    const high = steps.map((_, i) => [x(i), y(below[i] ?? 0)] as [number, number]);
+    const sum = steps.reduce((all, step) => all + (step.values[at] ?? 0), 0);
+    // A single step has no width: a bar stands for it.
+    const d = steps.length === 1
+      ? line([[x(0) - 20, high[0]![1]], [x(0) + 20, high[0]![1]], [x(0) + 20, low[0]![1]], [x(0) - 20, low[0]![1]]])
+      : line(high) + line(low.reverse()).replace('M', 'L');
+    return opens(s('path', { d: `${d}Z`, class: `area ${colours[at]}` }), `${name}: asked in ${number(sum)} conversations`, () => open(name));
+  });
+  const every = Math.max(1, Math.ceil(steps.length / 6));
+  const dates = steps.map((step, i) => [x(i), shortDay(step.at_ms)] as [number, string]).filter((_, i) => i % every === 0);
+  return frame(236, 'Topics over time', axes(box, dates, marks.map((mark) => [y(mark), number(mark)])), ...layers);
+}
+
+export interface Dot { x: number; hit: boolean; text: string; open: () => void }
+
+/** Outcomes by score: each conversation a point, at the top if it came to a purchase; the line is what really came in groups of equal size. */
+export function scatter(dots: Dot[], bins: { mean: number; converted: Rate }[], seed = 7): Element | null {
+  if (dots.length === 0) return null;
+  const box = { left: 52, right: W - 12, top: 14, bottom: 262 };
+  const x = (score: number) => box.left + score * (box.right - box.left);
+  const y = (rate: number) => box.bottom - 34 - rate * (box.bottom - box.top - 68);
+  // Points of one outcome would lie on one line; they are spread a little, always in the same way.
+  let state = seed;
+  const spread = () => {
+    state = (state * 1103515245 + 12345) % 2147483648;
+    return (state / 2147483648 - 0.5) * 44;
+  };
+  const shares = [0, 0.25, 0.5, 0.75, 1];
+  const curve = bins.map((bin) => [x(bin.mean), y(bin.converted.rate)] as [number, number]);
+  const band = [...bins.map((bin) => [x(bin.mean), y(bin.converted.high)] as [number, number]),
+    ...bins.map((bin) => [x(bin.mean), y(bin.converted.low)] as [number, number]).reverse()];
+  const points = dots.map((dot) => {
+    const point = s('circle', { cx: x(dot.x), cy: y(dot.hit ? 1 : 0) + spread(), r: 3, class: `point opens ${dot.hit ? 'c0' : 'c3'}` });
+    tip(point, dot.text);
+    point.setAttribute('role', 'img');
+    point.addEventListener('click', dot.open);
+    return point;
+  });
+  return frame(302, 'Outcome by purchase intent',
+    axes(box, shares.map((share) => [x(share), percent(share)]), shares.map((share) => [y(share), percent(share)]), 'predicted purchase intent', 'came to a purchase'),
+    ...points,
+    band.length > 2 ? s('path', { d: `${line(band)}Z`, class: 'band' }) : null,
+    s('path', { d: line([[x(0), y(0)], [x(1), y(1)]]), class: 'diagonal' }),
+    s('path', { d: line(curve), class: 'curve' }),
+    ...curve.map(([cx, cy], i) => {
+      const bin = bins[i]!;
+      return opens(s('circle', { cx, cy, r: 5, class: 'knot' }),
+        `predicted ${percent(bin.mean)}, came ${percent(bin.converted.rate)} of ${bin.converted.of} (${percent(bin.converted.low)} to ${percent(bin.converted.high)})`);
+    }));
+}
+
+export function roc(points: [number, number][], area: number): Element | null {
+  if (points.length < 2) return null;
+  const box = { left: 52, right: 312, top: 12, bottom: 262 };
+  const x = (share: number) => box.left + share * (box.right - box.left);
+  const y = (share: number) => box.bottom - share * (box.bottom - box.top);
+  const curve = points.map(([fp, tp]) => [x(fp), y(tp)] as [number, number]);
+  const shares = [0, 0.5, 1];
+  const plot = frame(302, `ROC curve, area ${area.toFixed(3)}`,
+    axes(box, shares.map((share) => [x(share), percent(share)]), shares.map((share) => [y(share), percent(share)]), 'false alarms', 'purchases found'),
+    s('path', { d: `${line(curve)}L${x(1)} ${y(0)}L${x(0)} ${y(0)}Z`, class: 'under' }),
+    s('path', { d: line([[x(0), y(0)], [x(1), y(1)]]), class: 'diagonal' }),
+    s('path', { d: line(curve), class: 'curve' }),
+    s('text', { x: 340, y: 120, class: 'big' }, area.toFixed(3)),
+    s('text', { x: 340, y: 146, class: 'soft' }, 'area under the curve'),
+    s('text', { x: 340, y: 166, class: 'soft' }, '0.5 is chance, 1 is perfect'));
+  return plot;
+}
+
+export function calibration(bins: { mean: number; converted: Rate }[]): Element | null {
+  if (bins.length === 0) return null;
+  const box = { left: 52, right: W - 12, top: 12, bottom: 232 };
+  const x = (share: number) => box.left + share * (box.right - box.left);
+  const y = (share: number) => box.bottom - share * (box.bottom - box.top);
+  const shares = [0, 0.25, 0.5, 0.75, 1];
+  return frame(276, 'Calibration',
+    axes(box, shares.map((share) => [x(share), percent(share)]), shares.map((share) => [y(share), percent(share)]), 'predicted', 'came true'),
+    s('path', { d: line([[x(0), y(0)], [x(1), y(1)]]), class: 'diagonal' }),
+    ...bins.map((bin) => {
+      const at = x(bin.mean);
+      return opens(s('g', { class: 'whisker' },
+        s('line', { x1: at, x2: at, y1: y(bin.converted.low), y2: y(bin.converted.high) }),
+        s('circle', { cx: at, cy: y(bin.converted.rate), r: 5 })),
+      `predicted ${percent(bin.mean)}, came true ${percent(bin.converted.rate)} of ${bin.converted.of}`);
+    }));
+}
+
+export interface Bar { name: string; value: number; text: string; colour?: string; open?: () => void }
+
+export function bars(list: Bar[], label: string): Element | null {
+  if (list.length === 0) return null;
+  const row = 30;
+  const most = Math.max(...list.map((bar) => bar.value), 1e-9);
+  const cut = (name: string) => (name.length > 30 ? `${name.slice(0, 29)}…` : name);
+  return frame(list.length * row + 4, label, ...list.map((bar, i) => s('g', {},
+    s('text', { x: 0, y: i * row + 20 }, cut(bar.name)),
+    opens(s('rect', { x: 220, y: i * row + 5, width: Math.max(2, (bar.value / most) * 250), height: 20, rx: 4, class: bar.colour ?? 'c0' }),
+      `${bar.name}: ${bar.text}`, bar.open),
+    s('text', { x: 220 + Math.max(2, (bar.value / most) * 250) + 8, y: i * row + 20, class: 'soft' }, bar.text))));
+}
+
+/** Rates with their intervals, one a row. */
+export function rates(list: { name: string; rate: Rate; open?: () => void }[], label: string): Element | null {
+  const known = list.filter((item) => item.rate.of > 0);
+  if (known.length === 0) return null;
+  const row = 34;
+  const most = Math.max(...known.map((item) => item.rate.high), 0.05);
+  const x = (share: number) => 220 + (share / most) * (W - 300);
+  const cut = (name: string) => (name.length > 30 ? `${name.slice(0, 29)}…` : name);
+  return frame(known.length * row + 4, label, ...known.map((item, i) => {
+    const y = i * row + 16;
+    return s('g', {},
+      s('text', { x: 0, y: y + 4 }, cut(item.name)),
+      opens(s('g', { class: 'whisker' },
+        s('line', { x1: x(item.rate.low), x2: x(item.rate.high), y1: y, y2: y }),
+        s('circle', { cx: x(item.rate.rate), cy: y, r: 6 })),
+      `${item.name}: ${percent(item.rate.rate, 1)} of ${item.rate.of} (${percent(item.rate.low, 1)} to ${percent(item.rate.high, 1)})`, item.open),
+      s('text', { x: W - 4, y: y + 4, 'text-anchor': 'end', class: 'soft' }, percent(item.rate.rate)));
+  }));
+}
+
+export function forecast(history: number[], begins: number, days: [number, number, number][], name: string): Element | null {
+  const shown = history.slice(-42);
+  const box = { left: 40, right: W - 8, top: 10, bottom: 122 };
+  const count = shown.length + days.length;
+  const marks = ticks(Math.max(...shown, ...days.map(([, , high]) => high), 1), 3);
+  const most = marks.at(-1) ?? 1;
+  const x = (i: number) => box.left + (i / (count - 1)) * (box.right - box.left);
+  const y = (value: number) => box.bottom - (value / most) * (box.bottom - box.top);
+  const past = shown.map((value, i) => [x(i), y(value)] as [number, number]);
+  const ahead = days.map(([value], i) => [x(shown.length + i), y(value)] as [number, number]);
+  const band = [...days.map(([, , high], i) => [x(shown.length + i), y(high)] as [number, number]),
+    ...days.map(([, low], i) => [x(shown.length + i), y(low)] as [number, number]).reverse()];
+  const at = (i: number) => begins + (i - shown.length) * 86_400_000;
+  const dates = [0, Math.floor(shown.length / 2), shown.length].map((i) => [x(i), shortDay(at(i))] as [number, string]);
+  return frame(148, `Demand for ${name}`,
+    axes(box, dates, marks.map((mark) => [y(mark), number(mark)])),
+    s('path', { d: `${line(band)}Z`, class: 'band' }),
+    s('path', { d: line(past), class: 'past' }),
+    s('path', { d: line([past.at(-1)!, ...ahead]), class: 'ahead' }));
+}

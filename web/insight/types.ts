@@ -1,0 +1,39 @@
+// What `GET /v1/sites/{site}/insight` answers; src/insight/report.rs is where it is made.
+
+export interface Rate { of: number; count: number; rate: number; low: number; high: number }
+export interface Named { id: string; name: string; sessions: number; converted: Rate }
+export interface Forecast {
+  history: number[]; begins_ms: number; days: [number, number, number][]; method: string; error: number; naive_error: number;
+}
+export interface Report {
+  totals: { sessions: number; messages: number; converted: Rate; amount: number; currency: string; first_ms: number; last_ms: number };
+  funnel: { name: string; sessions: number }[];
+  step_ms: number;
+  steps: { at_ms: number; sessions: number; converted: number; topics: number[] }[];
+  topics: Named[];
+  products: Named[];
+  categories: Named[];
+  questions: { text: string; count: number; session: string }[];
+  scores: {
+    model: string;
+    points: { session: string; at_ms: number; score: number; converted: boolean }[];
+    roc: [number, number][];
+    auroc: number | null;
+    bins: { low: number; high: number; mean: number; converted: Rate }[];
+    brier: number | null; brier_of_mean: number | null; ece: number | null;
+  };
+  segments: {
+    name: string; sessions: number; converted: Rate; score: number;
+    traits: { feature: string; mean: number; of_all: number; deviations: number }[];
+  }[];
+  campaigns: { name: string; sessions: number; score: number; converted: Rate; amount: number; topic: string | null }[];
+  forecasts: { name: string; kind: string; forecast: Forecast }[];
+  uplift: { shown: number; clicked: Rate; with_cards: Rate; held_out: Rate; difference: [number, number, number] | null };
+  notes: string[];
+}
+export interface Line {
+  session: string; at_ms: number; channel: string; campaign: string; messages: number; topics: string[]; products: string[];
+  sentiment: number | null; score: number; converted: boolean | null; amount: number;
+}
+/** The topics, in the order of `steps[].topics`. */
+export const TOPICS = ['price', 'stock', 'delivery', 'discount', 'payment', 'comparison', 'returns', 'complaint'];
