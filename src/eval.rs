@@ -92,6 +92,7 @@ impl Question {
             text: self.question.clone(),
             history: before.map(|line| line.text).collect(),
             audience: Audience::Public,
+            languages: Vec::new(),
             now_ms: Clock::system().now_ms(),
             limit,
         }
@@ -150,7 +151,7 @@ impl Bench {
             IngestProgress::File { number, .. } => progress("reading documents", number, files.load(Ordering::Relaxed)),
             IngestProgress::Written { passages } => progress("embedding passages", passages, passages),
         };
-        let report = server::ingest_site(&retrieval, &config, &site, &[], &show).await?;
+        let report = server::ingest_site(&retrieval, &config, &site, &[], true, &show).await?;
         ensure!(
             report.passages > 0,
             "{} holds no document that can be read{}",

@@ -96,7 +96,8 @@ impl HandoffConfig {
             AnswerEnd::Declined | AnswerEnd::Failed => memory.unsure += 1,
             AnswerEnd::Complete | AnswerEnd::Length if confidence < self.confidence_below => memory.unsure += 1,
             AnswerEnd::Complete | AnswerEnd::Length => memory.unsure = 0,
-            AnswerEnd::Cancelled | AnswerEnd::Superseded | AnswerEnd::TakenOver => {}
+            // Asking back is no failure, and no answer either.
+            AnswerEnd::Clarified | AnswerEnd::Cancelled | AnswerEnd::Superseded | AnswerEnd::TakenOver => {}
         }
     }
 }

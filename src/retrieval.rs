@@ -174,11 +174,14 @@ impl Retrieval {
     /// .78 in context, .87 the mean of both.
     async fn embed(&self, query: &Query) -> Result<Vec<f32>, RetrievalError> {
         if query.history.is_empty() {
-            return Ok(self.embedder.embed_query(query.text.clone()).await?);
+            let vector = self.embedder.embed_query(query.text.clone()).await?;
+            self.embedder.remember(&query.text, &vector);
+            return Ok(vector);
         }
         let vectors = self.embedder.embed_queries(vec![query.text.clone(), query.contextual()]).await?;
         let mut vectors = vectors.into_iter();
         let (mut mean, context) = (vectors.next().unwrap_or_default(), vectors.next().unwrap_or_default());
+        self.embedder.remember(&query.text, &mean);
         for (own, context) in mean.iter_mut().zip(&context) {
             *own += context;
         }

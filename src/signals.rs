@@ -307,6 +307,8 @@ impl Arrival {
 #[derive(Clone)]
 pub struct SignalLog {
     sender: Option<mpsc::Sender<Noted>>,
+    /// By site.
+    catalogues: Arc<HashMap<String, Arc<Catalogue>>>,
     metrics: Metrics,
 }
 
@@ -350,8 +352,16 @@ impl SignalLog {
     /// The handle, and the task to spawn: it ends when the last handle is dropped.
     pub fn new(config: &SignalsConfig, parts: SignalParts) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (sender, receiver) = mpsc::channel(config.queue.max(1));
-        let log = Self { sender: config.enabled.then_some(sender), metrics: parts.metrics.clone() };
+        let catalogues = parts.catalogues.clone();
+        let log = Self { sender: config.enabled.then_some(sender), catalogues, metrics: parts.metrics.clone() };
         (log, write(receiver, parts))
+    }
+
+    /// The signals of an event, as they will be logged but for its meaning.
+    #[must_use]
+    pub fn of(&self, site: &str, event: &Event) -> Vec<Signal> {
+        let none = Catalogue::default();
+        of(event, self.catalogues.get(site).map_or(&none, |catalogue| catalogue))
     }
 
     /// Notes an event that is on disk. Never waits.

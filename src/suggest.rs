@@ -71,6 +71,7 @@ async fn agents_only(spine: &Spine, ask: &Ask, citations: &[Citation]) -> Result
         text: ask.question.clone(),
         history: ask.history.iter().filter(|line| line.by_visitor).map(|line| line.text.clone()).collect(),
         audience: Audience::Agents,
+        languages: Vec::new(),
         now_ms: spine.clock.now_ms(),
         limit: spine.passages,
     };

@@ -353,7 +353,7 @@ impl Connection {
     }
 
     async fn forward(&mut self, seat: &Seat, update: &Update) -> Result<(), Close> {
-        if let Update::Event { seq, event } = update {
+        if let Update::Event { seq, event, .. } = update {
             self.seen = self.seen.max(*seq);
             if let Event::AnswerDone { turn, end: AnswerEnd::Complete, .. } = event {
                 self.choosing = self.app.insight.cards(&seat.handle.key, *turn, *seq);

@@ -340,6 +340,7 @@ async fn passages(
         text: question.clone(),
         history,
         audience: Audience::Agents,
+        languages: Vec::new(),
         now_ms: app.spine.clock.now_ms(),
         limit: PASSAGES,
     };

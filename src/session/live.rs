@@ -21,7 +21,7 @@ use crate::llm::Usage;
 use crate::protocol::console::{SuggestionId, Summary};
 use crate::protocol::{AnswerEnd, Partial};
 use crate::retrieval::Audience;
-use crate::signals::{self, Signal};
+use crate::signals::Signal;
 use crate::store::{Record, RecordKind, StoreError};
 use crate::suggest::{self, Drafted};
 use crate::telemetry::{GaugeGuard, TurnEnd, TurnLabels, micros, seconds};
@@ -333,7 +333,7 @@ impl Live {
         for (seq, event) in told.drain(..) {
             self.shared.signals.note(&self.session.key, seq, now_ms, &event);
             self.shared.gaps.note(&self.session.key, now_ms, &event);
-            self.signals.extend(signals::of(&event));
+            self.signals.extend(self.shared.signals.of(&self.session.key.site, &event));
             match &event {
                 Event::Said { .. } => {
                     self.shared.metrics.messages.inc();

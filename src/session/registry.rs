@@ -15,7 +15,7 @@ use crate::http::auth::Site;
 use crate::intent;
 use crate::lifecycle::Tasks;
 use crate::protocol::Partial;
-use crate::signals::{self, Signal, SignalLog};
+use crate::signals::{Signal, SignalLog};
 use crate::store::{RecordKind, SessionInfo, SessionQuery, Store, StoreError};
 use crate::telemetry::{GaugeGuard, Metrics};
 use crate::turn::Spine;
@@ -398,7 +398,7 @@ impl Registry {
                         what: format!("session {} seq {}: {error}", key.id, record.seq),
                     })?;
                     session.replay(record.seq, record.at_ms, &event);
-                    signals.extend(signals::of(&event));
+                    signals.extend(self.shared.signals.of(&key.site, &event));
                 }
                 RecordKind::Partial => {
                     if let Ok(checkpoint) = serde_json::from_slice::<Checkpoint>(&record.body) {
@@ -469,8 +469,7 @@ impl SessionHandle {
         if self.join(u64::MAX, None).await?.last_seq == 0 {
             return Ok(());
         }
-        self.registry.stop_one(&self.key).await;
-        self.registry.shared.store.erase(&self.key.site, &self.key.id).await.map_err(OpenError::Store)?;
+        self.registry.erase(&self.key).await.map_err(OpenError::Store)?;
         // Somebody who came back in between read what is gone now.
         self.registry.stop_one(&self.key).await;
         Ok(())
