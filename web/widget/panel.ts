@@ -40,7 +40,7 @@ class Panel implements View {
 
   #live = h('div', { class: 'unseen', role: 'status', 'aria-live': 'polite' });
   #face = h('span', { class: 'face', 'aria-hidden': 'true' });
-  #name = h('h2', { class: 'name', id: 'fd-title', dir: 'auto' });
+  #name = h('h2', { class: 'name', id: 'fd-title' }, h('bdi'));
   #status = h('p', { class: 'status' });
   #menuButton: HTMLButtonElement;
   #menu = h('div', { class: 'menu', hidden: true });
@@ -89,7 +89,7 @@ class Panel implements View {
       grew: () => this.#follow(),
     });
     this.#log.list.setAttribute('aria-label', say('log'));
-    const notice = h('p', { class: 'notice' }, icon(icons.SPARK), h('span', {}, say('notice', { title: this.#title }), ' '));
+    const notice = h('p', { class: 'notice' }, icon(icons.SPARK), h('bdi', {}, say('notice', { title: this.#title }), ' '));
     const privacy = webAddress(settings.privacy_url);
     if (privacy) notice.lastElementChild!.append(link(privacy, say('privacy')));
     const hello = h('div', { class: 'bubble', dir: 'auto' }, this.#greeting);
@@ -359,7 +359,7 @@ class Panel implements View {
     const say = this.#say;
     const { link: connection, person } = talk;
     this.#drawFace();
-    this.#name.textContent = person.state === 'here' ? person.name : this.#title;
+    this.#name.firstElementChild!.textContent = person.state === 'here' ? person.name : this.#title;
     const kind = person.state === 'here' ? say('person_here') : `${say('assistant')} · ${say('online')}`;
     const states: Partial<Record<typeof connection.state, string>> = {
       connecting: this.#wasOnline || connection.why !== 'lost' ? say('reconnecting') : say('connecting'), waiting: say('reconnecting'), offline: say('offline'), refused: say('refused'),
