@@ -5,9 +5,10 @@ import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { accessible, openPage, shot, startBrowser, startProxy, startServer } from './support.mjs';
+import { ROOT, accessible, openPage, shot, startBrowser, startProxy, startServer } from './support.mjs';
 
 /** Milliseconds for a word: long enough that an answer can be cut in the middle. */
 const TOKEN_MS = 30;
@@ -22,6 +23,7 @@ origins = ${JSON.stringify(origins)}
 greeting = "Hello! Ask me about sizes, shipping, returns, or which tent to take."
 quick_replies = ["How long does shipping take?", "Can I return boots I wore?", "Which tent for two?"]
 privacy_url = "https://shop.example/privacy"
+logo = ${JSON.stringify(path.join(ROOT, 'docs/screenshots/widget-closed.png'))}
 link_hosts = ["shop.example"]
 draft = true
 [sites.widget.translations.zh]
@@ -121,6 +123,8 @@ test('one script tag on a page of another origin, under a strict policy and a ho
     return { color, fontSize, backgroundColor };
   });
   assert.deepEqual([style.color, style.fontSize], ['rgb(23, 32, 29)', '15px']);
+  // The logo is drawn, though no policy here allows images.
+  await page.locator('.face canvas').waitFor();
   await say(page, LONG);
   await words(page);
   await done(page);

@@ -40,7 +40,7 @@ export interface Api {
 export class FrontdeskChat extends HTMLElement implements Api {
   /** Where the script came from: the server, unless the element names another. */
   static origin = '';
-  static observedAttributes = ['lang', 'theme', 'dir'];
+  static observedAttributes = ['theme', 'dir'];
 
   #root: ShadowRoot;
   #listeners = new Map<string, Set<Listener>>();
@@ -80,7 +80,7 @@ export class FrontdeskChat extends HTMLElement implements Api {
   }
 
   attributeChangedCallback(): void {
-    void this.#life?.restyle();
+    this.#life?.restyle();
   }
 
   get opened(): boolean {
@@ -217,6 +217,7 @@ class Life {
     this.#button.children[1]!.setAttribute('class', 'x');
     this.#button.addEventListener('click', () => (this.opened ? this.close() : void this.open(true)));
     this.#button.hidden = !this.#settings.launcher;
+    this.#frame.toggleAttribute('data-bare', this.#button.hidden);
     // Loading begins when a visitor is about to click, so that opening feels immediate.
     for (const hint of ['pointerenter', 'focus', 'touchstart']) {
       this.#button.addEventListener(hint, () => void this.#panel().catch(() => {}), { once: true, passive: true });
@@ -286,9 +287,8 @@ class Life {
   }
 
   /** The element's attributes changed. */
-  async restyle(): Promise<void> {
-    if (!this.#frame.isConnected) return;
-    this.#style();
+  restyle(): void {
+    if (this.#frame.isConnected) this.#style();
   }
 
   /** The panel, loaded once. */

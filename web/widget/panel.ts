@@ -470,7 +470,8 @@ class Panel implements View {
     this.#latest.hidden = this.#pinned;
   }
 
+  /** Without the marks of formatting, which would be read out. */
   #announce(text: string): void {
-    this.#live.textContent = text;
+    this.#live.textContent = text.replace(/\*\*|`/g, '');
   }
 }
