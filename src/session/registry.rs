@@ -333,10 +333,11 @@ impl SessionHandle {
             return Ok(());
         }
         self.join(u64::MAX, None).await?;
-        self.registry.stop_one(&self.key).await;
-        self.registry.shared.store.erase(&self.key.site, &self.key.id).await.map_err(OpenError::Store)?;
-        // Somebody who came back in between read what is gone now.
-        self.registry.stop_one(&self.key).await;
+        // Twice: somebody who came back in between read what is gone by now, and could write it again.
+        for _ in 0..2 {
+            self.registry.stop_one(&self.key).await;
+            self.registry.shared.store.erase(&self.key.site, &self.key.id).await.map_err(OpenError::Store)?;
+        }
         Ok(())
     }
 

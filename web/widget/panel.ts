@@ -33,6 +33,11 @@ class Panel implements View {
   #log: Log;
   #pinned = true;
   #wasOnline = false;
+  /** The connection was lost, and isn't back. */
+  #troubleWas = false;
+  /** Something to know that no event of the conversation takes back. */
+  #told = '';
+  /** `seq` of the last message read aloud. */
   #announced = 0;
   #stop = new AbortController();
   #countdown: ReturnType<typeof setInterval>;
@@ -85,7 +90,6 @@ class Panel implements View {
 
     this.#log = new Log({
       talk, say, settings, server, language,
-      announce: (text) => this.#announce(text),
       grew: () => this.#follow(),
     });
     this.#log.list.setAttribute('aria-label', say('log'));
@@ -397,9 +401,6 @@ class Panel implements View {
     this.#banner.replaceChildren(...(text ? [icon(icons.PERSON), h('span', { dir: 'auto' }, text)] : []));
     if (text && !this.#panel.hidden) this.#announce(text);
   }
-
-  #troubleWas = false;
-  #told = '';
 
   /** Words that stay until the visitor goes on. */
   #tellTrouble(text: string): void {
