@@ -17,7 +17,7 @@ pub(super) const STRICT_CSP: &str = "default-src 'none'; script-src 'self'; styl
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// Long enough for a busy page, short enough that a new version of the widget is everywhere within minutes.
-const SHORT: &str = "public, max-age=300, stale-while-revalidate=86400";
+const SHORT: &str = "public, max-age=300, stale-while-revalidate=600";
 /// Of an address that names its content's hash.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 pub(super) const REVALIDATE: &str = "no-cache";

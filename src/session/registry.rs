@@ -466,12 +466,15 @@ impl SessionHandle {
     /// # Errors
     /// When the session is somebody else's or the disk fails.
     pub async fn erase(&self) -> Result<(), JoinError> {
-        if self.join(u64::MAX, None).await?.last_seq == 0 {
+        // What isn't on disk needs no task just to find that out.
+        if self.registry.shared.store.session(&self.key.site, &self.key.id).await.map_err(OpenError::Store)?.is_none() {
             return Ok(());
         }
-        self.registry.erase(&self.key).await.map_err(OpenError::Store)?;
-        // Somebody who came back in between read what is gone now.
-        self.registry.stop_one(&self.key).await;
+        self.join(u64::MAX, None).await?;
+        // Twice: somebody who came back in between read what is gone by now, and could write it again.
+        for _ in 0..2 {
+            self.registry.erase(&self.key).await.map_err(OpenError::Store)?;
+        }
         Ok(())
     }
 

@@ -1,16 +1,20 @@
 // The widget on a page, in a browser, against the real binary.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { accessible, openPage, shot, startBrowser, startProxy, startServer } from './support.mjs';
+import { ROOT, accessible, openPage, shot, startBrowser, startProxy, startServer } from './support.mjs';
 
 /** Milliseconds for a word: long enough that an answer can be cut in the middle. */
 const TOKEN_MS = 30;
 const LONG = 'How long does shipping take, and what does it cost?';
+
+const JWT_KEY = '0123456789abcdef0123456789abcdef';
 
 const SITE = (origins) => `
 contact = "help@shop.example"
@@ -19,11 +23,15 @@ origins = ${JSON.stringify(origins)}
 greeting = "Hello! Ask me about sizes, shipping, returns, or which tent to take."
 quick_replies = ["How long does shipping take?", "Can I return boots I wore?", "Which tent for two?"]
 privacy_url = "https://shop.example/privacy"
+logo = ${JSON.stringify(path.join(ROOT, 'docs/screenshots/widget-closed.png'))}
 link_hosts = ["shop.example"]
 draft = true
 [sites.widget.translations.zh]
 greeting = "您好！可以问我尺码、配送、退货，或者该选哪顶帐篷。"
 quick_replies = ["配送需要多久？", "保修多长时间？"]
+[sites.jwt]
+algorithm = "HS256"
+key = "${JWT_KEY}"
 [[sites.widget.proactive]]
 path = "/tents/*"
 after_s = 0
@@ -91,6 +99,15 @@ const done = (page, n = 1) => answers(page).nth(n - 1).waitFor();
 const words = (page) => page.locator('.answer.writing .prose').filter({ hasText: /\S+\s+\S+/ }).last().waitFor();
 const text = (locator) => locator.evaluate((node) => node.innerText.trim());
 
+/** Waits for something on this side of the browser. */
+async function eventually(fits, what) {
+  for (let i = 0; i < 200; i += 1) {
+    if (await fits()) return;
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+  assert.fail(what);
+}
+
 test('one script tag on a page of another origin, under a strict policy and a hostile style sheet', async () => {
   const page = await openPage(browser, 'about:blank');
   page.allow(shop.url);
@@ -106,6 +123,8 @@ test('one script tag on a page of another origin, under a strict policy and a ho
     return { color, fontSize, backgroundColor };
   });
   assert.deepEqual([style.color, style.fontSize], ['rgb(23, 32, 29)', '15px']);
+  // The logo is drawn, though no policy here allows images.
+  await page.locator('.face canvas').waitFor();
   await say(page, LONG);
   await words(page);
   await done(page);
@@ -406,16 +425,20 @@ test('it speaks up by itself where the site says so, once a visit', async () => 
 async function spokenInto(query = '', options = {}) {
   let speak;
   const sent = [];
+  /** `passes` says which frames of the server arrive. */
+  const line = { passes: () => true, sockets: 0 };
   const page = await openPage(browser, 'about:blank', { reducedMotion: 'reduce', ...options });
   page.allow(server.url);
   await page.routeWebSocket(/\/v1\/chat$/, (socket) => {
-    const server_ = socket.connectToServer();
-    socket.onMessage((message) => { sent.push(JSON.parse(message)); if (!/recommendation/.test(message)) server_.send(message); });
-    server_.onMessage((message) => socket.send(message));
+    const far = socket.connectToServer();
+    line.sockets += 1;
+    // A server that recommends nothing knows no clicks on what it recommended.
+    socket.onMessage((message) => { sent.push(JSON.parse(message)); if (!/recommendation/.test(message)) far.send(message); });
+    far.onMessage((message) => { if (line.passes(message)) socket.send(message); });
     speak = (message) => socket.send(JSON.stringify(message));
   });
   await page.goto(`${server.url}/demo${query}`);
-  return { page, sent, speak: (message) => speak(message) };
+  return { page, sent, line, speak: (message) => speak(message) };
 }
 
 test('a person: the place in line, who joins, what they say, and that they left', async () => {
@@ -466,8 +489,7 @@ test('products: price, link, and never a picture from elsewhere', async () => {
   await page.context().route('https://shop.example/**', (route) => route.fulfill({ body: '' }));
   page.allow('https://shop.example');
   await page.locator('.product a').first().click();
-  await page.waitForFunction(() => true);
-  assert.ok(sent.some(({ type, id }) => type === 'recommendation.click' && id === 'HP-1011'));
+  await eventually(() => sent.some(({ type, id }) => type === 'recommendation.click' && id === 'HP-1011'), 'the click is told');
   page.problems();
 });
 
@@ -476,6 +498,100 @@ test('drafts are sent where the site wants them, and the visitor is told', async
   await open(page);
   await page.getByText('Sent as you type').waitFor();
   await page.locator('.box textarea').pressSequentially('How long does');
-  await page.waitForTimeout(600);
-  assert.ok(sent.some(({ type, text: draft }) => type === 'typing' && draft === 'How long does'), JSON.stringify(sent));
+  await eventually(() => sent.some(({ type, text: draft }) => type === 'typing' && draft === 'How long does'), 'the draft is sent');
+});
+
+test('a slow answer is called slow, a silent line is tried, and no dots go on for ever', async () => {
+  const { page, line } = await spokenInto();
+  await page.clock.install();
+  await page.reload();
+  await open(page);
+  await page.locator('.status', { hasText: 'Answers at once' }).waitFor();
+  // The answer was begun, and then nothing more of it arrives.
+  line.passes = (message) => !/"answer\.(delta|done|citation|withheld)"/.test(message);
+  await say(page, LONG);
+  await page.locator('.waiting', { hasText: 'Looking it up' }).waitFor();
+  await page.clock.runFor(7_000);
+  await page.locator('.waiting', { hasText: 'Still working on it' }).waitFor();
+  await page.clock.runFor(15_000);
+  await page.locator('.waiting', { hasText: 'This takes longer than usual' }).waitFor();
+  const { sockets } = line;
+  await page.clock.runFor(20_000);
+  assert.ok(line.sockets > sockets, 'it came back to ask what it missed');
+  line.passes = () => true;
+  await page.clock.runFor(60_000);
+  await page.clock.resume();
+  await done(page);
+  assert.equal(await page.locator('.answer').count(), 1);
+  page.problems();
+});
+
+test('a computer that slept comes back at once', async () => {
+  const { page, line } = await spokenInto();
+  await page.clock.install();
+  await page.reload();
+  await open(page);
+  await page.locator('.status', { hasText: 'Answers at once' }).waitFor();
+  await page.clock.runFor(20_000);
+  const { sockets } = line;
+  // As a closed lid does: time jumps, timers fire once.
+  await page.clock.fastForward('10:00');
+  await page.locator('.status', { hasText: 'Answers at once' }).waitFor();
+  assert.equal(line.sockets, sockets + 1);
+  page.problems();
+});
+
+test('visitors whom the site signed in', async () => {
+  const { page, sent } = await spokenInto();
+  const now = Math.floor(Date.now() / 1000);
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const body = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: '42', aud: 'default', iat: now, exp: now + 600 })}`;
+  const token = `${body}.${createHmac('sha256', JWT_KEY).update(body).digest('base64url')}`;
+  await page.waitForFunction(() => window.frontdesk.localName);
+  await page.evaluate((jwt) => window.frontdesk.identify({ token: () => jwt }), token);
+  await open(page);
+  await say(page, 'How long does shipping take?');
+  await page.locator('.answer').waitFor();
+  assert.equal(sent[0].token, token);
+  assert.ok(!(await page.evaluate(() => JSON.stringify({ ...localStorage }))).includes(token), 'the site’s token is not kept');
+  // The next page says again who it is, and the conversation is there.
+  await page.reload();
+  await page.waitForFunction(() => window.frontdesk.localName);
+  await page.evaluate((jwt) => window.frontdesk.identify({ token: jwt }), token);
+  await page.locator('.said').waitFor();
+  page.problems();
+});
+
+test('what one tab forgets is gone from the other', async () => {
+  const page = await openPage(browser, `${server.url}/demo`);
+  await open(page);
+  await say(page, 'How long does shipping take?');
+  await done(page);
+  const tab = await page.context().newPage();
+  await tab.goto(`${server.url}/demo`);
+  await open(tab);
+  await done(tab);
+  await page.getByRole('button', { name: 'More' }).click();
+  await page.getByRole('button', { name: 'Delete my data' }).click();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.locator('.trouble', { hasText: 'Your data was deleted.' }).waitFor();
+  await tab.locator('.said').waitFor({ state: 'detached' });
+  // The next word begins another conversation, in both.
+  await say(tab, 'Can I return boots I wore?');
+  await done(tab);
+  await say(page, 'Which tent for two?');
+  await done(page);
+  assert.equal((await transcript(tab)).status, 200);
+  page.problems();
+});
+
+test('a chat that can’t be loaded says so, and can be tried again', async () => {
+  const page = await openPage(browser, `${server.url}/demo`);
+  await page.route(/panel\.js/, (route) => route.abort());
+  await page.getByRole('button', { name: 'Open chat' }).click();
+  await page.getByText('The chat can’t be loaded now.').waitFor();
+  await page.unroute(/panel\.js/);
+  await page.reload();
+  await open(page);
+  page.problems();
 });

@@ -1,8 +1,7 @@
 // What the loader hands to the panel when the chat is opened for the first time.
 
-import type { Talk } from '../shared/talk.ts';
-import type { Change } from '../shared/talk.ts';
-import type { Panel as PanelTexts } from './lang/en.ts';
+import type { Change, Talk } from '../shared/talk.ts';
+import type { Launcher as LauncherTexts, Panel as PanelTexts } from './lang/en.ts';
 import type { Settings } from './settings.ts';
 
 export interface Context {
@@ -35,6 +34,6 @@ export interface PanelModule {
 
 /** A language other than English. */
 export interface LanguageModule {
-  launcher: Partial<import('./lang/en.ts').Launcher>;
+  launcher: Partial<LauncherTexts>;
   panel: Partial<PanelTexts>;
 }

@@ -40,7 +40,7 @@ export interface Api {
 export class FrontdeskChat extends HTMLElement implements Api {
   /** Where the script came from: the server, unless the element names another. */
   static origin = '';
-  static observedAttributes = ['lang', 'theme', 'dir'];
+  static observedAttributes = ['theme', 'dir'];
 
   #root: ShadowRoot;
   #listeners = new Map<string, Set<Listener>>();
@@ -66,7 +66,7 @@ export class FrontdeskChat extends HTMLElement implements Api {
     if (this.#life) return;
     const server = (this.getAttribute('server') ?? FrontdeskChat.origin).replace(/\/$/, '');
     const site = this.getAttribute('site') ?? 'default';
-    this.#life = new Life(this, this.#root, server, site, (event, detail) => this.#emit(event, detail), this.#identity);
+    this.#life = new Life({ element: this, root: this.#root, server, site, identity: this.#identity, emit: (event, detail) => this.#emit(event, detail) });
     this.#life.start().then((started) => {
       if (!started || !this.#life) return;
       for (const act of this.#waiting.splice(0)) act(this.#life);
@@ -80,7 +80,7 @@ export class FrontdeskChat extends HTMLElement implements Api {
   }
 
   attributeChangedCallback(): void {
-    void this.#life?.restyle();
+    this.#life?.restyle();
   }
 
   get opened(): boolean {
@@ -159,6 +159,17 @@ export class FrontdeskChat extends HTMLElement implements Api {
   }
 }
 
+interface Surroundings {
+  element: HTMLElement;
+  root: ShadowRoot;
+  /** Origin of the chat's server. */
+  server: string;
+  site: string;
+  identity: Identity | null;
+  /** Tells the page's own code. */
+  emit: (event: string, detail: unknown) => void;
+}
+
 /** From the element's arrival on a page until it leaves. */
 class Life {
   talk: Talk | null = null;
@@ -184,7 +195,7 @@ class Life {
   #stop = new AbortController();
   #stopWatching = (): void => {};
 
-  constructor(element: HTMLElement, root: ShadowRoot, server: string, site: string, emit: (event: string, detail: unknown) => void, identity: Identity | null) {
+  constructor({ element, root, server, site, identity, emit }: Surroundings) {
     this.#element = element;
     this.#root = root;
     this.#server = server;
@@ -217,6 +228,7 @@ class Life {
     this.#button.children[1]!.setAttribute('class', 'x');
     this.#button.addEventListener('click', () => (this.opened ? this.close() : void this.open(true)));
     this.#button.hidden = !this.#settings.launcher;
+    this.#frame.toggleAttribute('data-bare', this.#button.hidden);
     // Loading begins when a visitor is about to click, so that opening feels immediate.
     for (const hint of ['pointerenter', 'focus', 'touchstart']) {
       this.#button.addEventListener(hint, () => void this.#panel().catch(() => {}), { once: true, passive: true });
@@ -286,9 +298,8 @@ class Life {
   }
 
   /** The element's attributes changed. */
-  async restyle(): Promise<void> {
-    if (!this.#frame.isConnected) return;
-    this.#style();
+  restyle(): void {
+    if (this.#frame.isConnected) this.#style();
   }
 
   /** The panel, loaded once. */

@@ -16,7 +16,6 @@ export interface LogContext {
   settings: Settings;
   server: string;
   language: string;
-  announce: (text: string) => void;
   /** Something below the reader's eye changed. */
   grew: () => void;
 }
@@ -156,7 +155,7 @@ function answer(context: LogContext, item: Answer, redraw: () => void): Entry {
   const bubble = h('div', { class: 'bubble' }, prose, waiting);
   const after = h('div', { class: 'after' });
   const node = h('li', { class: 'answer' }, h('span', { class: 'unseen' }, say('ai_said')), bubble, after);
-  const state = { open: null as number | null, asking: false, thanked: false, hadRating: item.rating };
+  const state = { open: null as number | null, asking: false, thanked: false };
   let shownBelow = '';
   let shownWaiting = '';
   let linkable = '';

@@ -33,6 +33,11 @@ class Panel implements View {
   #log: Log;
   #pinned = true;
   #wasOnline = false;
+  /** The connection was lost, and isn't back. */
+  #troubleWas = false;
+  /** Something to know that no event of the conversation takes back. */
+  #told = '';
+  /** `seq` of the last message read aloud. */
   #announced = 0;
   #stop = new AbortController();
   #countdown: ReturnType<typeof setInterval>;
@@ -40,7 +45,7 @@ class Panel implements View {
 
   #live = h('div', { class: 'unseen', role: 'status', 'aria-live': 'polite' });
   #face = h('span', { class: 'face', 'aria-hidden': 'true' });
-  #name = h('h2', { class: 'name', id: 'fd-title', dir: 'auto' });
+  #name = h('h2', { class: 'name', id: 'fd-title' }, h('bdi'));
   #status = h('p', { class: 'status' });
   #menuButton: HTMLButtonElement;
   #menu = h('div', { class: 'menu', hidden: true });
@@ -85,11 +90,10 @@ class Panel implements View {
 
     this.#log = new Log({
       talk, say, settings, server, language,
-      announce: (text) => this.#announce(text),
       grew: () => this.#follow(),
     });
     this.#log.list.setAttribute('aria-label', say('log'));
-    const notice = h('p', { class: 'notice' }, icon(icons.SPARK), h('span', {}, say('notice', { title: this.#title }), ' '));
+    const notice = h('p', { class: 'notice' }, icon(icons.SPARK), h('bdi', {}, say('notice', { title: this.#title }), ' '));
     const privacy = webAddress(settings.privacy_url);
     if (privacy) notice.lastElementChild!.append(link(privacy, say('privacy')));
     const hello = h('div', { class: 'bubble', dir: 'auto' }, this.#greeting);
@@ -359,7 +363,7 @@ class Panel implements View {
     const say = this.#say;
     const { link: connection, person } = talk;
     this.#drawFace();
-    this.#name.textContent = person.state === 'here' ? person.name : this.#title;
+    this.#name.firstElementChild!.textContent = person.state === 'here' ? person.name : this.#title;
     const kind = person.state === 'here' ? say('person_here') : `${say('assistant')} · ${say('online')}`;
     const states: Partial<Record<typeof connection.state, string>> = {
       connecting: this.#wasOnline || connection.why !== 'lost' ? say('reconnecting') : say('connecting'), waiting: say('reconnecting'), offline: say('offline'), refused: say('refused'),
@@ -397,9 +401,6 @@ class Panel implements View {
     this.#banner.replaceChildren(...(text ? [icon(icons.PERSON), h('span', { dir: 'auto' }, text)] : []));
     if (text && !this.#panel.hidden) this.#announce(text);
   }
-
-  #troubleWas = false;
-  #told = '';
 
   /** Words that stay until the visitor goes on. */
   #tellTrouble(text: string): void {
@@ -470,7 +471,8 @@ class Panel implements View {
     this.#latest.hidden = this.#pinned;
   }
 
+  /** Without the marks of formatting, which would be read out. */
   #announce(text: string): void {
-    this.#live.textContent = text;
+    this.#live.textContent = text.replace(/\*\*|`/g, '');
   }
 }
