@@ -71,6 +71,9 @@ pub struct Example {
     pub turn: u64,
     pub at_ms: u64,
     pub reason: Reason,
+    /// Versions of documents (`document@hash`) that an answer which was voted down came from: they don't close the gap.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
 }
 
 /// What answers a closed gap.
@@ -424,21 +427,36 @@ async fn keep(mut parts: Parts, mut receiver: mpsc::Receiver<Noted>) {
 async fn note(parts: &Parts, noted: Noted) -> anyhow::Result<()> {
     let Noted { key, turn, at_ms, reason } = noted;
     let store = &parts.gaps.store;
-    let asked = store.read(&key.site, &key.id, turn.saturating_sub(1), &[RecordKind::Event]).await?;
-    let asked = asked.into_iter().find(|record| record.seq == turn);
-    let Some(Event::Said { text, .. }) = asked.and_then(|record| serde_json::from_slice(&record.body).ok()) else {
-        // It was erased meanwhile.
-        return Ok(());
-    };
+    let (mut said, mut sources) = (None, Vec::new());
+    for record in store.read(&key.site, &key.id, turn.saturating_sub(1), &[RecordKind::Event]).await? {
+        match serde_json::from_slice(&record.body) {
+            Ok(Event::Said { text, .. }) if record.seq == turn => said = Some(text),
+            Ok(Event::AnswerDone { turn: of, citations, .. }) if of == turn && reason == Reason::VotedDown => {
+                for citation in citations {
+                    sources.extend(version(parts, &key.site, &citation.document).await);
+                }
+            }
+            _ => {}
+        }
+    }
+    // It was erased meanwhile.
+    let Some(text) = said else { return Ok(()) };
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = text[..text.floor_char_boundary(MAX_QUESTION)].to_owned();
-    let example = Example { text, session: key.id.clone(), turn, at_ms, reason };
+    sources.truncate(MAX_EXAMPLES);
+    let example = Example { text, session: key.id.clone(), turn, at_ms, reason, sources };
     parts.gaps.add(&parts.config, &parts.spine.retrieval.embedder, &key.site, example).await?;
     // It may have been erased between reading and noting.
     if store.session(&key.site, &key.id).await?.is_none() {
         parts.gaps.forget(&key.site, &key.id).await?;
     }
     Ok(())
+}
+
+/// A document's version as the index has it.
+async fn version(parts: &Parts, site: &str, document: &str) -> Option<String> {
+    let passages = parts.spine.retrieval.index.passages(site, document).await.ok()?;
+    passages.first().map(|passage| format!("{document}@{}", passage.document_hash))
 }
 
 /// Asks the open gaps again, and closes those that are answered.
@@ -452,6 +470,11 @@ async fn recheck(parts: &Parts) -> anyhow::Result<()> {
                 return Ok(());
             }
             let Some(answer) = ask(parts, site, facts, language, &gap.question).await else { continue };
+            // The very document that a visitor found wanting is no answer, until it changes.
+            let version = version(parts, site, &answer.document).await;
+            if gap.examples.iter().flat_map(|example| &example.sources).any(|source| Some(source) == version.as_ref()) {
+                continue;
+            }
             let mut known = parts.gaps.sites.lock().await;
             let of_site = known.sites.get_mut(site).map(Vec::as_mut_slice).unwrap_or_default();
             let kept = of_site.iter_mut().find(|kept| kept.gap.id == gap.id && kept.gap.state == State::Open);

@@ -319,10 +319,11 @@ impl Knowledge {
             return;
         }
         let period = Duration::from_secs(self.inner.config.watch_s);
-        let mut watched: Vec<Watched> = Vec::new();
-        for (site, folder) in &self.inner.folders {
-            watched.push(Watched { site: site.clone(), read: look(folder).await, seen: None, folder: folder.clone() });
-        }
+        let watched = |(site, folder): &(String, PathBuf)| {
+            let (site, folder) = (site.clone(), folder.clone());
+            Watched { site, folder, read: None, seen: None }
+        };
+        let mut watched: Vec<Watched> = self.inner.folders.iter().map(watched).collect();
         loop {
             tokio::select! {
                 () = tasks.draining() => return,
@@ -333,27 +334,32 @@ impl Knowledge {
                 // A change is read once it stood still from one look to the next: nobody writes any more.
                 let settled = watched.seen.as_ref() == Some(&now);
                 watched.seen = Some(now.clone());
-                if now == watched.read || !settled {
+                if watched.read.as_ref() == Some(&now) || !settled {
                     continue;
                 }
+                // What changed while no server ran is read after the start.
+                let first = watched.read.is_none();
                 let Some(files) = &now else {
-                    tracing::warn!(site = watched.site, folder = %watched.folder.display(), "the folder of documents is gone; what is known stays");
-                    watched.read = now;
+                    let folder = watched.folder.display();
+                    tracing::warn!(site = watched.site, %folder, "there is no folder of documents; what is known stays");
+                    watched.read = Some(now);
                     continue;
                 };
-                tracing::info!(site = watched.site, files = files.count, "the folder of documents changed");
-                self.inner.metrics.knowledge_changes_seen.inc();
+                if !first {
+                    tracing::info!(site = watched.site, files = files.count, "the folder of documents changed");
+                    self.inner.metrics.knowledge_changes_seen.inc();
+                }
                 let run = tokio::select! {
                     () = tasks.draining() => return,
                     run = self.ingest(&watched.site, &[], false, &|_| {}) => run,
                 };
                 match run {
-                    Ok(_) => watched.read = now,
+                    Ok(_) => watched.read = Some(now),
                     // It waits for its next turn.
                     Err(KnowledgeError::Overloaded) => {}
                     Err(error) => {
                         tracing::error!(site = watched.site, %error, "the changed documents could not be read");
-                        watched.read = now;
+                        watched.read = Some(now);
                     }
                 }
             }
@@ -536,8 +542,8 @@ fn statuses(folder: &Path) -> anyhow::Result<Vec<DocumentStatus>> {
 struct Watched {
     site: String,
     folder: PathBuf,
-    /// What the last run read.
-    read: Option<Look>,
+    /// What the last run read; `None` before the first.
+    read: Option<Option<Look>>,
     /// What the last look saw.
     seen: Option<Option<Look>>,
 }

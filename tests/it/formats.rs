@@ -98,8 +98,13 @@ pub(crate) fn xlsx(sheets: &[(&str, &[&[&str]])]) -> Vec<u8> {
     let relations = format!(
         "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\">{relations}</Relationships>"
     );
-    let mut all: Vec<(&str, &[u8])> =
-        vec![("xl/workbook.xml", workbook.as_bytes()), ("xl/_rels/workbook.xml.rels", relations.as_bytes())];
+    let package = "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship Id=\"rId1\" \
+        Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>";
+    let mut all: Vec<(&str, &[u8])> = vec![
+        ("_rels/.rels", package.as_bytes()),
+        ("xl/workbook.xml", workbook.as_bytes()),
+        ("xl/_rels/workbook.xml.rels", relations.as_bytes()),
+    ];
     all.extend(parts.iter().map(|(name, text)| (name.as_str(), text.as_bytes())));
     zipped(&all)
 }
@@ -133,7 +138,7 @@ pub(crate) fn pdf(pages: &[&[(u32, u32, u32, &str)]]) -> Vec<u8> {
     let start = file.len();
     write!(file, "xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1).unwrap();
     for offset in offsets {
-        write!(file, "{offset:010} 00000 n \n").unwrap();
+        writeln!(file, "{offset:010} 00000 n ").unwrap();
     }
     write!(file, "trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n", objects.len() + 1).unwrap();
     file.into_bytes()
@@ -201,15 +206,13 @@ async fn a_word_document_keeps_its_structure() {
     assert_eq!(
         shown(&passages),
         pairs(&[
-            ("Sending goods back", "You have 30 days & pay nothing."),
+            ("", "You have 30 days & pay nothing."),
+            // Short sections are one passage, under their headings.
             (
-                "Sending goods back › How it goes",
-                "Do this:\n\n1. Fill in the form.\n    - On paper or online.\n2. Post the parcel.\n\n\
-                 [The form](https://shop.example/form) and a trap."
-            ),
-            (
-                "Sending goods back › Costs",
-                "| Country | Cost |\n| --- | --- |\n| Ireland | 4.90 EUR |\n| Spain | 9 \\| 10 EUR |"
+                "",
+                "## How it goes\n\nDo this:\n\n1. Fill in the form.\n    - On paper or online.\n2. Post the parcel.\n\n\
+                 [The form](https://shop.example/form) and a trap.\n\n## Costs\n\n\
+                 | Country | Cost |\n| --- | --- |\n| Ireland | 4.90 EUR |\n| Spain | 9 \\| 10 EUR |"
             ),
         ])
     );
@@ -287,10 +290,11 @@ async fn a_pdf_keeps_its_structure() {
         pairs(&[
             ("", "We deliver in Ireland and Spain. Parcels leave our warehouse on weekdays, and never on a Sunday."),
             (
-                "Costs",
-                "| Country | Days | Cost |\n| --- | --- | --- |\n| Ireland | 2 | 4.90 EUR |\n| Spain | 5 | 9.90 EUR |"
+                "",
+                "## Costs\n\n| Country | Days | Cost |\n| --- | --- | --- |\n| Ireland | 2 | 4.90 EUR |\n\
+                 | Spain | 5 | 9.90 EUR |\n\n## Steps\n\n1. Pack the parcel.\n2. Print the label.\n\n\
+                 Write to help@shop.example."
             ),
-            ("Steps", "1. Pack the parcel.\n2. Print the label.\n\nWrite to help@shop.example."),
         ])
     );
 }

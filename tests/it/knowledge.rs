@@ -130,8 +130,11 @@ async fn folder_and_hand_ins_leave_each_other_alone() {
     assert_eq!(api.put("prices", excel, prices).await.0, StatusCode::CREATED);
 
     let before = api.get("/documents").await.1;
-    let report = |lines: &Value| lines.clone();
-    let _ = report(&api.post("/ingest").await.1);
+    let run = reqwest::Client::new().post(format!("{}/ingest", api.base)).bearer_auth(&api.key).send().await.unwrap();
+    let lines = run.text().await.unwrap();
+    let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    assert_eq!((last["type"].as_str(), last["report"]["removed"].as_u64()), (Some("done"), Some(0)), "{lines}");
+    assert_eq!(last["report"]["unchanged"], 5, "{lines}");
     assert_eq!(api.get("/documents").await.1, before);
     // An index that is lost is built again from what is on disk.
     server.stop().await;
@@ -204,7 +207,8 @@ async fn a_changed_folder_is_read_while_serving() {
     api.until("/products", |found| found["products"] == json!([])).await;
     let metrics = reqwest::Client::new().get(server.admin_url("/metrics")).bearer_auth(server.admin_key());
     let metrics = metrics.send().await.unwrap().text().await.unwrap();
-    assert!(metrics.contains("frontdesk_knowledge_changes_seen_total 3"), "{metrics}");
+    let seen = metrics.lines().find_map(|line| line.strip_prefix("frontdesk_knowledge_changes_seen_total ")).unwrap();
+    assert!(seen.parse::<u32>().unwrap() >= 2, "{metrics}");
 }
 
 #[tokio::test]
@@ -274,7 +278,9 @@ async fn unanswered_questions_become_gaps_until_a_document_answers_them() {
     let closed = api.until("/gaps?state=closed", |found| found["total"].as_u64() > Some(0)).await;
     let closed = closed["gaps"].as_array().unwrap().iter().find(|gap| gap["id"] == bicycle["id"]).expect("closed");
     assert_eq!(closed["answered_by"]["document"], "api:repairs.md");
-    assert_eq!(api.get("/gaps?state=open").await.1["gaps"][0]["id"], football.as_str());
+    // What was voted down is not answered by the same document again.
+    let (_, open) = api.get("/gaps?state=open").await;
+    assert_eq!((open["total"].as_u64(), open["gaps"][0]["id"].as_str()), (Some(2), Some(football.as_str())), "{open}");
 
     // What a visitor said goes with the session.
     let (_, before) = api.get("/gaps").await;

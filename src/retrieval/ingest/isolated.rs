@@ -273,14 +273,21 @@ pub(super) fn open_zip(document: &[u8]) -> Result<zip::ZipArchive<std::io::Curso
 ///
 /// When it is damaged.
 pub(super) fn zip_text(archive: &mut zip::ZipArchive<std::io::Cursor<&[u8]>>, name: &str) -> Result<String, String> {
+    let damaged = |error: &dyn std::fmt::Display| format!("its part {name} is damaged: {error}");
     let mut bytes = Vec::new();
-    match archive.by_name(name) {
+    let read = match archive.by_name(name) {
         Ok(entry) => entry.take(MAX_UNPACKED_BYTES).read_to_end(&mut bytes),
         Err(zip::result::ZipError::FileNotFound) => return Ok(String::new()),
-        Err(error) => return Err(format!("its part {name} is damaged: {error}")),
-    }
-    .map_err(|error| format!("its part {name} is damaged: {error}"))?;
-    super::text::decode(&bytes).map_err(|reason| format!("its part {name} is damaged: {reason}"))
+        Err(error) => return Err(damaged(&error)),
+    };
+    match read {
+        // Reading says so politely where everything else ends the process; the reason is the same.
+        Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
+            std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>())
+        }
+        read => read.map_err(|error| damaged(&error))?,
+    };
+    super::text::decode(&bytes).map_err(|reason| damaged(&reason))
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ impl Reader {
             Err(reason) => return broken(sender, reason, false),
         };
         let hash = self.hash(&bytes);
-        let is_records = matches!(self.format, Format::Csv | Format::Json);
+        let is_records = matches!(self.format, Format::Csv | Format::Json | Format::Workbook);
         if !is_records && self.is_known(&self.id, &hash) {
             return send(sender, Found::Unchanged { id: self.id.clone() });
         }
