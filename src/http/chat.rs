@@ -29,6 +29,8 @@ const READ_BUFFER: usize = 4 * 1024;
 const MAX_WRITE_BUFFER: usize = 512 * 1024;
 /// Longest time one write may take; a reader that is slower is cut off.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a client may take to answer our close.
+const LINGER: Duration = Duration::from_secs(1);
 /// Bad frames after which a socket is closed.
 const MAX_MISTAKES: u32 = 8;
 /// Own message ids remembered so that they aren't echoed.
@@ -86,12 +88,7 @@ impl Connection {
     async fn run(mut self) {
         let Err(Close(code)) = self.serve().await;
         if let Some((code, reason)) = code {
-            let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-            if let Ok(Ok(())) = timeout(WRITE_LIMIT, self.socket.send(frame)).await {
-                // Give the client a moment to answer the close, so that it sees our last words before the connection ends.
-                let _ = timeout(Duration::from_secs(1), async { while let Some(Ok(_)) = self.socket.recv().await {} })
-                    .await;
-            }
+            farewell(&mut self.socket, code, reason).await;
         }
     }
 
@@ -309,6 +306,26 @@ impl Connection {
                 Err(GONE)
             }
         }
+    }
+}
+
+/// Says why a socket is closed, so that the client hears it.
+pub(super) async fn farewell(socket: &mut WebSocket, code: u16, reason: &'static str) {
+    let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    if let Ok(Ok(())) = timeout(WRITE_LIMIT, socket.send(frame)).await {
+        // The client has a moment to answer the close, so that it sees our last words before the connection ends. A
+        // frame that was refused can't be read to its end, and a socket that is closed with something unread is
+        // reset, last words and all: then we only wait.
+        let answered = async {
+            loop {
+                match socket.recv().await {
+                    Some(Ok(Message::Close(_))) => return,
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => std::future::pending().await,
+                }
+            }
+        };
+        let _ = timeout(LINGER, answered).await;
     }
 }
 

@@ -137,13 +137,16 @@ export async function shot(page, name) {
   if (process.env.FRONTDESK_SHOTS) await page.screenshot({ path: path.join(process.env.FRONTDESK_SHOTS, `${name}.png`) });
 }
 
-/** A TCP proxy on loopback in front of `url`, whose connections can be cut. */
-export async function startProxy(url) {
-  const { hostname: host, port } = new URL(url);
+/**
+ * A TCP proxy on loopback whose connections can be cut. Start it first, name its `url` in the server's `public_origins`, then set
+ * `target` to the server's address.
+ */
+export async function startProxy() {
   const sockets = new Set();
   let open = true;
-  const proxy = net.createServer((near) => {
+  const listener = net.createServer((near) => {
     if (!open) return near.destroy();
+    const { hostname: host, port } = new URL(proxy.target);
     const far = net.connect({ host, port: Number(port) });
     for (const [one, other] of [[near, far], [far, near]]) {
       sockets.add(one);
@@ -151,10 +154,11 @@ export async function startProxy(url) {
       one.pipe(other);
     }
   });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  return {
-    url: `http://127.0.0.1:${proxy.address().port}`,
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const proxy = {
+    url: `http://127.0.0.1:${listener.address().port}`,
+    target: '',
     /** Ends every connection and takes no new one. */
     cut() {
       open = false;
@@ -162,8 +166,9 @@ export async function startProxy(url) {
     },
     mend() { open = true; },
     stop() {
-      this.cut();
-      proxy.close();
+      proxy.cut();
+      listener.close();
     },
   };
+  return proxy;
 }

@@ -758,7 +758,7 @@ async fn consoles_see_the_same_and_resume_by_revision() {
     two.watch(&session, 0).await;
     two.act(&session, take()).await.unwrap();
     let summary = one.shown(&session, |holder| held_by(holder, &jo.me.agent)).await;
-    assert_eq!(summary.watchers, [jo.me.agent.id.clone()]);
+    assert_eq!(summary.watchers, std::slice::from_ref(&jo.me.agent.id));
     one.send(&ConsoleClient::Read { session: session.clone(), seq: 4 }).await;
     other.until(|frame| matches!(frame, ConsoleServer::Read { seq: 4, .. }).then_some(())).await;
 
@@ -789,7 +789,7 @@ async fn notes_are_found_and_what_is_erased_is_gone_everywhere() {
         let found: frontdesk::protocol::console::Found = boss.get(&format!("/sites/shop/search?q={words}")).await;
         found.sessions.into_iter().map(|found| found.session).collect()
     };
-    assert_eq!(find("zanzibar+ireland").await, [session.clone()]);
+    assert_eq!(find("zanzibar+ireland").await, std::slice::from_ref(&session));
     assert_eq!(find("zanzibar+bicycle").await, Vec::<String>::new());
 
     let passages: frontdesk::protocol::console::Passages =
@@ -883,7 +883,7 @@ async fn a_kill_while_held_loses_nothing() {
         .await
         .unwrap();
     let listed: Vec<frontdesk::protocol::console::Account> = serde_json::from_slice(&list.stdout).unwrap();
-    assert_eq!(listed, [account.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&account));
     let mara = Desk::sign_in(server.addr, "mara").await;
     assert_eq!(mara.me.agent, account.agent);
     let mut visitor = ChatClient::connect(server.addr).await.hello().await;

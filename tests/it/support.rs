@@ -164,6 +164,8 @@ pub(crate) struct Binary {
 impl Binary {
     /// Starts `frontdesk serve` and waits until it says that it is ready.
     pub(crate) async fn serve(config: &Path, arguments: &[&str]) -> Self {
+        // The tests' own HTTP client needs a provider; a server in this process would have set it.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_frontdesk"))
             .arg("--config")
             .arg(config)
@@ -308,8 +310,10 @@ impl ChatClient {
 
     /// The next message, or `None` when the connection ends.
     pub(crate) async fn try_next(&mut self) -> Option<ServerMessage> {
+        // Pings are no messages: a server that goes on pinging doesn't extend the wait.
+        let limit = tokio::time::Instant::now() + LIMIT;
         loop {
-            let frame = tokio::time::timeout(LIMIT, self.socket.next()).await.expect("a message in time")?;
+            let frame = tokio::time::timeout_at(limit, self.socket.next()).await.expect("a message in time")?;
             match frame.ok()? {
                 Message::Text(text) => {
                     let message = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -374,8 +378,9 @@ impl ChatClient {
 
     /// The code of the close frame.
     pub(crate) async fn closed(&mut self) -> Option<u16> {
+        let limit = tokio::time::Instant::now() + LIMIT;
         loop {
-            match tokio::time::timeout(LIMIT, self.socket.next()).await.expect("a close in time") {
+            match tokio::time::timeout_at(limit, self.socket.next()).await.expect("a close in time") {
                 Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return None,
