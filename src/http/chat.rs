@@ -100,22 +100,7 @@ impl Connection {
     async fn run(mut self) {
         let Err(Close(code)) = self.serve().await;
         if let Some((code, reason)) = code {
-            let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-            if let Ok(Ok(())) = timeout(WRITE_LIMIT, self.socket.send(frame)).await {
-                // The client has a moment to answer the close, so that it sees our last words before the connection ends. A
-                // frame that was refused can't be read to its end, and a socket that is closed with something unread is
-                // reset, last words and all: then we only wait.
-                let answered = async {
-                    loop {
-                        match self.socket.recv().await {
-                            Some(Ok(Message::Close(_))) => return,
-                            Some(Ok(_)) => {}
-                            Some(Err(_)) | None => std::future::pending().await,
-                        }
-                    }
-                };
-                let _ = timeout(LINGER, answered).await;
-            }
+            farewell(&mut self.socket, code, reason).await;
         }
     }
 
@@ -391,6 +376,26 @@ impl Connection {
                 Err(GONE)
             }
         }
+    }
+}
+
+/// Says why a socket is closed, so that the client hears it.
+pub(super) async fn farewell(socket: &mut WebSocket, code: u16, reason: &'static str) {
+    let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    if let Ok(Ok(())) = timeout(WRITE_LIMIT, socket.send(frame)).await {
+        // The client has a moment to answer the close, so that it sees our last words before the connection ends. A
+        // frame that was refused can't be read to its end, and a socket that is closed with something unread is
+        // reset, last words and all: then we only wait.
+        let answered = async {
+            loop {
+                match socket.recv().await {
+                    Some(Ok(Message::Close(_))) => return,
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => std::future::pending().await,
+                }
+            }
+        };
+        let _ = timeout(LINGER, answered).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The console's edge: who is signed in, what they may do, lists and settings over HTTP. What is live goes over [`socket`].
+//! The console's edge: who is signed in, what they may do, lists and settings over HTTP. What is live goes over `socket`.
 //!
 //! A sign-in is a `__Host-` cookie. Pages of other origins are refused on every path, and what changes something needs the
 //! sign-in's CSRF token besides.

@@ -43,13 +43,25 @@ pub struct Shared {
     pub answer_timeout: Duration,
     pub sites: HashMap<String, Arc<Site>>,
     pub board: Board,
-    live: Mutex<HashMap<SessionKey, Slot>>,
+    live: Mutex<HashMap<SessionKey, Entry>>,
 }
 
-/// A running task, and whose session it is.
-struct Slot {
+/// A session in memory.
+#[derive(Clone)]
+struct Entry {
+    /// Who began it; no other visitor may open it.
     visitor: String,
     mailbox: mpsc::Sender<Box<Envelope>>,
+}
+
+impl Entry {
+    /// The mailbox, for the visitor who began the session and for agents.
+    fn opened_by(self, opener: Option<&Opener>) -> Result<mpsc::Sender<Box<Envelope>>, OpenError> {
+        match opener {
+            Some(opener) if opener.visitor != self.visitor => Err(OpenError::Foreign),
+            _ => Ok(self.mailbox),
+        }
+    }
 }
 
 /// A session as the disk has it.
@@ -157,8 +169,8 @@ impl Registry {
 
     /// Tells a waiting visitor where they stand, if the session is in memory; otherwise they learn it when they come back.
     pub async fn tell_waiting(&self, key: &SessionKey, place: usize, available: bool) {
-        let mailbox = self.lock().get(key).map(|slot| slot.mailbox.clone());
-        if let Some(mailbox) = mailbox {
+        let entry = self.lock().get(key).cloned();
+        if let Some(Entry { mailbox, .. }) = entry {
             let _ = mailbox.send(Box::new(Envelope::Waiting { place, available })).await;
         }
     }
@@ -298,8 +310,8 @@ impl Registry {
 
     /// Tells every session to checkpoint and end, and waits until all have.
     pub async fn stop(&self) {
-        let live: Vec<_> = self.lock().values().map(|slot| slot.mailbox.clone()).collect();
-        for mailbox in live {
+        let live: Vec<_> = self.lock().values().cloned().collect();
+        for Entry { mailbox, .. } in live {
             let _ = mailbox.send(Box::new(Envelope::Stop)).await;
             mailbox.closed().await;
         }
@@ -307,8 +319,8 @@ impl Registry {
 
     /// Ends one session's task, if it runs; its clients are told to come back.
     pub async fn stop_one(&self, key: &SessionKey) {
-        let mailbox = self.lock().get(key).map(|slot| slot.mailbox.clone());
-        if let Some(mailbox) = mailbox {
+        let entry = self.lock().get(key).cloned();
+        if let Some(Entry { mailbox, .. }) = entry {
             let _ = mailbox.send(Box::new(Envelope::Stop)).await;
             mailbox.closed().await;
         }
@@ -320,7 +332,7 @@ impl Registry {
         self.shared.gate.load() != (0, 0)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Slot>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Entry>> {
         self.shared.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -329,13 +341,13 @@ impl Registry {
         key: &SessionKey,
         opener: Option<&Opener>,
     ) -> Result<mpsc::Sender<Box<Envelope>>, OpenError> {
-        let owned = |visitor: &str| opener.is_none_or(|opener| opener.visitor == visitor);
-        if let Some(slot) = self.lock().get(key) {
-            return if owned(&slot.visitor) { Ok(slot.mailbox.clone()) } else { Err(OpenError::Foreign) };
+        let entry = self.lock().get(key).cloned();
+        if let Some(entry) = entry {
+            return entry.opened_by(opener);
         }
         let site = self.shared.sites.get(&key.site).cloned().ok_or_else(|| OpenError::UnknownSite(key.site.clone()))?;
         let loaded = match (self.load(key).await?, opener) {
-            (Some(loaded), _) if !owned(&loaded.session.visitor) => return Err(OpenError::Foreign),
+            (Some(loaded), Some(opener)) if loaded.session.visitor != opener.visitor => return Err(OpenError::Foreign),
             (Some(loaded), _) => loaded,
             (None, None) => return Err(OpenError::Unknown),
             (None, Some(Opener { visitor, channel })) => {
@@ -346,23 +358,20 @@ impl Registry {
                 Loaded { session, signals: Vec::new() }
             }
         };
-        // Two visitors may have begun the same id at the same time.
-        let slot = self.spawn(loaded, site);
-        if owned(&slot.visitor) { Ok(slot.mailbox) } else { Err(OpenError::Foreign) }
+        self.spawn(loaded, site).opened_by(opener)
     }
 
     /// Starts the task, unless somebody else did meanwhile.
-    fn spawn(&self, loaded: Loaded, site: Arc<Site>) -> Slot {
+    fn spawn(&self, loaded: Loaded, site: Arc<Site>) -> Entry {
         let Loaded { session, signals } = loaded;
         let mut live = self.lock();
-        if let Some(Slot { visitor, mailbox }) = live.get(&session.key) {
-            return Slot { visitor: visitor.clone(), mailbox: mailbox.clone() };
+        if let Some(entry) = live.get(&session.key) {
+            return entry.clone();
         }
         let (sender, mailbox) = mpsc::channel(MAILBOX);
-        let slot = |sender| Slot { visitor: session.visitor.clone(), mailbox: sender };
-        live.insert(session.key.clone(), slot(sender.clone()));
+        let entry = Entry { visitor: session.visitor.clone(), mailbox: sender };
+        live.insert(session.key.clone(), entry.clone());
         drop(live);
-        let slot = slot(sender);
         let shared = self.shared.clone();
         let count = GaugeGuard::new(&shared.metrics.sessions_live);
         let task = Live {
@@ -378,7 +387,7 @@ impl Registry {
             _count: count,
         };
         self.shared.tasks.spawn("session", task.run());
-        slot
+        entry
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<Loaded>, StoreError> {

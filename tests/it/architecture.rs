@@ -62,6 +62,7 @@ fn a_dependency_with_a_personality_is_known_by_one_part() {
     check(&["qdrant_client::"], &["retrieval/server.rs"]);
     check(&["parquet::"], &["signals/export.rs"]);
     check(&["sled::"], &["store.rs", "store"]);
+    check(&["argon2::"], &["agents.rs"]);
     check(&["axum::"], &["http.rs", "http", "server.rs"]);
     check(&["pdf_extract::"], &["retrieval/ingest/pdf.rs"]);
     check(&["calamine::"], &["retrieval/ingest/workbook.rs"]);

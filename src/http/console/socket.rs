@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::{ReadMark, check_origin, command, convert, cookie, key, not_signed_in, role};
 use crate::agents::SignedIn;
 use crate::http::App;
+use crate::http::chat::farewell;
 use crate::http::error::ApiError;
 use crate::protocol::console::{
     Action, ConsoleClient, ConsoleServer, MAX_PAGE, MAX_WATCHED, RunningDraft, RunningText,
@@ -105,12 +106,7 @@ impl Connection {
     async fn run(mut self) {
         let Err(Close(code)) = self.serve().await;
         if let Some((code, reason)) = code {
-            let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-            if let Ok(Ok(())) = timeout(WRITE_LIMIT, self.socket.send(frame)).await {
-                // Give the client a moment to answer the close, so that it sees our last words before the connection ends.
-                let _ = timeout(Duration::from_secs(1), async { while let Some(Ok(_)) = self.socket.recv().await {} })
-                    .await;
-            }
+            farewell(&mut self.socket, code, reason).await;
         }
     }
 
