@@ -17,7 +17,8 @@ static PAGE: Asset =
     Asset::new("console.html", "text/html; charset=utf-8", include_bytes!("../../web/dist/console.html"));
 static SCRIPT: Asset =
     Asset::new("console.js", "text/javascript; charset=utf-8", include_bytes!("../../web/dist/console.js"));
-static STYLE: Asset = Asset::new("console.css", "text/css; charset=utf-8", include_bytes!("../../web/dist/console.css"));
+static STYLE: Asset =
+    Asset::new("console.css", "text/css; charset=utf-8", include_bytes!("../../web/dist/console.css"));
 
 /// The page's addresses. What a path after `/console/` means is the page's own business; it asks for a sign-in itself, and holds
 /// nothing that isn't public.
