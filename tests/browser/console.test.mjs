@@ -146,7 +146,7 @@ describe('a conversation', () => {
     // The next message is drafted for the agent, with its sources, and nothing of it reaches the visitor.
     await visitor.say('Can I return boots that I wore?');
     await page.waitForSelector('.draft.is-writing .prose');
-    await page.waitForSelector('.draft:not(.is-writing) .source-chip', { timeout: 60_000 });
+    await page.waitForSelector('.draft.is-ready .source-chip', { timeout: 60_000 });
     await page.waitForSelector('.passage.is-cited mark');
     await accessible(page);
     await shot(page, 'console-draft');
@@ -182,10 +182,10 @@ describe('a conversation', () => {
     await page.keyboard.press('t');
     await page.waitForSelector('.pill-agent');
     await visitor.say('How do I wash a down sleeping bag?');
-    await page.waitForSelector('.draft:not(.is-writing)');
+    await page.waitForSelector('.draft.is-ready');
     await page.keyboard.press('h');
     await page.waitForSelector('.versions');
-    await page.waitForSelector('.draft:not(.is-writing)');
+    await page.waitForSelector('.draft.is-ready');
     assert.match(await page.textContent('.draft-head'), /2\/2/);
     await page.keyboard.press('x');
     await page.waitForSelector('dialog[open]');
@@ -221,6 +221,9 @@ describe('a conversation', () => {
     await visitor.say('Hello there');
     await visitor.hears('answer.done');
     const page = await signIn('jo');
+    // Whoever is away is given nothing, so that the visitor stays in line.
+    await page.keyboard.press('a');
+    await page.waitForSelector('.rail-me .presence.away');
     await visitor.send({ type: 'human' });
     await visitor.hears('handoff');
     await page.click('#tab-waiting');
@@ -230,6 +233,8 @@ describe('a conversation', () => {
     await page.keyboard.press('g');
     await page.waitForSelector('.pill-agent');
     assert.equal((await visitor.hears('agent.joined')).name, 'Jo Okafor');
+    await page.keyboard.press('a');
+    await page.waitForSelector('.rail-me .presence.online');
     page.problems();
     await visitor.close();
     await page.context().close();
