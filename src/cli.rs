@@ -16,6 +16,7 @@ use crate::retrieval::ingest::{IngestProgress, IngestReport};
 use crate::server::{self, Server};
 use crate::telemetry;
 
+pub mod agent;
 pub mod chat;
 pub mod measure;
 pub mod transfer;
@@ -87,6 +88,8 @@ A running `frontdesk serve` has the embedded index open; stop it first, or start
         #[arg(long)]
         site: Option<String>,
     },
+    /// Accounts of the console: add, list, remove, password.
+    Agent(agent::AgentArgs),
     /// Write every conversation to a file (the server must be stopped).
     Export(transfer::ExportArgs),
     /// Read conversations from such a file into an empty store.
@@ -123,6 +126,7 @@ impl Cli {
             Command::Serve { ingest } => serve(config, ingest).await,
             Command::Ingest { paths, site, json } => run_ingest(&config, &paths, site.as_deref(), json).await,
             Command::Check { json } => check(&config, json).await,
+            Command::Agent(args) => agent::run(&config, args).await,
             Command::Export(args) => transfer::export(&config, &args).await,
             Command::Import(args) => transfer::import(&config, &args).await,
             Command::Verify(args) => transfer::verify(&config, &args).await,

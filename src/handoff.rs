@@ -45,6 +45,8 @@ impl Default for HandoffConfig {
 pub struct Memory {
     /// Answers in a row that were unsure.
     unsure: u32,
+    /// A person was called for a high intent; once is enough.
+    intent_called: bool,
 }
 
 impl HandoffConfig {
@@ -83,8 +85,9 @@ impl HandoffConfig {
 
     /// Whether a purchase intent of `score` calls a person.
     #[must_use]
-    pub fn on_intent(&self, score: f32) -> Option<HandoffReason> {
-        (self.intent_from > 0.0 && score >= self.intent_from).then_some(HandoffReason::HighIntent)
+    pub fn on_intent(&self, memory: Memory, score: f32) -> Option<HandoffReason> {
+        (self.intent_from > 0.0 && score >= self.intent_from && !memory.intent_called)
+            .then_some(HandoffReason::HighIntent)
     }
 
     /// Takes up how an answer ended. One that somebody stopped says nothing.
@@ -99,9 +102,14 @@ impl HandoffConfig {
 }
 
 impl Memory {
-    /// A person answered: what went before no longer counts.
+    /// A person is there: what went before no longer counts.
     pub fn reset(&mut self) {
         self.unsure = 0;
+    }
+
+    /// A person was called.
+    pub fn called(&mut self, reason: HandoffReason) {
+        self.intent_called |= reason == HandoffReason::HighIntent;
     }
 }
 
@@ -246,14 +254,19 @@ mod tests {
         assert_eq!(after(&[(AnswerEnd::Declined, 0.9), (AnswerEnd::Complete, 0.4)]), low);
         assert_eq!(after(&[(AnswerEnd::Declined, 0.9), (AnswerEnd::Complete, 0.9), (AnswerEnd::Declined, 0.9)]), None);
         assert_eq!(after(&[(AnswerEnd::Declined, 0.9), (AnswerEnd::Superseded, 0.0), (AnswerEnd::Failed, 0.0)]), low);
-        assert_eq!(HandoffConfig { low_confidence: 0, ..rules }.on_answer(Memory { unsure: 9 }), None);
+        let never = HandoffConfig { low_confidence: 0, ..rules };
+        assert_eq!(never.on_answer(Memory { unsure: 9, ..Memory::default() }), None);
     }
 
     #[test]
     fn high_intent_calls_a_person_where_asked_for() {
-        assert_eq!(HandoffConfig::default().on_intent(1.0), None);
+        let mut memory = Memory::default();
+        assert_eq!(HandoffConfig::default().on_intent(memory, 1.0), None);
         let rules = HandoffConfig { intent_from: 0.7, ..HandoffConfig::default() };
-        assert_eq!((rules.on_intent(0.69), rules.on_intent(0.7)), (None, Some(HandoffReason::HighIntent)));
+        assert_eq!(rules.on_intent(memory, 0.69), None);
+        assert_eq!(rules.on_intent(memory, 0.7), Some(HandoffReason::HighIntent));
+        memory.called(HandoffReason::HighIntent);
+        assert_eq!(rules.on_intent(memory, 0.9), None, "once is enough");
     }
 
     #[test]

@@ -229,7 +229,7 @@ pub enum Command {
     Checkpoint,
     /// Go on with an answer that a crash cut.
     Resume,
-    /// An agent takes the session; `by` assigned it.
+    /// An agent takes the session; `by` assigned it, and that only from the line.
     Take {
         agent: Agent,
         by: Option<String>,
@@ -624,7 +624,10 @@ impl Session {
                 }
             }
             Event::HumanRequested {} => self.human_requested = true,
-            Event::Handoff { reason } => self.hold(Holder::Queue { reason: *reason }, at_ms),
+            Event::Handoff { reason } => {
+                self.hold(Holder::Queue { reason: *reason }, at_ms);
+                self.memory.called(*reason);
+            }
             Event::AgentJoined { agent, .. } => {
                 self.hold(Holder::Agent(agent.clone()), at_ms);
                 self.memory.reset();
@@ -756,7 +759,7 @@ impl Session {
                 }
             }
             Command::Scored { intent } => {
-                if let Some(reason) = self.policy.handoff.on_intent(intent) {
+                if let Some(reason) = self.policy.handoff.on_intent(self.memory, intent) {
                     self.call_person(reason, now_ms, &mut effects);
                 }
             }
@@ -811,6 +814,9 @@ impl Session {
                 Ok(Accepted { seq })
             }
             _ if self.ended => Err(Refusal::Ended),
+            Command::Take { by: Some(_), .. } if !matches!(self.holder, Holder::Queue { .. }) => {
+                Err(Refusal::HasPerson)
+            }
             Command::Take { agent, by } => {
                 let seq = self.take(&agent, by, false, now_ms, effects)?;
                 self.draft_open(effects);

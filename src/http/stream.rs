@@ -16,7 +16,7 @@ use crate::http::chat::{checked, event_message, open, update_message};
 use crate::http::error::ApiError;
 use crate::protocol::{ErrorCode, ServerMessage};
 use crate::session::live::Past;
-use crate::session::{Command, Update};
+use crate::session::{Command, Event, Update};
 
 /// Body of `POST /v1/chat/messages`.
 #[derive(Debug, Deserialize)]
@@ -33,7 +33,9 @@ pub(super) struct Body {
     session: Option<String>,
 }
 
-/// `POST /v1/chat/messages`: answers with the events of the turn, named as in the socket protocol, until `answer.done`.
+/// `POST /v1/chat/messages`: answers with the events of the turn, named as in the socket protocol, until `answer.done`. Where a
+/// person has the conversation, until the person's reply, or until `answers.timeout_s` is over; a later one comes with the next
+/// request or over a socket.
 pub(super) async fn message(
     State(app): State<App>,
     headers: HeaderMap,
@@ -82,6 +84,8 @@ async fn begin(
     let accepted = opened.handle.command(Command::Say { id: id.clone(), text }).await?;
     let seq = accepted.seq;
     let mut joined = opened.handle.join(seq, None).await?;
+    let begun = |past: &Past| matches!(past.event, Event::AnswerStarted { turn } if turn == seq);
+    let patience = (!joined.missed.iter().any(begun)).then(|| tokio::time::Instant::now() + app.answer_timeout);
     let welcome = ServerMessage::Welcome {
         session: opened.handle.key.id.clone(),
         token: opened.token,
@@ -101,7 +105,17 @@ async fn begin(
         if let Some((turn, offset, text)) = joined.running.filter(|(.., text)| !text.is_empty()) {
             yield Ok(sse(&ServerMessage::AnswerDelta { turn, offset, text }));
         }
-        while let Some(update) = joined.updates.recv().await {
+        loop {
+            let next = joined.updates.recv();
+            let update = match patience {
+                Some(until) => match tokio::time::timeout_at(until, next).await {
+                    Ok(update) => update,
+                    // Nobody failed: the person will answer later.
+                    Err(_) => return,
+                },
+                None => next.await,
+            };
+            let Some(update) = update else { break };
             if matches!(*update, Update::Lost) {
                 break;
             }
@@ -117,7 +131,11 @@ async fn begin(
 }
 
 fn ends(message: &ServerMessage, asked: u64) -> bool {
-    matches!(message, ServerMessage::AnswerDone { turn, .. } if *turn == asked)
+    match message {
+        ServerMessage::AnswerDone { turn, .. } => *turn == asked,
+        ServerMessage::AgentMessage { .. } | ServerMessage::Ended { .. } => true,
+        _ => false,
+    }
 }
 
 fn sse(message: &ServerMessage) -> SseEvent {

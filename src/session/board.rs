@@ -428,8 +428,8 @@ impl SiteBoard {
         } else if matches!(entry.holder, Holder::Queue { .. }) {
             self.queue.insert((entry.since_ms, id.to_owned()));
         }
-        if entry.held_by().is_some() || self.entries.get(id).is_some_and(|before| before.held_by().is_some()) {
-            // Who holds how many is part of the presence.
+        // Who holds how many is part of the presence.
+        if self.entries.get(id).and_then(Entry::load) != entry.load() {
             self.presence_rev = entry.rev;
         }
         self.entries.insert(id.to_owned(), entry);
@@ -503,7 +503,8 @@ impl SiteBoard {
             unanswered: entry.unanswered,
             preview: entry.preview.clone(),
             intent: entry.intent,
-            watchers: entry.watchers.clone(),
+            // Several consoles of one agent are one agent who watches.
+            watchers: entry.watchers.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect(),
             rev: entry.rev,
         }
     }
@@ -553,6 +554,11 @@ impl Entry {
 
     fn held_by(&self) -> Option<&str> {
         if let Holder::Agent(agent) = &self.holder { Some(&agent.id) } else { None }
+    }
+
+    /// Whose load it is part of.
+    fn load(&self) -> Option<&str> {
+        self.held_by().filter(|_| !self.ended)
     }
 }
 
@@ -623,4 +629,177 @@ pub fn one_line(text: &str) -> String {
         short.push('…');
     }
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Command, Limits, Policy};
+    use super::*;
+    use crate::protocol::console::Speaker;
+
+    const ZERO: Duration = Duration::ZERO;
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn key(id: &str) -> SessionKey {
+        SessionKey { site: "shop".into(), id: id.into() }
+    }
+
+    /// A session whose visitor said something at `at_ms`.
+    fn session(id: &str, at_ms: u64) -> Session {
+        let limits = Limits { messages_per_minute: 1_000, max_messages: 1_000 };
+        let mut session =
+            Session::new(key(id), format!("visitor of {id}"), "widget".into(), limits, Policy::default(), at_ms);
+        session.apply(Command::Say { id: "m".into(), text: format!("Question of {id}\nand more") }, at_ms);
+        session
+    }
+
+    fn agent(id: &str) -> Agent {
+        Agent { id: id.into(), name: id.to_uppercase() }
+    }
+
+    fn seat(id: &str, limit: usize) -> Seat {
+        Seat { agent: agent(id), role: Role::Agent, available: true, limit }
+    }
+
+    fn wait(board: &Board, session: &mut Session, at_ms: u64) {
+        session.apply(Command::RequestHuman, at_ms);
+        board.note(session, 0.5);
+    }
+
+    #[test]
+    fn a_thousand_sessions_are_listed_in_windows_and_told_by_revision() {
+        let board = Board::new("boot");
+        let mut sessions: Vec<Session> = (0..1_000).map(|i| session(&format!("s{i:04}"), i)).collect();
+        for session in &sessions {
+            board.note(session, 0.1);
+        }
+        let filter = Filter::default();
+        let (window, total, counts, rev) = board.list("shop", "a", List::All, &filter, 10, 50);
+        assert_eq!((window.len(), total, counts.all, counts.waiting), (50, 1_000, 1_000, 0));
+        assert_eq!(window[0].session, "s0989", "the newest first");
+        let preview = window[0].preview.as_ref().unwrap();
+        assert_eq!((preview.by, preview.text.as_str()), (Speaker::Visitor, "Question of s0989 and more"));
+        assert!(board.list("shop", "a", List::All, &filter, 1_000, 50).0.is_empty());
+        assert!(board.list("bank", "a", List::All, &filter, 0, 50).0.is_empty(), "another site's");
+
+        let named = Filter { text: Some("question S0007".into()), ..Filter::default() };
+        assert_eq!(board.list("shop", "a", List::All, &named, 0, 50).1, 1);
+        let rich = Filter { min_intent: Some(0.4), ..Filter::default() };
+        assert_eq!(board.list("shop", "a", List::All, &rich, 0, 50).1, 0);
+
+        wait(&board, &mut sessions[3], 5_000);
+        wait(&board, &mut sessions[1], 5_001);
+        let changes = board.since("shop", rev, 10);
+        let changed: Vec<&str> = changes.sessions.iter().map(|session| session.session.as_str()).collect();
+        assert_eq!((changed, changes.reset), (vec!["s0003", "s0001"], false));
+        let waiting = board.list("shop", "a", List::Waiting, &filter, 0, 50).0;
+        let places: Vec<(&str, bool)> = waiting
+            .iter()
+            .zip(1..)
+            .map(|(s, n)| (s.session.as_str(), matches!(s.holder, HolderView::Queue { place, .. } if place == n)))
+            .collect();
+        assert_eq!(places, [("s0003", true), ("s0001", true)]);
+
+        board.remove(&key("s0003"));
+        let changes = board.since("shop", rev, 10);
+        assert_eq!(changes.gone.len(), 1);
+        assert_eq!(board.waiting(&key("s0001")), Some((1, false)));
+        assert!(board.since("shop", 0, 10).reset, "more changed than is told one by one");
+        assert!(board.since("shop", u64::MAX, 10).reset, "a revision of another run");
+        assert_eq!(board.since("shop", changes.rev, 10).sessions, []);
+    }
+
+    #[test]
+    fn ended_sessions_leave_the_oldest_first() {
+        let board = Board::new("boot");
+        for i in 0..ENDED as u64 + 5 {
+            let mut session = session(&format!("s{i:05}"), i);
+            session.apply(Command::End { reason: "visitor".into() }, i);
+            board.note(&session, 0.0);
+        }
+        let (window, total, counts, _) = board.list("shop", "a", List::Ended, &Filter::default(), ENDED - 1, 5);
+        assert_eq!((total, counts.ended, counts.all), (ENDED, ENDED, 0));
+        assert_eq!(window[0].session, "s00005");
+    }
+
+    #[test]
+    fn the_line_goes_to_those_who_are_there_within_their_limits() {
+        let board = Board::new("boot");
+        board.staff("shop", vec![seat("mara", 2), seat("jo", 1), seat("off", 9)], ZERO);
+        let mut sessions: Vec<Session> = (0..5).map(|i| session(&format!("s{i}"), i)).collect();
+        for (i, session) in sessions.iter_mut().enumerate() {
+            wait(&board, session, 100 + i as u64);
+        }
+        let started = std::time::Instant::now();
+        let mut told = HashMap::new();
+        let assigned = |duties: &[Duty]| -> Vec<(String, String)> {
+            duties
+                .iter()
+                .filter_map(|duty| match duty {
+                    Duty::Assign { key, agent } => Some((key.id.clone(), agent.id.clone())),
+                    _ => None,
+                })
+                .collect()
+        };
+        let pair = |id: &str, agent: &str| (id.to_owned(), agent.to_owned());
+        // Nobody is there: everybody is told so, once.
+        let duties = board.duties(ZERO, MINUTE, true, &mut told);
+        assert_eq!(assigned(&duties), []);
+        let tells = duties.iter().filter(|duty| matches!(duty, Duty::Tell { available: false, .. })).count();
+        assert_eq!(tells, 5);
+        assert_eq!(board.duties(ZERO, MINUTE, true, &mut told), []);
+
+        let _mara = board.enter("shop", "mara", started);
+        let jo = board.enter("shop", "jo", started);
+        let duties = board.duties(ZERO, MINUTE, true, &mut told);
+        assert_eq!(assigned(&duties), [pair("s0", "jo"), pair("s1", "mara"), pair("s2", "mara")]);
+        assert_eq!(assigned(&board.duties(ZERO, MINUTE, false, &mut told)), [], "agents choose");
+        for (session, holder) in sessions.iter_mut().zip(["jo", "mara", "mara"]) {
+            session.apply(Command::Take { agent: agent(holder), by: None }, 200);
+            board.note(session, 0.5);
+        }
+        let duties = board.duties(ZERO, MINUTE, true, &mut told);
+        assert_eq!(assigned(&duties), []);
+        assert_eq!(board.waiting(&key("s3")), Some((1, true)));
+
+        // Jo goes: a minute later what Jo held is due, and so is the next in line for nobody.
+        drop(jo);
+        let left = started.elapsed();
+        assert_eq!(board.duties(left, MINUTE, true, &mut told), []);
+        let release = |reason| Duty::Release { key: key("s0"), agent: "jo".into(), reason };
+        let duties = board.duties(left + MINUTE, MINUTE, true, &mut told);
+        assert_eq!(duties, [release(LeaveReason::Vanished)]);
+        board.staff("shop", vec![seat("mara", 2)], left);
+        assert_eq!(board.duties(left, MINUTE, true, &mut told), [release(LeaveReason::Revoked)]);
+    }
+
+    #[test]
+    fn marks_and_watchers_are_per_agent_and_go_with_the_session() {
+        let board = Board::new("boot");
+        board.note(&session("s", 1), 0.0);
+        assert!(board.read(&key("s"), "mara", 4));
+        assert!(!board.read(&key("s"), "mara", 3), "reading goes forward");
+        assert!(!board.read(&key("other"), "mara", 4));
+        assert_eq!(board.reads("shop", "mara").get("s"), Some(&4));
+        assert!(board.reads("shop", "jo").is_empty());
+        let watchers = || board.list("shop", "mara", List::All, &Filter::default(), 0, 1).0[0].watchers.clone();
+        let first = board.watch(&key("s"), "mara");
+        let second = board.watch(&key("s"), "mara");
+        drop(first);
+        assert_eq!(watchers(), ["mara"]);
+        drop(second);
+        assert!(watchers().is_empty());
+        board.remove(&key("s"));
+        assert!(board.reads("shop", "mara").is_empty());
+    }
+
+    #[test]
+    fn previews_are_short_and_on_one_line() {
+        assert_eq!(one_line(" a\n\tb "), "a b");
+        let long = one_line(&"äb".repeat(200));
+        assert_eq!((long.chars().count(), long.chars().last()), (PREVIEW, Some('…')));
+        assert_eq!(one_line(&"x".repeat(PREVIEW)).len(), PREVIEW);
+    }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::board::Duty;
 use super::live::CommandError;
-use super::registry::{JoinError, Registry};
+use super::registry::{JoinError, OpenError, Registry};
 use super::{Command, SessionKey};
 use crate::lifecycle::Tasks;
 
@@ -76,6 +76,8 @@ async fn act(registry: &Registry, duty: Duty) {
 async fn give(registry: &Registry, key: SessionKey, command: Command) {
     match registry.agents_handle(key.clone()).command(command).await {
         Ok(_) | Err(JoinError::Command(CommandError::Refused(_) | CommandError::Draining)) => {}
+        // It was forgotten meanwhile, because it was old.
+        Err(JoinError::Open(OpenError::Unknown)) => registry.board().remove(&key),
         Err(error) => tracing::warn!(session = key.id, %error, "a session could not be routed"),
     }
 }

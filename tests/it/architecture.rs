@@ -61,6 +61,7 @@ fn a_dependency_with_a_personality_is_known_by_one_part() {
     check(&["qdrant_edge::"], &["retrieval/index.rs", "retrieval/embedded.rs"]);
     check(&["qdrant_client::"], &["retrieval/server.rs"]);
     check(&["sled::"], &["store.rs", "store"]);
+    check(&["argon2::"], &["agents.rs"]);
     check(&["axum::"], &["http.rs", "http", "server.rs"]);
     check(&["tokio_tungstenite::"], &["cli/chat.rs", "cli/chat", "bench"]);
 }

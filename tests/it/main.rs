@@ -3,6 +3,7 @@
 mod architecture;
 mod bad_input;
 mod chat;
+mod console;
 mod index_contract;
 mod ingest;
 mod kill;

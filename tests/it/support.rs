@@ -158,6 +158,7 @@ impl TestServer {
 pub(crate) struct Binary {
     pub(crate) process: tokio::process::Child,
     pub(crate) addr: SocketAddr,
+    pub(crate) admin_addr: SocketAddr,
 }
 
 impl Binary {
@@ -176,7 +177,8 @@ impl Binary {
         let line =
             tokio::time::timeout(LIMIT, lines.next_line()).await.expect("ready in time").unwrap().expect("a line");
         let mut addresses = line.split("http://").skip(1).map(|rest| rest.split('/').next().unwrap().parse().unwrap());
-        Self { process, addr: addresses.next().expect("the address") }
+        let mut address = || addresses.next().expect("an address");
+        Self { process, addr: address(), admin_addr: address() }
     }
 
     /// `kill -9`.
