@@ -161,6 +161,11 @@ export async function openPage(browser, url, options = {}) {
 
 async function fromFolder(context, folder) {
   // Scripts and styles alone: a document that didn't come over the network may not connect to loopback.
+  await context.route(/\/console\/console\.(?:js|css)$/, async (route) => {
+    const response = await route.fetch();
+    const { 'content-encoding': _, ...headers } = response.headers();
+    return route.fulfill({ response, headers, body: await readFile(path.join(folder, new URL(route.request().url()).pathname.slice(9)), 'utf8') });
+  });
   await context.route(/\/(?:widget|demo)(?:\.(?:js|css)|\/[a-z]+\.js)(?:\?.*)?$/, async (route) => {
     const { pathname } = new URL(route.request().url());
     const name = pathname.replace(/^\/demo/, '/widget-demo').replace('/widget/', '/widget-').slice(1);

@@ -5,12 +5,12 @@ import type { Citation } from './protocol';
 
 export interface Gap {
   id: string;
+  state: 'open' | 'closed' | 'dismissed';
   question: string;
   count: number;
-  examples: string[];
   last_at_ms: number;
-  state: 'open' | 'answered' | 'dismissed';
-  document?: string;
+  /** The latest questions, as they were asked. */
+  examples: { text: string; session: string; turn: number; at_ms: number }[];
 }
 
 /** What became of the question once the article stood. */

@@ -61,8 +61,10 @@ export class Link {
     this.#set({ name: 'connecting' });
     const url = new URL('/v1/console', location.href);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+    const before = this.#socket;
     const socket = new WebSocket(url);
     this.#socket = socket;
+    before?.close();
     this.#refusal = null;
     const opened = Date.now();
     const patience = setTimeout(() => socket.close(), WELCOME_MS);

@@ -76,7 +76,7 @@ export function DraftCard({ session, talk, summary, composing, onComposing, onPa
     ...TONGUES.map((code) => ({ label: names.of(code) ?? code, act: () => wish('translated', code) })),
   ];
   return (
-    <section class={cx('draft', !ready && 'is-writing')} aria-label={t.draft} aria-busy={!ready}>
+    <section class={cx('draft', ready ? 'is-ready' : 'is-writing')} aria-label={t.draft} aria-busy={!ready}>
       <header class="draft-head">
         <span class="draft-name"><Icon name="spark" size={15} />{ready ? t.draft : t.drafting}</span>
         {shown.wish !== 'answer' && <Pill tone="model">{t.wishes[shown.wish]}</Pill>}

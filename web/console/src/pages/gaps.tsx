@@ -5,6 +5,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { useCell } from '../cell';
 import { desk } from '../desk';
 import { dismiss, type Gap, loadGaps, publish, type Tried } from '../gaps';
+import { address, follow } from '../route';
 import { trail } from '../text';
 import { Button, cx, Empty, Field, Spinner } from '../ui/base';
 import { useNow } from '../ui/clock';
@@ -85,7 +86,7 @@ function GapView({ gap, site, open, onOpen, onDismiss }: { gap: Gap; site: strin
       {open && (
         <div class="gap-body" id={`gap-${gap.id}`}>
           {gap.examples.length > 0 && (
-            <section><h3>{t.examples}</h3><ul class="gap-examples">{gap.examples.map((example) => <li dir="auto">{example}</li>)}</ul></section>
+            <section><h3>{t.examples}</h3><ul class="gap-examples">{gap.examples.map(({ text, session }) => <li><a dir="auto" href={address({ page: 'inbox', session })} onClick={(event) => follow(event, { page: 'inbox', session })}>{text}</a></li>)}</ul></section>
           )}
           <form class="form" onSubmit={send}>
             <Field label={t.articleTitle}>{(ids) => <input {...ids} class="input" required maxLength={200} dir="auto" value={value.title} onInput={(event) => set({ title: event.currentTarget.value })} />}</Field>
