@@ -625,7 +625,8 @@ mod tests {
         let report = report(&entries, &Catalogue::default());
         assert_eq!((report.totals.sessions, report.totals.converted.of, report.totals.converted.count), (10, 4, 1));
         let funnel: Vec<usize> = report.funnel.iter().map(|stage| stage.sessions).collect();
-        assert_eq!(funnel, [10, 10, 6, 1]);
+        // The buyer is among those who asked for a price.
+        assert_eq!(funnel, [10, 10, 5, 1]);
         assert_eq!(report.steps.iter().map(|step| step.sessions).sum::<u32>(), 10);
         assert_eq!((report.topics[0].name.as_str(), report.topics[0].sessions), ("price", 5));
         for (topic, expected) in [("price", 5), ("stock", 0)] {
