@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
@@ -39,6 +40,9 @@ pub struct Insight {
     shelves: Arc<HashMap<String, Shelf>>,
     clock: Clock,
 }
+
+/// How old the list of what others bought may be.
+const PURCHASES_AGE: Duration = Duration::from_secs(60);
 
 /// What is being chosen for a visitor.
 pub type Choosing = Pin<Box<dyn Future<Output = Option<ServerMessage>> + Send>>;
@@ -89,12 +93,12 @@ impl Insight {
         // The visitor has the answer already: cards can wait until its signals are on disk.
         self.signals.settled().await;
         let shelf = self.shelves.get(&key.site)?;
-        let entries = self.book.read(&key.site).await.ok()?;
-        let state = &entries.iter().find(|entry| entry.id == key.id)?.state;
-        let shown = state.times_recommended;
-        if !shelf.rule.allows(state, shown) {
+        let own = self.book.session(key).await.ok()??;
+        let state = &own.state;
+        if !shelf.rule.allows(state) {
             return None;
         }
+        let entries = self.book.recent(&key.site, PURCHASES_AGE).await.ok()?;
         let vectors = self.vectors(shelf).await?;
         let bought: Vec<(&[f32], Vec<String>)> = entries
             .iter()

@@ -1,6 +1,7 @@
 //! What came of conversations, as the site reports it: joined to the session by its id or by the visitor's, counted once for each order,
 //! and kept in the session's own log, so that it is forgotten with it.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use hmac::{Hmac, Mac as _};
@@ -116,15 +117,17 @@ impl Outcomes {
         now_ms: u64,
     ) -> Result<Vec<Result<Taken, OutcomeError>>, StoreError> {
         let _turn = self.turn.lock().await;
-        let mut entries = self.book.read(site).await?;
+        let entries = self.book.read(site).await?;
+        let mut known = Known::default();
+        for entry in &entries {
+            known.sessions.insert(&entry.id);
+            for (_, outcome) in &entry.state.outcomes {
+                known.orders.insert(outcome.order.clone(), (entry.id.clone(), outcome.clone()));
+            }
+        }
         let mut results = Vec::with_capacity(reports.len());
         for report in reports {
-            let result = self.take_one(site, &entries, report, now_ms).await;
-            if matches!(result, Ok(Taken::Noted)) {
-                // The next report may be of the same order.
-                entries = self.book.read(site).await?;
-            }
-            results.push(result);
+            results.push(self.take_one(site, &entries, &mut known, report, now_ms).await);
         }
         Ok(results)
     }
@@ -133,6 +136,7 @@ impl Outcomes {
         &self,
         site: &str,
         entries: &[Arc<Entry>],
+        known: &mut Known<'_>,
         report: Report,
         now_ms: u64,
     ) -> Result<Taken, OutcomeError> {
@@ -145,32 +149,36 @@ impl Outcomes {
             currency: report.currency,
             products: report.products,
         };
-        let known = entries.iter().find_map(|entry| {
-            entry.state.outcomes.iter().find(|(_, known)| known.order == outcome.order).map(|(_, known)| (entry, known))
-        });
         // An order stays where it was first reported.
-        let entry = match (known, report.session, report.visitor) {
-            (Some((_, known)), ..) if *known == outcome => return Ok(Taken::Known),
-            (Some((entry, _)), ..) => entry,
-            (None, Some(session), _) => {
-                let found = entries.iter().find(|entry| entry.id == session);
-                found.ok_or(OutcomeError::NoSession(session))?
-            }
+        let id = match (known.orders.get(&outcome.order), report.session, report.visitor) {
+            (Some((_, before)), ..) if *before == outcome => return Ok(Taken::Known),
+            (Some((id, _)), ..) => id.clone(),
+            (None, Some(session), _) if known.sessions.contains(session.as_str()) => session,
+            (None, Some(session), _) => return Err(OutcomeError::NoSession(session)),
             (None, None, visitor) => {
                 let visitor = visitor.unwrap_or_default();
                 let is = |entry: &&Arc<Entry>| {
                     let id = &entry.state.visitor;
                     (*id == visitor || id.strip_prefix("jwt:") == Some(&visitor)) && entry.state.started_at_ms <= at_ms
                 };
-                entries.iter().rev().find(is).ok_or(OutcomeError::NoVisitor(visitor))?
+                entries.iter().rev().find(is).ok_or(OutcomeError::NoVisitor(visitor))?.id.clone()
             }
         };
-        let key = SessionKey { site: site.to_owned(), id: entry.id.clone() };
-        let seq = self.store.session(site, &entry.id).await?.map_or(0, |info| info.last_seq);
-        signals::append(&self.store, &key, seq, at_ms, &[Signal::Outcome(outcome)]).await?;
+        let key = SessionKey { site: site.to_owned(), id };
+        let seq = self.store.session(site, &key.id).await?.map_or(0, |info| info.last_seq);
+        signals::append(&self.store, &key, seq, at_ms, &[Signal::Outcome(outcome.clone())]).await?;
         self.touched.touch(&key);
+        known.orders.insert(outcome.order.clone(), (key.id, outcome));
         Ok(Taken::Noted)
     }
+}
+
+/// What reports are compared with.
+#[derive(Default)]
+struct Known<'a> {
+    sessions: HashSet<&'a str>,
+    /// By order: its session, and what was reported last.
+    orders: HashMap<String, (String, Outcome)>,
 }
 
 /// Checks `t=<unix seconds>,v1=<hex>` over `<t>.<body>` with HMAC-SHA-256, in constant time. A signature is good for five minutes.

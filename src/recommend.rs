@@ -64,7 +64,7 @@ impl RecommendRule {
 
     /// Whether cards are due in this state.
     #[must_use]
-    pub fn allows(&self, state: &State, shown: usize) -> bool {
+    pub fn allows(&self, state: &State) -> bool {
         const ASKS: [Topic; 5] = [Topic::Price, Topic::Stock, Topic::Delivery, Topic::Discount, Topic::Comparison];
         let asked =
             |topic: &Topic| Topic::ALL.iter().zip(&state.topics).any(|(known, count)| known == topic && *count > 0);
@@ -72,7 +72,7 @@ impl RecommendRule {
         self.enabled
             && state.messages >= self.after_messages
             && (interested || !self.asked_only)
-            && shown < self.times
+            && state.times_recommended < self.times
             && !state.human
             && !state.ended
             && !asked(&Topic::Complaint)
@@ -325,13 +325,15 @@ mod tests {
     fn the_rule_decides() {
         let rule = RecommendRule { enabled: true, times: 1, ..RecommendRule::default() };
         let mut state = wants([1.0, 0.0]);
-        assert!(!rule.allows(&state, 0), "nothing was asked");
+        assert!(!rule.allows(&state), "nothing was asked");
         state.categories.insert("Tents".into(), 1);
-        assert!(rule.allows(&state, 0));
-        assert!(!rule.allows(&state, 1), "once is enough");
-        assert!(!RecommendRule::default().allows(&state, 0), "off by default");
+        assert!(rule.allows(&state));
+        assert!(!RecommendRule::default().allows(&state), "off by default");
         state.human = true;
-        assert!(!rule.allows(&state, 0), "a person was asked for");
+        assert!(!rule.allows(&state), "a person was asked for");
+        state.human = false;
+        state.times_recommended = 1;
+        assert!(!rule.allows(&state), "once is enough");
     }
 
     #[test]

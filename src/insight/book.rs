@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 
@@ -80,8 +81,12 @@ impl Touched {
     }
 }
 
-/// A site's sessions by id.
-type Site = HashMap<String, Arc<Entry>>;
+/// A site's sessions by id, and when they were last compared with the log.
+#[derive(Default)]
+struct Site {
+    entries: HashMap<String, Arc<Entry>>,
+    read_at: Option<Instant>,
+}
 
 /// The sessions of every site. Cheap to clone.
 #[derive(Clone)]
@@ -103,7 +108,7 @@ impl Book {
     /// When the store can't be read.
     pub async fn read(&self, site: &str) -> Result<Vec<Arc<Entry>>, StoreError> {
         let mut sites = self.sites.lock().await;
-        let known = sites.entry(site.to_owned()).or_default();
+        let Site { entries: known, read_at } = sites.entry(site.to_owned()).or_default();
         let mut listed: Vec<SessionInfo> = Vec::new();
         let mut after = None;
         while listed.len() < MAX_SESSIONS {
@@ -139,9 +144,21 @@ impl Book {
                 None => None,
             };
         }
-        let mut entries: Vec<Arc<Entry>> = known.values().cloned().collect();
-        entries.sort_by(|a, b| a.state.started_at_ms.cmp(&b.state.started_at_ms).then_with(|| a.id.cmp(&b.id)));
-        Ok(entries)
+        *read_at = Some(Instant::now());
+        Ok(sorted(known))
+    }
+
+    /// The site's sessions as they were at most `age` ago, where a little late is as good.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn recent(&self, site: &str, age: Duration) -> Result<Vec<Arc<Entry>>, StoreError> {
+        if let Some(known) = self.sites.lock().await.get(site)
+            && known.read_at.is_some_and(|at| at.elapsed() < age)
+        {
+            return Ok(sorted(&known.entries));
+        }
+        self.read(site).await
     }
 
     /// One session as the log has it now; `None` if there is none, or nothing was noted of it.
@@ -193,6 +210,13 @@ impl Book {
             seen: seen(info, epoch),
         }))
     }
+}
+
+/// In the order of their beginning.
+fn sorted(known: &HashMap<String, Arc<Entry>>) -> Vec<Arc<Entry>> {
+    let mut entries: Vec<Arc<Entry>> = known.values().cloned().collect();
+    entries.sort_by(|a, b| a.state.started_at_ms.cmp(&b.state.started_at_ms).then_with(|| a.id.cmp(&b.id)));
+    entries
 }
 
 fn seen(info: &SessionInfo, epoch: u64) -> (u64, u64, u64) {

@@ -2,6 +2,7 @@
 //! conversation is unknown, so all of one stands at its beginning; answers are others', so they have no confidence.
 
 use anyhow::Context as _;
+use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -56,6 +57,10 @@ pub struct ReplayReport {
 
 /// Longest text that is taken over, in Unicode scalar values; what the visitor protocol allows.
 const MAX_CHARS: usize = crate::protocol::MAX_MESSAGE_CHARS;
+
+/// Conversations written at the same time, and records of one that wait for the disk: together half of the store's queue as it comes.
+const AT_ONCE: usize = 32;
+const WAITING: usize = 64;
 
 /// Reads one conversation a line, in either form that `frontdesk demo import --help` describes. `otherwise_ms` is the time of those that tell none.
 ///
@@ -165,20 +170,35 @@ pub async fn import(
     progress: impl Fn(usize),
 ) -> anyhow::Result<ReplayReport> {
     let mut report = ReplayReport::default();
-    for (i, conversation) in conversations.iter().enumerate() {
-        let digest = fingerprint(&[(true, format!("{}/{}", parts.channel, conversation.id))]);
-        let key = SessionKey { site: parts.site.to_owned(), id: format!("replay-{digest}") };
-        if parts.store.session(&key.site, &key.id).await?.is_some() {
-            report.present += 1;
-        } else {
-            write(parts, &key, conversation).await?;
-            report.sessions += 1;
-            report.messages += conversation.turns.iter().filter(|(visitor, _)| *visitor).count();
-            report.outcomes += usize::from(conversation.outcome.is_some());
-        }
-        progress(i + 1);
+    // Several at once share the store's flushes, which is what an import waits for.
+    let mut writing =
+        futures_util::stream::iter(conversations.iter().map(|conversation| one(parts, conversation))).buffered(AT_ONCE);
+    let mut done = 0;
+    while let Some(written) = writing.next().await {
+        let ReplayReport { sessions, messages, outcomes, present } = written?;
+        report.sessions += sessions;
+        report.messages += messages;
+        report.outcomes += outcomes;
+        report.present += present;
+        done += 1;
+        progress(done);
     }
     Ok(report)
+}
+
+async fn one(parts: &Parts<'_>, conversation: &Conversation) -> anyhow::Result<ReplayReport> {
+    let digest = fingerprint(&[(true, format!("{}/{}", parts.channel, conversation.id))]);
+    let key = SessionKey { site: parts.site.to_owned(), id: format!("replay-{digest}") };
+    if parts.store.session(&key.site, &key.id).await?.is_some() {
+        return Ok(ReplayReport { present: 1, ..ReplayReport::default() });
+    }
+    write(parts, &key, conversation).await?;
+    Ok(ReplayReport {
+        sessions: 1,
+        messages: conversation.turns.iter().filter(|(visitor, _)| *visitor).count(),
+        outcomes: usize::from(conversation.outcome.is_some()),
+        present: 0,
+    })
 }
 
 async fn write(parts: &Parts<'_>, key: &SessionKey, conversation: &Conversation) -> anyhow::Result<()> {
@@ -235,8 +255,7 @@ async fn write(parts: &Parts<'_>, key: &SessionKey, conversation: &Conversation)
             let body = serde_json::to_vec(&signals)?;
             pending.push(parts.store.append(Record { site, session, seq, at_ms, kind: RecordKind::Signal, body }));
         }
-        // The queue of the store holds thousands; a conversation's records share a flush.
-        if pending.len() >= 512 {
+        if pending.len() >= WAITING {
             for append in pending.drain(..) {
                 append.await?;
             }

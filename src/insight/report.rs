@@ -104,7 +104,7 @@ pub struct Scores {
     pub roc: Vec<[f64; 2]>,
     /// Area under it; 0.5 is chance. `None` unless both outcomes occur.
     pub auroc: Option<f64>,
-    /// Ten groups of equal size by score, for calibration.
+    /// Up to ten groups of about equal size by score, for calibration.
     pub bins: Vec<Bin>,
     /// Mean squared difference of score and outcome, and what always saying the mean rate would give.
     pub brier: Option<f64>,
@@ -360,23 +360,7 @@ fn scores(entries: &[Arc<Entry>]) -> Scores {
     let auroc = both.then(|| area / (positives as f64 * (all - positives) as f64));
 
     sorted.reverse();
-    let bins: Vec<Bin> = (0..BINS.min(all))
-        .filter_map(|n| {
-            let count = BINS.min(all);
-            let group = &sorted[n * all / count..(n + 1) * all / count];
-            let (first, last) = (group.first()?, group.last()?);
-            let converted = group.iter().filter(|(_, converted)| *converted).count();
-            Some(Bin {
-                low: first.0,
-                high: last.0,
-                mean: group.iter().map(|(score, _)| f64::from(*score)).sum::<f64>() / group.len() as f64,
-                converted: Rate::new(
-                    u32::try_from(converted).unwrap_or(u32::MAX),
-                    u32::try_from(group.len()).unwrap_or(u32::MAX),
-                ),
-            })
-        })
-        .collect();
+    let bins = bins(&sorted);
     let squared = |predict: &dyn Fn(f32) -> f64| {
         let sum: f64 =
             sorted.iter().map(|(score, converted)| (predict(*score) - f64::from(u8::from(*converted))).powi(2)).sum();
@@ -404,6 +388,31 @@ fn scores(entries: &[Arc<Entry>]) -> Scores {
         brier_of_mean: squared(&|_| mean),
         ece: (all > 0).then(|| gap / all as f64),
     }
+}
+
+/// Groups of about equal size, ascending; equal scores are never parted.
+#[expect(clippy::cast_precision_loss, reason = "counts of sessions")]
+fn bins(sorted: &[(f32, bool)]) -> Vec<Bin> {
+    let mut bins = Vec::new();
+    let (mut begin, mut wanted) = (0, 1);
+    for end in 1..=sorted.len() {
+        let parted = sorted.get(end).is_none_or(|(next, _)| *next > sorted[end - 1].0);
+        if end * BINS < wanted * sorted.len() || !parted {
+            continue;
+        }
+        let group = &sorted[begin..end];
+        let converted = group.iter().filter(|(_, converted)| *converted).count();
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        bins.push(Bin {
+            low: group[0].0,
+            high: sorted[end - 1].0,
+            mean: group.iter().map(|(score, _)| f64::from(*score)).sum::<f64>() / group.len() as f64,
+            converted: Rate::new(count(converted), count(group.len())),
+        });
+        begin = end;
+        wanted = end * BINS / sorted.len() + 1;
+    }
+    bins
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of sessions")]
@@ -617,6 +626,9 @@ mod tests {
         assert_eq!(scores.bins.iter().map(|bin| bin.converted.of).sum::<u32>(), 57);
         assert_eq!(scores.bins.len(), BINS);
         assert!(scores.bins.is_sorted_by(|a, b| a.high <= b.low));
+        let ties: Vec<_> = (0..50).map(|id| entry(id, if id < 30 { 0.1 } else { 0.2 }, Some(id % 2 == 0))).collect();
+        let sizes: Vec<u32> = super::scores(&ties).bins.iter().map(|bin| bin.converted.of).collect();
+        assert_eq!(sizes, [30, 20], "equal scores stay together");
     }
 
     #[test]
@@ -625,7 +637,8 @@ mod tests {
         let report = report(&entries, &Catalogue::default());
         assert_eq!((report.totals.sessions, report.totals.converted.of, report.totals.converted.count), (10, 4, 1));
         let funnel: Vec<usize> = report.funnel.iter().map(|stage| stage.sessions).collect();
-        assert_eq!(funnel, [10, 10, 6, 1]);
+        // The buyer is among those who asked for a price.
+        assert_eq!(funnel, [10, 10, 5, 1]);
         assert_eq!(report.steps.iter().map(|step| step.sessions).sum::<u32>(), 10);
         assert_eq!((report.topics[0].name.as_str(), report.topics[0].sessions), ("price", 5));
         for (topic, expected) in [("price", 5), ("stock", 0)] {

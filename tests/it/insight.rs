@@ -338,3 +338,39 @@ fn the_documented_schema_is_the_schema() {
     let features: Vec<&str> = table(&text, "| Feature |", 1).into_iter().flatten().flatten().collect();
     assert_eq!(features, COLUMNS);
 }
+
+/// Lines of `text<TAB>1|0` in the file that `FRONTDESK_SENTIMENT` names; run with `--ignored --nocapture`.
+#[test]
+#[ignore = "a measurement over labelled lines that the caller brings"]
+#[expect(clippy::print_stdout, reason = "a measurement prints")]
+fn sentiment_measured() {
+    let Some(path) = std::env::var_os("FRONTDESK_SENTIMENT") else { return };
+    let text = std::fs::read_to_string(path).unwrap();
+    let scored: Vec<(f32, bool)> = text
+        .lines()
+        .filter_map(|line| line.rsplit_once('\t'))
+        .map(|(text, label)| (signals::words::sentiment(text), label.trim() == "1"))
+        .collect();
+    let told = scored.iter().filter(|(score, _)| *score != 0.0).count();
+    let right = scored.iter().filter(|(score, good)| *score != 0.0 && (*score > 0.0) == *good).count();
+    let (good, bad): (Vec<_>, Vec<_>) = scored.iter().partition(|(_, good)| *good);
+    let mut won = 0.0;
+    for (a, _) in &good {
+        for (b, _) in &bad {
+            won += if a > b {
+                1.0
+            } else if a == b {
+                0.5
+            } else {
+                0.0
+            };
+        }
+    }
+    println!(
+        "{} lines: AUROC {:.3}; a word told {:.1}%, of which {:.1}% right",
+        scored.len(),
+        won / (good.len() * bad.len()) as f64,
+        100.0 * told as f64 / scored.len() as f64,
+        100.0 * right as f64 / told.max(1) as f64
+    );
+}

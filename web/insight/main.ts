@@ -114,7 +114,7 @@ function draw(report: Report): void {
     }),
     figure({
       id: 'scatter', title: 'Purchase intent and what really came', wide: false,
-      says: `Each point is a conversation: above, those that came to a purchase. The line is the share that did, in ten groups of equal size, with its 95% interval; on the dashes a probability would be right. Model: ${scores.model}.`,
+      says: `Each point is a conversation: above, those that came to a purchase. The line is the share that did, in up to ten groups of about equal size, with its 95% interval; on the dashes a probability would be right. Model: ${scores.model}.`,
       plot: scatter(scores.points.map((point) => ({
         x: point.score, hit: point.converted, text: `${day(point.at_ms)}: predicted ${percent(point.score)}, ${point.converted ? 'bought' : 'did not buy'}`,
         open: () => void transcript(point.session),
@@ -149,7 +149,7 @@ function draw(report: Report): void {
     }),
     figure({
       id: 'campaigns', title: 'Campaigns by intent', says: 'Mean purchase intent of visitors by where they came from (campaign, source, referrer, else the channel).',
-      plot: bars(report.campaigns.map((campaign) => ({ name: campaign.name, value: campaign.score, text: `${percent(campaign.score)} · ${number(campaign.sessions)} conversations`, colour: 'c2', open: () => void drill(campaign.name, { campaign: campaign.name }) })), 'Campaigns'),
+      plot: bars(report.campaigns.map((campaign) => ({ name: campaign.name, value: campaign.score, text: `${percent(campaign.score)}, mean of ${number(campaign.sessions)}`, colour: 'c2', open: () => void drill(campaign.name, { campaign: campaign.name }) })), 'Campaigns'),
       head: ['From', 'Conversations', 'Mean intent', 'Came to a purchase', 'Amount', 'Asked most'],
       rows: report.campaigns.map((campaign) => [cell(campaign.name, () => void drill(campaign.name, { campaign: campaign.name })), number(campaign.sessions), percent(campaign.score), rate(campaign.converted), campaign.amount.toFixed(2), campaign.topic ?? '']),
     }),

@@ -97,7 +97,7 @@ export function funnel(stages: { name: string; sessions: number }[], open: (name
         class: 'between',
         d: `M${x} ${y + 40}L${x + width(stage.sessions)} ${y + 40}L${middle + width(next.sessions) / 2} ${y + row + 6}L${middle - width(next.sessions) / 2} ${y + row + 6}Z`,
       }) : null,
-      opens(s('rect', { x, y: y + 6, width: width(stage.sessions), height: 34, rx: 6, class: `c${i}` }),
+      opens(s('rect', { x, y: y + 6, width: width(stage.sessions), height: 34, rx: 6, class: 'c0', 'fill-opacity': 1 - 0.17 * i }),
         `${stage.name}: ${number(stage.sessions)} conversations${kept}`, () => open(stage.name)));
   }));
 }
@@ -211,28 +211,28 @@ export function bars(list: Bar[], label: string): Element | null {
   const cut = (name: string) => (name.length > 30 ? `${name.slice(0, 29)}…` : name);
   return frame(list.length * row + 4, label, ...list.map((bar, i) => s('g', {},
     s('text', { x: 0, y: i * row + 20 }, cut(bar.name)),
-    opens(s('rect', { x: 220, y: i * row + 5, width: Math.max(2, (bar.value / most) * 250), height: 20, rx: 4, class: bar.colour ?? 'c0' }),
+    opens(s('rect', { x: 220, y: i * row + 5, width: Math.max(2, (bar.value / most) * 220), height: 20, rx: 4, class: bar.colour ?? 'c0' }),
       `${bar.name}: ${bar.text}`, bar.open),
-    s('text', { x: 220 + Math.max(2, (bar.value / most) * 250) + 8, y: i * row + 20, class: 'soft' }, bar.text))));
+    s('text', { x: 220 + Math.max(2, (bar.value / most) * 220) + 8, y: i * row + 20, class: 'soft' }, bar.text))));
 }
 
 /** Rates with their intervals, one a row. */
 export function rates(list: { name: string; rate: Rate; open?: () => void }[], label: string): Element | null {
   const known = list.filter((item) => item.rate.of > 0);
   if (known.length === 0) return null;
-  const row = 34;
+  const row = 50;
   const most = Math.max(...known.map((item) => item.rate.high), 0.05);
-  const x = (share: number) => 220 + (share / most) * (W - 300);
-  const cut = (name: string) => (name.length > 30 ? `${name.slice(0, 29)}…` : name);
-  return frame(known.length * row + 4, label, ...known.map((item, i) => {
-    const y = i * row + 16;
+  const x = (share: number) => 8 + (share / most) * (W - 80);
+  return frame(known.length * row, label, ...known.map((item, i) => {
+    const y = i * row + 32;
     return s('g', {},
-      s('text', { x: 0, y: y + 4 }, cut(item.name)),
+      s('text', { x: 0, y: y - 16 }, item.name),
+      s('line', { x1: x(0), x2: x(most), y1: y, y2: y, class: 'track' }),
       opens(s('g', { class: 'whisker' },
         s('line', { x1: x(item.rate.low), x2: x(item.rate.high), y1: y, y2: y }),
         s('circle', { cx: x(item.rate.rate), cy: y, r: 6 })),
       `${item.name}: ${percent(item.rate.rate, 1)} of ${item.rate.of} (${percent(item.rate.low, 1)} to ${percent(item.rate.high, 1)})`, item.open),
-      s('text', { x: W - 4, y: y + 4, 'text-anchor': 'end', class: 'soft' }, percent(item.rate.rate)));
+      s('text', { x: W - 4, y: y + 4, 'text-anchor': 'end', class: 'strong' }, percent(item.rate.rate)));
   }));
 }
 
