@@ -300,12 +300,7 @@ fn share(values: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 /// Mean distance between confidence and share of good outcomes over ten bins, weighted by their size.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "bins of a share"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bins of a share")]
 fn ece(outcomes: impl Iterator<Item = (f64, bool)>) -> Option<f64> {
     let mut bins = [(0.0, 0.0, 0.0); 10];
     let mut count = 0.0;

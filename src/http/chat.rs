@@ -131,7 +131,7 @@ impl Connection {
                     }
                 }
                 update = seat.updates.recv() => match update {
-                    Some(update) => self.forward(&seat, &update).await?,
+                    Some(update) => self.forward(seat, &update).await?,
                     None => {
                         self.send(&ApiError::new(ErrorCode::TooSlow, "you read too slowly; connect again and resume").retry(500).frame(None)).await?;
                         return Err(Close(Some((close_code::AGAIN, "too slow"))));

@@ -83,6 +83,8 @@ async fn a_visitor_can_have_everything_erased() {
         session: session.map(str::to_owned),
         last_seq,
         partial: None,
+        source: None,
+        attributes: None,
     };
     let mut mine = server.client().await;
     mine.send(&hello(None, 0)).await;
