@@ -239,7 +239,7 @@ impl Retrieval {
 
 /// Passages whose sentences are weighed for a fact, how far from the best passage an explanation may reach, and how many pieces
 /// are weighed at most: each is embedded.
-const QUOTED_PASSAGES: usize = 3;
+const QUOTED_PASSAGES: usize = 5;
 const QUOTED_AROUND: u32 = 1;
 const QUOTED_UNITS: usize = 48;
 

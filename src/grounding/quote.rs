@@ -342,11 +342,13 @@ fn is_contents(text: &str) -> bool {
 /// there.
 fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     let words: HashSet<String> = content_words(question).collect();
+    let kind = AnswerType::of(question);
     let score = |scored: &Scored| {
         let held: HashSet<String> = content_words(&scored.unit.text).filter(|word| words.contains(word)).collect();
         #[expect(clippy::cast_precision_loss, reason = "word counts are small")]
         let overlap = if words.is_empty() { 0.0 } else { held.len() as f32 / words.len() as f32 };
-        0.6 * scored.cosine + 0.2 * overlap + 0.2 * scored.passage_score
+        let typed = if kind.is_in(&scored.unit.text) { TYPED } else { 0.0 };
+        0.6 * scored.cosine + 0.2 * overlap + 0.2 * scored.passage_score + typed
     };
     let mut ranked: Vec<(f32, &Scored)> = candidates.iter().map(|scored| (score(scored), scored)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -368,6 +370,62 @@ fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     let mut units: Vec<Unit> = chosen.iter().map(|(_, unit)| (*unit).clone()).collect();
     units.sort_by_key(|unit| (rank(unit.passage), unit.range.start));
     units
+}
+
+/// What a unit gains that holds the kind of thing that is asked for. Nearness in meaning alone finds a tent's description as
+/// good an answer to "How much is it?" as its price.
+const TYPED: f32 = 0.12;
+
+/// What an answer has to name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AnswerType {
+    Price,
+    Duration,
+    Number,
+    Any,
+}
+
+impl AnswerType {
+    fn of(question: &str) -> Self {
+        const PRICE: &[&str] =
+            &["how much is", "how much are", "how much does", "how much do", "cost", "price", "多少钱", "价格", "费用"];
+        const DURATION: &[&str] =
+            &["how long", "how soon", "how many days", "how many hours", "多久", "多少天", "几天"];
+        const NUMBER: &[&str] = &["how many", "how much", "how heavy", "how old", "weigh", "多少", "几"];
+        let lower = question.to_lowercase();
+        let has = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
+        if has(PRICE) && !lower.contains("weigh") {
+            Self::Price
+        } else if has(DURATION) {
+            Self::Duration
+        } else if has(NUMBER) {
+            Self::Number
+        } else {
+            Self::Any
+        }
+    }
+
+    fn is_in(self, text: &str) -> bool {
+        const SYMBOLS: &[char] = &['€', '$', '£', '¥', '元'];
+        const CODES: &[&str] = &["eur", "usd", "gbp", "chf", "cny"];
+        let has_number = text.contains(|c: char| c.is_ascii_digit());
+        match self {
+            Self::Price => {
+                let coded = || {
+                    let mut words = text.split(|c: char| !c.is_alphanumeric());
+                    words.any(|word| CODES.iter().any(|code| word.eq_ignore_ascii_case(code)))
+                };
+                has_number && (text.contains(SYMBOLS) || coded())
+            }
+            Self::Duration => {
+                const TIMES: &[&str] =
+                    &["minute", "hour", "day", "week", "month", "year", "分钟", "小时", "天", "周", "月", "年"];
+                has_number && TIMES.iter().any(|time| text.contains(time))
+            }
+            Self::Number => has_number,
+            Self::Any => false,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -395,6 +453,25 @@ mod tests {
         check("Can you explain how to wash it?", Shape::Explanation);
         check("退货政策是什么？", Shape::Fact);
         check("如何清洗帐篷？", Shape::Explanation);
+    }
+
+    #[test]
+    fn a_price_is_answered_with_a_price() {
+        let mut candidates = scored("The Tarn 3 is a tent for three.\n\nThe Tarn 3 costs 429 EUR.", 0.6);
+        candidates[0].cosine = 0.7;
+        let first = |question: &str| facts(question, &candidates)[0].text.clone();
+        assert!(facts("How much is the Tarn 3?", &candidates).iter().any(|unit| unit.text.contains("429")));
+        assert!(first("What is the Tarn 3?").contains("for three"));
+        for (question, expected) in [
+            ("How much is it?", AnswerType::Price),
+            ("How much does it weigh?", AnswerType::Number),
+            ("这个帐篷多少钱？", AnswerType::Price),
+            ("How many days do I have?", AnswerType::Duration),
+            ("充满电要多久？", AnswerType::Duration),
+            ("Can I return it?", AnswerType::Any),
+        ] {
+            assert_eq!(AnswerType::of(question), expected, "{question}");
+        }
     }
 
     #[test]

@@ -151,9 +151,10 @@ fn begin(app: &App, headers: &HeaderMap, body: Result<Json<Body>, JsonRejection>
     let Json(body) = body.map_err(|error| bad(error.body_text()))?;
     let site = match (body.model.strip_prefix("frontdesk/"), &key.site) {
         (Some(id), _) => app.site(id),
-        (None, Some(id)) => app.site(id),
+        // Without a site, the key's own, or the first.
+        (None, Some(id)) if body.model == "frontdesk" => app.site(id),
         (None, None) if body.model == "frontdesk" => app.sites.first(),
-        (None, None) => None,
+        (None, _) => None,
     };
     let unknown = || {
         let message = format!("there is no model {:?}; GET /v1/models lists those that this key may use", body.model);
