@@ -82,8 +82,17 @@ async function consolePage() {
   };
 }
 
+async function insightPage() {
+  const style = await readFile(path.join(WEB, 'insight/insight.css'), 'utf8');
+  return {
+    'insight.html': await readFile(path.join(WEB, 'insight/index.html'), 'utf8'),
+    'insight.js': await bundle('insight/main.ts'),
+    'insight.css': (await esbuild.transform(style, { loader: 'css', minify: true, target: TARGET })).code,
+  };
+}
+
 /** Every bundle there is; each returns file names with their texts. */
-const BUNDLES = [widget, consolePage];
+const BUNDLES = [widget, consolePage, insightPage];
 
 function sizes(files) {
   const size = (name) => gzipSync(files[name], { level: 9 }).length;

@@ -58,6 +58,8 @@ function Frame({ onLanguage }: { onLanguage: (language: Language) => void }) {
       <Rail page={page} onLanguage={onLanguage} onHelp={() => setHelp(true)} />
       <div class="stage">
         <ConnectionBar />
+        {/* Beside the panes, of which narrow screens show one at a time. */}
+        {page === 'inbox' && <header class="unseen"><h1>{t.inbox}</h1></header>}
         {page === 'inbox' ? <Inbox /> : page === 'search' ? <Search /> : page === 'gaps' ? <Gaps /> : page === 'canned' ? <CannedPage /> : page === 'statistics' ? <StatisticsPage /> : <Team />}
       </div>
       {help && <Shortcuts onClose={() => setHelp(false)} />}

@@ -84,7 +84,6 @@ function ListColumn({ session }: { session: string | null }) {
 
   return (
     <aside class="list" aria-label={t.conversations}>
-      <h1 class="unseen">{t.inbox}</h1>
       <div class="list-tabs" role="tablist" aria-label={t.conversations}>
         {LISTS.map((one) => <ListTab key={one} list={one} on={one === list} />)}
       </div>
