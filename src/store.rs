@@ -57,6 +57,9 @@ const MAX_KEY: usize = 1024;
 const READ_QUEUE: usize = 1024;
 /// Opening gives up after so long without progress: a damaged page can make sled search forever.
 const OPEN_STALL: Duration = Duration::from_secs(300);
+/// Stack of the storage thread. sled opens a database in one frame of more than a megabyte where it isn't optimised, and a
+/// stack that overflows ends the process without a word; only what is used takes memory.
+const STACK_BYTES: usize = 16 << 20;
 /// Spaces of [`Store::put`] that describe this machine and stay out of exports start with this.
 pub const LOCAL_SPACE: &str = "local:";
 /// Where an import notes that it has begun.
@@ -314,7 +317,8 @@ impl Store {
         let thread = {
             let (config, shared, requests) = (config.clone(), shared.clone(), requests.clone());
             let engine = Engine { path: path.join("db"), cache_bytes: config.cache_mib.max(1) << 20 };
-            std::thread::Builder::new().name("frontdesk-store".into()).spawn(move || {
+            let builder = std::thread::Builder::new().name("frontdesk-store".into()).stack_size(STACK_BYTES);
+            builder.spawn(move || {
                 thread::run(&config, engine, lock, &shared, take_commands, (requests, take_requests), &opened);
             })
         };

@@ -28,6 +28,8 @@ const READ_BUFFER: usize = 4 * 1024;
 const MAX_WRITE_BUFFER: usize = 512 * 1024;
 /// Longest time one write may take; a reader that is slower is cut off.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a client may take to answer our close.
+const LINGER: Duration = Duration::from_secs(1);
 /// Bad frames after which a socket is closed.
 const MAX_MISTAKES: u32 = 8;
 /// Own message ids remembered so that they aren't echoed.
@@ -85,9 +87,19 @@ impl Connection {
         if let Some((code, reason)) = code {
             let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
             if let Ok(Ok(())) = timeout(WRITE_LIMIT, self.socket.send(frame)).await {
-                // Give the client a moment to answer the close, so that it sees our last words before the connection ends.
-                let _ = timeout(Duration::from_secs(1), async { while let Some(Ok(_)) = self.socket.recv().await {} })
-                    .await;
+                // The client has a moment to answer the close, so that it sees our last words before the connection ends. A
+                // frame that was refused can't be read to its end, and a socket that is closed with something unread is
+                // reset, last words and all: then we only wait.
+                let answered = async {
+                    loop {
+                        match self.socket.recv().await {
+                            Some(Ok(Message::Close(_))) => return,
+                            Some(Ok(_)) => {}
+                            Some(Err(_)) | None => std::future::pending().await,
+                        }
+                    }
+                };
+                let _ = timeout(LINGER, answered).await;
             }
         }
     }

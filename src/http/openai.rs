@@ -195,7 +195,9 @@ fn ask(app: &App, site: &Site, body: Body) -> Result<Ask, ApiError> {
                     match (part.kind.as_str(), part.text) {
                         ("text", Some(piece)) => text.push_str(&piece),
                         (kind, _) => {
-                            return Err(bad(format!("messages[{i}]: content of type {kind:?} is not taken, only text")));
+                            return Err(bad(format!(
+                                "messages[{i}]: content of type {kind:?} is not taken, only text"
+                            )));
                         }
                     }
                 }

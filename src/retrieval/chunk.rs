@@ -88,11 +88,17 @@ pub fn chunk(text: &str, target: usize) -> Vec<Chunk> {
     chunker.merge_tiny(drafts).into_iter().filter_map(|draft| chunker.finish(draft)).collect()
 }
 
-/// About four letters of the Latin alphabet, or one character of most others.
+/// About four letters of the Latin alphabet in a row, or one character of most others.
 fn estimated_tokens(text: &str) -> usize {
-    let ascii = text.bytes().filter(u8::is_ascii).count();
-    let characters = text.chars().count();
-    (ascii.div_ceil(4) + (characters - ascii)).max(1)
+    let (mut tokens, mut run) = (0, 0_usize);
+    for c in text.chars() {
+        if c.is_ascii() {
+            run += 1;
+        } else {
+            tokens += std::mem::take(&mut run).div_ceil(4) + 1;
+        }
+    }
+    (tokens + run.div_ceil(4)).max(1)
 }
 
 const MAX_RUN: usize = 256;

@@ -33,7 +33,21 @@ pub struct Shared {
     pub tasks: Tasks,
     pub answer_timeout: Duration,
     pub sites: HashMap<String, Arc<Site>>,
-    live: Mutex<HashMap<SessionKey, mpsc::Sender<Box<Envelope>>>>,
+    live: Mutex<HashMap<SessionKey, Entry>>,
+}
+
+/// A session in memory.
+#[derive(Clone)]
+struct Entry {
+    /// Who began it; nobody else may open it.
+    visitor: String,
+    mailbox: mpsc::Sender<Box<Envelope>>,
+}
+
+impl Entry {
+    fn opened_by(self, opener: &Opener) -> Result<mpsc::Sender<Box<Envelope>>, OpenError> {
+        if self.visitor == opener.visitor { Ok(self.mailbox) } else { Err(OpenError::Foreign) }
+    }
 }
 
 /// Finds or starts a session's task. Cheap to clone.
@@ -175,7 +189,7 @@ impl Registry {
     /// Tells every session to checkpoint and end, and waits until all have.
     pub async fn stop(&self) {
         let live: Vec<_> = self.lock().values().cloned().collect();
-        for mailbox in live {
+        for Entry { mailbox, .. } in live {
             let _ = mailbox.send(Box::new(Envelope::Stop)).await;
             mailbox.closed().await;
         }
@@ -183,8 +197,8 @@ impl Registry {
 
     /// Ends one session's task, if it runs; its clients are told to come back.
     pub async fn stop_one(&self, key: &SessionKey) {
-        let mailbox = self.lock().get(key).cloned();
-        if let Some(mailbox) = mailbox {
+        let entry = self.lock().get(key).cloned();
+        if let Some(Entry { mailbox, .. }) = entry {
             let _ = mailbox.send(Box::new(Envelope::Stop)).await;
             mailbox.closed().await;
         }
@@ -196,17 +210,17 @@ impl Registry {
         self.shared.gate.load() != (0, 0)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, mpsc::Sender<Box<Envelope>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Entry>> {
         self.shared.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn mailbox(&self, key: &SessionKey, opener: &Opener) -> Result<mpsc::Sender<Box<Envelope>>, OpenError> {
-        if let Some(mailbox) = self.lock().get(key) {
-            return Ok(mailbox.clone());
+        let entry = self.lock().get(key).cloned();
+        if let Some(entry) = entry {
+            return entry.opened_by(opener);
         }
         let site = self.shared.sites.get(&key.site).cloned().ok_or_else(|| OpenError::UnknownSite(key.site.clone()))?;
         let session = match self.load(key).await? {
-            Some(session) if session.visitor != opener.visitor => return Err(OpenError::Foreign),
             Some(session) => session,
             None => {
                 let limits = Limits::from(&self.shared.config);
@@ -214,23 +228,27 @@ impl Registry {
                 Session::new(key.clone(), visitor, channel, limits, self.shared.clock.now_ms())
             }
         };
-        Ok(self.spawn(session, site))
+        if session.visitor != opener.visitor {
+            return Err(OpenError::Foreign);
+        }
+        self.spawn(session, site).opened_by(opener)
     }
 
     /// Starts the task, unless somebody else did meanwhile.
-    fn spawn(&self, session: Session, site: Arc<Site>) -> mpsc::Sender<Box<Envelope>> {
+    fn spawn(&self, session: Session, site: Arc<Site>) -> Entry {
         let mut live = self.lock();
-        if let Some(mailbox) = live.get(&session.key) {
-            return mailbox.clone();
+        if let Some(entry) = live.get(&session.key) {
+            return entry.clone();
         }
         let (sender, mailbox) = mpsc::channel(MAILBOX);
-        live.insert(session.key.clone(), sender.clone());
+        let entry = Entry { visitor: session.visitor.clone(), mailbox: sender };
+        live.insert(session.key.clone(), entry.clone());
         drop(live);
         let shared = self.shared.clone();
         let count = GaugeGuard::new(&shared.metrics.sessions_live);
         let task = Live { session, site, shared, mailbox, participants: Vec::new(), turn: None, _count: count };
         self.shared.tasks.spawn("session", task.run());
-        sender
+        entry
     }
 
     /// A session as the disk has it.

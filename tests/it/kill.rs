@@ -47,14 +47,14 @@ async fn nothing_acknowledged_is_lost() {
         let arguments: &[&str] = if cycle == 0 { &["--ingest"] } else { &[] };
         let server = Binary::serve(&path, arguments).await;
         let last = cycle == cycles;
-        let talking =
-            visitors.drain(..).map(|visitor| tokio::spawn(talk(visitor, server.addr, last))).collect::<Vec<_>>();
+        let mut talking: tokio::task::JoinSet<_> =
+            visitors.drain(..).map(|visitor| talk(visitor, server.addr, last)).collect();
         if !last {
             tokio::time::sleep(Duration::from_millis(random.random_range(150..900))).await;
             server.kill().await;
         }
-        for task in talking {
-            let (visitor, went_on) = task.await.unwrap();
+        while let Some(talked) = talking.join_next().await {
+            let (visitor, went_on) = talked.unwrap();
             continued += went_on;
             visitors.push(visitor);
         }

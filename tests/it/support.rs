@@ -163,6 +163,8 @@ pub(crate) struct Binary {
 impl Binary {
     /// Starts `frontdesk serve` and waits until it says that it is ready.
     pub(crate) async fn serve(config: &Path, arguments: &[&str]) -> Self {
+        // The tests' own HTTP client needs a provider; a server in this process would have set it.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_frontdesk"))
             .arg("--config")
             .arg(config)
@@ -224,6 +226,19 @@ impl ChatClient {
         Ok(Self { socket, addr, session: String::new(), token: String::new(), last_seq: 0 })
     }
 
+    /// Resumes with the smallest receive buffer that the system gives: what isn't read soon piles up at the server.
+    pub(crate) async fn resume_slowly(&self) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(1).unwrap();
+        let stream = MaybeTlsStream::Plain(socket.connect(self.addr).await.unwrap());
+        let request = format!("ws://{}/v1/chat", self.addr).into_client_request().unwrap();
+        let (socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+        let (session, token) = (self.session.clone(), self.token.clone());
+        let mut client = Self { socket, addr: self.addr, session, token, last_seq: 0 };
+        client.send_hello(0, None).await;
+        client
+    }
+
     /// Begins a conversation.
     pub(crate) async fn hello(mut self) -> Self {
         self.send(&ClientMessage::Hello {
@@ -246,11 +261,17 @@ impl ChatClient {
     /// Resumes elsewhere, having seen everything up to `last_seq`.
     pub(crate) async fn resume_at(&self, addr: SocketAddr, last_seq: u64, partial: Option<Partial>) -> Self {
         let mut client = Self::connect(addr).await;
-        let (token, session) = (Some(self.token.clone()), Some(self.session.clone()));
-        client.send(&ClientMessage::Hello { site: "shop".into(), token, session, last_seq, partial }).await;
-        client.welcomed().await;
-        client.last_seq = last_seq;
+        (client.session, client.token) = (self.session.clone(), self.token.clone());
+        client.send_hello(last_seq, partial).await;
         client
+    }
+
+    /// Resumes the client's own session.
+    async fn send_hello(&mut self, last_seq: u64, partial: Option<Partial>) {
+        let (token, session) = (Some(self.token.clone()), Some(self.session.clone()));
+        self.send(&ClientMessage::Hello { site: "shop".into(), token, session, last_seq, partial }).await;
+        self.welcomed().await;
+        self.last_seq = last_seq;
     }
 
     async fn welcomed(&mut self) {
@@ -287,8 +308,10 @@ impl ChatClient {
 
     /// The next message, or `None` when the connection ends.
     pub(crate) async fn try_next(&mut self) -> Option<ServerMessage> {
+        // Pings are no messages: a server that goes on pinging doesn't extend the wait.
+        let limit = tokio::time::Instant::now() + LIMIT;
         loop {
-            let frame = tokio::time::timeout(LIMIT, self.socket.next()).await.expect("a message in time")?;
+            let frame = tokio::time::timeout_at(limit, self.socket.next()).await.expect("a message in time")?;
             match frame.ok()? {
                 Message::Text(text) => {
                     let message = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -302,17 +325,12 @@ impl ChatClient {
     }
 
     fn note(&mut self, message: &ServerMessage) {
-        let seq = match message {
-            ServerMessage::Ack { seq, .. }
-            | ServerMessage::Message { seq, .. }
-            | ServerMessage::AnswerStarted { seq, .. }
-            | ServerMessage::AnswerDone { seq, .. }
-            | ServerMessage::HumanRequested { seq }
-            | ServerMessage::FeedbackReceived { seq, .. }
-            | ServerMessage::Ended { seq, .. } => *seq,
-            _ => return,
-        };
-        self.last_seq = self.last_seq.max(seq);
+        self.last_seq = self.last_seq.max(seq_of(message).unwrap_or_default());
+    }
+
+    /// The seq of the next message that has one.
+    pub(crate) async fn next_seq(&mut self) -> u64 {
+        self.until(seq_of).await
     }
 
     /// Passes over messages until one is wanted.
@@ -358,13 +376,27 @@ impl ChatClient {
 
     /// The code of the close frame.
     pub(crate) async fn closed(&mut self) -> Option<u16> {
+        let limit = tokio::time::Instant::now() + LIMIT;
         loop {
-            match tokio::time::timeout(LIMIT, self.socket.next()).await.expect("a close in time") {
+            match tokio::time::timeout_at(limit, self.socket.next()).await.expect("a close in time") {
                 Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return None,
             }
         }
+    }
+}
+
+fn seq_of(message: &ServerMessage) -> Option<u64> {
+    match message {
+        ServerMessage::Ack { seq, .. }
+        | ServerMessage::Message { seq, .. }
+        | ServerMessage::AnswerStarted { seq, .. }
+        | ServerMessage::AnswerDone { seq, .. }
+        | ServerMessage::HumanRequested { seq }
+        | ServerMessage::FeedbackReceived { seq, .. }
+        | ServerMessage::Ended { seq, .. } => Some(*seq),
+        _ => None,
     }
 }
 

@@ -1,0 +1,174 @@
+// What the browser tests share: the real binary on a scratch directory, Debian's Chromium, a connection that can be cut, axe-core.
+//
+// FRONTDESK_BIN names the binary; FRONTDESK_CACHE the folder with the models. FRONTDESK_SHOTS, if set, is a folder for screenshots.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import { chromium } from 'playwright-core';
+
+export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const BIN = process.env.FRONTDESK_BIN ?? path.join(ROOT, 'target/debug/frontdesk');
+const CACHE = process.env.FRONTDESK_CACHE ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache'), 'frontdesk');
+/** Longest wait for anything; a test that needs it has failed. */
+export const LIMIT_MS = 60_000;
+
+// Without these Chromium asks its maker's servers for updates, and as root it doesn't start inside its own sandbox.
+const CHROMIUM_FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** Options as TOML: `{ llm: { engine: 'scripted' } }`. Sections of sections, and arrays of tables, are not needed here. */
+function toml(options) {
+  const sections = Object.entries(options).map(([section, values]) => {
+    const lines = Object.entries(values).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
+    return `[${section}]\n${lines.join('\n')}\n`;
+  });
+  return sections.join('\n');
+}
+
+/**
+ * Starts `frontdesk serve --ingest` on free ports over the sample shop, with the real embedder and the scripted engine.
+ * `options` are sections of config.toml, `site` is TOML text for the one site. Call `stop()` at the end; `kill()` is kill -9,
+ * after which `start()` serves the same store on the same port.
+ */
+export async function startServer({ options = {}, site = '', knowledge = path.join(ROOT, 'knowledge') } = {}) {
+  const directory = await mkdtemp(path.join(os.tmpdir(), 'frontdesk-browser-'));
+  const config = {
+    server: { bind: '127.0.0.1:0', admin_bind: '127.0.0.1:0', ...options.server },
+    sessions: { messages_per_minute: 1000, ...options.sessions },
+    store: { path: path.join(directory, 'store'), ...options.store },
+    knowledge: { path: knowledge, index: path.join(directory, 'index'), ...options.knowledge },
+    embedder: { model: path.join(CACHE, 'models/all-minilm-l6-v2-f16.gguf'), ...options.embedder },
+    llm: { engine: 'scripted', ...options.llm },
+    answers: { prompts: path.join(ROOT, 'prompts'), ...options.answers },
+    log: { level: 'warn' },
+  };
+  for (const [section, values] of Object.entries(options)) config[section] ??= values;
+  const file = path.join(directory, 'config.toml');
+  const write = () => writeFile(file, `${toml(config)}\n[[sites]]\nid = "default"\nname = "Hollin & Pike"\n${site}\n`);
+  await write();
+
+  const server = { directory, config: file, url: '', adminUrl: '', process: null };
+  server.start = async (...args) => {
+    const child = spawn(BIN, ['--config', file, 'serve', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let log = '';
+    child.stderr.on('data', (chunk) => { log += chunk; });
+    server.process = child;
+    server.ended = once(child, 'exit');
+    for await (const line of createInterface({ input: child.stdout })) {
+      const found = /ready: (http:\S+?)\/ .*admin (http:\S+?)\/\)/.exec(line);
+      if (!found) continue;
+      [, server.url, server.adminUrl] = found;
+      // A later start takes the same port again, as a restarted server would.
+      config.server.bind = new URL(server.url).host;
+      await write();
+      return server;
+    }
+    throw new Error(`the server ended before it was ready: ${log}`);
+  };
+  server.kill = async () => { server.process.kill('SIGKILL'); await server.ended; };
+  server.terminate = async () => { server.process.kill('SIGTERM'); await server.ended; };
+  server.stop = async () => {
+    if (server.process.exitCode === null && server.process.signalCode === null) await server.kill();
+    await rm(directory, { recursive: true, force: true });
+  };
+  server.adminKey = async () => (await readFile(path.join(directory, 'admin.key'), 'utf8')).trim();
+  return server.start('--ingest');
+}
+
+/** Debian's Chromium. */
+export function startBrowser(options = {}) {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: CHROMIUM_FLAGS, ...options });
+}
+
+/**
+ * A page in a context of its own that notes what must not happen: requests to another origin, errors of scripts, violations of the
+ * content security policy. `page.problems()` throws if any did.
+ */
+export async function openPage(browser, url, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1100, height: 760 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(LIMIT_MS);
+  const problems = [];
+  const allowed = [new URL(url).host];
+  page.allow = (other) => allowed.push(new URL(other).host);
+  page.on('request', (request) => {
+    const { protocol, host } = new URL(request.url());
+    if (/^(https?|wss?):$/.test(protocol) && !allowed.includes(host)) problems.push(`a request to ${request.url()}`);
+  });
+  page.on('pageerror', (error) => problems.push(`a script failed: ${error}`));
+  page.on('console', (message) => {
+    if (/Content Security Policy/i.test(message.text())) problems.push(message.text());
+  });
+  page.problems = () => assert.deepEqual(problems, []);
+  await page.goto(url);
+  return page;
+}
+
+/** No violation of WCAG 2.2 A and AA that axe-core can find. */
+export async function accessible(page) {
+  const source = await readFile(path.join(ROOT, 'tests/browser/node_modules/axe-core/axe.min.js'), 'utf8');
+  // Evaluated by the debugger, which no content security policy of the page concerns.
+  await page.evaluate(source);
+  const violations = await page.evaluate(async () => {
+    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+    const found = await window.axe.run(document, { runOnly: tags });
+    return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`);
+  });
+  assert.deepEqual(violations, []);
+}
+
+/** Takes a screenshot into the folder FRONTDESK_SHOTS, if it is set. */
+export async function shot(page, name) {
+  if (process.env.FRONTDESK_SHOTS) await page.screenshot({ path: path.join(process.env.FRONTDESK_SHOTS, `${name}.png`) });
+}
+
+/**
+ * A TCP proxy on loopback whose connections can be cut. Start it first, name its `url` in the server's `public_origins`, then set
+ * `target` to the server's address.
+ */
+export async function startProxy() {
+  const sockets = new Set();
+  let open = true;
+  const listener = net.createServer((near) => {
+    if (!open) return near.destroy();
+    const { hostname: host, port } = new URL(proxy.target);
+    const far = net.connect({ host, port: Number(port) });
+    for (const [one, other] of [[near, far], [far, near]]) {
+      sockets.add(one);
+      one.on('error', () => {}).on('close', () => { sockets.delete(one); other.destroy(); });
+      one.pipe(other);
+    }
+  });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const proxy = {
+    url: `http://127.0.0.1:${listener.address().port}`,
+    target: '',
+    /** Ends every connection and takes no new one. */
+    cut() {
+      open = false;
+      for (const socket of sockets) socket.destroy();
+    },
+    mend() { open = true; },
+    stop() {
+      proxy.cut();
+      listener.close();
+    },
+  };
+  return proxy;
+}
