@@ -17,6 +17,8 @@ use crate::server::{self, Server};
 use crate::telemetry;
 
 pub mod chat;
+pub mod eval;
+pub mod intent;
 pub mod measure;
 pub mod transfer;
 
@@ -95,6 +97,10 @@ A running `frontdesk serve` has the embedded index open; stop it first, or start
     Verify(transfer::VerifyArgs),
     /// Measure this machine: our own share of a turn, sockets, store, retrieval.
     Bench(measure::BenchArgs),
+    /// Measure how good the models are, on data with the right answers.
+    Eval(eval::EvalArgs),
+    /// Train, evaluate, deploy and explain the models of what visitors want.
+    Intent(intent::IntentArgs),
 }
 
 impl Cli {
@@ -127,6 +133,8 @@ impl Cli {
             Command::Import(args) => transfer::import(&config, &args).await,
             Command::Verify(args) => transfer::verify(&config, &args).await,
             Command::Bench(args) => measure::run(&config, args).await,
+            Command::Eval(args) => eval::run(&config, args).await,
+            Command::Intent(args) => intent::run(&config, args).await,
             Command::Chat(_) | Command::Key { .. } => Ok(ExitCode::SUCCESS),
         }
     }

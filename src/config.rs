@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::http::auth::{AuthConfig, Site};
+use crate::intent::registry::IntentConfig;
 use crate::llm::LlmConfig;
 use crate::retrieval::KnowledgeConfig;
 use crate::retrieval::embedder::EmbedderConfig;
@@ -30,6 +31,7 @@ pub struct Config {
     pub llm: LlmConfig,
     pub answers: AnswersConfig,
     pub signals: SignalsConfig,
+    pub intent: IntentConfig,
     pub log: LogConfig,
     /// The brands or shops that this server serves; the first one is the default of the command line.
     pub sites: Vec<Site>,
@@ -47,6 +49,7 @@ impl Default for Config {
             llm: LlmConfig::default(),
             answers: AnswersConfig::default(),
             signals: SignalsConfig::default(),
+            intent: IntentConfig::default(),
             log: LogConfig::default(),
             sites: vec![Site::default()],
         }
@@ -126,6 +129,7 @@ impl Config {
         rebase(&mut self.knowledge.index);
         rebase(&mut self.embedder.model);
         rebase(&mut self.answers.prompts);
+        rebase(&mut self.intent.models);
         for site in &mut self.sites {
             if let Some(path) = &mut site.knowledge {
                 rebase(path);

@@ -8,6 +8,7 @@ use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
 use crate::http::auth::{Keys, Site, Visitors};
+use crate::intent::registry::{IntentConfig, Live};
 use crate::lifecycle::Tasks;
 use crate::server::ServerConfig;
 use crate::session::registry::Registry;
@@ -20,6 +21,7 @@ pub mod admin;
 pub mod auth;
 pub mod chat;
 pub mod error;
+pub mod intent;
 pub mod openai;
 pub mod page;
 pub mod stream;
@@ -47,6 +49,11 @@ pub struct Inner {
     pub tasks: Tasks,
     pub sockets: Arc<Semaphore>,
     pub answer_timeout: std::time::Duration,
+    /// The deployed models of what visitors want.
+    pub intents: Live,
+    pub intent: IntentConfig,
+    /// One training at a time: it takes the processors that conversations need.
+    pub training: Arc<Semaphore>,
 }
 
 impl std::ops::Deref for App {
@@ -95,6 +102,13 @@ pub fn private(app: App) -> Router {
         .route("/metrics", get(admin::metrics))
         .route("/v1/sites/{site}/sessions", get(admin::sessions))
         .route("/v1/sites/{site}/sessions/{session}", get(admin::session).delete(admin::erase))
+        .route("/v1/sites/{site}/intent/{head}", get(intent::list))
+        .route("/v1/sites/{site}/intent/{head}/deploy", post(intent::deploy))
+        .route("/v1/sites/{site}/intent/{head}/rollback", post(intent::roll_back))
+        .route(
+            "/v1/sites/{site}/intent/{head}/train",
+            post(intent::train).layer(axum::extract::DefaultBodyLimit::max(intent::MAX_ROWS)),
+        )
         .fallback(error::not_found)
         .with_state(app)
 }

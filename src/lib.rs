@@ -16,12 +16,13 @@
 //! | [`store`] | the append-only log; the only file that knows sled |
 //! | [`http`] | axum: sockets, SSE, OpenAI-compatible completions, admin |
 //! | [`server`], [`lifecycle`], [`telemetry`], [`config`] | wiring, shutdown, logs and metrics, options |
-//! | [`cli`], [`bench`] | the subcommands; the measurements |
+//! | [`cli`], [`bench`], [`eval`] | the subcommands; the measurements of speed; those of quality |
 
 pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod eval;
 pub mod grounding;
 pub mod handoff;
 pub mod http;

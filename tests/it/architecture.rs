@@ -61,6 +61,8 @@ fn a_dependency_with_a_personality_is_known_by_one_part() {
     check(&["qdrant_edge::"], &["retrieval/index.rs", "retrieval/embedded.rs"]);
     check(&["qdrant_client::"], &["retrieval/server.rs"]);
     check(&["sled::"], &["store.rs", "store"]);
+    check(&["forust_ml::"], &["intent/trees.rs"]);
+    check(&["candle_core::", "candle_nn::"], &["intent/network.rs"]);
     check(&["axum::"], &["http.rs", "http", "server.rs"]);
     check(&["tokio_tungstenite::"], &["cli/chat.rs", "cli/chat", "bench"]);
 }
@@ -72,6 +74,13 @@ fn the_pure_core_does_no_io() {
         "grounding.rs",
         "handoff.rs",
         "intent.rs",
+        "intent/calibrate.rs",
+        "intent/classes.rs",
+        "intent/columns.rs",
+        "intent/metrics.rs",
+        "intent/network.rs",
+        "intent/table.rs",
+        "intent/trees.rs",
         "protocol.rs",
         "llm/scheduler.rs",
         "llm/prefix.rs",
