@@ -24,6 +24,7 @@ pub mod chat;
 pub mod eval;
 pub mod gaps;
 pub mod insight;
+pub mod intent;
 pub mod measure;
 mod remote;
 pub mod transfer;
@@ -134,6 +135,8 @@ A running server does the work itself, and reads what changes in its folders any
     Bench(measure::BenchArgs),
     /// Measure how good search and answers are, over questions with known answers.
     Eval(eval::EvalArgs),
+    /// Train, evaluate, deploy and explain the models of what visitors want.
+    Intent(intent::IntentArgs),
 }
 
 impl Cli {
@@ -178,6 +181,7 @@ impl Cli {
             Command::Demo(command) => insight::demo(&config, command).await,
             Command::Bench(args) => measure::run(&config, args).await,
             Command::Eval(args) => eval::run(&config, args).await,
+            Command::Intent(args) => intent::run(&config, args).await,
             Command::Chat(_) | Command::Key { .. } | Command::ReadDocument { .. } => Ok(ExitCode::SUCCESS),
         }
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gaps::GapsConfig;
 use crate::http::auth::{AuthConfig, Site};
+use crate::intent::registry::IntentConfig;
 use crate::llm::LlmConfig;
 use crate::retrieval::KnowledgeConfig;
 use crate::retrieval::embedder::EmbedderConfig;
@@ -34,6 +35,7 @@ pub struct Config {
     pub signals: SignalsConfig,
     pub gaps: GapsConfig,
     pub console: ConsoleConfig,
+    pub intent: IntentConfig,
     pub log: LogConfig,
     /// The brands or shops that this server serves; the first one is the default of the command line.
     pub sites: Vec<Site>,
@@ -53,6 +55,7 @@ impl Default for Config {
             signals: SignalsConfig::default(),
             gaps: GapsConfig::default(),
             console: ConsoleConfig::default(),
+            intent: IntentConfig::default(),
             log: LogConfig::default(),
             sites: vec![Site::default()],
         }
@@ -136,6 +139,7 @@ impl Config {
         rebase(&mut self.knowledge.uploads);
         rebase(&mut self.embedder.model);
         rebase(&mut self.answers.prompts);
+        rebase(&mut self.intent.models);
         for site in &mut self.sites {
             for path in [&mut site.knowledge, &mut site.widget.logo, &mut site.catalogue].into_iter().flatten() {
                 rebase(path);

@@ -21,6 +21,8 @@ use crate::telemetry::Metrics;
 
 pub mod answers;
 pub mod injection;
+pub mod intents;
+pub mod purchase;
 pub mod retrieval;
 
 /// Told what is being done, and how much of how much is done.

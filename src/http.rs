@@ -12,6 +12,7 @@ use crate::gaps::Gaps;
 use crate::http::auth::{Keys, Site, Visitors};
 use crate::http::console::ReadMark;
 use crate::insight::Insight;
+use crate::intent::registry::{IntentConfig, Live};
 use crate::knowledge::Knowledge;
 use crate::lifecycle::Tasks;
 use crate::outcomes::Outcomes;
@@ -33,6 +34,7 @@ pub mod console_page;
 pub mod error;
 pub mod gaps;
 pub mod insight;
+pub mod intent;
 pub mod knowledge;
 pub mod openai;
 pub mod page;
@@ -73,6 +75,11 @@ pub struct Inner {
     pub tasks: Tasks,
     pub sockets: Arc<Semaphore>,
     pub answer_timeout: std::time::Duration,
+    /// The deployed models of what visitors want.
+    pub intents: Live,
+    pub intent: IntentConfig,
+    /// One training at a time: it takes the processors that conversations need.
+    pub training: Arc<Semaphore>,
 }
 
 impl std::ops::Deref for App {
@@ -141,6 +148,13 @@ pub fn private(app: App) -> Router {
         .merge(knowledge::private(&app))
         .merge(gaps::private())
         .merge(console::private_routes())
+        .route("/v1/sites/{site}/intent/{head}", get(intent::list))
+        .route("/v1/sites/{site}/intent/{head}/deploy", post(intent::deploy))
+        .route("/v1/sites/{site}/intent/{head}/rollback", post(intent::roll_back))
+        .route(
+            "/v1/sites/{site}/intent/{head}/train",
+            post(intent::train).layer(axum::extract::DefaultBodyLimit::max(intent::MAX_ROWS)),
+        )
         .fallback(error::not_found)
         .with_state(app)
 }

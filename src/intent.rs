@@ -3,9 +3,19 @@
 
 use serde::Serialize;
 
-pub mod table;
-
 use crate::signals::{Signal, Topic};
+
+pub mod calibrate;
+pub mod classes;
+pub mod columns;
+pub mod data;
+pub mod metrics;
+pub mod network;
+pub mod registry;
+pub mod round;
+pub mod table;
+pub mod train;
+pub mod trees;
 
 /// The purchase intent of a session, a pure function of its signals.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

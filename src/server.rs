@@ -20,6 +20,7 @@ use crate::http::auth::{Key, Keys, Scope, Site, Visitors, key_hash, new_key, ran
 use crate::http::{self, App, Inner};
 use crate::insight::book::{Book, Touched};
 use crate::insight::{Insight, Shelf};
+use crate::intent::registry::Live;
 use crate::knowledge::{self, Knowledge};
 use crate::lifecycle::Tasks;
 use crate::llm::Llm;
@@ -93,6 +94,8 @@ pub type Progress<'a> = &'a (dyn Fn(IngestProgress<'_>) + Sync);
 const READS: usize = 256;
 /// Hours between looking for sessions that expired.
 const SWEEP: Duration = Duration::from_secs(3600);
+/// Between two looks for newly deployed intent models.
+const INTENTS: Duration = Duration::from_secs(3);
 /// What tasks have to end once they were told to.
 const STOP: Duration = Duration::from_secs(5);
 
@@ -228,7 +231,11 @@ impl Server {
             metrics,
             tasks: tasks.clone(),
             answer_timeout,
+            intents: Live::new(&config.intent.models),
+            intent: config.intent.clone(),
+            training: Arc::new(Semaphore::new(1)),
         });
+        refresh_intents(&app).await;
         let resumed = registry.recover().await.context("answers cut by the last stop")?;
         if resumed > 0 {
             tracing::info!(resumed, "answers that the last stop cut go on");
@@ -239,6 +246,7 @@ impl Server {
         tasks.spawn("desk", desk::run(registry.clone(), config.console.clone(), started, tasks.clone()));
         tasks.spawn("sweeper", sweep(registry, tasks.clone()));
         tasks.spawn("watchdog", watch(app.clone()));
+        tasks.spawn("intent models", follow_intents(app.clone()));
         tracing::info!(%addr, %admin_addr, "listening");
         Ok(Self { addr, admin_addr, app, drain: Duration::from_secs(config.server.drain_s), tasks })
     }
@@ -391,6 +399,28 @@ async fn sweep(registry: Registry, tasks: Tasks) {
         match registry.sweep().await {
             Ok((ended, erased)) => tracing::info!(ended, erased, "looked for sessions that expired"),
             Err(error) => tracing::error!(%error, "could not look for sessions that expired"),
+        }
+    }
+}
+
+/// Takes in models that `frontdesk intent deploy` deployed meanwhile.
+async fn follow_intents(app: App) {
+    loop {
+        tokio::select! {
+            () = app.tasks.draining() => return,
+            () = tokio::time::sleep(INTENTS) => refresh_intents(&app).await,
+        }
+    }
+}
+
+/// A model that can't be read is reported once and the one before stays in use: conversations don't wait for it.
+async fn refresh_intents(app: &App) {
+    for site in &app.sites {
+        let (live, id) = (app.intents.clone(), site.id.clone());
+        match tokio::task::spawn_blocking(move || live.refresh(&id)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(site = site.id, %error, "a deployed intent model can't be used"),
+            Err(error) => tracing::error!(site = site.id, %error, "looking for intent models crashed"),
         }
     }
 }

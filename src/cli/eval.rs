@@ -1,4 +1,4 @@
-//! `frontdesk eval`: how good search and answers are, as tables or as JSON.
+//! `frontdesk eval`: how good search, answers and models are, as tables or as JSON.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::eval::{self, answers, injection, retrieval};
+use crate::eval::{self, answers, injection, intents, purchase, retrieval};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -17,9 +17,13 @@ use crate::eval::{self, answers, injection, retrieval};
   frontdesk eval retrieval --knowledge articles.jsonl --questions questions.jsonl --json | jq .summary
   frontdesk eval answers --knowledge articles.jsonl --questions questions.jsonl
   frontdesk eval injection --attacks attacks/
+  frontdesk eval intents --train train.jsonl --test test.jsonl --oos oos.jsonl
+  frontdesk eval purchase --train visits.csv --label Revenue --folds 5 --drop PageValues
 
 The knowledge is read into an index of its own in the temporary directory and removed afterwards; the server's own index isn't
 touched. A question is a JSON line: question, and where known history [{role, text}], article_ids, answer, answerability.
+Intents are JSON lines of text and intent. Purchases are CSV with any columns, or conversations as JSON lines of turns
+[{role, text}], the label and attributes; the summary is the model that the registry would deploy.
 --json prints the summary and one record a question, so that anyone can score them again.")]
 pub struct EvalArgs {
     #[command(subcommand)]
@@ -48,6 +52,10 @@ enum What {
         #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
         limit: usize,
     },
+    /// Are the classes told apart, and the unknown from them?
+    Intents(Labelled),
+    /// Are purchases predicted, with probabilities that mean what they say?
+    Purchase(Outcomes),
 }
 
 #[derive(Debug, Args)]
@@ -58,6 +66,42 @@ struct Asked {
     /// JSON Lines of questions.
     #[arg(long)]
     questions: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Labelled {
+    /// JSON Lines to learn from (text, intent).
+    #[arg(long)]
+    train: PathBuf,
+    /// JSON Lines to measure on.
+    #[arg(long)]
+    test: PathBuf,
+    /// JSON Lines of texts that are about none of the classes.
+    #[arg(long)]
+    oos: Option<PathBuf>,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Debug, Args)]
+struct Outcomes {
+    /// Rows to learn from: CSV, or conversations as .jsonl.
+    #[arg(long)]
+    train: PathBuf,
+    /// Rows to measure on; without it, cross-validation.
+    #[arg(long)]
+    test: Option<PathBuf>,
+    /// Parts of the cross-validation.
+    #[arg(long, default_value_t = 5)]
+    folds: usize,
+    /// The column that says whether it came to a purchase.
+    #[arg(long)]
+    label: String,
+    /// Columns to leave out.
+    #[arg(long)]
+    drop: Vec<String>,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitCode> {
@@ -92,6 +136,55 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             let report = injection::run(config, &attacks, knowledge.as_deref(), limit, &show).await?;
             bar.finish_and_clear();
             print(&report, args.json, &["measure", "value"], measures(&report.summary)?)
+        }
+        What::Intents(Labelled { train, test, oos, seed }) => {
+            let options = intents::Options { train, test, oos, seed };
+            let report = intents::run(config, &options, &show).await?;
+            bar.finish_and_clear();
+            let rows = report.models.iter().map(|scores| {
+                vec![
+                    scores.model.clone(),
+                    share(scores.accuracy),
+                    share(scores.macro_f1),
+                    scores.oos_auroc.map_or_else(String::new, share),
+                    scores.oos_refused.map_or_else(String::new, share),
+                    share(scores.in_scope_kept),
+                    share(scores.ece),
+                    format!("{:.1}", scores.train_s),
+                    format!("{:.2}", scores.predict_ms),
+                ]
+            });
+            let header =
+                ["", "accuracy", "macro F1", "oos AUROC", "oos refused", "known kept", "ECE", "train s", "predict ms"];
+            print(&report, args.json, &header, rows.collect::<Vec<_>>())
+        }
+        What::Purchase(Outcomes { train, test, folds, label, drop, seed }) => {
+            let options = purchase::Options { train, test, folds, label, drop, seed };
+            let report = purchase::run(config, &options, &show).await?;
+            bar.finish_and_clear();
+            let named = |name: String, scores: &purchase::Scores| {
+                vec![
+                    name,
+                    share(scores.quality.auroc),
+                    share(scores.quality.auprc),
+                    share(scores.quality.brier),
+                    share(scores.quality.ece),
+                    format!("{:.1}", scores.train_s),
+                    format!("{:.2}", scores.predict_ms),
+                ]
+            };
+            let deployed = named(format!("deployed ({})", report.summary.model), &report.summary);
+            let models = report.models.iter().map(|scores| named(scores.model.clone(), scores));
+            let turns = report.turns.iter().map(|after| {
+                let name = after.turns.map_or("after all turns".into(), |turns| format!("after {turns} turn(s)"));
+                let quality = [after.quality.auroc, after.quality.auprc, after.quality.brier, after.quality.ece];
+                let mut row = vec![name];
+                row.extend(quality.map(share));
+                row.extend([String::new(), String::new()]);
+                row
+            });
+            let rows: Vec<_> = models.chain([deployed]).chain(turns).collect();
+            print(&report, args.json, &["", "AUROC", "AUPRC", "Brier", "ECE", "train s", "predict ms"], rows)
         }
     }
 }

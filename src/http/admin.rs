@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::http::App;
 use crate::http::auth::Scope;
 use crate::http::error::{ApiError, unknown_session, unknown_site};
-use crate::intent;
+use crate::http::intent;
 use crate::protocol::ErrorCode;
 use crate::session::Event;
 use crate::signals::{self, Signal};
@@ -82,14 +82,16 @@ pub(super) async fn session(
     let info = app.store.session(&site, &session).await?.ok_or_else(unknown_session)?;
     let mut transcript = Vec::new();
     let mut signals: Vec<Signal> = Vec::new();
+    let mut events: Vec<Event> = Vec::new();
     for record in app.store.read(&site, &session, 0, &[RecordKind::Event]).await? {
         if let Ok(event) = serde_json::from_slice::<Event>(&record.body) {
             signals.extend(signals::of(&event, &crate::recommend::Catalogue::default()));
             transcript.push(json!({ "seq": record.seq, "at_ms": record.at_ms, "event": event }));
+            events.push(event);
         }
     }
     // A pure function of the log up to now, so that it can't differ from what training will see.
-    let intent = intent::score(&signals);
+    let intent = intent::score(&app, &site, &events, &signals).await;
     Ok(Json(json!({ "session": info, "intent": intent, "signals": signals, "transcript": transcript })).into_response())
 }
 

@@ -63,6 +63,8 @@ fn a_dependency_with_a_personality_is_known_by_one_part() {
     check(&["parquet::"], &["signals/export.rs"]);
     check(&["sled::"], &["store.rs", "store"]);
     check(&["argon2::"], &["agents.rs"]);
+    check(&["forust_ml::"], &["intent/trees.rs"]);
+    check(&["candle_core::", "candle_nn::"], &["intent/network.rs"]);
     check(&["axum::"], &["http.rs", "http", "server.rs"]);
     check(&["pdf_extract::"], &["retrieval/ingest/pdf.rs"]);
     check(&["calamine::"], &["retrieval/ingest/workbook.rs"]);
@@ -85,6 +87,13 @@ fn the_pure_core_does_no_io() {
         "features.rs",
         "recommend.rs",
         "signals/words.rs",
+        "intent/calibrate.rs",
+        "intent/classes.rs",
+        "intent/columns.rs",
+        "intent/metrics.rs",
+        "intent/network.rs",
+        "intent/table.rs",
+        "intent/trees.rs",
         "protocol.rs",
         "protocol/console.rs",
         "llm/scheduler.rs",

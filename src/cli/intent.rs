@@ -1,0 +1,446 @@
+//! `frontdesk intent`: train, evaluate, deploy and explain the models of what visitors want.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, ensure};
+use clap::{Args, Subcommand};
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::intent::classes::Classes;
+use crate::intent::data::{self, Data};
+use crate::intent::registry::{Head, Registry, Version};
+use crate::intent::round::{self, Evaluation, Round};
+use crate::intent::table::{Column, Value};
+use crate::intent::train::{Model, Moved};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  frontdesk intent train visits.csv --label Revenue --deploy
+  frontdesk intent train conversations.jsonl --label converted
+  frontdesk intent train --head classes utterances.jsonl --deploy
+  frontdesk intent eval november.csv --label Revenue       with drift and calibration
+  frontdesk intent explain november.csv --label Revenue --row 17
+  frontdesk intent list
+  frontdesk intent rollback
+
+A running server takes a newly deployed model in use within seconds; no session is dropped. Exit codes: 0 done, 1 failed or
+refused, 2 wrong usage.")]
+pub struct IntentArgs {
+    #[command(subcommand)]
+    what: What,
+    /// The site whose models these are; the first one by default.
+    #[arg(long, global = true)]
+    site: Option<String>,
+    /// What the model tells.
+    #[arg(long, global = true, value_enum, default_value = "purchase")]
+    head: Head,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Train on the earlier rows, evaluate on the later ones, compare with the deployed model, and keep the result as a version.
+    Train {
+        #[command(flatten)]
+        rows: Rows,
+        /// Deploy it if it earns its place.
+        #[arg(long)]
+        deploy: bool,
+    },
+    /// Measure the deployed model on rows with known outcomes, and look for drift.
+    Eval {
+        #[command(flatten)]
+        rows: Rows,
+        /// Another version than the deployed one.
+        #[arg(long)]
+        version: Option<u32>,
+    },
+    /// Make a version the deployed one.
+    Deploy {
+        version: u32,
+        /// Also if it did worse than the deployed one.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Deploy again what was deployed before.
+    Rollback,
+    /// Show the versions.
+    List,
+    /// Say what moved the prediction of a row.
+    Explain {
+        #[command(flatten)]
+        rows: Rows,
+        /// Which row or conversation, counted from 1.
+        #[arg(long, default_value_t = 1)]
+        row: usize,
+        /// A conversation as it stood after so many messages of the visitor.
+        #[arg(long)]
+        turns: Option<usize>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Rows {
+    /// CSV with any columns, or conversations as .jsonl; labelled texts (text, intent) for classes.
+    data: PathBuf,
+    /// The column that says whether it came to a purchase.
+    #[arg(long, default_value = "converted")]
+    label: String,
+    /// Columns to leave out.
+    #[arg(long)]
+    drop: Vec<String>,
+}
+
+pub(super) async fn run(config: &Config, args: IntentArgs) -> anyhow::Result<ExitCode> {
+    let site = match &args.site {
+        Some(id) => config.site(id).with_context(|| format!("no site {id:?} is configured"))?,
+        None => config.sites.first().context("no site is configured")?,
+    };
+    let registry = Registry::new(&config.intent.models, &site.id, args.head);
+    let json = args.json;
+    match args.what {
+        What::Train { rows, deploy } => train(config, &registry, args.head, &rows, deploy, json).await,
+        What::Eval { rows, version } => {
+            ensure!(args.head == Head::Purchase, "measure classes with `frontdesk eval intents`");
+            let (version, model) = purchase(&registry, version)?;
+            let columns: Vec<Column> = model.columns().cloned().collect();
+            let data = Data::read(&rows.data, &rows.label, &[], Some(&columns))?;
+            let bar = Bar::new();
+            let vectors = data::vectors(config, &[&data.table], &|step, done, of| bar.show(step, done, of)).await?;
+            let evaluation = round::evaluate(&config.intent, &version, &model, &data, &vectors)?;
+            bar.finish();
+            show_evaluation(&evaluation, json)
+        }
+        What::Deploy { version, force } => deployed(&registry.deploy(version, force)?, args.head, json),
+        What::Rollback => deployed(&registry.roll_back()?, args.head, json),
+        What::List => list(&registry, json),
+        What::Explain { rows, row, turns } => match args.head {
+            Head::Purchase => explain(config, &registry, &rows, row, turns, json).await,
+            Head::Classes => explain_class(config, &registry, &rows, row, json).await,
+        },
+    }
+}
+
+async fn train(
+    config: &Config,
+    registry: &Registry,
+    head: Head,
+    rows: &Rows,
+    deploy: bool,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let bar = Bar::new();
+    let show = |step: &str, done: usize, of: usize| bar.show(step, done, of);
+    let now_ms = Clock::system().now_ms();
+    let mut step = |done: usize, of: usize| bar.show("Training", done, of);
+    let round = match head {
+        Head::Purchase => {
+            let data = Data::read(&rows.data, &rows.label, &rows.drop, None)?;
+            let vectors = data::vectors(config, &[&data.table], &show).await?;
+            tokio::task::block_in_place(|| {
+                round::train_purchase(registry, &config.intent, &data, &vectors, now_ms, &mut step)
+            })?
+        }
+        Head::Classes => {
+            let examples = data::examples(&rows.data)?;
+            let embedder = crate::retrieval::embedder::Embedder::load(&config.embedder)?;
+            let texts: Vec<String> = examples.iter().map(|example| example.text.clone()).collect();
+            let vectors = data::embed(&embedder, &texts, &show).await?;
+            tokio::task::block_in_place(|| {
+                round::train_classes(registry, &config.intent, &examples, &vectors, now_ms, &mut step)
+            })?
+        }
+    };
+    bar.finish();
+    let verdict = deploy.then(|| registry.deploy(round.version.version, false));
+    let refused = verdict.as_ref().and_then(|verdict| verdict.as_ref().err()).map(ToString::to_string);
+    if json {
+        let deployed = verdict.as_ref().is_some_and(Result::is_ok);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&json!({ "round": round, "deployed": deployed, "refused": refused }))?
+        );
+    } else {
+        show_round(&round);
+        match (&verdict, &round.version.objection) {
+            (Some(Ok(version)), _) => println!("Version {} is deployed.", version.version),
+            (None, None) => println!("It earns its place: `frontdesk intent deploy {}`", round.version.version),
+            (None, Some(objection)) => println!("It doesn't earn its place: {objection}."),
+            (Some(Err(_)), _) => {}
+        }
+    }
+    match verdict {
+        Some(Err(error)) if !json => Err(error.into()),
+        Some(Err(_)) => Ok(ExitCode::FAILURE),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn show_round(round: &Round) {
+    if !round.compared.is_empty() {
+        let rows = round.compared.iter().map(|compared| {
+            let quality = &compared.quality;
+            let mut row = vec![compared.kind.name().to_owned()];
+            row.extend([quality.log_loss, quality.auroc, quality.auprc, quality.brier, quality.ece].map(share));
+            row.push(format!("{:.1}", compared.train_s));
+            row
+        });
+        let header = ["cross-validated", "log loss", "AUROC", "AUPRC", "Brier", "ECE", "train s"];
+        println!("{}", table(&header, rows.collect()));
+    }
+    let version = &round.version;
+    println!(
+        "Version {}: {}, trained on {} rows, measured on {} later ones: {}",
+        version.version,
+        version.model,
+        version.rows,
+        version.later_rows,
+        metrics(version)
+    );
+}
+
+fn metrics(version: &Version) -> String {
+    let mut names: Vec<_> = version.metrics.iter().collect();
+    names.sort_by_key(|(name, _)| *name);
+    names.into_iter().map(|(name, value)| format!("{name} {value:.3}")).collect::<Vec<_>>().join(", ")
+}
+
+fn show_evaluation(evaluation: &Evaluation, json: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(evaluation)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let quality = &evaluation.quality;
+    let mut row = vec![format!("version {} ({})", evaluation.version, evaluation.model)];
+    row.extend([quality.auroc, quality.auprc, quality.brier, quality.ece, quality.log_loss].map(share));
+    println!("{}", table(&["", "AUROC", "AUPRC", "Brier", "ECE", "log loss"], vec![row]));
+    let bins = evaluation.calibration.iter().map(|bin| {
+        let bar = "█".repeat(bar_length(bin.observed));
+        vec![share(bin.predicted), share(bin.observed), bin.rows.to_string(), bar]
+    });
+    println!("{}", table(&["predicted", "observed", "rows", ""], bins.collect()));
+    let drift = evaluation.drift.iter().take(10).map(|(column, index)| vec![column.clone(), share(*index)]);
+    println!("{}", table(&["column", "stability index"], drift.collect()));
+    for warning in &evaluation.warnings {
+        println!("warning: {warning}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 30 characters")]
+fn bar_length(share: f64) -> usize {
+    (share.clamp(0.0, 1.0) * 30.0).round() as usize
+}
+
+fn purchase(registry: &Registry, version: Option<u32>) -> anyhow::Result<(Version, Model)> {
+    let Some(version) = version else { return Ok(registry.deployed()?) };
+    let model = registry.load(version)?;
+    let manifest = registry.manifest()?;
+    let known = manifest.version(version).context("the manifest changed meanwhile")?;
+    Ok((known.clone(), model))
+}
+
+fn deployed(version: &Version, head: Head, json: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(version)?);
+    } else {
+        println!("Version {} of the {} model is deployed: {}", version.version, head.name(), metrics(version));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(registry: &Registry, json: bool) -> anyhow::Result<ExitCode> {
+    let manifest = registry.manifest()?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&manifest)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if manifest.versions.is_empty() {
+        println!("No model was trained yet; see `frontdesk intent train --help`.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = manifest.versions.iter().map(|version| {
+        let state = match &version.objection {
+            _ if manifest.deployed == Some(version.version) => "deployed",
+            _ if manifest.before.contains(&version.version) => "was deployed",
+            Some(_) => "refused",
+            None => "",
+        };
+        vec![
+            version.version.to_string(),
+            version.model.clone(),
+            version.rows.to_string(),
+            metrics(version),
+            version.sha256.chars().take(12).collect(),
+            state.to_owned(),
+        ]
+    });
+    println!("{}", table(&["version", "model", "rows", "on later rows", "SHA-256", ""], rows.collect()));
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Debug, Serialize)]
+struct Explanation {
+    version: u32,
+    probability: f32,
+    reasons: Vec<Reason>,
+}
+
+#[derive(Debug, Serialize)]
+struct Reason {
+    #[serde(flatten)]
+    moved: Moved,
+    value: String,
+}
+
+async fn explain(
+    config: &Config,
+    registry: &Registry,
+    rows: &Rows,
+    row: usize,
+    turns: Option<usize>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let (version, model) = purchase(registry, None)?;
+    let columns: Vec<Column> = model.columns().cloned().collect();
+    let table = read_moment(&rows.data, &rows.label, turns, &columns)?;
+    ensure!(row >= 1 && row <= table.len(), "--row is {row}; {} has rows 1 to {}", rows.data.display(), table.len());
+    let one = table.select(&[row - 1]);
+    let vectors = data::vectors(config, &[&one], &|_, _, _| {}).await?;
+    let probability = model.predict(&one, &vectors)?.first().copied().unwrap_or_default();
+    let value = |name: &str| -> String {
+        let at = one.columns.iter().position(|column| column.name == name);
+        at.and_then(|at| one.rows.first()?.get(at)).map_or_else(String::new, show_value)
+    };
+    let reasons: Vec<Reason> = model
+        .explain(&one, &vectors)?
+        .into_iter()
+        .filter(|moved| moved.log_odds.abs() > 0.001)
+        .map(|moved| Reason { value: value(&moved.column), moved })
+        .collect();
+    let explanation = Explanation { version: version.version, probability, reasons };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&explanation)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let outcome = one.labels.first().is_some_and(|label| *label);
+    println!(
+        "Version {} says {:.1}%; it came to {} purchase.",
+        version.version,
+        probability * 100.0,
+        if outcome { "a" } else { "no" }
+    );
+    let rows = explanation.reasons.iter().take(12).map(|reason| {
+        vec![reason.moved.column.clone(), reason.value.clone(), format!("{:+.2}", reason.moved.log_odds)]
+    });
+    println!("{}", self::table(&["column", "value", "log-odds"], rows.collect()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Rows, or conversations as they stood at a moment.
+fn read_moment(
+    path: &Path,
+    label: &str,
+    turns: Option<usize>,
+    columns: &[Column],
+) -> anyhow::Result<crate::intent::table::Table> {
+    use crate::intent::table::{Conversation, Table};
+    let file = std::fs::File::open(path).with_context(|| format!("can't read {}", path.display()))?;
+    let named = || format!("reading {}", path.display());
+    if path.extension().is_some_and(|extension| extension == "jsonl") {
+        let conversations = Conversation::read(std::io::BufReader::new(file), label).with_context(named)?;
+        return Ok(Table::of_conversations(&conversations, turns, Some(columns)));
+    }
+    Table::csv(file, label, Some(columns)).with_context(named)
+}
+
+fn show_value(value: &Value) -> String {
+    match value {
+        Value::Missing => "missing".into(),
+        Value::Number(number) => number.to_string(),
+        Value::Category(name) => name.clone(),
+        Value::Text(text) => {
+            let short: String = text.lines().next_back().unwrap_or_default().chars().take(40).collect();
+            format!("… {short}")
+        }
+    }
+}
+
+async fn explain_class(
+    config: &Config,
+    registry: &Registry,
+    rows: &Rows,
+    row: usize,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let (version, classes) = registry.deployed::<Classes>()?;
+    let examples = data::examples(&rows.data)?;
+    let count = examples.len();
+    let example = row.checked_sub(1).and_then(|row| examples.get(row));
+    let example = example.with_context(|| format!("--row is {row}; {} has rows 1 to {count}", rows.data.display()))?;
+    let embedder = crate::retrieval::embedder::Embedder::load(&config.embedder)?;
+    let vector = embedder.embed_query(example.text.clone()).await?;
+    let guesses = classes.guess(&[&example.text], &[&vector])?;
+    let guess = guesses.first().context("no guess")?;
+    let name = classes.names.get(guess.class).cloned().unwrap_or_default();
+    if json {
+        let found =
+            json!({ "version": version.version, "class": name, "guess": guess, "threshold": classes.threshold });
+        println!("{}", serde_json::to_string_pretty(&found)?);
+    } else if guess.in_scope {
+        println!("{name}, {:.1}% (version {})", guess.probability * 100.0, version.version);
+    } else {
+        println!(
+            "none of the classes: familiar {:.2}, below {:.2}; nearest is {name} (version {})",
+            guess.familiar, classes.threshold, version.version
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn share(value: f64) -> String {
+    format!("{value:.3}")
+}
+
+fn table(header: &[&str], rows: Vec<Vec<String>>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(header.to_vec());
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// Progress on a terminal; nothing otherwise.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new() -> Self {
+        let bar = ProgressBar::new(0);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len}, {elapsed}") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    fn show(&self, step: &str, done: usize, of: usize) {
+        self.0.set_message(step.to_owned());
+        self.0.set_length(of as u64);
+        self.0.set_position(done as u64);
+    }
+
+    fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,189 @@
+//! Files → rows to learn from, and the vectors of their texts.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
+
+use crate::config::Config;
+use crate::eval::Progress;
+use crate::intent::classes::Example;
+use crate::intent::columns::{self, Vectors};
+use crate::intent::table::{Column, Conversation, Table, TableError};
+use crate::retrieval::embedder::Embedder;
+
+/// Moments at which a conversation is looked at, in messages of the visitor; `None` is its end.
+pub const MOMENTS: [Option<usize>; 6] = [Some(1), Some(3), Some(5), Some(7), Some(9), None];
+
+/// Rows to learn from: a table, or conversations with a row for each moment.
+#[derive(Clone, Debug)]
+pub struct Data {
+    pub table: Table,
+    /// Which conversation each row is of.
+    pub groups: Option<Vec<usize>>,
+    /// Which of [`MOMENTS`] each row is at; empty for a table.
+    pub moments: Vec<usize>,
+}
+
+impl Data {
+    /// Reads CSV, or conversations as JSON Lines when the name ends in `.jsonl`.
+    ///
+    /// # Errors
+    /// With the file, and what is wrong with it.
+    pub fn read(path: &Path, label: &str, drop: &[String], like: Option<&[Column]>) -> anyhow::Result<Self> {
+        let file = File::open(path).with_context(|| format!("can't read {}", path.display()))?;
+        let conversations = path.extension().is_some_and(|extension| extension == "jsonl");
+        Self::parse(BufReader::new(file), conversations, label, drop, like)
+            .with_context(|| format!("reading {}", path.display()))
+    }
+
+    /// Reads CSV or conversations, without some columns; with `like`, its columns and no others.
+    ///
+    /// # Errors
+    /// With what is wrong.
+    pub fn parse(
+        file: impl BufRead,
+        conversations: bool,
+        label: &str,
+        drop: &[String],
+        like: Option<&[Column]>,
+    ) -> Result<Self, TableError> {
+        let mut data = if conversations {
+            Self::of_conversations(&Conversation::read(file, label)?, like)
+        } else {
+            Self { table: Table::csv(file, label, like)?, groups: None, moments: Vec::new() }
+        };
+        if like.is_none() {
+            data.table = data.table.without(drop)?;
+        }
+        Ok(data)
+    }
+
+    /// A row for each moment that the conversation reached, and one for its end.
+    #[must_use]
+    pub fn of_conversations(conversations: &[Conversation], like: Option<&[Column]>) -> Self {
+        let whole = Table::of_conversations(conversations, None, like);
+        let table = Table { at_ms: whole.at_ms.as_ref().map(|_| Vec::new()), ..Table::default() };
+        let mut data = Self { table, groups: Some(Vec::new()), moments: Vec::new() };
+        for (moment, turns) in MOMENTS.into_iter().enumerate() {
+            let seen = Table::of_conversations(conversations, turns, Some(&whole.columns));
+            data.table.rows.extend(seen.rows);
+            data.table.labels.extend(seen.labels);
+            if let (Some(all), Some(moments)) = (&mut data.table.at_ms, seen.at_ms) {
+                all.extend(moments);
+            }
+            data.groups.get_or_insert_default().extend(0..conversations.len());
+            data.moments.extend(std::iter::repeat_n(moment, conversations.len()));
+        }
+        data.table.columns = whole.columns;
+        data
+    }
+
+    /// Some of the rows, in the order given.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            table: self.table.select(rows),
+            groups: self.groups.as_ref().map(|groups| rows.iter().map(|row| groups[*row]).collect()),
+            moments: rows.iter().filter_map(|row| self.moments.get(*row).copied()).collect(),
+        }
+    }
+
+    /// The rows in time: the earlier part and the last `share` (0…1) of them. A conversation is in one part with all its moments. Without
+    /// moments in time, the order of the file is taken for it.
+    #[must_use]
+    pub fn split_in_time(&self, share: f32) -> (Self, Self) {
+        let group = |row: usize| self.groups.as_ref().map_or(row, |groups| groups[row]);
+        let when = |row: usize| (self.table.at_ms.as_ref().map_or(0, |moments| moments[row]), group(row));
+        let mut order: Vec<usize> = (0..self.table.len()).collect();
+        order.sort_by_key(|row| when(*row));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a share"
+        )]
+        let mut cut = (order.len() as f32 * (1.0 - share.clamp(0.0, 1.0))).round() as usize;
+        while cut > 0 && cut < order.len() && group(order[cut]) == group(order[cut - 1]) {
+            cut -= 1;
+        }
+        let (before, after) = order.split_at(cut);
+        (self.select(before), self.select(after))
+    }
+
+    /// Rows that count once each: all of a table, the ends of conversations.
+    #[must_use]
+    pub fn ends(&self) -> Self {
+        let end = |row: &usize| self.moments.get(*row).is_none_or(|moment| MOMENTS[*moment].is_none());
+        self.select(&(0..self.table.len()).filter(end).collect::<Vec<_>>())
+    }
+}
+
+/// Vectors of all texts in tables, by the configured embedder; none is loaded when there are no texts.
+///
+/// # Errors
+/// When the embedder fails.
+pub async fn vectors(config: &Config, tables: &[&Table], progress: Progress<'_>) -> anyhow::Result<Vectors> {
+    let lines = columns::lines(tables);
+    if lines.is_empty() {
+        return Ok(Vectors::default());
+    }
+    vectors_by(&Embedder::load(&config.embedder)?, lines, progress).await
+}
+
+/// Vectors of lines by a loaded embedder.
+///
+/// # Errors
+/// When the embedder fails.
+pub async fn vectors_by(embedder: &Embedder, lines: Vec<String>, progress: Progress<'_>) -> anyhow::Result<Vectors> {
+    let vectors = embed(embedder, &lines, progress).await?;
+    Ok(lines.into_iter().zip(vectors).collect())
+}
+
+/// Reads `{"text": …, "intent": …}` lines of a file.
+///
+/// # Errors
+/// With the file and the line that isn't one.
+pub fn examples(path: &Path) -> anyhow::Result<Vec<Example>> {
+    let file = File::open(path).with_context(|| format!("can't read {}", path.display()))?;
+    parse_examples(BufReader::new(file)).with_context(|| format!("reading {}", path.display()))
+}
+
+/// Reads `{"text": …, "intent": …}` lines.
+///
+/// # Errors
+/// With the line that isn't one; when there are none.
+pub fn parse_examples(lines: impl BufRead) -> anyhow::Result<Vec<Example>> {
+    let mut rows = Vec::new();
+    for (i, line) in lines.lines().enumerate() {
+        let line = line?;
+        if !line.trim().is_empty() {
+            let row = serde_json::from_str(&line);
+            let what = || format!("line {} is no example; each is {{\"text\": …, \"intent\": …}}", i + 1);
+            rows.push(row.with_context(what)?);
+        }
+    }
+    ensure!(!rows.is_empty(), "there are no rows");
+    Ok(rows)
+}
+
+/// Texts embedded at once; between two such portions the progress moves.
+const PORTION: usize = 512;
+
+/// Vectors of texts in their order; equal texts are embedded once.
+///
+/// # Errors
+/// When the embedder fails.
+pub async fn embed(embedder: &Embedder, texts: &[String], progress: Progress<'_>) -> anyhow::Result<Vec<Vec<f32>>> {
+    let mut distinct: Vec<&String> = texts.iter().collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let mut vectors = Vec::with_capacity(distinct.len());
+    for portion in distinct.chunks(PORTION) {
+        progress("Embedding texts", vectors.len(), distinct.len());
+        vectors.extend(embedder.embed(portion.iter().map(|text| (*text).clone()).collect()).await?);
+    }
+    let vector = |text: &String| distinct.binary_search(&text).ok().and_then(|at| vectors.get(at)).cloned();
+    texts.iter().map(|text| vector(text).context("the embedder returned too few vectors")).collect()
+}

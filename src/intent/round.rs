@@ -1,0 +1,234 @@
+//! One round of a model's life: train on earlier rows, evaluate on later ones, compare with what is deployed, keep the version with the
+//! verdict.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use crate::intent::classes::{Classes, Example, is_out_of_scope};
+use crate::intent::columns::Vectors;
+use crate::intent::data::Data;
+use crate::intent::metrics::{Bin, Quality, auroc, psi, reliability};
+use crate::intent::registry::{IntentConfig, Registry, RegistryError, Version, objection};
+use crate::intent::train::{self, Compared, Model, Training};
+
+/// What a training came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Round {
+    pub version: Version,
+    /// Each kind's cross-validated quality on the earlier rows; empty for classes.
+    pub compared: Vec<Compared>,
+}
+
+/// How a model does on rows with known outcomes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evaluation {
+    pub version: u32,
+    pub model: String,
+    pub quality: Quality,
+    pub calibration: Vec<Bin>,
+    /// Population stability index of each column against the training rows, largest first.
+    pub drift: Vec<(String, f64)>,
+    /// What deserves a look, in words.
+    pub warnings: Vec<String>,
+}
+
+/// Trains a purchase model and keeps it as a version. It isn't deployed.
+///
+/// # Errors
+/// When there are too few rows, or the version can't be written.
+pub fn train_purchase(
+    registry: &Registry,
+    config: &IntentConfig,
+    data: &Data,
+    vectors: &Vectors,
+    now_ms: u64,
+    progress: &mut dyn FnMut(usize, usize),
+) -> anyhow::Result<Round> {
+    let (earlier, later) = data.split_in_time(config.later_share);
+    let training =
+        Training { table: &earlier.table, vectors, groups: earlier.groups.as_deref(), seed: 1, keep_all: false };
+    let trained = train::train(training, progress)?;
+    let later = later.ends();
+    let model = trained.models.into_iter().next().ok_or(RegistryError::NothingDeployed { head: "purchase" })?;
+    let quality = Quality::of(&model.predict(&later.table, vectors)?, &later.table.labels);
+    // A deployed model that can't be read is no rival; the error is told where it is used.
+    let rival = registry.deployed::<Model>().ok();
+    let rival = match &rival {
+        Some((version, model)) => {
+            let quality = Quality::of(&model.predict(&later.table, vectors)?, &later.table.labels);
+            Some((version.version, quality))
+        }
+        None => None,
+    };
+    let moments = data.table.at_ms.as_deref().unwrap_or_default();
+    let version = Version {
+        version: 0,
+        model: model.kind.name().to_owned(),
+        trained_at_ms: now_ms,
+        rows: earlier.ends().table.len(),
+        later_rows: later.table.len(),
+        from_ms: moments.iter().min().copied(),
+        to_ms: moments.iter().max().copied(),
+        metrics: numbers(&quality),
+        deployed_metrics: rival.as_ref().map(|(_, quality)| numbers(quality)),
+        objection: objection(
+            &quality,
+            rival.as_ref().map(|(version, quality)| (*version, quality)),
+            config.calibration,
+        ),
+        sha256: String::new(),
+        bytes: 0,
+    };
+    Ok(Round { version: registry.add(&model, version)?, compared: trained.compared })
+}
+
+/// Trains classes and keeps them as a version. They aren't deployed.
+///
+/// # Errors
+/// When there are fewer than two classes, or the version can't be written.
+pub fn train_classes(
+    registry: &Registry,
+    config: &IntentConfig,
+    examples: &[Example],
+    vectors: &[Vec<f32>],
+    now_ms: u64,
+    progress: &mut dyn FnMut(usize, usize),
+) -> anyhow::Result<Round> {
+    // Every class has its later examples: files of labelled texts are ordered by class as often as by time.
+    let mut seen: HashMap<&str, (usize, usize)> = HashMap::new();
+    for example in examples {
+        seen.entry(&example.intent).or_default().0 += 1;
+    }
+    let is_later: Vec<bool> = examples
+        .iter()
+        .map(|example| {
+            let count = seen.entry(&example.intent).or_default();
+            count.1 += 1;
+            #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
+            let place = count.1 as f32 / count.0 as f32;
+            count.0 > 1 && place > 1.0 - config.later_share
+        })
+        .collect();
+    let part = |later: bool| -> (Vec<Example>, Vec<Vec<f32>>) {
+        let rows = (0..examples.len()).filter(|row| is_later[*row] == later);
+        rows.map(|row| (examples[row].clone(), vectors[row].clone())).unzip()
+    };
+    let ((earlier, earlier_vectors), (later, later_vectors)) = (part(false), part(true));
+    let classes = Classes::fit(&earlier, &earlier_vectors, 1, progress)?;
+    let metrics = measure_classes(&classes, &later, &later_vectors)?;
+    let rival = registry.deployed::<Classes>().ok();
+    let rival = match &rival {
+        Some((version, classes)) => Some((version.version, measure_classes(classes, &later, &later_vectors)?)),
+        None => None,
+    };
+    let accuracy = |metrics: &HashMap<String, f64>| metrics.get("accuracy").copied().unwrap_or(0.0);
+    let objection = rival.as_ref().filter(|(_, rival)| accuracy(rival) > accuracy(&metrics)).map(|(version, rival)| {
+        format!(
+            "on the same later examples its accuracy is {:.3}, and that of version {version}, which is deployed, {:.3}",
+            accuracy(&metrics),
+            accuracy(rival)
+        )
+    });
+    let version = Version {
+        version: 0,
+        model: "linear".into(),
+        trained_at_ms: now_ms,
+        rows: earlier.len(),
+        later_rows: later.len(),
+        from_ms: None,
+        to_ms: None,
+        metrics,
+        deployed_metrics: rival.map(|(_, rival)| rival),
+        objection,
+        sha256: String::new(),
+        bytes: 0,
+    };
+    Ok(Round { version: registry.add(&classes, version)?, compared: Vec::new() })
+}
+
+fn measure_classes(
+    classes: &Classes,
+    examples: &[Example],
+    vectors: &[Vec<f32>],
+) -> anyhow::Result<HashMap<String, f64>> {
+    let texts: Vec<&str> = examples.iter().map(|example| example.text.as_str()).collect();
+    let vectors: Vec<&[f32]> = vectors.iter().map(Vec::as_slice).collect();
+    let guesses = classes.guess(&texts, &vectors)?;
+    let (known, foreign): (Vec<usize>, Vec<usize>) =
+        (0..examples.len()).partition(|row| !is_out_of_scope(&examples[*row].intent));
+    let pick: Vec<_> = known.iter().map(|row| guesses[*row]).collect();
+    let intents: Vec<&str> = known.iter().map(|row| examples[*row].intent.as_str()).collect();
+    let quality = classes.quality(&pick, &intents);
+    let mut metrics = HashMap::from([
+        ("accuracy".to_owned(), quality.accuracy),
+        ("macro_f1".to_owned(), quality.macro_f1),
+        ("ece".to_owned(), quality.ece),
+    ]);
+    if !foreign.is_empty() && !known.is_empty() {
+        let scores: Vec<f32> = guesses.iter().map(|guess| guess.familiar).collect();
+        let labels: Vec<bool> = examples.iter().map(|example| !is_out_of_scope(&example.intent)).collect();
+        metrics.insert("oos_auroc".to_owned(), auroc(&scores, &labels));
+    }
+    Ok(metrics)
+}
+
+/// Measures a version on rows with known outcomes, and looks for drift and lost calibration.
+///
+/// # Errors
+/// When the model can't compute.
+pub fn evaluate(
+    config: &IntentConfig,
+    version: &Version,
+    model: &Model,
+    data: &Data,
+    vectors: &Vectors,
+) -> anyhow::Result<Evaluation> {
+    let data = data.ends();
+    let probabilities = model.predict(&data.table, vectors)?;
+    let quality = Quality::of(&probabilities, &data.table.labels);
+    let shifts: BTreeMap<String, f64> = model
+        .encoder()
+        .shifts(&data.table)
+        .into_iter()
+        .map(|(column, (before, now))| (column, psi(&before, &now)))
+        .collect();
+    let mut drift: Vec<(String, f64)> = shifts.into_iter().collect();
+    drift.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let mut warnings: Vec<String> = drift
+        .iter()
+        .filter(|(_, index)| *index > config.drift)
+        .map(|(column, index)| {
+            format!("{column} has drifted since training (stability index {index:.2}, more than {})", config.drift)
+        })
+        .collect();
+    if quality.ece > config.calibration {
+        warnings.push(format!(
+            "the probabilities are off by {:.3} on average, more than {}; train again",
+            quality.ece, config.calibration
+        ));
+    }
+    Ok(Evaluation {
+        version: version.version,
+        model: version.model.clone(),
+        calibration: reliability(&probabilities, &data.table.labels),
+        quality,
+        drift,
+        warnings,
+    })
+}
+
+/// A version's metrics by name.
+fn numbers(quality: &Quality) -> HashMap<String, f64> {
+    [
+        ("auroc", quality.auroc),
+        ("auprc", quality.auprc),
+        ("brier", quality.brier),
+        ("ece", quality.ece),
+        ("log_loss", quality.log_loss),
+        ("accuracy", quality.accuracy),
+        ("macro_f1", quality.macro_f1),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
