@@ -175,7 +175,7 @@ mod tests {
 
     /// Scores whose true probability is known: the k-th of 2,000 has log-odds from −4 to 4, and its label follows a fixed low-discrepancy
     /// sequence.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "test rows")]
+    #[expect(clippy::cast_possible_truncation, reason = "test rows")]
     fn world() -> (Vec<f32>, Vec<bool>) {
         (0..2000)
             .map(|k| {

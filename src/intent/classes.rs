@@ -265,7 +265,6 @@ fn hash(value: &impl std::hash::Hash) -> u64 {
 }
 
 /// Where a hash goes, and its sign: collisions cancel out on average (Weinberger et al. 2009).
-#[expect(clippy::cast_possible_truncation, reason = "a remainder")]
 fn place(hash: u64) -> (usize, f32) {
     let mixed = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     ((mixed >> 32) as usize % HASHED, if mixed >> 31 & 1 == 0 { 1.0 } else { -1.0 })

@@ -294,12 +294,15 @@ pub struct Live {
     inner: Arc<Inner>,
 }
 
+/// A manifest's bytes; `None` where there was none.
+type Seen = Option<Vec<u8>>;
+
 struct Inner {
     models: PathBuf,
     purchase: RwLock<HashMap<String, Arc<Deployed<Model>>>>,
     classes: RwLock<HashMap<String, Arc<Deployed<Classes>>>>,
     /// Each manifest as it was last read. Times of change are too coarse to tell two deployments of one moment apart.
-    seen: Mutex<HashMap<(String, Head), Option<Vec<u8>>>>,
+    seen: Mutex<HashMap<(String, Head), Seen>>,
 }
 
 /// A model with its version.

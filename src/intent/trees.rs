@@ -135,8 +135,9 @@ mod tests {
     #[test]
     fn they_learn_an_interaction_and_say_what_moved_a_row() {
         // Bought when both or neither of two things is above the middle; a third column tells nothing, and some of it is missing.
-        let row =
-            |i: u32| (f64::from(i % 20), f64::from(i / 20 % 20), if i % 7 == 0 { f64::NAN } else { f64::from(i % 5) });
+        let row = |i: u32| {
+            (f64::from(i % 20), f64::from(i / 20 % 20), if i.is_multiple_of(7) { f64::NAN } else { f64::from(i % 5) })
+        };
         let rows: Vec<_> = (0..800).map(row).collect();
         let columns: Vec<f64> =
             rows.iter().map(|r| r.0).chain(rows.iter().map(|r| r.1)).chain(rows.iter().map(|r| r.2)).collect();
