@@ -134,6 +134,9 @@ describe('signing in', () => {
   });
 });
 
+/** Waits until keys go into the reply or note. */
+const writing = (page) => page.waitForFunction(() => document.activeElement?.classList.contains('compose-text'));
+
 describe('a conversation', () => {
   test('takeover in the middle of an answer, a draft that is edited and sent, and giving back', async () => {
     const visitor = await visit();
@@ -256,11 +259,13 @@ describe('several consoles', () => {
     assert.match(await jo.textContent('.composer-why'), /Mara Lindqvist holds/);
     assert.equal(await jo.isDisabled('.talk-actions .is-primary'), true);
     await jo.keyboard.press('n');
+    await writing(jo);
     await jo.keyboard.type('They called yesterday, too.');
     await jo.keyboard.press('Enter');
     await mara.waitForSelector('.note');
     assert.match(await mara.textContent('.note'), /called yesterday/);
     await mara.keyboard.press('r');
+    await writing(mara);
     await mara.keyboard.type('Yes, I am here.');
     await mara.keyboard.press('Enter');
     await jo.waitForSelector('.by-agent');

@@ -179,6 +179,11 @@ async function fromFolder(context, folder) {
 /** No violation of WCAG 2.2 A and AA that axe-core can find. */
 export async function accessible(page) {
   const source = await readFile(path.join(ROOT, 'tests/browser/node_modules/axe-core/axe.min.js'), 'utf8');
+  // What fades in has less contrast until it is there.
+  await page.evaluate(() => {
+    const ends = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime !== Infinity);
+    return Promise.allSettled(ends.map((one) => one.finished)).then(() => undefined);
+  });
   // Evaluated by the debugger, which no content security policy of the page concerns.
   await page.evaluate(source);
   const violations = await page.evaluate(async () => {
