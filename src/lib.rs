@@ -24,7 +24,7 @@
 //! | [`store`] | the append-only log; the only file that knows sled |
 //! | [`http`] | axum: sockets, SSE, OpenAI-compatible completions, admin |
 //! | [`server`], [`lifecycle`], [`telemetry`], [`config`] | wiring, shutdown, logs and metrics, options |
-//! | [`cli`], [`bench`], [`eval`] | the subcommands; the measurements: how fast, how good |
+//! | [`cli`], [`mod@bench`], [`eval`] | the subcommands; the measurements: how fast, how good |
 
 pub mod agents;
 pub mod bench;

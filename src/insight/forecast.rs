@@ -13,7 +13,7 @@ pub struct Forecast {
     /// The days to come, with the interval that held 80% of the errors.
     pub days: Vec<[f64; 3]>,
     pub method: &'static str,
-    /// Mean absolute error per day over the last [`TESTED`] days, each forecast up to a week ahead from what was known before; of the method and of the
+    /// Mean absolute error per day over the last `TESTED` days, each forecast up to a week ahead from what was known before; of the method and of the
     /// seasonal naive one.
     pub error: f64,
     pub naive_error: f64,

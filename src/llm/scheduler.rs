@@ -575,7 +575,7 @@ mod tests {
     }
 
     #[test]
-    fn requeueing_keeps_what_was_generated() {
+    fn requeuing_keeps_what_was_generated() {
         let mut scheduler = scheduler(2, 200);
         scheduler.enqueue(job(1, 0..5, 9)).unwrap();
         scheduler.enqueue(job(2, 100..105, 9)).unwrap();

@@ -192,7 +192,7 @@ impl Embedder {
         vectors.into_iter().next().ok_or_else(|| EmbedError::Engine("it returned no vector".to_owned()))
     }
 
-    /// Keeps a question's vector for whoever needs it next; the last [`RECENT`] are kept. The same text has the same vector, whoever
+    /// Keeps a question's vector for whoever needs it next; the last 256 are kept. The same text has the same vector, whoever
     /// asks, so nothing of one conversation is learnt from another's.
     pub fn remember(&self, text: &str, vector: &[f32]) {
         let mut recent = self.inner.recent.lock().unwrap_or_else(PoisonError::into_inner);
