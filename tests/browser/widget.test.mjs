@@ -355,7 +355,7 @@ test('feedback with a reason, a person, an end, and everything deleted', async (
   await page.getByRole('button', { name: 'Send feedback' }).click();
   await page.getByText('Thank you!').waitFor();
   await page.getByRole('button', { name: 'Talk to a person' }).click();
-  await page.locator('.banner', { hasText: 'A person was asked for' }).waitFor();
+  await page.locator('.banner', { hasText: 'Nobody is there right now' }).waitFor();
   await page.locator('.banner', { hasText: 'help@shop.example' }).waitFor();
 
   const menu = async (name) => {
