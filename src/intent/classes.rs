@@ -315,7 +315,8 @@ fn temperature(outside: &[(Vec<f32>, f32, u32)]) -> f32 {
     f32::midpoint(low, high).exp()
 }
 
-/// Where as many of both sides as possible are told apart, each side counted alike.
+/// Where as many of both sides as possible are told apart, each side counted alike; in the middle of the widest gap where
+/// several places do so equally well.
 #[expect(clippy::cast_precision_loss, reason = "counts")]
 fn best_threshold(inside: &[f32], foreign: &[f32]) -> f32 {
     let right = |threshold: f32| {
@@ -323,8 +324,13 @@ fn best_threshold(inside: &[f32], foreign: &[f32]) -> f32 {
         let refused = foreign.iter().filter(|x| **x < threshold).count() as f32 / foreign.len().max(1) as f32;
         kept + refused
     };
-    let best = inside.iter().chain(foreign).copied().max_by(|a, b| right(*a).total_cmp(&right(*b)));
-    best.unwrap_or(f32::NEG_INFINITY)
+    let mut scores: Vec<f32> = inside.iter().chain(foreign).copied().collect();
+    scores.sort_by(f32::total_cmp);
+    let gaps = scores.windows(2).filter(|pair| pair[0] < pair[1]);
+    let places =
+        gaps.map(|pair| (right(f32::midpoint(pair[0], pair[1])), pair[1] - pair[0], f32::midpoint(pair[0], pair[1])));
+    let best = places.max_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    best.map_or(f32::NEG_INFINITY, |(_, _, threshold)| threshold)
 }
 
 /// The quality of guesses.

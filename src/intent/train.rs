@@ -134,7 +134,9 @@ pub fn train(training: Training<'_>, progress: &mut dyn FnMut(usize, usize)) -> 
     if positives < MIN_OF_EACH || table.len() - positives < MIN_OF_EACH {
         return Err(TrainError::TooFew { rows: table.len(), positives });
     }
-    let total = (FOLDS + 1) * Kind::PARTS.len();
+    // In the end each part by itself, and those of the blend; parts that weigh nothing in it aren't fitted again.
+    let last = if training.keep_all { 2 } else { 1 };
+    let total = (FOLDS + last) * Kind::PARTS.len();
     let mut done = 0;
     let mut step = || {
         done += 1;
