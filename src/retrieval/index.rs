@@ -605,8 +605,8 @@ impl Lexicon {
         Sparse { indices: vector.indices, values: vector.values }
     }
 
-    /// Terms of the question, each once. Those of the message before it count half: nDCG@10 of BM25 on the multi-turn questions
-    /// .83 instead of .76.
+    /// Terms of the question, each once. Those of the message before it count half: estimated outside the product on the
+    /// multi-turn questions that it was chosen by, nDCG@10 of BM25 is .83 instead of .76.
     pub(super) fn question(&self, query: &Query) -> Sparse {
         let terms = |text: &str| self.0.embed_query(&split_unspaced(text)).indices;
         let own = terms(&query.text);
