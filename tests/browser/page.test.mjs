@@ -78,7 +78,7 @@ test('a reload and a second tab show the same conversation', async () => {
   assert.equal(await (await answered(tab)).locator('.prose').innerText(), text);
   await ask(tab, 'How long is a gift card valid?');
   await answered(tab);
-  await page.getByText('How long is a gift card valid?').waitFor();
+  await page.locator('.said', { hasText: 'How long is a gift card valid?' }).waitFor();
   await close(page);
 });
 
