@@ -339,6 +339,7 @@ describe('by keyboard alone', () => {
     await page.keyboard.press('Escape');
     await page.waitForFunction(() => document.querySelector('dialog[open]') === null);
     await page.keyboard.press('r');
+    await writing(page);
     await page.keyboard.type('Thank you /');
     await page.waitForSelector('.canned-pop');
     await page.keyboard.press('Escape');
@@ -353,7 +354,7 @@ describe('by keyboard alone', () => {
 
     // Everything that can be reached by Tab shows that it is reached.
     await page.keyboard.press('/');
-    await page.waitForSelector('.search-bar');
+    await page.waitForFunction(() => document.activeElement?.closest('.search-bar'));
     await page.keyboard.type('keyboard');
     await page.keyboard.press('Enter');
     await page.waitForSelector('.found-link mark');
@@ -393,6 +394,7 @@ describe('other pages', () => {
     await page.click('a[href="/console"]');
     await open(page, visitor.session);
     await page.keyboard.press('r');
+    await writing(page);
     await page.keyboard.type('/lab');
     await page.waitForSelector('.canned-option');
     await page.keyboard.press('Enter');
