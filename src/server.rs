@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::serve::ListenerExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -384,6 +385,10 @@ async fn bind(address: &str, option: &str) -> anyhow::Result<TcpListener> {
 async fn listen(listener: TcpListener, router: Router, tasks: Tasks) {
     let draining = tasks.clone();
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    // Small frames would wait up to 40 ms for the other side's delayed acknowledgement.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
     let served = axum::serve(listener, service).with_graceful_shutdown(async move { draining.draining().await }).await;
     if served.is_err() {
         tasks.fail("listener");

@@ -559,7 +559,7 @@ fn lost(why: &str) -> Ended {
 }
 
 async fn connect(url: &str) -> Result<Socket, String> {
-    match tokio::time::timeout(NETWORK_LIMIT, tokio_tungstenite::connect_async(url)).await {
+    match tokio::time::timeout(NETWORK_LIMIT, tokio_tungstenite::connect_async_with_config(url, None, true)).await {
         Ok(Ok((socket, _))) => Ok(socket),
         Ok(Err(tungstenite::Error::Http(response))) => Err(match response.status().as_u16() {
             503 => "it has no room or is restarting (503)".into(),
