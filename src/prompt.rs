@@ -69,6 +69,20 @@ pub struct TooLong {
     pub limit: usize,
 }
 
+/// Longer than the tokens of real text are on average, in any language and vocabulary.
+const MAX_BYTES_PER_TOKEN: usize = 16;
+
+/// How many of the oldest lines can't fit within `limit` tokens, told without counting them.
+fn hopeless(history: &[Line], limit: usize) -> usize {
+    let room = limit.saturating_mul(MAX_BYTES_PER_TOKEN);
+    let mut bytes = 0_usize;
+    let kept = history.iter().rev().take_while(|line| {
+        bytes = bytes.saturating_add(line.text.len());
+        bytes <= room
+    });
+    history.len() - kept.count()
+}
+
 impl Prompts {
     /// The built-in templates, replaced by those that the directory holds.
     ///
@@ -178,22 +192,33 @@ impl Prompts {
         limit: usize,
         count: impl Fn(&[ChatMessage]) -> usize,
     ) -> anyhow::Result<Prompt> {
-        let (mut first_line, mut passages) = (0, ingredients.passages.len());
-        loop {
+        let (lines, all) = (ingredients.history.len(), ingredients.passages.len());
+        let attempt = |first_line: usize, passages: usize| -> anyhow::Result<Prompt> {
             let messages = self.messages(ingredients, first_line, passages)?;
             let tokens = count(&messages);
-            if tokens <= limit {
-                let dropped_passages = ingredients.passages.len() - passages;
-                return Ok(Prompt { messages, tokens, dropped_lines: first_line, dropped_passages });
-            }
-            if first_line < ingredients.history.len() {
-                first_line += 1;
-            } else if passages > 1 {
-                passages -= 1;
-            } else {
-                return Err(TooLong { tokens, limit }.into());
+            Ok(Prompt { messages, tokens, dropped_lines: first_line, dropped_passages: all - passages })
+        };
+        // Rendering and counting are paid for by how much is looked at, so a long conversation is cut before, and then halved.
+        let mut fits = attempt(hopeless(ingredients.history, limit), all)?;
+        if fits.tokens > limit {
+            let mut too_much = fits.dropped_lines;
+            fits = attempt(lines, all)?;
+            while fits.tokens <= limit && too_much + 1 < fits.dropped_lines {
+                let middle = attempt(usize::midpoint(too_much, fits.dropped_lines), all)?;
+                if middle.tokens <= limit {
+                    fits = middle;
+                } else {
+                    too_much = middle.dropped_lines;
+                }
             }
         }
+        while fits.tokens > limit {
+            if fits.dropped_passages + 1 >= all {
+                return Err(TooLong { tokens: fits.tokens, limit }.into());
+            }
+            fits = attempt(lines, all - fits.dropped_passages - 1)?;
+        }
+        Ok(fits)
     }
 
     fn messages(
@@ -302,6 +327,26 @@ mod tests {
         check(all - 1, (1, 0));
         check(all - 3, (2, 0));
         check(all - 6, (2, 1));
+    }
+
+    #[test]
+    fn a_long_conversation_is_not_looked_at_line_by_line() {
+        let line = |i: usize| Line { by_visitor: i.is_multiple_of(2), text: format!("line {i} of many") };
+        let history: Vec<Line> = (0..4_000).map(line).collect();
+        let site = SiteFacts { name: "Shop".into(), contact: String::new() };
+        let ingredients =
+            Ingredients { site: &site, language: "en", history: &history, passages: &[hit("a")], question: "Why?" };
+        let counted = std::cell::Cell::new(0);
+        let count = |messages: &[ChatMessage]| {
+            counted.set(counted.get() + messages.len());
+            words(messages)
+        };
+        let prompts = Prompts::load(Path::new("prompts")).unwrap();
+        let least = words(&prompts.messages(&ingredients, history.len(), 1).unwrap());
+        let prompt = prompts.build(&ingredients, least + 100, count).unwrap();
+        assert_eq!(prompt.tokens, least + 100);
+        assert_eq!(prompt.dropped_lines, 3_975);
+        assert!(counted.get() < 1_000, "{} messages counted", counted.get());
     }
 
     #[test]

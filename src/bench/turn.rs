@@ -19,7 +19,7 @@ pub struct Share {
     pub p99_ms: f64,
 }
 
-/// Turns measured one after another over a real socket, with the scripted engine.
+/// Turns measured one after another over a real socket, with the scripted engine, in conversations of twenty.
 #[derive(Clone, Debug, Serialize)]
 pub struct TurnReport {
     pub turns: usize,
@@ -35,6 +35,9 @@ pub struct TurnReport {
     pub own: Share,
 }
 
+/// More than most conversations have; a prompt holds its whole history.
+const TURNS_A_SESSION: usize = 20;
+
 /// Runs `turns` turns against a server of its own in `directory`.
 ///
 /// # Errors
@@ -49,10 +52,15 @@ pub async fn run(
     let server = Server::start(config.clone(), Clock::system()).await?;
     server.ingest(&config, &|_| {}).await?;
     let metrics = server.metrics();
+    let site = &config.sites.first().context("a site")?.id;
     let mut client = Client::connect(server.addr).await?;
-    client.hello(&config.sites.first().context("a site")?.id).await?;
+    client.hello(site).await?;
     let (mut total, mut disk, mut embedding, mut search, mut own) = (vec![], vec![], vec![], vec![], vec![]);
     for i in 0..turns + turns / 10 {
+        if i.is_multiple_of(TURNS_A_SESSION) {
+            client = Client::connect(server.addr).await?;
+            client.hello(site).await?;
+        }
         let before = [&metrics.disk_us, &metrics.embedding_us, &metrics.search_us].map(|counter| counter.get());
         let since = Instant::now();
         client
