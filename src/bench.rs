@@ -30,11 +30,12 @@ fn scratch_config(config: &Config, directory: &Path) -> anyhow::Result<Config> {
     config.llm.engine = "scripted".into();
     config.answers.mode = Mode::Generate;
     config.sessions.messages_per_minute = u32::MAX;
-    config.sessions.max_messages = usize::MAX;
+    config.sessions.max_messages = 1_000_000;
     config.log.level = "error".into();
     std::fs::create_dir_all(&config.knowledge.path).context("the scratch directory")?;
     let text =
         "# Shipping\n\nShipping within Ireland costs 4.90 EUR. Orders of 75 EUR or more ship free within Ireland.\n";
     std::fs::write(config.knowledge.path.join("shipping.md"), text)?;
-    Ok(config)
+    // It may be written where relative paths lead elsewhere.
+    Ok(config.rebased(&std::env::current_dir()?))
 }

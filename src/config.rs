@@ -127,7 +127,8 @@ impl Config {
         Ok(())
     }
 
-    fn rebased(mut self, base: &Path) -> Self {
+    /// With relative paths as seen from `base`.
+    pub(crate) fn rebased(mut self, base: &Path) -> Self {
         let rebase = |path: &mut PathBuf| {
             if path.is_relative() {
                 *path = base.join(&*path);

@@ -42,17 +42,21 @@ pub async fn run(
     config.server.max_sockets = sockets + 10;
     let path = directory.join("config.toml");
     std::fs::write(&path, toml::to_string(&config)?)?;
+    let log = directory.join("server.log");
     let mut server = tokio::process::Command::new(std::env::current_exe()?)
         .arg("--config")
         .arg(&path)
         .arg("serve")
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(std::fs::File::create(&log)?)
         .kill_on_drop(true)
         .spawn()?;
     let id = server.id().context("the server ended at once")?;
     let mut lines = BufReader::new(server.stdout.take().context("its output")?).lines();
-    let line = lines.next_line().await?.context("the server did not start; try `frontdesk serve`")?;
+    let line = lines.next_line().await?.with_context(|| {
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        format!("the server did not start: {}", said.lines().last().unwrap_or("it said nothing"))
+    })?;
     let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).context("its address")?;
     let addr: SocketAddr = address.parse()?;
     let site = config.sites.first().context("a site")?.id.clone();
