@@ -21,7 +21,8 @@ impl Tasks {
     /// Runs a task until it ends or the hard stop comes.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let (hard, failed) = (self.hard.clone(), self.failed.clone());
-        let watched = hard.run_until_cancelled_owned(task);
+        // Boxed, since each wrapper would hold room for it twice: once to be given it, once to run it.
+        let watched = hard.run_until_cancelled_owned(Box::pin(task));
         self.tracker.spawn(async move {
             let guard = FailureGuard { name, failed };
             watched.await;

@@ -27,8 +27,8 @@ use crate::telemetry::GaugeGuard;
 
 /// Largest frame a visitor may send. A message of 4,000 characters fits in any script.
 const MAX_FRAME: usize = 16 * 1024;
-/// Read buffer of a socket. The library's default of 128 KiB would be most of an idle socket's memory.
-const READ_BUFFER: usize = 4 * 1024;
+/// Read buffer of a socket. The library's default of 128 KiB would be most of an idle socket's memory; what visitors write is short.
+const READ_BUFFER: usize = 2 * 1024;
 /// Outbound bytes that may wait before a write fails.
 const MAX_WRITE_BUFFER: usize = 512 * 1024;
 /// Longest time one write may take; a reader that is slower is cut off.
@@ -59,13 +59,16 @@ pub(super) async fn upgrade(State(app): State<App>, headers: HeaderMap, upgrade:
         .max_write_buffer_size(MAX_WRITE_BUFFER)
         .max_frame_size(MAX_FRAME)
         .max_message_size(MAX_FRAME)
-        .on_upgrade(move |socket| async move {
-            let _count = GaugeGuard::new(&app.metrics.sockets);
-            let closing = Box::pin(
-                Connection { app, socket, origin, mistakes: 0, own: VecDeque::new(), seen: 0, choosing: None }.run(),
-            );
-            closing.await;
-            drop(permit);
+        .on_upgrade(move |socket| {
+            let count = GaugeGuard::new(&app.metrics.sockets);
+            let own = VecDeque::new();
+            let connection = Box::new(Connection { app, socket, origin, mistakes: 0, own, seen: 0, choosing: None });
+            // A task of its own: the one that made the upgrade would keep its room as long as the socket lives.
+            tokio::spawn(async move {
+                connection.run().await;
+                drop((count, permit));
+            });
+            std::future::ready(())
         })
 }
 
@@ -97,15 +100,15 @@ struct Seat {
 }
 
 impl Connection {
-    async fn run(mut self) {
+    async fn run(mut self: Box<Self>) {
         let Err(Close(code)) = self.serve().await;
         if let Some((code, reason)) = code {
-            farewell(&mut self.socket, code, reason).await;
+            Box::pin(farewell(&mut self.socket, code, reason)).await;
         }
     }
 
     async fn serve(&mut self) -> Result<std::convert::Infallible, Close> {
-        let mut seat = self.hello().await?;
+        let mut seat = Box::pin(self.hello()).await?;
         let arrived = Instant::now();
         let result = self.converse(&mut seat).await;
         if self.seen > 0 {
@@ -116,6 +119,7 @@ impl Connection {
         result
     }
 
+    /// What happens is boxed while it happens: an idle socket holds no room for the largest thing that could.
     async fn converse(&mut self, seat: &mut Seat) -> Result<std::convert::Infallible, Close> {
         let (ping, dead) = (Duration::from_secs(self.app.config.ping_s), Duration::from_secs(self.app.config.dead_s));
         let mut heard = Instant::now();
@@ -126,21 +130,20 @@ impl Connection {
                 biased;
                 frame = self.socket.recv() => {
                     heard = Instant::now();
-                    if let Some(message) = self.read(frame).await? {
-                        self.obey(seat, message).await?;
-                    }
+                    Box::pin(self.heed(seat, frame)).await?;
                 }
                 update = seat.updates.recv() => match update {
-                    Some(update) => self.forward(seat, &update).await?,
+                    Some(update) => Box::pin(self.forward(seat, &update)).await?,
                     None => {
-                        self.send(&ApiError::new(ErrorCode::TooSlow, "you read too slowly; connect again and resume").retry(500).frame(None)).await?;
+                        let slow = ApiError::new(ErrorCode::TooSlow, "you read too slowly; connect again and resume");
+                        Box::pin(self.send(&slow.retry(500).frame(None))).await?;
                         return Err(Close(Some((close_code::AGAIN, "too slow"))));
                     }
                 },
                 cards = chosen(&mut self.choosing) => {
                     self.choosing = None;
                     if let Some(cards) = cards {
-                        self.send(&cards).await?;
+                        Box::pin(self.send(&cards)).await?;
                     }
                 }
                 () = tokio::time::sleep_until(next_ping) => {
@@ -148,9 +151,16 @@ impl Connection {
                         return Err(GONE);
                     }
                     next_ping = Instant::now() + ping;
-                    self.write(Message::Ping(axum::body::Bytes::new())).await?;
+                    Box::pin(self.write(Message::Ping(axum::body::Bytes::new()))).await?;
                 }
             }
+        }
+    }
+
+    async fn heed(&mut self, seat: &Seat, frame: Option<Result<Message, axum::Error>>) -> Result<(), Close> {
+        match self.read(frame).await? {
+            Some(message) => self.obey(seat, message).await,
+            None => Ok(()),
         }
     }
 

@@ -142,10 +142,11 @@ enum Wake {
 }
 
 impl Live {
-    /// The task. Ends when the session was unused for a while, on [`Envelope::Stop`], and when the disk fails.
-    pub(super) async fn run(mut self) {
+    /// The task. Ends when the session was unused for a while, on [`Envelope::Stop`], and when the disk fails. What it does is boxed
+    /// while it does it: most of the sessions in memory wait, and hold no room for the largest thing that could come.
+    pub(super) async fn run(mut self: Box<Self>) {
         self.shared.board.note(&self.session, self.intent.score);
-        if self.session.owes_answer() && self.apply(Command::Resume, None, None).await.is_err() {
+        if self.session.owes_answer() && Box::pin(self.apply(Command::Resume, None, None)).await.is_err() {
             return self.lose();
         }
         let tick = Duration::from_millis(self.shared.config.checkpoint_ms);
@@ -158,18 +159,18 @@ impl Live {
                 Wake::Mail(Some(envelope)) => {
                     last_used = Instant::now();
                     if matches!(*envelope, Envelope::Stop) {
-                        self.save().await;
+                        Box::pin(self.save()).await;
                         return self.shared.forget(&self.session.key);
                     }
-                    self.receive(*envelope).await
+                    Box::pin(self.receive(*envelope)).await
                 }
-                Wake::Output(output) => self.relay(output).await,
-                Wake::Finished(result) => self.finish(result).await,
-                Wake::DraftOutput(output) => self.relay_draft(output).await,
-                Wake::Drafted(result) => self.finish_draft(result).await,
+                Wake::Output(output) => Box::pin(self.relay(output)).await,
+                Wake::Finished(result) => Box::pin(self.finish(result)).await,
+                Wake::DraftOutput(output) => Box::pin(self.relay_draft(output)).await,
+                Wake::Drafted(result) => Box::pin(self.finish_draft(result)).await,
                 Wake::Tick => {
                     next_tick = Instant::now() + tick;
-                    self.apply(Command::Checkpoint, None, None).await
+                    Box::pin(self.apply(Command::Checkpoint, None, None)).await
                 }
                 Wake::Idle if self.is_unused() && self.shared.retire(&self.session.key, &mut self.mailbox) => return,
                 Wake::Idle => {
@@ -601,7 +602,7 @@ impl Live {
     }
 
     /// The disk failed: everybody is told to come back, and the session's state in memory is forgotten.
-    fn lose(mut self) {
+    fn lose(mut self: Box<Self>) {
         tracing::error!(
             session = self.session.key.id,
             "a session's events could not be stored; its clients are told to come back"

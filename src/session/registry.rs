@@ -374,7 +374,7 @@ impl Registry {
         drop(live);
         let shared = self.shared.clone();
         let count = GaugeGuard::new(&shared.metrics.sessions_live);
-        let task = Live {
+        let task = Box::new(Live {
             session,
             site,
             shared,
@@ -385,7 +385,7 @@ impl Registry {
             intent: intent::score(&signals),
             signals,
             _count: count,
-        };
+        });
         self.shared.tasks.spawn("session", task.run());
         entry
     }
