@@ -364,7 +364,7 @@ test('feedback with a reason, a person, an end, and everything deleted', async (
   };
   const [download] = await Promise.all([page.waitForEvent('download'), menu('Download transcript')]);
   const saved = await readFile(await download.path(), 'utf8');
-  assert.match(saved, /You:\nHow long does shipping take\?\n[^]*AI assistant:\n/);
+  assert.match(saved, /\n\[[^\]]+20\d\d[^\]]+\] You:\nHow long does shipping take\?\n[^]*\[[^\]]+\] AI assistant:\n/);
 
   await menu('End conversation');
   await page.getByRole('button', { name: 'End it' }).click();
@@ -490,6 +490,22 @@ test('products: price, link, and never a picture from elsewhere', async () => {
   page.allow('https://shop.example');
   await page.locator('.product a').first().click();
   await eventually(() => sent.some(({ type, id }) => type === 'recommendation.click' && id === 'HP-1011'), 'the click is told');
+  page.problems();
+});
+
+test('an answer that asks back, and one that ends in a way this version does not know, are answers', async () => {
+  const { page, speak } = await spokenInto();
+  await open(page);
+  await say(page, 'How long does shipping take?');
+  await done(page);
+  for (const [turn, end] of [[800, 'clarified'], [810, 'something_new']]) {
+    speak({ type: 'answer.started', turn, seq: turn + 1, at_ms: Date.now() });
+    speak({ type: 'answer.done', turn, seq: turn + 2, at_ms: Date.now(), text: `Do you mean the tent or the torch? (${end})`, citations: [], confidence: 0.5, usage: {}, end });
+    await page.locator('.answer:not(.writing)', { hasText: `(${end})` }).waitFor();
+  }
+  assert.equal(await page.locator('.answer .remark').count(), 0);
+  await say(page, 'Can I return boots I wore?');
+  await done(page, 4);
   page.problems();
 });
 
