@@ -543,6 +543,61 @@ describe('an agent’s day', () => {
   });
 });
 
+describe('in hand and in Chinese', () => {
+  test('on a phone: the list, then the conversation, then the list', async () => {
+    const visitor = await chat();
+    await say(visitor, 'Can I return boots I wore?');
+    await answered(visitor);
+    const session = await sessionOf(visitor);
+    const page = await signIn(browser, server.url, 'mara', { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2, reducedMotion: 'reduce' });
+    await page.locator('#tab-all').tap();
+    await page.locator(`[id="row-${session}"]`).waitFor();
+    await accessible(page);
+    await page.locator(`[id="row-${session}"]`).tap();
+    await page.waitForSelector('.composer');
+    assert.equal(await page.locator('.list').isVisible(), false);
+    await page.getByRole('button', { name: 'Take over' }).tap();
+    await visitor.getByRole('heading', { name: 'Mara Lindqvist' }).waitFor();
+    await say(visitor, 'Hello Mara, how do I wash a down sleeping bag?');
+    await page.waitForSelector('.draft.is-ready .source-chip');
+    await accessible(page);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    await shot(page, 'console-phone');
+    await page.getByRole('button', { name: 'Back to the list' }).tap();
+    await page.locator('.list').waitFor();
+    await end(visitor);
+    page.problems();
+  });
+
+  test('in Chinese, with a conversation in Chinese', async () => {
+    const visitor = await chat(`${server.url}/demo`);
+    await say(visitor, '配送需要多久？');
+    await answered(visitor);
+    const page = await signIn(browser, server.url, 'mara', { locale: 'zh-CN' });
+    await open(page, await sessionOf(visitor));
+    await page.keyboard.press('t');
+    await page.waitForSelector('.pill-agent');
+    await say(visitor, '我穿过的靴子可以退货吗？');
+    await page.waitForSelector('.draft.is-ready');
+    await page.locator('.details').getByText('中文').waitFor();
+    await accessible(page);
+    await shot(page, 'console-chinese');
+    await end(visitor);
+    page.problems();
+  });
+
+  test('team, and every page in the dark', async () => {
+    const page = await signIn(browser, server.url, 'mara', { path: '/console/team', colorScheme: 'dark' });
+    await page.waitForSelector('tbody tr');
+    await accessible(page);
+    await shot(page, 'console-team');
+    await page.goto(`${server.url}/console/insight`);
+    await page.waitForSelector('#funnel');
+    await accessible(page);
+    page.problems();
+  });
+});
+
 describe('a busy day', () => {
   const SESSIONS = 1000;
 

@@ -387,6 +387,37 @@ test('feedback with a reason, a person, an end, and everything deleted', async (
   page.problems();
 });
 
+test('what visitors are told without asking, what screen readers hear, and silence until sound is wanted', async () => {
+  const page = await openPage(browser, `${server.url}/demo`);
+  await page.addInitScript(() => {
+    window.chimes = 0;
+    const Context = window.AudioContext;
+    window.AudioContext = class extends Context { constructor() { super(); window.chimes += 1; } };
+  });
+  await page.reload();
+  await open(page);
+  await page.getByText('An AI assistant answers here').waitFor();
+  await page.getByRole('link', { name: 'Privacy policy' }).waitFor();
+  await say(page, 'How long does shipping take?');
+  await done(page);
+  // The whole answer is announced once, politely; words as they stream are not.
+  const live = page.locator('.unseen[aria-live="polite"]');
+  const answer = (await text(answers(page).locator('.prose'))).replace(/\s+/g, ' ');
+  await eventually(async () => (await live.evaluate((node) => node.textContent.replace(/\s+/g, ' '))).startsWith(answer.slice(0, 30)), 'the answer is announced');
+  assert.equal(await page.locator('.scroll [aria-live]').count(), 0);
+  const times = await page.locator('.log time:visible').evaluateAll((all) => all.map((one) => [one.textContent, Math.abs(Date.now() - Date.parse(one.dateTime)) < 600_000]));
+  assert.equal(times.length, 1, 'one time above what was said together');
+  assert.match(times[0][0], /^\d{1,2}:\d\d/);
+  assert.ok(times[0][1]);
+  assert.ok(await page.locator('.said .bubble').getAttribute('title'));
+  assert.equal(await page.evaluate(() => window.chimes), 0);
+  await page.getByRole('button', { name: 'More' }).click();
+  await page.getByRole('button', { name: 'Turn sound on' }).click();
+  await page.getByRole('button', { name: 'More' }).click();
+  await page.getByRole('button', { name: 'Turn sound off' }).waitFor();
+  page.problems();
+});
+
 test('the page’s own code: ready, open, send, messages, unread, destroy', async () => {
   const page = await openPage(browser, `${server.url}/demo`);
   await page.waitForFunction(() => window.frontdesk.localName === 'frontdesk-chat');
