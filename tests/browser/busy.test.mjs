@@ -1,0 +1,104 @@
+// A thousand open conversations, made over the protocol, in one console.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { accessible, account, signIn, startBrowser, startServer } from './support.mjs';
+
+let server;
+let browser;
+
+before(async () => {
+  // Nobody is given a conversation: all of them stay in line.
+  server = await startServer({ options: { console: { auto_routing: false } } });
+  browser = await startBrowser();
+  await account(server, 'mara', 'Mara Lindqvist', { default: 'admin' });
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+describe('a busy day', () => {
+  const SESSIONS = 1000;
+
+  /** Conversations over the protocol, some dozens at the same time, each waiting for a person with a message. */
+  async function conversations(count) {
+    const sessions = [];
+    const one = (n) => new Promise((resolve, reject) => {
+      const socket = new WebSocket(`${server.url.replace('http', 'ws')}/v1/chat`);
+      let session;
+      socket.onerror = () => reject(new Error('the socket failed'));
+      socket.onopen = () => socket.send(JSON.stringify({ type: 'hello', site: 'default' }));
+      socket.onmessage = ({ data }) => {
+        const message = JSON.parse(data);
+        if (message.type === 'welcome') {
+          ({ session } = message);
+          socket.send(JSON.stringify({ type: 'human' }));
+        } else if (message.type === 'human.requested') {
+          resolve({ session, socket });
+        } else if (message.type === 'error') reject(new Error(data));
+      };
+    });
+    for (let n = 0; n < count; n += 50) {
+      const batch = await Promise.all(Array.from({ length: Math.min(50, count - n) }, (_, at) => one(n + at)));
+      sessions.push(...batch);
+    }
+    return sessions;
+  }
+
+  test('a thousand real conversations scroll smoothly while visitors go on writing', async (t) => {
+    const began = performance.now();
+    const all = await conversations(SESSIONS);
+    t.diagnostic(`${SESSIONS} conversations over the protocol in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    const loading = performance.now();
+    const page = await signIn(browser, server.url, 'mara');
+    await page.click('#tab-all');
+    await page.waitForFunction((count) => Number(document.querySelector('.row')?.getAttribute('aria-setsize')) >= count, SESSIONS);
+    t.diagnostic(`signed in and all of them listed after ${((performance.now() - loading) / 1000).toFixed(1)} s`);
+
+    // Feedback, ends and wishes need no answer of the model: they change rows without measuring the model.
+    let at = 0;
+    const changes = setInterval(() => { all[at % 300].socket.send(JSON.stringify({ type: 'human' })); at += 1; }, 50);
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send('Performance.enable', { timeDomain: 'threadTicks' });
+    const busy = async () => {
+      const { metrics } = await devtools.send('Performance.getMetrics');
+      return metrics.filter(({ name }) => ['ScriptDuration', 'LayoutDuration', 'RecalcStyleDuration'].includes(name)).reduce((sum, { value }) => sum + value * 1000, 0);
+    };
+    const before = await busy();
+    const frames = await page.evaluate(async () => {
+      const list = document.querySelector('.virtual');
+      const times = [];
+      let most = 0;
+      let last = performance.now();
+      for (let n = 0; n < 180; n += 1) {
+        list.scrollTop += 380;
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+        const now = performance.now();
+        times.push(now - last);
+        last = now;
+        most = Math.max(most, document.querySelectorAll('.row').length);
+      }
+      const box = list.getBoundingClientRect();
+      const seen = document.elementFromPoint(box.left + 40, box.top + box.height / 2);
+      return { times: times.sort((a, b) => a - b), most, covered: seen?.closest('.row') !== null };
+    });
+    clearInterval(changes);
+    const each = (await busy() - before) / frames.times.length;
+    const part = (share) => frames.times[Math.floor(frames.times.length * share)].toFixed(1);
+    t.diagnostic(`frames while scrolling ${SESSIONS} rows at 380 px a frame with ${at} changes meanwhile: ${each.toFixed(1)} ms of script, style and layout each; between frames median ${part(0.5)} ms, p95 ${part(0.95)} ms; ${frames.most} rows in the page at most`);
+    assert.ok(at > 0 && frames.covered, 'a row stands where the list was scrolled to');
+    assert.ok(each < 16, `a frame takes ${each} ms`);
+    assert.ok(frames.most < 60, `${frames.most} rows are in the page`);
+    // The last of them is found, and opened, like the first.
+    await page.keyboard.press('f');
+    await page.keyboard.type(all.at(-1).session.slice(0, 12));
+    await page.locator(`[id="row-${all.at(-1).session}"]`).click();
+    await page.locator('.line', { hasText: 'The visitor asked for a person' }).waitFor();
+    await accessible(page);
+    for (const { socket } of all) socket.close();
+    page.problems();
+  });
+});
