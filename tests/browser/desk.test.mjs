@@ -138,6 +138,7 @@ describe('a person joins', () => {
     await accessible(first);
     await shot(first, 'widget-agent');
     assert.equal(await first.locator('.answer').count(), 1, 'the assistant is silent while a person is there');
+    assert.equal(await first.locator('.answer').getByRole('button', { name: 'Talk to a person' }).count(), 0, 'nobody is offered who is there');
 
     // A reload shows the same, with the times of the log.
     const times = await first.locator('.log time').evaluateAll((all) => all.map((one) => one.dateTime));

@@ -959,23 +959,43 @@ async fn an_agent_writes_the_missing_article_and_the_question_is_answered() {
     assert_eq!(bare.status(), 403, "without the CSRF token");
     assert_eq!(send(&path.replace("shop", "bank"), good.clone()).await.0, 403);
     assert_eq!(send("/sites/shop/gaps/0123456789abcdef/article", good.clone()).await.0, 404);
-    for (title, text) in [("", "x"), ("x", " "), (&*"x".repeat(201), "x"), ("x", &*"x".repeat(40_001)), ("two\nlines", "x"), ("x", "\u{7}")] {
+    for (title, text) in [
+        ("", "x"),
+        ("x", " "),
+        (&*"x".repeat(201), "x"),
+        ("x", &*"x".repeat(40_001)),
+        ("two\nlines", "x"),
+        ("x", "\u{7}"),
+    ] {
         let (status, body) = send(&path, article(title, text, "public")).await;
         assert_eq!((status, body["error"]["code"].as_str()), (400, Some("bad_message")), "{title:.20} {text:.20}");
     }
     assert_eq!(send(&path, article("x", "x", "everybody")).await.0, 400);
 
     // For agents alone: their drafts know it, visitors don't, and the gap stays.
-    let (status, tried) = send(&path, article("Snowshoe rental", "We rent out snowshoes for a weekend. A pair costs 18 EUR.", "agents")).await;
-    assert_eq!((status, &tried["answered"], &tried["by_article"], &tried["closed"]), (200, &true.into(), &true.into(), &false.into()), "{tried}");
+    let (status, tried) =
+        send(&path, article("Snowshoe rental", "We rent out snowshoes for a weekend. A pair costs 18 EUR.", "agents"))
+            .await;
+    assert_eq!(
+        (status, &tried["answered"], &tried["by_article"], &tried["closed"]),
+        (200, &true.into(), &true.into(), &false.into()),
+        "{tried}"
+    );
     let again = visitor.ask("m2", question).await;
     assert!(matches!(again, ServerMessage::AnswerDone { end: AnswerEnd::Declined, .. }), "{again:?}");
 
     // For everybody: the answer is there with its source, the gap is closed, and the visitor hears the same.
     let (status, tried) = send(&path, good).await;
-    assert_eq!((status, &tried["answered"], &tried["by_article"], &tried["closed"]), (200, &true.into(), &true.into(), &true.into()), "{tried}");
+    assert_eq!(
+        (status, &tried["answered"], &tried["by_article"], &tried["closed"]),
+        (200, &true.into(), &true.into(), &true.into()),
+        "{tried}"
+    );
     let document = format!("api:gaps/{}.md", gap.id);
-    assert_eq!((tried["document"].as_str(), tried["citations"][0]["document"].as_str()), (Some(&*document), Some(&*document)));
+    assert_eq!(
+        (tried["document"].as_str(), tried["citations"][0]["document"].as_str()),
+        (Some(&*document), Some(&*document))
+    );
     assert!(tried["text"].as_str().unwrap().contains("18 EUR"), "{tried}");
     let closed = gaps(&jo, "closed").await;
     assert_eq!(closed.gaps[0].answered_by.as_ref().unwrap().document, document);

@@ -39,6 +39,8 @@ class Panel implements View {
   #told = '';
   /** `seq` of the last message read aloud. */
   #announced = 0;
+  /** What the answers were drawn for. */
+  #offers = '';
   #stop = new AbortController();
   #countdown: ReturnType<typeof setInterval>;
   #sheet: CSSStyleSheet;
@@ -378,6 +380,10 @@ class Panel implements View {
     if (connection.online) this.#troubleWas = false;
     this.#wasOnline = connection.online;
 
+    // What an answer offers below it depends on who is there: a person, the connection.
+    const offers = `${person.state} ${connection.online} ${talk.over}`;
+    if (offers !== this.#offers) for (const answer of talk.answers) this.#log.changed(answer);
+    this.#offers = offers;
     this.#drawBanner();
     this.#drawTrouble();
     this.#drawReplies();

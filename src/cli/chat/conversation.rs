@@ -292,10 +292,16 @@ mod tests {
     fn only_events_move_last_seq() {
         check_last_seq(&[ServerMessage::Ack { id: "a".into(), seq: 5 }], 0);
         check_last_seq(
-            &[ServerMessage::Ack { id: "a".into(), seq: 2 }, ServerMessage::AnswerStarted { turn: 2, seq: 3, at_ms: 0 }],
+            &[
+                ServerMessage::Ack { id: "a".into(), seq: 2 },
+                ServerMessage::AnswerStarted { turn: 2, seq: 3, at_ms: 0 },
+            ],
             3,
         );
-        check_last_seq(&[done(2, 4, "yes"), ServerMessage::Message { id: "a".into(), seq: 2, at_ms: 0, text: "?".into() }], 4);
+        check_last_seq(
+            &[done(2, 4, "yes"), ServerMessage::Message { id: "a".into(), seq: 2, at_ms: 0, text: "?".into() }],
+            4,
+        );
     }
 
     fn check_unsent(answers: &[ServerMessage], expected: &[&str]) {

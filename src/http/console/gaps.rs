@@ -98,7 +98,10 @@ async fn set(app: &App, headers: &HeaderMap, site: &str, id: &str, state: gaps::
 }
 
 fn unknown_gap() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "there is no such knowledge gap any more; its conversations may have been erased")
+    ApiError::new(
+        ErrorCode::NotFound,
+        "there is no such knowledge gap any more; its conversations may have been erased",
+    )
 }
 
 /// The id under which a gap's article is handed in: writing it again replaces it.
@@ -119,8 +122,13 @@ async fn publish(
     let (title, text) = (title.trim().to_owned(), text.trim().to_owned());
     sized("the title", &title, MAX_TITLE_CHARS)?;
     sized("the text", &text, MAX_TEXT_CHARS)?;
-    if title.contains(char::is_control) || text.contains(|char: char| char.is_control() && !matches!(char, '\n' | '\r' | '\t')) {
-        return Err(ApiError::new(ErrorCode::BadMessage, "title and text have no control characters, and the title is one line"));
+    if title.contains(char::is_control)
+        || text.contains(|char: char| char.is_control() && !matches!(char, '\n' | '\r' | '\t'))
+    {
+        return Err(ApiError::new(
+            ErrorCode::BadMessage,
+            "title and text have no control characters, and the title is one line",
+        ));
     }
     let gap = app.gaps.get(&site, &id).await?.ok_or_else(unknown_gap)?;
     if app.tasks.is_draining() {
@@ -146,10 +154,18 @@ async fn publish(
     });
     let (change, status) = outcome.await.map_err(|_| ApiError::draining())??;
     if change == Change::Rejected {
-        let why = status.errors.first().map_or_else(|| "nothing of it can be used".to_owned(), |error| error.reason.clone());
+        let why =
+            status.errors.first().map_or_else(|| "nothing of it can be used".to_owned(), |error| error.reason.clone());
         return Err(ApiError::new(ErrorCode::BadMessage, format!("the article was not taken in: {why}")));
     }
-    tracing::info!(agent = who.agent.id, site, gap = id, document, audience = name, "an article was written for a knowledge gap");
+    tracing::info!(
+        agent = who.agent.id,
+        site,
+        gap = id,
+        document,
+        audience = name,
+        "an article was written for a knowledge gap"
+    );
     let tried = ask(&app, &site, &gap, audience, &document).await?;
     Ok(private(Json(tried)))
 }
@@ -182,10 +198,12 @@ async fn ask(app: &App, site: &str, gap: &Gap, audience: ArticleAudience, docume
     let mut spine = Spine { metrics: Metrics::new(), ..app.spine.clone() };
     spine.retrieval.metrics = spine.metrics.clone();
     let failed = || {
-        let text = "the article is taken in, but the question could not be asked now; the gap closes by itself once it was";
+        let text =
+            "the article is taken in, but the question could not be asked now; the gap closes by itself once it was";
         ApiError::new(ErrorCode::AnswerFailed, text).retry(2_000)
     };
-    let asked = tokio::time::timeout(app.answer_timeout, gaps::attempt(&spine, &question)).await.map_err(|_| failed())?;
+    let asked =
+        tokio::time::timeout(app.answer_timeout, gaps::attempt(&spine, &question)).await.map_err(|_| failed())?;
     let (text, verdict) = asked.map_err(|error| {
         tracing::error!(%error, site, "a knowledge gap could not be asked again");
         failed()

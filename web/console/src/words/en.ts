@@ -281,7 +281,7 @@ export const en = {
   gapsNoneClosed: 'No question was answered yet',
   gapsNoneDismissed: 'Nothing was dismissed',
   gapsMore: (n: number) => `${many(n, 'question', 'questions')} more, asked less often`,
-  gapReason: (reason: string, n: number) => `${({ declined: 'No answer was found', low_confidence: 'Answered without confidence', voted_down: 'Voted not helpful' } as Record<string, string>)[reason] ?? reason} ${n === 1 ? 'once' : `${n.toLocaleString('en')} times`}`,
+  gapReason: (reason: string, n: number) => `${({ declined: 'No answer found', low_confidence: 'Unsure answer', voted_down: 'Voted not helpful' } as Record<string, string>)[reason] ?? reason} ×${n.toLocaleString('en')}`,
   answeredBy: 'answered by',
   articleFor: 'Who it is for',
   forVisitors: 'Visitors',
