@@ -568,6 +568,8 @@ describe('in hand and in Chinese', () => {
     await page.waitForSelector('.draft.is-ready .source-chip');
     await accessible(page);
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    const send = await page.locator('.composer button[type=submit]').boundingBox();
+    assert.ok(send && send.y + send.height <= 780, `the composer ends at ${JSON.stringify(send)}`);
     await shot(page, 'console-phone');
     await page.getByRole('button', { name: 'Back to the list' }).tap();
     await page.locator('.list').waitFor();
