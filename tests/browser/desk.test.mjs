@@ -499,23 +499,23 @@ describe('an agent’s day', () => {
   });
 
   test('a changed password ends other sign-ins', async () => {
-    await account(server, 'ines', 'Ines Moreau', { default: 'agent' });
-    const [ines, other] = [await signIn(browser, server.url, 'ines'), await signIn(browser, server.url, 'ines')];
-    await ines.click('.rail-me');
-    await ines.getByRole('menuitem', { name: 'Account and settings' }).click();
-    await ines.getByLabel('Current password').fill('not this one at all');
-    await ines.getByLabel('New password').fill('a better battery staple');
-    await ines.getByRole('button', { name: 'Change password' }).click();
-    await ines.locator('dialog .toast-bad', { hasText: 'password' }).waitFor();
-    await ines.getByLabel('Current password').fill(PASSWORD);
-    await ines.getByRole('button', { name: 'Change password' }).click();
-    await ines.locator('dialog .toast-good', { hasText: 'Password changed' }).waitFor();
+    await account(server, 'nora', 'Nora Moreau', { default: 'agent' });
+    const [nora, other] = [await signIn(browser, server.url, 'nora'), await signIn(browser, server.url, 'nora')];
+    await nora.click('.rail-me');
+    await nora.getByRole('menuitem', { name: 'Account and settings' }).click();
+    await nora.getByLabel('Current password').fill('not this one at all');
+    await nora.getByLabel('New password').fill('a better battery staple');
+    await nora.getByRole('button', { name: 'Change password' }).click();
+    await nora.locator('dialog .toast-bad', { hasText: 'password' }).waitFor();
+    await nora.getByLabel('Current password').fill(PASSWORD);
+    await nora.getByRole('button', { name: 'Change password' }).click();
+    await nora.locator('dialog .toast-good', { hasText: 'Password changed' }).waitFor();
     await other.waitForSelector('.sign-in-card');
-    await other.fill('input[name=login]', 'ines');
+    await other.fill('input[name=login]', 'nora');
     await other.fill('input[name=password]', 'a better battery staple');
     await other.keyboard.press('Enter');
     await other.waitForSelector('.frame');
-    assert.equal(await ines.locator('.frame').count(), 1, 'this sign-in stays');
+    assert.equal(await nora.locator('.frame').count(), 1, 'this sign-in stays');
   });
 
   test('at 200% and 400% zoom everything is reachable, and nothing needs scrolling sideways', async () => {
