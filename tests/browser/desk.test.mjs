@@ -99,10 +99,13 @@ const end = async (page) => {
   await page.evaluate(() => window.frontdesk.end());
   await page.locator('.note', { hasText: 'This conversation has ended' }).last().waitFor();
 };
+/** What was just drawn hears keys once its effects ran, which is after a frame. */
+const settled = (page) => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)))));
 const open = async (page, session, list = 'all') => {
   await page.click(`#tab-${list}`);
   await page.click(`[id="row-${session}"]`);
   await page.waitForSelector('.composer');
+  await settled(page);
 };
 const banner = (page, text) => page.locator('.banner', { hasText: text }).waitFor();
 const note = (page, text) => page.locator('.note', { hasText: text }).last().waitFor();
@@ -158,13 +161,16 @@ describe('a person joins', () => {
     await note(first, 'Mara Lindqvist left. The assistant answers again');
     await say(first, 'How long does standard delivery take?');
     await answered(first, 2);
+    await mara.waitForSelector('.talk-head .pill-model');
 
     // Into the line, and a console that closes without a word: the visitor waits again, and is told so.
     await mara.keyboard.press('t');
     await note(first, 'Mara Lindqvist joined the conversation');
+    await mara.waitForSelector('.talk-head .pill-agent');
     await mara.getByRole('button', { name: 'More actions' }).click();
     await mara.getByRole('menuitem', { name: 'Give back to the line' }).click();
     await note(first, 'Mara Lindqvist left. You are waiting for another person');
+    await mara.waitForSelector('.talk-head .pill-wait');
     await mara.keyboard.press('t');
     await mara.waitForSelector('.pill-agent');
     await first.getByRole('heading', { name: 'Mara Lindqvist' }).waitFor();
@@ -389,6 +395,7 @@ describe('an agent’s day', () => {
     await mara.evaluate(() => { window.hide(false); window.shown[0].click(); });
     await mara.waitForFunction((id) => location.pathname.endsWith(id), session);
     await mara.waitForSelector('.composer');
+    await settled(mara);
     // While the page is looked at, nothing pops up; a message in one's own conversation does once it is hidden.
     await mara.keyboard.press('t');
     await mara.waitForSelector('.pill-agent');
