@@ -1,6 +1,7 @@
 //! Questions that the knowledge doesn't answer: declined, answered with little confidence, or voted down. Those that mean
 //! the same are one gap, counted, with a few examples; it is open until a document answers it, which is asked again after
-//! each change of the knowledge, by the same turn that answers visitors.
+//! each change of the knowledge, by the same turn that answers visitors. An agent who writes the missing article
+//! doesn't wait for that: the question is asked at once.
 //!
 //! Off the answer path: events arrive over a bounded queue, and one that finds it full is counted and left out. A gap holds
 //! visitors' words, so what a session left in it goes when the session is erased or expires.
@@ -19,10 +20,10 @@ use crate::prompt::SiteFacts;
 use crate::protocol::{AnswerEnd, Rating};
 use crate::retrieval::Audience;
 use crate::retrieval::embedder::Embedder;
-use crate::session::{Event, SessionKey};
+use crate::session::{Event, SessionKey, Verdict};
 use crate::store::{RecordKind, Store, StoreError};
 use crate::telemetry::Metrics;
-use crate::turn::{self, Ask, Mode, Outlet, Spine};
+use crate::turn::{self, Ask, Mode, Outlet, Output, Spine, TurnError};
 
 /// `[gaps]`: what is noted about questions without an answer.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -127,6 +128,7 @@ const SPACE: &str = "gaps";
 /// The gaps of all sites. Cheap to clone.
 #[derive(Clone)]
 pub struct Gaps {
+    pub config: GapsConfig,
     store: Store,
     sites: Arc<Mutex<Known>>,
 }
@@ -143,7 +145,7 @@ impl Gaps {
     ///
     /// # Errors
     /// When it can't be read. What can't be understood is left where it is and passed over.
-    pub async fn open(store: Store) -> Result<Self, StoreError> {
+    pub async fn open(store: Store, config: GapsConfig) -> Result<Self, StoreError> {
         // Sessions that went before this may have left something.
         let mut known = Known { removals: u64::MAX, ..Known::default() };
         for (key, value) in store.scan(SPACE, b"").await? {
@@ -153,7 +155,7 @@ impl Gaps {
                 _ => tracing::warn!("a knowledge gap in the store is not understood and was passed over"),
             }
         }
-        Ok(Self { store, sites: Arc::new(Mutex::new(known)) })
+        Ok(Self { config, store, sites: Arc::new(Mutex::new(known)) })
     }
 
     /// A site's gaps in a state, or all; the most asked first.
@@ -186,6 +188,45 @@ impl Gaps {
         }
         self.save(site, kept).await?;
         Ok(Some(kept.gap.clone()))
+    }
+
+    /// A gap; `None` if there is none with this id.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn get(&self, site: &str, id: &str) -> Result<Option<Gap>, StoreError> {
+        let mut known = self.sites.lock().await;
+        self.forget_gone(&mut known).await?;
+        let of_site = known.sites.get(site).map(Vec::as_slice).unwrap_or_default();
+        Ok(of_site.iter().find(|kept| kept.gap.id == id).map(|kept| kept.gap.clone()))
+    }
+
+    /// Closes an open gap; false if it isn't open any more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn close(&self, site: &str, id: &str, answer: AnsweredBy) -> Result<bool, StoreError> {
+        let mut known = self.sites.lock().await;
+        let of_site = known.sites.get_mut(site).map(Vec::as_mut_slice).unwrap_or_default();
+        let Some(kept) = of_site.iter_mut().find(|kept| kept.gap.id == id && kept.gap.state == State::Open) else {
+            return Ok(false);
+        };
+        (kept.gap.state, kept.gap.answered_by) = (State::Closed, Some(answer));
+        self.save(site, kept).await?;
+        Ok(true)
+    }
+
+    /// What answers the question, if this is an answer.
+    #[must_use]
+    pub fn answer(&self, verdict: &Verdict, now_ms: u64) -> Option<AnsweredBy> {
+        let answered = verdict.end == AnswerEnd::Complete && verdict.confidence >= self.config.min_confidence;
+        let citation = verdict.citations.first().filter(|_| answered)?;
+        Some(AnsweredBy {
+            document: citation.document.clone(),
+            title: citation.title.clone(),
+            headings: citation.headings.clone(),
+            at_ms: now_ms,
+        })
     }
 
     /// Forgets what a session left; after this no gap holds its words.
@@ -255,13 +296,7 @@ impl Gaps {
     }
 
     /// Adds a question to the gap that it means, or begins one.
-    async fn add(
-        &self,
-        config: &GapsConfig,
-        embedder: &Embedder,
-        site: &str,
-        example: Example,
-    ) -> Result<(), anyhow::Error> {
+    async fn add(&self, embedder: &Embedder, site: &str, example: Example) -> Result<(), anyhow::Error> {
         let mut known = self.sites.lock().await;
         let facts = embedder.facts();
         let model = format!("{} {} {}", facts.model.name, facts.model.size_bytes, facts.dims);
@@ -273,7 +308,7 @@ impl Gaps {
         }
         let cosine = |kept: &Kept| -> f32 { kept.vector.iter().zip(&vector).map(|(a, b)| a * b).sum() };
         let nearest = gaps.iter_mut().map(|kept| (cosine(kept), kept)).max_by(|a, b| a.0.total_cmp(&b.0));
-        if let Some((_, kept)) = nearest.filter(|(cosine, _)| *cosine >= config.same_cosine) {
+        if let Some((_, kept)) = nearest.filter(|(cosine, _)| *cosine >= self.config.same_cosine) {
             let gap = &mut kept.gap;
             let twice = |other: &Example| other.session == example.session && other.turn == example.turn;
             if gap.examples.iter().any(twice) {
@@ -358,7 +393,6 @@ struct Noted {
 
 /// What the task works with.
 pub struct Parts {
-    pub config: GapsConfig,
     pub gaps: Gaps,
     pub spine: Spine,
     pub metrics: Metrics,
@@ -373,10 +407,10 @@ pub struct Parts {
 impl GapLog {
     /// The handle, and the task to spawn: it ends when the server drains.
     pub fn new(parts: Parts) -> (Self, impl Future<Output = ()> + Send + use<>) {
-        let (sender, receiver) = mpsc::channel(parts.config.queue.max(1));
+        let (sender, receiver) = mpsc::channel(parts.gaps.config.queue.max(1));
         let log = Self {
-            sender: parts.config.enabled.then_some(sender),
-            min_confidence: parts.config.min_confidence,
+            sender: parts.gaps.config.enabled.then_some(sender),
+            min_confidence: parts.gaps.config.min_confidence,
             metrics: parts.metrics.clone(),
         };
         (log, keep(parts, receiver))
@@ -445,7 +479,7 @@ async fn note(parts: &Parts, noted: Noted) -> anyhow::Result<()> {
     let text = text[..text.floor_char_boundary(MAX_QUESTION)].to_owned();
     sources.truncate(MAX_EXAMPLES);
     let example = Example { text, session: key.id.clone(), turn, at_ms, reason, sources };
-    parts.gaps.add(&parts.config, &parts.spine.retrieval.embedder, &key.site, example).await?;
+    parts.gaps.add(&parts.spine.retrieval.embedder, &key.site, example).await?;
     // It may have been erased between reading and noting.
     if store.session(&key.site, &key.id).await?.is_none() {
         parts.gaps.forget(&key.site, &key.id).await?;
@@ -469,20 +503,15 @@ async fn recheck(parts: &Parts) -> anyhow::Result<()> {
             if parts.tasks.is_draining() {
                 return Ok(());
             }
-            let Some(answer) = ask(parts, site, facts, language, &gap.question).await else { continue };
+            let ask = question(site, facts, language, Audience::Public, &gap.question);
+            let Ok((_, verdict)) = attempt(&parts.spine, &ask).await else { continue };
+            let Some(answer) = parts.gaps.answer(&verdict, parts.clock.now_ms()) else { continue };
             // The very document that a visitor found wanting is no answer, until it changes.
             let version = version(parts, site, &answer.document).await;
             if gap.examples.iter().flat_map(|example| &example.sources).any(|source| Some(source) == version.as_ref()) {
                 continue;
             }
-            let mut known = parts.gaps.sites.lock().await;
-            let of_site = known.sites.get_mut(site).map(Vec::as_mut_slice).unwrap_or_default();
-            let kept = of_site.iter_mut().find(|kept| kept.gap.id == gap.id && kept.gap.state == State::Open);
-            if let Some(kept) = kept {
-                (kept.gap.state, kept.gap.answered_by) = (State::Closed, Some(answer));
-                parts.gaps.save(site, kept).await?;
-                closed += 1;
-            }
+            closed += u32::from(parts.gaps.close(site, &gap.id, answer).await?);
         }
         if asked > 0 {
             tracing::info!(site, asked, closed, "open knowledge gaps were asked again");
@@ -491,38 +520,46 @@ async fn recheck(parts: &Parts) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a visitor who asked now would be answered from; `None` if the question is still a gap.
-async fn ask(parts: &Parts, site: &str, facts: &SiteFacts, language: &str, question: &str) -> Option<AnsweredBy> {
-    let ask = Ask {
+/// A gap's question, as somebody would ask it at the beginning of a conversation.
+#[must_use]
+pub fn question(site: &str, facts: &SiteFacts, language: &str, audience: Audience, question: &str) -> Ask {
+    Ask {
         site: site.to_owned(),
         facts: facts.clone(),
         language: language.to_owned(),
-        audience: Audience::Public,
+        audience,
         history: Vec::new(),
         question: question.to_owned(),
         written: String::new(),
         sampling: None,
         max_tokens: None,
         stop: Vec::new(),
-    };
-    // Nobody reads along; what is sent is thrown away as it comes.
+    }
+}
+
+/// Asks, and gives the whole text with its verdict.
+///
+/// # Errors
+/// As [`turn::answer`].
+pub async fn attempt(spine: &Spine, ask: &Ask) -> Result<(String, Verdict), TurnError> {
     let (sender, mut outputs) = mpsc::channel(16);
-    let mut outlet = Outlet::new(sender, parts.spine.metrics.clone());
+    let mut outlet = Outlet::new(sender, spine.metrics.clone());
     let answering = async {
-        let verdict = turn::answer(&parts.spine, &ask, &mut outlet).await;
+        let verdict = turn::answer(spine, ask, &mut outlet).await;
         drop(outlet);
         verdict
     };
-    let (verdict, ()) = tokio::join!(answering, async { while outputs.recv().await.is_some() {} });
-    let verdict = verdict.ok()?;
-    let answered = verdict.end == AnswerEnd::Complete && verdict.confidence >= parts.config.min_confidence;
-    let citation = verdict.citations.into_iter().next().filter(|_| answered)?;
-    Some(AnsweredBy {
-        document: citation.document,
-        title: citation.title,
-        headings: citation.headings,
-        at_ms: parts.clock.now_ms(),
-    })
+    let reading = async {
+        let mut text = String::new();
+        while let Some(output) = outputs.recv().await {
+            if let Output::Text(more) = output {
+                text.push_str(&more);
+            }
+        }
+        text
+    };
+    let (verdict, text) = tokio::join!(answering, reading);
+    Ok((text, verdict?))
 }
 
 #[cfg(test)]

@@ -186,7 +186,8 @@ pub enum AnswerEnd {
     Failed,
 }
 
-/// What the server sends.
+/// What the server sends. What has a `seq` and stands in the conversation's log says when it was stored: `at_ms`, in milliseconds
+/// since the epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum ServerMessage {
@@ -198,13 +199,24 @@ pub enum ServerMessage {
     Ack { id: String, seq: u64 },
     /// What the visitor said, for other tabs and after a resume.
     #[serde(rename = "message")]
-    Message { id: String, seq: u64, text: String },
+    Message {
+        id: String,
+        seq: u64,
+        #[serde(default)]
+        at_ms: u64,
+        text: String,
+    },
     /// The answer waits; `place` counts from 1.
     #[serde(rename = "queue")]
     Queue { turn: u64, place: usize },
     /// The answer to the message with seq `turn` begins.
     #[serde(rename = "answer.started")]
-    AnswerStarted { turn: u64, seq: u64 },
+    AnswerStarted {
+        turn: u64,
+        seq: u64,
+        #[serde(default)]
+        at_ms: u64,
+    },
     /// More of the answer: its text from `offset` on.
     #[serde(rename = "answer.delta")]
     AnswerDelta { turn: u64, offset: u64, text: String },
@@ -219,6 +231,8 @@ pub enum ServerMessage {
     AnswerDone {
         turn: u64,
         seq: u64,
+        #[serde(default)]
+        at_ms: u64,
         text: String,
         citations: Vec<Citation>,
         /// How likely the answer is right, 0…1.
@@ -228,10 +242,18 @@ pub enum ServerMessage {
     },
     /// The visitor's wish for a person is recorded.
     #[serde(rename = "human.requested")]
-    HumanRequested { seq: u64 },
+    HumanRequested {
+        seq: u64,
+        #[serde(default)]
+        at_ms: u64,
+    },
     /// A person was called.
     #[serde(rename = "handoff")]
-    Handoff { seq: u64 },
+    Handoff {
+        seq: u64,
+        #[serde(default)]
+        at_ms: u64,
+    },
     /// The conversation waits for a person; sent whenever one of these changes.
     #[serde(rename = "human.queue")]
     HumanQueue {
@@ -245,22 +267,51 @@ pub enum ServerMessage {
     },
     /// A person answers from now on.
     #[serde(rename = "agent.joined")]
-    AgentJoined { seq: u64, name: String },
+    AgentJoined {
+        seq: u64,
+        #[serde(default)]
+        at_ms: u64,
+        name: String,
+    },
     /// The person left. The conversation waits for another one, or the assistant answers again.
     #[serde(rename = "agent.left")]
-    AgentLeft { seq: u64, name: String, waiting: bool },
+    AgentLeft {
+        seq: u64,
+        #[serde(default)]
+        at_ms: u64,
+        name: String,
+        waiting: bool,
+    },
     /// A person says something.
     #[serde(rename = "agent.message")]
-    AgentMessage { seq: u64, id: String, text: String, name: String },
+    AgentMessage {
+        seq: u64,
+        #[serde(default)]
+        at_ms: u64,
+        id: String,
+        text: String,
+        name: String,
+    },
     /// The feedback is recorded.
     #[serde(rename = "feedback.received")]
-    FeedbackReceived { seq: u64, turn: u64, rating: Rating },
+    FeedbackReceived {
+        seq: u64,
+        #[serde(default)]
+        at_ms: u64,
+        turn: u64,
+        rating: Rating,
+    },
     /// Products that fit what the visitor said, after an answer, where the site's rule allows it.
     #[serde(rename = "recommendation")]
     Recommendation { turn: u64, products: Vec<Card> },
     /// The conversation is over.
     #[serde(rename = "ended")]
-    Ended { seq: u64, reason: String },
+    Ended {
+        seq: u64,
+        #[serde(default)]
+        at_ms: u64,
+        reason: String,
+    },
     /// The conversations are erased; the connection closes.
     #[serde(rename = "forgotten")]
     Forgotten {},

@@ -145,9 +145,8 @@ impl Server {
             },
         );
         tasks.spawn("signals", writing_signals);
-        let gaps = Gaps::open(store.clone()).await.context("the knowledge gaps in the store")?;
+        let gaps = Gaps::open(store.clone(), config.gaps.clone()).await.context("the knowledge gaps in the store")?;
         let (gap_log, keeping_gaps) = GapLog::new(gaps::Parts {
-            config: config.gaps.clone(),
             gaps: gaps.clone(),
             spine: spine.clone(),
             metrics: metrics.clone(),

@@ -74,7 +74,7 @@ pub(super) async fn run(config: &Config, args: GapsArgs) -> anyhow::Result<ExitC
         None => config.sites.first().context("no site is configured")?,
     };
     let source = match Store::open(&config.store) {
-        Ok(store) => Source::Store(store.clone(), Gaps::open(store).await?),
+        Ok(store) => Source::Store(store.clone(), Gaps::open(store, config.gaps.clone()).await?),
         Err(StoreError::InUse { .. }) => Source::Remote(Remote::of(config)?),
         Err(error) => return Err(error.into()),
     };

@@ -210,8 +210,8 @@ impl Connection {
                     last_seq: joined.last_seq,
                 })
                 .await?;
-                for Past { seq, event, .. } in joined.missed {
-                    if let Some(message) = event_message(seq, event) {
+                for past in joined.missed {
+                    if let Some(message) = event_message(past) {
                         self.send(&message).await?;
                     }
                 }
@@ -509,7 +509,7 @@ fn too_long(text: &str) -> ApiError {
 /// What a client is told of an update.
 pub(super) fn update_message(update: &Update) -> Option<ServerMessage> {
     Some(match update.clone() {
-        Update::Event { seq, event, .. } => return event_message(seq, event),
+        Update::Event { seq, at_ms, event } => return event_message(Past { seq, at_ms, event }),
         Update::Queued { turn, place } => ServerMessage::Queue { turn, place },
         Update::Delta { turn, offset, text } => ServerMessage::AnswerDelta { turn, offset, text },
         Update::Citation { turn, citation } => ServerMessage::AnswerCitation { turn, citation },
@@ -527,23 +527,25 @@ pub(super) fn update_message(update: &Update) -> Option<ServerMessage> {
 }
 
 /// What a client is told of an event.
-pub(super) fn event_message(seq: u64, event: Event) -> Option<ServerMessage> {
+pub(super) fn event_message(Past { seq, at_ms, event }: Past) -> Option<ServerMessage> {
     Some(match event {
         Event::Started { .. } => return None,
-        Event::Said { id, text } => ServerMessage::Message { id, seq, text },
-        Event::AnswerStarted { turn } => ServerMessage::AnswerStarted { turn, seq },
+        Event::Said { id, text } => ServerMessage::Message { id, seq, at_ms, text },
+        Event::AnswerStarted { turn } => ServerMessage::AnswerStarted { turn, seq, at_ms },
         Event::AnswerDone { turn, text, citations, confidence, usage, end, .. } => {
-            ServerMessage::AnswerDone { turn, seq, text, citations, confidence, usage, end }
+            ServerMessage::AnswerDone { turn, seq, at_ms, text, citations, confidence, usage, end }
         }
-        Event::HumanRequested {} => ServerMessage::HumanRequested { seq },
-        Event::Handoff { .. } => ServerMessage::Handoff { seq },
-        Event::AgentJoined { agent, .. } => ServerMessage::AgentJoined { seq, name: agent.name },
+        Event::HumanRequested {} => ServerMessage::HumanRequested { seq, at_ms },
+        Event::Handoff { .. } => ServerMessage::Handoff { seq, at_ms },
+        Event::AgentJoined { agent, .. } => ServerMessage::AgentJoined { seq, at_ms, name: agent.name },
         Event::AgentLeft { agent, to, .. } => {
-            ServerMessage::AgentLeft { seq, name: agent.name, waiting: to == GiveTo::Queue }
+            ServerMessage::AgentLeft { seq, at_ms, name: agent.name, waiting: to == GiveTo::Queue }
         }
-        Event::AgentSaid { id, agent, text, .. } => ServerMessage::AgentMessage { seq, id, text, name: agent.name },
+        Event::AgentSaid { id, agent, text, .. } => {
+            ServerMessage::AgentMessage { seq, at_ms, id, text, name: agent.name }
+        }
         Event::Note { .. } | Event::SuggestionMade { .. } | Event::SuggestionDecided { .. } => return None,
-        Event::Feedback { turn, rating, .. } => ServerMessage::FeedbackReceived { seq, turn, rating },
-        Event::Ended { reason } => ServerMessage::Ended { seq, reason },
+        Event::Feedback { turn, rating, .. } => ServerMessage::FeedbackReceived { seq, at_ms, turn, rating },
+        Event::Ended { reason } => ServerMessage::Ended { seq, at_ms, reason },
     })
 }

@@ -23,7 +23,7 @@ use crate::http::chat::checked;
 use crate::http::error::{ApiError, unknown_session};
 use crate::protocol::console::{
     Account, Action, Canned, Conversation, Filter, Found, List, MAX_LABEL_CHARS, MAX_PAGE, Me, MySite, NewAccount,
-    NewPassword, PassageView, Passages, Role, SignIn, Statistics,
+    NewPassword, PassageView, Passages, Role, SignIn, Statistics, VisitorView,
 };
 use crate::protocol::{ErrorCode, MAX_ID_BYTES};
 use crate::retrieval::{Audience, Query as Search};
@@ -31,6 +31,8 @@ use crate::session::live::Past;
 use crate::session::{Command, Event, SessionKey};
 
 mod convert;
+mod gaps;
+mod insight;
 mod socket;
 
 /// The cookie of a sign-in. Browsers take a `__Host-` cookie only with `Secure`, from the host itself, for all paths.
@@ -38,6 +40,8 @@ const COOKIE: &str = "__Host-frontdesk";
 const CSRF_HEADER: &str = "x-csrf-token";
 /// Passages shown behind an answer.
 const PASSAGES: usize = 8;
+/// Other conversations shown of a visitor.
+const MAX_OTHERS: usize = 20;
 /// Longest search text, in Unicode scalar values.
 const MAX_SEARCH_CHARS: usize = 200;
 
@@ -55,13 +59,16 @@ pub(super) fn routes() -> Router<App> {
         .route("/sessions", get(sessions))
         .route("/sessions/{session}", get(conversation).delete(erase))
         .route("/sessions/{session}/passages", get(passages))
+        .route("/sessions/{session}/visitor", get(visitor))
         .route("/sessions/{session}/actions", post(act))
         .route("/search", get(search))
         .route("/statistics", get(statistics))
         .route("/canned", get(list_canned).put(put_canned))
         .route("/canned/{id}", delete(remove_canned))
         .route("/agents", get(list_agents).post(add_agent))
-        .route("/agents/{id}", put(change_agent).delete(remove_agent));
+        .route("/agents/{id}", put(change_agent).delete(remove_agent))
+        .merge(gaps::routes())
+        .merge(insight::routes());
     Router::new()
         .route("/v1/console", get(socket::upgrade))
         .route("/v1/console/sign-in", post(sign_in))
@@ -302,8 +309,29 @@ async fn erase(
         return Err(unknown_session());
     }
     app.registry.erase(&key).await?;
+    app.gaps.forget(&key.site, &key.id).await?;
     tracing::info!(agent = who.agent.id, session = key.id, "a conversation was erased");
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET …/sessions/{session}/visitor`.
+async fn visitor(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, session)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let who = signed_in(&app, &headers)?;
+    role(&who, &site)?;
+    let key = key(&site, &session)?;
+    let joined = app.registry.agents_handle(key.clone()).join(u64::MAX, None).await?;
+    let visitor = joined.summary.visitor;
+    // Without signals nothing more is known.
+    let state = app.insight.book.session(&key).await?.map(|entry| entry.state).unwrap_or_default();
+    let mut conversations = app.registry.board().of_visitor(&site, &visitor, MAX_OTHERS + 1);
+    conversations.retain(|other| other.session != session);
+    conversations.truncate(MAX_OTHERS);
+    let (language, known, source, attributes) = (state.language, state.known, state.source, state.attributes);
+    Ok(private(Json(VisitorView { visitor, language, known, source, attributes, conversations })))
 }
 
 #[derive(Debug, Deserialize)]

@@ -45,7 +45,7 @@ async fn style(headers: HeaderMap) -> Response {
 }
 
 /// A new version of the server is seen with the next load of the page.
-fn answer(asset: &Asset, headers: &HeaderMap) -> Response {
+pub(super) fn answer(asset: &Asset, headers: &HeaderMap) -> Response {
     let mut response = asset.answer(headers, REVALIDATE);
     for (name, value) in [(header::CONTENT_SECURITY_POLICY, CSP), (header::REFERRER_POLICY, "no-referrer")] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

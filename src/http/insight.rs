@@ -1,16 +1,21 @@
 //! Reports of what came of conversations, and what a marketer sees.
+//!
+//! The page is one document for both listeners: on the admin listener it asks for a key, on the public one the console's
+//! sign-in is the key, of admins of the site.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::http::App;
+use crate::http::assets::Asset;
 use crate::http::auth::Scope;
 use crate::http::error::{ApiError, unknown_site};
+use crate::http::{App, console_page};
 use crate::insight::report::{self, Drill, Range};
 use crate::outcomes::{self, OutcomeError, Report};
 use crate::protocol::ErrorCode;
@@ -75,10 +80,6 @@ pub(super) async fn outcomes(
 
 /// Lines of one list.
 const MAX_LINES: usize = 200;
-/// Where assets of the page may come from: this server alone.
-const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
-                   base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
 /// `GET /v1/insight/sites`: the sites that the shown key is good for.
 pub(super) async fn sites(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
     let shown = super::header_text(&headers, header::AUTHORIZATION);
@@ -101,8 +102,13 @@ pub(super) async fn report(
     Query(range): Query<Range>,
 ) -> Result<Response, ApiError> {
     super::admin::allowed(&app, &headers, Scope::Admin, Some(&site))?;
-    let entries = report::within(&app.insight.book.read(&site).await?, range);
-    let catalogue = app.insight.catalogue(&site);
+    report_of(&app, &site, range).await
+}
+
+/// The report, for who may see it.
+pub(super) async fn report_of(app: &App, site: &str, range: Range) -> Result<Response, ApiError> {
+    let entries = report::within(&app.insight.book.read(site).await?, range);
+    let catalogue = app.insight.catalogue(site);
     // Aggregating thousands of sessions takes a while; it must not hold up the threads that serve visitors.
     let made = tokio::task::spawn_blocking(move || report::report(&entries, &catalogue)).await;
     made.map(|report| Json(report).into_response()).map_err(|_| failed())
@@ -133,12 +139,17 @@ pub(super) async fn sessions(
     Query(lines): Query<Lines>,
 ) -> Result<Response, ApiError> {
     super::admin::allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    sessions_of(&app, &site, lines).await
+}
+
+/// The lines, for who may see them.
+pub(super) async fn sessions_of(app: &App, site: &str, lines: Lines) -> Result<Response, ApiError> {
     let Lines { from_ms, to_ms, topic, product, category, campaign, stage, segment, score_from, score_to, converted } =
         lines;
     let range = Range { from_ms: from_ms.unwrap_or(0), to_ms: to_ms.unwrap_or(u64::MAX) };
     let drill = Drill { topic, product, category, campaign, stage, segment, score_from, score_to, converted };
-    let entries = report::within(&app.insight.book.read(&site).await?, range);
-    let catalogue = app.insight.catalogue(&site);
+    let entries = report::within(&app.insight.book.read(site).await?, range);
+    let catalogue = app.insight.catalogue(site);
     let made = tokio::task::spawn_blocking(move || report::drill(&entries, &drill, &catalogue, MAX_LINES)).await;
     made.map(|sessions| Json(json!({ "sessions": sessions })).into_response()).map_err(|_| failed())
 }
@@ -148,26 +159,17 @@ fn failed() -> ApiError {
     ApiError::new(ErrorCode::AnswerFailed, "the report could not be made; the log says why")
 }
 
-/// `GET /console/insight`
-pub(super) async fn page() -> Response {
-    asset("text/html; charset=utf-8", include_str!("../../web/dist/insight.html"))
-}
+static PAGE: Asset =
+    Asset::new("insight.html", "text/html; charset=utf-8", include_bytes!("../../web/dist/insight.html"));
+static STYLE: Asset =
+    Asset::new("insight.css", "text/css; charset=utf-8", include_bytes!("../../web/dist/insight.css"));
+static SCRIPT: Asset =
+    Asset::new("insight.js", "text/javascript; charset=utf-8", include_bytes!("../../web/dist/insight.js"));
 
-pub(super) async fn style() -> Response {
-    asset("text/css; charset=utf-8", include_str!("../../web/dist/insight.css"))
-}
-
-pub(super) async fn script() -> Response {
-    asset("text/javascript; charset=utf-8", include_str!("../../web/dist/insight.js"))
-}
-
-fn asset(content_type: &'static str, body: &'static str) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, content_type),
-        (header::CONTENT_SECURITY_POLICY, CSP),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, body).into_response()
+/// The page and its parts, on either listener. It holds nothing that isn't public: what it shows is asked for.
+pub(super) fn page_routes() -> Router<App> {
+    Router::new()
+        .route("/console/insight", get(async |headers: HeaderMap| console_page::answer(&PAGE, &headers)))
+        .route("/console/insight.css", get(async |headers: HeaderMap| console_page::answer(&STYLE, &headers)))
+        .route("/console/insight.js", get(async |headers: HeaderMap| console_page::answer(&SCRIPT, &headers)))
 }

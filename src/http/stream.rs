@@ -94,8 +94,8 @@ async fn begin(
     Ok(async_stream::stream! {
         yield Ok(sse(&welcome));
         yield Ok(sse(&ServerMessage::Ack { id, seq }));
-        for Past { seq, event, .. } in joined.missed {
-            let Some(message) = event_message(seq, event) else { continue };
+        for past in joined.missed {
+            let Some(message) = event_message(past) else { continue };
             let last = ends(&message, accepted.seq);
             yield Ok(sse(&message));
             if last {

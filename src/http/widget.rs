@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::http::auth::Site;
+use crate::http::auth::{Answers, Site};
 use crate::http::error::{ApiError, unknown_site};
 use crate::http::{App, header_text};
 use crate::protocol::{ErrorCode, MAX_MESSAGE_CHARS};
@@ -299,6 +299,7 @@ fn public(site: &Site) -> serde_json::Value {
         "quick_replies": widget.quick_replies,
         "languages": widget.languages,
         "draft": widget.draft,
+        "suggest": site.answers == Answers::Suggest,
         "privacy_url": widget.privacy_url,
         "link_hosts": widget.link_hosts,
         "translations": widget.translations,

@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AnswerEnd, Citation, ErrorCode, Partial, Rating};
+use super::{AnswerEnd, AttributeValue, Citation, ErrorCode, Partial, Rating, Source};
 
 /// Longest reason, label or search text, in Unicode scalar values.
 pub const MAX_LABEL_CHARS: usize = 400;
@@ -699,6 +699,62 @@ pub struct Canned {
     pub language: String,
 }
 
+/// Body of `POST /v1/console/sites/{site}/gaps/{id}/article`: what the documents lack, written by an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Article {
+    /// One line, 1 to 200 Unicode scalar values.
+    pub title: String,
+    /// Markdown, 1 to 40,000 Unicode scalar values.
+    pub text: String,
+    #[serde(default)]
+    pub audience: ArticleAudience,
+}
+
+/// Whom an article is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ArticleAudience {
+    #[default]
+    Public,
+    /// Drafts are made of it, answers to visitors never are. It closes no gap.
+    Agents,
+}
+
+/// What became of the question once the article stood.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tried {
+    /// The article's id in the knowledge.
+    pub document: String,
+    /// True if the gap is closed now.
+    pub closed: bool,
+    /// True if the question is answered with enough confidence.
+    pub answered: bool,
+    /// True if the answer cites the article.
+    pub by_article: bool,
+    /// What whoever asks now is told.
+    pub text: String,
+    pub citations: Vec<Citation>,
+    pub confidence: f32,
+}
+
+/// `GET /v1/console/sites/{site}/sessions/{session}/visitor`: what is known of a visitor beside what was said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VisitorView {
+    pub visitor: String,
+    /// ISO 639-1 code of what the visitor writes, where the words tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// True for a visitor who had a conversation before.
+    pub known: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// What the site passed with the visitor's consent.
+    pub attributes: std::collections::BTreeMap<String, AttributeValue>,
+    /// The visitor's other conversations that are in the server's memory, the latest first, at most 20.
+    pub conversations: Vec<Summary>,
+}
+
 /// `GET /v1/console/sites/{site}/statistics?days=N`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Statistics {
@@ -758,6 +814,9 @@ pub fn json_schema() -> serde_json::Value {
     generator.subschema_for::<Conversation>();
     generator.subschema_for::<Passages>();
     generator.subschema_for::<Canned>();
+    generator.subschema_for::<Article>();
+    generator.subschema_for::<Tried>();
+    generator.subschema_for::<VisitorView>();
     generator.subschema_for::<Statistics>();
     serde_json::json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

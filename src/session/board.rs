@@ -201,6 +201,17 @@ impl Board {
         )
     }
 
+    /// A visitor's conversations, the latest first, at most `limit`.
+    #[must_use]
+    pub fn of_visitor(&self, site: &str, visitor: &str, limit: usize) -> Vec<Summary> {
+        let state = self.lock();
+        let Some(site) = state.sites.get(site) else { return Vec::new() };
+        let mut found: Vec<(&String, &Entry)> =
+            site.entries.iter().filter(|(_, entry)| entry.visitor == visitor).collect();
+        found.sort_unstable_by_key(|(id, entry)| (Reverse(entry.last_at_ms), *id));
+        found.into_iter().take(limit).map(|(id, entry)| site.summary(id, entry)).collect()
+    }
+
     /// A window of a list and the length of the whole; `agent` is who asks.
     #[must_use]
     pub fn list(

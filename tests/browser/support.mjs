@@ -161,7 +161,7 @@ export async function openPage(browser, url, options = {}) {
 
 async function fromFolder(context, folder) {
   // Scripts and styles alone: a document that didn't come over the network may not connect to loopback.
-  await context.route(/\/console\/console\.(?:js|css)$/, async (route) => {
+  await context.route(/\/console\/(?:console|insight)\.(?:js|css)$/, async (route) => {
     const response = await route.fetch();
     const { 'content-encoding': _, ...headers } = response.headers();
     return route.fulfill({ response, headers, body: await readFile(path.join(folder, new URL(route.request().url()).pathname.slice(9)), 'utf8') });
@@ -174,6 +174,33 @@ async function fromFolder(context, folder) {
     const response = await route.fetch();
     return route.fulfill({ response, body: file });
   });
+}
+
+/** The password of every account that tests make. */
+export const PASSWORD = 'correct horse battery';
+
+/** Makes an agent's account; `roles` is site → role. */
+export async function account(server, login, name, roles) {
+  const response = await fetch(`${server.adminUrl}/v1/agents`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${await server.adminKey()}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ login, name, password: PASSWORD, roles }),
+  });
+  assert.equal(response.status, 201, await response.text());
+}
+
+/** A console of an agent who has just signed in. */
+export async function signIn(browser, url, login, { path: address = '/console', prepare, ...options } = {}) {
+  const page = await openPage(browser, 'about:blank', { viewport: { width: 1440, height: 900 }, ...options });
+  page.allow(url);
+  await prepare?.(page.context());
+  await page.goto(`${url}${address}`);
+  await page.fill('input[name=login]', login);
+  await page.fill('input[name=password]', PASSWORD);
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.frame');
+  await page.waitForFunction(() => document.querySelector('.list-panel .spinner') === null);
+  return page;
 }
 
 /** No violation of WCAG 2.2 A and AA that axe-core can find. */

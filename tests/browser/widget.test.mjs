@@ -364,7 +364,7 @@ test('feedback with a reason, a person, an end, and everything deleted', async (
   };
   const [download] = await Promise.all([page.waitForEvent('download'), menu('Download transcript')]);
   const saved = await readFile(await download.path(), 'utf8');
-  assert.match(saved, /You:\nHow long does shipping take\?\n[^]*AI assistant:\n/);
+  assert.match(saved, /\n\[[^\]]+20\d\d[^\]]+\] You:\nHow long does shipping take\?\n[^]*\[[^\]]+\] AI assistant:\n/);
 
   await menu('End conversation');
   await page.getByRole('button', { name: 'End it' }).click();
@@ -384,6 +384,37 @@ test('feedback with a reason, a person, an end, and everything deleted', async (
   assert.equal(await page.evaluate(() => Object.keys(localStorage).join()), '');
   const status = await fetch(`${server.adminUrl}/v1/sites/default/sessions/${first}`, { headers: { authorization: `Bearer ${await server.adminKey()}` } });
   assert.equal(status.status, 404);
+  page.problems();
+});
+
+test('what visitors are told without asking, what screen readers hear, and silence until sound is wanted', async () => {
+  const page = await openPage(browser, `${server.url}/demo`);
+  await page.addInitScript(() => {
+    window.chimes = 0;
+    const Context = window.AudioContext;
+    window.AudioContext = class extends Context { constructor() { super(); window.chimes += 1; } };
+  });
+  await page.reload();
+  await open(page);
+  await page.getByText('An AI assistant answers here').waitFor();
+  await page.getByRole('link', { name: 'Privacy policy' }).waitFor();
+  await say(page, 'How long does shipping take?');
+  await done(page);
+  // The whole answer is announced once, politely; words as they stream are not.
+  const live = page.locator('.unseen[aria-live="polite"]');
+  const answer = (await text(answers(page).locator('.prose'))).replace(/\s+/g, ' ');
+  await eventually(async () => (await live.evaluate((node) => node.textContent.replace(/\s+/g, ' '))).startsWith(answer.slice(0, 30)), 'the answer is announced');
+  assert.equal(await page.locator('.scroll [aria-live]').count(), 0);
+  const times = await page.locator('.log time:visible').evaluateAll((all) => all.map((one) => [one.textContent, Math.abs(Date.now() - Date.parse(one.dateTime)) < 600_000]));
+  assert.equal(times.length, 1, 'one time above what was said together');
+  assert.match(times[0][0], /^\d{1,2}:\d\d/);
+  assert.ok(times[0][1]);
+  assert.ok(await page.locator('.said .bubble').getAttribute('title'));
+  assert.equal(await page.evaluate(() => window.chimes), 0);
+  await page.getByRole('button', { name: 'More' }).click();
+  await page.getByRole('button', { name: 'Turn sound on' }).click();
+  await page.getByRole('button', { name: 'More' }).click();
+  await page.getByRole('button', { name: 'Turn sound off' }).waitFor();
   page.problems();
 });
 
@@ -490,6 +521,22 @@ test('products: price, link, and never a picture from elsewhere', async () => {
   page.allow('https://shop.example');
   await page.locator('.product a').first().click();
   await eventually(() => sent.some(({ type, id }) => type === 'recommendation.click' && id === 'HP-1011'), 'the click is told');
+  page.problems();
+});
+
+test('an answer that asks back, and one that ends in a way this version does not know, are answers', async () => {
+  const { page, speak } = await spokenInto();
+  await open(page);
+  await say(page, 'How long does shipping take?');
+  await done(page);
+  for (const [turn, end] of [[800, 'clarified'], [810, 'something_new']]) {
+    speak({ type: 'answer.started', turn, seq: turn + 1, at_ms: Date.now() });
+    speak({ type: 'answer.done', turn, seq: turn + 2, at_ms: Date.now(), text: `Do you mean the tent or the torch? (${end})`, citations: [], confidence: 0.5, usage: {}, end });
+    await page.locator('.answer:not(.writing)', { hasText: `(${end})` }).waitFor();
+  }
+  assert.equal(await page.locator('.answer .remark').count(), 0);
+  await say(page, 'Can I return boots I wore?');
+  await done(page, 4);
   page.problems();
 });
 

@@ -8,11 +8,11 @@ import { build } from 'esbuild';
 
 import { ROOT } from './support.mjs';
 
-const MODULES = ['widget/colours', 'widget/proactive', 'shared/i18n', 'shared/text', 'shared/protocol', 'widget/lang/en', 'widget/settings'];
+const MODULES = ['widget/colours', 'widget/proactive', 'shared/i18n', 'shared/text', 'shared/protocol', 'widget/lang/en', 'widget/settings', 'widget/source', 'widget/when'];
 const contents = MODULES.map((name) => `export * from ${JSON.stringify(path.join(ROOT, 'web', `${name}.ts`))};`).join('\n');
 const zh = `export { panel as zhPanel, launcher as zhLauncher } from ${JSON.stringify(path.join(ROOT, 'web/widget/lang/zh.ts'))};`;
 const { outputFiles } = await build({ stdin: { contents: `${contents}\n${zh}`, resolveDir: ROOT }, bundle: true, write: false, format: 'esm', loader: { '.css': 'text' } });
-const { choose, contrast, fits, firstScalars, localised, palette, panel, launcher, read, rightToLeft, sayer, scalars, sendable, zhLauncher, zhPanel } =
+const { arrival, brief, choose, contrast, fits, firstScalars, localised, palette, panel, launcher, read, rightToLeft, sayer, scalars, sendable, stands, zhLauncher, zhPanel } =
   await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].text).toString('base64')}`);
 
 test('whatever accent a site chooses, words stay readable', () => {
@@ -76,4 +76,27 @@ test('frames that are not understood are passed over', () => {
     ['{"type":"recommendation","products":[{"id":"a","name":"b","variant":"","price":9,"currency":"<b>"}]}', null],
     ['{"type":"recommendation","products":[{"id":"a","name":"b","variant":"","price":9,"currency":"EUR"}]}', 'recommendation'],
   ]) assert.equal(read(frame)?.type ?? null, expected, frame);
+});
+
+test('where a visit came from', () => {
+  for (const [search, referrer, expected] of [
+    ['', '', null],
+    ['?utm_campaign=&gclid=7', 'https://shop.example/tents', null],
+    ['?utm_campaign=spring&utm_source=letter', '', { utm_campaign: 'spring', utm_source: 'letter' }],
+    ['', 'https://blog.example/best-tents?reader=7', { referrer: 'https://blog.example' }],
+    ['?utm_medium=%20mail%20', 'no address', { utm_medium: 'mail' }],
+    [`?utm_term=${'x'.repeat(300)}`, 'android-app://com.example/', { utm_term: 'x'.repeat(200), referrer: 'android-app://com.example' }],
+  ]) assert.deepEqual(arrival(search, referrer, 'shop.example'), expected, `${search} ${referrer}`);
+});
+
+test('when something was said', () => {
+  const now = new Date(2026, 10, 25, 14, 32).getTime();
+  const minutes = (n) => now - n * 60_000;
+  assert.match(brief(minutes(5), 'en', now), /^2:27.PM$/);
+  assert.match(brief(minutes(24 * 60), 'en', now), /Tue.*Nov 24.*2:32.PM/);
+  assert.match(brief(minutes(400 * 24 * 60), 'en', now), /2025/);
+  for (const [at, before, expected] of [
+    [now, null, true], [now, minutes(1), false], [now, minutes(11), true],
+    [new Date(2026, 10, 25, 0, 1).getTime(), new Date(2026, 10, 24, 23, 59).getTime(), true],
+  ]) assert.equal(stands(at, before), expected);
 });

@@ -165,8 +165,8 @@ async fn feedback_a_wish_for_a_person_and_the_end_are_kept() {
     visitor.send(&ClientMessage::Feedback { turn: 99, rating: Rating::Up, text: None }).await;
     assert_eq!(visitor.error().await.0, frontdesk::protocol::ErrorCode::UnknownTurn);
     visitor.send(&ClientMessage::Human {}).await;
-    visitor.until(|message| matches!(message, ServerMessage::HumanRequested { seq: 6 }).then_some(())).await;
-    visitor.until(|message| matches!(message, ServerMessage::Handoff { seq: 7 }).then_some(())).await;
+    visitor.until(|message| matches!(message, ServerMessage::HumanRequested { seq: 6, .. }).then_some(())).await;
+    visitor.until(|message| matches!(message, ServerMessage::Handoff { seq: 7, .. }).then_some(())).await;
     visitor.send(&ClientMessage::End {}).await;
     visitor.until(|message| matches!(message, ServerMessage::Ended { seq: 8, .. }).then_some(())).await;
     visitor.say("m2", "Still there?").await;

@@ -915,3 +915,187 @@ async fn a_kill_while_held_loses_nothing() {
     assert_eq!(console.draft_of(second, &entries).await.id.turn, second);
     assert_eq!(server.terminate().await, Some(0));
 }
+
+#[derive(serde::Deserialize)]
+struct GapList {
+    enabled: bool,
+    total: usize,
+    gaps: Vec<frontdesk::gaps::Gap>,
+}
+
+/// The site's gaps in a state, once there is one.
+async fn gaps(agent: &Desk, state: &str) -> GapList {
+    for _ in 0..1_000 {
+        let list: GapList = agent.get(&format!("/sites/shop/gaps?state={state}")).await;
+        if list.total > 0 {
+            return list;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("no gap is {state}")
+}
+
+#[tokio::test]
+async fn an_agent_writes_the_missing_article_and_the_question_is_answered() {
+    let server = TestServer::with(|config| config.answers.mode = Mode::Quote).await;
+    let jo = desk(&server, "jo", Role::Agent).await;
+    let question = "What does it cost to rent snowshoes for a weekend?";
+    let mut visitor = server.client().await.hello().await;
+    let answer = visitor.ask("m1", question).await;
+    assert!(matches!(answer, ServerMessage::AnswerDone { end: AnswerEnd::Declined, .. }), "{answer:?}");
+    let list = gaps(&jo, "open").await;
+    let gap = &list.gaps[0];
+    assert!(list.enabled && list.total == 1 && gap.question == question && gap.state == frontdesk::gaps::State::Open);
+
+    // Who may, and what is refused.
+    let path = format!("/sites/shop/gaps/{}/article", gap.id);
+    let article = |title: &str, text: &str, audience: &str| serde_json::json!({ "title": title, "text": text, "audience": audience });
+    let send = async |path: &str, body: serde_json::Value| {
+        let response = jo.change(reqwest::Method::POST, path).json(&body).send().await.unwrap();
+        (response.status().as_u16(), response.json::<serde_json::Value>().await.unwrap())
+    };
+    let good = article("Snowshoe rental", "We rent out snowshoes for a weekend. A pair costs 18 EUR.", "public");
+    let bare = jo.request(reqwest::Method::POST, &path).json(&good).send().await.unwrap();
+    assert_eq!(bare.status(), 403, "without the CSRF token");
+    assert_eq!(send(&path.replace("shop", "bank"), good.clone()).await.0, 403);
+    assert_eq!(send("/sites/shop/gaps/0123456789abcdef/article", good.clone()).await.0, 404);
+    for (title, text) in [
+        ("", "x"),
+        ("x", " "),
+        (&*"x".repeat(201), "x"),
+        ("x", &*"x".repeat(40_001)),
+        ("two\nlines", "x"),
+        ("x", "\u{7}"),
+    ] {
+        let (status, body) = send(&path, article(title, text, "public")).await;
+        assert_eq!((status, body["error"]["code"].as_str()), (400, Some("bad_message")), "{title:.20} {text:.20}");
+    }
+    assert_eq!(send(&path, article("x", "x", "everybody")).await.0, 400);
+
+    // For agents alone: their drafts know it, visitors don't, and the gap stays.
+    let (status, tried) =
+        send(&path, article("Snowshoe rental", "We rent out snowshoes for a weekend. A pair costs 18 EUR.", "agents"))
+            .await;
+    assert_eq!(
+        (status, &tried["answered"], &tried["by_article"], &tried["closed"]),
+        (200, &true.into(), &true.into(), &false.into()),
+        "{tried}"
+    );
+    let again = visitor.ask("m2", question).await;
+    assert!(matches!(again, ServerMessage::AnswerDone { end: AnswerEnd::Declined, .. }), "{again:?}");
+
+    // For everybody: the answer is there with its source, the gap is closed, and the visitor hears the same.
+    let (status, tried) = send(&path, good).await;
+    assert_eq!(
+        (status, &tried["answered"], &tried["by_article"], &tried["closed"]),
+        (200, &true.into(), &true.into(), &true.into()),
+        "{tried}"
+    );
+    let document = format!("api:gaps/{}.md", gap.id);
+    assert_eq!(
+        (tried["document"].as_str(), tried["citations"][0]["document"].as_str()),
+        (Some(&*document), Some(&*document))
+    );
+    assert!(tried["text"].as_str().unwrap().contains("18 EUR"), "{tried}");
+    let closed = gaps(&jo, "closed").await;
+    assert_eq!(closed.gaps[0].answered_by.as_ref().unwrap().document, document);
+    let (text, sources) = crate::support::answer(&visitor.ask("m3", question).await);
+    assert!(text.contains("18 EUR") && sources == [document], "{text}");
+
+    // Taken back, the question is open again, and nothing is left to answer it from.
+    let back = jo.change(reqwest::Method::DELETE, &path).send().await.unwrap();
+    assert_eq!(back.status(), 204);
+    assert_eq!(jo.change(reqwest::Method::DELETE, &path).send().await.unwrap().status(), 404);
+    assert_eq!(gaps(&jo, "open").await.gaps[0].id, gap.id);
+    let gone = visitor.ask("m4", question).await;
+    assert!(matches!(gone, ServerMessage::AnswerDone { end: AnswerEnd::Declined, .. }), "{gone:?}");
+
+    // Dismissed and opened again.
+    assert_eq!(send(&format!("/sites/shop/gaps/{}/dismiss", gap.id), serde_json::Value::Null).await.0, 200);
+    assert_eq!(gaps(&jo, "dismissed").await.total, 1);
+    assert_eq!(send(&format!("/sites/shop/gaps/{}/reopen", gap.id), serde_json::Value::Null).await.0, 200);
+    assert_eq!(gaps(&jo, "open").await.total, 1);
+}
+
+#[tokio::test]
+async fn insight_opens_with_the_sign_in_of_an_admin_alone() {
+    let server = quick().await;
+    let mara = desk(&server, "mara", Role::Admin).await;
+    let jo = desk(&server, "jo", Role::Agent).await;
+    let mut visitor = server.client().await.hello().await;
+    visitor.ask("m1", QUESTION).await;
+    let report = loop {
+        // Signals are noted beside the answer.
+        let report: serde_json::Value = mara.get("/sites/shop/insight").await;
+        if report["totals"]["messages"] == 1 {
+            break report;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert_eq!(report["totals"]["sessions"], 1);
+    let lines: serde_json::Value = mara.get("/sites/shop/insight/sessions").await;
+    assert_eq!(lines["sessions"][0]["session"], visitor.session);
+    for path in ["/sites/shop/insight", "/sites/shop/insight/sessions"] {
+        let refused = jo.request(reqwest::Method::GET, path).send().await.unwrap();
+        assert_eq!(refused.status(), 403);
+        assert!(refused.text().await.unwrap().contains("only admins of this site"));
+        assert_eq!(http().get(server.url(&format!("/v1/console{path}"))).send().await.unwrap().status(), 401);
+    }
+    let wrong = mara.request(reqwest::Method::GET, "/sites/shop/insight?from_ms=soon").send().await.unwrap();
+    assert_eq!(wrong.status(), 400);
+    assert_eq!(mara.request(reqwest::Method::GET, "/sites/bank/insight").send().await.unwrap().status(), 403);
+
+    // The page is the same on both listeners, under the console's policy.
+    for url in [server.url("/console/insight"), server.admin_url("/console/insight")] {
+        let page = http().get(url).send().await.unwrap();
+        let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.starts_with("default-src 'none'") && policy.contains("require-trusted-types-for"), "{policy}");
+        assert!(page.text().await.unwrap().contains("insight.js"));
+    }
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_visitor_is_shown_beside_the_conversation() {
+    let server = quick().await;
+    let jo = desk(&server, "jo", Role::Agent).await;
+    let mut first = server.client().await.hello().await;
+    first.ask("m1", QUESTION).await;
+    let mut second = server.client().await;
+    second
+        .send(&ClientMessage::Hello {
+            site: "shop".into(),
+            token: Some(first.token.clone()),
+            session: None,
+            last_seq: 0,
+            partial: None,
+            source: Some(Box::new(frontdesk::protocol::Source {
+                utm_campaign: Some("spring".into()),
+                ..frontdesk::protocol::Source::default()
+            })),
+            attributes: Some(frontdesk::protocol::Attributes {
+                consent: true,
+                values: BTreeMap::from([("tier".into(), frontdesk::protocol::AttributeValue::Name("gold".into()))]),
+            }),
+        })
+        .await;
+    let ServerMessage::Welcome { session, .. } = second.next().await else { panic!("no welcome") };
+    second.ask("m1", "Wie lange dauert die Lieferung nach Deutschland, und was kostet sie?").await;
+    let other = server.client().await.hello().await;
+    let view = loop {
+        let path = format!("/sites/shop/sessions/{session}/visitor");
+        let view: frontdesk::protocol::console::VisitorView = jo.get(&path).await;
+        if view.language.is_some() {
+            break view;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert_eq!((view.language.as_deref(), view.known), (Some("de"), true));
+    assert_eq!(view.source.unwrap().utm_campaign.as_deref(), Some("spring"));
+    assert_eq!(view.attributes.len(), 1);
+    let others: Vec<&str> = view.conversations.iter().map(|one| one.session.as_str()).collect();
+    assert_eq!(others, [first.session.as_str()], "not this one, and nobody else's: {}", other.session);
+    let unknown = jo.request(reqwest::Method::GET, "/sites/shop/sessions/nothing/visitor").send().await.unwrap();
+    assert_eq!(unknown.status(), 404);
+    let bare = http().get(server.url(&format!("/v1/console/sites/shop/sessions/{session}/visitor"))).send().await;
+    assert_eq!(bare.unwrap().status(), 401);
+}

@@ -156,12 +156,12 @@ async fn check(client: &mut ChatClient, visitor: &Visitor, last: bool) -> Option
     let stored = client.last_seq;
     while seq < stored || open.is_some() {
         match client.try_next().await {
-            Some(ServerMessage::Message { id, seq: at, text }) => {
+            Some(ServerMessage::Message { id, seq: at, text, .. }) => {
                 assert_eq!(at, seq + 1, "a gap");
                 seq = at;
                 assert!(seen.insert(id, (at, text)).is_none(), "doubled");
             }
-            Some(ServerMessage::AnswerStarted { seq: at, turn }) => {
+            Some(ServerMessage::AnswerStarted { seq: at, turn, .. }) => {
                 assert_eq!(at, seq + 1, "a gap");
                 seq = at;
                 open = Some(turn);

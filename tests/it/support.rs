@@ -408,8 +408,8 @@ fn seq_of(message: &ServerMessage) -> Option<u64> {
         | ServerMessage::Message { seq, .. }
         | ServerMessage::AnswerStarted { seq, .. }
         | ServerMessage::AnswerDone { seq, .. }
-        | ServerMessage::HumanRequested { seq }
-        | ServerMessage::Handoff { seq }
+        | ServerMessage::HumanRequested { seq, .. }
+        | ServerMessage::Handoff { seq, .. }
         | ServerMessage::AgentJoined { seq, .. }
         | ServerMessage::AgentLeft { seq, .. }
         | ServerMessage::AgentMessage { seq, .. }

@@ -1,4 +1,5 @@
-// The insight page: one report, drawn. The key stays in this tab.
+// The insight page: one report, drawn. On the public listener the console's sign-in opens it, on the admin listener a key, which stays
+// in this tab.
 
 import { by, day, h, number, percent } from './dom';
 import { areas, bars, calibration, figure, forecast, funnel, legend, rates, roc, scatter, type Cell } from './plots';
@@ -6,20 +7,25 @@ import { type Line, type Report, TOPICS } from './types';
 
 const EVERY_MS = 15_000;
 const DAY_MS = 86_400_000;
+/** How the page is let in; `null` until the server has said which of its listeners this is. */
+let way: 'console' | 'key' | null = null;
 let key = sessionStorage.getItem('frontdesk.key') ?? '';
 let last = '';
 
 class Refused extends Error {}
 
 async function get<T>(path: string): Promise<T> {
-  const response = await fetch(path, { headers: key ? { authorization: `Bearer ${key}` } : {}, cache: 'no-store' });
-  if (response.status === 401) throw new Refused('This key is not known here, or lacks the scope admin.');
+  const headers: Record<string, string> = way === 'key' && key ? { authorization: `Bearer ${key}` } : {};
+  const response = await fetch(path, { headers, cache: 'no-store', credentials: 'same-origin' });
+  if (response.status === 401) throw new Refused(way === 'key' ? 'This key is not known here, or lacks the scope admin.' : '');
   const body = await response.json();
   if (!response.ok) throw new Error(body?.error?.message ?? `the server answered ${response.status}`);
   return body as T;
 }
 
 const site = (): string => by<HTMLSelectElement>('site').value;
+/** An address of the chosen site, as this way in has it. */
+const of = (rest: string): string => `/v1/${way === 'console' ? 'console/' : ''}sites/${encodeURIComponent(site())}/${rest}`;
 
 function range(): string {
   const choice = by<HTMLSelectElement>('range').value;
@@ -37,7 +43,7 @@ function range(): string {
 async function refresh(): Promise<void> {
   const status = by('status');
   try {
-    const text = JSON.stringify(await get<Report>(`/v1/sites/${encodeURIComponent(site())}/insight?${range()}`));
+    const text = JSON.stringify(await get<Report>(of(`insight?${range()}`)));
     status.textContent = `live · ${new Date().toLocaleTimeString('en', { hour: '2-digit', minute: '2-digit' })}`;
     if (text === last) return;
     last = text;
@@ -57,7 +63,7 @@ async function drill(title: string, query: Record<string, string | number>): Pro
   const parameters = new URLSearchParams(range());
   for (const [name, value] of Object.entries(query)) parameters.set(name, String(value));
   try {
-    const { sessions } = await get<{ sessions: Line[] }>(`/v1/sites/${encodeURIComponent(site())}/insight/sessions?${parameters}`);
+    const { sessions } = await get<{ sessions: Line[] }>(of(`insight/sessions?${parameters}`));
     const rows = sessions.map((line) => h('tr', {},
       h('td', {}, h('button', { type: 'button', class: 'link', click: () => void transcript(line.session) }, day(line.at_ms))),
       h('td', {}, line.campaign), h('td', {}, String(line.messages)), h('td', {}, line.topics.join(', ')), h('td', {}, line.products.join(', ')),
@@ -71,16 +77,28 @@ async function drill(title: string, query: Record<string, string | number>): Pro
   }
 }
 
-interface Recorded { transcript: { seq: number; event: { event: string; text?: string } }[] }
+/** A conversation as the admin listener tells it, and as the console's protocol does. */
+interface Recorded {
+  transcript?: { seq: number; event: { event: string; text?: string } }[];
+  entries?: { seq: number; event: string; text?: string }[];
+}
+
+/** Who said what; notes and drafts of agents are no part of it. */
+function spoken({ transcript = [], entries = [] }: Recorded): [by: string, text: string][] {
+  const names: Record<string, string> = {
+    said: 'Visitor', message: 'Visitor', answer_done: 'Answer', 'answer.done': 'Answer', agent_said: 'Agent', 'agent.message': 'Agent',
+  };
+  const all = [...transcript.map(({ event }) => event), ...entries];
+  return all.flatMap(({ event, text }) => (names[event] && text ? [[names[event], text] as [string, string]] : []));
+}
 
 async function transcript(session: string): Promise<void> {
   const dialog = by<HTMLDialogElement>('drill');
   by('drill-title').textContent = 'Conversation';
   if (!dialog.open) dialog.showModal();
   try {
-    const recorded = await get<Recorded>(`/v1/sites/${encodeURIComponent(site())}/sessions/${encodeURIComponent(session)}`);
-    const lines = recorded.transcript.filter(({ event }) => event.text).map(({ event }) =>
-      h('li', { class: event.event === 'said' ? 'visitor' : 'other' }, h('b', {}, event.event === 'said' ? 'Visitor' : 'Answer'), h('p', {}, event.text ?? '')));
+    const recorded = await get<Recorded>(of(`sessions/${encodeURIComponent(session)}`));
+    const lines = spoken(recorded).map(([who, text]) => h('li', { class: who === 'Visitor' ? 'visitor' : 'other' }, h('b', {}, who), h('p', { dir: 'auto' }, text)));
     by('drill-body').replaceChildren(h('ol', { class: 'talk' }, ...lines));
   } catch (error) {
     by('drill-body').replaceChildren(h('p', { role: 'alert' }, error instanceof Error ? error.message : String(error)));
@@ -192,28 +210,56 @@ function draw(report: Report): void {
   if (focus) document.getElementById(focus)?.querySelector<HTMLElement>('summary')?.focus({ preventScroll: true });
 }
 
+/** What is shown: the report, one of the two ways in, or why not. */
+function show(what: 'page' | 'sign-in' | 'to-console' | 'not-for-you'): void {
+  for (const part of ['page', 'sign-in', 'to-console', 'not-for-you']) by(part).hidden = part !== what;
+  by('filters').hidden = what !== 'page';
+  by('back').hidden = way !== 'console';
+  if (what !== 'page') {
+    last = '';
+    by('status').textContent = '';
+  }
+}
+
 function signIn(reason = ''): void {
+  if (way === 'console') return show('to-console');
   key = '';
-  last = '';
   sessionStorage.removeItem('frontdesk.key');
-  by('filters').hidden = true;
-  by('page').hidden = true;
-  by('sign-in').hidden = false;
+  show('sign-in');
   by('refused').textContent = reason;
   by('key').focus();
 }
 
-async function begin(): Promise<void> {
-  if (!key) return signIn();
-  try {
-    const { sites } = await get<{ sites: { id: string; name: string }[] }>('/v1/insight/sites');
+interface Mine { id: string; name: string; role?: 'agent' | 'admin' }
+
+/** The sites that this reader may see; `null` if somebody else has to be shown first. */
+async function sites(): Promise<Mine[] | null> {
+  if (way === null) {
+    const response = await fetch('/v1/console/me', { cache: 'no-store', credentials: 'same-origin' });
+    // The admin listener has no console.
+    way = response.status === 404 ? 'key' : 'console';
+  }
+  if (way === 'key') {
+    if (!key) return signIn(), null;
+    const { sites } = await get<{ sites: Mine[] }>('/v1/insight/sites');
     sessionStorage.setItem('frontdesk.key', key);
-    by('sign-in').hidden = true;
-    by('filters').hidden = false;
-    by('page').hidden = false;
-    by('site').replaceChildren(...sites.map(({ id, name }) => h('option', { value: id }, name || id)));
+    return sites;
+  }
+  const { agent, sites } = await get<{ agent: { name: string }; sites: Mine[] }>('/v1/console/me');
+  const mine = sites.filter(({ role }) => role === 'admin');
+  if (mine.length > 0) return mine;
+  by('who').textContent = agent.name;
+  return show('not-for-you'), null;
+}
+
+async function begin(): Promise<void> {
+  try {
+    const mine = await sites();
+    if (!mine) return;
+    show('page');
+    by('site').replaceChildren(...mine.map(({ id, name }) => h('option', { value: id }, name || id)));
     const wanted = new URLSearchParams(location.search).get('site');
-    if (wanted && sites.some(({ id }) => id === wanted)) by<HTMLSelectElement>('site').value = wanted;
+    if (wanted && mine.some(({ id }) => id === wanted)) by<HTMLSelectElement>('site').value = wanted;
     await refresh();
   } catch (error) {
     signIn(error instanceof Error ? error.message : String(error));
@@ -231,6 +277,6 @@ by('filters').addEventListener('change', () => {
 });
 by('filters').addEventListener('submit', (event) => event.preventDefault());
 setInterval(() => {
-  if (key && !document.hidden && !by('page').hidden) void refresh();
+  if (!document.hidden && !by('page').hidden) void refresh();
 }, EVERY_MS);
 void begin();

@@ -4,7 +4,7 @@
 // kind, is passed over, so that servers may say more than this version knows.
 
 export type Rating = 'up' | 'down';
-export type AnswerEnd = 'complete' | 'length' | 'declined' | 'cancelled' | 'superseded' | 'taken_over' | 'failed';
+export type AnswerEnd = 'complete' | 'length' | 'declined' | 'clarified' | 'cancelled' | 'superseded' | 'taken_over' | 'failed';
 
 /** Where a statement of an answer stands. */
 export interface Citation {
@@ -28,10 +28,13 @@ export interface Product {
   reason?: string | null;
 }
 
+/** Where a visitor came from; counts in a new conversation. */
+export interface Source { utm_source?: string; utm_medium?: string; utm_campaign?: string; utm_term?: string; utm_content?: string; referrer?: string }
+
 export type Attributes = { consent: boolean; values: Record<string, string | number | boolean> };
 
 export type ClientMessage =
-  | { type: 'hello'; site: string; token?: string; session?: string; last_seq: number; partial?: { turn: number; offset: number }; attributes?: Attributes }
+  | { type: 'hello'; site: string; token?: string; session?: string; last_seq: number; partial?: { turn: number; offset: number }; source?: Source; attributes?: Attributes }
   | { type: 'message'; id: string; text: string }
   | { type: 'typing'; text?: string }
   | { type: 'cancel'; turn: number }
@@ -41,25 +44,28 @@ export type ClientMessage =
   | { type: 'end' }
   | { type: 'forget'; also?: string[] };
 
+/** When it was stored, in milliseconds since the epoch; servers of before this field don't say. */
+type Timed = { at_ms?: number };
+
 export interface ServerMessages {
   welcome: { session: string; token: string; last_seq: number };
   ack: { id: string; seq: number };
-  message: { id: string; seq: number; text: string };
+  message: { id: string; seq: number; text: string } & Timed;
   queue: { turn: number; place: number };
-  'answer.started': { turn: number; seq: number };
+  'answer.started': { turn: number; seq: number } & Timed;
   'answer.delta': { turn: number; offset: number; text: string };
   'answer.citation': { turn: number; citation: Citation };
   'answer.withheld': { turn: number };
-  'answer.done': { turn: number; seq: number; text: string; citations: Citation[]; end: AnswerEnd };
-  'human.requested': { seq: number };
-  handoff: { seq: number };
+  'answer.done': { turn: number; seq: number; text: string; citations: Citation[]; end: AnswerEnd } & Timed;
+  'human.requested': { seq: number } & Timed;
+  handoff: { seq: number } & Timed;
   'human.queue': { place: number; available: boolean; contact?: string | null };
-  'agent.joined': { seq: number; name: string };
-  'agent.left': { seq: number; name: string; waiting?: boolean };
-  'agent.message': { seq: number; id?: string; text: string; name: string };
+  'agent.joined': { seq: number; name: string } & Timed;
+  'agent.left': { seq: number; name: string; waiting?: boolean } & Timed;
+  'agent.message': { seq: number; id?: string; text: string; name: string } & Timed;
   recommendation: { turn?: number; products: Product[] };
   'feedback.received': { seq: number; turn: number; rating: Rating };
-  ended: { seq: number; reason: string };
+  ended: { seq: number; reason: string } & Timed;
   forgotten: Record<never, never>;
   error: { code: string; message: string; retry_after_ms?: number | null; id?: string | null };
 }
@@ -92,22 +98,22 @@ const isProduct = shaped({
 const SHAPES: { [K in keyof ServerMessages]: Fits } = {
   welcome: shaped({ session: isText, token: isText, last_seq: isCount }),
   ack: shaped({ id: isText, seq: isCount }),
-  message: shaped({ id: isText, seq: isCount, text: isText }),
+  message: shaped({ at_ms: maybe(isCount), id: isText, seq: isCount, text: isText }),
   queue: shaped({ turn: isCount, place: isCount }),
-  'answer.started': shaped({ turn: isCount, seq: isCount }),
+  'answer.started': shaped({ at_ms: maybe(isCount), turn: isCount, seq: isCount }),
   'answer.delta': shaped({ turn: isCount, offset: isCount, text: isText }),
   'answer.citation': shaped({ turn: isCount, citation: isCitation }),
   'answer.withheld': shaped({ turn: isCount }),
-  'answer.done': shaped({ turn: isCount, seq: isCount, text: isText, citations: listOf(isCitation), end: isText }),
-  'human.requested': shaped({ seq: isCount }),
-  handoff: shaped({ seq: isCount }),
+  'answer.done': shaped({ at_ms: maybe(isCount), turn: isCount, seq: isCount, text: isText, citations: listOf(isCitation), end: isText }),
+  'human.requested': shaped({ at_ms: maybe(isCount), seq: isCount }),
+  handoff: shaped({ at_ms: maybe(isCount), seq: isCount }),
   'human.queue': shaped({ place: isCount, available: isFlag, contact: maybe(isText) }),
-  'agent.joined': shaped({ seq: isCount, name: isText }),
-  'agent.left': shaped({ seq: isCount, name: isText, waiting: maybe(isFlag) }),
-  'agent.message': shaped({ seq: isCount, id: maybe(isText), text: isText, name: isText }),
+  'agent.joined': shaped({ at_ms: maybe(isCount), seq: isCount, name: isText }),
+  'agent.left': shaped({ at_ms: maybe(isCount), seq: isCount, name: isText, waiting: maybe(isFlag) }),
+  'agent.message': shaped({ at_ms: maybe(isCount), seq: isCount, id: maybe(isText), text: isText, name: isText }),
   recommendation: shaped({ turn: maybe(isCount), products: listOf(isProduct) }),
   'feedback.received': shaped({ seq: isCount, turn: isCount, rating: (value) => value === 'up' || value === 'down' }),
-  ended: shaped({ seq: isCount, reason: isText }),
+  ended: shaped({ at_ms: maybe(isCount), seq: isCount, reason: isText }),
   forgotten: shaped({}),
   error: shaped({ code: isText, message: isText, retry_after_ms: maybe(isCount), id: maybe(isText) }),
 };

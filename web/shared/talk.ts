@@ -4,7 +4,7 @@
 // what it missed. Everything is merged by id, turn and seq, so that hearing it twice changes nothing.
 
 import { Link } from './link.ts';
-import { isCount, isText, read, type AnswerEnd, type Attributes, type Citation, type ClientMessage, type Product, type Rating, type ServerMessages } from './protocol.ts';
+import { isCount, isText, read, type AnswerEnd, type Attributes, type Citation, type ClientMessage, type Product, type Rating, type ServerMessages, type Source } from './protocol.ts';
 import { firstScalars, newId, scalars } from './text.ts';
 
 /** Something the visitor said. Without `seq` it is not acknowledged. */
@@ -15,6 +15,8 @@ export interface Said {
   text: string;
   seq: number | null;
   state: 'sending' | 'sent' | 'failed';
+  /** When it was said, in milliseconds since the epoch: by this browser's clock until the server's log is read. */
+  at: number | null;
   /** Why it was refused, and `Date.now()` from which on sending again may help; 0 is at once. */
   problem: { code: string; text: string; at: number } | null;
   sentAt: number;
@@ -28,6 +30,7 @@ export interface Answer {
   text: string;
   /** Of the event that ended it. */
   seq: number;
+  at: number | null;
   /** Unicode scalar values of `text`. */
   chars: number;
   citations: Map<number, Citation>;
@@ -47,6 +50,7 @@ export interface AgentSaid {
   kind: 'agent';
   order: number;
   seq: number;
+  at: number | null;
   text: string;
   name: string;
 }
@@ -55,6 +59,7 @@ export interface AgentSaid {
 export interface Note {
   kind: 'note';
   order: number;
+  at: number | null;
   what: 'human' | 'handoff' | 'joined' | 'left' | 'left_waiting' | 'ended' | 'expired';
   name: string;
 }
@@ -87,6 +92,8 @@ export interface TalkOptions {
   site: string;
   /** Address of the socket. */
   url: string;
+  /** Where the visitor came from, told with a new conversation. */
+  source?: Source | undefined;
   change: (change: Change) => void;
 }
 
@@ -296,6 +303,7 @@ export class Talk {
       ...(shown ? { token: shown } : {}),
       ...(this.session && shown ? { session: this.session } : {}),
       ...(this.session && shown && answer && answer.chars > 0 ? { partial: { turn: answer.turn, offset: answer.chars } } : {}),
+      ...(this.#options.source && !(this.session && shown) ? { source: this.#options.source } : {}),
       ...(attributes ? { attributes } : {}),
     };
   }
@@ -430,9 +438,10 @@ export class Talk {
     this.#options.change({ type: 'state' });
   }
 
-  #saidItem(id: string, text: string, seq: number | null): Said {
+  #saidItem(id: string, text: string, seq: number | null, at?: number): Said {
     let said = this.items.find((item) => item.kind === 'said' && item.id === id) as Said | undefined;
-    said ??= { kind: 'said', order: 0, id, text, seq: null, state: 'sending', problem: null, sentAt: 0 };
+    said ??= { kind: 'said', order: 0, id, text, seq: null, state: 'sending', at: Date.now(), problem: null, sentAt: 0 };
+    if (at) said.at = at;
     if (seq !== null) Object.assign(said, { seq, state: 'sent', problem: null });
     said.order = seq ?? Number.MAX_SAFE_INTEGER;
     return this.#place(said);
@@ -451,6 +460,7 @@ export class Talk {
       turn,
       text: '',
       seq: 0,
+      at: null,
       chars: 0,
       citations: new Map(),
       withheld: 0,
@@ -464,9 +474,9 @@ export class Talk {
     });
   }
 
-  #note(order: number, what: Note['what'], name = ''): void {
+  #note({ seq: order, at_ms: at = 0 }: { seq: number; at_ms?: number }, what: Note['what'], name = ''): void {
     if (this.items.some((item) => item.kind === 'note' && item.order === order)) return;
-    this.#place({ kind: 'note', order, what, name });
+    this.#place({ kind: 'note', order, at: at || null, what, name });
   }
 
   // == What the server says
@@ -505,8 +515,8 @@ export class Talk {
       this.#keepOutbox();
     },
 
-    message: ({ id, seq, text }) => {
-      this.#saidItem(id, text, seq);
+    message: ({ id, seq, text, at_ms: at }) => {
+      this.#saidItem(id, text, seq, at);
       this.#keepOutbox();
     },
 
@@ -516,8 +526,10 @@ export class Talk {
       this.#tell(answer);
     },
 
-    'answer.started': ({ turn }) => {
-      this.#tell(this.#answer(turn));
+    'answer.started': ({ turn, at_ms: at }) => {
+      const answer = this.#answer(turn);
+      answer.at = at || null;
+      this.#tell(answer);
     },
 
     'answer.delta': ({ turn, offset, text }) => {
@@ -543,22 +555,22 @@ export class Talk {
       this.#tell(answer);
     },
 
-    'answer.done': ({ turn, seq, text, citations, end }) => {
+    'answer.done': ({ turn, seq, text, citations, end, at_ms: at }) => {
       const answer = this.#answer(turn);
-      Object.assign(answer, { text, seq, chars: scalars(text), end });
+      Object.assign(answer, { text, seq, chars: scalars(text), end, at: answer.at ?? (at || null) });
       // An answer that was stopped comes without its citations; those that arrived still say where its words are from.
       if (citations.length > 0 || end === 'complete') answer.citations = new Map(citations.map((one) => [one.n, one]));
       this.#tell(answer);
     },
 
-    'human.requested': ({ seq }) => {
+    'human.requested': (event) => {
       if (this.person.state !== 'here') this.person.state = 'waiting';
-      this.#note(seq, 'human');
+      this.#note(event, 'human');
     },
 
-    handoff: ({ seq }) => {
+    handoff: (event) => {
       // One that follows the visitor's own wish says nothing new.
-      if (this.person.state === 'none') this.#note(seq, 'handoff');
+      if (this.person.state === 'none') this.#note(event, 'handoff');
       if (this.person.state !== 'here') this.person.state = 'waiting';
     },
 
@@ -566,19 +578,21 @@ export class Talk {
       this.person = { ...this.person, state: 'waiting', place, available, contact: contact ?? '' };
     },
 
-    'agent.joined': ({ seq, name }) => {
+    'agent.joined': (event) => {
+      const { name } = event;
       this.person = { ...nobody(), state: 'here', name };
-      this.#note(seq, 'joined', name);
+      this.#note(event, 'joined', name);
     },
 
-    'agent.left': ({ seq, name, waiting }) => {
+    'agent.left': (event) => {
+      const { name, waiting } = event;
       this.person = { ...nobody(), state: waiting ? 'waiting' : 'none' };
-      this.#note(seq, waiting ? 'left_waiting' : 'left', name);
+      this.#note(event, waiting ? 'left_waiting' : 'left', name);
     },
 
-    'agent.message': ({ seq, text, name }) => {
+    'agent.message': ({ seq, text, name, at_ms: at }) => {
       if (this.items.some((item) => item.kind === 'agent' && item.seq === seq)) return;
-      this.#place({ kind: 'agent', order: seq, seq, text, name });
+      this.#place({ kind: 'agent', order: seq, seq, at: at || null, text, name });
     },
 
     recommendation: ({ turn, products }) => {
@@ -595,10 +609,10 @@ export class Talk {
       this.#tell(answer);
     },
 
-    ended: ({ seq, reason }) => {
+    ended: (event) => {
       this.over = true;
       this.person = nobody();
-      this.#note(seq, reason === 'expired' ? 'expired' : 'ended');
+      this.#note(event, event.reason === 'expired' ? 'expired' : 'ended');
       // What came too late for the old conversation opens the new one.
       if (this.unsent.some((said) => said.state === 'sending')) this.#begin();
     },
@@ -608,6 +622,7 @@ export class Talk {
       this.#clear(true);
       this.#token = null;
       this.#earlier = [];
+      this.#options.source = undefined;
       this.#keepSession();
       this.#keepOutbox();
       this.link.rest();

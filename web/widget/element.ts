@@ -11,6 +11,7 @@ import { CHAT, CLOSE } from './icons.ts';
 import { launcher as english, type Launcher } from './lang/en.ts';
 import { watch } from './proactive.ts';
 import { fetchSettings, localised, Refused, type Settings } from './settings.ts';
+import { source } from './source.ts';
 
 /** Content hashes of the parts, put in by the build. */
 declare const HASHES: { panel: string; languages: Record<string, string> };
@@ -238,7 +239,12 @@ class Life {
     this.#style();
     this.#root.append(this.#frame);
 
-    this.talk = new Talk({ site: this.#site, url: `${this.#server.replace(/^http/, 'ws')}/v1/chat`, change: (change) => this.#changed(change) });
+    this.talk = new Talk({
+      site: this.#site,
+      url: `${this.#server.replace(/^http/, 'ws')}/v1/chat`,
+      change: (change) => this.#changed(change),
+      source: source((value) => session(`${this.#site}:source`, value)),
+    });
     if (this.identity) this.talk.identify(this.identity);
     document.addEventListener('visibilitychange', () => this.#seen(), { signal: this.#stop.signal });
     this.#label();
@@ -378,6 +384,7 @@ class Life {
       if (what === 'ended' || what === 'expired') this.#emit('ended', { reason: what });
     }
     if (change.type === 'cleared') this.#emitted = 0;
+    if (change.type === 'forgotten') session(`${this.#site}:source`, null);
     if (change.type === 'error') this.#emit('error', change);
     this.#seen();
     const unread = this.talk?.unread ?? 0;

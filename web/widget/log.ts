@@ -9,6 +9,7 @@ import * as icons from './icons.ts';
 import type { Panel } from './lang/en.ts';
 import { initial, picture } from './picture.ts';
 import type { Settings } from './settings.ts';
+import { brief, moment, stands } from './when.ts';
 
 export interface LogContext {
   talk: Talk;
@@ -23,11 +24,19 @@ export interface LogContext {
 interface Entry {
   node: HTMLElement;
   draw: () => void;
+  /** Says when it was said, where that isn't plain from what stands above. */
+  time: HTMLTimeElement;
+  /** The moment that `time` stands for. */
+  at: number | null;
 }
+
+type Drawn = Omit<Entry, 'time' | 'at'>;
 
 /** Milliseconds after which an answer that has no word yet is called slow, and very slow. */
 const SLOW_MS = 6_000;
 const VERY_SLOW_MS = 20_000;
+/** Ends that need words; the others speak for themselves, and so do those that a later server may know. */
+const REMARKS = ['length', 'cancelled', 'superseded', 'taken_over', 'failed'] as const;
 /** Acknowledged sooner, a message was never "being sent". */
 const SENDING_MS = 1_200;
 
@@ -73,12 +82,15 @@ export class Log {
   #draw(): void {
     this.#drawing = 0;
     const { items } = this.#context.talk;
+    let moved = false;
     for (const item of this.#toDraw) {
       const at = items.indexOf(item);
       if (at < 0) continue;
       let entry = this.#entries.get(item);
       if (!entry) {
-        entry = this.#make(item);
+        const time = h('time', { class: 'when', hidden: true });
+        entry = { ...this.#make(item), time, at: null };
+        entry.node.prepend(time);
         this.#entries.set(item, entry);
       }
       entry.draw();
@@ -86,20 +98,40 @@ export class Log {
       if (!entry.node.isConnected || entry.node.nextElementSibling !== (next ?? null)) {
         if (next) next.before(entry.node);
         else this.list.append(entry.node);
+        moved = true;
       }
     }
+    if (moved || [...this.#toDraw].some((item) => this.#entries.get(item)?.at !== item.at)) this.#tellTimes();
     this.#toDraw.clear();
     this.#context.grew();
   }
 
-  #make(item: Item): Entry {
+  #tellTimes(): void {
+    const { language } = this.#context;
+    let before: number | null = null;
+    for (const item of this.#context.talk.items) {
+      const entry = this.#entries.get(item);
+      if (!entry || item.at === null || !entry.node.isConnected) continue;
+      const shown = stands(item.at, before);
+      before = item.at;
+      if (entry.time.hidden === shown) entry.time.hidden = !shown;
+      if (entry.at === item.at) continue;
+      entry.at = item.at;
+      entry.time.dateTime = new Date(item.at).toISOString();
+      entry.time.textContent = brief(item.at, language);
+      const bubble = entry.node.querySelector<HTMLElement>('.bubble');
+      if (bubble) bubble.title = moment(item.at, language);
+    }
+  }
+
+  #make(item: Item): Drawn {
     if (item.kind === 'said') return said(this.#context, item);
     if (item.kind === 'answer') return answer(this.#context, item, () => this.changed(item));
     return item.kind === 'agent' ? agent(this.#context, item) : note(this.#context, item);
   }
 }
 
-function said({ talk, say }: LogContext, item: Said): Entry {
+function said({ talk, say }: LogContext, item: Said): Drawn {
   const fate = h('div', { class: 'fate' });
   const bubble = h('div', { class: 'bubble', dir: 'auto' });
   render(bubble, item.text, noLinks);
@@ -126,7 +158,7 @@ function said({ talk, say }: LogContext, item: Said): Entry {
   return { node, draw };
 }
 
-function agent({ say, settings }: LogContext, item: AgentSaid): Entry {
+function agent({ say, settings }: LogContext, item: AgentSaid): Drawn {
   const bubble = h('div', { class: 'bubble', dir: 'auto' });
   const links = allowedLinks([], settings.link_hosts);
   const node = h('li', { class: 'agent' },
@@ -135,7 +167,7 @@ function agent({ say, settings }: LogContext, item: AgentSaid): Entry {
   return { node, draw: () => render(bubble, item.text, links) };
 }
 
-function note({ say }: LogContext, item: Note): Entry {
+function note({ say }: LogContext, item: Note): Drawn {
   const text = say(`note_${item.what}`, { name: item.name });
   const after = item.what === 'ended' || item.what === 'expired' ? h('span', { class: 'more' }, say('over')) : null;
   const node = h('li', { class: 'note' }, h('span', { dir: 'auto' }, text), after);
@@ -148,7 +180,7 @@ function trail({ title, document: id, headings }: Citation): string[] {
   return [name, ...(headings[0] === name ? headings.slice(1) : headings)];
 }
 
-function answer(context: LogContext, item: Answer, redraw: () => void): Entry {
+function answer(context: LogContext, item: Answer, redraw: () => void): Drawn {
   const { talk, say, settings } = context;
   const waiting = h('div', { class: 'waiting' });
   const prose = h('div', { class: 'prose', dir: 'auto' });
@@ -209,10 +241,11 @@ function answer(context: LogContext, item: Answer, redraw: () => void): Entry {
     const parts: (Node | null)[] = [];
     if (item.citations.size > 0) parts.push(...sources());
     if (item.end && item.withheld > 0) parts.push(h('p', { class: 'remark' }, say('withheld', { n: item.withheld })));
-    if (item.end && item.end !== 'complete' && item.end !== 'declined') {
-      const remark = h('p', { class: item.end === 'failed' ? 'remark bad' : 'remark' }, say(`end_${item.end}` as keyof Panel));
+    const remarked = REMARKS.find((end) => end === item.end);
+    if (remarked) {
+      const remark = h('p', { class: remarked === 'failed' ? 'remark bad' : 'remark' }, say(`end_${remarked}`));
       const question = talk.items.find((one) => one.kind === 'said' && one.seq === item.turn) as Said | undefined;
-      if (item.end === 'failed' && question && !talk.over) {
+      if (remarked === 'failed' && question && !talk.over) {
         remark.append(' ', h('button', { type: 'button', class: 'small', 'data-key': 'again', onclick: () => talk.say(question.text) }, say('ask_again')));
       }
       parts.push(remark);

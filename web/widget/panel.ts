@@ -39,6 +39,8 @@ class Panel implements View {
   #told = '';
   /** `seq` of the last message read aloud. */
   #announced = 0;
+  /** What the answers were drawn for. */
+  #offers = '';
   #stop = new AbortController();
   #countdown: ReturnType<typeof setInterval>;
   #sheet: CSSStyleSheet;
@@ -93,7 +95,7 @@ class Panel implements View {
       grew: () => this.#follow(),
     });
     this.#log.list.setAttribute('aria-label', say('log'));
-    const notice = h('p', { class: 'notice' }, icon(icons.SPARK), h('bdi', {}, say('notice', { title: this.#title }), ' '));
+    const notice = h('p', { class: 'notice' }, icon(icons.SPARK), h('bdi', {}, say(settings.suggest ? 'notice_people' : 'notice', { title: this.#title }), ' '));
     const privacy = webAddress(settings.privacy_url);
     if (privacy) notice.lastElementChild!.append(link(privacy, say('privacy')));
     const hello = h('div', { class: 'bubble', dir: 'auto' }, this.#greeting);
@@ -364,7 +366,8 @@ class Panel implements View {
     const { link: connection, person } = talk;
     this.#drawFace();
     this.#name.firstElementChild!.textContent = person.state === 'here' ? person.name : this.#title;
-    const kind = person.state === 'here' ? say('person_here') : `${say('assistant')} · ${say('online')}`;
+    const { suggest } = this.#c.settings;
+    const kind = person.state === 'here' ? say('person_here') : suggest ? say('people') : `${say('assistant')} · ${say('online')}`;
     const states: Partial<Record<typeof connection.state, string>> = {
       connecting: this.#wasOnline || connection.why !== 'lost' ? say('reconnecting') : say('connecting'), waiting: say('reconnecting'), offline: say('offline'), refused: say('refused'),
     };
@@ -377,6 +380,10 @@ class Panel implements View {
     if (connection.online) this.#troubleWas = false;
     this.#wasOnline = connection.online;
 
+    // What an answer offers below it depends on who is there: a person, the connection.
+    const offers = `${person.state} ${connection.online} ${talk.over}`;
+    if (offers !== this.#offers) for (const answer of talk.answers) this.#log.changed(answer);
+    this.#offers = offers;
     this.#drawBanner();
     this.#drawTrouble();
     this.#drawReplies();
@@ -446,6 +453,7 @@ class Panel implements View {
     const { talk } = this.#c;
     const say = this.#say;
     const { person, running } = talk;
+    const { suggest } = this.#c.settings;
     const text = this.#text.value;
     // UTF-16 units are never fewer than scalar values: short texts need no counting.
     const chars = text.length >= COUNT_FROM ? scalars(text.trim()) : 0;
@@ -460,7 +468,8 @@ class Panel implements View {
     this.#stopButton.disabled = !talk.link.online || running?.stopping === true;
     this.#send.hidden = !this.#stopButton.hidden;
     this.#send.disabled = empty || over || talk.link.state === 'refused';
-    this.#human.hidden = person.state === 'here';
+    // Where people answer anyway there is nobody else to ask for.
+    this.#human.hidden = person.state === 'here' || suggest === true;
     this.#human.disabled = person.state !== 'none';
     const label = { none: say('human'), asked: say('human_asked'), waiting: say('human_waiting'), here: '' }[person.state];
     if (this.#human.lastElementChild!.textContent !== label) this.#human.lastElementChild!.textContent = label;

@@ -23,6 +23,8 @@ export interface Settings {
   quick_replies: string[];
   languages: string[];
   draft: boolean;
+  /** Nothing is sent without a person: the assistant drafts, people answer. Missing from servers of before this field. */
+  suggest?: boolean;
   privacy_url: string | null;
   link_hosts: string[];
   translations: Record<string, { title: string; greeting: string; quick_replies: string[] }>;

@@ -2,16 +2,19 @@
 
 import type { Say } from '../shared/i18n.ts';
 import type { Item } from '../shared/talk.ts';
+import { moment } from './when.ts';
 import type { Panel } from './lang/en.ts';
 
 export function transcript(items: readonly Item[], say: Say<Panel>, title: string, language: string): string {
   const date = new Date().toLocaleString(language, { dateStyle: 'long', timeStyle: 'short' });
   const parts = [say('transcript_title', { title }), say('transcript_saved', { date }), ''];
   for (const item of items) {
-    if (item.kind === 'said') parts.push(`${say('you')}:`, item.text, '');
-    else if (item.kind === 'agent') parts.push(`${item.name} (${say('person')}):`, item.text, '');
+    const at = item.at ? `[${moment(item.at, language)}] ` : '';
+    if (item.kind === 'said') parts.push(`${at}${say('you')}:`, item.text, '');
+    else if (item.kind === 'agent') parts.push(`${at}${item.name} (${say('person')}):`, item.text, '');
+    else if (item.kind === 'note') parts.push(`${at}${say(`note_${item.what}`, { name: item.name })}`, '');
     else if (item.kind === 'answer' && item.text) {
-      parts.push(`${say('assistant')}:`, item.text);
+      parts.push(`${at}${say('assistant')}:`, item.text);
       for (const { n, title: source, document, url } of item.citations.values()) parts.push(`[${n}] ${source || document}${url ? ` ${url}` : ''}`);
       parts.push('');
     }

@@ -220,8 +220,8 @@ fn event_seq(message: &ServerMessage) -> u64 {
         ServerMessage::Message { seq, .. }
         | ServerMessage::AnswerStarted { seq, .. }
         | ServerMessage::AnswerDone { seq, .. }
-        | ServerMessage::HumanRequested { seq }
-        | ServerMessage::Handoff { seq }
+        | ServerMessage::HumanRequested { seq, .. }
+        | ServerMessage::Handoff { seq, .. }
         | ServerMessage::AgentJoined { seq, .. }
         | ServerMessage::AgentLeft { seq, .. }
         | ServerMessage::AgentMessage { seq, .. }
@@ -252,7 +252,7 @@ mod tests {
 
     fn done(turn: u64, seq: u64, text: &str) -> ServerMessage {
         let (citations, usage, end) = (Vec::new(), Usage::default(), AnswerEnd::Complete);
-        ServerMessage::AnswerDone { turn, seq, text: text.into(), citations, confidence: 1.0, usage, end }
+        ServerMessage::AnswerDone { turn, seq, at_ms: 0, text: text.into(), citations, confidence: 1.0, usage, end }
     }
 
     fn check_merge(deltas: &[(u64, &str)], expected: &str, partial: u64) {
@@ -292,10 +292,16 @@ mod tests {
     fn only_events_move_last_seq() {
         check_last_seq(&[ServerMessage::Ack { id: "a".into(), seq: 5 }], 0);
         check_last_seq(
-            &[ServerMessage::Ack { id: "a".into(), seq: 2 }, ServerMessage::AnswerStarted { turn: 2, seq: 3 }],
+            &[
+                ServerMessage::Ack { id: "a".into(), seq: 2 },
+                ServerMessage::AnswerStarted { turn: 2, seq: 3, at_ms: 0 },
+            ],
             3,
         );
-        check_last_seq(&[done(2, 4, "yes"), ServerMessage::Message { id: "a".into(), seq: 2, text: "?".into() }], 4);
+        check_last_seq(
+            &[done(2, 4, "yes"), ServerMessage::Message { id: "a".into(), seq: 2, at_ms: 0, text: "?".into() }],
+            4,
+        );
     }
 
     fn check_unsent(answers: &[ServerMessage], expected: &[&str]) {
@@ -322,7 +328,7 @@ mod tests {
         check_unsent(&[], &["a", "b"]);
         check_unsent(&[ServerMessage::Ack { id: "a".into(), seq: 2 }], &["b"]);
         // The acknowledgement was lost with the connection; the replay stands for it.
-        check_unsent(&[ServerMessage::Message { id: "b".into(), seq: 2, text: "two".into() }], &["a"]);
+        check_unsent(&[ServerMessage::Message { id: "b".into(), seq: 2, at_ms: 0, text: "two".into() }], &["a"]);
         check_unsent(&[refusal(ErrorCode::RateLimited, "b")], &["a"]);
         check_unsent(&[refusal(ErrorCode::Draining, "b")], &["a", "b"]);
         check_unsent(&[refusal(ErrorCode::SessionEnded, "a")], &["a", "b"]);

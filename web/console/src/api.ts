@@ -53,7 +53,8 @@ export async function api<T>(method: string, path: string, body?: unknown): Prom
   }
   if (!response.ok) {
     const error = await refusal(response);
-    if (response.status === 401 && !path.startsWith('/sign-in') && path !== '/me') signedOut();
+    // A wrong password, here or at signing in, says nothing of the sign-in there is.
+    if (response.status === 401 && !path.startsWith('/sign-in') && !path.startsWith('/me')) signedOut();
     throw error;
   }
   if (response.status === 204) return undefined as T;

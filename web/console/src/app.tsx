@@ -81,6 +81,8 @@ function ConnectionBar() {
 
 function Rail({ page, onLanguage, onHelp }: { page: Page; onLanguage: (language: Language) => void; onHelp: () => void }) {
   const unread = useCell(desk, () => desk.unreadCount());
+  const admin = useCell(desk, () => desk.admin);
+  const site = useCell(desk, () => desk.site?.id ?? '');
   const link = (to: Page, icon: IconName, name: string, badge = 0, short = name) => (
     <a class={cx('rail-link', page === to && 'is-on')} href={address({ page: to, session: null })} aria-current={page === to ? 'page' : undefined} title={name} aria-label={short === name ? undefined : name} onClick={(event) => follow(event, { page: to })}>
       <Icon name={icon} size={20} />
@@ -96,7 +98,7 @@ function Rail({ page, onLanguage, onHelp }: { page: Page; onLanguage: (language:
       {link('gaps', 'gap', t.gaps, 0, t.gapsShort)}
       {link('canned', 'canned', t.canned, 0, t.cannedShort)}
       {link('statistics', 'chart', t.statistics)}
-      <a class="rail-link" href="/console/insight" title={t.insight}><Icon name="insight" size={20} /><span class="rail-name">{t.insight}</span></a>
+      {admin && <a class="rail-link" href={`/console/insight?site=${encodeURIComponent(site)}`} title={t.insight}><Icon name="insight" size={20} /><span class="rail-name">{t.insight}</span></a>}
       {link('team', 'team', t.team)}
       <span class="rail-room" />
       <Account onLanguage={onLanguage} onHelp={onHelp} />

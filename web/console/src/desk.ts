@@ -124,6 +124,8 @@ class Desk extends Cell {
 
   #begin(me: Me): void {
     signIn.begin(me);
+    // The page of insight sent its reader here to sign in.
+    if (new URLSearchParams(location.search).get('to') === 'insight') return location.replace('/console/insight');
     this.me = me;
     this.signInProblem = null;
     const wanted = recall('frontdesk:site');

@@ -1,34 +1,36 @@
 // Knowledge gaps over HTTP: the one place that knows how the server tells them.
 
-import { ApiError, api, sitePath } from './api';
+import { api, sitePath } from './api';
 import type { Citation } from './protocol';
+
+export type GapState = 'open' | 'closed' | 'dismissed';
+export type Audience = 'public' | 'agents';
 
 export interface Gap {
   id: string;
-  state: 'open' | 'closed' | 'dismissed';
+  state: GapState;
   question: string;
   count: number;
   last_at_ms: number;
+  /** How often, by reason: `declined`, `low_confidence`, `voted_down`. */
+  reasons: Record<string, number>;
   /** The latest questions, as they were asked. */
   examples: { text: string; session: string; turn: number; at_ms: number }[];
+  answered_by: { document: string; title: string; headings: string[]; at_ms: number } | null;
 }
+
+/** `enabled` is false on a server that gathers none; `total` counts all of the state. */
+export interface GapList { enabled: boolean; total: number; gaps: Gap[] }
 
 /** What became of the question once the article stood. */
-export interface Tried { document: string; answered: boolean; text: string; citations: Citation[]; confidence: number }
+export interface Tried { document: string; closed: boolean; answered: boolean; by_article: boolean; text: string; citations: Citation[]; confidence: number }
 
-/** `null`: this server gathers no gaps. */
-export async function loadGaps(site: string): Promise<Gap[] | null> {
-  try {
-    const { gaps } = await api<{ gaps: Gap[] }>('GET', sitePath(site, '/gaps?state=open'));
-    return gaps;
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return null;
-    throw error;
-  }
-}
+export interface Article { title: string; text: string; audience: Audience }
 
-export const publish = (site: string, gap: Gap, title: string, text: string): Promise<Tried> =>
-  api<Tried>('POST', sitePath(site, `/gaps/${encodeURIComponent(gap.id)}/article`), { title, text });
+const of = (site: string, gap: Gap, rest: string): string => sitePath(site, `/gaps/${encodeURIComponent(gap.id)}/${rest}`);
 
-export const dismiss = (site: string, gap: Gap): Promise<void> =>
-  api('POST', sitePath(site, `/gaps/${encodeURIComponent(gap.id)}/dismiss`));
+export const loadGaps = (site: string, state: GapState): Promise<GapList> => api('GET', sitePath(site, `/gaps?state=${state}`));
+export const publish = (site: string, gap: Gap, article: Article): Promise<Tried> => api('POST', of(site, gap, 'article'), article);
+export const withdraw = (site: string, gap: Gap): Promise<void> => api('DELETE', of(site, gap, 'article'));
+export const dismiss = (site: string, gap: Gap): Promise<Gap> => api('POST', of(site, gap, 'dismiss'));
+export const reopen = (site: string, gap: Gap): Promise<Gap> => api('POST', of(site, gap, 'reopen'));

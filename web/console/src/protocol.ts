@@ -49,7 +49,7 @@ export interface Citation {
   end: number;
 }
 
-export type AnswerEnd = 'complete' | 'length' | 'declined' | 'cancelled' | 'superseded' | 'taken_over' | 'failed';
+export type AnswerEnd = 'complete' | 'length' | 'declined' | 'clarified' | 'cancelled' | 'superseded' | 'taken_over' | 'failed';
 export interface SuggestionId { turn: number; version: number }
 export interface IntentReason { signal: string; count: number; weight: number }
 
@@ -138,6 +138,16 @@ export interface PassageView {
   cited: boolean;
 }
 export interface Passages { turn: number; question: string; passages: PassageView[] }
+
+export interface Source { utm_source?: string; utm_medium?: string; utm_campaign?: string; utm_term?: string; utm_content?: string; referrer?: string }
+export interface VisitorView {
+  visitor: string;
+  language?: string;
+  known: boolean;
+  source?: Source;
+  attributes: Record<string, string | number | boolean>;
+  conversations: Summary[];
+}
 
 export interface Canned { id: string; shortcut: string; title: string; text: string; language: string }
 

@@ -20,6 +20,8 @@ export const panel = {
   refused: 'Not connected',
   person_here: 'A person is with you',
   notice: 'An AI assistant answers here, from {title}’s own documents. It can be wrong; sources are named, and you can ask for a person at any time.',
+  notice_people: 'People answer here. An AI assistant drafts replies from {title}’s own documents, and a person reads each one before it is sent.',
+  people: 'People answer here',
   privacy: 'Privacy policy',
   greeting: 'Hello! What can I help you with?',
   minimise: 'Close chat',

@@ -22,6 +22,8 @@ export const panel: Panel = {
   refused: '未连接',
   person_here: '人工客服正在为您服务',
   notice: '这里由 AI 助手根据{title}的资料回答，可能出错；回答会注明出处，您也可以随时转人工客服。',
+  notice_people: '这里由人工客服回复。AI 助手会根据{title}的资料起草，每条回复都由客服看过后才发出。',
+  people: '由人工客服回复',
   privacy: '隐私政策',
   greeting: '您好！请问有什么可以帮您？',
   minimise: '关闭聊天',

@@ -5,14 +5,15 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import { ApiError, api, sitePath } from '../api';
 import { useCell } from '../cell';
 import { desk } from '../desk';
-import type { Citation, Passages, PassageView, Summary } from '../protocol';
+import type { Citation, Passages, PassageView, Source, Summary, VisitorView } from '../protocol';
+import { address, follow } from '../route';
 import type { NoteItem, Talk, VisitorItem } from '../talk';
 import { findQuote, highlight, trail, webAddress } from '../text';
 import { Avatar, Button, cx, Meter, Spinner } from '../ui/base';
 import { useNow } from '../ui/clock';
 import { Icon } from '../ui/icons';
 import { Prose } from '../ui/prose';
-import { ago, clock, moment, number, percent, signalName, t, visitorName } from '../words';
+import { ago, clock, language, moment, number, percent, signalName, t, visitorName } from '../words';
 import { holderText, watchersOf } from './inbox';
 
 export function Details({ summary, talk, about, onAbout, onClose }: { summary: Summary; talk: Talk; about: number | null; onAbout: (turn: number) => void; onClose: () => void }) {
@@ -27,10 +28,33 @@ export function Details({ summary, talk, about, onAbout, onClose }: { summary: S
   );
 }
 
+/** Where a visitor came from, as one line: the campaign, else what the address and the browser say. */
+function from({ utm_campaign: campaign, utm_source: source, utm_medium: medium, referrer }: Source): string {
+  const named = [campaign, [source, medium].filter(Boolean).join(' / ')].filter(Boolean).join(' · ');
+  return named || referrer || '';
+}
+
+const valueText = (value: string | number | boolean): string => (typeof value === 'boolean' ? (value ? t.yes : t.no) : typeof value === 'number' ? number(value) : value);
+
 function Visitor({ summary }: { summary: Summary }) {
   const now = useNow();
   useCell(desk, () => desk.inboxVersion);
   const watchers = watchersOf(summary);
+  const [view, setView] = useState<VisitorView | null>(null);
+  // What the site passes and what the words tell is there with the first message, and changes with further ones at most.
+  useEffect(() => {
+    const site = desk.site?.id;
+    if (!site) return;
+    let here = true;
+    api<VisitorView>('GET', sitePath(site, `/sessions/${encodeURIComponent(summary.session)}/visitor`))
+      .then((found) => { if (here) setView(found); })
+      // The rest of the card stands without it; the next message asks again.
+      .catch(() => { if (here) setView(null); });
+    return () => { here = false; };
+  }, [summary.session, summary.messages]);
+  const names = useMemo(() => new Intl.DisplayNames([language], { type: 'language' }), [language]);
+  const source = view?.source ? from(view.source) : '';
+  const attributes = Object.entries(view?.attributes ?? {});
   return (
     <section class="card" aria-label={t.about}>
       <h3>{t.about}</h3>
@@ -41,9 +65,33 @@ function Visitor({ summary }: { summary: Summary }) {
         <dt>{t.began}</dt><dd>{moment(summary.started_at_ms)}</dd>
         <dt>{t.lastWord}</dt><dd>{ago(summary.last_at_ms, now)}</dd>
         <dt>{t.messagesN}</dt><dd class="num">{number(summary.messages)}</dd>
+        {view?.language && <><dt>{t.writesIn}</dt><dd>{names.of(view.language) ?? view.language}</dd></>}
+        {source && <><dt>{t.cameFrom}</dt><dd dir="auto">{source}</dd></>}
+        {view?.known && <><dt>{t.returning}</dt><dd>{t.yes}</dd></>}
         <dt>{t.visitorId}</dt><dd class="mono">{summary.visitor}</dd>
         <dt>{t.sessionId}</dt><dd class="mono">{summary.session}</dd>
       </dl>
+      {attributes.length > 0 && (
+        <section class="sub" aria-label={t.attributes}>
+          <h4>{t.attributes}</h4>
+          <dl class="facts">{attributes.map(([name, value]) => <><dt dir="auto">{name.replace(/_/g, ' ')}</dt><dd dir="auto">{valueText(value)}</dd></>)}</dl>
+        </section>
+      )}
+      {view && view.conversations.length > 0 && (
+        <section class="sub" aria-label={t.earlier}>
+          <h4>{t.earlier}<span class="card-figure num faint">{number(view.conversations.length)}</span></h4>
+          <ul class="earlier">
+            {view.conversations.map((one) => (
+              <li key={one.session}>
+                <a href={address({ page: 'inbox', session: one.session })} onClick={(event) => follow(event, { page: 'inbox', session: one.session })}>
+                  <span class="earlier-text" dir="auto">{one.preview?.text ?? '—'}</span>
+                  <time class="row-time" dateTime={new Date(one.last_at_ms).toISOString()}>{moment(one.last_at_ms)}</time>
+                </a>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
       {watchers.length > 0 && (
         <p class="watchers-line"><span class="faint">{t.colleagues}</span>{watchers.map(({ id, name }) => <span class="row-holder"><Avatar id={id} name={name} size="s" />{name}</span>)}</p>
       )}

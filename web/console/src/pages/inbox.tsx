@@ -18,18 +18,32 @@ const LISTS: List[] = ['mine', 'waiting', 'all', 'ended'];
 /** Height of a row in rem. */
 const ROW = 4.75;
 
+/** As the style sheet has it: a list or a conversation, never both. */
+const NARROW = matchMedia('(max-width: 56rem)');
+
+function useNarrow(): boolean {
+  const [narrow, setNarrow] = useState(NARROW.matches);
+  useEffect(() => {
+    const look = () => setNarrow(NARROW.matches);
+    NARROW.addEventListener('change', look);
+    return () => NARROW.removeEventListener('change', look);
+  }, []);
+  return narrow;
+}
+
 export function Inbox() {
   const session = useCell(place, () => place.now.session);
+  const narrow = useNarrow();
   const [details, setDetails] = useState(() => innerWidth >= 1180);
 
   useEffect(() => onKeys({ details: () => setDetails((on) => !on) }), []);
 
   return (
     <div class={cx('inbox', session && 'has-open', details && 'has-details')}>
-      <ListColumn session={session} />
+      <ListColumn session={session} alone={narrow && !session} />
       {session
         ? <ConversationView key={session} session={session} details={details} onDetails={setDetails} />
-        : <NothingOpen />}
+        : !narrow && <NothingOpen />}
     </div>
   );
 }
@@ -57,7 +71,9 @@ export function open(summary: Summary, replace = true): void {
   go({ page: 'inbox', session: summary.session }, { replace: replace && place.now.session !== null });
 }
 
-function ListColumn({ session }: { session: string | null }) {
+/** `alone`, the list is what the page is about. */
+function ListColumn({ session, alone }: { session: string | null; alone: boolean }) {
+  const Column = alone ? 'main' : 'aside';
   const list = useCell(desk, () => desk.list);
   const filter = useCell(desk, () => desk.filter);
   const sessions = useCell(desk, () => desk.inbox(desk.list, desk.filter));
@@ -83,7 +99,7 @@ function ListColumn({ session }: { session: string | null }) {
   }, []);
 
   return (
-    <aside class="list" aria-label={t.conversations}>
+    <Column {...(alone ? { id: 'main', tabIndex: -1 } : {})} class="list" aria-label={t.conversations}>
       <div class="list-tabs" role="tablist" aria-label={t.conversations}>
         {LISTS.map((one) => <ListTab key={one} list={one} on={one === list} />)}
       </div>
@@ -123,7 +139,7 @@ function ListColumn({ session }: { session: string | null }) {
           <Empty icon="filter" title={t.emptyFilter} action={<Button small onClick={() => desk.setFilter(NO_FILTER)}>{t.clearFilters}</Button>} />
         ) : <EmptyList list={list} />}
       </div>
-    </aside>
+    </Column>
   );
 }
 

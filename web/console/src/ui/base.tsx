@@ -122,6 +122,8 @@ export function Dialog({ title, children, onClose, wide }: { title: string; chil
         </header>
         {children}
       </div>
+      {/* What stands behind an open dialog is neither seen nor read aloud. */}
+      <Toasts />
     </dialog>
   );
 }

@@ -1,0 +1,249 @@
+//! Knowledge gaps for agents: what visitors asked and the documents don't answer, and the article that is missing.
+//!
+//! An article goes the way of every document that is handed in. Then the gap's question is asked as a visitor would ask it,
+//! so that the agent sees what visitors hear from now on, and a gap that is answered closes.
+
+use std::collections::BTreeMap;
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use super::{body, changing, private, query, role, signed_in};
+use crate::gaps::{self, Gap};
+use crate::http::App;
+use crate::http::error::{ApiError, unknown_site};
+use crate::knowledge::{Change, Handed};
+use crate::protocol::ErrorCode;
+use crate::protocol::console::{Article, ArticleAudience, Tried};
+use crate::retrieval::Audience;
+use crate::retrieval::ingest::UPLOAD_PREFIX;
+use crate::telemetry::Metrics;
+use crate::turn::Spine;
+
+/// Gaps listed at once at most.
+const MAX_LISTED: usize = 200;
+/// Longest title and text of an article, in Unicode scalar values: a page of a help centre has 2,000 to 10,000.
+const MAX_TITLE_CHARS: usize = 200;
+const MAX_TEXT_CHARS: usize = 40_000;
+
+/// Below `/v1/console/sites/{site}`.
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/gaps", get(list))
+        .route("/gaps/{id}/dismiss", post(dismiss))
+        .route("/gaps/{id}/reopen", post(reopen))
+        .route("/gaps/{id}/article", post(publish).delete(withdraw))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listing {
+    /// Left out: gaps of every state.
+    state: Option<gaps::State>,
+    #[serde(default = "hundred")]
+    limit: usize,
+}
+
+fn hundred() -> usize {
+    100
+}
+
+/// `GET …/gaps?state=open&limit=100`: the most asked first.
+async fn list(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+    listing: Result<Query<Listing>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let who = signed_in(&app, &headers)?;
+    role(&who, &site)?;
+    let Listing { state, limit } = query(listing)?;
+    let mut gaps = app.gaps.list(&site, state).await?;
+    let total = gaps.len();
+    gaps.truncate(limit.clamp(1, MAX_LISTED));
+    Ok(private(Json(json!({ "enabled": app.gaps.config.enabled, "total": total, "gaps": gaps }))))
+}
+
+/// `POST …/gaps/{id}/dismiss`
+async fn dismiss(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    set(&app, &headers, &site, &id, gaps::State::Dismissed).await
+}
+
+/// `POST …/gaps/{id}/reopen`
+async fn reopen(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    set(&app, &headers, &site, &id, gaps::State::Open).await
+}
+
+async fn set(app: &App, headers: &HeaderMap, site: &str, id: &str, state: gaps::State) -> Result<Response, ApiError> {
+    let who = changing(app, headers)?;
+    role(&who, site)?;
+    let gap = app.gaps.set_state(site, id, state).await?.ok_or_else(unknown_gap)?;
+    tracing::info!(agent = who.agent.id, site, gap = id, ?state, "a knowledge gap was changed");
+    Ok(private(Json(gap)))
+}
+
+fn unknown_gap() -> ApiError {
+    ApiError::new(
+        ErrorCode::NotFound,
+        "there is no such knowledge gap any more; its conversations may have been erased",
+    )
+}
+
+/// The id under which a gap's article is handed in: writing it again replaces it.
+fn article_id(gap: &str) -> String {
+    format!("gaps/{gap}.md")
+}
+
+/// `POST …/gaps/{id}/article`: hands the article in, asks the question again, and closes the gap if that answers it.
+async fn publish(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, id)): Path<(String, String)>,
+    article: Result<Json<Article>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let who = changing(&app, &headers)?;
+    role(&who, &site)?;
+    let Article { title, text, audience } = body(article)?;
+    let (title, text) = (title.trim().to_owned(), text.trim().to_owned());
+    sized("the title", &title, MAX_TITLE_CHARS)?;
+    sized("the text", &text, MAX_TEXT_CHARS)?;
+    if title.contains(char::is_control)
+        || text.contains(|char: char| char.is_control() && !matches!(char, '\n' | '\r' | '\t'))
+    {
+        return Err(ApiError::new(
+            ErrorCode::BadMessage,
+            "title and text have no control characters, and the title is one line",
+        ));
+    }
+    let gap = app.gaps.get(&site, &id).await?.ok_or_else(unknown_gap)?;
+    if app.tasks.is_draining() {
+        return Err(ApiError::draining());
+    }
+    let name = match audience {
+        ArticleAudience::Public => "public",
+        ArticleAudience::Agents => "agents",
+    };
+    let about = [("title", title.as_str()), ("audience", name)];
+    let handed = Handed {
+        id: article_id(&id),
+        content_type: "text/markdown".into(),
+        about: about.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>(),
+        content: format!("# {title}\n\n{text}\n").into_bytes(),
+    };
+    let document = format!("{UPLOAD_PREFIX}{}", handed.id);
+    // It goes to its end though the agent leaves: half a document would be worse than one too many.
+    let (sender, outcome) = oneshot::channel();
+    let (knowledge, of_site) = (app.knowledge.clone(), site.clone());
+    app.tasks.spawn("article", async move {
+        let _ = sender.send(knowledge.put(&of_site, handed).await);
+    });
+    let (change, status) = outcome.await.map_err(|_| ApiError::draining())??;
+    if change == Change::Rejected {
+        let why =
+            status.errors.first().map_or_else(|| "nothing of it can be used".to_owned(), |error| error.reason.clone());
+        return Err(ApiError::new(ErrorCode::BadMessage, format!("the article was not taken in: {why}")));
+    }
+    tracing::info!(
+        agent = who.agent.id,
+        site,
+        gap = id,
+        document,
+        audience = name,
+        "an article was written for a knowledge gap"
+    );
+    let tried = ask(&app, &site, &gap, audience, &document).await?;
+    Ok(private(Json(tried)))
+}
+
+fn sized(what: &str, text: &str, most: usize) -> Result<(), ApiError> {
+    let chars = text.chars().count();
+    if (1..=most).contains(&chars) {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorCode::BadMessage, format!("{what} has {chars} characters; write 1 to {most}")))
+}
+
+/// What the question is answered with now, from all that may be shown to whom the article is for.
+async fn ask(app: &App, site: &str, gap: &Gap, audience: ArticleAudience, document: &str) -> Result<Tried, ApiError> {
+    let known = app.site(site).ok_or_else(|| unknown_site(site))?;
+    let may_see = match audience {
+        ArticleAudience::Public => Audience::Public,
+        ArticleAudience::Agents => Audience::Agents,
+    };
+    let question = gaps::question(site, &known.facts(), &known.language, may_see, &gap.question);
+    let mut ticket = app.gate.enter().map_err(|full| {
+        let text = "the article is taken in, but every place for answers is taken; the gap closes by itself once the question was asked";
+        ApiError::new(ErrorCode::Overloaded, text).retry(full.retry_after_ms)
+    })?;
+    while ticket.place() > 0 {
+        ticket.moved().await;
+    }
+    ticket.started();
+    // No visitor hears this answer: it must not show in what is measured of theirs.
+    let mut spine = Spine { metrics: Metrics::new(), ..app.spine.clone() };
+    spine.retrieval.metrics = spine.metrics.clone();
+    let failed = || {
+        let text =
+            "the article is taken in, but the question could not be asked now; the gap closes by itself once it was";
+        ApiError::new(ErrorCode::AnswerFailed, text).retry(2_000)
+    };
+    let asked =
+        tokio::time::timeout(app.answer_timeout, gaps::attempt(&spine, &question)).await.map_err(|_| failed())?;
+    let (text, verdict) = asked.map_err(|error| {
+        tracing::error!(%error, site, "a knowledge gap could not be asked again");
+        failed()
+    })?;
+    drop(ticket);
+    let answer = app.gaps.answer(&verdict, app.spine.clock.now_ms());
+    let answered = answer.is_some();
+    let by_article = verdict.citations.iter().any(|citation| citation.document == document);
+    // An article for agents answers no visitor.
+    if let Some(answer) = answer.filter(|_| audience == ArticleAudience::Public) {
+        if gap.state != gaps::State::Open {
+            app.gaps.set_state(site, &gap.id, gaps::State::Open).await?;
+        }
+        app.gaps.close(site, &gap.id, answer).await?;
+    }
+    let gap = app.gaps.get(site, &gap.id).await?.ok_or_else(unknown_gap)?;
+    Ok(Tried {
+        document: document.to_owned(),
+        closed: gap.state == gaps::State::Closed,
+        answered,
+        by_article,
+        text,
+        citations: verdict.citations,
+        confidence: verdict.confidence,
+    })
+}
+
+/// `DELETE …/gaps/{id}/article`: takes the article back and opens the gap again.
+async fn withdraw(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let who = changing(&app, &headers)?;
+    role(&who, &site)?;
+    app.gaps.get(&site, &id).await?.ok_or_else(unknown_gap)?;
+    if !app.knowledge.remove(&site, &article_id(&id)).await? {
+        return Err(ApiError::new(ErrorCode::NotFound, "no article was written for this gap"));
+    }
+    app.gaps.set_state(&site, &id, gaps::State::Open).await?;
+    tracing::info!(agent = who.agent.id, site, gap = id, "an article of a knowledge gap was taken back");
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
