@@ -271,9 +271,8 @@ impl Gaps {
             kept.vector = embedder.embed_query(kept.gap.question.clone()).await?;
             kept.model.clone_from(&model);
         }
-        let cosine = |kept: &Kept| -> f32 { kept.vector.iter().zip(&vector).map(|(a, b)| a * b).sum() };
-        let nearest = gaps.iter_mut().map(|kept| (cosine(kept), kept)).max_by(|a, b| a.0.total_cmp(&b.0));
-        if let Some((_, kept)) = nearest.filter(|(cosine, _)| *cosine >= config.same_cosine) {
+        let nearest = nearest(&vector, gaps.iter().map(|kept| kept.vector.as_slice()), config.same_cosine);
+        if let Some(kept) = nearest.and_then(|at| gaps.get_mut(at)) {
             let gap = &mut kept.gap;
             let twice = |other: &Example| other.session == example.session && other.turn == example.turn;
             if gap.examples.iter().any(twice) {
@@ -319,6 +318,13 @@ impl Gaps {
         gaps.push(kept);
         Ok(())
     }
+}
+
+/// Which gap a question belongs to: that of the nearest question, if it is near enough. Vectors have length 1.
+pub(crate) fn nearest<'a>(vector: &[f32], gaps: impl Iterator<Item = &'a [f32]>, same_cosine: f32) -> Option<usize> {
+    let cosine = |other: &[f32]| -> f32 { other.iter().zip(vector).map(|(a, b)| a * b).sum() };
+    let nearest = gaps.map(cosine).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+    nearest.filter(|(_, cosine)| *cosine >= same_cosine).map(|(at, _)| at)
 }
 
 fn key(site: &str, id: &str) -> Vec<u8> {
