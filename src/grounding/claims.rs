@@ -241,10 +241,21 @@ pub(super) fn quantities(text: &str) -> Vec<Quantity> {
         let whole = rest.get(..length).unwrap_or_default().trim_end_matches(['.', ',']);
         at = start + whole.len().max(1);
         let (before, after) = (text.get(..start).unwrap_or_default(), text.get(at..).unwrap_or_default());
-        let unit = unit_after(after).or_else(|| unit_before(before)).unwrap_or_default();
+        // "1 to 2 days": the first number is one of days, too.
+        let unit = unit_after(after).or_else(|| unit_after(range_end(after)?)).or_else(|| unit_before(before));
+        let unit = unit.unwrap_or_default();
         found.extend(super::numbers(whole).map(|number| Quantity { number, unit, at: start }));
     }
     found
+}
+
+/// What follows the second number, if the text goes on as a range.
+fn range_end(after: &str) -> Option<&str> {
+    let rest = after.trim_start();
+    let to = ["to ", "and ", "or ", "bis ", "-", "–", "—", "至", "到", "~", "x ", "×"];
+    let rest = to.iter().find_map(|to| rest.strip_prefix(to))?.trim_start();
+    let digits = rest.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ',')).unwrap_or(rest.len());
+    rest.get(digits..).filter(|_| digits > 0)
 }
 
 fn unit_after(after: &str) -> Option<&'static str> {
@@ -651,8 +662,8 @@ mod tests {
         }
         check("349.00 EUR or €45 or EUR 12", &[("349", "eur"), ("45", "eur"), ("12", "eur")]);
         check("a 5-year warranty, 230g, 15 %", &[("5", "year"), ("230", "g"), ("15", "%")]);
-        check("3 to 5 working days", &[("3", ""), ("5", "day")]);
-        check("60 天内，满 75 欧元，3 至 5 个工作日", &[("60", "day"), ("75", "eur"), ("3", ""), ("5", "day")]);
+        check("3 to 5 working days, 10–12 cm", &[("3", "day"), ("5", "day"), ("10", "cm"), ("12", "cm")]);
+        check("60 天内，满 75 欧元，3 至 5 个工作日", &[("60", "day"), ("75", "eur"), ("3", "day"), ("5", "day")]);
         check("Order 8812. It came", &[("8812", "")]);
         check("1,900 g at 9:30.", &[("1900", "g"), ("9", ""), ("30", "")]);
     }
