@@ -139,6 +139,11 @@ impl<'a> Asker<'a> {
         Ok(Self { bench, spine })
     }
 
+    /// What is said from templates as an answer, in the languages that they have.
+    pub(super) fn templates(&self) -> anyhow::Result<Vec<String>> {
+        ["en", "zh"].iter().map(|language| self.spine.prompts.person(&self.bench.site.facts(), language)).collect()
+    }
+
     pub(super) async fn stop(&self) {
         self.spine.llm.shutdown();
         self.spine.llm.drained().await;

@@ -164,10 +164,10 @@ fn value(word: &str) -> Option<u64> {
     if word.eq_ignore_ascii_case("dozen") {
         return Some(12);
     }
-    let small = SMALL.iter().position(|other| is(&other)).map(|at| at as u64 + 2);
+    let small = SMALL.iter().position(|other| is(other)).map(|at| at as u64 + 2);
     small
-        .or_else(|| TENS.iter().position(|other| is(&other)).map(|at| (at as u64 + 2) * 10))
-        .or_else(|| [("hundred", 100), ("thousand", 1_000)].iter().find(|(name, _)| is(&name)).map(|(_, value)| *value))
+        .or_else(|| TENS.iter().position(|other| is(other)).map(|at| (at as u64 + 2) * 10))
+        .or_else(|| [("hundred", 100), ("thousand", 1_000)].iter().find(|(name, _)| is(name)).map(|(_, value)| *value))
 }
 
 /// English number words as digits: "twenty-five" is 25, "three hundred" 300.
@@ -400,7 +400,12 @@ pub(super) fn spelling(text: &str) -> String {
 pub(super) fn names(text: &str) -> Vec<Name> {
     let words = words(text);
     let capital = |word: &Word<'_>| word.text.chars().next().is_some_and(char::is_uppercase);
-    let number = |word: &Word<'_>| word.text.len() <= 5 && word.text.bytes().all(|b| b.is_ascii_digit());
+    // A number that counts something is no part of a name: "Weight 2400 g".
+    let counts: Vec<usize> =
+        quantities(text).into_iter().filter(|found| !found.unit.is_empty()).map(|found| found.at).collect();
+    let number = |word: &Word<'_>| {
+        word.text.len() <= 5 && word.text.bytes().all(|b| b.is_ascii_digit()) && !counts.contains(&word.at)
+    };
     let mut found = Vec::new();
     let mut at = 0;
     while at < words.len() {
@@ -418,7 +423,6 @@ pub(super) fn names(text: &str) -> Vec<Name> {
             Some((first, rest)) if first.opens && is_opener(first.text) => rest,
             _ => run,
         };
-        // A number that something is counted by is no part of the name: "Standard 4 days".
         let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
         if run.len() < 2 || !capital(first) {
             continue;
@@ -692,6 +696,7 @@ mod tests {
         check("Tarn 3 costs 429 EUR.", &["Tarn 3"]);
         check("Choose Express Delivery or the Hush Minus 7.", &["Express Delivery", "Hush Minus 7"]);
         check("Summit Tent is light.", &["Summit Tent"]);
+        check("Weight 2400 g. Standard 4 days", &[]);
         check("Shipping costs 4.90 EUR. Returns are free.", &[]);
         check("Open Monday 10:00 in Galway", &[]);
         check("Glint 350充满电要2.5小时", &["Glint 350"]);

@@ -51,6 +51,15 @@ struct Held {
     context: String,
     text: String,
     pieces: Vec<Piece>,
+    /// Its sentences, for what they deny.
+    statements: Vec<Statement>,
+}
+
+/// A sentence of a source that isn't a question.
+#[derive(Clone, Debug)]
+struct Statement {
+    words: HashSet<String>,
+    denies: bool,
 }
 
 /// A unit of a source, taken apart.
@@ -62,7 +71,6 @@ struct Piece {
     spelling: String,
     /// Whether it names something itself; else its headings do.
     named: bool,
-    denies: bool,
 }
 
 /// What a sentence claims.
@@ -247,14 +255,21 @@ impl Held {
         for quantity in claims::quantities(&both) {
             quantities.entry(quantity.number).or_default().insert(quantity.unit);
         }
+        let units = units(0, source.text);
+        let statements = units.iter().flat_map(|unit| {
+            let sentences = super::sentences(&unit.text).into_iter();
+            sentences.filter_map(|range| Statement::of(unit.text.get(range)?))
+        });
         Self {
-            words: content_words(&both).collect(),
+            statements: statements.collect(),
+            // Columns of tables are called "weight_g".
+            words: content_words(&both.replace('_', " ")).collect(),
             facts: facts(&both),
             quantities,
             dates: claims::dates(&both).into_iter().collect(),
             spelling: claims::spelling(&both),
             context: claims::spelling(&context),
-            pieces: units(0, source.text).into_iter().map(Piece::of).collect(),
+            pieces: units.into_iter().map(Piece::of).collect(),
             text: plain_text(&text),
         }
     }
@@ -283,12 +298,12 @@ impl Held {
         None
     }
 
-    /// True if the unit that the sentence comes nearest to denies what it says, or says what it denies.
+    /// True if the statement that the sentence comes nearest to denies what it says, or says what it denies.
     fn contradicts(&self, claims: &Claims) -> bool {
         let denies = claims::denies(&claims.text);
-        let told = self.pieces.iter().filter(|piece| !piece.unit.text.ends_with(['?', '？']));
-        let nearest = told.max_by_key(|piece| (claims.held(&piece.words), piece.denies == denies));
-        nearest.is_some_and(|piece| 2 * claims.held(&piece.words) >= claims.words.len() && piece.denies != denies)
+        let fits = |told: &&Statement| (claims.held(&told.words), told.denies == denies);
+        let nearest = self.statements.iter().max_by_key(fits);
+        nearest.is_some_and(|told| 2 * claims.held(&told.words) >= claims.words.len() && told.denies != denies)
     }
 }
 
@@ -300,9 +315,16 @@ impl Piece {
             numbers: claims::quantities(&text).into_iter().map(|quantity| quantity.number).collect(),
             spelling: claims::spelling(&text),
             named: !claims::names(&text).is_empty(),
-            denies: claims::denies(&text),
             unit,
         }
+    }
+}
+
+impl Statement {
+    fn of(sentence: &str) -> Option<Self> {
+        let text = claims::in_digits(sentence);
+        (!text.ends_with(['?', '？']))
+            .then(|| Self { words: content_words(&text.replace('_', " ")).collect(), denies: claims::denies(&text) })
     }
 }
 
@@ -448,6 +470,12 @@ mod tests {
         check("Returns are not free within 60 days.", false);
         check("充气垫能在洗衣机里清洗。", false);
         check("充气垫不能在洗衣机里清洗。", true);
+        // One step that denies doesn't speak for the others.
+        let steps = Evidence::new(["1. Open the valve of the pad.\n2. Do not fold the pad.\n"], []);
+        assert!(matches!(steps.rule("1. Open the valve of the pad."), Ruling::Send { .. }));
+        assert!(matches!(steps.rule("Fold the pad."), Ruling::Withhold { .. }));
+        let row = Evidence::new(["sku: A; name: Tarn 3 tent; weight_g: 2400."], []);
+        assert!(matches!(row.rule("Weight 2400 g."), Ruling::Send { .. }));
     }
 
     #[test]
