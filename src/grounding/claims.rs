@@ -164,9 +164,9 @@ fn value(word: &str) -> Option<u64> {
     if word.eq_ignore_ascii_case("dozen") {
         return Some(12);
     }
-    let small = SMALL.iter().position(|other| is(other)).map(|at| at as u64 + 2);
+    let small = SMALL.iter().position(&is).map(|at| at as u64 + 2);
     small
-        .or_else(|| TENS.iter().position(|other| is(other)).map(|at| (at as u64 + 2) * 10))
+        .or_else(|| TENS.iter().position(&is).map(|at| (at as u64 + 2) * 10))
         .or_else(|| [("hundred", 100), ("thousand", 1_000)].iter().find(|(name, _)| is(name)).map(|(_, value)| *value))
 }
 
