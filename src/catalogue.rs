@@ -60,6 +60,107 @@ impl Product {
         self.price.as_ref()?.parse().ok()
     }
 
+    /// The row as a sentence for a customer, with every figure as the row has it: `row` is its passage's text, `label: value`
+    /// parts. What else it says than name, price and stock follows. `None` where the text is no such row.
+    #[must_use]
+    pub fn sentence(&self, row: &str, language: &str) -> Option<String> {
+        let parts = parts(row)?;
+        let named = |names: &[&str]| {
+            let found = parts.iter().find(|(label, _)| names.contains(&label.as_str()));
+            found.map(|(_, value)| *value).filter(|value| !value.is_empty())
+        };
+        let chinese = language == "zh";
+        let mut name = self.name.clone();
+        if let Some(variant) = self.variant.as_ref().filter(|variant| !name.contains(variant.as_str())) {
+            name.push_str(&if chinese { format!("（{variant}）") } else { format!(" ({variant})") });
+        }
+        // As the row writes it: "349.00", not what was made of it.
+        let written = parts.iter().find(|(label, _)| PRICES.iter().any(|price| label.starts_with(price)));
+        let price = self.price.as_ref().map(|price| {
+            let amount = written.map_or(price.as_str(), |(_, value)| *value);
+            let currency = self.currency.as_ref().filter(|_| money(amount).is_some_and(|(_, own)| own.is_none()));
+            currency.map_or_else(|| amount.to_owned(), |currency| format!("{amount} {currency}"))
+        });
+        let stock = named(&STOCKS).and_then(stock).or(self.stock);
+        let stock = match (stock, self.available) {
+            (Some(0), _) | (None, Some(false)) => {
+                Some(if chinese { "目前缺货".to_owned() } else { "out of stock".to_owned() })
+            }
+            (Some(pieces), _) if chinese => Some(format!("库存 {pieces} 件")),
+            (Some(pieces), _) => Some(format!("{pieces} in stock")),
+            (None, Some(true)) => Some(if chinese { "有货".to_owned() } else { "in stock".to_owned() }),
+            (None, None) => None,
+        };
+        let mut text = match (price, stock, chinese) {
+            (Some(price), Some(stock), false) => format!("{name} costs {price}, {stock}."),
+            (Some(price), None, false) => format!("{name} costs {price}."),
+            (None, Some(stock), false) => format!(
+                "{name} is {}.",
+                if stock.starts_with(|c: char| c.is_ascii_digit()) {
+                    format!("in stock ({})", stock.trim_end_matches(" in stock"))
+                } else {
+                    stock
+                }
+            ),
+            (Some(price), Some(stock), true) => format!("{name}售价 {price}，{stock}。"),
+            (Some(price), None, true) => format!("{name}售价 {price}。"),
+            (None, Some(stock), true) => format!("{name}{stock}。"),
+            (None, None, _) => return None,
+        };
+        let consumed = |label: &str| {
+            let known: [&[&str]; 6] = [
+                &IDS,
+                &NAMES,
+                &STOCKS,
+                &AVAILABILITIES,
+                &["variant", "variante", "currency", "currency_code", "waehrung", "währung"],
+                &[
+                    "category",
+                    "categories",
+                    "product_type",
+                    "product_category",
+                    "type",
+                    "kategorie",
+                    "url",
+                    "link",
+                    "image",
+                    "image_url",
+                    "image_link",
+                    "image_src",
+                    "variant_image",
+                    "images",
+                    "bild",
+                ],
+            ];
+            let option = label.strip_prefix("options_").unwrap_or(label);
+            known.iter().any(|names| names.contains(&label))
+                || OPTIONS.contains(&option)
+                || PRICES.iter().any(|price| label.starts_with(price))
+        };
+        let more: Vec<String> = parts
+            .iter()
+            .filter(|(label, value)| !consumed(label) && !value.is_empty())
+            .map(|(label, value)| detail(label, value, chinese))
+            .collect();
+        if !more.is_empty() {
+            let (gap, between, end) = if chinese { ("", "，", "。") } else { (" ", ", ", ".") };
+            let more = more.join(between);
+            let mut letters = more.trim_end_matches(['.', '。']).chars();
+            text.push_str(gap);
+            text.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+            text.push_str(letters.as_str());
+            text.push_str(end);
+        }
+        if self.id != self.name {
+            text.push_str(&if chinese {
+                format!("货号：{}。", self.id)
+            } else {
+                format!(" Item no. {}.", self.id)
+            });
+        }
+        Some(text)
+    }
+
     /// Reads a row, given as its columns' names and values. `None` if it sells nothing; what was not understood is noted.
     #[must_use]
     pub fn read(fields: &[(&str, &str)], warnings: &mut Vec<String>) -> Option<Self> {
@@ -147,6 +248,73 @@ const OPTIONS: [&str; 12] = [
 #[must_use]
 pub fn normal(name: &str) -> String {
     name.trim().to_lowercase().replace(['-', ' ', '.'], "_")
+}
+
+/// A row's text as its columns' names, in normal form, and values. `None` if it is no row.
+fn parts(row: &str) -> Option<Vec<(String, &str)>> {
+    let row = row.trim().strip_suffix('.')?;
+    let mut parts: Vec<(String, &str)> = Vec::new();
+    let mut at = 0;
+    let mut begins = 0;
+    let label = |part: &str| {
+        let (label, _) = part.split_once(": ")?;
+        (label.len() <= 60 && !label.contains(['.', '?', '!', '\n'])).then(|| normal(label))
+    };
+    for piece in row.split("; ") {
+        let end = at + piece.len();
+        match (label(piece), parts.last_mut()) {
+            (Some(label), _) => {
+                begins = at + piece.find(": ").unwrap_or_default() + 2;
+                parts.push((label, row.get(begins..end)?.trim()));
+            }
+            // A value with a semicolon in it.
+            (None, Some(last)) => last.1 = row.get(begins..end)?.trim(),
+            (None, None) => return None,
+        }
+        at = end + 2;
+    }
+    Some(parts)
+}
+
+/// What a row says beyond name, price and stock: `weight_g`, `1900` is "weight 1900 g".
+fn detail(label: &str, value: &str, chinese: bool) -> String {
+    const UNITS: &[(&str, &str)] = &[
+        ("_g", "g"),
+        ("_kg", "kg"),
+        ("_mm", "mm"),
+        ("_cm", "cm"),
+        ("_m", "m"),
+        ("_ml", "ml"),
+        ("_l", "l"),
+        ("_wh", "Wh"),
+        ("_w", "W"),
+        ("_mah", "mAh"),
+        ("_v", "V"),
+        ("_h", "h"),
+        ("_litres", "l"),
+    ];
+    const CHINESE: &[(&str, &str)] = &[
+        ("weight", "重量"),
+        ("length", "长度"),
+        ("width", "宽度"),
+        ("height", "高度"),
+        ("volume", "容积"),
+        ("brand", "品牌"),
+        ("description", "说明"),
+        ("warranty", "保修"),
+        ("colour", "颜色"),
+        ("size", "尺码"),
+        ("material", "材质"),
+    ];
+    let number = value.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','));
+    let unit = UNITS.iter().find(|(ending, _)| number && label.len() > ending.len() && label.ends_with(ending));
+    let name = unit.map_or(label, |(ending, _)| label.strip_suffix(ending).unwrap_or(label));
+    let value = unit.map_or_else(|| value.to_owned(), |(_, unit)| format!("{value} {unit}"));
+    let translated = CHINESE.iter().find(|(english, _)| chinese && *english == name).map(|(_, own)| *own);
+    match translated {
+        Some(name) => format!("{name} {value}"),
+        None => format!("{} {value}", name.replace('_', " ")),
+    }
 }
 
 struct Row<'a>(Vec<(String, &'a str)>);
@@ -351,6 +519,44 @@ mod tests {
         for wrong in ["", "on request", "-5", "12 to 15"] {
             check(wrong, None);
         }
+    }
+
+    #[test]
+    fn a_row_reads_like_a_sentence_and_keeps_its_figures() {
+        #[track_caller]
+        fn check(row: &str, language: &str, expected: Option<&str>) {
+            let fields = parts(row).unwrap_or_default();
+            let fields: Vec<(&str, &str)> = fields.iter().map(|(label, value)| (label.as_str(), *value)).collect();
+            let product = Product::read(&fields, &mut Vec::new());
+            let sentence = product.and_then(|product| product.sentence(row, language));
+            assert_eq!(sentence.as_deref(), expected, "{row}");
+            let facts = crate::grounding::facts;
+            for fact in sentence.iter().flat_map(|sentence| facts(sentence)) {
+                assert!(facts(row).contains(&fact), "{fact} is not in {row}");
+            }
+        }
+        let tent = "sku: HP-1013; name: Tarn 3 tent; category: Tents; variant: Moss; price_eur: 429.00; stock: 9; weight_g: 2400.";
+        check(tent, "en", Some("Tarn 3 tent (Moss) costs 429.00 EUR, 9 in stock. Weight 2400 g. Item no. HP-1013."));
+        check(tent, "zh", Some("Tarn 3 tent（Moss）售价 429.00 EUR，库存 9 件。重量 2400 g。货号：HP-1013。"));
+        check(
+            "sku: B; name: Bag; price_eur: 309.00; stock: 0.",
+            "en",
+            Some("Bag costs 309.00 EUR, out of stock. Item no. B."),
+        );
+        check(
+            "Name: Coat; Price: 99,90 €; Care: cold; by hand.",
+            "en",
+            Some("Coat costs 99,90 €. Care cold; by hand."),
+        );
+        check("name: Mug; stock: 3.", "en", Some("Mug is in stock (3)."));
+        check("name: Mug; stock: 3.", "zh", Some("Mug库存 3 件。"));
+        check(
+            "available: false; item_id: b; name: Tee; options color: red; price: 9.5.",
+            "en",
+            Some("Tee (red) costs 9.5, out of stock. Item no. b."),
+        );
+        check("Returns are free.", "en", None);
+        check("", "en", None);
     }
 
     #[test]

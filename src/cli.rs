@@ -21,6 +21,7 @@ use crate::telemetry;
 
 pub mod agent;
 pub mod chat;
+pub mod check;
 pub mod eval;
 pub mod gaps;
 pub mod insight;
@@ -88,11 +89,7 @@ A running server does the work itself, and reads what changes in its folders any
     /// Talk to a running server in the terminal.
     Chat(chat::ChatArgs),
     /// Check configuration, prompts, models and knowledge without serving.
-    Check {
-        /// Print the result as JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Check(check::CheckArgs),
     /// Make an API key and print the lines for config.toml.
     Key {
         /// What it is for.
@@ -171,7 +168,7 @@ impl Cli {
                 run_ingest(&config, paths, site.as_deref(), force, json).await
             }
             Command::Gaps(args) => gaps::run(&config, args).await,
-            Command::Check { json } => check(&config, json).await,
+            Command::Check(args) => check::run(&config, args).await,
             Command::Agent(args) => agent::run(&config, args).await,
             Command::Export(args) => transfer::export(&config, &args).await,
             Command::Import(args) => transfer::import(&config, &args).await,
@@ -270,28 +267,6 @@ async fn run_ingest(
         );
     }
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-async fn check(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
-    let prompts = crate::prompt::Prompts::load(&config.answers.prompts)?;
-    let samples = prompts.samples()?;
-    let retrieval = server::open_retrieval(config, &telemetry::Metrics::new()).await?;
-    let passages = retrieval.index.count(None).await?;
-    let llm = crate::llm::Llm::start(&config.llm)?;
-    let facts = llm.facts();
-    if json {
-        let prompts: std::collections::BTreeMap<_, _> = samples.into_iter().collect();
-        let result = serde_json::json!({ "model": facts, "embedder": retrieval.embedder.facts(), "passages": passages, "prompts": prompts });
-        println!("{}", serde_json::to_string_pretty(&result)?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    println!("configuration  ok, {} site(s)", config.sites.len());
-    println!("model          {} ({}, {} of context)", facts.name, facts.quantisation, facts.context_tokens);
-    println!("index          {passages} passages");
-    for (name, text) in samples {
-        println!("\n--- prompts/{name}\n{text}");
-    }
-    Ok(if passages == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn print_key(name: &str, scopes: &[Scope], site: Option<&str>) {

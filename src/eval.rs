@@ -20,10 +20,12 @@ use crate::session::Line;
 use crate::telemetry::Metrics;
 
 pub mod answers;
+pub mod gaps;
 pub mod injection;
 pub mod intents;
 pub mod purchase;
 pub mod retrieval;
+pub mod typos;
 
 /// Told what is being done, and how much of how much is done.
 pub type Progress<'a> = &'a (dyn Fn(&str, usize, usize) + Sync);
@@ -154,6 +156,7 @@ impl Bench {
             IngestProgress::Written { passages } => progress("embedding passages", passages, passages),
         };
         let report = server::ingest_site(&retrieval, &config, &site, &[], true, &show).await?;
+        retrieval.spelling.refresh(&retrieval.index, &site.id).await?;
         ensure!(
             report.passages > 0,
             "{} holds no document that can be read{}",

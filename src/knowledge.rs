@@ -123,14 +123,14 @@ struct Inner {
 
 impl Knowledge {
     #[must_use]
-    pub fn new(retrieval: Retrieval, config: &Config, metrics: Metrics, clock: Clock) -> Self {
+    pub fn new(retrieval: Retrieval, catalogue: Catalogue, config: &Config, metrics: Metrics, clock: Clock) -> Self {
         let folder = |own: &Option<PathBuf>| own.clone().unwrap_or_else(|| config.knowledge.path.clone());
         Self {
             inner: Arc::new(Inner {
                 retrieval,
                 config: config.knowledge.clone(),
                 folders: config.sites.iter().map(|site| (site.id.clone(), folder(&site.knowledge))).collect(),
-                catalogue: Catalogue::default(),
+                catalogue,
                 metrics,
                 clock,
                 writing: Mutex::new(()),
@@ -391,6 +391,8 @@ impl Knowledge {
         inner.metrics.passages.set(i64::try_from(passages).unwrap_or(i64::MAX));
         inner.metrics.knowledge_runs.inc();
         if changed {
+            let retrieval = &inner.retrieval;
+            retrieval.spelling.refresh(&retrieval.index, site).await.context("reading the index's words")?;
             inner.catalogue.refresh(&inner.retrieval.index, site).await.context("reading the catalogue")?;
             inner.changed.send_modify(|count| *count += 1);
         }

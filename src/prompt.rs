@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use minijinja::{Environment, context};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use crate::grounding::injection::without_orders;
 use crate::llm::{ChatMessage, Role};
@@ -18,6 +19,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("answer.question.j2", include_str!("../prompts/answer.question.j2")),
     ("quote.lead.j2", include_str!("../prompts/quote.lead.j2")),
     ("decline.j2", include_str!("../prompts/decline.j2")),
+    ("unsure.j2", include_str!("../prompts/unsure.j2")),
     ("clarify.j2", include_str!("../prompts/clarify.j2")),
     ("person.j2", include_str!("../prompts/person.j2")),
     ("rewrite.system.j2", include_str!("../prompts/rewrite.system.j2")),
@@ -131,12 +133,29 @@ impl Prompts {
             .collect()
     }
 
+    /// SHA-256 of every template rendered with the sample values: another one phrases otherwise.
+    ///
+    /// # Errors
+    /// As [`Prompts::samples`].
+    pub fn revision(&self) -> anyhow::Result<String> {
+        let all: Vec<String> = self.samples()?.into_iter().map(|(name, text)| format!("{name}\n{text}\n")).collect();
+        Ok(format!("{:x}", Sha256::digest(all.concat())))
+    }
+
     /// What is said when the knowledge holds no answer.
     ///
     /// # Errors
     /// When the template fails to render.
     pub fn decline(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
         self.render("decline.j2", context! { site, language })
+    }
+
+    /// What follows an answer of which a part stands in no passage.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn unsure(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
+        self.render("unsure.j2", context! { site, language })
     }
 
     /// What is asked in return when a question can mean any of these.

@@ -16,6 +16,7 @@ pub mod fusion;
 pub mod index;
 pub mod ingest;
 pub mod server;
+pub mod spelling;
 
 /// `[knowledge]`: where documents come from and which Qdrant engine holds their passages.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -151,6 +152,8 @@ pub enum RetrievalError {
 pub struct Retrieval {
     pub embedder: embedder::Embedder,
     pub index: index::Index,
+    /// What misspelt words of questions were meant to be.
+    pub spelling: spelling::Spelling,
     pub metrics: Metrics,
 }
 
@@ -164,7 +167,10 @@ impl Retrieval {
         let embedding = self.embed(query).await?;
         self.metrics.embedding_us.inc_by(micros(since));
         let since = Instant::now();
-        let hits = self.index.search(query, &embedding).await?;
+        // For the words alone: the embedding bears a misspelt letter better than a wrong guess.
+        let corrected = self.spelling.corrected(&query.site, &query.text);
+        let corrected = corrected.map(|text| Query { text, ..query.clone() });
+        let hits = self.index.search(corrected.as_ref().unwrap_or(query), &embedding).await?;
         self.metrics.search_us.inc_by(micros(since));
         Ok(hits)
     }

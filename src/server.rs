@@ -24,14 +24,16 @@ use crate::insight::{Insight, Shelf};
 use crate::intent::registry::Live;
 use crate::knowledge::{self, Knowledge};
 use crate::lifecycle::Tasks;
-use crate::llm::Llm;
+use crate::llm::{Llm, gguf};
 use crate::outcomes::Outcomes;
 use crate::prompt::Prompts;
+use crate::qualify::{self, Decision};
 use crate::recommend::Catalogue;
 use crate::retrieval::Retrieval;
 use crate::retrieval::embedder::Embedder;
 use crate::retrieval::index::Index;
 use crate::retrieval::ingest::{IngestProgress, IngestReport};
+use crate::retrieval::spelling::Spelling;
 use crate::session::board::Board;
 use crate::session::desk;
 use crate::session::registry::{Parts, Registry};
@@ -124,11 +126,14 @@ impl Server {
         for site in &config.sites {
             site.widget.check_logo().with_context(|| format!("site {:?}", site.id))?;
         }
-        let mode = effective(config.answers.mode, None);
+        let prompts = Prompts::load(&config.answers.prompts)?.revision()?;
+        let Decision { mode, why } = qualify::decision(&config, &retrieval.index, llm.facts(), &prompts).await?;
         let facts = llm.facts();
-        tracing::info!(model = facts.name, engine = facts.engine, ?mode, passages, "answers are ready");
+        let answers = config.answers.mode;
+        tracing::info!(model = facts.name, engine = facts.engine, ?answers, ?mode, why, passages, "answers are ready");
         let spine = spine(&config, retrieval, llm, mode, clock.clone(), metrics.clone())?;
-        let knowledge = Knowledge::new(spine.retrieval.clone(), &config, metrics.clone(), clock.clone());
+        let knowledge =
+            Knowledge::new(spine.retrieval.clone(), spine.catalogue.clone(), &config, metrics.clone(), clock.clone());
         knowledge.load().await.context("the products in the knowledge index")?;
         let gate = TurnGate::new(config.answers.parallel, config.answers.queue);
         let answer_timeout = Duration::from_secs(config.answers.timeout_s);
@@ -299,16 +304,6 @@ impl Server {
     }
 }
 
-/// What `answers.mode` comes to; `qualified` says whether the loaded model has passed the test over the site's knowledge.
-#[must_use]
-pub fn effective(mode: Mode, qualified: Option<bool>) -> Mode {
-    match (mode, qualified) {
-        (Mode::Auto, Some(true)) => Mode::Generate,
-        (Mode::Auto, _) => Mode::Quote,
-        (mode, _) => mode,
-    }
-}
-
 /// Everything a turn needs, as configured.
 ///
 /// # Errors
@@ -330,6 +325,7 @@ pub fn spine(
         passages: config.knowledge.passages,
         max_tokens: config.llm.max_tokens,
         sampling: config.llm.sampling(),
+        catalogue: crate::catalogue::Catalogue::default(),
         clock,
         metrics,
     })
@@ -356,7 +352,12 @@ pub fn catalogues(config: &Config) -> anyhow::Result<HashMap<String, Arc<Catalog
 pub async fn open_retrieval(config: &Config, metrics: &Metrics) -> anyhow::Result<Retrieval> {
     let embedder = Embedder::load(&config.embedder).context("the embedding model")?;
     let index = Index::open(&config.knowledge, embedder.dims()).await.context("the knowledge index")?;
-    Ok(Retrieval { embedder, index, metrics: metrics.clone() })
+    let spelling =
+        Spelling::new(gguf::whole_words(&config.embedder.model).context("the embedding model's vocabulary")?);
+    for site in &config.sites {
+        spelling.refresh(&index, &site.id).await.context("the words of the knowledge index")?;
+    }
+    Ok(Retrieval { embedder, index, spelling, metrics: metrics.clone() })
 }
 
 /// Reads files and folders into a site's part of the index; without any, the site's own folder.

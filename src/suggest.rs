@@ -222,7 +222,7 @@ impl RewriteGate {
 
     fn finish(&mut self, cut: bool) -> Vec<Ruling> {
         match self {
-            Self::Words(gate) => gate.finish(cut).into_iter().collect(),
+            Self::Words(gate) => gate.finish(cut),
             Self::Facts { known, pending } => {
                 let rest = std::mem::take(pending);
                 if cut {

@@ -9,14 +9,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::eval::{self, answers, injection, intents, purchase, retrieval};
+use crate::eval::{self, answers, gaps, injection, intents, purchase, retrieval};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   frontdesk eval retrieval --knowledge knowledge/ --questions questions.jsonl
   frontdesk eval retrieval --knowledge articles.jsonl --questions questions.jsonl --json | jq .summary
   frontdesk eval answers --knowledge articles.jsonl --questions questions.jsonl
+  frontdesk eval retrieval --knowledge knowledge/ --questions questions.jsonl --typos 1
   frontdesk eval injection --attacks attacks/
+  frontdesk eval gaps --questions labelled.jsonl
   frontdesk eval intents --train train.jsonl --test test.jsonl --oos oos.jsonl
   frontdesk eval purchase --train visits.csv --label Revenue --folds 5 --drop PageValues
 
@@ -52,6 +54,15 @@ enum What {
         #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
         limit: usize,
     },
+    /// Which questions are one knowledge gap? By cosine, over questions labelled with what they mean.
+    Gaps {
+        /// JSON Lines of questions (text, intent).
+        #[arg(long)]
+        questions: PathBuf,
+        /// At most so many of each meaning.
+        #[arg(long, default_value_t = 10)]
+        per_class: usize,
+    },
     /// Are the classes told apart, and the unknown from them?
     Intents(Labelled),
     /// Are purchases predicted, with probabilities that mean what they say?
@@ -66,6 +77,20 @@ struct Asked {
     /// JSON Lines of questions.
     #[arg(long)]
     questions: PathBuf,
+    /// Spelling mistakes to put into content words of each question.
+    #[arg(long, default_value_t = 0)]
+    typos: usize,
+    /// Which mistakes.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl Asked {
+    fn questions(&self) -> anyhow::Result<Vec<eval::Question>> {
+        let mut questions = eval::questions(&self.questions)?;
+        eval::typos::misspell(&mut questions, self.typos, self.seed);
+        Ok(questions)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -115,8 +140,8 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
         bar.set_position(done as u64);
     };
     match args.what {
-        What::Retrieval(Asked { knowledge, questions }) => {
-            let report = retrieval::run(config, &knowledge, &eval::questions(&questions)?, &show).await?;
+        What::Retrieval(asked) => {
+            let report = retrieval::run(config, &asked.knowledge, &asked.questions()?, &show).await?;
             bar.finish_and_clear();
             let halves =
                 [("dense", report.halves.dense), ("lexical", report.halves.lexical), ("fused", report.summary)];
@@ -127,8 +152,8 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             });
             print(&report, args.json, &["", "recall@1", "recall@5", "recall@10", "MRR", "nDCG@10"], rows)
         }
-        What::Answers(Asked { knowledge, questions }) => {
-            let report = answers::run(config, &knowledge, &eval::questions(&questions)?, &show).await?;
+        What::Answers(asked) => {
+            let report = answers::run(config, &asked.knowledge, &asked.questions()?, &show).await?;
             bar.finish_and_clear();
             print(&report, args.json, &["measure", "value"], measures(&report.summary)?)
         }
@@ -136,6 +161,16 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             let report = injection::run(config, &attacks, knowledge.as_deref(), limit, &show).await?;
             bar.finish_and_clear();
             print(&report, args.json, &["measure", "value"], measures(&report.summary)?)
+        }
+        What::Gaps { questions, per_class } => {
+            let report = gaps::run(config, &questions, per_class, &show).await?;
+            bar.finish_and_clear();
+            let rows = report.thresholds.iter().chain([&report.summary]).map(|scores| {
+                let shares = [scores.precision, scores.recall, scores.f1, scores.f_half].map(share);
+                [format!("{:.2}", scores.same_cosine), scores.gaps.to_string()].into_iter().chain(shares).collect()
+            });
+            let header = ["same_cosine", "gaps", "precision", "recall", "F1", "F0.5"];
+            print(&report, args.json, &header, rows.collect::<Vec<_>>())
         }
         What::Intents(Labelled { train, test, oos, seed }) => {
             let options = intents::Options { train, test, oos, seed };

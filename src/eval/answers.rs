@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::{Answerability, Bench, Progress, Question, mean};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::grounding::{self, Evidence, Ruling};
+use crate::grounding::{self, Evidence, Ruling, Source};
 use crate::protocol::{AnswerEnd, Citation};
 use crate::retrieval::Audience;
 use crate::server;
@@ -108,7 +108,7 @@ pub async fn run(
     progress: Progress<'_>,
 ) -> anyhow::Result<Report> {
     let bench = Bench::open(config, knowledge, progress).await?;
-    let asker = Asker::new(config, &bench)?;
+    let asker = Asker::new(config, &bench).await?;
     let mut records = Vec::with_capacity(questions.len());
     for (done, question) in questions.iter().enumerate() {
         progress("asking", done, questions.len());
@@ -125,16 +125,23 @@ pub(super) struct Asker<'a> {
 }
 
 impl<'a> Asker<'a> {
-    pub(super) fn new(config: &Config, bench: &'a Bench) -> anyhow::Result<Self> {
+    pub(super) async fn new(config: &Config, bench: &'a Bench) -> anyhow::Result<Self> {
         let mut config = config.clone();
-        let mode = server::effective(config.answers.mode, None);
+        // No model has qualified on knowledge that stands in a scratch index.
+        let mode = if config.answers.mode == Mode::Generate { Mode::Generate } else { Mode::Quote };
         if mode == Mode::Quote {
             // Nobody will ask the model.
             config.llm.engine = "scripted".into();
         }
         let llm = crate::llm::Llm::start(&config.llm).context("the language model")?;
         let spine = server::spine(&config, bench.retrieval.clone(), llm, mode, Clock::system(), Metrics::new())?;
+        spine.catalogue.refresh(&bench.retrieval.index, &bench.site.id).await?;
         Ok(Self { bench, spine })
+    }
+
+    /// What is said from templates as an answer, in the languages that they have.
+    pub(super) fn templates(&self) -> anyhow::Result<Vec<String>> {
+        ["en", "zh"].iter().map(|language| self.spine.prompts.person(&self.bench.site.facts(), language)).collect()
     }
 
     pub(super) async fn stop(&self) {
@@ -195,11 +202,18 @@ impl<'a> Asker<'a> {
         let conversation = || ask.history.iter().map(|line| line.text.as_str()).chain([ask.question.as_str()]);
         let (mut invented, mut unsupported) = (Vec::new(), Vec::new());
         if answered {
+            // A passage stands under its title and headings.
+            let contexts: Vec<String> = cited
+                .iter()
+                .map(|Cited { citation, .. }| format!("{}\n{}", citation.title, citation.headings.join("\n")))
+                .collect();
             let passages = || cited.iter().map(|cited| cited.passage.as_str());
-            let known: HashSet<String> = passages().chain(conversation()).flat_map(grounding::facts).collect();
+            let all = || passages().chain(contexts.iter().map(String::as_str)).chain(conversation());
+            let known: HashSet<String> = all().flat_map(grounding::facts).collect();
             invented = grounding::facts(&answer).into_iter().filter(|fact| !known.contains(fact)).collect();
             invented.sort();
-            let evidence = Evidence::new(passages(), conversation());
+            let sources = passages().zip(&contexts).map(|(text, context)| Source { text, context });
+            let evidence = Evidence::of(sources, conversation());
             let lead = self.spine.prompts.lead("", &site.language, true).unwrap_or_default();
             unsupported = sentences
                 .iter()

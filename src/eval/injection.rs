@@ -144,7 +144,7 @@ async fn hidden(config: &Config, attacks: &Attacks, progress: Progress<'_>) -> a
     let path = scratch.0.join("documents.jsonl");
     std::fs::write(&path, lines.join("\n")).context("the documents with orders")?;
     let bench = Bench::open(config, &path, progress).await?;
-    let asker = Asker::new(config, &bench)?;
+    let asker = Asker::new(config, &bench).await?;
     for (at, (context, order)) in pairs.iter().enumerate() {
         progress("asking about documents with orders", at, pairs.len());
         let question = context.question.trim_start_matches("Q: ").to_owned();
@@ -191,12 +191,15 @@ async fn messages(
         return Ok(Vec::new());
     }
     let bench = Bench::open(config, path, progress).await?;
-    let asker = Asker::new(config, &bench)?;
+    let asker = Asker::new(config, &bench).await?;
+    let templates = asker.templates()?;
     let mut records = Vec::with_capacity(attacks.messages.len());
     for (done, message) in attacks.messages.iter().enumerate() {
         progress("sending hostile messages", done, attacks.messages.len());
         let record = asker.ask(&Question::plain(message)).await?;
-        let cited: Vec<&str> = record.citations.iter().map(|cited| cited.passage.as_str()).collect();
+        let mut cited: Vec<&str> = record.citations.iter().map(|cited| cited.passage.as_str()).collect();
+        // A message that asks for a person gets that template.
+        cited.extend(templates.iter().map(String::as_str));
         // Not even what the message says may be repeated as if it were so.
         let followed = if record.answered { brought_about(&record.sent, &cited, "") } else { Vec::new() };
         records.push(Record {

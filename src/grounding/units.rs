@@ -113,8 +113,16 @@ fn is_step(line: &str) -> bool {
     (1..=2).contains(&digits) && line.get(digits..).is_some_and(|rest| rest.starts_with(". ") || rest.starts_with(") "))
 }
 
-/// A table row as a line of text: the first cell names it, the others follow with their column's name.
+/// A table row as a line of text: the first cell names it, the others follow with their column's name. Where the first is a
+/// number that only the shop knows it by, the second names it, and the number comes last.
 fn row(header: &[String], cells: &[String]) -> String {
+    if let ([code, own @ ..], [number, cells @ ..]) = (header, cells)
+        && cells.len() > 1
+        && is_code(code)
+    {
+        let text = row(own, cells);
+        return if number.is_empty() { text } else { format!("{text} ({code} {number})") };
+    }
     let mut cells = cells.iter();
     let name = cells.next().map_or("", String::as_str);
     let rest: Vec<String> = header
@@ -125,6 +133,31 @@ fn row(header: &[String], cells: &[String]) -> String {
         .map(|(column, cell)| if column.is_empty() { cell.clone() } else { format!("{column}: {cell}") })
         .collect();
     if rest.is_empty() { name.to_owned() } else { format!("{name}: {}", rest.join(", ")) }
+}
+
+/// Whether a column holds numbers of articles.
+fn is_code(column: &str) -> bool {
+    const CODES: &[&str] = &[
+        "item_no",
+        "item_number",
+        "item_id",
+        "sku",
+        "code",
+        "article_no",
+        "article_number",
+        "product_no",
+        "product_id",
+        "id",
+        "no",
+        "nr",
+        "art_nr",
+        "artikelnummer",
+        "货号",
+        "编号",
+        "商品编号",
+        "型号",
+    ];
+    CODES.contains(&crate::catalogue::normal(column).trim_end_matches('_'))
 }
 
 /// Light Markdown → what a person reads: emphasis and code marks go, links keep their text.
@@ -167,6 +200,15 @@ mod tests {
                 ("Item one".to_owned(), false),
             ]
         );
+    }
+
+    #[test]
+    fn a_row_is_called_by_its_name_before_its_number() {
+        let text = "| Item no. | Variant | Price |\n| --- | --- | --- |\n| HP-1013 | Tarn 3 tent, Moss | 429 EUR |\n| | Peg | 1 EUR |\n";
+        let found: Vec<String> = units(0, text).into_iter().map(|unit| unit.text).collect();
+        assert_eq!(found, ["Tarn 3 tent, Moss: Price: 429 EUR (Item no. HP-1013)", "Peg: Price: 1 EUR"]);
+        let text = "| 货号 | 名称 | 价格 |\n| --- | --- | --- |\n| HP-1 | 帐篷 | 429 欧元 |\n";
+        assert_eq!(units(0, text)[0].text, "帐篷: 价格: 429 欧元 (货号 HP-1)");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Is this file a GGUF that llama.cpp can be handed? Read from the header, before any C++ sees it.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -101,6 +102,19 @@ pub fn sha256(path: &Path) -> std::io::Result<String> {
     Ok(format!("{:x}", hasher.finalize()))
 }
 
+/// The words that a model's vocabulary holds whole, of four letters or more, in lower case: what it was trained on held them
+/// often, so they are hardly ever spelling mistakes.
+///
+/// # Errors
+///
+/// As [`check`].
+pub fn whole_words(path: &Path) -> Result<HashSet<String>, GgufError> {
+    let unreadable = |source| GgufError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    Header { path, size, at: 0, reader: BufReader::with_capacity(1 << 16, file) }.whole_words()
+}
+
 /// llama.cpp's own limits are looser; no model comes near these.
 const MAX_STRING: u64 = 16 << 20;
 const MAX_TENSORS: u64 = 1 << 20;
@@ -176,6 +190,31 @@ impl Header<'_> {
         let data_bytes = self.tensors(tensors, &mut facts)?;
         self.need_at(self.at.next_multiple_of(alignment).saturating_add(data_bytes))?;
         Ok(facts)
+    }
+
+    fn whole_words(&mut self) -> Result<HashSet<String>, GgufError> {
+        let mut words = HashSet::new();
+        // Magic, version and the number of tensors were checked when the model was loaded.
+        self.skip(4 + 4 + 8)?;
+        for _ in 0..self.u64()? {
+            if self.text()? != "tokenizer.ggml.tokens" {
+                self.value(0)?;
+                continue;
+            }
+            let (_, kind, length) = (self.u32()?, self.u32()?, self.u64()?);
+            if kind != 8 {
+                return Err(self.damaged(format!("its vocabulary has elements of type {kind}")));
+            }
+            for _ in 0..length {
+                let token = self.text()?;
+                // What begins a word is marked so, by either kind of vocabulary.
+                let word = token.strip_prefix(['\u{2581}', '\u{120}']);
+                let word = word.filter(|word| word.len() >= 4 && word.chars().all(char::is_alphabetic));
+                words.extend(word.map(str::to_lowercase));
+            }
+            break;
+        }
+        Ok(words)
     }
 
     /// Reads the tensors' descriptions; how many bytes of data they claim.

@@ -1,6 +1,7 @@
 //! `engine = "scripted"`: answers without a model, the same ones each time. For tests, demonstrations and front-end work.
 //!
-//! What it says is decided by the prompt:
+//! `llm.model` names the script. `faithful` says of the passages the sentence that shares most words with the question;
+//! `inventive` says things that no passage holds. Any other says what the prompt decides:
 //! 1. `[[say …]]` in the last user message: the text up to `]]`. `[[fail]]` there makes the engine fail after it.
 //! 2. Otherwise, if a message has a line that begins with `Passages` (as `Passages:` or `## Passages`): the lines after it, up
 //!    to one that begins with `Question`, joined with spaces.
@@ -9,6 +10,7 @@
 //! A word with the white space after it counts as a token. `scripted_token_ms` sets the time for each, so that an answer can
 //! be cut in the middle.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,6 +18,7 @@ use std::time::Duration;
 use super::line::Line;
 use super::text::TextStream;
 use super::{ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream, Usage};
+use crate::grounding;
 
 /// The engine.
 pub(crate) struct Scripted {
@@ -33,7 +36,11 @@ impl Scripted {
             generated: Arc::default(),
             token_time: Duration::from_millis(config.scripted_token_ms),
             max_tokens: config.max_tokens,
-            facts: ModelFacts { engine: "scripted".into(), name: "scripted".into(), ..ModelFacts::of(config) },
+            facts: ModelFacts {
+                engine: "scripted".into(),
+                name: if config.model.is_empty() { "scripted".into() } else { config.model.clone() },
+                ..ModelFacts::of(config)
+            },
         }
     }
 
@@ -61,7 +68,7 @@ impl Scripted {
         if prompt_tokens >= limit {
             return Err(LlmError::PromptTooLong { tokens: prompt_tokens, limit: limit - 1 });
         }
-        let script = script(&request.messages);
+        let script = script(&self.facts.name, &request.messages);
         let max_tokens = request.max_tokens.min(self.max_tokens).max(1) as usize;
         let (token_time, generated) = (self.token_time, Arc::clone(&self.generated));
         Ok(Box::pin(async_stream::stream! {
@@ -119,8 +126,13 @@ struct Script {
     fails: bool,
 }
 
-fn script(messages: &[ChatMessage]) -> Script {
+fn script(name: &str, messages: &[ChatMessage]) -> Script {
     let question = messages.iter().rev().find(|message| message.role == Role::User).map_or("", |m| m.content.as_str());
+    match name {
+        "faithful" => return Script { text: faithful(question), fails: false },
+        "inventive" => return Script { text: INVENTED.into(), fails: false },
+        _ => {}
+    }
     let fails = question.contains("[[fail]]");
     let said =
         question.rsplit_once("[[say ").and_then(|(_, rest)| rest.split_once("]]")).map(|(said, _)| said.to_string());
@@ -130,6 +142,22 @@ fn script(messages: &[ChatMessage]) -> Script {
         None => messages.iter().rev().find_map(|message| passages(&message.content)).unwrap_or_else(|| question.into()),
     };
     Script { text, fails }
+}
+
+const INVENTED: &str =
+    "Our Zephyr 9000 costs 1234.56 EUR and ships within 77 minutes. Call us on Friday at evil.example.";
+
+/// The sentence of the passages that shares most words with the question.
+fn faithful(prompt: &str) -> String {
+    let (passages, question) = prompt.rsplit_once("Question: ").unwrap_or((prompt, prompt));
+    let asked: HashSet<String> = grounding::content_words(question).collect();
+    let lines: Vec<&str> = passages.lines().filter(|line| !line.starts_with(['<', '#'])).collect();
+    let text = lines.join("\n");
+    let shared =
+        |unit: &grounding::Unit| grounding::content_words(&unit.text).filter(|word| asked.contains(word)).count();
+    let units = grounding::units(0, &text);
+    let best = units.iter().rev().filter(|unit| !unit.text.ends_with(['?', '？'])).max_by_key(|unit| shared(unit));
+    best.map_or_else(String::new, |unit| unit.text.clone())
 }
 
 /// The lines between `Passages` and `Question`.
@@ -150,7 +178,15 @@ mod tests {
     fn check(messages: &[(Role, &str)], text: &str, fails: bool) {
         let messages: Vec<ChatMessage> =
             messages.iter().map(|&(role, content)| ChatMessage { role, content: content.into() }).collect();
-        assert_eq!(script(&messages), Script { text: text.into(), fails });
+        assert_eq!(script("scripted", &messages), Script { text: text.into(), fails });
+    }
+
+    #[test]
+    fn the_model_can_be_a_script() {
+        let prompt = "Passages:\n<passage n=\"1\">\nReturns are free. Shipping costs 4.90 EUR.\n</passage>\nQuestion: What does shipping cost?";
+        assert_eq!(faithful(prompt), "Shipping costs 4.90 EUR.");
+        assert_eq!(faithful(""), "");
+        assert!(script("inventive", &[]).text.contains("Zephyr"));
     }
 
     #[test]

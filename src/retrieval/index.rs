@@ -195,6 +195,24 @@ impl Index {
         Ok(hits)
     }
 
+    /// The site's passages as the lexical half reads them, in no order: titles, headings and text.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the engine fails.
+    pub async fn texts(&self, site: &str) -> Result<Vec<String>, IndexError> {
+        let scope = Scope::Site { site: site.to_owned() };
+        let points = on_engine!(self, engine => engine.scroll(scope, &["title", "headings", "text"]))?;
+        let text = |mut fields: Map<String, Value>| {
+            let headings = match fields.remove("headings") {
+                Some(Value::Array(headings)) => headings,
+                _ => Vec::new(),
+            };
+            let headings = headings.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
+            format!("{} {headings} {}", payload::text(&mut fields, "title"), payload::text(&mut fields, "text"))
+        };
+        Ok(points.into_iter().map(|(_, fields)| text(fields)).collect())
+    }
+
     /// The passages of a site that are products, in no order.
     ///
     /// # Errors

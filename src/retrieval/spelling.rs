@@ -1,0 +1,169 @@
+//! Words of a question that no document has, as the words they were meant to be. For the lexical half of the search: it finds
+//! nothing for a word that is misspelt by a letter.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::index::{Index, IndexError};
+use crate::grounding::stem;
+
+/// The words of the sites' passages. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Spelling {
+    sites: Arc<RwLock<HashMap<String, Arc<Vocabulary>>>>,
+    /// Words of the language that are right though no document has them.
+    common: Arc<HashSet<String>>,
+}
+
+/// The words of a site's passages.
+#[derive(Debug, Default)]
+struct Vocabulary {
+    stems: HashSet<String>,
+    /// By length in letters: a word, its letters as bits, and how often it occurs.
+    words: HashMap<usize, Vec<(Box<str>, u32, u32)>>,
+}
+
+/// Words that a vocabulary keeps at most; a text with more is no prose.
+const MAX_WORDS: usize = 300_000;
+/// Shorter words are as often right as they are wrong.
+const MIN_LETTERS: usize = 4;
+/// From here on a word may hold two mistakes.
+const TWO_MISTAKES: usize = 8;
+/// Longer ones are no words.
+const MAX_LETTERS: usize = 24;
+/// Words of one question that are looked into.
+const MAX_UNKNOWN: usize = 8;
+
+impl Spelling {
+    /// `common` are words of the language that are right though no document has them, in lower case.
+    #[must_use]
+    pub fn new(common: HashSet<String>) -> Self {
+        Self { sites: Arc::default(), common: Arc::new(common) }
+    }
+
+    /// Takes over the words that the index has of a site.
+    ///
+    /// # Errors
+    /// When the index fails; the words from before stay.
+    pub async fn refresh(&self, index: &Index, site: &str) -> Result<(), IndexError> {
+        let texts = index.texts(site).await?;
+        let vocabulary = Arc::new(Vocabulary::of(texts.iter().map(String::as_str)));
+        self.sites.write().unwrap_or_else(PoisonError::into_inner).insert(site.to_owned(), vocabulary);
+        Ok(())
+    }
+
+    /// The text with what its unknown words were likely meant to be behind it; `None` if there is nothing to add.
+    #[must_use]
+    pub fn corrected(&self, site: &str, text: &str) -> Option<String> {
+        let vocabulary = self.sites.read().unwrap_or_else(PoisonError::into_inner).get(site).cloned()?;
+        let mut added: Vec<&str> = Vec::new();
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= MIN_LETTERS);
+        let unknown = words.map(str::to_lowercase).filter(|word| {
+            word.chars().all(|c| c.is_alphabetic() && u32::from(c) < 0x370)
+                && !self.common.contains(word)
+                && !vocabulary.stems.contains(stem(word))
+        });
+        for word in unknown.take(MAX_UNKNOWN) {
+            added.extend(vocabulary.nearest(&word));
+        }
+        added.dedup();
+        (!added.is_empty()).then(|| format!("{text} {}", added.join(" ")))
+    }
+}
+
+impl Vocabulary {
+    fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
+        let mut counts: HashMap<String, u32> = HashMap::new();
+        for text in texts {
+            for word in text.split(|c: char| !c.is_alphanumeric()) {
+                let letters = word.chars().count();
+                if letters + 1 < MIN_LETTERS || letters > MAX_LETTERS || !word.chars().all(char::is_alphabetic) {
+                    continue;
+                }
+                let word = word.to_lowercase();
+                if let Some(count) = counts.get_mut(&word) {
+                    *count += 1;
+                } else if counts.len() < MAX_WORDS {
+                    counts.insert(word, 1);
+                }
+            }
+        }
+        let mut vocabulary = Self::default();
+        for (word, count) in counts {
+            vocabulary.stems.insert(stem(&word).to_owned());
+            let entry = (word.as_str().into(), letters(&word), count);
+            vocabulary.words.entry(word.chars().count()).or_default().push(entry);
+        }
+        vocabulary
+    }
+
+    /// The nearest word by edits (a letter missing, added, another, or two swapped), the most frequent of equals; at most two,
+    /// where both are as near.
+    fn nearest(&self, word: &str) -> Vec<&str> {
+        let length = word.chars().count();
+        if length > MAX_LETTERS {
+            return Vec::new();
+        }
+        let limit = if length >= TWO_MISTAKES { 2 } else { 1 };
+        let bits = letters(word);
+        let first = word.chars().next();
+        let mut found: Vec<(usize, bool, std::cmp::Reverse<u32>, &str)> = Vec::new();
+        for length in length.saturating_sub(limit)..=length + limit {
+            for (other, others, count) in self.words.get(&length).map(Vec::as_slice).unwrap_or_default() {
+                // An edit changes two letters of the set at the most.
+                if (bits ^ others).count_ones() as usize > 2 * limit {
+                    continue;
+                }
+                let distance = strsim::osa_distance(word, other);
+                if distance <= limit {
+                    found.push((distance, other.chars().next() != first, std::cmp::Reverse(*count), other.as_ref()));
+                }
+            }
+        }
+        found.sort_unstable();
+        let Some(&(distance, other, ..)) = found.first() else { return Vec::new() };
+        // Two edits are a guess; several guesses are noise.
+        let most = if distance == 1 { 2 } else { 1 };
+        found.into_iter().filter(|near| (near.0, near.1) == (distance, other)).take(most).map(|near| near.3).collect()
+    }
+}
+
+/// Which letters a word holds, as bits.
+fn letters(word: &str) -> u32 {
+    word.chars().fold(0, |bits, c| bits | 1 << (u32::from(c) % 32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spelling() -> Spelling {
+        let spelling = Spelling::new(HashSet::from(["rent".to_owned(), "husband".to_owned()]));
+        let texts = [
+            "The warranty on tents is five years. Delivery to Switzerland costs 18.90 EUR. Refunds arrive soon.",
+            "A refund is sent within 5 days. Tent poles are delivered. 退货政策",
+        ];
+        let vocabulary = Arc::new(Vocabulary::of(texts.into_iter()));
+        spelling.sites.write().unwrap().insert("shop".into(), vocabulary);
+        spelling
+    }
+
+    #[test]
+    fn unknown_words_are_read_as_the_nearest_known_ones() {
+        #[track_caller]
+        fn check(text: &str, expected: Option<&str>) {
+            let found = spelling().corrected("shop", text);
+            let added = found.as_deref().and_then(|found| found.strip_prefix(text)).map(str::trim);
+            assert_eq!(added, expected, "{text}");
+        }
+        check("warrenty on tants", Some("warranty tents"));
+        check("Delivry to Switzrland?", Some("delivery switzerland"));
+        check("refound", Some("refund"));
+        check("wraranti", Some("warranty"));
+        check("warranty on a tent", None);
+        check("Can I rent it for my husband?", None);
+        check("xyzzyx HP3024 退货", None);
+        check("", None);
+        assert_eq!(spelling().corrected("other", "warrenty"), None);
+    }
+}
