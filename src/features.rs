@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::protocol::console::HandoffReason;
 use crate::protocol::{AnswerEnd, Rating};
 use crate::signals::{AttributeValue, Outcome, Signal, Source, Topic};
 
@@ -41,6 +42,8 @@ pub struct State {
     pub thumbs_up: u32,
     pub thumbs_down: u32,
     pub human: bool,
+    /// Times that a person was called; not for a high purchase intent, or the score would be made of itself.
+    pub handoffs: u32,
     pub dwell_ms: u64,
     pub returns: u32,
     /// Milliseconds between the end of an answer and the visitor's next message.
@@ -110,8 +113,8 @@ impl State {
 
     /// Takes up one more signal. A session's signals come in the order of its log.
     pub fn push(&mut self, at_ms: u64, signal: &Signal) {
-        // An outcome can be reported long after the conversation: it is no part of its time.
-        if !matches!(signal, Signal::Outcome(_)) {
+        // Outcomes and labels can come long after the conversation: they are no part of its time.
+        if !matches!(signal, Signal::Outcome(_) | Signal::Label { .. }) {
             if self.started_at_ms == 0 {
                 self.started_at_ms = at_ms;
             }
@@ -164,6 +167,7 @@ impl State {
             Signal::Feedback { rating: Rating::Up } => self.thumbs_up += 1,
             Signal::Feedback { rating: Rating::Down } => self.thumbs_down += 1,
             Signal::HumanRequested => self.human = true,
+            Signal::Handoff { reason } => self.handoffs += u32::from(*reason != HandoffReason::HighIntent),
             Signal::Dwell { ms } => self.dwell_ms = self.dwell_ms.saturating_add(*ms),
             Signal::Recommended { products, held_out } => {
                 self.times_recommended += 1;
@@ -178,6 +182,7 @@ impl State {
                 }
             }
             Signal::Ended => self.ended = true,
+            Signal::Label { .. } => {}
         }
     }
 
@@ -260,6 +265,7 @@ impl State {
             count(self.thumbs_up),
             count(self.thumbs_down),
             flag(self.human),
+            count(self.handoffs),
             Value::Number(self.last_at_ms.saturating_sub(self.started_at_ms) as f32 / 1000.0),
             Value::Number(self.dwell_ms as f32 / 1000.0),
             count(self.returns),
@@ -282,8 +288,12 @@ impl State {
     }
 }
 
+/// Those of [`COLUMNS`] that hold names; the others are numbers.
+pub const NAMED: [&str; 7] =
+    ["channel", "utm_source", "utm_medium", "utm_campaign", "referrer", "language", "top_category"];
+
 /// The columns that every session has, in their order.
-pub const COLUMNS: [&str; 39] = [
+pub const COLUMNS: [&str; 40] = [
     "channel",
     "utm_source",
     "utm_medium",
@@ -318,6 +328,7 @@ pub const COLUMNS: [&str; 39] = [
     "thumbs_up",
     "thumbs_down",
     "human_requested",
+    "handoffs",
     "duration_s",
     "dwell_s",
     "returns",

@@ -147,7 +147,11 @@ pub fn lines(tables: &[&Table]) -> Vec<String> {
 
 /// The mean of the lines' vectors; nothing if none is known.
 fn mean_vector(value: &Value, vectors: &Vectors) -> Option<Vec<f32>> {
-    let Value::Text(text) = value else { return None };
+    let text = match value {
+        Value::Text(text) => text,
+        Value::Vector(vector) => return Some(vector.clone()),
+        _ => return None,
+    };
     let mut sum: Vec<f32> = Vec::new();
     let mut count = 0.0;
     for vector in text.lines().filter_map(|line| vectors.get(line)) {
@@ -208,10 +212,13 @@ impl Encoding {
                 numbers.extend((0..names.len()).map(|i| f32::from(u8::from(Some(i) == known))));
                 numbers.push(f32::from(u8::from(known.is_none())));
             }
-            (Form::Text { mean, scale }, value) => match mean_vector(value, vectors) {
-                Some(vector) => numbers.extend(vector.iter().zip(mean).map(|(x, mean)| (x - mean) * scale)),
-                None => numbers.extend(std::iter::repeat_n(0.0, mean.len())),
-            },
+            // Vectors of another embedding model tell nothing.
+            (Form::Text { mean, scale }, value) => {
+                match mean_vector(value, vectors).filter(|v| v.len() == mean.len()) {
+                    Some(vector) => numbers.extend(vector.iter().zip(mean).map(|(x, mean)| (x - mean) * scale)),
+                    None => numbers.extend(std::iter::repeat_n(0.0, mean.len())),
+                }
+            }
             _ => {
                 numbers.extend(std::iter::repeat_n(0.0, self.width() - 1));
                 numbers.push(1.0);

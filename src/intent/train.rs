@@ -130,9 +130,12 @@ pub struct Training<'a> {
 /// When there are too few rows of an outcome, or no column tells anything.
 pub fn train(training: Training<'_>, progress: &mut dyn FnMut(usize, usize)) -> Result<Trained, TrainError> {
     let table = training.table;
-    let positives = table.positives();
-    if positives < MIN_OF_EACH || table.len() - positives < MIN_OF_EACH {
-        return Err(TrainError::TooFew { rows: table.len(), positives });
+    // A conversation counts once, at however many moments it is looked at.
+    let outcomes: rustc_hash::FxHashMap<usize, bool> =
+        (0..table.len()).map(|row| (training.groups.map_or(row, |groups| groups[row]), table.labels[row])).collect();
+    let (rows, positives) = (outcomes.len(), outcomes.values().filter(|label| **label).count());
+    if positives < MIN_OF_EACH || rows - positives < MIN_OF_EACH {
+        return Err(TrainError::TooFew { rows, positives });
     }
     // In the end each part by itself, and those of the blend; parts that weigh nothing in it aren't fitted again.
     let last = if training.keep_all { 2 } else { 1 };
