@@ -223,9 +223,9 @@ pub fn folds(labels: &[bool], groups: Option<&[usize]>, count: usize, seed: u64)
 }
 
 impl Model {
-    /// The columns that it looks at.
+    /// The columns of a table that it looks at.
     pub fn columns(&self) -> impl Iterator<Item = &Column> {
-        self.encoder.columns()
+        self.encoder.inputs()
     }
 
     #[must_use]

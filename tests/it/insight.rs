@@ -318,7 +318,7 @@ fn outcomes_by_question(count: u64) -> Vec<replay::Conversation> {
     (0..count)
         .map(|i| replay::Conversation {
             id: format!("c{i}"),
-            at_ms: 1_700_000_000_000 + i * 3_600_000,
+            at_ms: 1_690_000_000_000 + i * 3_600_000,
             turns: said(i).into_iter().flat_map(|text| [(true, text.to_owned()), (false, "We see.".into())]).collect(),
             attributes: Vec::new(),
             outcome: Some(Outcome {
