@@ -276,10 +276,10 @@ async fn train_on_own(
             Head::Classes => {
                 let examples = labels::examples(&store, site).await?;
                 let embedder = crate::retrieval::embedder::Embedder::load(&config.embedder)?;
-                let texts: Vec<String> = examples.iter().map(|example| example.text.clone()).collect();
-                let vectors = data::embed(&embedder, &texts, &|step, done, of| bar.show(step, done, of)).await?;
+                let show = |step: &str, done: usize, of: usize| bar.show(step, done, of);
+                let (vectors, called) = data::lessons(&embedder, &examples, &show).await?;
                 tokio::task::block_in_place(|| {
-                    round::train_classes(registry, &config.intent, &examples, &vectors, now_ms, &mut step)
+                    round::train_classes(registry, &config.intent, &examples, &vectors, &called, now_ms, &mut step)
                 })
             }
         }
@@ -314,10 +314,9 @@ async fn train(
         (Head::Classes, Some(path)) => {
             let examples = data::examples(path)?;
             let embedder = crate::retrieval::embedder::Embedder::load(&config.embedder)?;
-            let texts: Vec<String> = examples.iter().map(|example| example.text.clone()).collect();
-            let vectors = data::embed(&embedder, &texts, &show).await?;
+            let (vectors, called) = data::lessons(&embedder, &examples, &show).await?;
             tokio::task::block_in_place(|| {
-                round::train_classes(registry, &config.intent, &examples, &vectors, now_ms, &mut step)
+                round::train_classes(registry, &config.intent, &examples, &vectors, &called, now_ms, &mut step)
             })?
         }
     };

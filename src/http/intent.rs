@@ -197,12 +197,12 @@ pub(super) async fn train(
             } else {
                 data::parse_examples(&body[..]).map_err(|error| bad(&error))?
             };
-            let texts: Vec<String> = examples.iter().map(|example| example.text.clone()).collect();
             let embedder = app.spine.retrieval.embedder.clone();
-            let vectors = data::embed(&embedder, &texts, &|_, _, _| {}).await.map_err(|error| bad(&error))?;
+            let lessons = data::lessons(&embedder, &examples, &|_, _, _| {}).await;
+            let (vectors, called) = lessons.map_err(|error| bad(&error))?;
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                round::train_classes(&registry, &config, &examples, &vectors, now_ms, &mut |_, _| {})
+                round::train_classes(&registry, &config, &examples, &vectors, &called, now_ms, &mut |_, _| {})
             })
         }
     };

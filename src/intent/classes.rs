@@ -49,22 +49,24 @@ pub struct Guess {
 /// Rows with this label are about none of the classes: they set the threshold and are no class themselves.
 pub const OUT_OF_SCOPE: &[&str] = &["oos", "out_of_scope", "none"];
 /// Places that words and pieces of words are hashed into.
-const HASHED: usize = 1024;
+const HASHED: usize = 2048;
 /// Length of the hashed part beside the embedding's 1.
-const GRAMS_WEIGHT: f32 = 0.7;
+const GRAMS_WEIGHT: f32 = 0.5;
 /// Share of known texts that the threshold lets pass when there are no examples of others.
 const KEPT: f32 = 0.95;
 /// Parts of the cross-validation behind weights and threshold.
 const FOLDS: usize = 5;
 
 impl Classes {
-    /// Learns from examples and their vectors (each of length 1). `progress` hears of each of the `total` fits.
+    /// Learns from examples and their vectors (each of length 1). `called` are further examples that are learned from and never measured on: what
+    /// classes are called, see [`called`]. `progress` hears of each of the `total` fits.
     ///
     /// # Errors
     /// When there are fewer than two classes.
     pub fn fit(
         examples: &[Example],
         vectors: &[Vec<f32>],
+        called: &[(Example, Vec<f32>)],
         seed: u64,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self, TrainError> {
@@ -80,6 +82,19 @@ impl Classes {
             .map(|i| names.binary_search(&examples[*i].intent).ok().and_then(|at| u32::try_from(at).ok()).unwrap_or(0))
             .collect();
         let texts: Vec<&str> = known.iter().map(|i| examples[*i].text.as_str()).collect();
+        let called: Vec<(&str, &[f32], u32)> = called
+            .iter()
+            .filter_map(|(example, vector)| {
+                let label = u32::try_from(names.binary_search(&example.intent).ok()?).ok()?;
+                Some((example.text.as_str(), vector.as_slice(), label))
+            })
+            .collect();
+        let fit_part = |texts: &[&str], vectors: &[&[f32]], labels: &[u32]| {
+            let texts: Vec<&str> = texts.iter().copied().chain(called.iter().map(|(text, ..)| *text)).collect();
+            let vectors: Vec<&[f32]> = vectors.iter().copied().chain(called.iter().map(|(_, vector, _)| *vector)).collect();
+            let labels: Vec<u32> = labels.iter().copied().chain(called.iter().map(|(.., label)| *label)).collect();
+            Self::fit_part(&names, &texts, &vectors, &labels, seed)
+        };
         let vectors_of = |rows: &[usize]| -> Vec<&[f32]> { rows.iter().map(|i| vectors[*i].as_slice()).collect() };
 
         // Outputs for texts that the layer didn't see: what weights and threshold are set on.
@@ -97,7 +112,7 @@ impl Classes {
             };
             let (train_texts, train_rows, train_labels) = pick(&train);
             let (test_texts, test_rows, test_labels) = pick(&test);
-            let part = Self::fit_part(&names, &train_texts, &vectors_of(&train_rows), &train_labels, seed)?;
+            let part = fit_part(&train_texts, &vectors_of(&train_rows), &train_labels)?;
             let test_vectors = vectors_of(&test_rows);
             let outputs = part.outputs(&test_texts, &test_vectors)?;
             for (output, label) in outputs.into_iter().zip(test_labels) {
@@ -105,7 +120,7 @@ impl Classes {
             }
             progress(fold + 1, total);
         }
-        let mut classes = Self::fit_part(&names, &texts, &vectors_of(&known), &labels, seed)?;
+        let mut classes = fit_part(&texts, &vectors_of(&known), &labels)?;
         progress(total, total);
         classes.weights = weights(&outside);
         let mut inside: Vec<f32> = outside.iter().map(|(output, _)| classes.guess_of(output).familiar).collect();
@@ -220,6 +235,17 @@ const DECAY: f64 = 0.05;
 const SCALE: f32 = 5.0;
 /// What a cosine of 1 counts beside the energy.
 const NEAR_WEIGHT: f32 = 10.0;
+
+/// What the classes of examples are called, as an example of each: `card_arrival` says "card arrival". With few examples it says a lot.
+#[must_use]
+pub fn called(examples: &[Example]) -> Vec<Example> {
+    let names: std::collections::BTreeSet<&str> =
+        examples.iter().map(|example| example.intent.as_str()).filter(|intent| !is_out_of_scope(intent)).collect();
+    let words = |name: &str| name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let example = |name: &str| Example { text: words(name).to_lowercase(), intent: name.to_owned() };
+    // A code says nothing.
+    names.into_iter().map(example).filter(|example| example.text.chars().filter(|c| c.is_alphabetic()).count() > 2).collect()
+}
 
 #[must_use]
 pub fn is_out_of_scope(intent: &str) -> bool {
@@ -434,7 +460,7 @@ mod tests {
             rows.push(Example { text: format!("weather today {i}"), intent: "oos".into() });
             vectors.push(vec![0.1, 0.1, 0.1, 0.98]);
         }
-        let classes = Classes::fit(&rows, &vectors, 1, &mut |_, _| {}).unwrap();
+        let classes = Classes::fit(&rows, &vectors, &[], 1, &mut |_, _| {}).unwrap();
         assert_eq!(classes.names, ["delivery", "price", "refund"]);
         let texts = ["please send back", "sunshine"];
         let guesses = classes.guess(&texts, &[&[0.99, 0.1, 0.05, 0.05], &[0.1, 0.1, 0.1, 0.98]]).unwrap();
@@ -446,9 +472,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_class_is_called_is_an_example_of_it() {
+        let row = |intent: &str| Example { text: "x".into(), intent: intent.into() };
+        let texts = |rows: &[Example]| called(rows).into_iter().map(|row| (row.text, row.intent)).collect::<Vec<_>>();
+        let found = texts(&[row("card_arrival"), row("oos"), row("17"), row("Refund-not showing"), row("card_arrival")]);
+        let expected = [("refund not showing", "Refund-not showing"), ("card arrival", "card_arrival")];
+        assert_eq!(found, expected.map(|(text, intent)| (text.to_owned(), intent.to_owned())));
+    }
+
+    #[test]
     fn one_class_is_no_question() {
         let row = Example { text: "hello".into(), intent: "greeting".into() };
-        let error = Classes::fit(&[row.clone(), row], &[vec![1.0], vec![1.0]], 1, &mut |_, _| {}).unwrap_err();
+        let error = Classes::fit(&[row.clone(), row], &[vec![1.0], vec![1.0]], &[], 1, &mut |_, _| {}).unwrap_err();
         assert!(error.to_string().contains("at least two"), "{error}");
     }
 

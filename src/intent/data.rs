@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::eval::Progress;
 use crate::insight::book::Book;
 use crate::insight::replay;
-use crate::intent::classes::Example;
+use crate::intent::classes::{Example, called};
 use crate::intent::columns::{self, Vectors};
 use crate::intent::table::{Column, Table, TableError, Track};
 use crate::retrieval::embedder::Embedder;
@@ -206,6 +206,21 @@ pub fn parse_examples(lines: impl BufRead) -> anyhow::Result<Vec<Example>> {
     }
     ensure!(!rows.is_empty(), "there are no rows");
     Ok(rows)
+}
+
+/// Examples' vectors, and what their classes are called with its vectors: all that [`crate::intent::classes::Classes::fit`] learns from.
+pub type Lessons = (Vec<Vec<f32>>, Vec<(Example, Vec<f32>)>);
+
+/// Embeds examples and what their classes are called.
+///
+/// # Errors
+/// When the embedder fails.
+pub async fn lessons(embedder: &Embedder, examples: &[Example], progress: Progress<'_>) -> anyhow::Result<Lessons> {
+    let called = called(examples);
+    let texts: Vec<String> = examples.iter().chain(&called).map(|example| example.text.clone()).collect();
+    let mut vectors = embed(embedder, &texts, progress).await?;
+    let of_called = vectors.split_off(examples.len());
+    Ok((vectors, called.into_iter().zip(of_called).collect()))
 }
 
 /// Texts embedded at once; between two such portions the progress moves.

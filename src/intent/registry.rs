@@ -521,7 +521,7 @@ mod tests {
             .collect();
         let vectors: Vec<Vec<f32>> =
             examples.iter().map(|row| if row.intent == names[0] { vec![1.0, 0.0] } else { vec![0.0, 1.0] }).collect();
-        Classes::fit(&examples, &vectors, 1, &mut |_, _| {}).unwrap()
+        Classes::fit(&examples, &vectors, &[], 1, &mut |_, _| {}).unwrap()
     }
 
     #[test]

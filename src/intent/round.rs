@@ -176,6 +176,7 @@ pub fn train_classes(
     config: &IntentConfig,
     examples: &[Example],
     vectors: &[Vec<f32>],
+    called: &[(Example, Vec<f32>)],
     now_ms: u64,
     progress: &mut dyn FnMut(usize, usize),
 ) -> anyhow::Result<Round> {
@@ -199,7 +200,7 @@ pub fn train_classes(
         rows.map(|row| (examples[row].clone(), vectors[row].clone())).unzip()
     };
     let ((earlier, earlier_vectors), (later, later_vectors)) = (part(false), part(true));
-    let classes = Classes::fit(&earlier, &earlier_vectors, 1, progress)?;
+    let classes = Classes::fit(&earlier, &earlier_vectors, called, 1, progress)?;
     let metrics = measure_classes(&classes, &later, &later_vectors)?;
     let rival = registry.deployed::<Classes>().ok();
     let rival = match &rival {

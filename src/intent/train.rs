@@ -391,13 +391,13 @@ fn network_recipe(_has_text: bool, seed: u64) -> network::Recipe {
 fn trees_recipe(seed: u64) -> trees::Recipe {
     trees::Recipe {
         ensembles: 3,
-        trees: 500,
-        rate: 0.05,
+        trees: 900,
+        rate: 0.03,
         leaves: 12,
-        subsample: (0.7, 0.8),
+        subsample: (0.7, 0.5),
         leaf_weight: 2.0,
         l2: 3.0,
-        patience: 30,
+        patience: 50,
         seed,
     }
 }
