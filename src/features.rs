@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::protocol::console::HandoffReason;
 use crate::protocol::{AnswerEnd, Rating};
-use crate::signals::{AttributeValue, Outcome, Signal, Source, Topic};
+use crate::signals::{AttributeValue, Outcome, Signal, Source, Stance, Topic};
 
 /// A pause after which the visitor counts as having come back.
 const RETURN_MS: u64 = 30 * 60 * 1000;
@@ -31,6 +31,10 @@ pub struct State {
     pub sentiment: Spread,
     /// By [`Topic::ALL`].
     pub topics: [u32; Topic::ALL.len()],
+    /// Messages with each stance, by [`Stance::ALL`], and those of the last message.
+    pub stances: [u32; Stance::ALL.len()],
+    pub last_stances: [bool; Stance::ALL.len()],
+    pub last_words: u32,
     /// How often each product, and each category, was named.
     pub products: BTreeMap<String, u32>,
     pub categories: BTreeMap<String, u32>,
@@ -136,6 +140,8 @@ impl State {
                 self.words = self.words.saturating_add(*words);
                 self.questions += u32::from(*question);
                 self.sentiment.push(*sentiment);
+                self.last_words = *words;
+                self.last_stances = [false; Stance::ALL.len()];
                 if language.is_some() {
                     self.language.clone_from(language);
                 }
@@ -145,6 +151,11 @@ impl State {
             Signal::Topic { topic } => {
                 let at = Topic::ALL.iter().position(|known| known == topic).unwrap_or_default();
                 self.topics[at] += 1;
+            }
+            Signal::Stance { stance } => {
+                let at = Stance::ALL.iter().position(|known| known == stance).unwrap_or_default();
+                self.stances[at] += 1;
+                self.last_stances[at] = true;
             }
             Signal::Mention { product, category } => {
                 if let Some(product) = product {
@@ -273,7 +284,9 @@ impl State {
             count(u32::try_from(self.clicked.len()).unwrap_or(u32::MAX)),
         ];
         let topics = self.topics.iter().map(|topic| count(*topic));
-        let values = values.into_iter().chain(topics).chain(after_topics);
+        let stances = self.stances.iter().map(|stance| count(*stance));
+        let last = self.last_stances.iter().map(|stance| flag(*stance)).chain([count(self.last_words)]);
+        let values = values.into_iter().chain(topics).chain(stances).chain(last).chain(after_topics);
         row.extend(COLUMNS.iter().map(|column| (*column).to_owned()).zip(values));
         row.extend(self.attributes.iter().map(|(name, value)| {
             let value = match value {
@@ -293,7 +306,7 @@ pub const NAMED: [&str; 7] =
     ["channel", "utm_source", "utm_medium", "utm_campaign", "referrer", "language", "top_category"];
 
 /// The columns that every session has, in their order.
-pub const COLUMNS: [&str; 40] = [
+pub const COLUMNS: [&str; 47] = [
     "channel",
     "utm_source",
     "utm_medium",
@@ -316,6 +329,13 @@ pub const COLUMNS: [&str; 40] = [
     "asks_comparison",
     "asks_returns",
     "asks_complaint",
+    "agrees",
+    "refuses",
+    "names_amount",
+    "agrees_last",
+    "refuses_last",
+    "names_amount_last",
+    "words_last",
     "products_named",
     "product_mentions",
     "top_category",

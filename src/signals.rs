@@ -25,7 +25,7 @@ use crate::telemetry::Metrics;
 pub mod export;
 pub mod words;
 
-pub use words::Topic;
+pub use words::{Stance, Topic};
 
 /// `[signals]`: what is noted about conversations.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -83,6 +83,10 @@ pub enum Signal {
     /// The message asks about a topic.
     Topic {
         topic: Topic,
+    },
+    /// How the message stands to what is offered.
+    Stance {
+        stance: Stance,
     },
     /// The message names a product of the catalogue, or a category.
     Mention {
@@ -263,7 +267,8 @@ pub fn of(event: &Event, catalogue: &Catalogue) -> Vec<Signal> {
             };
             let topics = words::topics(text).into_iter().map(|topic| Signal::Topic { topic });
             let mentions = catalogue.mentions(text).into_iter();
-            std::iter::once(message).chain(topics).chain(mentions).collect()
+            let stances = words::stances(text).into_iter().map(|stance| Signal::Stance { stance });
+            std::iter::once(message).chain(topics).chain(stances).chain(mentions).collect()
         }
         Event::AnswerDone { confidence, end, citations, withheld, .. } => vec![Signal::Answer {
             confidence: Some(*confidence),

@@ -91,7 +91,8 @@ impl Classes {
             .collect();
         let fit_part = |texts: &[&str], vectors: &[&[f32]], labels: &[u32]| {
             let texts: Vec<&str> = texts.iter().copied().chain(called.iter().map(|(text, ..)| *text)).collect();
-            let vectors: Vec<&[f32]> = vectors.iter().copied().chain(called.iter().map(|(_, vector, _)| *vector)).collect();
+            let vectors: Vec<&[f32]> =
+                vectors.iter().copied().chain(called.iter().map(|(_, vector, _)| *vector)).collect();
             let labels: Vec<u32> = labels.iter().copied().chain(called.iter().map(|(.., label)| *label)).collect();
             Self::fit_part(&names, &texts, &vectors, &labels, seed)
         };
@@ -241,10 +242,16 @@ const NEAR_WEIGHT: f32 = 10.0;
 pub fn called(examples: &[Example]) -> Vec<Example> {
     let names: std::collections::BTreeSet<&str> =
         examples.iter().map(|example| example.intent.as_str()).filter(|intent| !is_out_of_scope(intent)).collect();
-    let words = |name: &str| name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let words = |name: &str| {
+        name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    };
     let example = |name: &str| Example { text: words(name).to_lowercase(), intent: name.to_owned() };
     // A code says nothing.
-    names.into_iter().map(example).filter(|example| example.text.chars().filter(|c| c.is_alphabetic()).count() > 2).collect()
+    names
+        .into_iter()
+        .map(example)
+        .filter(|example| example.text.chars().filter(|c| c.is_alphabetic()).count() > 2)
+        .collect()
 }
 
 #[must_use]
@@ -475,7 +482,8 @@ mod tests {
     fn what_a_class_is_called_is_an_example_of_it() {
         let row = |intent: &str| Example { text: "x".into(), intent: intent.into() };
         let texts = |rows: &[Example]| called(rows).into_iter().map(|row| (row.text, row.intent)).collect::<Vec<_>>();
-        let found = texts(&[row("card_arrival"), row("oos"), row("17"), row("Refund-not showing"), row("card_arrival")]);
+        let found =
+            texts(&[row("card_arrival"), row("oos"), row("17"), row("Refund-not showing"), row("card_arrival")]);
         let expected = [("refund not showing", "Refund-not showing"), ("card arrival", "card_arrival")];
         assert_eq!(found, expected.map(|(text, intent)| (text.to_owned(), intent.to_owned())));
     }

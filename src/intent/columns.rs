@@ -138,7 +138,9 @@ impl Encoder {
     fn places(&self, table: &Table) -> Vec<Place> {
         let at = |name: &str| table.columns.iter().position(|known| known.name == name);
         let place = |encoding: &Encoding| match &encoding.ratio {
-            Some((sum, count)) => at(sum).zip(at(count)).map_or(Place::Nowhere, |(sum, count)| Place::Ratio(sum, count)),
+            Some((sum, count)) => {
+                at(sum).zip(at(count)).map_or(Place::Nowhere, |(sum, count)| Place::Ratio(sum, count))
+            }
             None => at(&encoding.column.name).map_or(Place::Nowhere, Place::At),
         };
         self.columns.iter().map(place).collect()
@@ -168,8 +170,7 @@ impl Place {
 }
 
 /// What the second column of a pair sums up over the things that the first counts, by the end of its name: `pages` and `pages_duration`.
-const SUMS: [&str; 10] =
-    ["duration", "time", "seconds", "minutes", "ms", "s", "amount", "value", "total", "sum"];
+const SUMS: [&str; 10] = ["duration", "time", "seconds", "minutes", "ms", "s", "amount", "value", "total", "sum"];
 
 /// Pairs of columns of which one counts things and the other sums something up over the same things, as their names tell: the sum for each
 /// thing is what neither trees nor straight lines make of the two by themselves. Sum first.

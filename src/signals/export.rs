@@ -128,6 +128,7 @@ pub fn kind(signal: &Signal) -> &'static str {
         Signal::Clicked { .. } => "clicked",
         Signal::Outcome(_) => "outcome",
         Signal::Handoff { .. } => "handoff",
+        Signal::Stance { .. } => "stance",
         Signal::Label { .. } => "label",
         Signal::Ended => "ended",
     }
@@ -214,6 +215,7 @@ fn parts(signal: &Signal) -> Vec<Part> {
             parts
         }
         Signal::Handoff { reason } => vec![text("reason", &word(serde_json::to_value(reason)))],
+        Signal::Stance { stance } => vec![text("stance", stance.name())],
         Signal::Label { intent, by } => vec![text("intent", intent), text("by", by)],
         Signal::Known | Signal::HumanRequested | Signal::Ended => vec![number("count", 1.0)],
     }

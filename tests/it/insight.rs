@@ -430,6 +430,7 @@ fn every_signal() -> Vec<Signal> {
         Signal::Message { chars: 1, words: 1, question: true, sentiment: 0.0, language: Some("en".into()) },
         Signal::Meaning { vector: Meaning::of(&[1.0]) },
         Signal::Topic { topic: Topic::Price },
+        Signal::Stance { stance: frontdesk::signals::Stance::Agrees },
         Signal::Mention { product: Some("p".into()), category: "c".into() },
         Signal::Answer {
             confidence: Some(1.0),
