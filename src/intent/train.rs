@@ -362,26 +362,27 @@ impl Rows {
     }
 }
 
-fn logistic_recipe(_has_text: bool, seed: u64) -> network::Recipe {
+fn logistic_recipe(has_text: bool, seed: u64) -> network::Recipe {
     network::Recipe {
         hidden: vec![],
         epochs: 40,
         batch: 256,
         rate: 0.02,
-        decay: 0.02,
+        // Hundreds of numbers of an embedding fit noise unless they are held down.
+        decay: if has_text { 8.0 } else { 0.02 },
         dropout: 0.0,
         patience: Some(6),
         seed,
     }
 }
 
-fn network_recipe(_has_text: bool, seed: u64) -> network::Recipe {
+fn network_recipe(has_text: bool, seed: u64) -> network::Recipe {
     network::Recipe {
         hidden: vec![64, 32],
         epochs: 30,
         batch: 256,
         rate: 0.006,
-        decay: 0.02,
+        decay: if has_text { 1.0 } else { 0.02 },
         dropout: 0.3,
         patience: Some(6),
         seed,
