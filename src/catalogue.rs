@@ -21,6 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 
+use crate::recommend;
 use crate::retrieval::index::{Index, IndexError};
 use crate::retrieval::{Audience, Passage};
 
@@ -450,20 +451,19 @@ impl Listed {
         product.url = product.url.or(url);
         Some(Self { product, document, ordinal, language, audience, valid_from_ms, valid_until_ms })
     }
-
-    /// Whether a visitor may be shown it now.
-    #[must_use]
-    pub fn is_shown(&self, now_ms: u64) -> bool {
-        self.audience == Audience::Public
-            && self.valid_from_ms.is_none_or(|from| from <= now_ms)
-            && self.valid_until_ms.is_none_or(|until| now_ms <= until)
-    }
 }
 
 /// The products of every site, in memory. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
-    sites: Arc<RwLock<HashMap<String, Arc<[Listed]>>>>,
+    sites: Arc<RwLock<HashMap<String, Known>>>,
+}
+
+/// A site's rows, and what they sell.
+#[derive(Clone, Debug)]
+struct Known {
+    rows: Arc<[Listed]>,
+    goods: Arc<recommend::Catalogue>,
 }
 
 impl Catalogue {
@@ -471,7 +471,14 @@ impl Catalogue {
     #[must_use]
     pub fn products(&self, site: &str) -> Arc<[Listed]> {
         let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
-        sites.get(site).cloned().unwrap_or_default()
+        sites.get(site).map(|known| known.rows.clone()).unwrap_or_default()
+    }
+
+    /// What a site sells to visitors, variants together. The same value until the index changes.
+    #[must_use]
+    pub fn goods(&self, site: &str) -> Arc<recommend::Catalogue> {
+        let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
+        sites.get(site).map(|known| known.goods.clone()).unwrap_or_default()
     }
 
     /// The product with this id.
@@ -488,8 +495,8 @@ impl Catalogue {
         let mut products: Vec<Listed> = index.products(site).await?.into_iter().filter_map(Listed::of).collect();
         products.sort_by(|a, b| (&a.document, a.ordinal).cmp(&(&b.document, b.ordinal)));
         let count = products.len();
-        let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
-        sites.insert(site.to_owned(), products.into());
+        let known = Known { goods: Arc::new(recommend::Catalogue::of(&products)), rows: products.into() };
+        self.sites.write().unwrap_or_else(PoisonError::into_inner).insert(site.to_owned(), known);
         Ok(count)
     }
 }

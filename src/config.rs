@@ -142,7 +142,7 @@ impl Config {
         rebase(&mut self.answers.prompts);
         rebase(&mut self.intent.models);
         for site in &mut self.sites {
-            for path in [&mut site.knowledge, &mut site.widget.logo, &mut site.catalogue].into_iter().flatten() {
+            for path in [&mut site.knowledge, &mut site.widget.logo].into_iter().flatten() {
                 rebase(path);
             }
         }

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::protocol::console::HandoffReason;
 use crate::protocol::{AnswerEnd, Rating};
-use crate::signals::{AttributeValue, Outcome, Signal, Source, Topic};
+use crate::signals::{AttributeValue, Outcome, Signal, Source, Stance, Topic};
 
 /// A pause after which the visitor counts as having come back.
 const RETURN_MS: u64 = 30 * 60 * 1000;
@@ -30,6 +31,10 @@ pub struct State {
     pub sentiment: Spread,
     /// By [`Topic::ALL`].
     pub topics: [u32; Topic::ALL.len()],
+    /// Messages with each stance, by [`Stance::ALL`], and those of the last message.
+    pub stances: [u32; Stance::ALL.len()],
+    pub last_stances: [bool; Stance::ALL.len()],
+    pub last_words: u32,
     /// How often each product, and each category, was named.
     pub products: BTreeMap<String, u32>,
     pub categories: BTreeMap<String, u32>,
@@ -41,6 +46,8 @@ pub struct State {
     pub thumbs_up: u32,
     pub thumbs_down: u32,
     pub human: bool,
+    /// Times that a person was called; not for a high purchase intent, or the score would be made of itself.
+    pub handoffs: u32,
     pub dwell_ms: u64,
     pub returns: u32,
     /// Milliseconds between the end of an answer and the visitor's next message.
@@ -110,8 +117,8 @@ impl State {
 
     /// Takes up one more signal. A session's signals come in the order of its log.
     pub fn push(&mut self, at_ms: u64, signal: &Signal) {
-        // An outcome can be reported long after the conversation: it is no part of its time.
-        if !matches!(signal, Signal::Outcome(_)) {
+        // Outcomes and labels can come long after the conversation: they are no part of its time.
+        if !matches!(signal, Signal::Outcome(_) | Signal::Label { .. }) {
             if self.started_at_ms == 0 {
                 self.started_at_ms = at_ms;
             }
@@ -133,6 +140,8 @@ impl State {
                 self.words = self.words.saturating_add(*words);
                 self.questions += u32::from(*question);
                 self.sentiment.push(*sentiment);
+                self.last_words = *words;
+                self.last_stances = [false; Stance::ALL.len()];
                 if language.is_some() {
                     self.language.clone_from(language);
                 }
@@ -142,6 +151,11 @@ impl State {
             Signal::Topic { topic } => {
                 let at = Topic::ALL.iter().position(|known| known == topic).unwrap_or_default();
                 self.topics[at] += 1;
+            }
+            Signal::Stance { stance } => {
+                let at = Stance::ALL.iter().position(|known| known == stance).unwrap_or_default();
+                self.stances[at] += 1;
+                self.last_stances[at] = true;
             }
             Signal::Mention { product, category } => {
                 if let Some(product) = product {
@@ -164,6 +178,7 @@ impl State {
             Signal::Feedback { rating: Rating::Up } => self.thumbs_up += 1,
             Signal::Feedback { rating: Rating::Down } => self.thumbs_down += 1,
             Signal::HumanRequested => self.human = true,
+            Signal::Handoff { reason } => self.handoffs += u32::from(*reason != HandoffReason::HighIntent),
             Signal::Dwell { ms } => self.dwell_ms = self.dwell_ms.saturating_add(*ms),
             Signal::Recommended { products, held_out } => {
                 self.times_recommended += 1;
@@ -178,6 +193,7 @@ impl State {
                 }
             }
             Signal::Ended => self.ended = true,
+            Signal::Label { .. } => {}
         }
     }
 
@@ -260,6 +276,7 @@ impl State {
             count(self.thumbs_up),
             count(self.thumbs_down),
             flag(self.human),
+            count(self.handoffs),
             Value::Number(self.last_at_ms.saturating_sub(self.started_at_ms) as f32 / 1000.0),
             Value::Number(self.dwell_ms as f32 / 1000.0),
             count(self.returns),
@@ -267,7 +284,9 @@ impl State {
             count(u32::try_from(self.clicked.len()).unwrap_or(u32::MAX)),
         ];
         let topics = self.topics.iter().map(|topic| count(*topic));
-        let values = values.into_iter().chain(topics).chain(after_topics);
+        let stances = self.stances.iter().map(|stance| count(*stance));
+        let last = self.last_stances.iter().map(|stance| flag(*stance)).chain([count(self.last_words)]);
+        let values = values.into_iter().chain(topics).chain(stances).chain(last).chain(after_topics);
         row.extend(COLUMNS.iter().map(|column| (*column).to_owned()).zip(values));
         row.extend(self.attributes.iter().map(|(name, value)| {
             let value = match value {
@@ -282,8 +301,12 @@ impl State {
     }
 }
 
+/// Those of [`COLUMNS`] that hold names; the others are numbers.
+pub const NAMED: [&str; 7] =
+    ["channel", "utm_source", "utm_medium", "utm_campaign", "referrer", "language", "top_category"];
+
 /// The columns that every session has, in their order.
-pub const COLUMNS: [&str; 39] = [
+pub const COLUMNS: [&str; 47] = [
     "channel",
     "utm_source",
     "utm_medium",
@@ -306,6 +329,13 @@ pub const COLUMNS: [&str; 39] = [
     "asks_comparison",
     "asks_returns",
     "asks_complaint",
+    "agrees",
+    "refuses",
+    "names_amount",
+    "agrees_last",
+    "refuses_last",
+    "names_amount_last",
+    "words_last",
     "products_named",
     "product_mentions",
     "top_category",
@@ -318,6 +348,7 @@ pub const COLUMNS: [&str; 39] = [
     "thumbs_up",
     "thumbs_down",
     "human_requested",
+    "handoffs",
     "duration_s",
     "dwell_s",
     "returns",

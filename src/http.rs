@@ -78,6 +78,8 @@ pub struct Inner {
     /// The deployed models of what visitors want.
     pub intents: Live,
     pub intent: IntentConfig,
+    /// What looking at a deployed model needs.
+    pub scoring: crate::insight::scorer::Parts,
     /// One training at a time: it takes the processors that conversations need.
     pub training: Arc<Semaphore>,
 }
@@ -148,6 +150,14 @@ pub fn private(app: App) -> Router {
         .merge(gaps::private())
         .merge(console::private_routes())
         .route("/v1/sites/{site}/intent/{head}", get(intent::list))
+        .route("/v1/sites/{site}/sessions/{session}/intent", get(intent::explain))
+        .route("/v1/sites/{site}/sessions/{session}/label", post(intent::label))
+        .route("/v1/sites/{site}/intent/classes/labels", get(intent::labelled))
+        .route("/v1/sites/{site}/intent/purchase/watch", get(intent::watch))
+        .route(
+            "/v1/sites/{site}/intent/purchase/eval",
+            post(intent::evaluate).layer(axum::extract::DefaultBodyLimit::max(intent::MAX_ROWS)),
+        )
         .route("/v1/sites/{site}/intent/{head}/deploy", post(intent::deploy))
         .route("/v1/sites/{site}/intent/{head}/rollback", post(intent::roll_back))
         .route(

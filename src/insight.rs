@@ -6,8 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::OnceCell;
-
+use crate::catalogue;
 use crate::clock::Clock;
 use crate::protocol::ServerMessage;
 use crate::recommend::{self, Catalogue, Purchase, RecommendRule};
@@ -19,17 +18,20 @@ pub mod book;
 pub mod forecast;
 pub mod replay;
 pub mod report;
+pub mod scorer;
 pub mod segments;
 
 use book::Book;
 
 /// What a site sells, and when it may be shown.
 pub struct Shelf {
-    pub catalogue: Arc<Catalogue>,
     pub rule: RecommendRule,
-    /// Embeddings of the products, made when they are first needed.
-    vectors: OnceCell<Vec<Vec<f32>>>,
+    /// Embeddings of the products, made when they are first needed after a change.
+    vectors: tokio::sync::Mutex<Option<Embedded>>,
 }
+
+/// Products with their embeddings.
+type Embedded = (Arc<Catalogue>, Arc<Vec<Vec<f32>>>);
 
 /// Sessions, products, and the log that what is recommended goes to. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +40,7 @@ pub struct Insight {
     signals: SignalLog,
     embedder: Embedder,
     shelves: Arc<HashMap<String, Shelf>>,
+    products: catalogue::Catalogue,
     clock: Clock,
 }
 
@@ -49,8 +52,8 @@ pub type Choosing = Pin<Box<dyn Future<Output = Option<ServerMessage>> + Send>>;
 
 impl Shelf {
     #[must_use]
-    pub fn new(catalogue: Arc<Catalogue>, rule: RecommendRule) -> Self {
-        Self { catalogue, rule, vectors: OnceCell::new() }
+    pub fn new(rule: RecommendRule) -> Self {
+        Self { rule, vectors: tokio::sync::Mutex::default() }
     }
 }
 
@@ -61,28 +64,29 @@ impl Insight {
         signals: SignalLog,
         embedder: Embedder,
         shelves: HashMap<String, Shelf>,
+        products: catalogue::Catalogue,
         clock: Clock,
     ) -> Self {
-        Self { book, signals, embedder, shelves: Arc::new(shelves), clock }
+        Self { book, signals, embedder, shelves: Arc::new(shelves), products, clock }
     }
 
     /// What a site sells; nothing for an unknown one.
     #[must_use]
     pub fn catalogue(&self, site: &str) -> Arc<Catalogue> {
-        self.shelves.get(site).map(|shelf| shelf.catalogue.clone()).unwrap_or_default()
+        self.products.goods(site)
     }
 
     /// True if the site's catalogue holds the product.
     #[must_use]
     pub fn sells(&self, site: &str, product: &str) -> bool {
-        self.shelves.get(site).is_some_and(|shelf| shelf.catalogue.product(product).is_some())
+        self.products.goods(site).product(product).is_some()
     }
 
     /// The products for the answer `turn` whose end is event `seq`; `None` at once where the site shows none.
     #[must_use]
     pub fn cards(&self, key: &SessionKey, turn: u64, seq: u64) -> Option<Choosing> {
         let shelf = self.shelves.get(&key.site)?;
-        if !shelf.rule.enabled || shelf.catalogue.is_empty() {
+        if !shelf.rule.enabled || self.products.goods(&key.site).is_empty() {
             return None;
         }
         let (this, key) = (self.clone(), key.clone());
@@ -99,7 +103,7 @@ impl Insight {
             return None;
         }
         let entries = self.book.recent(&key.site, PURCHASES_AGE).await.ok()?;
-        let vectors = self.vectors(shelf).await?;
+        let (catalogue, vectors) = self.vectors(&key.site, shelf).await?;
         let bought: Vec<(&[f32], Vec<String>)> = entries
             .iter()
             .filter(|entry| entry.id != key.id && entry.state.converted() == Some(true))
@@ -110,7 +114,8 @@ impl Insight {
             .collect();
         let purchases: Vec<Purchase<'_>> =
             bought.iter().map(|(meaning, products)| Purchase { meaning, products }).collect();
-        let products = recommend::choose(&shelf.rule, state, &shelf.catalogue, vectors, &purchases);
+        let now_ms = self.clock.now_ms();
+        let products = recommend::choose(&shelf.rule, state, &catalogue, &vectors, &purchases, now_ms);
         if products.is_empty() {
             return None;
         }
@@ -121,9 +126,20 @@ impl Insight {
         (!held_out).then_some(ServerMessage::Recommendation { turn, products })
     }
 
-    async fn vectors<'a>(&self, shelf: &'a Shelf) -> Option<&'a [Vec<f32>]> {
-        let texts = || shelf.catalogue.products().iter().map(recommend::Product::text).collect();
-        let vectors = shelf.vectors.get_or_try_init(|| async { self.embedder.embed(texts()).await }).await;
-        vectors.map(Vec::as_slice).map_err(|error| tracing::warn!(%error, "no products can be recommended now")).ok()
+    /// What a site sells now, with an embedding for each product.
+    async fn vectors(&self, site: &str, shelf: &Shelf) -> Option<Embedded> {
+        let catalogue = self.products.goods(site);
+        let mut known = shelf.vectors.lock().await;
+        if let Some((of, vectors)) = known.as_ref().filter(|(of, _)| Arc::ptr_eq(of, &catalogue)) {
+            return Some((of.clone(), vectors.clone()));
+        }
+        let texts = catalogue.products().iter().map(recommend::Product::text).collect();
+        match self.embedder.embed(texts).await {
+            Ok(vectors) => Some(known.insert((catalogue, Arc::new(vectors))).clone()),
+            Err(error) => {
+                tracing::warn!(%error, "no products can be recommended now");
+                None
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
-//! How likely a purchase is. This first score is a transparent sum; the trained model takes its place behind the same
-//! [`Intent`].
+//! How likely a purchase is. Until a model is deployed the score is a transparent sum; a trained model takes its place behind the
+//! same [`Intent`].
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 
@@ -9,6 +11,8 @@ pub mod calibrate;
 pub mod classes;
 pub mod columns;
 pub mod data;
+pub mod discriminant;
+pub mod labels;
 pub mod metrics;
 pub mod network;
 pub mod registry;
@@ -17,28 +21,50 @@ pub mod table;
 pub mod train;
 pub mod trees;
 
-/// The purchase intent of a session, a pure function of its signals.
+/// The purchase intent of a session, a pure function of its signals and of the deployed model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Intent {
-    /// 0…1, from a logistic curve over the sum of `reasons`. Ordered, but not calibrated: it is not a probability yet.
+    /// 0…1: a model's calibrated probability, or without one a logistic curve over the sum of `reasons`, which is ordered but no
+    /// probability.
     pub score: f32,
     /// What moved the score, strongest first.
     pub reasons: Vec<Reason>,
+    /// Version of the model that made it; `None` for the sum.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
 }
 
 /// One contribution to the score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reason {
-    pub signal: &'static str,
-    /// How often it was seen.
+    /// A kind of signal, or a feature's name in words.
+    pub signal: Cow<'static, str>,
+    /// How often it was seen; 1 where it isn't counted.
     pub count: u32,
-    /// What it adds to the sum.
+    /// What it adds to the sum, or to a model's log-odds compared with an average conversation.
     pub weight: f32,
 }
 
-/// What makes the score, and whether it is a probability.
-pub const MODEL: &str = "hand-set sum";
-pub const CALIBRATED: bool = false;
+/// Reasons of a model that are told.
+const MAX_REASONS: usize = 8;
+/// Contributions below this aren't worth a line.
+const MIN_WEIGHT: f32 = 0.02;
+
+impl Intent {
+    /// What a model says of a row: its probability, and what moved it. `count` tells how often a column was seen.
+    #[must_use]
+    pub fn of_model(version: u32, probability: f32, moved: Vec<train::Moved>, count: impl Fn(&str) -> u32) -> Self {
+        let told = moved.into_iter().filter(|moved| moved.log_odds.abs() >= MIN_WEIGHT).take(MAX_REASONS);
+        let reasons = told.map(|moved| {
+            let words = moved.column.strip_prefix("attribute.").unwrap_or(&moved.column).replace('_', " ");
+            Reason { signal: words.into(), count: count(&moved.column), weight: moved.log_odds }
+        });
+        Self { score: probability, reasons: reasons.collect(), version: Some(version) }
+    }
+}
+
+/// What makes the score while no model is deployed.
+pub const SUM: &str = "hand-set sum";
 
 /// Where a session starts without any signal: logistic(−2) ≈ 0.12.
 const BIAS: f32 = -2.0;
@@ -57,12 +83,12 @@ pub fn score<'a>(signals: impl IntoIterator<Item = &'a Signal>) -> Intent {
         .into_iter()
         .map(|(signal, weight, count)| {
             let times: f32 = (0..count.min(8)).map(|n| 0.5_f32.powi(i32::try_from(n).unwrap_or(8))).sum();
-            Reason { signal, count, weight: weight * times }
+            Reason { signal: signal.into(), count, weight: weight * times }
         })
         .collect();
-    reasons.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then(a.signal.cmp(b.signal)));
+    reasons.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then_with(|| a.signal.cmp(&b.signal)));
     let sum: f32 = BIAS + reasons.iter().map(|reason| reason.weight).sum::<f32>();
-    Intent { score: 1.0 / (1.0 + (-sum).exp()), reasons }
+    Intent { score: 1.0 / (1.0 + (-sum).exp()), reasons, version: None }
 }
 
 /// Hand-set weights: interest in price, stock, delivery and payment speaks for a purchase, trouble with one against it.
@@ -106,6 +132,6 @@ mod tests {
         let once = score(&[topic(Topic::Price)]);
         let often = score(&vec![topic(Topic::Price); 50]);
         assert!(often.reasons[0].weight < 2.0 * once.reasons[0].weight);
-        assert_eq!((often.reasons[0].signal, often.reasons[0].count), ("price", 50));
+        assert_eq!((&*often.reasons[0].signal, often.reasons[0].count), ("price", 50));
     }
 }

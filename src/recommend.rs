@@ -110,6 +110,7 @@ pub fn choose(
     catalogue: &Catalogue,
     vectors: &[Vec<f32>],
     purchases: &[Purchase<'_>],
+    now_ms: u64,
 ) -> Vec<Card> {
     let wanted = blend(&state.last_meaning, &state.meaning);
     let mut neighbours: Vec<(f32, &Purchase<'_>)> = purchases
@@ -137,7 +138,7 @@ pub fn choose(
         .filter(|(_, product)| !state.recommended.contains(&product.id))
         .filter(|(_, product)| !own.iter().any(|id| catalogue.product(id).is_some_and(|own| own.id == product.id)))
         .filter_map(|(at, product)| {
-            let offer = product.offer()?;
+            let offer = product.offer(now_ms)?;
             let fits = vectors.get(at).map_or(0.0, |vector| cosine(&wanted, vector));
             let named = state.products.contains_key(&product.id);
             let category = state.categories.contains_key(&product.category);
@@ -271,7 +272,7 @@ mod tests {
 
     fn product(id: &str, category: &str, available: bool) -> Product {
         let variant =
-            Variant { id: format!("{id}-v"), label: "blue".into(), price: 10.0, currency: "EUR".into(), available };
+            Variant { id: format!("{id}-v"), label: "blue".into(), price: 10.0, available, ..Variant::default() };
         Product {
             id: id.into(),
             name: format!("{id} thing"),
@@ -299,12 +300,12 @@ mod tests {
     fn what_fits_comes_first_and_what_is_out_of_stock_never() {
         let (catalogue, vectors) = shop();
         let rule = RecommendRule::default();
-        let cards = choose(&rule, &wants([1.0, 0.1]), &catalogue, &vectors, &[]);
+        let cards = choose(&rule, &wants([1.0, 0.1]), &catalogue, &vectors, &[], 1);
         assert_eq!(ids(&cards), ["tent"]);
         assert_eq!(cards[0].reason, "Fits what you wrote");
         let mut named = wants([1.0, 0.1]);
         named.products.insert("gone".into(), 3);
-        assert_eq!(ids(&choose(&rule, &named, &catalogue, &vectors, &[])), ["tent"]);
+        assert_eq!(ids(&choose(&rule, &named, &catalogue, &vectors, &[], 1)), ["tent"]);
     }
 
     #[test]
@@ -313,11 +314,11 @@ mod tests {
         let bought = ["stove-v".to_owned()];
         let purchases = [Purchase { meaning: &[1.0, 0.0], products: &bought }];
         let mut state = wants([1.0, 0.0]);
-        let cards = choose(&RecommendRule::default(), &state, &catalogue, &vectors, &purchases);
+        let cards = choose(&RecommendRule::default(), &state, &catalogue, &vectors, &purchases, 1);
         assert_eq!(ids(&cards), ["tent", "stove"]);
         assert_eq!(cards[1].reason, "Bought by visitors with similar questions");
         state.recommended = vec!["tent".into()];
-        let cards = choose(&RecommendRule::default(), &state, &catalogue, &vectors, &purchases);
+        let cards = choose(&RecommendRule::default(), &state, &catalogue, &vectors, &purchases, 1);
         assert_eq!(ids(&cards), ["stove"]);
     }
 

@@ -20,7 +20,7 @@ use crate::gaps::{self, GapLog, Gaps};
 use crate::http::auth::{Key, Keys, Scope, Site, Visitors, key_hash, new_key, random_id, random_secret};
 use crate::http::{self, App, Inner};
 use crate::insight::book::{Book, Touched};
-use crate::insight::{Insight, Shelf};
+use crate::insight::{Insight, Shelf, scorer};
 use crate::intent::registry::Live;
 use crate::knowledge::{self, Knowledge};
 use crate::lifecycle::Tasks;
@@ -28,7 +28,6 @@ use crate::llm::{Llm, gguf};
 use crate::outcomes::Outcomes;
 use crate::prompt::Prompts;
 use crate::qualify::{self, Decision};
-use crate::recommend::Catalogue;
 use crate::retrieval::Retrieval;
 use crate::retrieval::embedder::Embedder;
 use crate::retrieval::index::Index;
@@ -137,16 +136,17 @@ impl Server {
         knowledge.load().await.context("the products in the knowledge index")?;
         let gate = TurnGate::new(config.answers.parallel, config.answers.queue);
         let answer_timeout = Duration::from_secs(config.answers.timeout_s);
-        let catalogues = catalogues(&config)?;
         let touched = Touched::default();
+        let (scoring, to_score) = tokio::sync::mpsc::channel(scorer::QUEUE);
         let (signals, writing_signals) = SignalLog::new(
             &config.signals,
             SignalParts {
                 store: store.clone(),
                 metrics: metrics.clone(),
                 embedder: config.signals.meanings.then(|| spine.retrieval.embedder.clone()),
-                catalogues: Arc::new(catalogues.clone()),
+                products: knowledge.catalogue().clone(),
                 touched: touched.clone(),
+                scoring: Some(scoring),
             },
         );
         tasks.spawn("signals", writing_signals);
@@ -161,16 +161,15 @@ impl Server {
             tasks: tasks.clone(),
         });
         tasks.spawn("knowledge gaps", keeping_gaps);
-        let book = Book::new(store.clone(), touched.clone());
-        let shelf = |site: &Site| {
-            let catalogue = catalogues.get(&site.id).cloned().unwrap_or_default();
-            (site.id.clone(), Shelf::new(catalogue, site.recommend.clone()))
-        };
+        let intents = Live::new(&config.intent.models);
+        let book = Book::new(store.clone(), touched.clone()).scored_by(intents.clone());
+        let shelf = |site: &Site| (site.id.clone(), Shelf::new(site.recommend.clone()));
         let insight = Insight::new(
             book.clone(),
             signals.clone(),
             spine.retrieval.embedder.clone(),
             config.sites.iter().map(shelf).collect(),
+            knowledge.catalogue().clone(),
             clock.clone(),
         );
         let sites: Vec<Arc<Site>> = config.sites.iter().cloned().map(Arc::new).collect();
@@ -213,7 +212,18 @@ impl Server {
         let mut keys = config.auth.keys.clone();
         keys.push(first_admin_key(&store, &config.store.path).await.context("the first admin key")?);
         let own = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("http://{host}:{}", addr.port()));
+        let watched = scorer::Parts {
+            book: book.clone(),
+            models: intents.clone(),
+            sessions: registry.clone(),
+            sites: sites.iter().map(|site| site.id.clone()).collect(),
+            config: config.intent.clone(),
+            metrics: metrics.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+        };
         let app = App::new(Inner {
+            scoring: watched.clone(),
             own_origins: own.into_iter().chain(config.server.public_origins.iter().cloned()).collect(),
             sockets: Arc::new(Semaphore::new(config.server.max_sockets)),
             config: config.server.clone(),
@@ -222,7 +232,7 @@ impl Server {
             knowledge: knowledge.clone(),
             gaps,
             gate,
-            outcomes: Outcomes::new(store.clone(), book, touched),
+            outcomes: Outcomes::new(store.clone(), book.clone(), touched),
             insight,
             signals,
             store,
@@ -236,7 +246,7 @@ impl Server {
             metrics,
             tasks: tasks.clone(),
             answer_timeout,
-            intents: Live::new(&config.intent.models),
+            intents: intents.clone(),
             intent: config.intent.clone(),
             training: Arc::new(Semaphore::new(1)),
         });
@@ -249,9 +259,11 @@ impl Server {
         tasks.spawn("admin listener", listen(admin_listener, http::private(app.clone()), tasks.clone()));
         tasks.spawn("knowledge watch", knowledge.watch(tasks.clone()));
         tasks.spawn("desk", desk::run(registry.clone(), config.console.clone(), started, tasks.clone()));
-        tasks.spawn("sweeper", sweep(registry, tasks.clone()));
+        tasks.spawn("sweeper", sweep(registry.clone(), tasks.clone()));
         tasks.spawn("watchdog", watch(app.clone()));
         tasks.spawn("intent models", follow_intents(app.clone()));
+        tasks.spawn("intent scores", scorer::run(watched.clone(), to_score));
+        tasks.spawn("intent watch", scorer::watch(watched));
         tracing::info!(%addr, %admin_addr, "listening");
         Ok(Self { addr, admin_addr, app, drain: Duration::from_secs(config.server.drain_s), tasks })
     }
@@ -329,20 +341,6 @@ pub fn spine(
         clock,
         metrics,
     })
-}
-
-/// What the sites sell, by site.
-///
-/// # Errors
-/// When a catalogue can't be read.
-pub fn catalogues(config: &Config) -> anyhow::Result<HashMap<String, Arc<Catalogue>>> {
-    let named = config.sites.iter().filter_map(|site| Some((site, site.catalogue.as_ref()?)));
-    named
-        .map(|(site, path)| {
-            let catalogue = Catalogue::read(path).with_context(|| format!("site {:?}", site.id))?;
-            Ok((site.id.clone(), Arc::new(catalogue)))
-        })
-        .collect()
 }
 
 /// Embedder and index, as configured.

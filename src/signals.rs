@@ -5,14 +5,15 @@
 //! them ([`crate::features`], [`crate::insight`]) is computed from the log and never stored.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::catalogue;
 use crate::insight::book::Touched;
+use crate::protocol::console::HandoffReason;
 use crate::protocol::{AnswerEnd, Rating};
 pub use crate::protocol::{AttributeValue, Attributes, Source};
 use crate::recommend::Catalogue;
@@ -24,7 +25,7 @@ use crate::telemetry::Metrics;
 pub mod export;
 pub mod words;
 
-pub use words::Topic;
+pub use words::{Stance, Topic};
 
 /// `[signals]`: what is noted about conversations.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -83,6 +84,10 @@ pub enum Signal {
     Topic {
         topic: Topic,
     },
+    /// How the message stands to what is offered.
+    Stance {
+        stance: Stance,
+    },
     /// The message names a product of the catalogue, or a category.
     Mention {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +108,10 @@ pub enum Signal {
         rating: Rating,
     },
     HumanRequested,
+    /// A person was called, and why.
+    Handoff {
+        reason: HandoffReason,
+    },
     /// The visitor's page was open for so long, until now.
     Dwell {
         ms: u64,
@@ -118,6 +127,13 @@ pub enum Signal {
     },
     /// What came of it, as the site reports it.
     Outcome(Outcome),
+    /// What the message with the record's `seq` is about, as a person says it; empty takes an earlier label back. Examples for the
+    /// classes, no feature.
+    Label {
+        intent: String,
+        /// An agent's id, or `admin`.
+        by: String,
+    },
     Ended,
 }
 
@@ -251,7 +267,8 @@ pub fn of(event: &Event, catalogue: &Catalogue) -> Vec<Signal> {
             };
             let topics = words::topics(text).into_iter().map(|topic| Signal::Topic { topic });
             let mentions = catalogue.mentions(text).into_iter();
-            std::iter::once(message).chain(topics).chain(mentions).collect()
+            let stances = words::stances(text).into_iter().map(|stance| Signal::Stance { stance });
+            std::iter::once(message).chain(topics).chain(stances).chain(mentions).collect()
         }
         Event::AnswerDone { confidence, end, citations, withheld, .. } => vec![Signal::Answer {
             confidence: Some(*confidence),
@@ -261,9 +278,9 @@ pub fn of(event: &Event, catalogue: &Catalogue) -> Vec<Signal> {
         }],
         Event::Feedback { rating, .. } => vec![Signal::Feedback { rating: *rating }],
         Event::HumanRequested {} => vec![Signal::HumanRequested],
+        Event::Handoff { reason } => vec![Signal::Handoff { reason: *reason }],
         Event::Ended { .. } => vec![Signal::Ended],
         Event::AnswerStarted { .. }
-        | Event::Handoff { .. }
         | Event::AgentJoined { .. }
         | Event::AgentLeft { .. }
         | Event::AgentSaid { .. }
@@ -307,8 +324,8 @@ impl Arrival {
 #[derive(Clone)]
 pub struct SignalLog {
     sender: Option<mpsc::Sender<Noted>>,
-    /// By site.
-    catalogues: Arc<HashMap<String, Arc<Catalogue>>>,
+    products: catalogue::Catalogue,
+    scoring: Option<mpsc::Sender<SessionKey>>,
     metrics: Metrics,
 }
 
@@ -338,10 +355,12 @@ pub struct SignalParts {
     pub metrics: Metrics,
     /// For the meaning of messages; `None` leaves it out.
     pub embedder: Option<Embedder>,
-    /// By site.
-    pub catalogues: Arc<HashMap<String, Arc<Catalogue>>>,
+    /// What the sites sell.
+    pub products: catalogue::Catalogue,
     /// Told which sessions got signals.
     pub touched: Touched,
+    /// Takes the sessions whose signals are on disk, to score them. One that finds it full is left out: its next signal comes, too.
+    pub scoring: Option<mpsc::Sender<SessionKey>>,
 }
 
 /// Visitors who arrived and said nothing yet, whose arrival is remembered; beyond that the oldest are forgotten. An
@@ -352,16 +371,16 @@ impl SignalLog {
     /// The handle, and the task to spawn: it ends when the last handle is dropped.
     pub fn new(config: &SignalsConfig, parts: SignalParts) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (sender, receiver) = mpsc::channel(config.queue.max(1));
-        let catalogues = parts.catalogues.clone();
-        let log = Self { sender: config.enabled.then_some(sender), catalogues, metrics: parts.metrics.clone() };
+        let products = parts.products.clone();
+        let (scoring, metrics) = (parts.scoring.clone(), parts.metrics.clone());
+        let log = Self { sender: config.enabled.then_some(sender), products, scoring, metrics };
         (log, write(receiver, parts))
     }
 
     /// The signals of an event, as they will be logged but for its meaning.
     #[must_use]
     pub fn of(&self, site: &str, event: &Event) -> Vec<Signal> {
-        let none = Catalogue::default();
-        of(event, self.catalogues.get(site).map_or(&none, |catalogue| catalogue))
+        of(event, &self.products.goods(site))
     }
 
     /// Notes an event that is on disk. Never waits.
@@ -390,6 +409,13 @@ impl SignalLog {
         }
     }
 
+    /// Asks for a score of the session as its log is. Never waits.
+    pub fn score(&self, key: &SessionKey) {
+        if let Some(scoring) = &self.scoring {
+            let _ = scoring.try_send(key.clone());
+        }
+    }
+
     /// Waits until everything noted so far is on disk. Nothing on the answer path does.
     pub async fn settled(&self) {
         let Some(sender) = &self.sender else { return };
@@ -407,7 +433,6 @@ impl SignalLog {
 }
 
 async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts) {
-    let none = Arc::new(Catalogue::default());
     let mut arrivals = Arrivals::default();
     while let Some(noted) = receiver.recv().await {
         let (key, seq, at_ms, signals) = match noted {
@@ -421,8 +446,7 @@ async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts) {
             }
             Noted::Signals { key, seq, at_ms, signals } => (key, seq, at_ms, signals),
             Noted::Event { key, seq, at_ms, event } => {
-                let catalogue = parts.catalogues.get(&key.site).unwrap_or(&none);
-                let mut signals = of(&event, catalogue);
+                let mut signals = of(&event, &parts.products.goods(&key.site));
                 match &event {
                     Event::Started { .. } => signals.extend(arrivals.take(&key)),
                     Event::Said { text, .. } => signals.extend(meaning(parts.embedder.as_ref(), text).await),
@@ -433,7 +457,12 @@ async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts) {
         };
         // Conversations have the disk first: a signal that finds the store busy or its session erased is left out.
         match append(&parts.store, &key, seq, at_ms, &signals).await {
-            Ok(()) => parts.touched.touch(&key),
+            Ok(()) => {
+                parts.touched.touch(&key);
+                if let Some(scoring) = &parts.scoring {
+                    let _ = scoring.try_send(key);
+                }
+            }
             Err(_) => {
                 parts.metrics.signals_dropped.inc();
             }

@@ -72,6 +72,12 @@ pub enum TurnEnd {
     Failed,
 }
 
+/// Which site, as a label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SiteLabels {
+    pub site: String,
+}
+
 /// Everything `/metrics` shows. Cheap to clone.
 #[derive(Clone)]
 pub struct Metrics {
@@ -86,6 +92,10 @@ pub struct Metrics {
     pub refused_overload: Counter,
     pub withheld_sentences: Counter,
     pub signals_dropped: Counter,
+    /// Of the purchase model in use: the largest stability index of a column, the calibration error, and the warnings that stand.
+    pub intent_drift: Family<SiteLabels, Gauge<f64, AtomicU64>>,
+    pub intent_calibration_error: Family<SiteLabels, Gauge<f64, AtomicU64>>,
+    pub intent_warnings: Family<SiteLabels, Gauge>,
     pub gaps_dropped: Counter,
     pub slow_readers: Counter,
     pub first_text_seconds: Histogram,
@@ -132,6 +142,9 @@ impl Metrics {
             refused_overload: Counter::default(),
             withheld_sentences: Counter::default(),
             signals_dropped: Counter::default(),
+            intent_drift: Family::default(),
+            intent_calibration_error: Family::default(),
+            intent_warnings: Family::default(),
             gaps_dropped: Counter::default(),
             slow_readers: Counter::default(),
             first_text_seconds: seconds(),
@@ -174,6 +187,17 @@ impl Metrics {
             m.withheld_sentences.clone(),
         );
         registry.register("signals_dropped", "Events left out of the signal log", m.signals_dropped.clone());
+        registry.register(
+            "intent_drift",
+            "Largest stability index of a feature since the purchase model in use was trained",
+            m.intent_drift.clone(),
+        );
+        registry.register(
+            "intent_calibration_error",
+            "Mean gap between the purchase model's probabilities and what came of them",
+            m.intent_calibration_error.clone(),
+        );
+        registry.register("intent_warnings", "Warnings about the purchase model in use", m.intent_warnings.clone());
         registry.register("gaps_dropped", "Unanswered questions that were not noted", m.gaps_dropped.clone());
         registry.register("slow_readers", "Sockets closed because they read too slowly", m.slow_readers.clone());
         registry.register(

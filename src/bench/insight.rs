@@ -39,7 +39,7 @@ pub async fn run(
     progress: &dyn Fn(usize),
 ) -> anyhow::Result<InsightReport> {
     let text = std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
-    let recorded = replay::read(&text, 1_700_000_000_000)?;
+    let recorded = replay::read(&text, 1_700_000_000_000, replay::CONVERTED)?;
     anyhow::ensure!(!recorded.is_empty(), "{} holds no conversation", file.display());
     let store = Store::open(&StoreConfig { path: directory.join("store"), ..StoreConfig::default() })?;
     let conversations: Vec<Conversation> = recorded
@@ -69,7 +69,7 @@ pub async fn run(
     book.read("bench").await?;
     let again_s = since.elapsed().as_secs_f64();
     let since = Instant::now();
-    let made = report::report(&entries, &catalogue);
+    let made = report::report(&entries, &catalogue, &report::Scorer::default());
     let report_s = since.elapsed().as_secs_f64();
     anyhow::ensure!(made.totals.sessions == entries.len(), "the report lost sessions");
     store.close().await?;

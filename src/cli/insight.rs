@@ -15,7 +15,6 @@ use crate::http::auth::Site;
 use crate::insight::book::{Book, Touched};
 use crate::insight::replay::{self, Meanings};
 use crate::outcomes::{self, Outcomes, Taken};
-use crate::retrieval::embedder::Embedder;
 use crate::signals;
 use crate::signals::export::{self, Column, SignalRows};
 use crate::store::{RecordKind, SessionQuery, Store};
@@ -207,20 +206,17 @@ pub(super) async fn demo(config: &Config, command: DemoCommand) -> anyhow::Resul
     let DemoCommand::Import { files, site, channel, no_meanings, json } = command;
     anyhow::ensure!(!files.is_empty(), "name at least one file of conversations");
     let site = site_of(config, site.as_deref())?;
-    let catalogue = match &site.catalogue {
-        Some(path) => crate::recommend::Catalogue::read(path)?,
-        None => crate::recommend::Catalogue::default(),
-    };
-    let meanings = if no_meanings {
-        Meanings::None
-    } else {
-        Meanings::Embedder(Embedder::load(&config.embedder).context("the embedding model")?)
-    };
     let mut reports = Vec::new();
     let store = Store::open(&config.store)?;
+    let retrieval = crate::server::open_retrieval(config, &crate::telemetry::Metrics::new()).await?;
+    let products = crate::catalogue::Catalogue::default();
+    products.refresh(&retrieval.index, &site.id).await.context("the products in the knowledge index")?;
+    let catalogue = products.goods(&site.id);
+    let meanings = if no_meanings { Meanings::None } else { Meanings::Embedder(retrieval.embedder.clone()) };
     for file in &files {
         let text = std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
-        let conversations = replay::read(&text, modified_ms(file)).with_context(|| format!("in {}", file.display()))?;
+        let conversations = replay::read(&text, modified_ms(file), replay::CONVERTED)
+            .with_context(|| format!("in {}", file.display()))?;
         let named = file.file_stem().and_then(|name| name.to_str()).unwrap_or("import").to_owned();
         let channel = channel.clone().unwrap_or(named);
         let bar = super::transfer::spinner("Replaying");
@@ -246,6 +242,7 @@ pub(super) async fn demo(config: &Config, command: DemoCommand) -> anyhow::Resul
         }
         reports.push(report);
     }
+    retrieval.index.close().await.context("closing the knowledge index")?;
     if json {
         println!("{}", serde_json::to_string_pretty(&reports)?);
     }

@@ -3,29 +3,40 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::remote::Remote;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::insight::book::{Book, Touched};
+use crate::insight::scorer;
 use crate::intent::classes::Classes;
+use crate::intent::columns::Vectors;
 use crate::intent::data::{self, Data};
+use crate::intent::labels;
 use crate::intent::registry::{Head, Registry, Version};
-use crate::intent::round::{self, Evaluation, Round};
-use crate::intent::table::{Column, Value};
+use crate::intent::round::{self, Evaluation, Round, Watch};
+use crate::intent::table::{Column, Track, Value};
 use crate::intent::train::{Model, Moved};
+use crate::session::SessionKey;
+use crate::store::{Store, StoreError};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  frontdesk intent train --deploy                          from this site's conversations and reported outcomes
   frontdesk intent train visits.csv --label Revenue --deploy
   frontdesk intent train conversations.jsonl --label converted
+  frontdesk intent train --head classes --deploy           from what agents said that messages are about
   frontdesk intent train --head classes utterances.jsonl --deploy
   frontdesk intent eval november.csv --label Revenue       with drift and calibration
   frontdesk intent explain november.csv --label Revenue --row 17
+  frontdesk intent watch                                   how it does on conversations since its training
   frontdesk intent list
   frontdesk intent rollback
 
@@ -72,6 +83,16 @@ enum What {
     },
     /// Deploy again what was deployed before.
     Rollback,
+    /// Say how the deployed model does on conversations since its training: drift and calibration.
+    Watch,
+    /// Say what a message is about, or take that back: an example for the next training of the classes.
+    Label {
+        session: String,
+        /// The message's `seq` in its session.
+        seq: u64,
+        /// Name of the class; empty takes the label back.
+        intent: String,
+    },
     /// Show the versions.
     List,
     /// Say what moved the prediction of a row.
@@ -89,8 +110,9 @@ enum What {
 
 #[derive(Debug, Args)]
 struct Rows {
-    /// CSV with any columns, or conversations as .jsonl; labelled texts (text, intent) for classes.
-    data: PathBuf,
+    /// CSV with any columns, or conversations as .jsonl; labelled texts (text, intent) for classes. Without it, the site's own
+    /// conversations with their reported outcomes, or what agents said that messages are about.
+    data: Option<PathBuf>,
     /// The column that says whether it came to a purchase.
     #[arg(long, default_value = "converted")]
     label: String,
@@ -107,14 +129,19 @@ pub(super) async fn run(config: &Config, args: IntentArgs) -> anyhow::Result<Exi
     let registry = Registry::new(&config.intent.models, &site.id, args.head);
     let json = args.json;
     match args.what {
-        What::Train { rows, deploy } => train(config, &registry, args.head, &rows, deploy, json).await,
+        What::Train { rows, deploy } => train(config, &site.id, &registry, args.head, &rows, deploy, json).await,
         What::Eval { rows, version } => {
             ensure!(args.head == Head::Purchase, "measure classes with `frontdesk eval intents`");
             let (version, model) = purchase(&registry, version)?;
             let columns: Vec<Column> = model.columns().cloned().collect();
-            let data = Data::read(&rows.data, &rows.label, &[], Some(&columns))?;
             let bar = Bar::new();
-            let vectors = data::vectors(config, &[&data.table], &|step, done, of| bar.show(step, done, of)).await?;
+            let show = |step: &str, done: usize, of: usize| bar.show(step, done, of);
+            let data = match &rows.data {
+                Some(path) => Data::read(path, &rows.label, &[], Some(&columns))?,
+                None => own(config, &site.id, Some(&columns)).await?,
+            };
+            ensure!(!data.table.is_empty(), "there are no rows with an outcome");
+            let vectors = data::vectors(config, &[&data.table], &show).await?;
             let evaluation = round::evaluate(&config.intent, &version, &model, &data, &vectors)?;
             bar.finish();
             show_evaluation(&evaluation, json)
@@ -122,6 +149,8 @@ pub(super) async fn run(config: &Config, args: IntentArgs) -> anyhow::Result<Exi
         What::Deploy { version, force } => deployed(&registry.deploy(version, force)?, args.head, json),
         What::Rollback => deployed(&registry.roll_back()?, args.head, json),
         What::List => list(&registry, json),
+        What::Watch => watch(config, &site.id, &registry, json).await,
+        What::Label { session, seq, intent } => label(config, &site.id, session, seq, &intent).await,
         What::Explain { rows, row, turns } => match args.head {
             Head::Purchase => explain(config, &registry, &rows, row, turns, json).await,
             Head::Classes => explain_class(config, &registry, &rows, row, json).await,
@@ -129,8 +158,140 @@ pub(super) async fn run(config: &Config, args: IntentArgs) -> anyhow::Result<Exi
     }
 }
 
+/// What the store has of a site.
+enum Source {
+    Remote(Remote),
+    Store(Store),
+}
+
+impl Source {
+    fn of(config: &Config) -> anyhow::Result<Self> {
+        match Store::open(&config.store) {
+            Ok(store) => Ok(Self::Store(store)),
+            Err(StoreError::InUse { .. }) => Ok(Self::Remote(Remote::of(config)?)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The store, where only that will do.
+    fn store(config: &Config, what: &str) -> anyhow::Result<Store> {
+        match Self::of(config)? {
+            Self::Store(store) => Ok(store),
+            Self::Remote(_) => bail!("{what} needs the store, which the running server has open; stop it first"),
+        }
+    }
+}
+
+/// The site's own conversations with an outcome, the oldest first.
+async fn own(config: &Config, site: &str, like: Option<&[Column]>) -> anyhow::Result<Data> {
+    let store = Source::store(config, "measuring on the site's own conversations")?;
+    let data = data::stored(&Book::new(store.clone(), Touched::default()), site, like).await;
+    store.close().await?;
+    data
+}
+
+async fn watch(config: &Config, site: &str, registry: &Registry, json: bool) -> anyhow::Result<ExitCode> {
+    let watch: Watch = match Source::of(config)? {
+        Source::Remote(remote) => {
+            remote.json(Method::GET, &format!("/v1/sites/{site}/intent/purchase/watch?now=true")).await?
+        }
+        Source::Store(store) => {
+            let (version, model) = purchase(registry, None)?;
+            let tracks = Book::new(store.clone(), Touched::default()).tracks(site, scorer::WATCHED).await;
+            store.close().await?;
+            let tracks: Vec<Track> = tracks?.into_iter().map(|(_, track)| track).collect();
+            round::watch(&config.intent, &version, &model, &tracks, Clock::system().now_ms())?
+        }
+    };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&watch)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "Version {} on {} conversations since its training, {} of them with an outcome",
+        watch.version, watch.sessions, watch.outcomes
+    );
+    if let Some(quality) = &watch.quality {
+        let row = [quality.auroc, quality.auprc, quality.brier, quality.ece, quality.log_loss].map(share).to_vec();
+        println!("{}", table(&["AUROC", "AUPRC", "Brier", "ECE", "log loss"], vec![row]));
+    }
+    if !watch.drift.is_empty() {
+        let drift = watch.drift.iter().take(10).map(|(column, index)| vec![column.clone(), share(*index)]);
+        println!("{}", table(&["column", "stability index"], drift.collect()));
+    }
+    for warning in &watch.warnings {
+        println!("warning: {warning}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn label(config: &Config, site: &str, session: String, seq: u64, intent: &str) -> anyhow::Result<ExitCode> {
+    match Source::of(config)? {
+        Source::Remote(remote) => {
+            let body = json!({ "seq": seq, "intent": intent });
+            remote.done(Method::POST, &format!("/v1/sites/{site}/sessions/{session}/label"), body).await?;
+        }
+        Source::Store(store) => {
+            let key = SessionKey { site: site.to_owned(), id: session };
+            let noted = labels::put(&store, &key, seq, intent, "admin", Clock::system().now_ms()).await;
+            store.close().await?;
+            noted?;
+        }
+    }
+    println!("noted");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Trains on what the store has: here, or in the running server, which has it open.
+async fn train_on_own(
+    config: &Config,
+    site: &str,
+    registry: &Registry,
+    head: Head,
+    bar: &Bar,
+) -> anyhow::Result<Round> {
+    #[derive(Deserialize)]
+    struct Answer {
+        round: Round,
+    }
+    let store = match Source::of(config)? {
+        Source::Remote(remote) => {
+            bar.show("The running server trains", 0, 0);
+            let path = format!("/v1/sites/{site}/intent/{}/train", head.name());
+            return Ok(remote.json::<Answer>(Method::POST, &path).await?.round);
+        }
+        Source::Store(store) => store,
+    };
+    let now_ms = Clock::system().now_ms();
+    let mut step = |done: usize, of: usize| bar.show("Training", done, of);
+    let round = async {
+        match head {
+            Head::Purchase => {
+                let data = data::stored(&Book::new(store.clone(), Touched::default()), site, None).await?;
+                tokio::task::block_in_place(|| {
+                    let none = Vectors::default();
+                    round::train_purchase(registry, &config.intent, &data, &none, now_ms, &mut step)
+                })
+            }
+            Head::Classes => {
+                let examples = labels::examples(&store, site).await?;
+                let embedder = crate::retrieval::embedder::Embedder::load(&config.embedder)?;
+                let show = |step: &str, done: usize, of: usize| bar.show(step, done, of);
+                let (vectors, called) = data::lessons(&embedder, &examples, &show).await?;
+                tokio::task::block_in_place(|| {
+                    round::train_classes(registry, &config.intent, &examples, &vectors, &called, now_ms, &mut step)
+                })
+            }
+        }
+    };
+    let round = round.await;
+    store.close().await?;
+    round
+}
+
 async fn train(
     config: &Config,
+    site: &str,
     registry: &Registry,
     head: Head,
     rows: &Rows,
@@ -141,21 +302,21 @@ async fn train(
     let show = |step: &str, done: usize, of: usize| bar.show(step, done, of);
     let now_ms = Clock::system().now_ms();
     let mut step = |done: usize, of: usize| bar.show("Training", done, of);
-    let round = match head {
-        Head::Purchase => {
-            let data = Data::read(&rows.data, &rows.label, &rows.drop, None)?;
+    let round = match (head, &rows.data) {
+        (_, None) => train_on_own(config, site, registry, head, &bar).await?,
+        (Head::Purchase, Some(path)) => {
+            let data = Data::read(path, &rows.label, &rows.drop, None)?;
             let vectors = data::vectors(config, &[&data.table], &show).await?;
             tokio::task::block_in_place(|| {
                 round::train_purchase(registry, &config.intent, &data, &vectors, now_ms, &mut step)
             })?
         }
-        Head::Classes => {
-            let examples = data::examples(&rows.data)?;
+        (Head::Classes, Some(path)) => {
+            let examples = data::examples(path)?;
             let embedder = crate::retrieval::embedder::Embedder::load(&config.embedder)?;
-            let texts: Vec<String> = examples.iter().map(|example| example.text.clone()).collect();
-            let vectors = data::embed(&embedder, &texts, &show).await?;
+            let (vectors, called) = data::lessons(&embedder, &examples, &show).await?;
             tokio::task::block_in_place(|| {
-                round::train_classes(registry, &config.intent, &examples, &vectors, now_ms, &mut step)
+                round::train_classes(registry, &config.intent, &examples, &vectors, &called, now_ms, &mut step)
             })?
         }
     };
@@ -311,8 +472,9 @@ async fn explain(
 ) -> anyhow::Result<ExitCode> {
     let (version, model) = purchase(registry, None)?;
     let columns: Vec<Column> = model.columns().cloned().collect();
-    let table = read_moment(&rows.data, &rows.label, turns, &columns)?;
-    ensure!(row >= 1 && row <= table.len(), "--row is {row}; {} has rows 1 to {}", rows.data.display(), table.len());
+    let path = rows.data.as_deref().context("name a file; a running session is explained by the admin listener")?;
+    let table = read_moment(path, &rows.label, turns, &columns)?;
+    ensure!(row >= 1 && row <= table.len(), "--row is {row}; {} has rows 1 to {}", path.display(), table.len());
     let one = table.select(&[row - 1]);
     let vectors = data::vectors(config, &[&one], &|_, _, _| {}).await?;
     let probability = model.predict(&one, &vectors)?.first().copied().unwrap_or_default();
@@ -352,12 +514,12 @@ fn read_moment(
     turns: Option<usize>,
     columns: &[Column],
 ) -> anyhow::Result<crate::intent::table::Table> {
-    use crate::intent::table::{Conversation, Table};
+    use crate::intent::table::Table;
     let file = std::fs::File::open(path).with_context(|| format!("can't read {}", path.display()))?;
     let named = || format!("reading {}", path.display());
     if path.extension().is_some_and(|extension| extension == "jsonl") {
-        let conversations = Conversation::read(std::io::BufReader::new(file), label).with_context(named)?;
-        return Ok(Table::of_conversations(&conversations, turns, Some(columns)));
+        let tracks = data::recorded(std::io::BufReader::new(file), label).with_context(named)?;
+        return Ok(Table::of_tracks(&tracks, turns, Some(columns)));
     }
     Table::csv(file, label, Some(columns)).with_context(named)
 }
@@ -371,6 +533,7 @@ fn show_value(value: &Value) -> String {
             let short: String = text.lines().next_back().unwrap_or_default().chars().take(40).collect();
             format!("… {short}")
         }
+        Value::Vector(_) => "its meaning".into(),
     }
 }
 
@@ -382,10 +545,11 @@ async fn explain_class(
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let (version, classes) = registry.deployed::<Classes>()?;
-    let examples = data::examples(&rows.data)?;
+    let path = rows.data.as_deref().context("name a file of labelled texts")?;
+    let examples = data::examples(path)?;
     let count = examples.len();
     let example = row.checked_sub(1).and_then(|row| examples.get(row));
-    let example = example.with_context(|| format!("--row is {row}; {} has rows 1 to {count}", rows.data.display()))?;
+    let example = example.with_context(|| format!("--row is {row}; {} has rows 1 to {count}", path.display()))?;
     let embedder = crate::retrieval::embedder::Embedder::load(&config.embedder)?;
     let vector = embedder.embed_query(example.text.clone()).await?;
     let guesses = classes.guess(&[&example.text], &[&vector])?;

@@ -66,6 +66,14 @@ impl Remote {
         response.json().await.context("the running server's answer is not understood; is it another version?")
     }
 
+    /// Has the server do something that it answers with nothing.
+    ///
+    /// # Errors
+    /// When the server doesn't answer or refuses.
+    pub(super) async fn done(&self, method: Method, path: &str, body: Value) -> anyhow::Result<()> {
+        self.send(method, path, Some(body)).await.map(drop)
+    }
+
     /// Has the server read documents.
     ///
     /// # Errors

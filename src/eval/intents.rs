@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::eval::Progress;
 use crate::intent::classes::{Classes, Example, Guess, is_out_of_scope};
-use crate::intent::data::{embed, examples};
+use crate::intent::data::{embed, examples, lessons};
 use crate::intent::metrics::auroc;
 use crate::retrieval::embedder::Embedder;
 
@@ -69,15 +69,15 @@ pub async fn run(config: &Config, options: &Options, progress: Progress<'_>) -> 
 
     let embedder = Embedder::load(&config.embedder)?;
     let start = Instant::now();
-    let texts: Vec<String> = train.iter().chain(&test).chain(&oos).map(|row| row.text.clone()).collect();
+    let (train_vectors, called) = lessons(&embedder, &train, progress).await?;
+    let texts: Vec<String> = test.iter().chain(&oos).map(|row| row.text.clone()).collect();
     let vectors = embed(&embedder, &texts, progress).await?;
     let embed_s = start.elapsed().as_secs_f64();
-    let (train_vectors, rest) = vectors.split_at(train.len());
-    let (test_vectors, oos_vectors) = rest.split_at(test.len());
+    let (test_vectors, oos_vectors) = vectors.split_at(test.len());
 
     tokio::task::block_in_place(|| {
         let start = Instant::now();
-        let classes = Classes::fit(&train, train_vectors, options.seed, &mut |done, total| {
+        let classes = Classes::fit(&train, &train_vectors, &called, options.seed, &mut |done, total| {
             progress("Training", done, total);
         })?;
         let train_s = start.elapsed().as_secs_f64();
@@ -99,7 +99,7 @@ pub async fn run(config: &Config, options: &Options, progress: Progress<'_>) -> 
             auroc(&scores, &labels)
         });
         let scores = Scores {
-            model: "embedding + n-grams, linear".into(),
+            model: "linear layer and discriminant".into(),
             accuracy: quality.accuracy,
             macro_f1: quality.macro_f1,
             oos_auroc,

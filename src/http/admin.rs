@@ -13,7 +13,7 @@ use crate::http::error::{ApiError, unknown_session, unknown_site};
 use crate::http::intent;
 use crate::protocol::ErrorCode;
 use crate::session::Event;
-use crate::signals::{self, Signal};
+use crate::signals::Signal;
 use crate::store::{RecordKind, SessionQuery};
 
 /// Sessions listed at most.
@@ -81,18 +81,24 @@ pub(super) async fn session(
     allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let info = app.store.session(&site, &session).await?.ok_or_else(unknown_session)?;
     let mut transcript = Vec::new();
-    let mut signals: Vec<Signal> = Vec::new();
     let mut events: Vec<Event> = Vec::new();
     for record in app.store.read(&site, &session, 0, &[RecordKind::Event]).await? {
         if let Ok(event) = serde_json::from_slice::<Event>(&record.body) {
-            signals.extend(signals::of(&event, &crate::recommend::Catalogue::default()));
             transcript.push(json!({ "seq": record.seq, "at_ms": record.at_ms, "event": event }));
             events.push(event);
         }
     }
+    // What was just said counts.
+    app.signals.settled().await;
+    let class = intent::class_of_last(&app, &site, &events).await;
+    let key = crate::session::SessionKey { site, id: session };
     // A pure function of the log up to now, so that it can't differ from what training will see.
-    let intent = intent::score(&app, &site, &events, &signals).await;
-    Ok(Json(json!({ "session": info, "intent": intent, "signals": signals, "transcript": transcript })).into_response())
+    let intent = app.insight.book.intent(&key, None).await?;
+    let signals: Vec<Signal> =
+        app.insight.book.track(&key).await?.records.into_iter().flat_map(|(_, all)| all).collect();
+    let told =
+        json!({ "session": info, "intent": intent, "class": class, "signals": signals, "transcript": transcript });
+    Ok(Json(told).into_response())
 }
 
 /// `DELETE /v1/sites/{site}/sessions/{session}`: forgets a conversation with everything derived from it.

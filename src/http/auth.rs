@@ -93,9 +93,6 @@ pub struct Site {
     /// Accepts visitors that the site itself signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<JwtConfig>,
-    /// CSV or JSON of the products, for signals and recommendations; left out, none are known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub catalogue: Option<PathBuf>,
     /// When products may be shown to visitors.
     #[serde(default)]
     pub recommend: RecommendRule,
@@ -147,7 +144,6 @@ impl Default for Site {
             answers: Answers::Send,
             handoff: HandoffConfig::default(),
             jwt: None,
-            catalogue: None,
             recommend: RecommendRule::default(),
             outcomes_secret: None,
         }

@@ -61,6 +61,8 @@ pub(super) fn routes() -> Router<App> {
         .route("/sessions/{session}/passages", get(passages))
         .route("/sessions/{session}/visitor", get(visitor))
         .route("/sessions/{session}/actions", post(act))
+        .route("/sessions/{session}/classes", get(classes))
+        .route("/sessions/{session}/label", post(label_message))
         .route("/search", get(search))
         .route("/statistics", get(statistics))
         .route("/canned", get(list_canned).put(put_canned))
@@ -392,6 +394,30 @@ async fn passages(
         }
     });
     Ok(private(Json(Passages { turn, question, passages: passages.collect() })))
+}
+
+/// `GET …/sessions/{session}/classes`: what the visitor's messages are about, by the deployed classes and by people's labels.
+async fn classes(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, session)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let who = signed_in(&app, &headers)?;
+    role(&who, &site)?;
+    let (names, messages) = super::intent::meant(&app, &key(&site, &session)?).await?;
+    Ok(private(Json(json!({ "names": names, "messages": messages }))))
+}
+
+/// `POST …/sessions/{session}/label` with `{"seq": 2, "intent": "refund"}`: an agent says, or corrects, what a message is about.
+async fn label_message(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, session)): Path<(String, String)>,
+    wanted: Result<Json<super::intent::Label>, JsonRejection>,
+) -> Result<StatusCode, ApiError> {
+    let who = changing(&app, &headers)?;
+    role(&who, &site)?;
+    super::intent::put_label(&app, &key(&site, &session)?, &body(wanted)?, &who.agent.id).await
 }
 
 /// Body of `POST …/actions`.

@@ -109,8 +109,12 @@ pub(super) async fn report(
 pub(super) async fn report_of(app: &App, site: &str, range: Range) -> Result<Response, ApiError> {
     let entries = report::within(&app.insight.book.read(site).await?, range);
     let catalogue = app.insight.catalogue(site);
+    let scorer = report::Scorer {
+        version: app.intents.purchase(site).map(|known| (known.version.version, known.version.model.clone())),
+        warnings: app.intents.watch(site).map(|watch| watch.warnings.clone()).unwrap_or_default(),
+    };
     // Aggregating thousands of sessions takes a while; it must not hold up the threads that serve visitors.
-    let made = tokio::task::spawn_blocking(move || report::report(&entries, &catalogue)).await;
+    let made = tokio::task::spawn_blocking(move || report::report(&entries, &catalogue, &scorer)).await;
     made.map(|report| Json(report).into_response()).map_err(|_| failed())
 }
 
@@ -121,6 +125,7 @@ pub(super) struct Lines {
     #[serde(default)]
     to_ms: Option<u64>,
     topic: Option<String>,
+    class: Option<String>,
     product: Option<String>,
     category: Option<String>,
     campaign: Option<String>,
@@ -144,10 +149,22 @@ pub(super) async fn sessions(
 
 /// The lines, for who may see them.
 pub(super) async fn sessions_of(app: &App, site: &str, lines: Lines) -> Result<Response, ApiError> {
-    let Lines { from_ms, to_ms, topic, product, category, campaign, stage, segment, score_from, score_to, converted } =
-        lines;
+    let Lines {
+        from_ms,
+        to_ms,
+        topic,
+        class,
+        product,
+        category,
+        campaign,
+        stage,
+        segment,
+        score_from,
+        score_to,
+        converted,
+    } = lines;
     let range = Range { from_ms: from_ms.unwrap_or(0), to_ms: to_ms.unwrap_or(u64::MAX) };
-    let drill = Drill { topic, product, category, campaign, stage, segment, score_from, score_to, converted };
+    let drill = Drill { topic, class, product, category, campaign, stage, segment, score_from, score_to, converted };
     let entries = report::within(&app.insight.book.read(site).await?, range);
     let catalogue = app.insight.catalogue(site);
     let made = tokio::task::spawn_blocking(move || report::drill(&entries, &drill, &catalogue, MAX_LINES)).await;

@@ -1,4 +1,6 @@
-//! The models of what visitors want, over the admin API: what there is, train, deploy, roll back; and a session's score.
+//! The models of what visitors want, over the admin API: what there is, train, evaluate, deploy, roll back, explain, watch; and labels.
+
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -11,102 +13,88 @@ use serde_json::json;
 use crate::http::App;
 use crate::http::admin::allowed;
 use crate::http::auth::Scope;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, unknown_session};
+use crate::insight::scorer;
+use crate::intent::columns::{self, Vectors};
 use crate::intent::data::{self, Data};
-use crate::intent::registry::{Head, RegistryError, Version};
+use crate::intent::labels::{self, LabelError};
+use crate::intent::registry::{Deployed, Head, RegistryError, Version};
 use crate::intent::round;
-use crate::intent::table::{Column, Conversation, Said, Table};
-use crate::intent::{self, Intent, columns};
+use crate::intent::table::Column;
+use crate::intent::train::{Model, TrainError};
 use crate::protocol::ErrorCode;
-use crate::session::Event;
-use crate::signals::Signal;
+use crate::session::{Event, SessionKey};
+use crate::store::RecordKind;
 
 /// Largest body of rows to train on.
 pub(super) const MAX_ROWS: usize = 64 * 1024 * 1024;
-/// Reasons shown for a score.
-const REASONS: usize = 8;
-
-/// A session's state of intent.
+/// What the visitor's last message is about.
 #[derive(Debug, Serialize)]
-pub(super) struct Score {
-    /// The transparent sum and its reasons; what is shown while no model is deployed.
-    #[serde(flatten)]
-    sum: Intent,
-    /// What the deployed model says.
-    model: Option<ModelScore>,
-    /// What the visitor's last message is about.
-    class: Option<ClassScore>,
-}
-
-#[derive(Debug, Serialize)]
-struct ModelScore {
-    version: u32,
-    /// Calibrated probability of a purchase.
-    probability: f32,
-    /// What moved it, in log-odds against an average visitor, strongest first.
-    reasons: Vec<intent::train::Moved>,
-}
-
-#[derive(Debug, Serialize)]
-struct ClassScore {
+pub(super) struct ClassScore {
     version: u32,
     /// `None` for a message about none of the classes.
     name: Option<String>,
     probability: f32,
 }
 
-/// The score of a session as it stands, by the deployed models. One that can't score is logged and left out: the sum remains.
-pub(super) async fn score(app: &App, site: &str, events: &[Event], signals: &[Signal]) -> Score {
-    let conversation = conversation(events);
-    let model = match model_score(app, site, &conversation).await {
-        Ok(model) => model,
-        Err(error) => {
-            tracing::warn!(site, %error, "the purchase model could not score a session");
-            None
-        }
-    };
-    let class = match class_score(app, site, &conversation).await {
-        Ok(class) => class,
-        Err(error) => {
-            tracing::warn!(site, %error, "the intent classes could not judge a message");
-            None
-        }
-    };
-    Score { sum: intent::score(signals), model, class }
-}
-
-async fn model_score(app: &App, site: &str, conversation: &Conversation) -> anyhow::Result<Option<ModelScore>> {
-    let Some(deployed) = app.intents.purchase(site) else { return Ok(None) };
-    let known: Vec<Column> = deployed.model.columns().cloned().collect();
-    let table = Table::of_conversations(std::slice::from_ref(conversation), None, Some(&known));
-    let lines = columns::lines(&[&table]);
-    let vectors = data::vectors_by(&app.spine.retrieval.embedder, lines, &|_, _, _| {}).await?;
-    let probability = deployed.model.predict(&table, &vectors)?.first().copied().unwrap_or_default();
-    let mut reasons = deployed.model.explain(&table, &vectors)?;
-    reasons.truncate(REASONS);
-    Ok(Some(ModelScore { version: deployed.version.version, probability, reasons }))
-}
-
-async fn class_score(app: &App, site: &str, conversation: &Conversation) -> anyhow::Result<Option<ClassScore>> {
-    let Some(deployed) = app.intents.classes(site) else { return Ok(None) };
-    let Some(last) = conversation.turns.iter().rev().find(|said| said.role == "visitor") else { return Ok(None) };
-    let vector = app.spine.retrieval.embedder.embed_query(last.text.clone()).await?;
-    let guesses = deployed.model.guess(&[&last.text], &[&vector])?;
-    Ok(guesses.first().map(|guess| ClassScore {
-        version: deployed.version.version,
-        name: guess.in_scope.then(|| deployed.model.names.get(guess.class).cloned()).flatten(),
-        probability: guess.probability,
-    }))
-}
-
-/// The conversation as training sees it.
-fn conversation(events: &[Event]) -> Conversation {
-    let said = events.iter().filter_map(|event| match event {
-        Event::Said { text, .. } => Some(Said { role: "visitor".into(), text: text.clone() }),
-        Event::AnswerDone { text, .. } => Some(Said { role: "agent".into(), text: text.clone() }),
+/// The class of a session's last message by the deployed classes. A failure is logged, and there is none.
+pub(super) async fn class_of_last(app: &App, site: &str, events: &[Event]) -> Option<ClassScore> {
+    let deployed = app.intents.classes(site)?;
+    let text = events.iter().rev().find_map(|event| match event {
+        Event::Said { text, .. } => Some(text.clone()),
         _ => None,
+    })?;
+    let guess = async {
+        let vector = app.spine.retrieval.embedder.embed_query(text.clone()).await?;
+        anyhow::Ok(deployed.model.guess(&[&text], &[&vector])?.first().copied())
+    };
+    let guess = guess.await.unwrap_or_else(|error| {
+        tracing::warn!(site, %error, "the intent classes could not judge a message");
+        None
+    })?;
+    let name = guess.in_scope.then(|| deployed.model.names.get(guess.class).cloned()).flatten();
+    Some(ClassScore { version: deployed.version.version, name, probability: guess.probability })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Moment {
+    /// Messages of the visitor; without it every moment of the conversation is told.
+    turns: Option<usize>,
+}
+
+/// Moments told at once.
+const MAX_MOMENTS: usize = 200;
+
+/// `GET /v1/sites/{site}/sessions/{session}/intent?turns=3`: the purchase intent after each of the visitor's messages, or after one of
+/// them, with what moved it.
+pub(super) async fn explain(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, session)): Path<(String, String)>,
+    Query(moment): Query<Moment>,
+) -> Result<Response, ApiError> {
+    allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    app.store.session(&site, &session).await?.ok_or_else(unknown_session)?;
+    let key = SessionKey { site, id: session };
+    // What was just said counts.
+    app.signals.settled().await;
+    let track = app.insight.book.track(&key).await?;
+    let turns: Vec<usize> = match moment.turns {
+        Some(turns) => vec![turns],
+        None => (1..=track.messages()).take(MAX_MOMENTS).collect(),
+    };
+    let deployed = app.intents.purchase(&key.site);
+    let told = tokio::task::spawn_blocking(move || {
+        let at = |turns: usize| match &deployed {
+            Some(deployed) => deployed.intent(&track, Some(turns)),
+            None => Ok(crate::intent::score(track.until(Some(turns)))),
+        };
+        let told = turns.into_iter().map(|turns| Ok(json!({ "turns": turns, "intent": at(turns)? })));
+        told.collect::<Result<Vec<_>, TrainError>>()
     });
-    Conversation { turns: said.collect(), attributes: std::collections::BTreeMap::new(), label: false, at_ms: None }
+    let told = told.await.map_err(|_| failed())?.map_err(|error| bad(&error.into()))?;
+    Ok(Json(json!({ "moments": told })).into_response())
 }
 
 /// `GET /v1/sites/{site}/intent/{head}`: versions, and which one is deployed.
@@ -178,8 +166,9 @@ fn converted() -> String {
     "converted".into()
 }
 
-/// `POST /v1/sites/{site}/intent/{head}/train?label=…` with the rows as body: CSV (`text/csv`), or JSON Lines. Answers with the new version and
-/// the comparison; deploying is a call of its own. One training at a time; it gives way to conversations, which is why it takes a minute or two.
+/// `POST /v1/sites/{site}/intent/{head}/train?label=…` with the rows as body: CSV (`text/csv`), or JSON Lines; without a body it learns from
+/// the site's own conversations, their reported outcomes and their labels. Answers with the new version and the comparison; deploying is a
+/// call of its own. One training at a time; it gives way to conversations, which is why it takes a minute or two.
 pub(super) async fn train(
     State(app): State<App>,
     headers: HeaderMap,
@@ -192,35 +181,199 @@ pub(super) async fn train(
         let text = "another model is being trained; try again when it is done";
         return Err(ApiError::new(ErrorCode::Overloaded, text).retry(30_000));
     };
-    let bad = |error: anyhow::Error| ApiError::new(ErrorCode::BadMessage, format!("{error:#}"));
-    let csv = super::header_text(&headers, header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/csv"));
     let registry = app.intents.registry(&site, head);
     let (config, now_ms) = (app.intent.clone(), app.spine.clock.now_ms());
-    let embedder = app.spine.retrieval.embedder.clone();
     let task: tokio::task::JoinHandle<anyhow::Result<round::Round>> = match head {
         Head::Purchase => {
-            let drop: Vec<String> =
-                lesson.drop.split(',').filter(|name| !name.is_empty()).map(|name| name.trim().to_owned()).collect();
-            let data = Data::parse(&body[..], !csv, &lesson.label, &drop, None).map_err(|error| bad(error.into()))?;
-            let lines = columns::lines(&[&data.table]);
-            let vectors = data::vectors_by(&embedder, lines, &|_, _, _| {}).await.map_err(bad)?;
+            let (data, vectors) = rows(&app, &site, &headers, &lesson, None, &body).await?;
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
                 round::train_purchase(&registry, &config, &data, &vectors, now_ms, &mut |_, _| {})
             })
         }
         Head::Classes => {
-            let examples = data::parse_examples(&body[..]).map_err(bad)?;
-            let texts: Vec<String> = examples.iter().map(|example| example.text.clone()).collect();
-            let vectors = data::embed(&embedder, &texts, &|_, _, _| {}).await.map_err(bad)?;
+            let examples = if body.is_empty() {
+                labels::examples(&app.store, &site).await.map_err(|error| bad(&error))?
+            } else {
+                data::parse_examples(&body[..]).map_err(|error| bad(&error))?
+            };
+            let embedder = app.spine.retrieval.embedder.clone();
+            let lessons = data::lessons(&embedder, &examples, &|_, _, _| {}).await;
+            let (vectors, called) = lessons.map_err(|error| bad(&error))?;
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                round::train_classes(&registry, &config, &examples, &vectors, now_ms, &mut |_, _| {})
+                round::train_classes(&registry, &config, &examples, &vectors, &called, now_ms, &mut |_, _| {})
             })
         }
     };
-    let round = task.await.map_err(|_| failed())?.map_err(bad)?;
+    let round = task.await.map_err(|_| failed())?.map_err(|error| bad(&error))?;
     Ok((StatusCode::CREATED, Json(json!({ "round": round }))).into_response())
+}
+
+/// Rows to learn from or to measure on: those of the body, or the site's own conversations.
+async fn rows(
+    app: &App,
+    site: &str,
+    headers: &HeaderMap,
+    lesson: &Lesson,
+    like: Option<&[Column]>,
+    body: &Bytes,
+) -> Result<(Data, Vectors), ApiError> {
+    if body.is_empty() {
+        let data = data::stored(&app.insight.book, site, like).await.map_err(|error| bad(&error))?;
+        return Ok((data, Vectors::default()));
+    }
+    let csv = super::header_text(headers, header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/csv"));
+    let drop: Vec<String> =
+        lesson.drop.split(',').filter(|name| !name.is_empty()).map(|name| name.trim().to_owned()).collect();
+    let data = Data::parse(&body[..], !csv, &lesson.label, &drop, like).map_err(|error| bad(&error.into()))?;
+    let lines = columns::lines(&[&data.table]);
+    let embedder = &app.spine.retrieval.embedder;
+    let vectors = data::vectors_by(embedder, lines, &|_, _, _| {}).await.map_err(|error| bad(&error))?;
+    Ok((data, vectors))
+}
+
+/// `POST /v1/sites/{site}/intent/purchase/eval?label=…` with rows as for training, or without a body over the site's own conversations: how
+/// the deployed model does on them, with drift and calibration.
+pub(super) async fn evaluate(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+    Query(lesson): Query<Lesson>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    let deployed = deployed(&app, &site)?;
+    let columns: Vec<Column> = deployed.model.columns().cloned().collect();
+    let (data, vectors) = rows(&app, &site, &headers, &lesson, Some(&columns), &body).await?;
+    if data.table.is_empty() {
+        return Err(bad(&anyhow::anyhow!("no conversation of this site has a reported outcome")));
+    }
+    let config = app.intent.clone();
+    let task = tokio::task::spawn_blocking(move || {
+        round::evaluate(&config, &deployed.version, &deployed.model, &data, &vectors)
+    });
+    let evaluation = task.await.map_err(|_| failed())?.map_err(|error| bad(&error))?;
+    Ok(Json(evaluation).into_response())
+}
+
+/// `GET /v1/sites/{site}/intent/purchase/watch`: how the deployed model does on conversations since its training. The last regular look;
+/// `?now=true` looks again.
+pub(super) async fn watch(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+    Query(look): Query<Look>,
+) -> Result<Response, ApiError> {
+    allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    deployed(&app, &site)?;
+    if look.now || app.intents.watch(&site).is_none() {
+        scorer::look(&app.scoring, &site).await.map_err(|error| bad(&error))?;
+    }
+    let watch = app.intents.watch(&site).ok_or_else(failed)?;
+    Ok(Json(&*watch).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Look {
+    #[serde(default)]
+    now: bool,
+}
+
+/// Body of a label: which message of the visitor, and what it is about; empty takes the label back.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Label {
+    seq: u64,
+    intent: String,
+}
+
+/// `POST /v1/sites/{site}/sessions/{session}/label` with `{"seq": 2, "intent": "refund"}`.
+pub(super) async fn label(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path((site, session)): Path<(String, String)>,
+    Json(wanted): Json<Label>,
+) -> Result<StatusCode, ApiError> {
+    allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    put_label(&app, &SessionKey { site, id: session }, &wanted, "admin").await
+}
+
+pub(super) async fn put_label(app: &App, key: &SessionKey, wanted: &Label, by: &str) -> Result<StatusCode, ApiError> {
+    app.store.session(&key.site, &key.id).await?.ok_or_else(unknown_session)?;
+    let noted = labels::put(&app.store, key, wanted.seq, &wanted.intent, by, app.spine.clock.now_ms()).await;
+    noted.map(|()| StatusCode::NO_CONTENT).map_err(|error| match error {
+        LabelError::Store(error) => error.into(),
+        LabelError::NoMessage(_) => ApiError::new(ErrorCode::UnknownTurn, error.to_string()),
+        LabelError::Name => ApiError::new(ErrorCode::BadMessage, error.to_string()),
+    })
+}
+
+/// `GET /v1/sites/{site}/intent/classes/labels`: what people said that messages are about, the oldest first; the rows that training
+/// without a body learns from.
+pub(super) async fn labelled(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+) -> Result<Response, ApiError> {
+    allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    let labels = labels::of_site(&app.store, &site).await?;
+    Ok(Json(json!({ "labels": labels })).into_response())
+}
+
+/// What each of the visitor's messages is about: by the deployed classes, and as people said.
+#[derive(Debug, Serialize)]
+pub(super) struct Meant {
+    seq: u64,
+    /// The classes' guess; `None` for a message about none of them, or without deployed classes.
+    guess: Option<String>,
+    probability: Option<f32>,
+    label: Option<String>,
+}
+
+/// The messages of a session with guesses and labels, and the names there are.
+pub(super) async fn meant(app: &App, key: &SessionKey) -> Result<(Vec<String>, Vec<Meant>), ApiError> {
+    let records = app.store.read(&key.site, &key.id, 0, &[RecordKind::Event]).await?;
+    let said: Vec<(u64, String)> = records
+        .iter()
+        .filter_map(|record| match serde_json::from_slice(&record.body) {
+            Ok(Event::Said { text, .. }) => Some((record.seq, text)),
+            _ => None,
+        })
+        .collect();
+    let labels = labels::of_session(&app.store, key).await?;
+    let deployed = app.intents.classes(&key.site);
+    let mut guesses = Vec::new();
+    if let Some(deployed) = &deployed {
+        let texts: Vec<String> = said.iter().map(|(_, text)| text.clone()).collect();
+        let embedder = &app.spine.retrieval.embedder;
+        let vectors = data::embed(embedder, &texts, &|_, _, _| {}).await.map_err(|error| bad(&error))?;
+        let (texts, vectors): (Vec<&str>, Vec<&[f32]>) =
+            texts.iter().zip(&vectors).map(|(text, vector)| (text.as_str(), vector.as_slice())).unzip();
+        guesses = deployed.model.guess(&texts, &vectors).map_err(|error| bad(&error.into()))?;
+    }
+    let names = deployed.as_ref().map(|deployed| deployed.model.names.clone()).unwrap_or_default();
+    let meant = said.iter().enumerate().map(|(at, (seq, _))| {
+        let guess = guesses.get(at);
+        Meant {
+            seq: *seq,
+            guess: guess.filter(|guess| guess.in_scope).and_then(|guess| names.get(guess.class).cloned()),
+            probability: guess.map(|guess| guess.probability),
+            label: labels.iter().find(|label| label.seq == *seq).map(|label| label.intent.clone()),
+        }
+    });
+    let meant = meant.collect();
+    Ok((names, meant))
+}
+
+fn deployed(app: &App, site: &str) -> Result<Arc<Deployed<Model>>, ApiError> {
+    let none = || bad(&RegistryError::NothingDeployed { head: Head::Purchase.name() }.into());
+    app.intents.purchase(site).ok_or_else(none)
+}
+
+fn bad(error: &anyhow::Error) -> ApiError {
+    ApiError::new(ErrorCode::BadMessage, format!("{error:#}"))
 }
 
 /// Runs file work off the async threads.

@@ -1,13 +1,17 @@
 //! What is known of a site's sessions, made of the log and kept in memory only: erasing a session leaves nothing of it here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 
 use crate::features::State;
-use crate::intent;
+use crate::intent::classes::{Classes, Guess};
+use crate::intent::registry::{Deployed, Live};
+use crate::intent::table::Track;
+use crate::intent::train::{Model, TrainError};
+use crate::intent::{self, Intent};
 use crate::session::{Event, SessionKey};
 use crate::signals::{self, Meaning, Signal};
 use crate::store::{RecordKind, SessionInfo, SessionQuery, Store, StoreError};
@@ -26,18 +30,44 @@ const MAX_ASKED_CHARS: usize = 160;
 pub struct Entry {
     pub id: String,
     pub state: State,
-    /// The purchase intent, 0…1, when the conversation ended or its outcome came.
+    /// The purchase intent, 0…1, when the conversation ended or its outcome came: by the deployed model, or by the sum without one.
     pub score: f32,
     pub asked: Vec<Asked>,
-    /// What it was read from.
-    seen: (u64, u64, u64),
+    /// What its messages are about by the deployed classes, each once; empty without them, and for messages about none of them.
+    pub classes: BTreeSet<String>,
+    seen: Seen,
+}
+
+/// What an entry was read from, and the versions of the models that judged it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    last_at_ms: u64,
+    last_seq: u64,
+    epoch: u64,
+    purchase: Option<u32>,
+    classes: Option<u32>,
+}
+
+/// A session that was read and not judged yet.
+struct Unjudged {
+    entry: Entry,
+    track: Track,
+    /// The visitor's messages whose meaning is known.
+    said: Vec<(String, Vec<f32>)>,
+}
+
+/// The models of a site that judge sessions.
+#[derive(Clone, Default)]
+struct Judges {
+    purchase: Option<Arc<Deployed<Model>>>,
+    classes: Option<Arc<Deployed<Classes>>>,
 }
 
 impl Entry {
     /// A session that was not read from a store.
     #[cfg(test)]
     pub(crate) fn new(id: String, state: State, score: f32) -> Self {
-        Self { id, state, score, asked: Vec::new(), seen: (0, 0, 0) }
+        Self { id, state, score, asked: Vec::new(), classes: BTreeSet::new(), seen: Seen::default() }
     }
 }
 
@@ -93,13 +123,20 @@ struct Site {
 pub struct Book {
     store: Store,
     touched: Touched,
+    models: Option<Live>,
     sites: Arc<tokio::sync::Mutex<HashMap<String, Site>>>,
 }
 
 impl Book {
     #[must_use]
     pub fn new(store: Store, touched: Touched) -> Self {
-        Self { store, touched, sites: Arc::default() }
+        Self { store, touched, models: None, sites: Arc::default() }
+    }
+
+    /// Sessions are scored by the deployed models.
+    #[must_use]
+    pub fn scored_by(self, models: Live) -> Self {
+        Self { models: Some(models), ..self }
     }
 
     /// The site's sessions as the log has them now; only those that changed are read.
@@ -123,27 +160,31 @@ impl Book {
             }
         }
         let epoch = self.touched.epoch();
+        let judges = self.judges(site);
         let here: HashSet<&str> = listed.iter().map(|info| info.session.as_str()).collect();
         known.retain(|id, _| here.contains(id.as_str()));
         let changed: Vec<SessionInfo> = listed
             .iter()
             .filter(|info| {
                 let touched = self.touched.take(&key(info));
-                touched || known.get(&info.session).is_none_or(|entry| entry.seen != seen(info, epoch))
+                touched || known.get(&info.session).is_none_or(|entry| entry.seen != judges.seen(info, epoch))
             })
             .cloned()
             .collect();
         let read = |info: SessionInfo| {
             let this = self.clone();
-            async move { this.entry(&info, epoch).await }
+            let seen = judges.seen(&info, epoch);
+            async move { this.entry(&info, seen).await }
         };
         let mut reading = futures_util::stream::iter(changed.into_iter().map(read)).buffered(READING);
-        while let Some(entry) = reading.next().await {
-            match entry? {
-                Some(entry) => known.insert(entry.id.clone(), Arc::new(entry)),
-                None => None,
-            };
+        let mut unjudged: Vec<Unjudged> = Vec::new();
+        while let Some(read) = reading.next().await {
+            unjudged.extend(read?);
+            if unjudged.len() >= PAGE {
+                judges.judge(known, std::mem::take(&mut unjudged)).await;
+            }
         }
+        judges.judge(known, unjudged).await;
         *read_at = Some(Instant::now());
         Ok(sorted(known))
     }
@@ -167,48 +208,160 @@ impl Book {
     /// When the store can't be read.
     pub async fn session(&self, key: &SessionKey) -> Result<Option<Entry>, StoreError> {
         match self.store.session(&key.site, &key.id).await? {
-            Some(info) => self.entry(&info, self.touched.epoch()).await,
+            Some(info) => Ok(self.entry(&info, Seen::default()).await?.map(|read| read.entry)),
             None => Ok(None),
         }
     }
 
-    async fn entry(&self, info: &SessionInfo, epoch: u64) -> Result<Option<Entry>, StoreError> {
+    /// One session's signals as the log has them now; none for an unknown one.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn track(&self, key: &SessionKey) -> Result<Track, StoreError> {
+        let records = self.store.read(&key.site, &key.id, 0, &[RecordKind::Signal]).await?;
+        Ok(Track::of_log(records.iter().map(|record| (record.at_ms, signals::read(&record.body))).collect()))
+    }
+
+    /// The newest sessions of a site, at most `limit`, with their ids.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn tracks(&self, site: &str, limit: usize) -> Result<Vec<(String, Track)>, StoreError> {
+        let mut tracks = Vec::new();
+        let mut after = None;
+        while tracks.len() < limit {
+            let query = SessionQuery {
+                site: site.to_owned(),
+                limit: PAGE.min(limit - tracks.len()),
+                after: after.take(),
+                since_ms: 0,
+            };
+            let page = self.store.sessions(query).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.cursor());
+            let read = |info: SessionInfo| {
+                let this = self.clone();
+                async move { this.track(&key(&info)).await.map(|track| (info.session, track)) }
+            };
+            let mut reading = futures_util::stream::iter(page.into_iter().map(read)).buffered(READING);
+            while let Some(track) = reading.next().await {
+                tracks.push(track?);
+            }
+        }
+        Ok(tracks)
+    }
+
+    /// What is known of a session's purchase intent after the visitor's first `turns` messages, or now: by the deployed model, or by
+    /// the sum. A model that can't compute is logged, and the sum remains.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn intent(&self, key: &SessionKey, turns: Option<usize>) -> Result<Intent, StoreError> {
+        let track = self.track(key).await?;
+        let Some(deployed) = self.models.as_ref().and_then(|models| models.purchase(&key.site)) else {
+            return Ok(intent::score(track.until(turns)));
+        };
+        let scored = tokio::task::spawn_blocking(move || (deployed.intent(&track, turns), track)).await;
+        let Ok((scored, track)) = scored else { return Err(StoreError::Closed) };
+        Ok(scored.unwrap_or_else(|error| {
+            tracing::warn!(site = key.site, %error, "the purchase model could not score a session");
+            intent::score(track.until(turns))
+        }))
+    }
+
+    fn judges(&self, site: &str) -> Judges {
+        let models = self.models.as_ref();
+        Judges {
+            purchase: models.and_then(|models| models.purchase(site)),
+            classes: models.and_then(|models| models.classes(site)),
+        }
+    }
+
+    async fn entry(&self, info: &SessionInfo, seen: Seen) -> Result<Option<Unjudged>, StoreError> {
         let kinds = [RecordKind::Event, RecordKind::Signal];
         let mut state = State::default();
-        let mut before: Vec<Signal> = Vec::new();
+        let mut records = Vec::new();
         let mut asked: Vec<(u64, Asked)> = Vec::new();
+        let mut said: BTreeMap<u64, (String, Option<Vec<f32>>)> = BTreeMap::new();
         for record in self.store.read(&info.site, &info.session, 0, &kinds).await? {
             if record.kind == RecordKind::Event {
-                if asked.len() < MAX_ASKED
-                    && let Ok(Event::Said { text, .. }) = serde_json::from_slice(&record.body)
-                    && text.contains(['?', '？', '吗'])
-                {
+                let Ok(Event::Said { text, .. }) = serde_json::from_slice(&record.body) else { continue };
+                if asked.len() < MAX_ASKED && text.contains(['?', '？', '吗']) {
                     let text = text.chars().take(MAX_ASKED_CHARS).collect();
                     asked.push((record.seq, Asked { at_ms: record.at_ms, text, meaning: None }));
                 }
+                if seen.classes.is_some() {
+                    said.insert(record.seq, (text, None));
+                }
                 continue;
             }
-            for signal in signals::read(&record.body) {
-                state.push(record.at_ms, &signal);
-                if let (Signal::Meaning { vector }, Some((_, asked))) =
-                    (&signal, asked.iter_mut().find(|(seq, _)| *seq == record.seq))
-                {
+            let signals = signals::read(&record.body);
+            for signal in &signals {
+                state.push(record.at_ms, signal);
+                let Signal::Meaning { vector } = signal else { continue };
+                if let Some((_, asked)) = asked.iter_mut().find(|(seq, _)| *seq == record.seq) {
                     asked.meaning = Some(vector.clone());
                 }
-                if state.outcomes.is_empty() {
-                    before.push(signal);
+                if let Some((_, meaning)) = said.get_mut(&record.seq) {
+                    *meaning = Some(vector.numbers().collect());
                 }
             }
+            records.push((record.at_ms, signals));
         }
-        let score = intent::score(&before).score;
+        if state.started_at_ms == 0 {
+            return Ok(None);
+        }
+        let track = Track { records, said: Vec::new(), converted: state.converted() };
+        let score = intent::score(track.until(None)).score;
         let asked = asked.into_iter().map(|(_, asked)| asked).collect();
-        Ok((state.started_at_ms > 0).then(|| Entry {
-            id: info.session.clone(),
-            state,
-            score,
-            asked,
-            seen: seen(info, epoch),
-        }))
+        let entry = Entry { id: info.session.clone(), state, score, asked, classes: BTreeSet::new(), seen };
+        let said = said.into_values().filter_map(|(text, meaning)| Some((text, meaning?))).collect();
+        Ok(Some(Unjudged { entry, track, said }))
+    }
+}
+
+impl Judges {
+    fn seen(&self, info: &SessionInfo, epoch: u64) -> Seen {
+        Seen {
+            last_at_ms: info.last_at_ms,
+            last_seq: info.last_seq,
+            epoch,
+            purchase: self.purchase.as_ref().map(|deployed| deployed.version.version),
+            classes: self.classes.as_ref().map(|deployed| deployed.version.version),
+        }
+    }
+
+    /// Takes sessions up with what the models say of them; one that can't compute is logged, and the sum remains.
+    async fn judge(&self, known: &mut HashMap<String, Arc<Entry>>, read: Vec<Unjudged>) {
+        let this = self.clone();
+        let judged = tokio::task::spawn_blocking(move || this.judged(read)).await.unwrap_or_default();
+        known.extend(judged.into_iter().map(|entry| (entry.id.clone(), Arc::new(entry))));
+    }
+
+    fn judged(&self, read: Vec<Unjudged>) -> Vec<Entry> {
+        let failed = |error: TrainError| tracing::warn!(%error, "an intent model could not judge sessions");
+        let mut scores = Vec::new();
+        if let Some(deployed) = self.purchase.as_ref().filter(|_| !read.is_empty()) {
+            let rows = read.iter().map(|read| deployed.row(&read.track)).collect();
+            scores = deployed.scores(rows).map_err(failed).unwrap_or_default();
+        }
+        let mut guesses = Vec::new();
+        if let Some(deployed) = &self.classes {
+            let said = || read.iter().flat_map(|read| &read.said);
+            let texts: Vec<&str> = said().map(|(text, _)| text.as_str()).collect();
+            let vectors: Vec<&[f32]> = said().map(|(_, vector)| vector.as_slice()).collect();
+            guesses = deployed.model.guess(&texts, &vectors).map_err(failed).unwrap_or_default();
+        }
+        let mut guesses = guesses.into_iter();
+        let mut entries = Vec::with_capacity(read.len());
+        for (at, Unjudged { mut entry, said, .. }) in read.into_iter().enumerate() {
+            entry.score = scores.get(at).copied().unwrap_or(entry.score);
+            let mine = guesses.by_ref().take(said.len()).filter(|guess| guess.in_scope);
+            let name = |guess: Guess| self.classes.as_ref()?.model.names.get(guess.class).cloned();
+            entry.classes = mine.filter_map(name).collect();
+            entries.push(entry);
+        }
+        entries
     }
 }
 
@@ -217,10 +370,6 @@ fn sorted(known: &HashMap<String, Arc<Entry>>) -> Vec<Arc<Entry>> {
     let mut entries: Vec<Arc<Entry>> = known.values().cloned().collect();
     entries.sort_by(|a, b| a.state.started_at_ms.cmp(&b.state.started_at_ms).then_with(|| a.id.cmp(&b.id)));
     entries
-}
-
-fn seen(info: &SessionInfo, epoch: u64) -> (u64, u64, u64) {
-    (info.last_at_ms, info.last_seq, epoch)
 }
 
 fn key(info: &SessionInfo) -> SessionKey {

@@ -6,6 +6,7 @@ use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::intent::table::Track;
 use crate::llm::Usage;
 use crate::protocol::AnswerEnd;
 use crate::recommend::Catalogue;
@@ -62,16 +63,22 @@ const MAX_CHARS: usize = crate::protocol::MAX_MESSAGE_CHARS;
 const AT_ONCE: usize = 32;
 const WAITING: usize = 64;
 
-/// Reads one conversation a line, in either form that `frontdesk demo import --help` describes. `otherwise_ms` is the time of those that tell none.
+/// Reads one conversation a line, in either form that `frontdesk demo import --help` describes. `otherwise_ms` is the time of those that tell none;
+/// `label` names the field that says what came of it.
 ///
 /// # Errors
 /// With the number of the line that is no conversation.
-pub fn read(text: &str, otherwise_ms: u64) -> anyhow::Result<Vec<Conversation>> {
+pub fn read(text: &str, otherwise_ms: u64, label: &str) -> anyhow::Result<Vec<Conversation>> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(i, line)| parse(line, otherwise_ms).with_context(|| format!("line {}", i + 1))).collect()
+    lines.map(|(i, line)| parse(line, otherwise_ms, label).with_context(|| format!("line {}", i + 1))).collect()
 }
 
-fn parse(line: &str, otherwise_ms: u64) -> anyhow::Result<Conversation> {
+/// The field that says what came of a conversation.
+pub const CONVERTED: &str = "converted";
+/// What is told after the fact, and so is no attribute: it would give the outcome away.
+const OUTCOMES: [&str; 3] = [CONVERTED, "amount", "outcome"];
+
+fn parse(line: &str, otherwise_ms: u64, label: &str) -> anyhow::Result<Conversation> {
     #[derive(Deserialize)]
     struct Turn {
         role: String,
@@ -88,11 +95,17 @@ fn parse(line: &str, otherwise_ms: u64) -> anyhow::Result<Conversation> {
     anyhow::ensure!(turns.iter().any(|(visitor, _)| *visitor), "the visitor says nothing");
     let id = fields.remove("id").and_then(|id| id.as_str().map(str::to_owned)).unwrap_or_else(|| fingerprint(&turns));
     let at_ms = fields.remove("at_ms").and_then(|at| at.as_u64()).or_else(|| stamped(&id)).unwrap_or(otherwise_ms);
-    let converted = fields.remove("converted").and_then(|value| value.as_bool());
+    let converted = match fields.remove(label) {
+        Some(serde_json::Value::Bool(converted)) => Some(converted),
+        Some(serde_json::Value::Number(number)) => Some(number.as_f64() != Some(0.0)),
+        None | Some(serde_json::Value::Null) => None,
+        Some(other) => anyhow::bail!("its {label:?} is {other}; use true or false"),
+    };
     let amount = fields.remove("amount").and_then(|value| value.as_f64()).unwrap_or(0.0);
     let outcome = converted.map(|converted| Outcome { order: id.clone(), converted, amount, ..Outcome::default() });
     let attributes = fields
         .into_iter()
+        .filter(|(name, _)| !OUTCOMES.contains(&name.as_str()))
         .filter_map(|(name, value)| {
             let value = match value {
                 serde_json::Value::Bool(flag) => AttributeValue::Flag(flag),
@@ -201,51 +214,80 @@ async fn one(parts: &Parts<'_>, conversation: &Conversation) -> anyhow::Result<R
     })
 }
 
-async fn write(parts: &Parts<'_>, key: &SessionKey, conversation: &Conversation) -> anyhow::Result<()> {
-    let visitor = format!("replay:{}", conversation.id);
-    let mut events = vec![Event::Started { visitor, channel: parts.channel.to_owned() }];
-    let mut said = 0;
-    for (by_visitor, text) in &conversation.turns {
-        let text: String = text.chars().take(MAX_CHARS).collect();
-        if *by_visitor {
-            said = events.len() as u64 + 1;
-            events.push(Event::Said { id: format!("m{said}"), text });
-        } else {
-            events.push(Event::AnswerDone {
-                turn: said,
-                text,
-                citations: Vec::new(),
-                confidence: 0.0,
-                usage: Usage::default(),
-                end: AnswerEnd::Complete,
-                withheld: 0,
-            });
-        }
+impl Conversation {
+    fn said(&self) -> impl Iterator<Item = &str> {
+        self.turns.iter().filter(|(by_visitor, _)| *by_visitor).map(|(_, text)| text.as_str())
     }
-    events.push(Event::Ended { reason: "imported".into() });
-    let at_ms = conversation.at_ms.max(1);
-    let mut pending = Vec::new();
-    for (i, event) in events.iter().enumerate() {
-        let seq = i as u64 + 1;
-        let mut signals = signals::of(event, parts.catalogue);
+
+    /// The events that it would have been.
+    fn events(&self, channel: &str) -> Vec<Event> {
+        let visitor = format!("replay:{}", self.id);
+        let mut events = vec![Event::Started { visitor, channel: channel.to_owned() }];
+        let mut said = 0;
+        for (by_visitor, text) in &self.turns {
+            let text: String = text.chars().take(MAX_CHARS).collect();
+            if *by_visitor {
+                said = events.len() as u64 + 1;
+                events.push(Event::Said { id: format!("m{said}"), text });
+            } else {
+                events.push(Event::AnswerDone {
+                    turn: said,
+                    text,
+                    citations: Vec::new(),
+                    confidence: 0.0,
+                    usage: Usage::default(),
+                    end: AnswerEnd::Complete,
+                    withheld: 0,
+                });
+            }
+        }
+        events.push(Event::Ended { reason: "imported".into() });
+        events
+    }
+
+    /// The signals of one of its events, without the meaning of a message.
+    fn signals_of(&self, event: &Event, catalogue: &Catalogue) -> Vec<Signal> {
+        let mut signals = signals::of(event, catalogue);
         for signal in &mut signals {
             if let Signal::Answer { confidence, .. } = signal {
                 *confidence = None;
             }
         }
-        match event {
-            Event::Started { .. } => signals.extend(
-                conversation
-                    .attributes
-                    .iter()
-                    .map(|(name, value)| Signal::Attribute { name: name.clone(), value: value.clone() }),
-            ),
-            Event::Said { text, .. } => match parts.meanings {
+        if matches!(event, Event::Started { .. }) {
+            let attribute = |(name, value): &(String, AttributeValue)| Signal::Attribute {
+                name: name.clone(),
+                value: value.clone(),
+            };
+            signals.extend(self.attributes.iter().map(attribute));
+        }
+        signals
+    }
+
+    /// What training sees of it: the signals that it would have left, and its words instead of their meanings.
+    #[must_use]
+    pub fn track(&self) -> Track {
+        let none = Catalogue::default();
+        Track {
+            records: self.events("").iter().map(|event| (self.at_ms, self.signals_of(event, &none))).collect(),
+            said: self.said().map(str::to_owned).collect(),
+            converted: self.outcome.as_ref().map(|outcome| outcome.converted),
+        }
+    }
+}
+
+async fn write(parts: &Parts<'_>, key: &SessionKey, conversation: &Conversation) -> anyhow::Result<()> {
+    let events = conversation.events(parts.channel);
+    let at_ms = conversation.at_ms.max(1);
+    let mut pending = Vec::new();
+    for (i, event) in events.iter().enumerate() {
+        let seq = i as u64 + 1;
+        let mut signals = conversation.signals_of(event, parts.catalogue);
+        if let Event::Said { text, .. } = event {
+            match parts.meanings {
                 Meanings::None => {}
                 Meanings::Embedder(embedder) => signals.extend(signals::meaning(Some(embedder), text).await),
                 Meanings::Fixed(vector) => signals.push(Signal::Meaning { vector: vector.clone() }),
-            },
-            _ => {}
+            }
         }
         let (site, session) = (key.site.clone(), key.id.clone());
         let body = serde_json::to_vec(event)?;
@@ -282,7 +324,7 @@ mod tests {
             "\n\n",
             r####"{"messages_display": "user: Hi,\nwho are you?\nassistant: None\ntool: {}\nassistant: A shop.\nuser: Bye ###STOP###"}"####
         );
-        let found = read(text, 7).unwrap();
+        let found = read(text, 7, CONVERTED).unwrap();
         assert_eq!(found[0].at_ms, 1_536_028_946_000);
         assert_eq!(found[0].attributes, [("age".to_owned(), AttributeValue::Number(28.0))]);
         assert_eq!(found[0].outcome.as_ref().map(|outcome| (outcome.converted, outcome.amount)), Some((true, 0.05)));
@@ -298,8 +340,12 @@ mod tests {
             ("\n{}", "line 2: it has neither"),
             ("{\"turns\": 3}", "line 1: in `turns`"),
             ("x", "line 1: "),
+            (
+                "{\"turns\": [{\"role\": \"visitor\", \"text\": \"a\"}], \"converted\": \"maybe\"}",
+                "line 1: its \"converted\"",
+            ),
         ] {
-            let error = format!("{:#}", read(text, 0).unwrap_err());
+            let error = format!("{:#}", read(text, 0, CONVERTED).unwrap_err());
             assert!(error.starts_with(expected), "{error}");
         }
     }

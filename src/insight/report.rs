@@ -33,6 +33,8 @@ pub struct Report {
     pub step_ms: u64,
     pub steps: Vec<Step>,
     pub topics: Vec<Named>,
+    /// What messages are about by the deployed classes, the most frequent; empty without them.
+    pub classes: Vec<Named>,
     pub products: Vec<Named>,
     pub categories: Vec<Named>,
     pub questions: Vec<Question>,
@@ -43,6 +45,23 @@ pub struct Report {
     pub uplift: Uplift,
     /// What to keep in mind when reading it.
     pub notes: Vec<String>,
+}
+
+/// What made the scores: a deployed model with what is to be said about it, or the sum.
+#[derive(Clone, Debug, Default)]
+pub struct Scorer {
+    /// Version and kind of the model.
+    pub version: Option<(u32, String)>,
+    pub warnings: Vec<String>,
+}
+
+impl Scorer {
+    fn name(&self) -> String {
+        match &self.version {
+            Some((version, kind)) => format!("version {version} ({kind})"),
+            None => crate::intent::SUM.to_owned(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -74,6 +93,8 @@ pub struct Step {
     /// Sessions that asked about each topic, in the order of [`Report::topics`]' names in the log: price, stock, delivery, discount, payment,
     /// comparison, returns, complaint.
     pub topics: [u32; Topic::ALL.len()],
+    /// Sessions with a message about each of [`Report::classes`], in their order.
+    pub classes: Vec<u32>,
 }
 
 /// How many sessions named something, and how many of those with an outcome bought.
@@ -97,7 +118,7 @@ pub struct Question {
 #[derive(Clone, Debug, Serialize)]
 pub struct Scores {
     /// What made the scores.
-    pub model: &'static str,
+    pub model: String,
     /// Sessions with an outcome, at most [`MAX_POINTS`], evenly chosen over time.
     pub points: Vec<Point>,
     /// False positive rate and true positive rate at each threshold, from (0, 0) to (1, 1).
@@ -168,9 +189,11 @@ pub fn within(entries: &[Arc<Entry>], range: Range) -> Vec<Arc<Entry>> {
 
 /// The aggregates of sessions, which come in the order of their beginning.
 #[must_use]
-pub fn report(entries: &[Arc<Entry>], catalogue: &Catalogue) -> Report {
-    let (step_ms, steps) = steps(entries);
+pub fn report(entries: &[Arc<Entry>], catalogue: &Catalogue, scorer: &Scorer) -> Report {
+    let classes = by(entries, |entry| entry.classes.iter().map(|name| (name.clone(), name.clone())).collect());
+    let (step_ms, steps) = steps(entries, &classes);
     Report {
+        classes,
         totals: totals(entries),
         funnel: funnel(entries),
         topics: topics(entries),
@@ -179,12 +202,12 @@ pub fn report(entries: &[Arc<Entry>], catalogue: &Catalogue) -> Report {
             entry.state.categories.keys().map(|name| (name.clone(), name.clone())).collect()
         }),
         questions: questions(entries),
-        scores: scores(entries),
+        scores: scores(entries, scorer),
         segments: segments::segments(entries),
         campaigns: campaigns(entries),
         forecasts: demand(entries, catalogue),
         uplift: Uplift::of(entries.iter().map(|entry| &entry.state)),
-        notes: notes(entries),
+        notes: notes(entries, scorer),
         step_ms,
         steps,
     }
@@ -243,7 +266,7 @@ fn funnel(entries: &[Arc<Entry>]) -> Vec<Stage> {
         .collect()
 }
 
-fn steps(entries: &[Arc<Entry>]) -> (u64, Vec<Step>) {
+fn steps(entries: &[Arc<Entry>], classes: &[Named]) -> (u64, Vec<Step>) {
     let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return (DAY_MS, Vec::new()) };
     let (first, last) = (first.state.started_at_ms / DAY_MS, last.state.started_at_ms / DAY_MS);
     let mut width = 1;
@@ -253,7 +276,13 @@ fn steps(entries: &[Arc<Entry>]) -> (u64, Vec<Step>) {
     let step_ms = width * DAY_MS;
     let count = (last - first) / width + 1;
     let mut steps: Vec<Step> = (0..count)
-        .map(|n| Step { at_ms: (first + n * width) * DAY_MS, sessions: 0, converted: 0, topics: [0; Topic::ALL.len()] })
+        .map(|n| Step {
+            at_ms: (first + n * width) * DAY_MS,
+            sessions: 0,
+            converted: 0,
+            topics: [0; Topic::ALL.len()],
+            classes: vec![0; classes.len()],
+        })
         .collect();
     for entry in entries {
         let at = (entry.state.started_at_ms / DAY_MS - first) / width;
@@ -262,6 +291,9 @@ fn steps(entries: &[Arc<Entry>]) -> (u64, Vec<Step>) {
         step.converted += u32::from(entry.state.converted() == Some(true));
         for (sum, count) in step.topics.iter_mut().zip(entry.state.topics) {
             *sum += u32::from(count > 0);
+        }
+        for (sum, class) in step.classes.iter_mut().zip(classes) {
+            *sum += u32::from(entry.classes.contains(&class.id));
         }
     }
     (step_ms, steps)
@@ -336,7 +368,7 @@ fn questions(entries: &[Arc<Entry>]) -> Vec<Question> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of sessions")]
-fn scores(entries: &[Arc<Entry>]) -> Scores {
+fn scores(entries: &[Arc<Entry>], scorer: &Scorer) -> Scores {
     let known: Vec<(&Entry, bool)> =
         entries.iter().filter_map(|entry| Some((entry.as_ref(), entry.state.converted()?))).collect();
     let mut sorted: Vec<(f32, bool)> = known.iter().map(|(entry, converted)| (entry.score, *converted)).collect();
@@ -370,7 +402,7 @@ fn scores(entries: &[Arc<Entry>]) -> Scores {
     let gap: f64 = bins.iter().map(|bin| (bin.mean - bin.converted.rate).abs() * f64::from(bin.converted.of)).sum();
     let every = known.len().div_ceil(MAX_POINTS).max(1);
     Scores {
-        model: crate::intent::MODEL,
+        model: scorer.name(),
         points: known
             .iter()
             .step_by(every)
@@ -477,8 +509,9 @@ fn demand(entries: &[Arc<Entry>], catalogue: &Catalogue) -> Vec<Demand> {
         .collect()
 }
 
-fn notes(entries: &[Arc<Entry>]) -> Vec<String> {
-    let mut notes = Vec::new();
+fn notes(entries: &[Arc<Entry>], scorer: &Scorer) -> Vec<String> {
+    let mut notes: Vec<String> =
+        scorer.warnings.iter().map(|warning| format!("The purchase model: {warning}.")).collect();
     let replayed = entries.iter().filter(|entry| entry.state.visitor.starts_with("replay:")).count();
     if replayed > 0 {
         notes.push(format!(
@@ -493,7 +526,7 @@ fn notes(entries: &[Arc<Entry>]) -> Vec<String> {
             "Only {known} conversations have a reported outcome; rates and curves are uncertain below some hundreds."
         ));
     }
-    if !crate::intent::CALIBRATED {
+    if scorer.version.is_none() {
         notes.push(
             "The purchase intent is a hand-set sum until a model is trained on your outcomes: it orders conversations, it is no probability. The curves show how far it can be trusted."
                 .into(),
@@ -507,6 +540,8 @@ fn notes(entries: &[Arc<Entry>]) -> Vec<String> {
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Drill {
     pub topic: Option<String>,
+    /// Name of a class of the deployed classes.
+    pub class: Option<String>,
     pub product: Option<String>,
     pub category: Option<String>,
     pub campaign: Option<String>,
@@ -545,6 +580,7 @@ pub fn drill(entries: &[Arc<Entry>], drill: &Drill, catalogue: &Catalogue, limit
             |name: &String| Topic::ALL.iter().zip(state.topics).any(|(topic, count)| topic.name() == name && count > 0);
         let reached = |name: &String| STAGES.iter().position(|stage| stage == name).is_some_and(|n| stage(entry) > n);
         drill.topic.as_ref().is_none_or(topic)
+            && drill.class.as_ref().is_none_or(|name| entry.classes.contains(name))
             && drill.product.as_ref().is_none_or(|id| state.products.contains_key(id))
             && drill.category.as_ref().is_none_or(|name| state.categories.contains_key(name))
             && drill.campaign.as_ref().is_none_or(|name| campaign(entry) == name)
@@ -606,35 +642,36 @@ mod tests {
     #[test]
     fn scores_that_order_perfectly_have_an_area_of_one_and_ties_a_half() {
         let perfect: Vec<_> = (0..40).map(|id| entry(id, if id < 20 { 0.2 } else { 0.8 }, Some(id >= 20))).collect();
-        assert_eq!(scores(&perfect).auroc, Some(1.0));
+        assert_eq!(scores(&perfect, &Scorer::default()).auroc, Some(1.0));
         let ties: Vec<_> = (0..40).map(|id| entry(id, 0.5, Some(id >= 20))).collect();
-        let ties = scores(&ties);
+        let ties = scores(&ties, &Scorer::default());
         assert_eq!((ties.auroc, ties.roc), (Some(0.5), vec![[0.0, 0.0], [1.0, 1.0]]));
         let one_sided: Vec<_> = (0..4).map(|id| entry(id, 0.5, Some(true))).collect();
-        assert_eq!(scores(&one_sided).auroc, None);
+        assert_eq!(scores(&one_sided, &Scorer::default()).auroc, None);
         // By hand: 0.9+ 0.7− 0.6+ 0.2−: of four pairs three are in order.
         let mixed = [(0.9, true), (0.7, false), (0.6, true), (0.2, false)];
         let mixed: Vec<_> =
             (0..4).zip(mixed).map(|(id, (score, converted))| entry(id, score, Some(converted))).collect();
-        assert_eq!(scores(&mixed).auroc, Some(0.75));
+        assert_eq!(scores(&mixed, &Scorer::default()).auroc, Some(0.75));
     }
 
     #[test]
     fn bins_hold_every_session_once() {
         let entries: Vec<_> = (0..57).map(|id| entry(id, id as f32 / 57.0, Some(id % 3 == 0))).collect();
-        let scores = scores(&entries);
+        let scores = scores(&entries, &Scorer::default());
         assert_eq!(scores.bins.iter().map(|bin| bin.converted.of).sum::<u32>(), 57);
         assert_eq!(scores.bins.len(), BINS);
         assert!(scores.bins.is_sorted_by(|a, b| a.high <= b.low));
         let ties: Vec<_> = (0..50).map(|id| entry(id, if id < 30 { 0.1 } else { 0.2 }, Some(id % 2 == 0))).collect();
-        let sizes: Vec<u32> = super::scores(&ties).bins.iter().map(|bin| bin.converted.of).collect();
+        let sizes: Vec<u32> =
+            super::scores(&ties, &Scorer::default()).bins.iter().map(|bin| bin.converted.of).collect();
         assert_eq!(sizes, [30, 20], "equal scores stay together");
     }
 
     #[test]
     fn the_report_counts_what_there_is_and_lists_it() {
         let entries: Vec<_> = (0..10).map(|id| entry(id, 0.3, (id < 4).then_some(id == 0))).collect();
-        let report = report(&entries, &Catalogue::default());
+        let report = report(&entries, &Catalogue::default(), &Scorer::default());
         assert_eq!((report.totals.sessions, report.totals.converted.of, report.totals.converted.count), (10, 4, 1));
         let funnel: Vec<usize> = report.funnel.iter().map(|stage| stage.sessions).collect();
         // The buyer is among those who asked for a price.
@@ -651,7 +688,7 @@ mod tests {
 
     #[test]
     fn no_session_is_no_failure() {
-        let report = report(&[], &Catalogue::default());
+        let report = report(&[], &Catalogue::default(), &Scorer::default());
         assert_eq!((report.totals.sessions, report.steps.len(), report.segments.len()), (0, 0, 0));
     }
 }

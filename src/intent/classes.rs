@@ -1,10 +1,11 @@
-//! What a visitor wants, as one of the site's own classes, or none of them. The text's embedding beside its words and pieces of words goes
-//! through a linear layer; a few examples a class suffice.
+//! What a visitor wants, as one of the site's own classes, or none of them. A linear layer over the text's embedding beside its words and
+//! pieces of words is mixed with a discriminant over the embedding alone; a few examples a class suffice.
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use serde::{Deserialize, Serialize};
 use std::hash::Hasher as _;
 
+use crate::intent::discriminant::{Discriminant, SHRINKAGE};
 use crate::intent::metrics;
 use crate::intent::network::{Network, Recipe, Targets};
 use crate::intent::train::TrainError;
@@ -22,9 +23,10 @@ pub struct Classes {
     /// In alphabetical order.
     pub names: Vec<String>,
     grams: Grams,
-    network: Network,
-    /// Divides the outputs, so that the probabilities are as often right as they say.
-    temperature: f32,
+    layer: Network,
+    discriminant: Discriminant,
+    /// What the outputs of layer and discriminant count in the mix; so chosen that the probabilities are as often right as they say.
+    weights: [f32; 2],
     /// The mean vector of each class, of length 1.
     centers: Vec<Vec<f32>>,
     /// Below this [`Guess::familiar`] a text is about none of the classes.
@@ -47,22 +49,24 @@ pub struct Guess {
 /// Rows with this label are about none of the classes: they set the threshold and are no class themselves.
 pub const OUT_OF_SCOPE: &[&str] = &["oos", "out_of_scope", "none"];
 /// Places that words and pieces of words are hashed into.
-const HASHED: usize = 1024;
+const HASHED: usize = 2048;
 /// Length of the hashed part beside the embedding's 1.
-const GRAMS_WEIGHT: f32 = 0.7;
+const GRAMS_WEIGHT: f32 = 0.5;
 /// Share of known texts that the threshold lets pass when there are no examples of others.
 const KEPT: f32 = 0.95;
-/// Parts of the cross-validation behind temperature and threshold.
+/// Parts of the cross-validation behind weights and threshold.
 const FOLDS: usize = 5;
 
 impl Classes {
-    /// Learns from examples and their vectors (each of length 1). `progress` hears of each of the `total` fits.
+    /// Learns from examples and their vectors (each of length 1). `called` are further examples that are learned from and never measured on: what
+    /// classes are called, see [`called`]. `progress` hears of each of the `total` fits.
     ///
     /// # Errors
     /// When there are fewer than two classes.
     pub fn fit(
         examples: &[Example],
         vectors: &[Vec<f32>],
+        called: &[(Example, Vec<f32>)],
         seed: u64,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self, TrainError> {
@@ -78,9 +82,23 @@ impl Classes {
             .map(|i| names.binary_search(&examples[*i].intent).ok().and_then(|at| u32::try_from(at).ok()).unwrap_or(0))
             .collect();
         let texts: Vec<&str> = known.iter().map(|i| examples[*i].text.as_str()).collect();
+        let called: Vec<(&str, &[f32], u32)> = called
+            .iter()
+            .filter_map(|(example, vector)| {
+                let label = u32::try_from(names.binary_search(&example.intent).ok()?).ok()?;
+                Some((example.text.as_str(), vector.as_slice(), label))
+            })
+            .collect();
+        let fit_part = |texts: &[&str], vectors: &[&[f32]], labels: &[u32]| {
+            let texts: Vec<&str> = texts.iter().copied().chain(called.iter().map(|(text, ..)| *text)).collect();
+            let vectors: Vec<&[f32]> =
+                vectors.iter().copied().chain(called.iter().map(|(_, vector, _)| *vector)).collect();
+            let labels: Vec<u32> = labels.iter().copied().chain(called.iter().map(|(.., label)| *label)).collect();
+            Self::fit_part(&names, &texts, &vectors, &labels, seed)
+        };
         let vectors_of = |rows: &[usize]| -> Vec<&[f32]> { rows.iter().map(|i| vectors[*i].as_slice()).collect() };
 
-        // Outputs for texts that the layer didn't see: what temperature and threshold are set on.
+        // Outputs for texts that the layer didn't see: what weights and threshold are set on.
         let mut outside = Vec::new();
         let folds = spread(&labels, FOLDS);
         let total = FOLDS + 1;
@@ -95,18 +113,18 @@ impl Classes {
             };
             let (train_texts, train_rows, train_labels) = pick(&train);
             let (test_texts, test_rows, test_labels) = pick(&test);
-            let part = Self::fit_part(&names, &train_texts, &vectors_of(&train_rows), &train_labels, seed)?;
+            let part = fit_part(&train_texts, &vectors_of(&train_rows), &train_labels)?;
             let test_vectors = vectors_of(&test_rows);
-            let logits = part.logits(&test_texts, &test_vectors)?;
-            for (i, row) in logits.chunks(names.len()).enumerate() {
-                outside.push((row.to_vec(), part.near(test_vectors[i]), test_labels[i]));
+            let outputs = part.outputs(&test_texts, &test_vectors)?;
+            for (output, label) in outputs.into_iter().zip(test_labels) {
+                outside.push((output, label));
             }
             progress(fold + 1, total);
         }
-        let mut classes = Self::fit_part(&names, &texts, &vectors_of(&known), &labels, seed)?;
+        let mut classes = fit_part(&texts, &vectors_of(&known), &labels)?;
         progress(total, total);
-        classes.temperature = temperature(&outside);
-        let mut inside: Vec<f32> = outside.iter().map(|(row, near, _)| classes.guess_of(row, *near).familiar).collect();
+        classes.weights = weights(&outside);
+        let mut inside: Vec<f32> = outside.iter().map(|(output, _)| classes.guess_of(output).familiar).collect();
         inside.sort_by(f32::total_cmp);
         let foreign: Vec<usize> = (0..examples.len()).filter(|i| is_out_of_scope(&examples[*i].intent)).collect();
         classes.threshold = if foreign.is_empty() {
@@ -142,12 +160,13 @@ impl Classes {
         let recipe =
             Recipe { hidden: Vec::new(), epochs, batch, rate: RATE, decay: DECAY, dropout: 0.0, patience: None, seed };
         let scaled: Vec<f32> = rows.iter().map(|x| x * SCALE).collect();
-        let network = Network::fit(&recipe, width, &scaled, Targets::Classes { labels, count: names.len() })?;
+        let layer = Network::fit(&recipe, width, &scaled, Targets::Classes { labels, count: names.len() })?;
         Ok(Self {
             names: names.to_vec(),
             grams,
-            network,
-            temperature: 1.0,
+            layer,
+            discriminant: Discriminant::fit(vectors, labels, names.len(), SHRINKAGE)?,
+            weights: [0.5, 0.5],
             centers: centers(vectors, labels, names.len()),
             threshold: f32::NEG_INFINITY,
         })
@@ -158,14 +177,21 @@ impl Classes {
     /// # Errors
     /// When the vectors aren't as long as in training: another embedding model.
     pub fn guess(&self, texts: &[&str], vectors: &[&[f32]]) -> Result<Vec<Guess>, TrainError> {
-        let logits = self.logits(texts, vectors)?;
-        let rows = logits.chunks(self.names.len()).zip(vectors);
-        Ok(rows.map(|(row, vector)| self.guess_of(row, self.near(vector))).collect())
+        Ok(self.outputs(texts, vectors)?.iter().map(|output| self.guess_of(output)).collect())
     }
 
-    fn logits(&self, texts: &[&str], vectors: &[&[f32]]) -> Result<Vec<f32>, TrainError> {
+    fn outputs(&self, texts: &[&str], vectors: &[&[f32]]) -> Result<Vec<Output>, TrainError> {
+        let count = self.names.len();
         let rows: Vec<f32> = self.grams.rows(texts, vectors).into_iter().map(|x| x * SCALE).collect();
-        Ok(self.network.predict(&rows)?)
+        let (layer, discriminant) = (self.layer.predict(&rows)?, self.discriminant.logits(vectors)?);
+        let both = layer.chunks(count).zip(discriminant.chunks(count)).zip(vectors);
+        Ok(both
+            .map(|((layer, discriminant), vector)| Output {
+                layer: layer.to_vec(),
+                discriminant: discriminant.to_vec(),
+                near: self.near(vector),
+            })
+            .collect())
     }
 
     /// Cosine with the nearest class's center.
@@ -174,15 +200,30 @@ impl Classes {
         cosines.fold(-1.0, f32::max)
     }
 
-    fn guess_of(&self, logits: &[f32], near: f32) -> Guess {
+    fn guess_of(&self, output: &Output) -> Guess {
+        let logits = output.mixed(self.weights);
         let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let class = logits.iter().position(|z| *z == top).unwrap_or(0);
-        let sum: f32 = logits.iter().map(|z| ((z - top) / self.temperature).exp()).sum();
+        let sum: f32 = logits.iter().map(|z| (z - top).exp()).sum();
         let probability = sum.recip();
         // Liu et al. (2020): ln Σ exp(z) tells the unknown better than the largest probability; the distance adds what the layer doesn't see.
-        let energy = top / self.temperature + sum.ln();
-        let familiar = energy + NEAR_WEIGHT * near;
+        let energy = top + sum.ln();
+        let familiar = energy + NEAR_WEIGHT * output.near;
         Guess { class, probability, familiar, in_scope: familiar >= self.threshold }
+    }
+}
+
+/// What is computed of a text.
+struct Output {
+    /// A number for each class.
+    layer: Vec<f32>,
+    discriminant: Vec<f32>,
+    near: f32,
+}
+
+impl Output {
+    fn mixed(&self, [layer, discriminant]: [f32; 2]) -> Vec<f32> {
+        self.layer.iter().zip(&self.discriminant).map(|(a, b)| layer * a + discriminant * b).collect()
     }
 }
 
@@ -195,6 +236,23 @@ const DECAY: f64 = 0.05;
 const SCALE: f32 = 5.0;
 /// What a cosine of 1 counts beside the energy.
 const NEAR_WEIGHT: f32 = 10.0;
+
+/// What the classes of examples are called, as an example of each: `card_arrival` says "card arrival". With few examples it says a lot.
+#[must_use]
+pub fn called(examples: &[Example]) -> Vec<Example> {
+    let names: std::collections::BTreeSet<&str> =
+        examples.iter().map(|example| example.intent.as_str()).filter(|intent| !is_out_of_scope(intent)).collect();
+    let words = |name: &str| {
+        name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    };
+    let example = |name: &str| Example { text: words(name).to_lowercase(), intent: name.to_owned() };
+    // A code says nothing.
+    names
+        .into_iter()
+        .map(example)
+        .filter(|example| example.text.chars().filter(|c| c.is_alphabetic()).count() > 2)
+        .collect()
+}
 
 #[must_use]
 pub fn is_out_of_scope(intent: &str) -> bool {
@@ -295,22 +353,43 @@ fn spread(labels: &[u32], folds: usize) -> Vec<usize> {
     next.collect()
 }
 
-/// The temperature with the lowest log loss (Guo et al. 2017), by golden-section search on its logarithm.
-fn temperature(outside: &[(Vec<f32>, f32, u32)]) -> f32 {
-    let loss = |ln: f32| -> f32 {
-        let temperature = ln.exp();
-        let each = outside.iter().map(|(row, _, label)| {
-            let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f32 = row.iter().map(|z| ((z - top) / temperature).exp()).sum();
-            sum.ln() - (row.get(*label as usize).copied().unwrap_or(top) - top) / temperature
+/// What layer and discriminant count in the mix with the lowest log loss on texts that neither saw: their shares in steps, and for each the
+/// common factor (a temperature, Guo et al. 2017).
+fn weights(outside: &[(Output, u32)]) -> [f32; 2] {
+    let loss = |weights: [f32; 2]| -> f32 {
+        let each = outside.iter().map(|(output, label)| {
+            let logits = output.mixed(weights);
+            let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let sum: f32 = logits.iter().map(|z| (z - top).exp()).sum();
+            sum.ln() - (logits.get(*label as usize).copied().unwrap_or(top) - top)
         });
         each.sum()
     };
-    let (mut low, mut high) = (-3.0_f32, 3.0_f32);
+    let alone = [lowest(|factor| loss([factor, 0.0])), lowest(|factor| loss([0.0, factor]))];
+    let mut best = (f32::INFINITY, [alone[0], 0.0]);
+    for step in 0..=SHARES {
+        let share = f32::from(step) / f32::from(SHARES);
+        let mix = [alone[0] * (1.0 - share), alone[1] * share];
+        let factor = lowest(|factor| loss(mix.map(|weight| weight * factor)));
+        let weights = mix.map(|weight| weight * factor);
+        let reached = loss(weights);
+        if reached < best.0 {
+            best = (reached, weights);
+        }
+    }
+    best.1
+}
+
+/// Shares that are tried between the layer alone and the discriminant alone.
+const SHARES: u8 = 6;
+
+/// Where a function of one positive factor is lowest, by golden-section search on its logarithm.
+fn lowest(of: impl Fn(f32) -> f32) -> f32 {
+    let (mut low, mut high) = (-4.0_f32, 4.0_f32);
     let golden = 0.618_034;
     for _ in 0..12 {
         let (a, b) = (high - golden * (high - low), low + golden * (high - low));
-        if loss(a) < loss(b) { high = b } else { low = a }
+        if of(a.exp()) < of(b.exp()) { high = b } else { low = a }
     }
     f32::midpoint(low, high).exp()
 }
@@ -388,7 +467,7 @@ mod tests {
             rows.push(Example { text: format!("weather today {i}"), intent: "oos".into() });
             vectors.push(vec![0.1, 0.1, 0.1, 0.98]);
         }
-        let classes = Classes::fit(&rows, &vectors, 1, &mut |_, _| {}).unwrap();
+        let classes = Classes::fit(&rows, &vectors, &[], 1, &mut |_, _| {}).unwrap();
         assert_eq!(classes.names, ["delivery", "price", "refund"]);
         let texts = ["please send back", "sunshine"];
         let guesses = classes.guess(&texts, &[&[0.99, 0.1, 0.05, 0.05], &[0.1, 0.1, 0.1, 0.98]]).unwrap();
@@ -400,9 +479,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_class_is_called_is_an_example_of_it() {
+        let row = |intent: &str| Example { text: "x".into(), intent: intent.into() };
+        let texts = |rows: &[Example]| called(rows).into_iter().map(|row| (row.text, row.intent)).collect::<Vec<_>>();
+        let found =
+            texts(&[row("card_arrival"), row("oos"), row("17"), row("Refund-not showing"), row("card_arrival")]);
+        let expected = [("refund not showing", "Refund-not showing"), ("card arrival", "card_arrival")];
+        assert_eq!(found, expected.map(|(text, intent)| (text.to_owned(), intent.to_owned())));
+    }
+
+    #[test]
     fn one_class_is_no_question() {
         let row = Example { text: "hello".into(), intent: "greeting".into() };
-        let error = Classes::fit(&[row.clone(), row], &[vec![1.0], vec![1.0]], 1, &mut |_, _| {}).unwrap_err();
+        let error = Classes::fit(&[row.clone(), row], &[vec![1.0], vec![1.0]], &[], 1, &mut |_, _| {}).unwrap_err();
         assert!(error.to_string().contains("at least two"), "{error}");
     }
 

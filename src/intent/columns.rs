@@ -1,6 +1,7 @@
 //! Columns of a table → numbers for the models. What is learned here (edges, names, means) comes from training rows alone and is kept with
 //! the model, so that serving does exactly what training did. Pure.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
@@ -20,6 +21,9 @@ pub struct Encoder {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Encoding {
     column: Column,
+    /// For a ratio, the columns of what is summed up and of how often; it is no column of a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ratio: Option<(String, String)>,
     form: Form,
     /// Rows of the training table per bin, against which drift is measured; the last bin counts missing values.
     seen: Vec<u64>,
@@ -46,11 +50,18 @@ impl Encoder {
     /// Learns from training rows. Columns with one value tell nothing and are passed over.
     #[must_use]
     pub fn fit(table: &Table, vectors: &Vectors) -> Self {
-        let columns = (0..table.columns.len()).filter_map(|at| Encoding::fit(table, at, vectors)).collect();
-        Self { columns }
+        let own = (0..table.columns.len()).filter_map(|at| Encoding::fit(table, Place::At(at), vectors));
+        let ratios = ratios(&table.columns).into_iter();
+        let ratios = ratios.filter_map(|(sum, count)| Encoding::fit(table, Place::Ratio(sum, count), vectors));
+        Self { columns: own.chain(ratios).collect() }
     }
 
-    /// The columns that count.
+    /// The columns of a table that it looks at.
+    pub fn inputs(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|encoding| encoding.ratio.is_none()).map(|encoding| &encoding.column)
+    }
+
+    /// What counts: those, and ratios of them.
     pub fn columns(&self) -> impl Iterator<Item = &Column> {
         self.columns.iter().map(|encoding| &encoding.column)
     }
@@ -76,7 +87,7 @@ impl Encoder {
         let mut numbers = Vec::with_capacity(table.len() * self.width());
         for row in &table.rows {
             for (encoding, place) in self.columns.iter().zip(&places) {
-                encoding.dense(place.map_or(&Value::Missing, |at| &row[at]), vectors, &mut numbers);
+                encoding.dense(&place.value(row), vectors, &mut numbers);
             }
         }
         numbers
@@ -89,8 +100,7 @@ impl Encoder {
         let mut numbers = Vec::with_capacity(table.len() * self.columns.len());
         for (encoding, place) in self.columns.iter().zip(&places) {
             if !matches!(encoding.form, Form::Text { .. }) {
-                let values = table.rows.iter().map(|row| place.map_or(&Value::Missing, |at| &row[at]));
-                numbers.extend(values.map(|value| encoding.plain(value)));
+                numbers.extend(table.rows.iter().map(|row| encoding.plain(&place.value(row))));
             }
         }
         numbers
@@ -117,7 +127,7 @@ impl Encoder {
         for (encoding, place) in self.columns.iter().zip(&places).filter(|(encoding, _)| !encoding.seen.is_empty()) {
             let mut counts = vec![0; encoding.seen.len()];
             for row in &table.rows {
-                counts[encoding.bin(place.map_or(&Value::Missing, |at| &row[at]))] += 1;
+                counts[encoding.bin(&place.value(row))] += 1;
             }
             shifts.insert(encoding.column.name.clone(), (encoding.seen.clone(), counts));
         }
@@ -125,10 +135,57 @@ impl Encoder {
     }
 
     /// Where each column stands in a table; a column that the table lacks is missing in every row.
-    fn places(&self, table: &Table) -> Vec<Option<usize>> {
-        let place = |encoding: &Encoding| table.columns.iter().position(|known| known.name == encoding.column.name);
+    fn places(&self, table: &Table) -> Vec<Place> {
+        let at = |name: &str| table.columns.iter().position(|known| known.name == name);
+        let place = |encoding: &Encoding| match &encoding.ratio {
+            Some((sum, count)) => {
+                at(sum).zip(at(count)).map_or(Place::Nowhere, |(sum, count)| Place::Ratio(sum, count))
+            }
+            None => at(&encoding.column.name).map_or(Place::Nowhere, Place::At),
+        };
         self.columns.iter().map(place).collect()
     }
+}
+
+/// Where a value stands in a row.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Nowhere,
+    At(usize),
+    /// The sum's column and the count's.
+    Ratio(usize, usize),
+}
+
+impl Place {
+    fn value(self, row: &[Value]) -> Cow<'_, Value> {
+        match self {
+            Self::Nowhere => Cow::Owned(Value::Missing),
+            Self::At(at) => row.get(at).map_or(Cow::Owned(Value::Missing), Cow::Borrowed),
+            Self::Ratio(sum, count) => Cow::Owned(match (row.get(sum), row.get(count)) {
+                (Some(Value::Number(sum)), Some(Value::Number(count))) if *count > 0.0 => Value::Number(sum / count),
+                _ => Value::Missing,
+            }),
+        }
+    }
+}
+
+/// What the second column of a pair sums up over the things that the first counts, by the end of its name: `pages` and `pages_duration`.
+const SUMS: [&str; 10] = ["duration", "time", "seconds", "minutes", "ms", "s", "amount", "value", "total", "sum"];
+
+/// Pairs of columns of which one counts things and the other sums something up over the same things, as their names tell: the sum for each
+/// thing is what neither trees nor straight lines make of the two by themselves. Sum first.
+fn ratios(columns: &[Column]) -> Vec<(usize, usize)> {
+    let numbers = || columns.iter().enumerate().filter(|(_, column)| column.kind == Kind::Number);
+    let sums_up = |sum: &Column, count: &Column| {
+        let rest = sum.name.strip_prefix(count.name.as_str()).unwrap_or_default();
+        let bare = rest.trim_start_matches(['_', ' ', '-', '.']);
+        !count.name.is_empty() && bare.len() < rest.len() && SUMS.contains(&bare.to_lowercase().as_str())
+    };
+    let pairs = numbers().flat_map(|(sum, column)| {
+        let counts = numbers().filter(move |(_, count)| sums_up(column, count));
+        counts.map(move |(count, _)| (sum, count))
+    });
+    pairs.collect()
 }
 
 /// Every distinct line of every text: what [`Vectors`] must hold.
@@ -147,7 +204,11 @@ pub fn lines(tables: &[&Table]) -> Vec<String> {
 
 /// The mean of the lines' vectors; nothing if none is known.
 fn mean_vector(value: &Value, vectors: &Vectors) -> Option<Vec<f32>> {
-    let Value::Text(text) = value else { return None };
+    let text = match value {
+        Value::Text(text) => text,
+        Value::Vector(vector) => return Some(vector.clone()),
+        _ => return None,
+    };
     let mut sum: Vec<f32> = Vec::new();
     let mut count = 0.0;
     for vector in text.lines().filter_map(|line| vectors.get(line)) {
@@ -160,18 +221,26 @@ fn mean_vector(value: &Value, vectors: &Vectors) -> Option<Vec<f32>> {
 }
 
 impl Encoding {
-    fn fit(table: &Table, at: usize, vectors: &Vectors) -> Option<Self> {
-        let column = table.columns[at].clone();
-        let values = table.rows.iter().map(|row| &row[at]);
+    fn fit(table: &Table, place: Place, vectors: &Vectors) -> Option<Self> {
+        let (column, ratio) = match place {
+            Place::Nowhere => return None,
+            Place::At(at) => (table.columns[at].clone(), None),
+            Place::Ratio(sum, count) => {
+                let (sum, count) = (table.columns[sum].name.clone(), table.columns[count].name.clone());
+                (Column { name: format!("{sum} per {count}"), kind: Kind::Number }, Some((sum, count)))
+            }
+        };
+        let values: Vec<Cow<'_, Value>> = table.rows.iter().map(|row| place.value(row)).collect();
+        let values = || values.iter().map(AsRef::as_ref);
         let form = match column.kind {
-            Kind::Number => number_form(values.filter_map(|value| match value {
+            Kind::Number => number_form(values().filter_map(|value| match value {
                 Value::Number(number) => Some(*number),
                 _ => None,
             }))?,
-            Kind::Category => category_form(values, &table.labels)?,
-            Kind::Text => text_form(values, vectors)?,
+            Kind::Category => category_form(values(), &table.labels)?,
+            Kind::Text => text_form(values(), vectors)?,
         };
-        let mut encoding = Self { column, form, seen: Vec::new() };
+        let mut encoding = Self { column, ratio, form, seen: Vec::new() };
         let bins = match &encoding.form {
             Form::Number { edges, .. } => edges.len() + 1,
             Form::Category { names, .. } => names.len() + 1,
@@ -179,8 +248,8 @@ impl Encoding {
         };
         if bins > 0 {
             encoding.seen = vec![0; bins + 1];
-            for row in &table.rows {
-                let bin = encoding.bin(&row[at]);
+            for value in values() {
+                let bin = encoding.bin(value);
                 encoding.seen[bin] += 1;
             }
         }
@@ -208,10 +277,13 @@ impl Encoding {
                 numbers.extend((0..names.len()).map(|i| f32::from(u8::from(Some(i) == known))));
                 numbers.push(f32::from(u8::from(known.is_none())));
             }
-            (Form::Text { mean, scale }, value) => match mean_vector(value, vectors) {
-                Some(vector) => numbers.extend(vector.iter().zip(mean).map(|(x, mean)| (x - mean) * scale)),
-                None => numbers.extend(std::iter::repeat_n(0.0, mean.len())),
-            },
+            // Vectors of another embedding model tell nothing.
+            (Form::Text { mean, scale }, value) => {
+                match mean_vector(value, vectors).filter(|v| v.len() == mean.len()) {
+                    Some(vector) => numbers.extend(vector.iter().zip(mean).map(|(x, mean)| (x - mean) * scale)),
+                    None => numbers.extend(std::iter::repeat_n(0.0, mean.len())),
+                }
+            }
             _ => {
                 numbers.extend(std::iter::repeat_n(0.0, self.width() - 1));
                 numbers.push(1.0);
@@ -359,6 +431,26 @@ mod tests {
         assert_eq!(dense[14..], [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0], "missing, Nov, a line without a vector");
         let plain = encoder.plain(&table);
         assert!(plain[2].is_nan() && plain[3] < plain[4], "{plain:?}");
+    }
+
+    #[test]
+    fn a_sum_is_also_seen_for_each_thing_that_it_sums_up() {
+        let column = |name: &str| Column { name: name.into(), kind: Kind::Number };
+        let row = |pages: f32, seconds: f32, paid: f32| [pages, seconds, paid].map(Value::Number).to_vec();
+        let table = Table {
+            columns: ["pages", "pages_duration", "pagespaid"].map(column).to_vec(),
+            rows: vec![row(2.0, 30.0, 1.0), row(0.0, 0.0, 2.0), row(5.0, 10.0, 3.0)],
+            labels: vec![true, false, true],
+            at_ms: None,
+        };
+        let encoder = Encoder::fit(&table, &Vectors::default());
+        let names: Vec<&str> = encoder.columns().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["pages", "pages_duration", "pagespaid", "pages_duration per pages"]);
+        assert_eq!(encoder.inputs().count(), 3);
+        let plain = encoder.plain(&table);
+        assert_eq!(plain[9], 15.0);
+        assert!(plain[10].is_nan(), "nothing for no thing");
+        assert_eq!(plain[11], 2.0);
     }
 
     #[test]

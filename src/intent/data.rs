@@ -8,9 +8,11 @@ use anyhow::{Context as _, ensure};
 
 use crate::config::Config;
 use crate::eval::Progress;
-use crate::intent::classes::Example;
+use crate::insight::book::Book;
+use crate::insight::replay;
+use crate::intent::classes::{Example, called};
 use crate::intent::columns::{self, Vectors};
-use crate::intent::table::{Column, Conversation, Table, TableError};
+use crate::intent::table::{Column, Table, TableError, Track};
 use crate::retrieval::embedder::Embedder;
 
 /// Moments at which a conversation is looked at, in messages of the visitor; `None` is its end.
@@ -50,7 +52,7 @@ impl Data {
         like: Option<&[Column]>,
     ) -> Result<Self, TableError> {
         let mut data = if conversations {
-            Self::of_conversations(&Conversation::read(file, label)?, like)
+            Self::of_tracks(&recorded(file, label)?, like)
         } else {
             Self { table: Table::csv(file, label, like)?, groups: None, moments: Vec::new() }
         };
@@ -60,21 +62,28 @@ impl Data {
         Ok(data)
     }
 
-    /// A row for each moment that the conversation reached, and one for its end.
+    /// A row for each moment of each conversation, and one for its end. Those without a reported outcome are passed over.
     #[must_use]
-    pub fn of_conversations(conversations: &[Conversation], like: Option<&[Column]>) -> Self {
-        let whole = Table::of_conversations(conversations, None, like);
+    pub fn of_tracks(tracks: &[Track], like: Option<&[Column]>) -> Self {
+        let known: Vec<Track> = tracks.iter().filter(|track| track.converted.is_some()).cloned().collect();
+        Self::at_all_moments(&known, like)
+    }
+
+    /// A row for each moment of each conversation. Of those without a reported outcome the label means nothing.
+    #[must_use]
+    pub fn at_all_moments(tracks: &[Track], like: Option<&[Column]>) -> Self {
+        let whole = Table::of_tracks(tracks, None, like);
         let table = Table { at_ms: whole.at_ms.as_ref().map(|_| Vec::new()), ..Table::default() };
         let mut data = Self { table, groups: Some(Vec::new()), moments: Vec::new() };
         for (moment, turns) in MOMENTS.into_iter().enumerate() {
-            let seen = Table::of_conversations(conversations, turns, Some(&whole.columns));
+            let seen = Table::of_tracks(tracks, turns, Some(&whole.columns));
             data.table.rows.extend(seen.rows);
             data.table.labels.extend(seen.labels);
             if let (Some(all), Some(moments)) = (&mut data.table.at_ms, seen.at_ms) {
                 all.extend(moments);
             }
-            data.groups.get_or_insert_default().extend(0..conversations.len());
-            data.moments.extend(std::iter::repeat_n(moment, conversations.len()));
+            data.groups.get_or_insert_default().extend(0..tracks.len());
+            data.moments.extend(std::iter::repeat_n(moment, tracks.len()));
         }
         data.table.columns = whole.columns;
         data
@@ -118,6 +127,37 @@ impl Data {
         let end = |row: &usize| self.moments.get(*row).is_none_or(|moment| MOMENTS[*moment].is_none());
         self.select(&(0..self.table.len()).filter(end).collect::<Vec<_>>())
     }
+}
+
+/// Sessions that are read at most to learn from, the newest.
+const MAX_SESSIONS: usize = 50_000;
+
+/// The conversations of a site in the store that have a reported outcome, the oldest first.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn stored(book: &Book, site: &str, like: Option<&[Column]>) -> anyhow::Result<Data> {
+    // The newest come first; the order in time is the order of learning.
+    let tracks = book.tracks(site, MAX_SESSIONS).await?.into_iter().rev();
+    Ok(Data::of_tracks(&tracks.map(|(_, track)| track).collect::<Vec<_>>(), like))
+}
+
+/// Recorded conversations, each with the signals that it would have left.
+///
+/// # Errors
+/// With the line that is none, or has no outcome.
+pub fn recorded(mut file: impl BufRead, label: &str) -> Result<Vec<Track>, TableError> {
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    let wrong = |error: anyhow::Error| TableError::Conversations(format!("{error:#}"));
+    let conversations = replay::read(&text, 0, label).map_err(wrong)?;
+    if let Some(at) = conversations.iter().position(|conversation| conversation.outcome.is_none()) {
+        return Err(TableError::Conversations(format!("conversation {} has no {label:?}", at + 1)));
+    }
+    if conversations.is_empty() {
+        return Err(TableError::Empty);
+    }
+    Ok(conversations.iter().map(replay::Conversation::track).collect())
 }
 
 /// Vectors of all texts in tables, by the configured embedder; none is loaded when there are no texts.
@@ -166,6 +206,21 @@ pub fn parse_examples(lines: impl BufRead) -> anyhow::Result<Vec<Example>> {
     }
     ensure!(!rows.is_empty(), "there are no rows");
     Ok(rows)
+}
+
+/// Examples' vectors, and what their classes are called with its vectors: all that [`crate::intent::classes::Classes::fit`] learns from.
+pub type Lessons = (Vec<Vec<f32>>, Vec<(Example, Vec<f32>)>);
+
+/// Embeds examples and what their classes are called.
+///
+/// # Errors
+/// When the embedder fails.
+pub async fn lessons(embedder: &Embedder, examples: &[Example], progress: Progress<'_>) -> anyhow::Result<Lessons> {
+    let called = called(examples);
+    let texts: Vec<String> = examples.iter().chain(&called).map(|example| example.text.clone()).collect();
+    let mut vectors = embed(embedder, &texts, progress).await?;
+    let of_called = vectors.split_off(examples.len());
+    Ok((vectors, called.into_iter().zip(of_called).collect()))
 }
 
 /// Texts embedded at once; between two such portions the progress moves.

@@ -130,6 +130,12 @@ impl Network {
         values.flatten_all()?.to_vec1()
     }
 
+    /// One layer as it is given: `inputs` rows of one weight per output.
+    #[must_use]
+    pub fn linear(inputs: usize, weights: Vec<f32>, bias: Vec<f32>) -> Self {
+        Self { layers: vec![Layer { inputs, weights, bias }] }
+    }
+
     /// The weight of each input, of a linear model with one output.
     #[must_use]
     pub fn linear_weights(&self) -> Option<&[f32]> {
@@ -146,6 +152,25 @@ impl Network {
         });
         Ok(Self { layers: layers.collect::<Result<_>>()? })
     }
+}
+
+/// Sums of products of the columns of `rows`, `width` numbers each: `rowsᵀ · rows`, `width` rows of `width`.
+///
+/// # Errors
+/// When candle fails.
+pub fn squares(rows: &[f32], width: usize) -> Result<Vec<f32>> {
+    let rows = Tensor::from_slice(rows, (rows.len() / width.max(1), width), &Device::Cpu)?;
+    rows.t()?.contiguous()?.matmul(&rows)?.flatten_all()?.to_vec1()
+}
+
+/// Rows of `width` numbers times a matrix of `width` rows.
+///
+/// # Errors
+/// When their widths differ.
+pub fn product(rows: &[f32], matrix: &[f32], width: usize) -> Result<Vec<f32>> {
+    let rows = Tensor::from_slice(rows, (rows.len() / width.max(1), width), &Device::Cpu)?;
+    let matrix = Tensor::from_slice(matrix, (width, matrix.len() / width.max(1)), &Device::Cpu)?;
+    rows.matmul(&matrix)?.flatten_all()?.to_vec1()
 }
 
 /// Weights uniform in ±√(6 / inputs) before a hidden layer (He et al. 2015, for ReLU), zeros before the outputs.

@@ -16,8 +16,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::intent::Intent;
 use crate::intent::classes::Classes;
-use crate::intent::train::Model;
+use crate::intent::columns::Vectors;
+use crate::intent::round::Watch;
+use crate::intent::table::{Column, Table, Track, Value};
+use crate::intent::train::{Model, TrainError};
 
 /// `[intent]`: trained models of what visitors want.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -31,11 +35,14 @@ pub struct IntentConfig {
     pub drift: f64,
     /// Calibration error from which a warning is given and a new model is refused.
     pub calibration: f64,
+    /// Minutes between two looks at how the deployed purchase model does on new conversations (drift, calibration). A look reads the
+    /// newest 2,000 conversations off the answer path.
+    pub watch_min: u64,
 }
 
 impl Default for IntentConfig {
     fn default() -> Self {
-        Self { models: "data/intent".into(), later_share: 0.2, drift: 0.25, calibration: 0.1 }
+        Self { models: "data/intent".into(), later_share: 0.2, drift: 0.25, calibration: 0.1, watch_min: 10 }
     }
 }
 
@@ -301,6 +308,8 @@ struct Inner {
     models: PathBuf,
     purchase: RwLock<HashMap<String, Arc<Deployed<Model>>>>,
     classes: RwLock<HashMap<String, Arc<Deployed<Classes>>>>,
+    /// What was last seen of each site's purchase model in use.
+    watches: RwLock<HashMap<String, Arc<Watch>>>,
     /// Each manifest as it was last read. Times of change are too coarse to tell two deployments of one moment apart.
     seen: Mutex<HashMap<(String, Head), Seen>>,
 }
@@ -312,6 +321,48 @@ pub struct Deployed<M> {
     pub model: M,
 }
 
+impl Deployed<Model> {
+    /// A conversation as it stood after the visitor's first `turns` messages, or as it stands: the probability of a purchase and what
+    /// moved it. The row is made as those of training are.
+    ///
+    /// # Errors
+    /// When candle fails.
+    pub fn intent(&self, track: &Track, turns: Option<usize>) -> Result<Intent, TrainError> {
+        let columns: Vec<Column> = self.model.columns().cloned().collect();
+        let table = Table::of_tracks(std::slice::from_ref(track), turns, Some(&columns));
+        let none = Vectors::default();
+        let probability = self.model.predict(&table, &none)?.first().copied().unwrap_or_default();
+        let moved = self.model.explain(&table, &none)?;
+        let count = |name: &str| {
+            let at = columns.iter().position(|column| column.name == name);
+            match at.and_then(|at| table.rows.first()?.get(at)) {
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+                Some(Value::Number(number)) if *number >= 1.0 && number.fract() == 0.0 => *number as u32,
+                _ => 1,
+            }
+        };
+        Ok(Intent::of_model(self.version.version, probability, moved, count))
+    }
+
+    /// The probabilities of many rows at once, made by [`Self::row`].
+    ///
+    /// # Errors
+    /// When candle fails.
+    pub fn scores(&self, rows: Vec<Vec<Value>>) -> Result<Vec<f32>, TrainError> {
+        let labels = vec![false; rows.len()];
+        let table = Table { columns: self.model.columns().cloned().collect(), rows, labels, at_ms: None };
+        self.model.predict(&table, &Vectors::default())
+    }
+
+    /// A conversation's row as it stands.
+    #[must_use]
+    pub fn row(&self, track: &Track) -> Vec<Value> {
+        let columns: Vec<Column> = self.model.columns().cloned().collect();
+        let table = Table::of_tracks(std::slice::from_ref(track), None, Some(&columns));
+        table.rows.into_iter().next().unwrap_or_default()
+    }
+}
+
 impl Live {
     /// Nothing is loaded before [`Self::refresh`].
     #[must_use]
@@ -321,6 +372,7 @@ impl Live {
                 models: models.to_owned(),
                 purchase: RwLock::default(),
                 classes: RwLock::default(),
+                watches: RwLock::default(),
                 seen: Mutex::default(),
             }),
         }
@@ -336,6 +388,17 @@ impl Live {
     #[must_use]
     pub fn classes(&self, site: &str) -> Option<Arc<Deployed<Classes>>> {
         self.inner.classes.read().unwrap_or_else(PoisonError::into_inner).get(site).cloned()
+    }
+
+    /// How the deployed purchase model of a site did when it was last looked at; nothing for a version that isn't deployed any more.
+    #[must_use]
+    pub fn watch(&self, site: &str) -> Option<Arc<Watch>> {
+        let watch = self.inner.watches.read().unwrap_or_else(PoisonError::into_inner).get(site).cloned()?;
+        (self.purchase(site)?.version.version == watch.version).then_some(watch)
+    }
+
+    pub fn note_watch(&self, site: &str, watch: Watch) {
+        self.inner.watches.write().unwrap_or_else(PoisonError::into_inner).insert(site.to_owned(), Arc::new(watch));
     }
 
     #[must_use]
@@ -458,7 +521,7 @@ mod tests {
             .collect();
         let vectors: Vec<Vec<f32>> =
             examples.iter().map(|row| if row.intent == names[0] { vec![1.0, 0.0] } else { vec![0.0, 1.0] }).collect();
-        Classes::fit(&examples, &vectors, 1, &mut |_, _| {}).unwrap()
+        Classes::fit(&examples, &vectors, &[], 1, &mut |_, _| {}).unwrap()
     }
 
     #[test]

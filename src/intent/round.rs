@@ -1,19 +1,20 @@
 //! One round of a model's life: train on earlier rows, evaluate on later ones, compare with what is deployed, keep the version with the
 //! verdict.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::intent::classes::{Classes, Example, is_out_of_scope};
 use crate::intent::columns::Vectors;
 use crate::intent::data::Data;
 use crate::intent::metrics::{Bin, Quality, auroc, psi, reliability};
 use crate::intent::registry::{IntentConfig, Registry, RegistryError, Version, objection};
+use crate::intent::table::{Column, Table, Track};
 use crate::intent::train::{self, Compared, Model, Training};
 
 /// What a training came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Round {
     pub version: Version,
     /// Each kind's cross-validated quality on the earlier rows; empty for classes.
@@ -31,6 +32,89 @@ pub struct Evaluation {
     pub drift: Vec<(String, f64)>,
     /// What deserves a look, in words.
     pub warnings: Vec<String>,
+}
+
+/// How a deployed model does on conversations that it did not learn from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Watch {
+    pub at_ms: u64,
+    pub version: u32,
+    /// Conversations that began after the last one of training, and how many of them have a reported outcome.
+    pub sessions: usize,
+    pub outcomes: usize,
+    /// On those with an outcome, at their end.
+    pub quality: Option<Quality>,
+    pub calibration: Vec<Bin>,
+    /// Population stability index of each column against the training rows, largest first.
+    pub drift: Vec<(String, f64)>,
+    /// What deserves a look, in words.
+    pub warnings: Vec<String>,
+}
+
+/// Conversations below which a drift, and outcomes below which a calibration error, is chance as often as not: with ten bins, 200 outcomes
+/// of a perfect model have an error of about 0.06.
+const MIN_SESSIONS: usize = 100;
+const MIN_OUTCOMES: usize = 200;
+
+/// Compares conversations with what a model learned from: their features with those of training, its probabilities with what came of
+/// them. Pure.
+///
+/// # Errors
+/// When the model can't compute.
+pub fn watch(
+    config: &IntentConfig,
+    version: &Version,
+    model: &Model,
+    tracks: &[Track],
+    now_ms: u64,
+) -> anyhow::Result<Watch> {
+    let later: Vec<Track> =
+        tracks.iter().filter(|track| version.to_ms.is_none_or(|to_ms| track.at_ms() > to_ms)).cloned().collect();
+    let columns: Vec<Column> = model.columns().cloned().collect();
+    let none = Vectors::default();
+    let mut watch = Watch { at_ms: now_ms, version: version.version, sessions: later.len(), ..Watch::default() };
+    if later.len() >= MIN_SESSIONS {
+        // Training rows are conversations at all moments; these are, too.
+        watch.drift = drift(model, &Data::at_all_moments(&later, Some(&columns)).table);
+        watch.warnings = drifted(config, &watch.drift);
+    }
+    let known: Vec<Track> = later.into_iter().filter(|track| track.converted.is_some()).collect();
+    watch.outcomes = known.len();
+    if !known.is_empty() {
+        let table = Table::of_tracks(&known, None, Some(&columns));
+        let probabilities = model.predict(&table, &none)?;
+        let quality = Quality::of(&probabilities, &table.labels);
+        watch.calibration = reliability(&probabilities, &table.labels);
+        watch.quality = Some(quality);
+        if known.len() >= MIN_OUTCOMES {
+            watch.warnings.extend(miscalibrated(config, &quality));
+        }
+    }
+    Ok(watch)
+}
+
+fn drift(model: &Model, table: &Table) -> Vec<(String, f64)> {
+    let shifts = model.encoder().shifts(table).into_iter();
+    let mut drift: Vec<(String, f64)> = shifts.map(|(column, (before, now))| (column, psi(&before, &now))).collect();
+    drift.sort_by(|a, b| b.1.total_cmp(&a.1));
+    drift
+}
+
+fn drifted(config: &IntentConfig, drift: &[(String, f64)]) -> Vec<String> {
+    let far = drift.iter().filter(|(_, index)| *index > config.drift);
+    let say = |(column, index): &(String, f64)| {
+        format!("{column} has drifted since training (stability index {index:.2}, more than {})", config.drift)
+    };
+    far.map(say).collect()
+}
+
+fn miscalibrated(config: &IntentConfig, quality: &Quality) -> Option<String> {
+    (quality.ece > config.calibration).then(|| {
+        format!(
+            "the probabilities are off by {:.3} on average, more than {}; train again",
+            quality.ece, config.calibration
+        )
+    })
 }
 
 /// Trains a purchase model and keeps it as a version. It isn't deployed.
@@ -92,6 +176,7 @@ pub fn train_classes(
     config: &IntentConfig,
     examples: &[Example],
     vectors: &[Vec<f32>],
+    called: &[(Example, Vec<f32>)],
     now_ms: u64,
     progress: &mut dyn FnMut(usize, usize),
 ) -> anyhow::Result<Round> {
@@ -115,7 +200,7 @@ pub fn train_classes(
         rows.map(|row| (examples[row].clone(), vectors[row].clone())).unzip()
     };
     let ((earlier, earlier_vectors), (later, later_vectors)) = (part(false), part(true));
-    let classes = Classes::fit(&earlier, &earlier_vectors, 1, progress)?;
+    let classes = Classes::fit(&earlier, &earlier_vectors, called, 1, progress)?;
     let metrics = measure_classes(&classes, &later, &later_vectors)?;
     let rival = registry.deployed::<Classes>().ok();
     let rival = match &rival {
@@ -184,30 +269,12 @@ pub fn evaluate(
     data: &Data,
     vectors: &Vectors,
 ) -> anyhow::Result<Evaluation> {
+    let drift = drift(model, &data.table);
+    let mut warnings = drifted(config, &drift);
     let data = data.ends();
     let probabilities = model.predict(&data.table, vectors)?;
     let quality = Quality::of(&probabilities, &data.table.labels);
-    let shifts: BTreeMap<String, f64> = model
-        .encoder()
-        .shifts(&data.table)
-        .into_iter()
-        .map(|(column, (before, now))| (column, psi(&before, &now)))
-        .collect();
-    let mut drift: Vec<(String, f64)> = shifts.into_iter().collect();
-    drift.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let mut warnings: Vec<String> = drift
-        .iter()
-        .filter(|(_, index)| *index > config.drift)
-        .map(|(column, index)| {
-            format!("{column} has drifted since training (stability index {index:.2}, more than {})", config.drift)
-        })
-        .collect();
-    if quality.ece > config.calibration {
-        warnings.push(format!(
-            "the probabilities are off by {:.3} on average, more than {}; train again",
-            quality.ece, config.calibration
-        ));
-    }
+    warnings.extend(miscalibrated(config, &quality));
     Ok(Evaluation {
         version: version.version,
         model: version.model.clone(),
@@ -231,4 +298,65 @@ fn numbers(quality: &Quality) -> HashMap<String, f64> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signals::{Outcome, Signal, Topic};
+
+    /// Conversations that began at `from_ms` and after, of which those with a price question come to a purchase with the probability
+    /// `bought`, the others rarely; `words` to a message.
+    fn tracks(count: u64, from_ms: u64, words: u32, bought: u64) -> Vec<Track> {
+        (0..count)
+            .map(|i| {
+                let at_ms = from_ms + i;
+                let price = i % 2 == 0;
+                let message = |n: u64| Signal::Message {
+                    chars: words * 5,
+                    words: words + u32::try_from((i * 7 + n) % 5).unwrap(),
+                    question: (i + n) % 3 == 0,
+                    sentiment: 0.0,
+                    language: None,
+                };
+                let mut records = vec![(at_ms, vec![message(0)]), (at_ms, vec![message(1)])];
+                if price {
+                    records[0].1.push(Signal::Topic { topic: Topic::Price });
+                }
+                // A Weyl sequence: spread evenly, and in step with nothing.
+                let luck = i * 618 % 1000;
+                let converted = luck < if price { bought } else { 100 };
+                let outcome = Outcome { order: i.to_string(), converted, ..Outcome::default() };
+                records.push((at_ms, vec![Signal::Outcome(outcome)]));
+                Track::of_log(records)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_deployed_model_is_watched_on_what_came_after_its_training() {
+        let directory = tempfile::tempdir().unwrap();
+        let registry = Registry::new(directory.path(), "shop", crate::intent::registry::Head::Purchase);
+        let config = IntentConfig::default();
+        let learned = tracks(400, 1_000, 8, 800);
+        let data = Data::of_tracks(&learned, None);
+        let round = train_purchase(&registry, &config, &data, &Vectors::default(), 1, &mut |_, _| {}).unwrap();
+        assert_eq!(round.version.objection, None);
+        assert_eq!((round.version.from_ms, round.version.to_ms), (Some(1_000), Some(1_399)));
+        let model: Model = registry.load(round.version.version).unwrap();
+        let look = |tracks: &[Track]| watch(&config, &round.version, &model, tracks, 9).unwrap();
+
+        let own = look(&learned);
+        assert_eq!((own.sessions, own.outcomes), (0, 0), "what it learned from tells nothing");
+        let alike = look(&tracks(400, 2_000, 8, 800));
+        assert_eq!((alike.sessions, alike.outcomes), (400, 400));
+        assert_eq!(alike.warnings, Vec::<String>::new());
+        assert!(alike.quality.unwrap().auroc > 0.7);
+        // Visitors write three times as much, and don't buy any more.
+        let changed = look(&tracks(400, 2_000, 24, 150)).warnings;
+        assert!(changed.iter().any(|warning| warning.starts_with("words has drifted")), "{changed:?}");
+        assert!(changed.iter().any(|warning| warning.contains("off by")), "{changed:?}");
+        let few = look(&tracks(50, 2_000, 24, 150));
+        assert_eq!(few.warnings, Vec::<String>::new(), "fifty conversations can be chance");
+    }
 }

@@ -1,10 +1,13 @@
 //! Rows to learn from: columns of numbers, categories and texts, and whether it came to a purchase. Read from CSV with any columns,
-//! or from conversations as JSON Lines.
+//! or made of conversations' signals, the same way for recorded, stored and running ones.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::io::{BufRead, Read};
+use std::collections::{BTreeSet, HashSet};
+use std::io::Read;
 
 use serde::{Deserialize, Serialize};
+
+use crate::features::{self, State};
+use crate::signals::Signal;
 
 /// Rows with their outcome. Every row has one value per column.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,6 +47,8 @@ pub enum Value {
     Number(f32),
     Category(String),
     Text(String),
+    /// What a text means, where that was kept and the text was not.
+    Vector(Vec<f32>),
 }
 
 /// Why a file is no table. Rows count from 1, without the header.
@@ -53,8 +58,8 @@ pub enum TableError {
     Read(#[from] std::io::Error),
     #[error("it is no CSV: {0}")]
     Csv(#[from] csv::Error),
-    #[error("line {line} is no conversation: {reason}")]
-    Json { line: usize, reason: String },
+    #[error("no conversations: {0}")]
+    Conversations(String),
     #[error("there is no column {name:?}; it has {known}")]
     NoColumn { name: String, known: String },
     #[error("row {row} has the label {value:?}; use 1 or 0, true or false, yes or no")]
@@ -125,30 +130,19 @@ impl Table {
         Ok(table)
     }
 
-    /// The conversations' form of [`Conversation`], each seen up to its visitor's first `turns` messages, or whole.
-    ///
-    /// # Errors
-    /// When there is none, or a line is none.
-    pub fn conversations(file: impl BufRead, label: &str, turns: Option<usize>) -> Result<Self, TableError> {
-        let conversations = Conversation::read(file, label)?;
-        Ok(Self::of_conversations(&conversations, turns, None))
-    }
-
     /// A row for each conversation as it stood after the visitor's first `turns` messages, or at its end. Nothing later is seen.
-    /// Attributes become columns by their name, in alphabetical order; with `like`, its columns and no others.
+    /// The columns are [`features::COLUMNS`], the visitors' attributes, and what was said; with `like`, those and no others.
     #[must_use]
-    pub fn of_conversations(conversations: &[Conversation], turns: Option<usize>, like: Option<&[Column]>) -> Self {
-        let columns = match like {
-            Some(columns) => columns.to_vec(),
-            None => Conversation::columns(conversations),
-        };
-        let rows = conversations.iter().map(|conversation| conversation.row(&columns, turns)).collect();
-        let moments: Vec<u64> = conversations.iter().filter_map(|conversation| conversation.at_ms).collect();
+    pub fn of_tracks(tracks: &[Track], turns: Option<usize>, like: Option<&[Column]>) -> Self {
+        let states: Vec<State> = tracks.iter().map(|track| track.state(turns)).collect();
+        let columns = like.map_or_else(|| Track::columns(&states), <[Column]>::to_vec);
+        let rows = tracks.iter().zip(&states).map(|(track, state)| track.row(state, &columns)).collect();
+        let moments: Vec<u64> = tracks.iter().map(Track::at_ms).collect();
         Self {
             columns,
             rows,
-            labels: conversations.iter().map(|conversation| conversation.label).collect(),
-            at_ms: (moments.len() == conversations.len()).then_some(moments),
+            labels: tracks.iter().map(|track| track.converted.unwrap_or_default()).collect(),
+            at_ms: moments.iter().any(|at_ms| *at_ms > 0).then_some(moments),
         }
     }
 
@@ -261,155 +255,124 @@ fn parse_label(row: usize, value: &str) -> Result<bool, TableError> {
     }
 }
 
-/// A whole conversation with its outcome: `{"turns": [{"role": "visitor", "text": "…"}, …], "converted": true, "age": 28, …}`.
-/// What the line holds beside turns, `id`, `at_ms`, the label and other outcomes is an attribute of the visitor.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Conversation {
-    pub turns: Vec<Said>,
-    pub attributes: BTreeMap<String, Value>,
-    pub label: bool,
-    pub at_ms: Option<u64>,
+/// A conversation as training and serving see it: its signals in the order of the log, and what came of it. One fold of
+/// them ([`State`]) makes the rows of both.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Track {
+    /// The moment of each record, in milliseconds since 1970, and its signals.
+    pub records: Vec<(u64, Vec<Signal>)>,
+    /// The visitor's messages, where their meanings are not among the signals.
+    pub said: Vec<String>,
+    /// Whether it came to a purchase; `None` if nobody reported it.
+    pub converted: Option<bool>,
 }
 
-/// One message.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Said {
-    /// `visitor`, or whoever answers.
-    pub role: String,
-    pub text: String,
-}
+/// Columns of every conversation beside [`features::COLUMNS`]: the mean of what the visitor's messages mean, and the last one.
+pub const SAID: &str = "visitor_said";
+pub const LAST: &str = "visitor_said_last";
 
-/// What is told after the fact, and so is no attribute: it would give the outcome away.
-const OUTCOMES: &[&str] = &["converted", "amount", "outcome"];
-/// Columns of every conversation.
-const COUNTS: &[&str] = &[
-    "visitor_messages",
-    "visitor_words",
-    "words_per_message",
-    "last_words",
-    "questions",
-    "exclamations",
-    "other_words",
-];
-const SAID: &str = "visitor_said";
-const LAST: &str = "visitor_said_last";
-const OTHER: &str = "other_said";
-
-impl Conversation {
-    /// Reads JSON Lines.
-    ///
-    /// # Errors
-    /// With the line that is no conversation or lacks the label.
-    pub fn read(file: impl BufRead, label: &str) -> Result<Vec<Self>, TableError> {
-        let mut conversations = Vec::new();
-        for (i, text) in file.lines().enumerate() {
-            let text = text?;
-            if !text.trim().is_empty() {
-                conversations
-                    .push(Self::parse(&text, label).map_err(|reason| TableError::Json { line: i + 1, reason })?);
-            }
-        }
-        if conversations.is_empty() { Err(TableError::Empty) } else { Ok(conversations) }
-    }
-
-    fn parse(text: &str, label: &str) -> Result<Self, String> {
-        let mut fields: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let turns = fields.remove("turns").ok_or("it has no `turns`")?;
-        let turns: Vec<Said> = serde_json::from_value(turns).map_err(|error| format!("in `turns`: {error}"))?;
-        let outcome = match fields.remove(label) {
-            Some(serde_json::Value::Bool(outcome)) => outcome,
-            Some(serde_json::Value::Number(number)) => number.as_f64() != Some(0.0),
-            Some(other) => return Err(format!("its {label:?} is {other}; use true or false")),
-            None => return Err(format!("it has no {label:?}")),
-        };
-        let at_ms = fields.remove("at_ms").and_then(|moment| moment.as_u64());
-        let attributes = fields
-            .into_iter()
-            .filter(|(name, _)| name != "id" && !OUTCOMES.contains(&name.as_str()))
-            .filter_map(|(name, value)| {
-                let value = match value {
-                    serde_json::Value::Null => Value::Missing,
-                    #[expect(clippy::cast_possible_truncation, reason = "a feature needs no more than 7 digits")]
-                    serde_json::Value::Number(number) => Value::Number(number.as_f64()? as f32),
-                    serde_json::Value::Bool(flag) => Value::Category(flag.to_string()),
-                    serde_json::Value::String(text) => Value::Category(text),
-                    serde_json::Value::Array(_) | serde_json::Value::Object(_) => return None,
-                };
-                Some((name, value))
-            })
-            .collect();
-        Ok(Self { turns, attributes, label: outcome, at_ms })
-    }
-
-    /// How many messages the visitor wrote.
+impl Track {
+    /// Of a stored log.
     #[must_use]
-    pub fn visitor_messages(&self) -> usize {
-        self.turns.iter().filter(|said| said.role == "visitor").count()
+    pub fn of_log(records: Vec<(u64, Vec<Signal>)>) -> Self {
+        let mut state = State::default();
+        records.iter().for_each(|(at_ms, signals)| signals.iter().for_each(|signal| state.push(*at_ms, signal)));
+        Self { records, said: Vec::new(), converted: state.converted() }
     }
 
-    fn columns(conversations: &[Self]) -> Vec<Column> {
-        let names: BTreeSet<&String> =
-            conversations.iter().flat_map(|conversation| conversation.attributes.keys()).collect();
-        let attributes = names.into_iter().map(|name| {
-            let mut values = conversations.iter().filter_map(|conversation| conversation.attributes.get(name));
-            let named = values.any(|value| matches!(value, Value::Category(_)));
-            Column { name: name.clone(), kind: if named { Kind::Category } else { Kind::Number } }
-        });
-        let counts = COUNTS.iter().map(|name| Column { name: (*name).to_owned(), kind: Kind::Number });
-        let texts = [SAID, LAST, OTHER].map(|name| Column { name: name.to_owned(), kind: Kind::Text });
-        attributes.chain(counts).chain(texts).collect()
+    /// What was known after the record with the visitor's message number `turns`, or at the end. With the first report of an outcome
+    /// the conversation is at its end: what was said afterwards can be about it.
+    #[must_use]
+    pub fn state(&self, turns: Option<usize>) -> State {
+        let mut state = State::default();
+        for (at_ms, signals) in self.upto(turns) {
+            signals.iter().for_each(|signal| state.push(*at_ms, signal));
+        }
+        state
     }
 
-    /// The values of `columns` after the visitor's first `turns` messages.
-    #[expect(clippy::cast_precision_loss, reason = "counts of words")]
-    fn row(&self, columns: &[Column], turns: Option<usize>) -> Vec<Value> {
-        let mut visitor: Vec<&str> = Vec::new();
-        let mut other: Vec<&str> = Vec::new();
-        for said in &self.turns {
-            if said.role != "visitor" {
-                other.push(&said.text);
-            } else {
-                visitor.push(&said.text);
-                if turns.is_some_and(|turns| visitor.len() >= turns) {
-                    break;
-                }
+    /// The signals up to such a moment.
+    pub fn until(&self, turns: Option<usize>) -> impl Iterator<Item = &Signal> {
+        self.upto(turns).iter().flat_map(|(_, signals)| signals)
+    }
+
+    fn upto(&self, turns: Option<usize>) -> &[(u64, Vec<Signal>)] {
+        let has = |signals: &[Signal], wanted: fn(&Signal) -> bool| signals.iter().any(wanted);
+        let mut messages = 0;
+        for (at, (_, signals)) in self.records.iter().enumerate() {
+            if has(signals, |signal| matches!(signal, Signal::Outcome(_))) {
+                return &self.records[..at];
+            }
+            messages += usize::from(has(signals, |signal| matches!(signal, Signal::Message { .. })));
+            if turns.is_some_and(|turns| messages >= turns) {
+                return &self.records[..=at];
             }
         }
-        let words = |texts: &[&str]| texts.iter().map(|text| text.split_whitespace().count()).sum::<usize>() as f32;
-        let marks = |mark: char| visitor.iter().filter(|text| text.contains(mark)).count() as f32;
-        let last = visitor.last().copied().unwrap_or_default();
-        let text = |lines: &[&str]| if lines.is_empty() { Value::Missing } else { Value::Text(one_a_line(lines)) };
+        &self.records
+    }
+
+    /// How many messages the visitor wrote before the outcome.
+    #[must_use]
+    pub fn messages(&self) -> usize {
+        self.state(None).messages as usize
+    }
+
+    /// When it began, in milliseconds since 1970; 0 if nobody knows.
+    #[must_use]
+    pub fn at_ms(&self) -> u64 {
+        self.records.first().map_or(0, |(at_ms, _)| *at_ms)
+    }
+
+    fn columns(states: &[State]) -> Vec<Column> {
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        let mut named: BTreeSet<String> = BTreeSet::new();
+        for (name, value) in states.iter().flat_map(|state| state.row().into_iter().skip(features::COLUMNS.len())) {
+            if matches!(value, features::Value::Category(_)) {
+                named.insert(name.clone());
+            }
+            names.insert(name);
+        }
+        let kind = |name: &str| {
+            let named = features::NAMED.contains(&name) || named.contains(name);
+            Column { name: name.to_owned(), kind: if named { Kind::Category } else { Kind::Number } }
+        };
+        let texts = [SAID, LAST].map(|name| Column { name: name.to_owned(), kind: Kind::Text });
+        let known = features::COLUMNS.iter().map(|name| kind(name));
+        known.chain(names.iter().map(|name| kind(name))).chain(texts).collect()
+    }
+
+    fn row(&self, state: &State, columns: &[Column]) -> Vec<Value> {
+        let said = &self.said[..self.said.len().min(state.messages as usize)];
+        let means = |lines: &[String], vector: &[f32]| match (lines, vector) {
+            ([], []) => Value::Missing,
+            ([], vector) => Value::Vector(vector.to_vec()),
+            (lines, _) => Value::Text(one_a_line(lines)),
+        };
+        let row = state.row();
         columns
             .iter()
             .map(|column| match column.name.as_str() {
-                "visitor_messages" => Value::Number(visitor.len() as f32),
-                "visitor_words" => Value::Number(words(&visitor)),
-                "words_per_message" => Value::Number(words(&visitor) / visitor.len().max(1) as f32),
-                "last_words" => Value::Number(words(&[last])),
-                "questions" => Value::Number(marks('?')),
-                "exclamations" => Value::Number(marks('!')),
-                "other_words" => Value::Number(words(&other)),
-                SAID => text(&visitor),
-                LAST => text(visitor.last().map_or(&[], std::slice::from_ref)),
-                OTHER => text(&other),
-                name => match (self.attributes.get(name), column.kind) {
-                    (Some(Value::Number(number)), Kind::Category) => Value::Category(number.to_string()),
-                    (Some(Value::Category(_)), Kind::Number) | (None, _) => Value::Missing,
-                    (Some(value), _) => value.clone(),
+                SAID => means(said, &state.meaning),
+                LAST => means(&said[said.len().saturating_sub(1)..], &state.last_meaning),
+                name => match (row.iter().find(|(known, _)| known == name).map(|(_, value)| value), column.kind) {
+                    (Some(features::Value::Number(number)), Kind::Category) => Value::Category(number.to_string()),
+                    (Some(features::Value::Number(number)), Kind::Number) => Value::Number(*number),
+                    (Some(features::Value::Category(name)), Kind::Category) => Value::Category(name.clone()),
+                    _ => Value::Missing,
                 },
             })
             .collect()
     }
 }
 
-fn one_a_line(messages: &[&str]) -> String {
+fn one_a_line(messages: &[String]) -> String {
     messages.iter().map(|message| message.replace('\n', " ")).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::insight::replay;
 
     const SHOP: &str = "\
 id,pages,month,note,at_ms,bought
@@ -447,9 +410,6 @@ d-4,7,Nov,I am only looking around for now,40,TRUE
         check("a,bought\n", None, "no rows");
         check("a,bought\n1,1\n2\n", None, "no CSV");
         check("a,bought\n1,1\nx,0\n", Some(&[column("a", Kind::Number)]), "row 2: \"x\" in column \"a\"");
-        let lines = "{\"turns\": [], \"converted\": true}\n{\"turns\": 3, \"converted\": true}";
-        let error = Table::conversations(lines.as_bytes(), "converted", None).unwrap_err().to_string();
-        assert!(error.starts_with("line 2 is no conversation: in `turns`"), "{error}");
     }
 
     #[test]
@@ -458,16 +418,30 @@ d-4,7,Nov,I am only looking around for now,40,TRUE
             {"role": "agent", "text": "Hello!"}, {"role": "visitor", "text": "Hi, who\nare you?"},
             {"role": "agent", "text": "A shop."}, {"role": "visitor", "text": "Sold!"}]}"#
             .replace("\n            ", " ");
-        let table = Table::conversations(line.as_bytes(), "converted", Some(1)).unwrap();
-        let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
-        assert_eq!(names[..2], ["age", "work"]);
-        assert!(!names.contains(&"amount") && !names.contains(&"id"));
-        let value = |name: &str| table.rows[0][names.iter().position(|known| *known == name).unwrap()].clone();
-        assert_eq!(value("visitor_messages"), Value::Number(1.0));
-        assert_eq!(value("questions"), Value::Number(1.0));
-        assert_eq!(value("visitor_said"), Value::Text("Hi, who are you?".into()));
-        assert_eq!(value("other_said"), Value::Text("Hello!".into()));
-        let whole = Table::conversations(line.as_bytes(), "converted", None).unwrap();
-        assert_eq!(whole.rows[0][8], Value::Number(3.0), "words of the other side");
+        let conversation = replay::read(&line, 0, "converted").unwrap().remove(0);
+        let mut track = conversation.track();
+        assert_eq!(track.converted, Some(true));
+        let first = Table::of_tracks(std::slice::from_ref(&track), Some(1), None);
+        let names: Vec<&str> = first.columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names[features::COLUMNS.len()..], ["attribute.age", "attribute.work", SAID, LAST]);
+        let value = |table: &Table, name: &str| {
+            table.rows[0][table.columns.iter().position(|column| column.name == name).unwrap()].clone()
+        };
+        assert_eq!(value(&first, "messages"), Value::Number(1.0));
+        assert_eq!(value(&first, "attribute.age"), Value::Number(41.0));
+        assert_eq!(value(&first, SAID), Value::Text("Hi, who are you?".into()));
+        // What follows a moment, or a report, changes nothing.
+        let whole = Table::of_tracks(std::slice::from_ref(&track), None, None);
+        assert_eq!(value(&whole, LAST), Value::Text("Sold!".into()));
+        track.records.push((9, vec![Signal::Outcome(crate::signals::Outcome::default())]));
+        track.records.push((
+            10,
+            vec![
+                Signal::HumanRequested,
+                Signal::Message { chars: 5, words: 1, question: true, sentiment: 1.0, language: None },
+            ],
+        ));
+        assert_eq!(Table::of_tracks(std::slice::from_ref(&track), None, None).rows, whole.rows);
+        assert_eq!(Table::of_tracks(std::slice::from_ref(&track), Some(1), None).rows, first.rows);
     }
 }

@@ -130,9 +130,12 @@ pub struct Training<'a> {
 /// When there are too few rows of an outcome, or no column tells anything.
 pub fn train(training: Training<'_>, progress: &mut dyn FnMut(usize, usize)) -> Result<Trained, TrainError> {
     let table = training.table;
-    let positives = table.positives();
-    if positives < MIN_OF_EACH || table.len() - positives < MIN_OF_EACH {
-        return Err(TrainError::TooFew { rows: table.len(), positives });
+    // A conversation counts once, at however many moments it is looked at.
+    let outcomes: rustc_hash::FxHashMap<usize, bool> =
+        (0..table.len()).map(|row| (training.groups.map_or(row, |groups| groups[row]), table.labels[row])).collect();
+    let (rows, positives) = (outcomes.len(), outcomes.values().filter(|label| **label).count());
+    if positives < MIN_OF_EACH || rows - positives < MIN_OF_EACH {
+        return Err(TrainError::TooFew { rows, positives });
     }
     // In the end each part by itself, and those of the blend; parts that weigh nothing in it aren't fitted again.
     let last = if training.keep_all { 2 } else { 1 };
@@ -220,9 +223,9 @@ pub fn folds(labels: &[bool], groups: Option<&[usize]>, count: usize, seed: u64)
 }
 
 impl Model {
-    /// The columns that it looks at.
+    /// The columns of a table that it looks at.
     pub fn columns(&self) -> impl Iterator<Item = &Column> {
-        self.encoder.columns()
+        self.encoder.inputs()
     }
 
     #[must_use]
@@ -359,26 +362,27 @@ impl Rows {
     }
 }
 
-fn logistic_recipe(_has_text: bool, seed: u64) -> network::Recipe {
+fn logistic_recipe(has_text: bool, seed: u64) -> network::Recipe {
     network::Recipe {
         hidden: vec![],
         epochs: 40,
         batch: 256,
         rate: 0.02,
-        decay: 0.02,
+        // Hundreds of numbers of an embedding fit noise unless they are held down.
+        decay: if has_text { 8.0 } else { 0.02 },
         dropout: 0.0,
         patience: Some(6),
         seed,
     }
 }
 
-fn network_recipe(_has_text: bool, seed: u64) -> network::Recipe {
+fn network_recipe(has_text: bool, seed: u64) -> network::Recipe {
     network::Recipe {
         hidden: vec![64, 32],
         epochs: 30,
         batch: 256,
         rate: 0.006,
-        decay: 0.02,
+        decay: if has_text { 1.0 } else { 0.02 },
         dropout: 0.3,
         patience: Some(6),
         seed,
@@ -388,13 +392,13 @@ fn network_recipe(_has_text: bool, seed: u64) -> network::Recipe {
 fn trees_recipe(seed: u64) -> trees::Recipe {
     trees::Recipe {
         ensembles: 3,
-        trees: 500,
-        rate: 0.05,
+        trees: 900,
+        rate: 0.03,
         leaves: 12,
-        subsample: (0.7, 0.8),
+        subsample: (0.7, 0.5),
         leaf_weight: 2.0,
         l2: 3.0,
-        patience: 30,
+        patience: 50,
         seed,
     }
 }

@@ -1,42 +1,38 @@
-//! What a site sells, as far as conversations and recommendations need it. Read from a file, and found again in what visitors write.
+//! What a site sells, as far as conversations and recommendations need it: the rows of the index, variants of one name together, and
+//! found again in what visitors write.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
 
-use anyhow::{Context as _, bail};
-use serde::{Deserialize, Serialize};
-
+use crate::catalogue::Listed;
+use crate::retrieval::Audience;
 use crate::signals::Signal;
 use crate::signals::words::spaced;
 
 /// A product with its variants.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Product {
+    /// Of its first variant.
     pub id: String,
     pub name: String,
-    #[serde(default)]
     pub category: String,
-    #[serde(default)]
-    pub description: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     pub variants: Vec<Variant>,
 }
 
 /// One thing that can be bought.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Variant {
     pub id: String,
     /// Its options in words (`blue, M, cotton`).
-    #[serde(default)]
     pub label: String,
     pub price: f64,
-    #[serde(default)]
     pub currency: String,
-    /// In stock now.
+    /// It has a price, and its row doesn't say that it is out of stock.
     pub available: bool,
+    /// When its row holds, in milliseconds since 1970.
+    pub valid_from_ms: Option<u64>,
+    pub valid_until_ms: Option<u64>,
 }
 
 /// A site's products.
@@ -81,18 +77,36 @@ impl Catalogue {
         Self { products, by_id, names }
     }
 
-    /// Reads CSV with a header (`sku` or `id`, `name`, and optionally `product`, `category`, `variant`, `price` or `price_<currency>`,
-    /// `currency`, `stock` or `available`, `url`, `image`, `description`; rows of one name are variants of one product), or JSON: a list of products
-    /// as this module writes them, or an object of products with `variants` by id, each with `options`, `price` and `available`.
-    ///
-    /// # Errors
-    /// When the file can't be read or is neither; the text names the row or the field.
-    pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("can't read the catalogue {}", path.display()))?;
-        let json = path.extension().is_some_and(|extension| extension == "json");
-        let products = if json { from_json(&text) } else { from_csv(&text) };
-        Ok(Self::new(products.with_context(|| format!("in the catalogue {}", path.display()))?))
+    /// The rows of a site that visitors may see. Rows of one name in one document are variants of one product.
+    #[must_use]
+    pub fn of(listed: &[Listed]) -> Self {
+        let mut products: Vec<Product> = Vec::new();
+        let mut known: HashMap<(&str, &str), usize> = HashMap::new();
+        for row in listed.iter().filter(|row| row.audience == Audience::Public) {
+            let product = &row.product;
+            let at = *known.entry((&row.document, &product.name)).or_insert_with(|| {
+                products.push(Product {
+                    id: product.id.clone(),
+                    name: product.name.clone(),
+                    category: product.category.clone().unwrap_or_default(),
+                    url: product.url.clone(),
+                    image: product.image.clone(),
+                    variants: Vec::new(),
+                });
+                products.len() - 1
+            });
+            let price = product.amount();
+            products[at].variants.push(Variant {
+                id: product.id.clone(),
+                label: product.variant.clone().unwrap_or_default(),
+                price: price.unwrap_or_default(),
+                currency: product.currency.clone().unwrap_or_default(),
+                available: price.is_some() && product.available != Some(false),
+                valid_from_ms: row.valid_from_ms,
+                valid_until_ms: row.valid_until_ms,
+            });
+        }
+        Self::new(products)
     }
 
     #[must_use]
@@ -134,10 +148,15 @@ impl Catalogue {
 }
 
 impl Product {
-    /// The cheapest variant in stock.
+    /// The cheapest variant that can be had now.
     #[must_use]
-    pub fn offer(&self) -> Option<&Variant> {
-        self.variants.iter().filter(|variant| variant.available).min_by(|a, b| a.price.total_cmp(&b.price))
+    pub fn offer(&self, now_ms: u64) -> Option<&Variant> {
+        let holds = |variant: &&Variant| {
+            variant.available
+                && variant.valid_from_ms.is_none_or(|from| from <= now_ms)
+                && variant.valid_until_ms.is_none_or(|until| now_ms <= until)
+        };
+        self.variants.iter().filter(holds).min_by(|a, b| a.price.total_cmp(&b.price))
     }
 
     /// What an embedding of the product is made of.
@@ -150,7 +169,7 @@ impl Product {
             .filter(|option| !option.is_empty())
             .collect();
         let options: Vec<&str> = options.into_iter().take(24).collect();
-        format!("{}. {}. {} {}", self.name, self.category, self.description, options.join(", "))
+        format!("{}. {}. {}", self.name, self.category, options.join(", "))
     }
 }
 
@@ -166,131 +185,51 @@ fn stems(text: &str) -> String {
     all
 }
 
-fn from_json(text: &str) -> anyhow::Result<Vec<Product>> {
-    #[derive(Deserialize)]
-    struct Listed {
-        name: String,
-        product_id: String,
-        #[serde(default)]
-        category: String,
-        variants: BTreeMap<String, Item>,
-    }
-    #[derive(Deserialize)]
-    struct Item {
-        #[serde(default)]
-        options: BTreeMap<String, serde_json::Value>,
-        available: bool,
-        price: f64,
-        #[serde(default)]
-        currency: String,
-    }
-    if let Ok(products) = serde_json::from_str::<Vec<Product>>(text) {
-        return Ok(products);
-    }
-    let listed: BTreeMap<String, Listed> = serde_json::from_str(text).context("neither form of JSON")?;
-    let label = |options: BTreeMap<String, serde_json::Value>| {
-        let words = options.into_values().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-        words.collect::<Vec<_>>().join(", ")
-    };
-    let variants = |variants: BTreeMap<String, Item>| {
-        variants.into_iter().map(|(id, item)| Variant {
-            id,
-            label: label(item.options),
-            price: item.price,
-            currency: item.currency,
-            available: item.available,
-        })
-    };
-    Ok(listed
-        .into_values()
-        .map(|product| Product {
-            id: product.product_id,
-            name: product.name,
-            category: product.category,
-            variants: variants(product.variants).collect(),
-            ..Product::default()
-        })
-        .collect())
-}
-
-fn from_csv(text: &str) -> anyhow::Result<Vec<Product>> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-    let header: Vec<String> = reader.headers()?.iter().map(str::to_lowercase).collect();
-    let position = |names: &[&str]| header.iter().position(|column| names.contains(&column.as_str()));
-    let (Some(id), Some(name)) = (position(&["sku", "id"]), position(&["name"])) else {
-        bail!("a catalogue needs the columns `sku` (or `id`) and `name`; this one has {}", header.join(", "));
-    };
-    let priced = header.iter().position(|column| column == "price" || column.starts_with("price_"));
-    let currency = priced.and_then(|at| header[at].strip_prefix("price_")).map(str::to_uppercase).unwrap_or_default();
-    let (category, variant, stock) =
-        (position(&["category"]), position(&["variant"]), position(&["stock", "available"]));
-    let (url, image, about) = (position(&["url"]), position(&["image"]), position(&["description"]));
-    let (product, in_currency) = (position(&["product"]), position(&["currency"]));
-
-    let mut products: Vec<Product> = Vec::new();
-    let mut known: HashMap<String, usize> = HashMap::new();
-    for (i, row) in reader.records().enumerate() {
-        let row = row?;
-        let text = |at: Option<usize>| at.and_then(|at| row.get(at)).unwrap_or_default().to_owned();
-        let some = |at: Option<usize>| Some(text(at)).filter(|text| !text.is_empty());
-        let price = text(priced).replace(',', "");
-        let price = if price.is_empty() {
-            f64::NAN
-        } else {
-            price.parse().with_context(|| format!("row {}: price {price:?}", i + 1))?
-        };
-        let stock = match text(stock).to_lowercase().as_str() {
-            "" => stock.is_none(),
-            "true" | "yes" => true,
-            "false" | "no" => false,
-            count => count.parse::<f64>().with_context(|| format!("row {}: stock {count:?}", i + 1))? > 0.0,
-        };
-        let key = some(product).unwrap_or_else(|| text(Some(name)));
-        let at = *known.entry(key.clone()).or_insert_with(|| {
-            products.push(Product {
-                id: some(product).unwrap_or_else(|| text(Some(id))),
-                name: text(Some(name)),
-                category: text(category),
-                description: text(about),
-                url: some(url),
-                image: some(image),
-                variants: Vec::new(),
-            });
-            products.len() - 1
-        });
-        products[at].variants.push(Variant {
-            id: text(Some(id)),
-            label: text(variant),
-            price,
-            currency: some(in_currency).unwrap_or_else(|| currency.clone()),
-            available: stock && price.is_finite(),
-        });
-    }
-    Ok(products)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SHOP: &str = "sku,name,category,variant,price_eur,stock,url
-1,Tarn 2 tent,Tents,Moss,349.00,0,https://shop.example/tarn
-2,Tarn 2 tent,Tents,Slate,359.00,11,https://shop.example/tarn
-3,Tarn 3 tent,Tents,Moss,429.00,0,
-4,Ember stove,Stoves,,89.90,3,
-";
+    fn row(document: &str, id: &str, name: &str, category: &str, price: &str, stock: u64) -> Listed {
+        let fields = [("sku", id), ("name", name), ("category", category), ("price", price)];
+        let mut product = crate::catalogue::Product::read(&fields, &mut Vec::new()).unwrap();
+        product.available = Some(stock > 0);
+        Listed {
+            product,
+            document: document.into(),
+            ordinal: 0,
+            language: "en".into(),
+            audience: Audience::Public,
+            valid_from_ms: None,
+            valid_until_ms: None,
+        }
+    }
+
+    fn rows() -> Vec<Listed> {
+        vec![
+            row("a.csv", "1", "Tarn 2 tent", "Tents", "349.00", 0),
+            row("a.csv", "2", "Tarn 2 tent", "Tents", "359.00", 11),
+            row("a.csv", "3", "Tarn 3 tent", "Tents", "429.00", 0),
+            row("a.csv", "4", "Ember stove", "Stoves", "89.90", 3),
+        ]
+    }
 
     fn shop() -> Catalogue {
-        Catalogue::new(from_csv(SHOP).unwrap())
+        Catalogue::of(&rows())
     }
 
     #[test]
-    fn rows_of_one_name_are_variants_and_the_offer_is_in_stock() {
+    fn rows_of_one_name_are_variants_and_the_offer_can_be_had() {
         let shop = shop();
         assert_eq!(shop.products().len(), 3);
-        let offer = shop.product("1").unwrap().offer().unwrap();
-        assert_eq!((offer.id.as_str(), offer.price, offer.currency.as_str()), ("2", 359.0, "EUR"));
-        assert_eq!(shop.product("3").unwrap().offer(), None);
+        let offer = shop.product("1").unwrap().offer(5).unwrap();
+        assert_eq!((offer.id.as_str(), offer.price), ("2", 359.0));
+        assert_eq!(shop.product("3").unwrap().offer(5), None, "out of stock");
+        let mut rows = rows();
+        rows[1].valid_until_ms = Some(4);
+        rows[3].audience = Audience::Agents;
+        let shop = Catalogue::of(&rows);
+        assert_eq!(shop.product("2").unwrap().offer(5), None, "its time is over");
+        assert!(shop.product("4").is_none(), "visitors may not see it");
     }
 
     fn check(text: &str, expected: &[(Option<&str>, &str)]) {
@@ -314,15 +253,5 @@ mod tests {
         check("the ember stoves", &[(Some("4"), "Stoves")]);
         check("I need it in 2 days", &[]);
         check("attentive", &[]);
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        for (text, expected) in
-            [("a,b\n1,2", "needs the columns"), ("id,name,price\n1,x,dear", "row 1: price \"dear\"")]
-        {
-            let error = format!("{:#}", from_csv(text).unwrap_err());
-            assert!(error.contains(expected), "{error}");
-        }
     }
 }

@@ -159,6 +159,24 @@ impl Board {
         });
     }
 
+    /// Notes the purchase intent (0…1) of a session that is listed and not in memory.
+    pub fn score(&self, key: &SessionKey, intent: f32) {
+        self.change(&key.site, |site, rev| {
+            if let Some(entry) = site.entries.get(&key.id).filter(|entry| entry.intent.to_bits() != intent.to_bits()) {
+                let entry = Entry { intent, rev, ..entry.clone() };
+                site.put(&key.id, entry);
+            }
+        });
+    }
+
+    /// The listed sessions of a site that didn't end.
+    #[must_use]
+    pub fn open(&self, site: &str) -> Vec<SessionKey> {
+        let state = self.lock();
+        let open = state.sites.get(site).into_iter().flat_map(|site| &site.entries).filter(|(_, entry)| !entry.ended);
+        open.map(|(id, _)| SessionKey { site: site.to_owned(), id: id.clone() }).collect()
+    }
+
     /// Forgets an erased session.
     pub fn remove(&self, key: &SessionKey) {
         self.change(&key.site, |site, rev| site.remove(&key.id, rev));

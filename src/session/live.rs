@@ -95,6 +95,10 @@ pub(super) enum Envelope {
         place: usize,
         available: bool,
     },
+    /// What the deployed model says of the session as its log is, or the sum again after the model went.
+    Scored {
+        intent: Intent,
+    },
     /// Checkpoint and end; the running answer is continued by the next start.
     Stop,
 }
@@ -157,7 +161,10 @@ impl Live {
             let done = match self.wake(next_tick, last_used + idle).await {
                 Wake::Mail(None) => return,
                 Wake::Mail(Some(envelope)) => {
-                    last_used = Instant::now();
+                    // A score is no use.
+                    if !matches!(*envelope, Envelope::Scored { .. }) {
+                        last_used = Instant::now();
+                    }
                     if matches!(*envelope, Envelope::Stop) {
                         Box::pin(self.save()).await;
                         return self.shared.forget(&self.session.key);
@@ -236,8 +243,20 @@ impl Live {
                 }
                 Ok(())
             }
+            Envelope::Scored { intent } => self.scored(intent).await,
             Envelope::Stop => Ok(()),
         }
+    }
+
+    /// Takes up a purchase intent, and what follows from it.
+    async fn scored(&mut self, intent: Intent) -> Result<(), StoreError> {
+        if intent != self.intent {
+            self.intent = intent.clone();
+            self.tell(Update::Intent(intent.clone()));
+            self.carry_out(Command::Scored { intent: intent.score }, None, None).await?;
+        }
+        self.shared.board.note(&self.session, self.intent.score);
+        Ok(())
     }
 
     /// Carries out a command, and what follows from the purchase intent having changed.
@@ -252,14 +271,9 @@ impl Live {
         if self.session.last_seq == before {
             return Ok(());
         }
-        let intent = intent::score(&self.signals);
-        if intent != self.intent {
-            self.intent = intent.clone();
-            self.tell(Update::Intent(intent.clone()));
-            self.carry_out(Command::Scored { intent: intent.score }, None, None).await?;
-        }
-        self.shared.board.note(&self.session, self.intent.score);
-        Ok(())
+        // A model's score comes when the signals are on disk; until then the one before stands.
+        let intent = if self.intent.version.is_some() { self.intent.clone() } else { intent::score(&self.signals) };
+        self.scored(intent).await
     }
 
     /// Carries out a command's effects in order.

@@ -308,6 +308,22 @@ impl Registry {
         Ok((ended, erased))
     }
 
+    /// The open sessions of a site.
+    #[must_use]
+    pub fn open_sessions(&self, site: &str) -> Vec<SessionKey> {
+        self.shared.board.open(site)
+    }
+
+    /// Tells a session what a model says of it; one that sleeps has it on the board. A session with a full mailbox has more to do: its next
+    /// signal brings the next score.
+    pub fn scored(&self, key: &SessionKey, intent: intent::Intent) {
+        let entry = self.lock().get(key).cloned();
+        match entry {
+            Some(Entry { mailbox, .. }) => drop(mailbox.try_send(Box::new(Envelope::Scored { intent }))),
+            None => self.shared.board.score(key, intent.score),
+        }
+    }
+
     /// Tells every session to checkpoint and end, and waits until all have.
     pub async fn stop(&self) {
         let live: Vec<_> = self.lock().values().cloned().collect();
@@ -386,6 +402,7 @@ impl Registry {
             signals,
             _count: count,
         });
+        self.shared.signals.score(&task.session.key);
         self.shared.tasks.spawn("session", task.run());
         entry
     }

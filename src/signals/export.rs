@@ -127,6 +127,9 @@ pub fn kind(signal: &Signal) -> &'static str {
         Signal::Recommended { .. } => "recommended",
         Signal::Clicked { .. } => "clicked",
         Signal::Outcome(_) => "outcome",
+        Signal::Handoff { .. } => "handoff",
+        Signal::Stance { .. } => "stance",
+        Signal::Label { .. } => "label",
         Signal::Ended => "ended",
     }
 }
@@ -211,6 +214,9 @@ fn parts(signal: &Signal) -> Vec<Part> {
             parts.extend(outcome.products.iter().map(|product| text("product", product)));
             parts
         }
+        Signal::Handoff { reason } => vec![text("reason", &word(serde_json::to_value(reason)))],
+        Signal::Stance { stance } => vec![text("stance", stance.name())],
+        Signal::Label { intent, by } => vec![text("intent", intent), text("by", by)],
         Signal::Known | Signal::HumanRequested | Signal::Ended => vec![number("count", 1.0)],
     }
 }
@@ -264,9 +270,7 @@ pub fn feature_columns(site: &str, sessions: &[(String, State)], meanings: bool)
 
 /// A column of names if any value is one, else of numbers.
 fn feature(name: &str, values: Vec<Option<&Value>>) -> Column {
-    let named = values.iter().any(|value| matches!(value, Some(Value::Category(_))))
-        || ["channel", "utm_source", "utm_medium", "utm_campaign", "referrer", "language", "top_category"]
-            .contains(&name);
+    let named = values.iter().any(|value| matches!(value, Some(Value::Category(_)))) || features::NAMED.contains(&name);
     let cells = if named {
         Cells::Text(
             values

@@ -113,6 +113,128 @@ pub fn topics(text: &str) -> Vec<Topic> {
     TOPICS.iter().filter(|(_, phrases)| phrases.iter().any(has)).map(|(topic, _)| *topic).collect()
 }
 
+/// How the visitor stands to what is offered, told by words. A message can say several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stance {
+    /// Says yes, or means to do it: "sure, I'll take it".
+    Agrees,
+    /// Says no, not now, or can't: "maybe later".
+    Refuses,
+    /// Names a sum of money: "$20 at most".
+    NamesAmount,
+}
+
+impl Stance {
+    /// Every one, in the order of the features.
+    pub const ALL: [Self; 3] = [Self::Agrees, Self::Refuses, Self::NamesAmount];
+
+    /// As it stands in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Agrees => "agrees",
+            Self::Refuses => "refuses",
+            Self::NamesAmount => "names_amount",
+        }
+    }
+}
+
+const AGREES: &[&str] = &[
+    "yes",
+    "yeah",
+    "yep",
+    "sure",
+    "ok",
+    "okay",
+    "absolutely",
+    "definitely",
+    "of course",
+    "certainly",
+    "gladly",
+    "happy to",
+    "love to",
+    "glad to",
+    "willing to",
+    "i will",
+    "i'll",
+    "i would like to",
+    "i'd like to",
+    "i want to",
+    "i can",
+    "i could",
+    "i am going to",
+    "i'm going to",
+    "sign me up",
+    "count me in",
+    "let's do",
+    "sounds good",
+    "deal",
+    "好的",
+    "可以",
+    "行",
+    "没问题",
+    "我要",
+    "我买",
+    "就这个",
+];
+const REFUSES: &[&str] = &[
+    "no thanks",
+    "no thank you",
+    "not interested",
+    "not right now",
+    "not today",
+    "not now",
+    "maybe later",
+    "another time",
+    "can't afford",
+    "cannot afford",
+    "rather not",
+    "not sure",
+    "i don't",
+    "i do not",
+    "i can't",
+    "i cannot",
+    "i wouldn't",
+    "i would not",
+    "i won't",
+    "unable",
+    "sorry",
+    "too expensive",
+    "skeptical",
+    "think about it",
+    "不用",
+    "不要",
+    "不需要",
+    "算了",
+    "下次",
+    "太贵",
+    "再看看",
+    "考虑一下",
+];
+const MONEY: &[&str] =
+    &["dollar", "dollars", "cent", "cents", "bucks", "euro", "euros", "pound", "pounds", "usd", "eur", "元", "块钱"];
+
+/// How a message stands to what is offered, in the order of [`Stance::ALL`].
+#[must_use]
+pub fn stances(text: &str) -> Vec<Stance> {
+    let text = text.to_lowercase().replace('’', "'");
+    let words = spaced(&text);
+    let any = |phrases: &[&str]| {
+        let has = |phrase: &&str| {
+            if phrase.is_ascii() { words.contains(&format!(" {phrase} ")) } else { text.contains(*phrase) }
+        };
+        phrases.iter().any(has)
+    };
+    let sign = |c: char| matches!(c, '$' | '€' | '£' | '¥' | '￥');
+    // A sign beside a number: "$5", "5 €".
+    let bare: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let signed =
+        bare.windows(2).any(|pair| (sign(pair[0]) && pair[1].is_numeric()) || (pair[0].is_numeric() && sign(pair[1])));
+    let said = [any(AGREES), any(REFUSES), signed || any(MONEY)];
+    Stance::ALL.into_iter().zip(said).filter(|(_, said)| *said).map(|(stance, _)| stance).collect()
+}
+
 /// The words of a lower-case text with one space around each: `" in stock "` can be looked for at word borders.
 #[must_use]
 pub fn spaced(lower: &str) -> String {
@@ -649,6 +771,16 @@ mod tests {
 
     fn check(text: &str, expected: &[Topic]) {
         assert_eq!(topics(text), expected, "{text}");
+    }
+
+    #[test]
+    fn stances_are_told_by_words() {
+        let check = |text: &str, expected: &[Stance]| assert_eq!(stances(text), expected, "{text}");
+        check("Sure, I’ll take the red one", &[Stance::Agrees]);
+        check("No thanks, maybe later.", &[Stance::Refuses]);
+        check("I could do 5 € or fifty cents", &[Stance::Agrees, Stance::NamesAmount]);
+        check("太贵了，再看看", &[Stance::Refuses]);
+        check("What is the assurance worth?", &[]);
     }
 
     #[test]

@@ -94,6 +94,7 @@ fn the_pure_core_does_no_io() {
         "intent/calibrate.rs",
         "intent/classes.rs",
         "intent/columns.rs",
+        "intent/discriminant.rs",
         "intent/metrics.rs",
         "intent/network.rs",
         "intent/table.rs",

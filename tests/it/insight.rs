@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use frontdesk::features::{COLUMNS, State};
 use frontdesk::insight::book::{Book, Touched};
 use frontdesk::insight::replay;
+use frontdesk::intent::data::Data;
+use frontdesk::intent::table::{Column, Table, Track, Value};
 use frontdesk::outcomes;
 use frontdesk::protocol::{AttributeValue, Attributes, ClientMessage, Rating, ServerMessage, Source};
 use frontdesk::recommend::Catalogue;
@@ -23,9 +25,7 @@ S1,Ember stove,Stoves,,89.90,3,https://shop.example/ember
 
 async fn shop(change: impl FnOnce(&mut frontdesk::http::auth::Site)) -> TestServer {
     let server = TestServer::with(|config| {
-        let path = config.store.path.parent().unwrap().join("catalogue.csv");
-        std::fs::write(&path, CATALOGUE).unwrap();
-        config.sites[0].catalogue = Some(path);
+        std::fs::write(config.knowledge.path.join("catalogue.csv"), CATALOGUE).unwrap();
         config.sites[0].outcomes_secret = Some(SECRET.into());
         change(&mut config.sites[0]);
     });
@@ -105,6 +105,7 @@ async fn a_conversation_leaves_every_kind_of_signal_and_none_without_consent() {
         ("answer", 1),
         ("feedback", 1),
         ("human_requested", 1),
+        ("handoff", 1),
     ] {
         assert_eq!(count(&noted, wanted), times, "{wanted} in {noted:?}");
     }
@@ -244,7 +245,7 @@ async fn features_are_the_same_signal_by_signal_and_from_the_log() {
         catalogue: &catalogue,
         meanings: &replay::Meanings::None,
     };
-    let conversations = replay::read(CONVERSATIONS, 1).unwrap();
+    let conversations = replay::read(CONVERSATIONS, 1, replay::CONVERTED).unwrap();
     let done = replay::import(&parts, &conversations, |_| {}).await.unwrap();
     assert_eq!((done.sessions, done.messages, done.outcomes, done.present), (2, 4, 2, 0));
     assert_eq!(replay::import(&parts, &conversations, |_| {}).await.unwrap().present, 2);
@@ -265,6 +266,154 @@ async fn features_are_the_same_signal_by_signal_and_from_the_log() {
     store.close().await.unwrap();
 }
 
+/// The row that training makes of a stored conversation at a moment is the row that serving makes when the log is that long: what
+/// was said later, and what came of it, is in neither.
+#[tokio::test]
+async fn training_rows_are_serving_rows_and_see_no_future() {
+    let store = store(&directory());
+    let embedding = replay::Meanings::Fixed(Meaning::of(&[0.6, 0.8]));
+    let parts = replay::Parts {
+        store: &store,
+        site: "shop",
+        channel: "test",
+        catalogue: &Catalogue::default(),
+        meanings: &embedding,
+    };
+    let conversations = replay::read(CONVERSATIONS, 1, replay::CONVERTED).unwrap();
+    replay::import(&parts, &conversations, |_| {}).await.unwrap();
+    let book = Book::new(store.clone(), Touched::default());
+    let tracks = book.tracks("shop", 10).await.unwrap();
+    assert_eq!(tracks.len(), 2);
+    let all: Vec<Track> = tracks.iter().map(|(_, track)| track.clone()).collect();
+    let learned = Data::of_tracks(&all, None).table.columns;
+    assert!(learned.iter().any(|column| column.name == "attribute.age"));
+    for (_, track) in &tracks {
+        assert!(track.converted.is_some());
+        for turns in 1..=track.messages() {
+            let trained = Table::of_tracks(std::slice::from_ref(track), Some(turns), Some(&learned));
+            // The log as it was on disk when that message had been noted.
+            let mut messages = 0;
+            let until = track.records.iter().position(|(_, signals)| {
+                messages += usize::from(signals.iter().any(|signal| matches!(signal, Signal::Message { .. })));
+                messages == turns
+            });
+            let log = track.records[..=until.unwrap()].to_vec();
+            let served = Table::of_tracks(&[Track::of_log(log)], None, Some(&learned));
+            assert_eq!(trained.rows, served.rows, "after {turns} messages");
+            assert!(served.rows[0].iter().any(|value| matches!(value, Value::Vector(_))));
+        }
+        let labels: Vec<&Column> = learned.iter().filter(|column| column.name.contains("convert")).collect();
+        assert_eq!(labels, Vec::<&Column>::new());
+    }
+    store.close().await.unwrap();
+}
+
+/// Conversations in which whoever asks for a price buys, most of the time.
+fn outcomes_by_question(count: u64) -> Vec<replay::Conversation> {
+    let said = |i: u64| match (i % 2, i % 10) {
+        (0, _) => ["How much is the tent?", "Is it in stock? What does delivery cost?"],
+        (_, 1) => ["Hello", "Where is your shop?"],
+        _ => ["My parcel is broken, this is terrible", "I want to return it, I am very disappointed"],
+    };
+    (0..count)
+        .map(|i| replay::Conversation {
+            id: format!("c{i}"),
+            at_ms: 1_690_000_000_000 + i * 3_600_000,
+            turns: said(i).into_iter().flat_map(|text| [(true, text.to_owned()), (false, "We see.".into())]).collect(),
+            attributes: Vec::new(),
+            outcome: Some(Outcome {
+                order: format!("o{i}"),
+                // Neither question decides it alone.
+                converted: (i % 2 == 0) != (i % 7 == 0),
+                ..Outcome::default()
+            }),
+        })
+        .collect()
+}
+
+async fn ask_admin(
+    server: &TestServer,
+    method: reqwest::Method,
+    path: &str,
+    body: Option<&str>,
+) -> (u16, serde_json::Value) {
+    let mut request = reqwest::Client::new().request(method, server.admin_url(path)).bearer_auth(server.admin_key());
+    if let Some(body) = body {
+        request = request.header("content-type", "application/json").body(body.to_owned());
+    }
+    let response = request.send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_model_of_the_stores_own_conversations_scores_running_ones() {
+    use reqwest::Method;
+    let mut server = shop(|_| {}).await;
+    server.stop().await;
+    let store = Store::open(&server.config.store).unwrap();
+    let parts = replay::Parts {
+        store: &store,
+        site: "shop",
+        channel: "test",
+        catalogue: &Catalogue::default(),
+        meanings: &replay::Meanings::None,
+    };
+    replay::import(&parts, &outcomes_by_question(240), |_| {}).await.unwrap();
+    store.close().await.unwrap();
+    server.restart().await;
+
+    let mut buyer = server.client().await.hello().await;
+    buyer.ask("m1", "How much is the Tarn 2? Is it in stock? What is delivery?").await;
+    let session = buyer.session.clone();
+    let state = format!("/v1/sites/shop/sessions/{session}");
+    let (_, before) = ask_admin(&server, Method::GET, &state, None).await;
+    assert_eq!(before["intent"]["version"], serde_json::Value::Null, "the sum, without a model");
+
+    let (status, trained) = ask_admin(&server, Method::POST, "/v1/sites/shop/intent/purchase/train", None).await;
+    assert_eq!(status, 201, "{trained}");
+    let version = &trained["round"]["version"];
+    assert!(version["metrics"]["auroc"].as_f64().unwrap() > 0.7, "{version}");
+    assert_eq!((version["rows"].as_u64(), version["later_rows"].as_u64()), (Some(192), Some(48)));
+    let deploy = ask_admin(&server, Method::POST, "/v1/sites/shop/intent/purchase/deploy", Some(r#"{"version": 1}"#));
+    assert_eq!(deploy.await.0, 200);
+
+    // The running conversation is scored by it now, at every moment, and says why.
+    buyer.ask("m2", "My parcel is broken, this is terrible. I want to return it.").await;
+    let (_, after) = ask_admin(&server, Method::GET, &state, None).await;
+    assert_eq!(after["intent"]["version"], 1, "{after}");
+    let (_, told) = ask_admin(&server, Method::GET, &format!("{state}/intent"), None).await;
+    let score = |turn: usize| told["moments"][turn]["intent"]["score"].as_f64().unwrap();
+    assert!(score(0) > 0.6 && score(1) < score(0), "{told}");
+    assert!(!told["moments"][0]["intent"]["reasons"].as_array().unwrap().is_empty());
+    let (_, first) = ask_admin(&server, Method::GET, &format!("{state}/intent?turns=1"), None).await;
+    assert_eq!(first["moments"][0], told["moments"][0]);
+
+    // So are the sessions of the insight page, and a look tells how the model does.
+    let (_, report) = ask_admin(&server, Method::GET, "/v1/sites/shop/insight", None).await;
+    assert!(report["scores"]["model"].as_str().unwrap().starts_with("version 1"), "{}", report["scores"]["model"]);
+    assert!(report["scores"]["auroc"].as_f64().unwrap() > 0.7);
+    let (_, seen) = ask_admin(&server, Method::GET, "/v1/sites/shop/intent/purchase/watch?now=true", None).await;
+    assert_eq!((seen["version"].as_u64(), seen["sessions"].as_u64()), (Some(1), Some(1)), "{seen}");
+    let (status, evaluation) = ask_admin(&server, Method::POST, "/v1/sites/shop/intent/purchase/eval", None).await;
+    assert_eq!((status, evaluation["quality"]["rows"].as_u64()), (200, Some(240)), "{evaluation}");
+
+    // Labels are examples for the classes, until they are taken back or their conversation goes.
+    let label = |seq: u64, intent: &str| format!(r#"{{"seq": {seq}, "intent": "{intent}"}}"#);
+    let put = |body: String| {
+        let (server, path) = (&server, format!("{state}/label"));
+        async move { ask_admin(server, Method::POST, &path, Some(&body)).await.0 }
+    };
+    assert_eq!(put(label(2, "price")).await, 204);
+    assert_eq!(put(label(1, "price")).await, 404, "no message");
+    assert_eq!(put(label(2, "prices")).await, 204, "corrected");
+    let labels = "/v1/sites/shop/intent/classes/labels";
+    let (_, known) = ask_admin(&server, Method::GET, labels, None).await;
+    assert_eq!(known["labels"].as_array().unwrap().len(), 1);
+    assert_eq!(known["labels"][0]["intent"], "prices");
+    assert_eq!(put(label(2, "")).await, 204);
+    assert_eq!(ask_admin(&server, Method::GET, labels, None).await.1["labels"], serde_json::json!([]));
+}
+
 /// Every signal, once.
 fn every_signal() -> Vec<Signal> {
     vec![
@@ -281,6 +430,7 @@ fn every_signal() -> Vec<Signal> {
         Signal::Message { chars: 1, words: 1, question: true, sentiment: 0.0, language: Some("en".into()) },
         Signal::Meaning { vector: Meaning::of(&[1.0]) },
         Signal::Topic { topic: Topic::Price },
+        Signal::Stance { stance: frontdesk::signals::Stance::Agrees },
         Signal::Mention { product: Some("p".into()), category: "c".into() },
         Signal::Answer {
             confidence: Some(1.0),
@@ -290,6 +440,7 @@ fn every_signal() -> Vec<Signal> {
         },
         Signal::Feedback { rating: Rating::Up },
         Signal::HumanRequested,
+        Signal::Handoff { reason: frontdesk::protocol::console::HandoffReason::Asked },
         Signal::Dwell { ms: 1 },
         Signal::Recommended { products: vec!["p".into()], held_out: false },
         Signal::Clicked { product: "p".into() },
@@ -299,6 +450,7 @@ fn every_signal() -> Vec<Signal> {
             products: vec!["p".into()],
             ..Outcome::default()
         }),
+        Signal::Label { intent: "i".into(), by: "b".into() },
         Signal::Ended,
         Signal::Attribute { name: "age".into(), value: AttributeValue::Number(1.0) },
     ]

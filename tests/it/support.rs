@@ -65,6 +65,7 @@ pub(crate) fn config(directory: &Path) -> Config {
     config.knowledge.path = directory.join("knowledge");
     config.knowledge.uploads = directory.join("uploads");
     config.knowledge.watch_s = 0;
+    config.intent.models = directory.join("intent");
     config.embedder.model = models().join("all-minilm-l6-v2-f16.gguf");
     config.llm.engine = "scripted".into();
     config.llm.model = String::new();

@@ -111,6 +111,8 @@ function draw(report: Report): void {
   const { totals, scores, uplift } = report;
   const cell = (text: string, open: () => void): Cell => ({ text, open });
   const colours = TOPICS.map((_, at) => `c${at}`);
+  // As many as there are colours that can be told apart.
+  const shown = report.classes.slice(0, TOPICS.length);
   const seen = TOPICS.filter((_, at) => report.steps.some((step) => (step.topics[at] ?? 0) > 0));
   const rate = (r: Report['totals']['converted']) => (r.of === 0 ? 'unknown' : `${percent(r.rate, 1)} of ${r.of}`);
   const currency = totals.currency ? ` ${totals.currency}` : '';
@@ -130,6 +132,14 @@ function draw(report: Report): void {
       head: ['Topic', 'Conversations', 'Came to a purchase'],
       rows: report.topics.map((topic) => [cell(topic.name, () => void drill(`Asked about ${topic.name}`, { topic: topic.id })), number(topic.sessions), rate(topic.converted)]),
     }),
+    ...(shown.length === 0 ? [] : [figure({
+      id: 'classes', title: 'What visitors want', says: 'Conversations by what a message in them is about, as your own classes tell it.',
+      plot: areas(report.steps.map((step) => ({ at_ms: step.at_ms, values: shown.map((_, at) => step.classes[at] ?? 0) })),
+        shown.map(({ name }) => name), shown.map((_, at) => `c${at}`), (name) => void drill(name, { class: name })),
+      legend: legend(shown.map(({ name }, at) => [name, `c${at}`])),
+      head: ['Class', 'Conversations', 'Came to a purchase'],
+      rows: report.classes.map(({ id, name, sessions, converted }) => [cell(name, () => void drill(name, { class: id })), number(sessions), rate(converted)]),
+    })]),
     figure({
       id: 'scatter', title: 'Purchase intent and what really came', wide: false,
       says: `Each point is a conversation: above, those that came to a purchase. The line is the share that did, in up to ten groups of about equal size, with its 95% interval; on the dashes a probability would be right. Model: ${scores.model}.`,

@@ -9,8 +9,10 @@ export interface Report {
   totals: { sessions: number; messages: number; converted: Rate; amount: number; currency: string; first_ms: number; last_ms: number };
   funnel: { name: string; sessions: number }[];
   step_ms: number;
-  steps: { at_ms: number; sessions: number; converted: number; topics: number[] }[];
+  steps: { at_ms: number; sessions: number; converted: number; topics: number[]; classes: number[] }[];
   topics: Named[];
+  /** What messages are about by the deployed classes; `steps[].classes` has their order. */
+  classes: Named[];
   products: Named[];
   categories: Named[];
   questions: { text: string; count: number; session: string }[];

@@ -61,7 +61,7 @@ pub(super) fn frame(session: &str, update: &Update) -> Option<ConsoleServer> {
 
 pub(super) fn reasons(intent: &Intent) -> Vec<IntentReason> {
     let reason = |reason: &crate::intent::Reason| IntentReason {
-        signal: reason.signal.to_owned(),
+        signal: reason.signal.clone().into_owned(),
         count: reason.count,
         weight: reason.weight,
     };
