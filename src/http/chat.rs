@@ -62,9 +62,10 @@ pub(super) async fn upgrade(State(app): State<App>, headers: HeaderMap, upgrade:
         .on_upgrade(move |socket| {
             let count = GaugeGuard::new(&app.metrics.sockets);
             let own = VecDeque::new();
+            let tasks = app.tasks.clone();
             let connection = Box::new(Connection { app, socket, origin, mistakes: 0, own, seen: 0, choosing: None });
             // A task of its own: the one that made the upgrade would keep its room as long as the socket lives.
-            tokio::spawn(async move {
+            tasks.spawn("socket", async move {
                 connection.run().await;
                 drop((count, permit));
             });

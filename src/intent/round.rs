@@ -315,7 +315,7 @@ mod tests {
                 let message = |n: u64| Signal::Message {
                     chars: words * 5,
                     words: words + u32::try_from((i * 7 + n) % 5).unwrap(),
-                    question: (i + n) % 3 == 0,
+                    question: (i + n).is_multiple_of(3),
                     sentiment: 0.0,
                     language: None,
                 };
