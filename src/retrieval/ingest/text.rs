@@ -152,22 +152,26 @@ pub(super) fn markdown_table(rows: &[Vec<String>]) -> String {
 ///
 /// What is wrong and where.
 pub(super) fn decode(bytes: &[u8]) -> Result<String, String> {
+    if bytes.starts_with(b"%PDF-") {
+        return Err("it is a PDF by its first bytes; give its name the ending .pdf".to_owned());
+    }
     let text = match bytes {
         [0xEF, 0xBB, 0xBF, rest @ ..] => utf8(rest)?,
         [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
         [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes)?,
         _ => utf8(bytes)?,
     };
-    if let Some(at) = text.find('\0') {
-        return Err(format!(
-            "it contains a NUL byte in line {}, so it isn't a text file",
-            line_of(text.as_bytes(), at)
-        ));
-    }
+    text.find('\0').map_or(Ok(()), |at| Err(binary(text.as_bytes(), at)))?;
     Ok(visible(text))
 }
 
+fn binary(bytes: &[u8], at: usize) -> String {
+    format!("it contains a NUL byte in line {}, so it isn't a text file", line_of(bytes, at))
+}
+
 fn utf8(bytes: &[u8]) -> Result<String, String> {
+    // Told first: a picture or an archive isn't mended by another encoding.
+    bytes.iter().position(|byte| *byte == 0).map_or(Ok(()), |at| Err(binary(bytes, at)))?;
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.to_owned()),
         Err(error) => {
@@ -392,6 +396,8 @@ mod tests {
         check("a\u{200B}b\u{202E}c\u{7}".as_bytes(), Ok("abc"));
         check(b"one\ntwo\xE9", Err("line 2 is not UTF-8 (byte 7"));
         check(b"one\n\x00", Err("NUL byte in line 2"));
+        check(b"%PDF-1.7\n", Err("ending .pdf"));
+        check(b"\x89PNG\x00", Err("NUL byte in line 1"));
         check(b"\xFF\xFEh", Err("half a character"));
         check(b"\xFF\xFE\x00\xD8", Err("broken UTF-16"));
     }
