@@ -45,7 +45,7 @@ pub enum ClientMessage {
     },
     /// Something the visitor says. Sending the same `id` again is harmless: it is acknowledged again.
     Message { id: String, text: String },
-    /// The visitor is typing.
+    /// The visitor is typing; with `text`, what an answer to it would need is computed ahead. Nobody is shown it and it isn't stored.
     Typing {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,

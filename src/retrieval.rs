@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Product;
-use crate::grounding::{self, Scored, Shape};
+use crate::grounding::{self, Scored, Shape, Unit};
 use crate::telemetry::{Metrics, micros};
 
 pub mod chunk;
@@ -179,15 +179,9 @@ impl Retrieval {
     /// misses what a follow-up is about, the other what it asks. nDCG@10 on the multi-turn questions of MTRAG, which it was chosen
     /// by, estimated with the same vectors outside the product: .80 alone, .78 in context, .87 the mean of both.
     async fn embed(&self, query: &Query) -> Result<Vec<f32>, RetrievalError> {
-        if query.history.is_empty() {
-            let vector = self.embedder.embed_query(query.text.clone()).await?;
-            self.embedder.remember(&query.text, &vector);
-            return Ok(vector);
-        }
-        let vectors = self.embedder.embed_queries(vec![query.text.clone(), query.contextual()]).await?;
-        let mut vectors = vectors.into_iter();
-        let (mut mean, context) = (vectors.next().unwrap_or_default(), vectors.next().unwrap_or_default());
-        self.embedder.remember(&query.text, &mean);
+        let mut vectors = self.embedder.embed_queries(query.texts()).await?.into_iter();
+        let mut mean = vectors.next().unwrap_or_default();
+        let Some(context) = vectors.next() else { return Ok(mean) };
         for (own, context) in mean.iter_mut().zip(&context) {
             *own += context;
         }
@@ -205,24 +199,13 @@ impl Retrieval {
     /// When the embedder fails.
     pub async fn score_units(&self, question: &str, hits: &[Hit]) -> Result<Vec<Scored>, RetrievalError> {
         let best = hits.first().map_or(1.0, |hit| hit.score);
-        let mut units = Vec::new();
-        for at in quotable(grounding::shape(question), hits) {
-            units.extend(hits.get(at).into_iter().flat_map(|hit| grounding::units(at, &hit.passage.text)));
-        }
-        units.truncate(QUOTED_UNITS);
+        let units = units(question, hits);
         let mut texts = vec![question.to_owned()];
-        // A sentence is understood under its headings: "It weighs 1.9 kg" needs to know what "it" is.
-        texts.extend(units.iter().map(|unit| {
-            let passage = hits.get(unit.passage).map(|hit| &hit.passage);
-            let heading = passage.and_then(|passage| passage.headings.last().or(Some(&passage.title)));
-            format!("{}: {}", heading.map_or("", String::as_str), unit.text)
-        }));
+        texts.extend(units.iter().map(|unit| in_context(unit, hits)));
         let since = Instant::now();
         let mut vectors = self.embedder.embed_queries(texts).await?.into_iter();
         self.metrics.embedding_us.inc_by(micros(since));
-        let vector = vectors.next().unwrap_or_default();
-        self.embedder.remember(question, &vector);
-        let question = vector;
+        let question = vectors.next().unwrap_or_default();
         Ok(units
             .into_iter()
             .zip(vectors)
@@ -234,6 +217,18 @@ impl Retrieval {
                 Scored { unit, cosine, passage_score: if best > 0.0 { score / best } else { 0.0 }, opens }
             })
             .collect())
+    }
+
+    /// Does ahead what an answer to this question will need, where nobody waits for it: its embedding, and those of the sentences that
+    /// would be quoted.
+    ///
+    /// # Errors
+    /// When the embedder or the index fails.
+    pub async fn prepare(&self, query: &Query) -> Result<(), RetrievalError> {
+        self.embedder.prepare(query.texts()).await?;
+        let hits = self.search(query).await?;
+        let units = units(&query.text, &hits);
+        Ok(self.embedder.prepare(units.iter().map(|unit| in_context(unit, &hits)).collect()).await?)
     }
 
     /// Tokens of a text by `cl100k_base`.
@@ -248,6 +243,22 @@ impl Retrieval {
 const QUOTED_PASSAGES: usize = 5;
 const QUOTED_AROUND: u32 = 1;
 const QUOTED_UNITS: usize = 48;
+
+fn units(question: &str, hits: &[Hit]) -> Vec<Unit> {
+    let mut units = Vec::new();
+    for at in quotable(grounding::shape(question), hits) {
+        units.extend(hits.get(at).into_iter().flat_map(|hit| grounding::units(at, &hit.passage.text)));
+    }
+    units.truncate(QUOTED_UNITS);
+    units
+}
+
+/// A sentence is understood under its headings: "It weighs 1.9 kg" needs to know what "it" is.
+fn in_context(unit: &Unit, hits: &[Hit]) -> String {
+    let passage = hits.get(unit.passage).map(|hit| &hit.passage);
+    let heading = passage.and_then(|passage| passage.headings.last().or(Some(&passage.title)));
+    format!("{}: {}", heading.map_or("", String::as_str), unit.text)
+}
 
 /// Which hits are quoted from, in reading order. Only hits: the engine has checked that the asker may see them.
 fn quotable(shape: Shape, hits: &[Hit]) -> Vec<usize> {
@@ -271,6 +282,15 @@ fn quotable(shape: Shape, hits: &[Hit]) -> Vec<usize> {
 }
 
 impl Query {
+    /// What is embedded: the question, and for a follow-up the question in its context.
+    fn texts(&self) -> Vec<String> {
+        let mut texts = vec![self.text.clone()];
+        if !self.history.is_empty() {
+            texts.push(self.contextual());
+        }
+        texts
+    }
+
     /// The question with what gives a follow-up its subject: the last two visitor messages before it.
     fn contextual(&self) -> String {
         let last = self.history.len().saturating_sub(2);

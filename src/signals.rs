@@ -490,13 +490,9 @@ pub async fn append(
     store.append(Record { site, session, seq, at_ms, kind: RecordKind::Signal, body }).await
 }
 
-/// A message's embedding. A text that was just embedded for its answer is found again, and another one waits behind all questions.
+/// A message's embedding. It waits behind all questions; its answer has mostly computed it by then, or finds it remembered.
 pub async fn meaning(embedder: Option<&Embedder>, text: &str) -> Option<Signal> {
-    let embedder = embedder?;
-    let vector = match embedder.recent(text) {
-        Some(vector) => vector,
-        None => embedder.embed_quietly(text.to_owned()).await.ok()?,
-    };
+    let vector = embedder?.embed_quietly(text.to_owned()).await.ok()?;
     Some(Signal::Meaning { vector: Meaning::of(&vector) })
 }
 

@@ -110,6 +110,8 @@ pub struct Metrics {
     pub prompt_tokens: Counter,
     pub cached_tokens: Counter,
     pub completion_tokens: Counter,
+    /// Texts whose vectors were computed since the start, not remembered.
+    pub texts_embedded: Gauge<i64, AtomicI64>,
     pub passages: Gauge<i64, AtomicI64>,
     pub knowledge_runs: Counter,
     pub knowledge_failed_runs: Counter,
@@ -158,6 +160,7 @@ impl Metrics {
             prompt_tokens: Counter::<u64, AtomicU64>::default(),
             cached_tokens: Counter::default(),
             completion_tokens: Counter::default(),
+            texts_embedded: Gauge::default(),
             passages: Gauge::default(),
             knowledge_runs: Counter::default(),
             knowledge_failed_runs: Counter::default(),
@@ -222,6 +225,11 @@ impl Metrics {
         registry.register("prompt_tokens", "Prompt tokens of all answers", m.prompt_tokens.clone());
         registry.register("cached_tokens", "Prompt tokens found in the KV cache", m.cached_tokens.clone());
         registry.register("completion_tokens", "Tokens written", m.completion_tokens.clone());
+        registry.register(
+            "texts_embedded",
+            "Texts whose vectors were computed since the start, not remembered",
+            m.texts_embedded.clone(),
+        );
         registry.register("passages", "Passages in the index", m.passages.clone());
         registry.register("knowledge_runs", "Runs that brought documents in", m.knowledge_runs.clone());
         registry.register("knowledge_failed_runs", "Runs that a failure ended", m.knowledge_failed_runs.clone());

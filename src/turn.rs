@@ -189,6 +189,14 @@ pub async fn retrieve(spine: &Spine, ask: &Ask) -> Result<Vec<Hit>, RetrievalErr
     Ok(hits)
 }
 
+/// Does ahead what the answer to a question will need, in whatever time nobody else needs.
+///
+/// # Errors
+/// When the embedder or the index fails.
+pub async fn prepare(spine: &Spine, ask: &Ask) -> Result<(), RetrievalError> {
+    spine.retrieval.prepare(&ask.query(spine)).await
+}
+
 /// What a model's answer came to.
 #[derive(Clone, Debug, Default)]
 pub struct Phrased {

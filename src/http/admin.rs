@@ -45,6 +45,7 @@ pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Respo
     }
     let (_, waiting) = app.gate.load();
     app.metrics.turns_queued.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    app.metrics.texts_embedded.set(i64::try_from(app.spine.retrieval.embedder.computed()).unwrap_or(i64::MAX));
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], app.metrics.render()).into_response()
 }

@@ -301,8 +301,13 @@ impl Connection {
                     },
                 }
             }
-            // What is being typed is not kept. Preparing the answer while it is typed is a matter of the scheduler.
-            ClientMessage::Typing { .. } => return Ok(()),
+            ClientMessage::Typing { text } => {
+                // Words that are too long will be refused when they are sent.
+                if let Some(text) = text.filter(|text| text.chars().count() <= MAX_MESSAGE_CHARS) {
+                    seat.handle.typed(text);
+                }
+                return Ok(());
+            }
             ClientMessage::Cancel { turn } => {
                 seat.handle.command(Command::Cancel { turn }).await.map_err(ApiError::from)
             }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
@@ -12,7 +13,9 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
+use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use crate::llm::backend::backend;
@@ -42,6 +45,9 @@ pub struct EmbedderConfig {
     pub query_prefix: String,
     /// Questions that may wait; one more is refused at once.
     pub queue: usize,
+    /// Vectors of questions and quoted sentences that are kept in memory, 1.6 KiB each with the default model; 0 keeps none. What is
+    /// asked and quoted often is then computed once. Texts aren't kept, only their hashes.
+    pub remembered: usize,
 }
 
 impl Default for EmbedderConfig {
@@ -56,6 +62,7 @@ impl Default for EmbedderConfig {
             passage_prefix: String::new(),
             query_prefix: String::new(),
             queue: 256,
+            remembered: 4096,
         }
     }
 }
@@ -111,6 +118,8 @@ impl Embedder {
             queues: Mutex::new(Queues::default()),
             work: Condvar::new(),
             bulk_slots: Semaphore::new(BULK_JOBS),
+            remembered: (config.remembered > 0).then(|| Cache::new(config.remembered)),
+            computed: AtomicU64::new(0),
         });
         let (ready, is_ready) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name("frontdesk-embed".into()).spawn({
@@ -132,7 +141,6 @@ impl Embedder {
                 passage_prefix: config.passage_prefix.clone(),
                 query_prefix: config.query_prefix.clone(),
                 queue: config.queue,
-                recent: Mutex::default(),
             }),
         })
     }
@@ -149,7 +157,8 @@ impl Embedder {
         }
         let shared = &self.inner.shared;
         let slot = shared.bulk_slots.acquire().await.map_err(|_| EmbedError::ShuttingDown)?;
-        let answer = shared.push(Lane::Bulk, prefixed(texts, &self.inner.passage_prefix), usize::MAX)?;
+        let texts = prefixed(texts, &self.inner.passage_prefix);
+        let answer = shared.push(Lane::Bulk, texts, Vec::new(), usize::MAX)?;
         finish(answer, Some(slot)).await
     }
 
@@ -162,9 +171,12 @@ impl Embedder {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
-        let texts = prefixed(texts, &self.inner.query_prefix);
-        let answer = self.inner.shared.push(Lane::Query, texts, self.inner.queue)?;
-        finish(answer, None).await
+        let (shared, texts) = (&self.inner.shared, prefixed(texts, &self.inner.query_prefix));
+        let keys: Vec<Key> = texts.iter().map(|text| key(text)).collect();
+        if let Some(vectors) = keys.iter().map(|key| shared.known(key)).collect() {
+            return Ok(vectors);
+        }
+        finish(shared.push(Lane::Query, texts, keys, self.inner.queue)?, None).await
     }
 
     /// The vector of a question; goes before all passages that wait.
@@ -173,10 +185,7 @@ impl Embedder {
     ///
     /// [`EmbedError::Overloaded`] at once when the queue is full; when llama.cpp fails, or the thread has ended.
     pub async fn embed_query(&self, text: String) -> Result<Vec<f32>, EmbedError> {
-        let texts = prefixed(vec![text], &self.inner.query_prefix);
-        let answer = self.inner.shared.push(Lane::Query, texts, self.inner.queue)?;
-        let vectors = finish(answer, None).await?;
-        vectors.into_iter().next().ok_or_else(|| EmbedError::Engine("it returned no vector".to_owned()))
+        first(self.embed_queries(vec![text]).await?)
     }
 
     /// The vector of a question nobody waits for: it lets every other question pass.
@@ -185,31 +194,35 @@ impl Embedder {
     ///
     /// As [`Embedder::embed`].
     pub async fn embed_quietly(&self, text: String) -> Result<Vec<f32>, EmbedError> {
+        first(self.quietly(prefixed(vec![text], &self.inner.query_prefix)).await?)
+    }
+
+    /// Computes the vectors of questions and sentences that will be asked for, and remembers them. Lets every other question pass.
+    ///
+    /// # Errors
+    ///
+    /// As [`Embedder::embed`].
+    pub async fn prepare(&self, texts: Vec<String>) -> Result<(), EmbedError> {
+        let shared = &self.inner.shared;
+        let mut texts = prefixed(texts, &self.inner.query_prefix);
+        texts.retain(|text| shared.known(&key(text)).is_none());
+        if shared.remembered.is_some() && !texts.is_empty() {
+            self.quietly(texts).await?;
+        }
+        Ok(())
+    }
+
+    async fn quietly(&self, texts: Vec<String>) -> Answer {
         let shared = &self.inner.shared;
         let slot = shared.bulk_slots.acquire().await.map_err(|_| EmbedError::ShuttingDown)?;
-        let answer = shared.push(Lane::Bulk, prefixed(vec![text], &self.inner.query_prefix), usize::MAX)?;
-        let vectors = finish(answer, Some(slot)).await?;
-        vectors.into_iter().next().ok_or_else(|| EmbedError::Engine("it returned no vector".to_owned()))
+        let keys: Vec<Key> = texts.iter().map(|text| key(text)).collect();
+        finish(shared.push(Lane::Bulk, texts, keys, usize::MAX)?, Some(slot)).await
     }
 
-    /// Keeps a question's vector for whoever needs it next; the last 256 are kept. The same text has the same vector, whoever
-    /// asks, so nothing of one conversation is learnt from another's.
-    pub fn remember(&self, text: &str, vector: &[f32]) {
-        let mut recent = self.inner.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.iter().any(|(known, _)| known == text) {
-            return;
-        }
-        if recent.len() == RECENT {
-            recent.pop_front();
-        }
-        recent.push_back((text.to_owned(), vector.to_vec()));
-    }
-
-    /// A vector that was [remembered](Embedder::remember), if it still is.
+    /// Texts computed since the start; what was remembered isn't among them.
     #[must_use]
-    pub fn recent(&self, text: &str) -> Option<Vec<f32>> {
-        let recent = self.inner.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.iter().rev().find(|(known, _)| known == text).map(|(_, vector)| vector.clone())
+    pub fn computed(&self) -> u64 {
+        self.inner.shared.computed.load(Ordering::Relaxed)
     }
 
     /// Length of a vector.
@@ -234,9 +247,6 @@ impl std::fmt::Debug for Embedder {
 /// Passages of this many callers wait in memory at most; further callers wait before they hand theirs over.
 const BULK_JOBS: usize = 2;
 
-/// Questions whose vectors are remembered, some 2 KiB each: enough for every answer that is being made.
-const RECENT: usize = 256;
-
 /// Texts computed at once; each is a sequence of its own. llama.cpp's limit is 256.
 const BATCH_TEXTS: usize = 64;
 
@@ -250,8 +260,6 @@ struct Inner {
     passage_prefix: String,
     query_prefix: String,
     queue: usize,
-    /// A std mutex: it is held for a look or a push, never across an await.
-    recent: Mutex<VecDeque<(String, Vec<f32>)>>,
 }
 
 impl Drop for Inner {
@@ -266,8 +274,23 @@ impl Drop for Inner {
 
 type Answer = Result<Vec<Vec<f32>>, EmbedError>;
 
+/// The first half of a text's SHA-256. The same text has the same vector, whoever asks, so nothing of one conversation is learnt from
+/// another's.
+type Key = [u8; 16];
+
+fn key(text: &str) -> Key {
+    let hash: [u8; 32] = Sha256::digest(text).into();
+    hash.first_chunk().copied().unwrap_or_default()
+}
+
+fn first(vectors: Vec<Vec<f32>>) -> Result<Vec<f32>, EmbedError> {
+    vectors.into_iter().next().ok_or_else(|| EmbedError::Engine("it returned no vector".to_owned()))
+}
+
 struct Job {
     texts: VecDeque<String>,
+    /// Of each text, where its vector is remembered; passages' aren't.
+    keys: Vec<Key>,
     vectors: Vec<Vec<f32>>,
     answer: oneshot::Sender<Answer>,
 }
@@ -296,14 +319,32 @@ struct Shared {
     queues: Mutex<Queues>,
     work: Condvar,
     bulk_slots: Semaphore,
+    remembered: Option<Cache<Key, Arc<[f32]>>>,
+    computed: AtomicU64,
 }
 
 impl Shared {
+    fn known(&self, key: &Key) -> Option<Vec<f32>> {
+        self.remembered.as_ref()?.get(key).map(|vector| vector.to_vec())
+    }
+
+    fn remember(&self, key: Key, vector: &[f32]) {
+        if let Some(remembered) = &self.remembered {
+            remembered.insert(key, vector.into());
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, lane: Lane, texts: Vec<String>, limit: usize) -> Result<oneshot::Receiver<Answer>, EmbedError> {
+    fn push(
+        &self,
+        lane: Lane,
+        texts: Vec<String>,
+        keys: Vec<Key>,
+        limit: usize,
+    ) -> Result<oneshot::Receiver<Answer>, EmbedError> {
         let (answer, receiver) = oneshot::channel();
         let mut queues = self.lock();
         if queues.closed {
@@ -316,7 +357,7 @@ impl Shared {
         if lane.len() >= limit {
             return Err(EmbedError::Overloaded { waiting: lane.len() });
         }
-        lane.push_back(Job { vectors: Vec::with_capacity(texts.len()), texts: texts.into(), answer });
+        lane.push_back(Job { vectors: Vec::with_capacity(texts.len()), texts: texts.into(), keys, answer });
         drop(queues);
         self.work.notify_one();
         Ok(receiver)
@@ -416,33 +457,61 @@ fn serve(
 
     while let Some(work) = shared.next() {
         match work {
-            Work::Questions(jobs) => answer_all(&mut engine, jobs),
-            Work::Passages(mut job) => match engine.batch(&mut job.texts, &mut job.vectors) {
-                Ok(()) if job.texts.is_empty() => drop(job.answer.send(Ok(job.vectors))),
-                Ok(()) => shared.put_back(job),
-                Err(reason) => drop(job.answer.send(Err(EmbedError::Engine(reason)))),
-            },
+            Work::Questions(jobs) => answer_all(&mut engine, shared, jobs),
+            Work::Passages(job) => advance(&mut engine, shared, job),
         }
     }
 }
 
-/// Computes the texts of several jobs together.
-fn answer_all(engine: &mut Engine<'_>, jobs: Vec<Job>) {
-    let mut texts: VecDeque<String> = VecDeque::with_capacity(jobs.len());
+/// Computes one batch of a job that nobody waits for.
+fn advance(engine: &mut Engine<'_>, shared: &Shared, mut job: Job) {
+    // An answer may have needed the same meanwhile.
+    if let Some(vectors) = Some(&job.keys)
+        .filter(|keys| !keys.is_empty())
+        .and_then(|keys| keys.iter().map(|key| shared.known(key)).collect())
+    {
+        drop(job.answer.send(Ok(vectors)));
+        return;
+    }
+    let before = job.texts.len();
+    let done = engine.batch(&mut job.texts, &mut job.vectors);
+    shared.computed.fetch_add((before - job.texts.len()) as u64, Ordering::Relaxed);
+    match done {
+        Ok(()) if job.texts.is_empty() => {
+            for (key, vector) in job.keys.iter().zip(&job.vectors) {
+                shared.remember(*key, vector);
+            }
+            drop(job.answer.send(Ok(job.vectors)));
+        }
+        Ok(()) => shared.put_back(job),
+        Err(reason) => drop(job.answer.send(Err(EmbedError::Engine(reason)))),
+    }
+}
+
+/// Computes the texts of several jobs together, save those that are remembered.
+fn answer_all(engine: &mut Engine<'_>, shared: &Shared, jobs: Vec<Job>) {
+    let mut missing: VecDeque<String> = VecDeque::new();
     let mut answers = Vec::with_capacity(jobs.len());
-    for mut job in jobs {
-        answers.push((job.answer, job.texts.len()));
-        texts.append(&mut job.texts);
+    for Job { texts, keys, answer, .. } in jobs {
+        let known: Vec<_> = keys.iter().map(|key| (*key, shared.known(key))).collect();
+        missing.extend(texts.into_iter().zip(&known).filter(|(_, (_, known))| known.is_none()).map(|(text, _)| text));
+        answers.push((answer, known));
     }
-    let mut vectors = Vec::with_capacity(texts.len());
+    let mut vectors = Vec::with_capacity(missing.len());
     let mut failure = None;
-    while !texts.is_empty() && failure.is_none() {
-        failure = engine.batch(&mut texts, &mut vectors).err();
+    while !missing.is_empty() && failure.is_none() {
+        failure = engine.batch(&mut missing, &mut vectors).err();
     }
+    shared.computed.fetch_add(vectors.len() as u64, Ordering::Relaxed);
     let mut vectors = vectors.into_iter();
-    for (answer, count) in answers {
-        let own: Vec<_> = vectors.by_ref().take(count).collect();
-        let whole = own.len() == count;
+    for (answer, known) in answers {
+        let mut own = Vec::with_capacity(known.len());
+        let mut whole = true;
+        for (key, known) in known {
+            let vector = known.or_else(|| vectors.next().inspect(|vector| shared.remember(key, vector)));
+            whole &= vector.is_some();
+            own.extend(vector);
+        }
         let result = if whole { Ok(own) } else { Err(EmbedError::Engine(failure.clone().unwrap_or_default())) };
         drop(answer.send(result));
     }

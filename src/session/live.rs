@@ -95,6 +95,10 @@ pub(super) enum Envelope {
         place: usize,
         available: bool,
     },
+    /// What stands in the visitor's composer.
+    Typed {
+        text: String,
+    },
     /// What the deployed model says of the session as its log is, or the sum again after the model went.
     Scored {
         intent: Intent,
@@ -112,6 +116,8 @@ pub(super) struct Live {
     pub(super) participants: Vec<Participant>,
     pub(super) turn: Option<Work<u64, Verdict>>,
     pub(super) draft: Option<Work<SuggestionId, Drafted>>,
+    /// What an answer to the words in the visitor's composer would need is being computed ahead.
+    pub(super) preparing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     pub(super) signals: Vec<Signal>,
     pub(super) intent: Intent,
     pub(super) _count: GaugeGuard,
@@ -141,6 +147,7 @@ enum Wake {
     Finished(Result<Verdict, TurnError>),
     DraftOutput(Output),
     Drafted(Result<Drafted, TurnError>),
+    Prepared,
     Tick,
     Idle,
 }
@@ -175,6 +182,10 @@ impl Live {
                 Wake::Finished(result) => Box::pin(self.finish(result)).await,
                 Wake::DraftOutput(output) => Box::pin(self.relay_draft(output)).await,
                 Wake::Drafted(result) => Box::pin(self.finish_draft(result)).await,
+                Wake::Prepared => {
+                    self.preparing = None;
+                    Ok(())
+                }
                 Wake::Tick => {
                     next_tick = Instant::now() + tick;
                     Box::pin(self.apply(Command::Checkpoint, None, None)).await
@@ -195,6 +206,7 @@ impl Live {
         let (answering, drafting) = (self.turn.is_some(), self.draft.is_some());
         let (outputs, work) = Work::halves(&mut self.turn);
         let (draft_outputs, draft_work) = Work::halves(&mut self.draft);
+        let preparing = self.preparing.as_mut();
         // Commands first: a cancel or a takeover stops the answer before its next word. Words before the end: none is lost.
         // Visitors before agents: a draft's words wait for an answer's.
         tokio::select! {
@@ -205,6 +217,7 @@ impl Live {
             result = end(work) => Wake::Finished(result),
             Some(output) = next(draft_outputs) => Wake::DraftOutput(output),
             result = end(draft_work) => Wake::Drafted(result),
+            () = prepared(preparing) => Wake::Prepared,
             () = tokio::time::sleep_until(idle), if !answering && !drafting => Wake::Idle,
         }
     }
@@ -221,6 +234,9 @@ impl Live {
                 let mut ticket = None;
                 if !matches!(&command, Command::Say { id, .. } if self.session.knows(id)) {
                     self.expire().await?;
+                }
+                if matches!(command, Command::Say { .. }) {
+                    self.preparing = None;
                 }
                 if let Command::Say { id, .. } = &command
                     && !self.session.knows(id)
@@ -241,6 +257,10 @@ impl Live {
                 if matches!(self.session.holder, super::Holder::Queue { .. }) {
                     self.tell(Update::Waiting { place, available });
                 }
+                Ok(())
+            }
+            Envelope::Typed { text } => {
+                self.prepare(text);
                 Ok(())
             }
             Envelope::Scored { intent } => self.scored(intent).await,
@@ -473,6 +493,20 @@ impl Live {
         });
     }
 
+    /// Computes ahead what an answer to these words would need, in place of what was being prepared. Nothing of it is kept but
+    /// vectors under hashes.
+    fn prepare(&mut self, text: String) {
+        let idle = self.turn.is_none() && !self.session.ended && self.session.model_answers();
+        self.preparing = (idle && !text.trim().is_empty()).then(|| {
+            let ask = self.ask_after(self.session.lines.len(), text, String::new(), Audience::Public);
+            let spine = self.shared.spine.clone();
+            Box::pin(async move {
+                // Whoever asks next finds out by itself what doesn't work.
+                let _ = turn::prepare(&spine, &ask).await;
+            }) as _
+        });
+    }
+
     /// Drafts take their places in the same line as answers. A full line costs a draft, never a message.
     fn start_draft(&mut self, brief: Brief) {
         let Brief { id, wish, language, question, base } = brief;
@@ -506,12 +540,17 @@ impl Live {
         let lines = &self.session.lines;
         // What was said before the visitor's last message; a reply to it that was cut is no part of its own question's history.
         let before = lines.iter().rposition(|line| line.by_visitor).unwrap_or(lines.len());
+        self.ask_after(before, question, written, audience)
+    }
+
+    /// `ask` for a question after the first `before` lines.
+    fn ask_after(&self, before: usize, question: String, written: String, audience: Audience) -> Ask {
         Ask {
             site: self.session.key.site.clone(),
             facts: self.site.facts(),
             language: self.site.language.clone(),
             audience,
-            history: lines.get(..before).unwrap_or_default().to_vec(),
+            history: self.session.lines.get(..before).unwrap_or_default().to_vec(),
             question,
             written,
             sampling: None,
@@ -630,6 +669,14 @@ impl Live {
 async fn next(outputs: Option<&mut mpsc::Receiver<Output>>) -> Option<Output> {
     match outputs {
         Some(outputs) => outputs.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// When what was prepared is there; never if nothing is.
+async fn prepared(preparing: Option<&mut Pin<Box<dyn Future<Output = ()> + Send>>>) {
+    match preparing {
+        Some(preparing) => preparing.await,
         None => std::future::pending().await,
     }
 }

@@ -398,6 +398,7 @@ impl Registry {
             participants: Vec::new(),
             turn: None,
             draft: None,
+            preparing: None,
             intent: intent::score(&signals),
             signals,
             _count: count,
@@ -479,6 +480,15 @@ impl SessionHandle {
     pub async fn command(&self, command: Command) -> Result<Accepted, JoinError> {
         let accepted = self.ask(|reply| Envelope::Command { command: command.clone(), reply }).await?;
         Ok(accepted?)
+    }
+
+    /// Has the answer to what is being typed prepared, if the session is in memory and not busy.
+    pub fn typed(&self, text: String) {
+        let entry = self.registry.lock().get(&self.key).cloned();
+        if let Some(Entry { mailbox, .. }) = entry {
+            // A session with a full mailbox has better things to do.
+            let _ = mailbox.try_send(Box::new(Envelope::Typed { text }));
+        }
     }
 
     /// Another conversation of the same visitor.

@@ -1,5 +1,7 @@
 //! A conversation over the socket, from hello to the last word.
 
+use std::time::Duration;
+
 use frontdesk::protocol::{AnswerEnd, ClientMessage, Partial, Rating, ServerMessage};
 use frontdesk::turn::Mode;
 
@@ -43,6 +45,40 @@ async fn deltas_make_the_answer_and_the_seqs_have_no_gap() {
     seqs.sort_unstable();
     assert_eq!(seqs, [2, 3, 4], "1 is the session's start");
     assert!(text.contains("60 days"), "{text}");
+}
+
+/// Texts that the embedder has computed.
+async fn embedded(server: &TestServer) -> u64 {
+    let request = reqwest::Client::new().get(server.admin_url("/metrics")).bearer_auth(server.admin_key());
+    let metrics = request.send().await.unwrap().text().await.unwrap();
+    let line = metrics.lines().find(|line| line.starts_with("frontdesk_texts_embedded ")).expect(&metrics);
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn what_is_typed_is_prepared_and_not_kept() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await.hello().await;
+    let question = "How long may I return a jacket?";
+    let before = embedded(&server).await;
+    client.send(&ClientMessage::Typing { text: Some(question.into()) }).await;
+    // Prepared is what stays prepared.
+    let (mut prepared, mut same) = (0, 0);
+    while prepared == 0 || same < 5 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let now = embedded(&server).await - before;
+        same = if now == prepared { same + 1 } else { 0 };
+        prepared = now;
+    }
+    assert!(prepared > 1, "the question and the sentences of its answer: {prepared}");
+    client.say("m", question).await;
+    assert_eq!(client.acked("m").await, 2, "no event came of it: 1 is the session's start");
+    client.done().await;
+    assert_eq!(embedded(&server).await - before, prepared, "the answer had nothing left to compute");
+    // What could not be sent is not prepared, and harms nothing.
+    client.send(&ClientMessage::Typing { text: Some("x".repeat(5_000)) }).await;
+    client.send(&ClientMessage::Typing { text: None }).await;
+    client.ask("n", question).await;
 }
 
 #[tokio::test]
