@@ -1,10 +1,14 @@
 //! What a marketer wants to know, from the real store: who asks for what, how near it is to a purchase, what came of it.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+use quick_cache::sync::Cache;
+use tokio::sync::OnceCell;
 
 use crate::catalogue;
 use crate::clock::Clock;
@@ -42,7 +46,12 @@ pub struct Insight {
     shelves: Arc<HashMap<String, Shelf>>,
     products: catalogue::Catalogue,
     clock: Clock,
+    /// By the session and the event that ends the answer: every tab gets the same, and it counts once.
+    chosen: Arc<Cache<(SessionKey, u64), Arc<OnceCell<Option<ServerMessage>>>>>,
 }
+
+/// Answers whose cards are remembered, for other tabs and for a page that is loaded again.
+const CHOSEN: usize = 1_024;
 
 /// How old the list of what others bought may be.
 const PURCHASES_AGE: Duration = Duration::from_secs(60);
@@ -67,7 +76,8 @@ impl Insight {
         products: catalogue::Catalogue,
         clock: Clock,
     ) -> Self {
-        Self { book, signals, embedder, shelves: Arc::new(shelves), products, clock }
+        let chosen = Arc::new(Cache::new(CHOSEN));
+        Self { book, signals, embedder, shelves: Arc::new(shelves), products, clock, chosen }
     }
 
     /// What a site sells; nothing for an unknown one.
@@ -90,7 +100,15 @@ impl Insight {
             return None;
         }
         let (this, key) = (self.clone(), key.clone());
-        Some(Box::pin(async move { this.choose(&key, turn, seq).await }))
+        let cell = self.chosen.get_or_insert_with(&(key.clone(), seq), || Ok::<_, Infallible>(Arc::default()));
+        let Ok(cell) = cell;
+        Some(Box::pin(async move { cell.get_or_init(|| this.choose(&key, turn, seq)).await.clone() }))
+    }
+
+    /// The products that were chosen for the answer whose end is event `seq`, for who comes back to it.
+    #[must_use]
+    pub fn cards_again(&self, key: &SessionKey, seq: u64) -> Option<ServerMessage> {
+        self.chosen.get(&(key.clone(), seq))?.get()?.clone()
     }
 
     async fn choose(&self, key: &SessionKey, turn: u64, seq: u64) -> Option<ServerMessage> {

@@ -211,10 +211,14 @@ impl Connection {
                     last_seq: joined.last_seq,
                 })
                 .await?;
+                let last = joined.missed.last().map(|past| past.seq);
                 for past in joined.missed {
                     if let Some(message) = event_message(past) {
                         self.send(&message).await?;
                     }
+                }
+                if let Some(cards) = last.and_then(|seq| app.insight.cards_again(&seat.handle.key, seq)) {
+                    self.send(&cards).await?;
                 }
                 if let Some((turn, offset, text)) = joined.running.filter(|(.., text)| !text.is_empty()) {
                     self.send(&ServerMessage::AnswerDelta { turn, offset, text }).await?;

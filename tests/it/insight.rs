@@ -8,7 +8,7 @@ use frontdesk::insight::replay;
 use frontdesk::intent::data::Data;
 use frontdesk::intent::table::{Column, Table, Track, Value};
 use frontdesk::outcomes;
-use frontdesk::protocol::{AttributeValue, Attributes, ClientMessage, Rating, ServerMessage, Source};
+use frontdesk::protocol::{AttributeValue, Attributes, Card, ClientMessage, Rating, ServerMessage, Source};
 use frontdesk::recommend::Catalogue;
 use frontdesk::signals::export::{SignalRows, kind};
 use frontdesk::signals::{self, Meaning, Outcome, Signal, Topic};
@@ -173,6 +173,15 @@ async fn an_order_counts_once_and_goes_with_its_session() {
     store.close().await.unwrap();
 }
 
+async fn shown(client: &mut ChatClient) -> Vec<Card> {
+    client
+        .until(|message| match message {
+            ServerMessage::Recommendation { products, .. } => Some(products.clone()),
+            _ => None,
+        })
+        .await
+}
+
 #[tokio::test]
 async fn cards_come_after_the_answer_and_never_out_of_stock() {
     let mut server = shop(|site| {
@@ -181,13 +190,14 @@ async fn cards_come_after_the_answer_and_never_out_of_stock() {
     })
     .await;
     let mut client = arrive(&server, true).await;
-    client.ask("m1", "What does the Tarn 3 tent cost, and the Tarn 2?").await;
-    let products = client
-        .until(|message| match message {
-            ServerMessage::Recommendation { products, .. } => Some(products.clone()),
-            _ => None,
-        })
-        .await;
+    client.say("m1", "hello").await;
+    client.done().await;
+    let mut tab = client.resume(None).await;
+    client.ask("m2", "What does the Tarn 3 tent cost, and the Tarn 2?").await;
+    let products = shown(&mut client).await;
+    // Every tab shows the same, and so does a page that is loaded again; it counts once.
+    assert_eq!(shown(&mut tab).await, products);
+    assert_eq!(shown(&mut client.resume_at(server.addr(), 0, None).await).await, products);
     let ids: Vec<&str> = products.iter().map(|card| card.id.as_str()).collect();
     assert!(ids.contains(&"T2") && !ids.contains(&"T3"), "{ids:?}");
     assert_eq!(products[0].reason, "You asked about it");

@@ -187,7 +187,7 @@ function Settings({ onClose, onLanguage }: { onClose: () => void; onLanguage: (l
         <h3>{t.changePassword}</h3>
         <input type="text" name="login" autocomplete="username" hidden value={desk.me?.agent.name ?? ''} readOnly />
         <Field label={t.currentPassword}>{(ids) => <input {...ids} class="input" type="password" required autocomplete="current-password" value={password.current} onInput={(event) => setPassword({ ...password, current: event.currentTarget.value })} />}</Field>
-        <Field label={t.newPassword} hint={t.passwordHint.split(/[.。]/)[0] ?? ''}>{(ids) => <input {...ids} class="input" type="password" required minLength={12} autocomplete="new-password" value={password.next} onInput={(event) => setPassword({ ...password, next: event.currentTarget.value })} />}</Field>
+        <Field label={t.newPassword} hint={t.passwordHint.split(/[.。]/)[0] ?? ''}>{(ids) => <input {...ids} class="input" type="password" required minLength={10} autocomplete="new-password" value={password.next} onInput={(event) => setPassword({ ...password, next: event.currentTarget.value })} />}</Field>
         <div class="dialog-actions"><Button type="submit">{t.changePassword}</Button></div>
       </form>
     </Dialog>

@@ -117,7 +117,7 @@ function Add({ site, onClose, onAdded }: { site: string; onClose: () => void; on
           <Field label={t.name} hint={t.nameHint}>{(ids) => <input {...ids} class="input" required maxLength={80} autocomplete="off" dir="auto" value={value.name} onInput={(event) => set({ name: event.currentTarget.value })} />}</Field>
           <Field label={t.login}>{(ids) => <input {...ids} class="input" required maxLength={64} autocomplete="off" autocapitalize="none" spellcheck={false} value={value.login} onInput={(event) => set({ login: event.currentTarget.value })} />}</Field>
         </div>
-        <Field label={t.password} hint={t.passwordHint}>{(ids) => <input {...ids} class="input" type="password" required minLength={12} maxLength={200} autocomplete="new-password" value={value.password} onInput={(event) => set({ password: event.currentTarget.value })} />}</Field>
+        <Field label={t.password} hint={t.passwordHint}>{(ids) => <input {...ids} class="input" type="password" required minLength={10} maxLength={200} autocomplete="new-password" value={value.password} onInput={(event) => set({ password: event.currentTarget.value })} />}</Field>
         <div class="form-row">
           <Field label={t.role}>{(ids) => <select {...ids} class="input" value={value.role} onChange={(event) => set({ role: event.currentTarget.value as Role })}><option value="agent">{t.roles.agent}</option><option value="admin">{t.roles.admin}</option></select>}</Field>
           <Field label={t.limit} hint={t.limitHint}>{(ids) => <input {...ids} class="input num" type="number" min={0} max={100} required value={value.limit} onInput={(event) => set({ limit: event.currentTarget.valueAsNumber })} />}</Field>

@@ -330,7 +330,7 @@ export const en = {
   status: 'Status',
   holds: 'Holds',
   since: 'Since',
-  passwordHint: 'At least 12 characters. Hand it over safely; it can be changed after signing in.',
+  passwordHint: 'At least 10 characters. Hand it over safely; it can be changed after signing in.',
   removeAgent: (name: string) => `Remove ${name} from this site?`,
   removeAgentHint: 'Sign-ins end at once, and held conversations go back to the line.',
   added: (name: string) => `${name} was added`,

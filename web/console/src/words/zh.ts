@@ -321,7 +321,7 @@ export const zh: Words = {
   status: '状态',
   holds: '手上',
   since: '加入时间',
-  passwordHint: '至少 12 个字符。请安全转交，登录后可修改。',
+  passwordHint: '至少 10 个字符。请安全转交，登录后可修改。',
   removeAgent: (name) => `将 ${name} 移出此站点？`,
   removeAgentHint: '其登录立即失效，手上的对话回到队列。',
   added: (name) => `已添加 ${name}`,
