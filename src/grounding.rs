@@ -168,12 +168,77 @@ pub fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
         .unicode_words()
         .map(str::to_lowercase)
         .filter(|word| word.chars().next().is_some_and(|c| !is_unspaced(c)) && !STOP_WORDS.contains(&word.as_str()));
-    let unspaced = text.split(|c: char| !is_unspaced(c)).flat_map(|run| {
-        let chars: Vec<char> = run.chars().collect();
-        chars.windows(2).map(|pair| pair.iter().collect::<String>()).collect::<Vec<_>>()
-    });
+    let unspaced =
+        text.split(|c: char| !is_unspaced(c)).flat_map(|run| pieces(run).flat_map(pairs).collect::<Vec<_>>());
     spaced.map(|word| stem(&word).to_owned()).chain(unspaced)
 }
+
+/// Pairs of neighbouring characters; a character alone is a word of its own.
+fn pairs(piece: &str) -> Vec<String> {
+    let chars: Vec<char> = piece.chars().collect();
+    chars.windows(2.min(chars.len().max(1))).map(|pair| pair.iter().collect()).collect()
+}
+
+/// What is left of a run without the function words of Chinese.
+fn pieces(run: &str) -> impl Iterator<Item = &str> {
+    let mut rest = run;
+    std::iter::from_fn(move || {
+        loop {
+            let starts =
+                |text: &str| CHINESE_STOP_WORDS.iter().find(|word| text.starts_with(**word)).map(|word| word.len());
+            if let Some(length) = starts(rest) {
+                rest = rest.get(length..)?;
+                continue;
+            }
+            let end =
+                rest.char_indices().map(|(at, _)| at).find(|&at| starts(rest.get(at..).unwrap_or_default()).is_some());
+            let (piece, after) = rest.split_at(end.unwrap_or(rest.len()));
+            rest = after;
+            return (!piece.is_empty()).then_some(piece);
+        }
+    })
+}
+
+/// A question without function words, as the words that carry its meaning stand in it: what of it is looked up.
+#[must_use]
+pub fn without_function_words(question: &str) -> String {
+    let mut text = String::new();
+    for (at, run) in question.split(|c: char| !is_unspaced(c)).enumerate() {
+        text.push_str(if at > 0 { " " } else { "" });
+        text.push_str(&pieces(run).collect::<Vec<_>>().join(" "));
+    }
+    let spaced = question.unicode_words().filter(|word| !word.starts_with(is_unspaced));
+    let spaced = spaced.filter(|word| !STOP_WORDS.contains(&word.to_lowercase().as_str()));
+    text.split_whitespace().chain(spaced).collect::<Vec<_>>().join(" ")
+}
+
+/// Share of a question's content words that a text holds, 0…1; a character of an unspaced script counts for half a word, and is
+/// held if it stands in the text beside the same neighbour. A text of another script is compared by the names that the question
+/// has in its script, if there are several. 0 for a question without content words.
+#[must_use]
+pub fn coverage(question: &str, text: &str) -> f32 {
+    let held: HashSet<String> = content_words(text).collect();
+    let spaced: HashSet<String> = content_words(question).filter(|word| !word.starts_with(is_unspaced)).collect();
+    let (mut all, mut found) = (0.0_f32, 0.0_f32);
+    for word in &spaced {
+        all += 1.0;
+        found += f32::from(u8::from(held.contains(word)));
+    }
+    if spaced.len() < NAMES || text.contains(is_unspaced) {
+        for piece in question.split(|c: char| !is_unspaced(c)).flat_map(pieces) {
+            let pairs = pairs(piece);
+            for at in 0..piece.chars().count() {
+                let mut beside = [at.checked_sub(1), Some(at)].into_iter().flatten().filter_map(|at| pairs.get(at));
+                all += 0.5;
+                found += if beside.any(|pair| held.contains(pair)) { 0.5 } else { 0.0 };
+            }
+        }
+    }
+    if all > 0.0 { found / all } else { 0.0 }
+}
+
+/// Words in another script than the rest of a question that say by themselves what it is about: a product's name and number.
+const NAMES: usize = 2;
 
 fn is_unspaced(c: char) -> bool {
     matches!(u32::from(c), 0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x0e00..=0x0e7f | 0x20000..=0x2ffff)
@@ -199,9 +264,115 @@ const STOP_WORDS: &[&str] = &[
     "yours", "much", "many", "get", "there's", "it's", "don't", "i'm",
 ];
 
+/// Chinese words that say nothing of what is asked, the longer of those that begin alike first.
+const CHINESE_STOP_WORDS: &[&str] = &[
+    "为什么",
+    "怎么样",
+    "怎么办",
+    "怎么",
+    "怎样",
+    "如何",
+    "什么时候",
+    "什么",
+    "多少钱",
+    "多少",
+    "多久",
+    "多长",
+    "多大",
+    "哪里",
+    "哪儿",
+    "哪些",
+    "哪个",
+    "哪",
+    "几",
+    "是否",
+    "能否",
+    "可否",
+    "可不可以",
+    "能不能",
+    "有没有",
+    "是不是",
+    "可以",
+    "能够",
+    "需要",
+    "想要",
+    "请问",
+    "你们",
+    "我们",
+    "他们",
+    "您",
+    "你",
+    "我",
+    "它",
+    "这个",
+    "那个",
+    "这些",
+    "那些",
+    "这",
+    "那",
+    "一下",
+    "一个",
+    "的",
+    "了",
+    "吗",
+    "呢",
+    "吧",
+    "啊",
+    "呀",
+    "么",
+    "是",
+    "有",
+    "在",
+    "和",
+    "与",
+    "或",
+    "及",
+    "也",
+    "都",
+    "就",
+    "还",
+    "很",
+    "要",
+    "想",
+    "能",
+    "会",
+    "请",
+    "把",
+    "被",
+    "给",
+    "对",
+    "从",
+    "到",
+    "为",
+    "以",
+    "之",
+    "内",
+    "不",
+    "没",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn chinese_is_compared_without_its_function_words() {
+        let words = |text: &str| content_words(text).collect::<Vec<_>>();
+        assert_eq!(words("配送需要多久？"), ["配送"]);
+        assert_eq!(words("头灯充不进电怎么办？"), ["头灯", "灯充", "进电"]);
+        assert_eq!(words("我的 Tarn 3 帐篷"), ["tarn", "3", "帐篷"]);
+        let check = |question: &str, text: &str, expected: f32| {
+            assert!((coverage(question, text) - expected).abs() < 1e-6, "{question}: {}", coverage(question, text));
+        };
+        check("配送需要多久？", "标准配送运费为 4.90 欧元。", 1.0);
+        check("今天天气怎么样？", "周一至周五的订单当天发出。", 0.0);
+        check("帐篷退回怎么操作？", "帐篷可以退回。", 4.0 / 6.0);
+        check("How long is the warranty?", "The warranty lasts two years.", 0.5);
+        check("怎么办？", "怎么办？", 0.0);
+        check("Tarn 3 帐篷多少钱？", "Tarn 3 is a tent for three: 349.90 EUR.", 1.0);
+        check("Tarn 3 帐篷多少钱？", "帐篷的保修期为 5 年。", 1.0 / 3.0);
+        assert_eq!(without_function_words("Tarn 3 的帐篷需要多久才送到？"), "帐篷 才送 Tarn 3");
+    }
 
     fn check_sentences(text: &str, expected: &[&str]) {
         let found: Vec<&str> = sentences(text).into_iter().map(|range| &text[range]).collect();

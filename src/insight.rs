@@ -47,8 +47,11 @@ pub struct Insight {
     products: catalogue::Catalogue,
     clock: Clock,
     /// By the session and the event that ends the answer: every tab gets the same, and it counts once.
-    chosen: Arc<Cache<(SessionKey, u64), Arc<OnceCell<Option<ServerMessage>>>>>,
+    chosen: Arc<Cache<(SessionKey, u64), Cards>>,
 }
+
+/// What was chosen for an answer, once it is; `None` inside if nothing was.
+type Cards = Arc<OnceCell<Option<ServerMessage>>>;
 
 /// Answers whose cards are remembered, for other tabs and for a page that is loaded again.
 const CHOSEN: usize = 1_024;
@@ -100,7 +103,7 @@ impl Insight {
             return None;
         }
         let (this, key) = (self.clone(), key.clone());
-        let cell = self.chosen.get_or_insert_with(&(key.clone(), seq), || Ok::<_, Infallible>(Arc::default()));
+        let cell = self.chosen.get_or_insert_with(&(key.clone(), seq), || Ok::<Cards, Infallible>(Cards::default()));
         let Ok(cell) = cell;
         Some(Box::pin(async move { cell.get_or_init(|| this.choose(&key, turn, seq)).await.clone() }))
     }

@@ -15,6 +15,7 @@ pub mod embedder;
 pub mod fusion;
 pub mod index;
 pub mod ingest;
+mod reads;
 pub mod server;
 pub mod spelling;
 
@@ -170,7 +171,13 @@ impl Retrieval {
         // For the words alone: the embedding bears a misspelt letter better than a wrong guess.
         let corrected = self.spelling.corrected(&query.site, &query.text);
         let corrected = corrected.map(|text| Query { text, ..query.clone() });
-        let hits = self.index.search(corrected.as_ref().unwrap_or(query), &embedding).await?;
+        let query = corrected.as_ref().unwrap_or(query);
+        let hits = if self.embedder.reads(&query.text).await? {
+            self.index.search(query, &embedding).await?
+        } else {
+            let words = grounding::without_function_words(&query.text);
+            by_words(self.index.search(&Query { text: words, ..query.clone() }, &embedding).await?)
+        };
         self.metrics.search_us.inc_by(micros(since));
         Ok(hits)
     }
@@ -200,17 +207,21 @@ impl Retrieval {
     pub async fn score_units(&self, question: &str, hits: &[Hit]) -> Result<Vec<Scored>, RetrievalError> {
         let best = hits.first().map_or(1.0, |hit| hit.score);
         let units = units(question, hits);
-        let mut texts = vec![question.to_owned()];
-        texts.extend(units.iter().map(|unit| in_context(unit, hits)));
-        let since = Instant::now();
-        let mut vectors = self.embedder.embed_queries(texts).await?.into_iter();
-        self.metrics.embedding_us.inc_by(micros(since));
-        let question = vectors.next().unwrap_or_default();
+        let contexts: Vec<String> = units.iter().map(|unit| in_context(unit, hits)).collect();
+        let nearness: Vec<f32> = if hits.iter().all(|hit| hit.cosine.is_none()) {
+            contexts.iter().map(|text| grounding::coverage(question, text)).collect()
+        } else {
+            let texts = std::iter::once(question.to_owned()).chain(contexts).collect();
+            let since = Instant::now();
+            let mut vectors = self.embedder.embed_queries(texts).await?.into_iter();
+            self.metrics.embedding_us.inc_by(micros(since));
+            let question = vectors.next().unwrap_or_default();
+            vectors.map(|vector| vector.iter().zip(&question).map(|(a, b)| a * b).sum()).collect()
+        };
         Ok(units
             .into_iter()
-            .zip(vectors)
-            .map(|(unit, vector)| {
-                let cosine = vector.iter().zip(&question).map(|(a, b)| a * b).sum();
+            .zip(nearness)
+            .map(|(unit, cosine)| {
                 let hit = hits.get(unit.passage);
                 let score = hit.map_or(0.0, |hit| hit.score);
                 let opens = unit.range.start == 0 && hit.is_some_and(|hit| hit.passage.ordinal == 0);
@@ -227,6 +238,9 @@ impl Retrieval {
     pub async fn prepare(&self, query: &Query) -> Result<(), RetrievalError> {
         self.embedder.prepare(query.texts()).await?;
         let hits = self.search(query).await?;
+        if hits.iter().all(|hit| hit.cosine.is_none()) {
+            return Ok(());
+        }
         let units = units(&query.text, &hits);
         Ok(self.embedder.prepare(units.iter().map(|unit| in_context(unit, &hits)).collect()).await?)
     }
@@ -243,6 +257,18 @@ impl Retrieval {
 const QUOTED_PASSAGES: usize = 5;
 const QUOTED_AROUND: u32 = 1;
 const QUOTED_UNITS: usize = 48;
+
+/// Ranks hits by their words alone, where the embedding says nothing.
+fn by_words(mut hits: Vec<Hit>) -> Vec<Hit> {
+    hits.retain(|hit| hit.bm25.is_some());
+    let best = hits.iter().filter_map(|hit| hit.bm25).fold(f32::MIN_POSITIVE, f32::max);
+    for hit in &mut hits {
+        hit.score = hit.bm25.unwrap_or_default() / best;
+        hit.cosine = None;
+    }
+    hits.sort_by(|a, b| b.score.total_cmp(&a.score));
+    hits
+}
 
 fn units(question: &str, hits: &[Hit]) -> Vec<Unit> {
     let mut units = Vec::new();

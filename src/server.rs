@@ -353,6 +353,8 @@ pub async fn open_retrieval(config: &Config, metrics: &Metrics) -> anyhow::Resul
     let spelling =
         Spelling::new(gguf::whole_words(&config.embedder.model).context("the embedding model's vocabulary")?);
     for site in &config.sites {
+        // Warns now of what visitors would feel later.
+        embedder.reads_language(&site.language).await.context("the embedding model")?;
         spelling.refresh(&index, &site.id).await.context("the words of the knowledge index")?;
     }
     Ok(Retrieval { embedder, index, spelling, metrics: metrics.clone() })

@@ -49,17 +49,19 @@ async fn parts(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     let samples = prompts.samples()?;
     let retrieval = server::open_retrieval(config, &Metrics::new()).await?;
     let passages = retrieval.index.count(None).await?;
+    let languages = retrieval.embedder.languages_read().await?;
     let llm = Llm::start(&config.llm)?;
     let facts = llm.facts();
     let answers = qualify::decision(config, &retrieval.index, facts, &prompts.revision()?).await?;
     if json {
         let prompts: std::collections::BTreeMap<_, _> = samples.into_iter().collect();
-        let result = serde_json::json!({ "model": facts, "embedder": retrieval.embedder.facts(), "passages": passages, "answers": answers, "prompts": prompts });
+        let result = serde_json::json!({ "model": facts, "embedder": retrieval.embedder.facts(), "languages_read": languages, "passages": passages, "answers": answers, "prompts": prompts });
         println!("{}", serde_json::to_string_pretty(&result)?);
         return Ok(ExitCode::SUCCESS);
     }
     println!("configuration  ok, {} site(s)", config.sites.len());
     println!("model          {} ({}, {} of context)", facts.name, facts.quantisation, facts.context_tokens);
+    println!("embedder       {}, reads {}", retrieval.embedder.facts().model.name, languages.join(", "));
     println!("index          {passages} passages");
     println!("answers        {}: {}", if answers.mode == Mode::Generate { "generated" } else { "quoted" }, answers.why);
     for (name, text) in samples {

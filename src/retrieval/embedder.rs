@@ -1,6 +1,6 @@
 //! Text → vectors: a clone-able handle in front of the thread that owns llama.cpp's embedding context.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
+use super::reads;
 use crate::llm::backend::backend;
 use crate::llm::gguf::{self, GgufError, GgufFacts};
 
@@ -141,6 +142,7 @@ impl Embedder {
                 passage_prefix: config.passage_prefix.clone(),
                 query_prefix: config.query_prefix.clone(),
                 queue: config.queue,
+                readable: Mutex::default(),
             }),
         })
     }
@@ -219,6 +221,56 @@ impl Embedder {
         finish(shared.push(Lane::Bulk, texts, keys, usize::MAX)?, Some(slot)).await
     }
 
+    /// Whether the model reads the language of a text. One that can't be told counts as read. The first text of a language costs six
+    /// short ones more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Embedder::embed_query`].
+    pub async fn reads(&self, text: &str) -> Result<bool, EmbedError> {
+        match reads::stands_for(text) {
+            Some(language) => self.reads_language(language).await,
+            None => Ok(true),
+        }
+    }
+
+    /// Whether the model reads a language (ISO 639-1); one that isn't known here counts as read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Embedder::embed_query`].
+    pub async fn reads_language(&self, language: &str) -> Result<bool, EmbedError> {
+        let Some((language, texts)) = reads::probe(language) else { return Ok(true) };
+        let known = || self.inner.readable.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reads) = known().get(language) {
+            return Ok(*reads);
+        }
+        let reads = reads::told_apart(&self.embed_queries(texts.map(str::to_owned).into()).await?);
+        if known().insert(language, reads).is_none() && !reads {
+            tracing::warn!(
+                language,
+                model = %self.inner.facts.path.display(),
+                "the embedding model doesn't read this language: its questions are answered by words alone; set embedder.model to one that does"
+            );
+        }
+        Ok(reads)
+    }
+
+    /// Which of the languages that it can be tried on the model reads (ISO 639-1).
+    ///
+    /// # Errors
+    ///
+    /// As [`Embedder::embed_query`].
+    pub async fn languages_read(&self) -> Result<Vec<&'static str>, EmbedError> {
+        let mut read = Vec::new();
+        for language in reads::languages() {
+            if self.reads_language(language).await? {
+                read.push(language);
+            }
+        }
+        Ok(read)
+    }
+
     /// Texts computed since the start; what was remembered isn't among them.
     #[must_use]
     pub fn computed(&self) -> u64 {
@@ -260,6 +312,8 @@ struct Inner {
     passage_prefix: String,
     query_prefix: String,
     queue: usize,
+    /// Languages that were tried. A std mutex: it is held for a look or an entry, never across an await.
+    readable: Mutex<HashMap<&'static str, bool>>,
 }
 
 impl Drop for Inner {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use frontdesk::config::Config;
 use frontdesk::grounding;
 use frontdesk::http::auth::{Key, Scope, key_hash};
-use frontdesk::protocol::ServerMessage;
+use frontdesk::protocol::{AnswerEnd, ServerMessage};
 use frontdesk::turn::Mode;
 use serde::Deserialize;
 
@@ -90,6 +90,32 @@ async fn ten_questions_by_every_way_in() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(server.terminate().await, Some(0));
+}
+
+/// The default embedder puts every Chinese text in the same corner; what is answered then is answered by words, or not at all.
+#[tokio::test]
+async fn a_language_that_the_embedder_does_not_read_is_answered_by_words_or_declined() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = write_config(directory.path(), &shop(directory.path()));
+    let server = Binary::serve(&path, &["--ingest"]).await;
+    for (question, says) in [
+        ("头灯充不进电怎么办？", Some("木牙签")),
+        ("配送需要多久？", Some("1 至 2 个工作日")),
+        ("帐篷的保修期多长？", Some("5 年")),
+        ("Tarn 3 帐篷多少钱？", Some("429")),
+        ("今天天气怎么样？", None),
+        ("你们的CEO是谁？", None),
+        ("支持微信支付吗？", None),
+    ] {
+        let mut visitor = ChatClient::connect(server.addr).await.hello().await;
+        let done = visitor.ask("m", question).await;
+        let ServerMessage::AnswerDone { end, text, .. } = &done else { unreachable!() };
+        match says {
+            Some(fact) => assert!(text.contains(fact), "{question} → {text}"),
+            None => assert_eq!(*end, AnswerEnd::Declined, "{question} → {text}"),
+        }
+    }
     assert_eq!(server.terminate().await, Some(0));
 }
 
