@@ -159,7 +159,8 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
             documents.push((&hit.passage.title, hit.score));
         }
     }
-    if let Some(titles) = choices(&ask.question, !ask.history.is_empty(), &documents) {
+    let said: Vec<&str> = ask.history.iter().map(|line| line.text.as_str()).collect();
+    if let Some(titles) = choices(&ask.question, &said, &documents) {
         return say(out, ask, spine.prompts.clarify(&titles, language), AnswerEnd::Clarified, confidence).await;
     }
     if spine.mode == Mode::Generate {

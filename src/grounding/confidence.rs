@@ -80,11 +80,13 @@ impl Signs {
     }
 }
 
-/// The titles to choose from, where a question can mean several things: it says little, refers to nothing that was said, and
-/// several documents come as near as the best. `documents` are titles with scores, best first, none twice.
+/// The titles to choose from, where a question can mean several things: it says little, or points at something that nobody named
+/// ("this tent"), and several documents come as near as the best. `said` is the conversation before it, `documents` are titles with
+/// scores, best first, none twice.
 #[must_use]
-pub fn choices<'a>(question: &str, has_history: bool, documents: &[(&'a str, f32)]) -> Option<Vec<&'a str>> {
-    if has_history {
+pub fn choices<'a>(question: &str, said: &[&str], documents: &[(&'a str, f32)]) -> Option<Vec<&'a str>> {
+    let points = points_nowhere(question, said);
+    if !said.is_empty() && !points {
         return None;
     }
     let words: HashSet<String> = content_words(question).collect();
@@ -95,16 +97,75 @@ pub fn choices<'a>(question: &str, has_history: bool, documents: &[(&'a str, f32
             .any(|word| matches!(word, "it" | "they" | "them" | "these" | "those"));
     let vague = !words.is_empty() && words.len() <= VAGUE_WORDS;
     let best = documents.first().map_or(0.0, |(_, score)| *score);
+    let near = if points { NEAR_WHERE_POINTED } else { NEAR };
     let mut titles: Vec<&str> = Vec::new();
     for (title, score) in documents {
-        if *score >= NEAR * best && !title.is_empty() && !titles.contains(title) {
+        if *score >= near * best && !title.is_empty() && !titles.contains(title) {
             titles.push(title);
         }
     }
-    let many = titles.len() >= 3 && (dangling || vague);
+    let many = titles.len() >= 3 && (dangling || vague) || titles.len() >= 2 && points;
     many.then(|| titles.into_iter().take(3).collect())
 }
 
+/// Whether a question asks about "this …" or "these …" without anybody having named one.
+fn points_nowhere(question: &str, said: &[&str]) -> bool {
+    // What visitors point at without having named it, and mean where they are, when it is, or what they tell of.
+    const CLEAR: &[&str] = &[
+        "week",
+        "month",
+        "year",
+        "time",
+        "morning",
+        "afternoon",
+        "evening",
+        "weekend",
+        "summer",
+        "winter",
+        "spring",
+        "autumn",
+        "season",
+        "christmas",
+        "case",
+        "way",
+        "place",
+        "shop",
+        "store",
+        "site",
+        "website",
+        "page",
+        "company",
+        "chat",
+        "app",
+        "order",
+        "email",
+        "message",
+        "issue",
+        "problem",
+        "error",
+        "question",
+        "assistance",
+        "is",
+        "are",
+    ];
+    let lower = question.to_lowercase();
+    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let known: HashSet<String> = said.iter().flat_map(|text| content_words(text)).collect();
+    words.len() <= POINTING_WORDS
+        && words.iter().enumerate().filter(|(_, word)| matches!(**word, "this" | "these" | "those")).any(|(at, _)| {
+            let noun = words.get(at + 1..(at + 3).min(words.len())).unwrap_or_default();
+            let named = noun.iter().flat_map(|word| content_words(word)).collect::<Vec<_>>();
+            noun.first().is_some_and(|word| word.len() > 3)
+                && !named.is_empty()
+                && !noun.iter().any(|word| CLEAR.contains(word))
+                && !named.iter().any(|word| known.contains(word))
+        })
+}
+
+/// A longer question tells what it points at.
+const POINTING_WORDS: usize = 20;
+/// As [`NEAR`], for a question that points at one of several things: they come as near as their descriptions are alike.
+const NEAR_WHERE_POINTED: f32 = 0.75;
 const DANGLING_WORDS: usize = 2;
 const VAGUE_WORDS: usize = 1;
 /// Score, relative to the best, from which a document counts as meant just as well.
@@ -132,14 +193,20 @@ mod tests {
     fn only_what_can_not_be_told_is_asked_back() {
         let documents = [("Tarn 2", 1.0), ("Tarn 3", 0.98), ("Gannet", 0.95), ("Returns", 0.5)];
         #[track_caller]
-        fn check(question: &str, has_history: bool, documents: &[(&str, f32)], expected: Option<&[&str]>) {
-            assert_eq!(choices(question, has_history, documents).as_deref(), expected, "{question}");
+        fn check(question: &str, said: &[&str], documents: &[(&str, f32)], expected: Option<&[&str]>) {
+            assert_eq!(choices(question, said, documents).as_deref(), expected, "{question}");
         }
         let all = Some(&["Tarn 2", "Tarn 3", "Gannet"][..]);
-        check("How much does it weigh?", false, &documents, all);
-        check("tents?", false, &documents, all);
-        check("How much does it weigh?", true, &documents, None);
-        check("How much does the Tarn 3 tent weigh?", false, &documents, None);
-        check("tents?", false, &documents[..2], None);
+        check("How much does it weigh?", &[], &documents, all);
+        check("tents?", &[], &documents, all);
+        check("How much does it weigh?", &["Tell me about the Tarn 3."], &documents, None);
+        check("How much does the Tarn 3 tent weigh?", &[], &documents, None);
+        check("tents?", &[], &documents[..2], None);
+        check("How much does this tent weigh?", &[], &documents, all);
+        check("How much does this tent weigh?", &["Hello", "How can I help?"], &documents, all);
+        check("How much does this tent weigh?", &["I look at the Tarn 3 tent."], &documents, None);
+        check("How much does this tent weigh?", &[], &documents[..1], None);
+        check("When are you open this week?", &[], &documents, None);
+        check("What can I do about this?", &[], &documents, None);
     }
 }
