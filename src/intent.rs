@@ -13,6 +13,7 @@ pub mod columns;
 pub mod data;
 pub mod discriminant;
 pub mod labels;
+mod margins;
 pub mod metrics;
 pub mod network;
 pub mod registry;

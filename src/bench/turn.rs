@@ -48,9 +48,7 @@ pub async fn run(
     turns: usize,
     progress: &dyn Fn(usize),
 ) -> anyhow::Result<TurnReport> {
-    let mut config = super::scratch_config(config, directory)?;
-    // The embedder is a model, too: on all cores it would make everybody else wait for one.
-    config.embedder.threads = std::thread::available_parallelism()?.get().saturating_sub(1).max(1).try_into()?;
+    let config = super::scratch_config(config, directory)?;
     let server = Server::start(config.clone(), Clock::system()).await?;
     server.ingest(&config, &|_| {}).await?;
     let metrics = server.metrics();

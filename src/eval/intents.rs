@@ -99,7 +99,7 @@ pub async fn run(config: &Config, options: &Options, progress: Progress<'_>) -> 
             auroc(&scores, &labels)
         });
         let scores = Scores {
-            model: "linear layer and discriminant".into(),
+            model: classes.kind().into(),
             accuracy: quality.accuracy,
             macro_f1: quality.macro_f1,
             oos_auroc,

@@ -1,11 +1,13 @@
 //! What a visitor wants, as one of the site's own classes, or none of them. A linear layer over the text's embedding beside its words and
-//! pieces of words is mixed with a discriminant over the embedding alone; a few examples a class suffice.
+//! pieces of words is mixed with a discriminant over the embedding alone; a few examples a class suffice. Where there are many, support
+//! vector machines over embedding and words take part, or take over, as far as they do better on texts that none of them saw.
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use serde::{Deserialize, Serialize};
 use std::hash::Hasher as _;
 
 use crate::intent::discriminant::{Discriminant, SHRINKAGE};
+use crate::intent::margins::{Margins, Row};
 use crate::intent::metrics;
 use crate::intent::network::{Network, Recipe, Targets};
 use crate::intent::train::TrainError;
@@ -25,12 +27,22 @@ pub struct Classes {
     grams: Grams,
     layer: Network,
     discriminant: Discriminant,
-    /// What the outputs of layer and discriminant count in the mix; so chosen that the probabilities are as often right as they say.
-    weights: [f32; 2],
+    /// `None` where they don't do better than the other two.
+    margins: Option<Words>,
+    /// What the outputs of layer, discriminant and margins count in the mix; so chosen that the probabilities are as often right as they
+    /// say.
+    weights: [f32; 3],
     /// The mean vector of each class, of length 1.
     centers: Vec<Vec<f32>>,
     /// Below this [`Guess::familiar`] a text is about none of the classes.
     pub threshold: f32,
+}
+
+/// The support vector machines with the words that they know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Words {
+    grams: Grams,
+    margins: Margins,
 }
 
 /// What a text is about.
@@ -48,8 +60,11 @@ pub struct Guess {
 
 /// Rows with this label are about none of the classes: they set the threshold and are no class themselves.
 pub const OUT_OF_SCOPE: &[&str] = &["oos", "out_of_scope", "none"];
-/// Places that words and pieces of words are hashed into.
+/// Places that words and pieces of words are hashed into: few where each costs a weight in a dense layer, many for the machines.
 const HASHED: usize = 2048;
+const HASHED_FOR_MARGINS: usize = 1 << 14;
+/// By how much the machines must be right more often to take part.
+const BETTER: f32 = 0.003;
 /// Length of the hashed part beside the embedding's 1.
 const GRAMS_WEIGHT: f32 = 0.5;
 /// Share of known texts that the threshold lets pass when there are no examples of others.
@@ -123,7 +138,10 @@ impl Classes {
         }
         let mut classes = fit_part(&texts, &vectors_of(&known), &labels)?;
         progress(total, total);
-        classes.weights = weights(&outside);
+        (classes.weights, classes.margins) = match mix(&outside) {
+            weights @ [.., 0.0] => (weights, None),
+            weights => (weights, classes.margins),
+        };
         let mut inside: Vec<f32> = outside.iter().map(|(output, _)| classes.guess_of(output).familiar).collect();
         inside.sort_by(f32::total_cmp);
         let foreign: Vec<usize> = (0..examples.len()).filter(|i| is_out_of_scope(&examples[*i].intent)).collect();
@@ -151,7 +169,7 @@ impl Classes {
         labels: &[u32],
         seed: u64,
     ) -> Result<Self, TrainError> {
-        let grams = Grams::fit(texts);
+        let grams = Grams::fit(texts, HASHED);
         let rows = grams.rows(texts, vectors);
         let width = vectors.first().map_or(0, |vector| vector.len()) + HASHED;
         // Enough steps for few examples, enough passes for many.
@@ -161,15 +179,29 @@ impl Classes {
             Recipe { hidden: Vec::new(), epochs, batch, rate: RATE, decay: DECAY, dropout: 0.0, patience: None, seed };
         let scaled: Vec<f32> = rows.iter().map(|x| x * SCALE).collect();
         let layer = Network::fit(&recipe, width, &scaled, Targets::Classes { labels, count: names.len() })?;
+        let words = Grams::fit(texts, HASHED_FOR_MARGINS);
+        let rows: Vec<Row<'_>> = texts.iter().zip(vectors).map(|(text, vector)| words.row(text, vector)).collect();
+        let margins = Margins::fit(&rows, labels, names.len(), HASHED_FOR_MARGINS, seed);
         Ok(Self {
             names: names.to_vec(),
             grams,
+            margins: Some(Words { grams: words, margins }),
             layer,
             discriminant: Discriminant::fit(vectors, labels, names.len(), SHRINKAGE)?,
-            weights: [0.5, 0.5],
+            weights: [0.5, 0.5, 0.0],
             centers: centers(vectors, labels, names.len()),
             threshold: f32::NEG_INFINITY,
         })
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.weights {
+            [_, _, 0.0] => "linear layer and discriminant",
+            [0.0, 0.0, _] => "support vector machines",
+            _ => "linear layer, discriminant and support vector machines",
+        }
     }
 
     /// What texts with these vectors are about.
@@ -184,11 +216,12 @@ impl Classes {
         let count = self.names.len();
         let rows: Vec<f32> = self.grams.rows(texts, vectors).into_iter().map(|x| x * SCALE).collect();
         let (layer, discriminant) = (self.layer.predict(&rows)?, self.discriminant.logits(vectors)?);
-        let both = layer.chunks(count).zip(discriminant.chunks(count)).zip(vectors);
+        let both = layer.chunks(count).zip(discriminant.chunks(count)).zip(texts.iter().zip(vectors));
         Ok(both
-            .map(|((layer, discriminant), vector)| Output {
+            .map(|((layer, discriminant), (text, vector))| Output {
                 layer: layer.to_vec(),
                 discriminant: discriminant.to_vec(),
+                margins: self.margins.as_ref().and_then(|words| words.margins.of(&words.grams.row(text, vector))),
                 near: self.near(vector),
             })
             .collect())
@@ -218,12 +251,24 @@ struct Output {
     /// A number for each class.
     layer: Vec<f32>,
     discriminant: Vec<f32>,
+    margins: Option<Vec<f32>>,
     near: f32,
 }
 
 impl Output {
-    fn mixed(&self, [layer, discriminant]: [f32; 2]) -> Vec<f32> {
-        self.layer.iter().zip(&self.discriminant).map(|(a, b)| layer * a + discriminant * b).collect()
+    fn mixed(&self, [layer, discriminant, margins]: [f32; 3]) -> Vec<f32> {
+        let mut mixed: Vec<f32> =
+            self.layer.iter().zip(&self.discriminant).map(|(a, b)| layer * a + discriminant * b).collect();
+        if let Some(sides) = &self.margins {
+            mixed.iter_mut().zip(sides).for_each(|(sum, side)| *sum += margins * side);
+        }
+        mixed
+    }
+
+    fn is_right(&self, weights: [f32; 3], label: u32) -> bool {
+        let mixed = self.mixed(weights);
+        let own = mixed.get(label as usize).copied().unwrap_or(f32::NEG_INFINITY);
+        mixed.iter().all(|z| *z <= own)
     }
 }
 
@@ -268,10 +313,10 @@ struct Grams {
 
 impl Grams {
     #[expect(clippy::cast_precision_loss, reason = "counts of texts")]
-    fn fit(texts: &[&str]) -> Self {
-        let mut counts = vec![0_usize; HASHED];
+    fn fit(texts: &[&str], places: usize) -> Self {
+        let mut counts = vec![0_usize; places];
         for text in texts {
-            let places: FxHashSet<usize> = hashes(text).map(|hash| place(hash).0).collect();
+            let places: FxHashSet<usize> = hashes(text).map(|hash| place(hash, places).0).collect();
             places.into_iter().for_each(|place| counts[place] += 1);
         }
         let all = texts.len() as f32;
@@ -280,21 +325,32 @@ impl Grams {
 
     /// Each text's vector followed by its hashed part of length [`GRAMS_WEIGHT`].
     fn rows(&self, texts: &[&str], vectors: &[&[f32]]) -> Vec<f32> {
-        let mut rows = Vec::with_capacity(texts.len() * (HASHED + vectors.first().map_or(0, |vector| vector.len())));
-        let mut counts: FxHashMap<u64, f32> = FxHashMap::default();
+        let width = vectors.first().map_or(0, |vector| vector.len());
+        let mut rows = Vec::with_capacity(texts.len() * (self.weights.len() + width));
         for (text, vector) in texts.iter().zip(vectors) {
-            rows.extend_from_slice(vector);
-            counts.clear();
-            hashes(text).for_each(|hash| *counts.entry(hash).or_default() += 1.0);
-            let mut part = vec![0.0; HASHED];
-            for (hash, count) in &counts {
-                let (place, sign) = place(*hash);
-                part[place] += sign * (1.0 + count.ln()) * self.weights[place];
-            }
-            let length = part.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-6);
-            rows.extend(part.iter().map(|x| x / length * GRAMS_WEIGHT));
+            let Row { dense, sparse } = self.row(text, vector);
+            rows.extend_from_slice(dense);
+            let mut part = vec![0.0; self.weights.len()];
+            sparse.into_iter().for_each(|(place, x)| part[place as usize] = x * GRAMS_WEIGHT);
+            rows.extend(part);
         }
         rows
+    }
+
+    /// A text's vector and its hashed part of length 1.
+    fn row<'a>(&self, text: &str, vector: &'a [f32]) -> Row<'a> {
+        let mut counts: FxHashMap<u64, f32> = FxHashMap::default();
+        hashes(text).for_each(|hash| *counts.entry(hash).or_default() += 1.0);
+        let mut part: FxHashMap<usize, f32> = FxHashMap::default();
+        for (hash, count) in counts {
+            let (place, sign) = place(hash, self.weights.len());
+            *part.entry(place).or_default() += sign * (1.0 + count.ln()) * self.weights[place];
+        }
+        let length = part.values().map(|x| x * x).sum::<f32>().sqrt().max(1e-6);
+        let mut sparse: Vec<(u32, f32)> =
+            part.into_iter().map(|(place, x)| (u32::try_from(place).unwrap_or_default(), x / length)).collect();
+        sparse.sort_unstable_by_key(|(place, _)| *place);
+        Row { dense: vector, sparse }
     }
 }
 
@@ -323,9 +379,9 @@ fn hash(value: &impl std::hash::Hash) -> u64 {
 }
 
 /// Where a hash goes, and its sign: collisions cancel out on average (Weinberger et al. 2009).
-fn place(hash: u64) -> (usize, f32) {
+fn place(hash: u64, places: usize) -> (usize, f32) {
     let mixed = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    ((mixed >> 32) as usize % HASHED, if mixed >> 31 & 1 == 0 { 1.0 } else { -1.0 })
+    ((mixed >> 32) as usize % places, if mixed >> 31 & 1 == 0 { 1.0 } else { -1.0 })
 }
 
 fn centers(vectors: &[&[f32]], labels: &[u32], count: usize) -> Vec<Vec<f32>> {
@@ -353,10 +409,10 @@ fn spread(labels: &[u32], folds: usize) -> Vec<usize> {
     next.collect()
 }
 
-/// What layer and discriminant count in the mix with the lowest log loss on texts that neither saw: their shares in steps, and for each the
-/// common factor (a temperature, Guo et al. 2017).
-fn weights(outside: &[(Output, u32)]) -> [f32; 2] {
-    let loss = |weights: [f32; 2]| -> f32 {
+/// What the three count in the mix. Layer and discriminant: the shares with the lowest log loss on texts that neither saw. The machines
+/// join them half and half or alone where that is right clearly more often. For each a common factor (a temperature, Guo et al. 2017).
+fn mix(outside: &[(Output, u32)]) -> [f32; 3] {
+    let loss = |weights: [f32; 3]| -> f32 {
         let each = outside.iter().map(|(output, label)| {
             let logits = output.mixed(weights);
             let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -365,15 +421,31 @@ fn weights(outside: &[(Output, u32)]) -> [f32; 2] {
         });
         each.sum()
     };
-    let alone = [lowest(|factor| loss([factor, 0.0])), lowest(|factor| loss([0.0, factor]))];
-    let mut best = (f32::INFINITY, [alone[0], 0.0]);
+    let scaled = |weights: [f32; 3]| -> [f32; 3] {
+        let factor = lowest(|factor| loss(weights.map(|weight| weight * factor)));
+        weights.map(|weight| weight * factor)
+    };
+    let alone = [scaled([1.0, 0.0, 0.0]), scaled([0.0, 1.0, 0.0])];
+    let mut two = (f32::INFINITY, alone[0]);
     for step in 0..=SHARES {
         let share = f32::from(step) / f32::from(SHARES);
-        let mix = [alone[0] * (1.0 - share), alone[1] * share];
-        let factor = lowest(|factor| loss(mix.map(|weight| weight * factor)));
-        let weights = mix.map(|weight| weight * factor);
+        let weights = scaled([alone[0][0] * (1.0 - share), alone[1][1] * share, 0.0]);
         let reached = loss(weights);
-        if reached < best.0 {
+        if reached < two.0 {
+            two = (reached, weights);
+        }
+    }
+    let [layer, discriminant, _] = two.1;
+    #[expect(clippy::cast_precision_loss, reason = "counts of examples")]
+    let right = |weights: [f32; 3]| {
+        outside.iter().filter(|(output, label)| output.is_right(weights, *label)).count() as f32
+            / outside.len().max(1) as f32
+    };
+    let machines = scaled([0.0, 0.0, 1.0]);
+    let mut best = (right(two.1) + BETTER, two.1);
+    for weights in [scaled([layer, discriminant, machines[2]]), machines] {
+        let reached = right(weights);
+        if reached > best.0 {
             best = (reached, weights);
         }
     }
@@ -500,6 +572,6 @@ mod tests {
         assert_eq!(hashes("Refund, please").collect::<Vec<_>>(), hashes("refund please").collect::<Vec<_>>());
         assert!(hashes("多少钱").count() > 0);
         assert_eq!(hashes("").count(), 0);
-        assert_eq!(place(hash(&(0_u8, "refund"))), place(hash(&(0_u8, "refund"))));
+        assert_eq!(place(hash(&(0_u8, "refund")), 64), place(hash(&(0_u8, "refund")), 64));
     }
 }

@@ -31,7 +31,8 @@ pub struct EmbedderConfig {
     pub model: PathBuf,
     /// SHA-256 sums (hexadecimal) of the GGUF files that may be loaded; empty allows any. A GGUF is code: list what you trust.
     pub allowed_sha256: Vec<String>,
-    /// Processor threads; 0 takes one per processor this process may use.
+    /// Processor threads; 0 takes one less than this process may use, at least one: the threads wait for each other at every step, so
+    /// one that has to share its processor makes all of them slow.
     pub threads: u32,
     /// Layers to put on the GPU; 0 stays on the processor, 999 takes all. Needs a build with `cuda`, `vulkan` or `metal`.
     pub gpu_layers: u32,
@@ -587,7 +588,8 @@ fn load_model(
     let max_tokens = if config.max_tokens == 0 { trained } else { config.max_tokens.min(trained) }.min(8192);
     let batch_tokens = config.batch_tokens.clamp(max_tokens, 16_384);
     let threads = match config.threads {
-        0 => std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1)),
+        0 => std::thread::available_parallelism()
+            .map_or(1, |count| u32::try_from(count.get().saturating_sub(1)).unwrap_or(1).max(1)),
         threads => threads.min(512),
     };
     let thread_count = i32::try_from(threads).unwrap_or(1);
