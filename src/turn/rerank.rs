@@ -20,7 +20,7 @@ pub struct Rerank {
 }
 
 /// Weight of the judgement against the search's score, both 0…1.
-const WEIGHT: f32 = 0.3;
+const WEIGHT: f32 = 0.15;
 
 /// How likely each of these passages answers the question in the model's eyes, 0…1. `before` is what the visitor said just before.
 ///
