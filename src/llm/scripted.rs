@@ -115,6 +115,9 @@ impl Scripted {
 impl Scripted {
     /// How much of the question the passage holds, 0…1, after the time of one token. `[[fail]]` in the question makes it fail.
     pub(crate) async fn judge(&self, messages: &[ChatMessage]) -> Result<f32, LlmError> {
+        if self.line.closed() {
+            return Err(LlmError::ShuttingDown);
+        }
         if !self.token_time.is_zero() {
             tokio::time::sleep(self.token_time).await;
         }
