@@ -65,7 +65,7 @@ impl Default for KnowledgeConfig {
             passage_tokens: 220,
             passages: 5,
             rerank: 0,
-            rerank_ms: 5_000,
+            rerank_ms: 10_000,
             max_document_mib: 32,
             read_timeout_s: 60,
             reader_memory_mib: 512,
