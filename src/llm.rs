@@ -311,13 +311,13 @@ impl Llm {
     /// side, share what they begin with, and give way to every answer. Dropping the future stops them.
     ///
     /// # Errors
-    /// The first of [`LlmError::PromptTooLong`], [`LlmError::ShuttingDown`] or [`LlmError::Engine`]; the others stop then.
+    /// The first one that any of them meets, as [`Llm::submit`] and [`Completion`] name them; the others stop then.
     pub async fn judge(&self, prompts: &[Vec<ChatMessage>]) -> Result<Vec<f32>, LlmError> {
         let judged = prompts.iter().map(async |messages| {
-            // The waiting line is as long as the prompts of the turns that run.
-            let _permit = self.judging.acquire().await.map_err(|_| LlmError::ShuttingDown)?;
+            // Who waits here is bounded by the turns that run.
+            let permit = Arc::clone(&self.judging).acquire_owned().await.map_err(|_| LlmError::ShuttingDown)?;
             match &*self.engine {
-                Engine::Llama(llama) => llama.judge(messages)?.await.unwrap_or(Err(LlmError::ShuttingDown)),
+                Engine::Llama(llama) => llama.judge(messages, permit)?.await.unwrap_or(Err(LlmError::ShuttingDown)),
                 Engine::Scripted(scripted) => scripted.judge(messages).await,
                 Engine::Remote(remote) => remote.judge(messages).await,
             }

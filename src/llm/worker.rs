@@ -95,11 +95,16 @@ struct Task {
 /// A prompt whose answer is a yes or no.
 struct Question {
     job: Job,
-    verdict: Verdict,
+    judgement: Judgement,
 }
 
-/// Where it goes how likely yes is.
-type Verdict = oneshot::Sender<Result<f32, LlmError>>;
+/// A yes or no that waits or is computed.
+struct Judgement {
+    /// Where it goes how likely yes is.
+    verdict: oneshot::Sender<Result<f32, LlmError>>,
+    /// Its place among those under way.
+    _permit: OwnedSemaphorePermit,
+}
 
 impl Llama {
     /// Loads the model and starts the thread. Blocks until it is ready to write.
@@ -178,12 +183,17 @@ impl Llama {
 
     /// Puts a prompt in line whose answer is a yes or no, behind everything that is written. The share of yes comes through the
     /// channel; dropping that stops it.
-    pub(crate) fn judge(&self, messages: &[ChatMessage]) -> Result<oneshot::Receiver<Result<f32, LlmError>>, LlmError> {
+    pub(crate) fn judge(
+        &self,
+        messages: &[ChatMessage],
+        permit: OwnedSemaphorePermit,
+    ) -> Result<oneshot::Receiver<Result<f32, LlmError>>, LlmError> {
         self.accepting()?;
         let prompt = self.prompt(messages, "")?;
         let (verdict, judged) = oneshot::channel();
         let job = Job { id: self.next_id.fetch_add(1, Ordering::Relaxed), prompt, max_new: 1, gives_way: true };
-        self.send(Command::Judge(Box::new(Question { job, verdict })))?;
+        let judgement = Judgement { verdict, _permit: permit };
+        self.send(Command::Judge(Box::new(Question { job, judgement })))?;
         Ok(judged)
     }
 
@@ -373,7 +383,7 @@ struct Worker<'a> {
     batch: LlamaBatch<'static>,
     scheduler: Scheduler,
     answers: FxHashMap<RequestId, Answer>,
-    judgements: FxHashMap<RequestId, Verdict>,
+    judgements: FxHashMap<RequestId, Judgement>,
 }
 
 /// A request that waits or runs.
@@ -475,14 +485,13 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn take_question(&mut self, Question { job, verdict }: Question) {
+    fn take_question(&mut self, Question { job, judgement }: Question) {
         let id = job.id;
         match self.scheduler.enqueue(job) {
-            Ok(()) => drop(self.judgements.insert(id, verdict)),
+            Ok(()) => drop(self.judgements.insert(id, judgement)),
             // Permits and the check against the context keep this from happening.
             Err(job) => {
-                let error = format!("no room for a prompt of {} tokens", job.prompt.len());
-                drop(verdict.send(Err(LlmError::Engine(error))));
+                judgement.send(Err(LlmError::Engine(format!("no room for a prompt of {} tokens", job.prompt.len()))));
             }
         }
     }
@@ -498,8 +507,8 @@ impl<'a> Worker<'a> {
             self.scheduler.cancel(id);
         }
         let scheduler = &mut self.scheduler;
-        self.judgements.retain(|&id, verdict| {
-            let wanted = !verdict.is_closed();
+        self.judgements.retain(|&id, judgement| {
+            let wanted = !judgement.verdict.is_closed();
             if !wanted {
                 scheduler.cancel(id);
             }
@@ -556,12 +565,11 @@ impl<'a> Worker<'a> {
 
     /// Draws the next token of an answer and sends its text.
     fn draw(&mut self, id: RequestId, index: i32) {
-        if let Some(verdict) = self.judgements.remove(&id) {
+        if let Some(judgement) = self.judgements.remove(&id) {
             // Nobody asks it again, and what it shares with the next ones is in those that still run.
             self.scheduler.cancel(id);
             let share = self.model.yes_share(self.context.get_logits_ith(index));
-            drop(verdict.send(share.ok_or_else(|| LlmError::Engine("its vocabulary has no yes and no".into()))));
-            return;
+            return judgement.send(share.ok_or_else(|| LlmError::Engine("it weighs neither yes nor no".into())));
         }
         let Some(answer) = self.answers.get_mut(&id) else { return };
         let token = answer.sampler.sample(&self.context, index);
@@ -620,8 +628,8 @@ impl<'a> Worker<'a> {
             if let Some(answer) = self.answers.remove(&chunk.id) {
                 answer.send(Err(error()));
             }
-            if let Some(verdict) = self.judgements.remove(&chunk.id) {
-                drop(verdict.send(Err(error())));
+            if let Some(judgement) = self.judgements.remove(&chunk.id) {
+                judgement.send(Err(error()));
             }
         }
         let ops = self.scheduler.take_ops();
@@ -697,6 +705,13 @@ impl<'a> Worker<'a> {
         shared.running.store(self.scheduler.running(), Ordering::Relaxed);
         shared.kv_used_tokens.store(cache.used(), Ordering::Relaxed);
         shared.kept_sequences.store(cache.kept_sequences(), Ordering::Relaxed);
+    }
+}
+
+impl Judgement {
+    /// Who doesn't wait for it any more doesn't need it.
+    fn send(self, share: Result<f32, LlmError>) {
+        drop(self.verdict.send(share));
     }
 }
 

@@ -19,7 +19,10 @@ pub struct Rerank {
     pub limit: Duration,
 }
 
-/// Weight of the judgement against the search's score, both 0…1.
+/// Weight of the judgement against the search's score, both 0…1. Chosen on the 55 help-centre questions, ten passages each, where
+/// the search alone has an nDCG@10 of .917. The default model tells passages that answer from others no better than a coin (area
+/// under the ROC curve .49), and what it says moves by some hundredths with how a prompt is cut into steps: that costs .006 and
+/// .014 in two runs. A judgement without any mistake would gain .054. At 0.3 these are .015, .015 and .069.
 const WEIGHT: f32 = 0.15;
 
 /// How likely each of these passages answers the question in the model's eyes, 0…1. `before` is what the visitor said just before.
