@@ -103,7 +103,7 @@ struct Judgement {
     /// Where it goes how likely yes is.
     verdict: oneshot::Sender<Result<f32, LlmError>>,
     /// Its place among those under way.
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 impl Llama {
@@ -192,7 +192,7 @@ impl Llama {
         let prompt = self.prompt(messages, "")?;
         let (verdict, judged) = oneshot::channel();
         let job = Job { id: self.next_id.fetch_add(1, Ordering::Relaxed), prompt, max_new: 1, gives_way: true };
-        let judgement = Judgement { verdict, _permit: permit };
+        let judgement = Judgement { verdict, permit };
         self.send(Command::Judge(Box::new(Question { job, judgement })))?;
         Ok(judged)
     }
@@ -566,8 +566,12 @@ impl<'a> Worker<'a> {
     /// Draws the next token of an answer and sends its text.
     fn draw(&mut self, id: RequestId, index: i32) {
         if let Some(judgement) = self.judgements.remove(&id) {
-            // Nobody asks it again, and what it shares with the next ones is in those that still run.
-            self.scheduler.cancel(id);
+            // Nobody asks it again, but the next ones begin as it did: the last one is kept for them as long as there is room.
+            if self.judgements.is_empty() {
+                self.scheduler.finish(id);
+            } else {
+                self.scheduler.cancel(id);
+            }
             let share = self.model.yes_share(self.context.get_logits_ith(index));
             return judgement.send(share.ok_or_else(|| LlmError::Engine("it weighs neither yes nor no".into())));
         }
@@ -709,8 +713,9 @@ impl<'a> Worker<'a> {
 }
 
 impl Judgement {
-    /// Who doesn't wait for it any more doesn't need it.
+    /// The place is free before anybody hears of the end, so that the next one finds it. Who doesn't wait any more needs no verdict.
     fn send(self, share: Result<f32, LlmError>) {
+        drop(self.permit);
         drop(self.verdict.send(share));
     }
 }
