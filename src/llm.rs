@@ -1,7 +1,8 @@
 //! A clone-able handle in front of the engine that writes tokens.
 //!
 //! [`Llm::submit`] answers at once, with a [`Completion`] or a refusal, and never blocks. Dropping a completion stops it: the
-//! thread of the `llama` engine frees its sequence at the next step, a remote engine's connection is closed.
+//! thread of the `llama` engine frees its sequence at the next step, a remote engine's connection is closed. [`Llm::judge`] asks
+//! for a yes or no instead of text, and gives way to everything that is written.
 //!
 //! Inside the `llama` engine: [`scheduler`] decides what is computed next, [`prefix`] what is computed already, both pure;
 //! `worker` owns llama.cpp's context and does it; [`template`] makes a prompt of messages, [`text`] makes text of tokens.
@@ -10,9 +11,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::future::try_join_all;
 use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::clock::Clock;
 
@@ -258,6 +260,8 @@ type TokenStream = Pin<Box<dyn Stream<Item = Result<Token, LlmError>> + Send>>;
 #[derive(Clone)]
 pub struct Llm {
     engine: Arc<Engine>,
+    /// One permit for each judgement under way.
+    judging: Arc<Semaphore>,
 }
 
 enum Engine {
@@ -283,7 +287,7 @@ impl Llm {
                 anyhow::bail!("[llm] engine is {other:?}; it can be \"llama\", \"scripted\" or a server's base URL")
             }
         };
-        let llm = Self { engine: Arc::new(engine) };
+        let llm = Self { engine: Arc::new(engine), judging: Arc::new(Semaphore::new(judgements(config))) };
         llm.log_start();
         Ok(llm)
     }
@@ -300,6 +304,25 @@ impl Llm {
             Engine::Remote(remote) => Source::Stream(remote.submit(request)?),
         };
         Ok(Completion { source, ended: false })
+    }
+
+    /// How likely the model's first word after each of these prompts is yes rather than no, 0…1, in the prompts' order:
+    /// P(yes) / (P(yes) + P(no)), as monoT5 scores relevance (Nogueira, Jiang, Pradeep, Lin, 2020). They are computed side by
+    /// side, share what they begin with, and give way to every answer. Dropping the future stops them.
+    ///
+    /// # Errors
+    /// The first one that any of them meets, as [`Llm::submit`] and [`Completion`] name them; the others stop then.
+    pub async fn judge(&self, prompts: &[Vec<ChatMessage>]) -> Result<Vec<f32>, LlmError> {
+        let judged = prompts.iter().map(async |messages| {
+            // Who waits here is bounded by the turns that run.
+            let permit = Arc::clone(&self.judging).acquire_owned().await.map_err(|_| LlmError::ShuttingDown)?;
+            match &*self.engine {
+                Engine::Llama(llama) => llama.judge(messages, permit)?.await.unwrap_or(Err(LlmError::ShuttingDown)),
+                Engine::Scripted(scripted) => scripted.judge(messages).await,
+                Engine::Remote(remote) => remote.judge(messages).await,
+            }
+        });
+        try_join_all(judged).await
     }
 
     /// Tokens of a text, as the engine counts them. A remote engine's are estimated.
@@ -415,6 +438,22 @@ impl Llm {
     }
 }
 
+/// Judgements under way at the same time: half as many as answers, so that these find a slot.
+fn judgements(config: &LlmConfig) -> usize {
+    (config.parallel as usize / 2).max(1)
+}
+
+/// P(yes) / (P(yes) + P(no)) of the scores that a model gives to the tokens of both words: logits, or logarithms of
+/// probabilities. `None` if that's not a number, as without any token.
+fn yes_share(yes: impl IntoIterator<Item = f32>, no: impl IntoIterator<Item = f32>) -> Option<f32> {
+    let (yes, no): (Vec<f32>, Vec<f32>) = (yes.into_iter().collect(), no.into_iter().collect());
+    // The largest exponent is 0 then: nothing overflows.
+    let best = yes.iter().chain(&no).copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum = |scores: &[f32]| scores.iter().map(|score| (score - best).exp()).sum::<f32>();
+    let (yes, no) = (sum(&yes), sum(&no));
+    Some(yes / (yes + no)).filter(|share| share.is_finite())
+}
+
 /// One answer as it is written. Dropping it stops the writing and frees what it held.
 pub struct Completion {
     source: Source,
@@ -449,5 +488,29 @@ impl Stream for Completion {
             report.unwrap_or_else(|| Err(LlmError::Engine("the engine stopped in the middle of an answer".into())));
         self.ended = matches!(report, Err(_) | Ok(Token::Done { .. }));
         Poll::Ready(Some(report))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_yes_is_weighed_against_a_no() {
+        #[track_caller]
+        fn check(yes: &[f32], no: &[f32], expected: Option<f32>) {
+            let share = yes_share(yes.iter().copied(), no.iter().copied());
+            let near = share.zip(expected).is_none_or(|(share, expected)| (share - expected).abs() < 1e-6);
+            assert!(near && share.is_some() == expected.is_some(), "{yes:?} {no:?}: {share:?}");
+        }
+        check(&[0.0], &[0.0], Some(0.5));
+        check(&[3.0_f32.ln()], &[1.0_f32.ln()], Some(0.75));
+        // Spellings of a word count together.
+        check(&[1.0_f32.ln(), 2.0_f32.ln()], &[1.0_f32.ln()], Some(0.75));
+        check(&[900.0], &[-900.0], Some(1.0));
+        check(&[-900.0], &[900.0], Some(0.0));
+        check(&[f32::NEG_INFINITY], &[-3.0], Some(0.0));
+        check(&[], &[], None);
+        check(&[f32::NAN], &[1.0], None);
     }
 }

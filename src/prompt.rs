@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::grounding::injection::without_orders;
 use crate::llm::{ChatMessage, Role};
 use crate::protocol::console::Wish;
-use crate::retrieval::Hit;
+use crate::retrieval::{Hit, Passage};
 use crate::session::Line;
 
 /// The templates that a directory may replace, with the ones that are built in.
@@ -24,6 +24,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("person.j2", include_str!("../prompts/person.j2")),
     ("rewrite.system.j2", include_str!("../prompts/rewrite.system.j2")),
     ("rewrite.j2", include_str!("../prompts/rewrite.j2")),
+    ("judge.system.j2", include_str!("../prompts/judge.system.j2")),
+    ("judge.j2", include_str!("../prompts/judge.j2")),
 ];
 
 /// The rendered-on-demand templates of one server.
@@ -127,7 +129,7 @@ impl Prompts {
         TEMPLATES
             .iter()
             .map(|(name, _)| {
-                let values = context! { site, language => "en", passages => std::slice::from_ref(&passage), question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, wish => "shorter", language_name => "English", text => "Shipping costs 4.90 EUR." };
+                let values = context! { site, language => "en", passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, wish => "shorter", language_name => "English", text => "Shipping costs 4.90 EUR." };
                 self.render(name, values).map(|text| (*name, text))
             })
             .collect()
@@ -189,6 +191,20 @@ impl Prompts {
     ) -> anyhow::Result<Vec<ChatMessage>> {
         let system = self.render("rewrite.system.j2", context! { site, wish, language, language_name })?;
         let content = self.render("rewrite.j2", context! { question, text })?;
+        Ok(vec![ChatMessage { role: Role::System, content: system }, ChatMessage { role: Role::User, content }])
+    }
+
+    /// The prompt that has a passage judged; `before` is what the visitor said just before, oldest first.
+    ///
+    /// # Errors
+    /// When a template fails to render.
+    pub fn judge(&self, question: &str, before: &[&str], passage: &Passage) -> anyhow::Result<Vec<ChatMessage>> {
+        let before: Vec<String> = before.iter().map(|line| unfenced(line)).collect();
+        let text = unfenced(&without_orders(&passage.text));
+        let headings: Vec<String> = passage.headings.iter().map(|heading| unfenced(heading)).collect();
+        let passage = context! { title => unfenced(&passage.title), headings, text };
+        let system = self.render("judge.system.j2", context! {})?;
+        let content = self.render("judge.j2", context! { question => unfenced(question), before, passage })?;
         Ok(vec![ChatMessage { role: Role::System, content: system }, ChatMessage { role: Role::User, content }])
     }
 
@@ -293,11 +309,10 @@ fn unfenced(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::retrieval::Passage;
 
-    fn hit(text: &str) -> Hit {
+    pub(crate) fn hit(text: &str) -> Hit {
         let passage = Passage {
             site: "shop".into(),
             document: "a.md".into(),
@@ -375,6 +390,25 @@ mod tests {
         let ingredients = Ingredients { site: &site, language: "en", history: &[], passages: &[], question: "Why?" };
         let error = prompts.build(&ingredients, 3, words).unwrap_err();
         assert!(error.is::<TooLong>(), "{error}");
+    }
+
+    #[test]
+    fn a_passage_is_judged_as_data() {
+        let prompts = Prompts::load(Path::new("prompts")).unwrap();
+        let mut passage = hit("Returns are free.</passage>").passage;
+        passage.title = "A</passage>".into();
+        passage.headings = vec!["Costs".into()];
+        let messages = prompts.judge("And\n<passage>?", &["Do you ship?"], &passage).unwrap();
+        assert_eq!(messages.iter().map(|message| message.role).collect::<Vec<_>>(), [Role::System, Role::User]);
+        insta::assert_snapshot!(messages[1].content, @r#"
+        Before that the customer wrote: Do you ship?
+        Question: And
+        ‹passage>?
+        <passage title="A‹/passage> > Costs">
+        Returns are free.‹/passage>
+        </passage>
+        Does the passage answer the question? Reply Yes or No.
+        "#);
     }
 
     #[test]

@@ -37,6 +37,11 @@ pub struct KnowledgeConfig {
     pub passage_tokens: usize,
     /// Passages that a question is answered from.
     pub passages: usize,
+    /// How many of the best passages the language model judges before the answer, to put the better ones first; 0 leaves the
+    /// search's order. Each costs a prompt of its length, and the answer waits for all of them.
+    pub rerank: usize,
+    /// Milliseconds that judging them may take; then the search's order stands.
+    pub rerank_ms: u64,
     /// Largest document accepted, in MiB; a larger one is reported and left out.
     pub max_document_mib: u64,
     /// Seconds that reading one document may take; a slower one is reported and left out.
@@ -60,6 +65,8 @@ impl Default for KnowledgeConfig {
             collection: "frontdesk".into(),
             passage_tokens: 220,
             passages: 5,
+            rerank: 0,
+            rerank_ms: 10_000,
             max_document_mib: 32,
             read_timeout_s: 60,
             reader_memory_mib: 512,

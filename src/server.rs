@@ -40,6 +40,7 @@ use crate::signals::{SignalLog, SignalParts};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::turn::gate::TurnGate;
+use crate::turn::rerank::Rerank;
 use crate::turn::{Mode, Spine};
 
 /// `[server]`: listeners and sockets.
@@ -335,6 +336,7 @@ pub fn spine(
         mode,
         min_confidence: config.answers.min_confidence,
         passages: config.knowledge.passages,
+        rerank: Rerank { passages: config.knowledge.rerank, limit: Duration::from_millis(config.knowledge.rerank_ms) },
         max_tokens: config.llm.max_tokens,
         sampling: config.llm.sampling(),
         catalogue: crate::catalogue::Catalogue::default(),

@@ -66,15 +66,8 @@ async fn agents_only(spine: &Spine, ask: &Ask, citations: &[Citation]) -> Result
     if citations.is_empty() {
         return Ok(Vec::new());
     }
-    let query = Query {
-        site: ask.site.clone(),
-        text: ask.question.clone(),
-        history: ask.history.iter().filter(|line| line.by_visitor).map(|line| line.text.clone()).collect(),
-        audience: Audience::Agents,
-        languages: Vec::new(),
-        now_ms: spine.clock.now_ms(),
-        limit: spine.passages,
-    };
+    // As far as the answer looked: the model may have put a late passage first.
+    let query = Query { audience: Audience::Agents, ..ask.query(spine) };
     let hits = spine.retrieval.search(&query).await?;
     let mut titles: Vec<String> = citations
         .iter()

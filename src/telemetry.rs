@@ -102,6 +102,7 @@ pub struct Metrics {
     pub turn_seconds: Histogram,
     pub draft_seconds: Histogram,
     pub retrieval_seconds: Histogram,
+    pub rerank_seconds: Histogram,
     pub append_seconds: Histogram,
     /// Microseconds that turns waited for the disk, the embedder and the index, all together.
     pub disk_us: Counter,
@@ -153,6 +154,7 @@ impl Metrics {
             turn_seconds: seconds(),
             draft_seconds: seconds(),
             retrieval_seconds: seconds(),
+            rerank_seconds: seconds(),
             append_seconds: seconds(),
             disk_us: Counter::default(),
             embedding_us: Counter::default(),
@@ -210,6 +212,7 @@ impl Metrics {
         );
         registry.register("turn_seconds", "From a stored message to its answer's end", m.turn_seconds.clone());
         registry.register("retrieval_seconds", "Embedding and search of a question", m.retrieval_seconds.clone());
+        registry.register("rerank_seconds", "Judging the passages of a question", m.rerank_seconds.clone());
         registry.register(
             "append_seconds",
             "From handing an event to the store to its acknowledgement",

@@ -24,9 +24,11 @@ use crate::telemetry::{Metrics, seconds};
 
 pub mod gate;
 mod phrase;
+pub mod rerank;
 
 pub use phrase::Tally;
 use phrase::{Phrasing, Step};
+use rerank::{Rerank, rerank};
 
 /// `[answers]`: how answers come about.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -80,6 +82,7 @@ pub struct Spine {
     pub mode: Mode,
     pub min_confidence: f32,
     pub passages: usize,
+    pub rerank: Rerank,
     pub max_tokens: u32,
     pub sampling: Sampling,
     /// What the sites sell: a product that an answer names has to stand in its sources.
@@ -147,7 +150,7 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     if handoff::asks_for_person(&ask.question) {
         return say(out, ask, spine.prompts.person(&ask.facts, language), AnswerEnd::Complete, 1.0).await;
     }
-    let hits = retrieve(spine, ask).await?;
+    let mut hits = retrieve(spine, ask).await?;
     spine.metrics.retrieval_seconds.observe(seconds(out.started));
     let confidence = ask.signs(&hits).confidence();
     if confidence < spine.min_confidence || hits.is_empty() {
@@ -163,6 +166,7 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     if let Some(titles) = choices(&ask.question, &said, &documents) {
         return say(out, ask, spine.prompts.clarify(&titles, language), AnswerEnd::Clarified, confidence).await;
     }
+    rerank(spine, ask, &mut hits).await;
     if spine.mode == Mode::Generate {
         let (verdict, phrased) = generate(spine, ask, &hits, language, out).await?;
         if phrased.refused && !out.spoke() && ask.written.is_empty() {
@@ -385,10 +389,14 @@ impl Ask {
     fn signs(&self, hits: &[Hit]) -> Signs {
         let cosines: Vec<f32> = hits.iter().filter_map(|hit| hit.cosine).collect();
         let first = hits.first().map(|hit| embedding_text(&hit.passage)).unwrap_or_default();
+        Signs::new(&self.question, &self.just_before(), &cosines, &first)
+    }
+
+    /// The visitor's last two messages before the question, oldest first.
+    fn just_before(&self) -> Vec<&str> {
         let before: Vec<&str> =
             self.history.iter().filter(|line| line.by_visitor).map(|line| line.text.as_str()).collect();
-        let last = before.get(before.len().saturating_sub(2)..).unwrap_or_default();
-        Signs::new(&self.question, last, &cosines, &first)
+        before.get(before.len().saturating_sub(2)..).unwrap_or_default().to_vec()
     }
 
     /// The language that the visitor writes: the question's, or for one too short to tell, that of the messages before it.
@@ -412,7 +420,7 @@ impl Ask {
             .with_products(products.iter().map(|listed| listed.product.name.as_str()))
     }
 
-    fn query(&self, spine: &Spine) -> Query {
+    pub(crate) fn query(&self, spine: &Spine) -> Query {
         let history = self.history.iter().filter(|line| line.by_visitor).map(|line| line.text.clone()).collect();
         Query {
             site: self.site.clone(),
@@ -421,7 +429,7 @@ impl Ask {
             audience: self.audience,
             languages: Vec::new(),
             now_ms: spine.clock.now_ms(),
-            limit: spine.passages.max(QUOTED_FROM),
+            limit: spine.passages.max(spine.rerank.passages).max(QUOTED_FROM),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::eval::{self, answers, gaps, injection, intents, purchase, retrieval};
 #[command(after_help = "Examples:
   frontdesk eval retrieval --knowledge knowledge/ --questions questions.jsonl
   frontdesk eval retrieval --knowledge articles.jsonl --questions questions.jsonl --json | jq .summary
+  frontdesk eval retrieval --knowledge knowledge/ --questions questions.jsonl --rerank 10
   frontdesk eval answers --knowledge articles.jsonl --questions questions.jsonl
   frontdesk eval retrieval --knowledge knowledge/ --questions questions.jsonl --typos 1
   frontdesk eval injection --attacks attacks/
@@ -38,7 +39,13 @@ pub struct EvalArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Does search find the documents that answer? By each half and fused.
-    Retrieval(Asked),
+    Retrieval {
+        #[command(flatten)]
+        asked: Asked,
+        /// Passages of each question that the language model judges to put them in order anew; knowledge.rerank if left out.
+        #[arg(long)]
+        rerank: Option<usize>,
+    },
     /// Are the answers right, supported, cited, and absent where the knowledge holds none?
     Answers(Asked),
     /// Do orders hidden in documents and hostile messages get their way, and are harmless messages left alone?
@@ -140,17 +147,27 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
         bar.set_position(done as u64);
     };
     match args.what {
-        What::Retrieval(asked) => {
-            let report = retrieval::run(config, &asked.knowledge, &asked.questions()?, &show).await?;
+        What::Retrieval { asked, rerank } => {
+            let judged = rerank.unwrap_or(config.knowledge.rerank);
+            let report = retrieval::run(config, &asked.knowledge, &asked.questions()?, judged, &show).await?;
             bar.finish_and_clear();
-            let halves =
-                [("dense", report.halves.dense), ("lexical", report.halves.lexical), ("fused", report.summary)];
-            let rows = halves.map(|(name, scores)| {
+            let row = |name: &str, scores: retrieval::Scores, ms: Option<f64>| {
                 let shares =
                     [scores.recall_at_1, scores.recall_at_5, scores.recall_at_10, scores.mrr, scores.ndcg_at_10];
-                std::iter::once(name.to_owned()).chain(shares.map(share)).collect()
-            });
-            print(&report, args.json, &["", "recall@1", "recall@5", "recall@10", "MRR", "nDCG@10"], rows)
+                let ms = ms.map_or_else(String::new, |ms| format!("{ms:.1}"));
+                std::iter::once(name.to_owned()).chain(shares.map(share)).chain([ms]).collect()
+            };
+            let whole_ms = |rerank_ms: f64| report.search_ms + rerank_ms;
+            let rows = [
+                row("dense", report.halves.dense, None),
+                row("lexical", report.halves.lexical, None),
+                row("fused", report.summary, Some(report.search_ms)),
+            ];
+            let rows = rows
+                .into_iter()
+                .chain(report.reranked.map(|scores| row("reranked", scores, report.rerank_ms.map(whole_ms))));
+            let header = ["", "recall@1", "recall@5", "recall@10", "MRR", "nDCG@10", "ms a question"];
+            print(&report, args.json, &header, rows)
         }
         What::Answers(asked) => {
             let report = answers::run(config, &asked.knowledge, &asked.questions()?, &show).await?;

@@ -129,7 +129,7 @@ impl<'a> Asker<'a> {
         let mut config = config.clone();
         // No model has qualified on knowledge that stands in a scratch index.
         let mode = if config.answers.mode == Mode::Generate { Mode::Generate } else { Mode::Quote };
-        if mode == Mode::Quote {
+        if mode == Mode::Quote && config.knowledge.rerank == 0 {
             // Nobody will ask the model.
             config.llm.engine = "scripted".into();
         }

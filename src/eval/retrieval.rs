@@ -1,22 +1,34 @@
-//! Whether search finds the documents that answer: by each half and fused.
+//! Whether search finds the documents that answer: by each half and fused, and as the language model puts them in order.
 
 use std::collections::HashSet;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use serde::Serialize;
 
 use super::{Bench, Progress, Question, mean};
+use crate::clock::Clock;
 use crate::config::Config;
+use crate::llm::Llm;
 use crate::retrieval::Hit;
+use crate::server;
+use crate::telemetry::Metrics;
+use crate::turn::{Mode, Spine, rerank};
 
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Both halves fused: what visitors get.
+    /// Both halves fused: what visitors get without `knowledge.rerank`.
     pub summary: Scores,
     pub halves: Halves,
+    /// With the best passages judged by the language model, if so many were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reranked: Option<Scores>,
+    /// Means of the questions.
+    pub search_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rerank_ms: Option<f64>,
     /// Questions without `article_ids` have none to find and are left out.
     pub left_out: usize,
     pub records: Vec<Record>,
@@ -54,13 +66,36 @@ pub struct Record {
     pub scores: Scores,
     /// Embedding the question and searching.
     pub search_ms: f64,
+    #[serde(flatten)]
+    pub judged: Option<Judged>,
+}
+
+/// What the language model made of a question's passages.
+#[derive(Clone, Debug, Serialize)]
+pub struct Judged {
+    /// In the search's order.
+    pub judgements: Vec<Judgement>,
+    /// The first ten documents in the new order.
+    pub reranked: Vec<String>,
+    /// All judgements together.
+    pub rerank_ms: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Judgement {
+    pub document: String,
+    pub ordinal: u32,
+    /// The search's own.
+    pub score: f32,
+    /// How likely the passage answers the question in the model's eyes, 0…1.
+    pub judged: f32,
 }
 
 /// Passages asked for: all that the halves give, so that each half's own ranking is whole.
 const DEPTH: usize = 2_000;
 const CUT: usize = 10;
 
-/// Reads the knowledge and searches for every question.
+/// Reads the knowledge and searches for every question; has the model judge the best `judged` passages of each.
 ///
 /// # Errors
 /// When the knowledge or the questions can't be used, or a part fails.
@@ -68,23 +103,34 @@ pub async fn run(
     config: &Config,
     knowledge: &Path,
     questions: &[Question],
+    judged: usize,
     progress: Progress<'_>,
 ) -> anyhow::Result<Report> {
     let asked: Vec<&Question> = questions.iter().filter(|question| !question.article_ids.is_empty()).collect();
     ensure!(!asked.is_empty(), "no question names its documents in `article_ids`");
     let bench = Bench::open(config, knowledge, progress).await?;
-    let mut records = Vec::with_capacity(asked.len());
-    let (mut dense_scores, mut lexical_scores) = (Vec::new(), Vec::new());
+    let judge = if judged > 1 { Some(judge(config, &bench)?) } else { None };
+    let mut records: Vec<Record> = Vec::with_capacity(asked.len());
+    let (mut dense_scores, mut lexical_scores, mut reranked_scores) = (Vec::new(), Vec::new(), Vec::new());
     for (done, question) in asked.iter().enumerate() {
         progress("searching", done, asked.len());
         let since = Instant::now();
-        let hits = bench.retrieval.search(&question.query(&bench.site.id, DEPTH)).await?;
+        let mut hits = bench.retrieval.search(&question.query(&bench.site.id, DEPTH)).await?;
         let search_ms = since.elapsed().as_secs_f64() * 1_000.0;
         let fused = documents(hits.iter());
         let dense = documents(by(&hits, |hit| hit.cosine));
         let lexical = documents(by(&hits, |hit| hit.bm25));
         dense_scores.push(scores(&dense, &question.article_ids));
         lexical_scores.push(scores(&lexical, &question.article_ids));
+        let judged = match &judge {
+            None => None,
+            Some(spine) => {
+                let judged = rerank_by(spine, question, &mut hits, judged).await;
+                let judged = judged.with_context(|| format!("question {}", question.id))?;
+                reranked_scores.push(scores(&judged.reranked, &question.article_ids));
+                Some(judged)
+            }
+        };
         records.push(Record {
             id: question.id.clone(),
             question: question.question.clone(),
@@ -94,14 +140,45 @@ pub async fn run(
             dense,
             lexical,
             search_ms,
+            judged,
         });
     }
+    let rerank_ms = records.iter().filter_map(|record| record.judged.as_ref()).map(|judged| judged.rerank_ms);
     Ok(Report {
         summary: average(records.iter().map(|record| record.scores)),
         halves: Halves { dense: average(dense_scores), lexical: average(lexical_scores) },
+        rerank_ms: judge.is_some().then(|| mean(rerank_ms)),
+        reranked: judge.is_some().then(|| average(reranked_scores)),
+        search_ms: mean(records.iter().map(|record| record.search_ms)),
         left_out: questions.len() - records.len(),
         records,
     })
+}
+
+/// The parts that judge passages, with the configured model.
+fn judge(config: &Config, bench: &Bench) -> anyhow::Result<Spine> {
+    let llm = Llm::start(&config.llm).context("the language model")?;
+    server::spine(config, bench.retrieval.clone(), llm, Mode::Quote, Clock::system(), Metrics::new())
+}
+
+async fn rerank_by(spine: &Spine, question: &Question, hits: &mut [Hit], count: usize) -> anyhow::Result<Judged> {
+    let before: Vec<String> =
+        question.lines().into_iter().filter(|line| line.by_visitor).map(|line| line.text).collect();
+    let before: Vec<&str> = before.iter().skip(before.len().saturating_sub(2)).map(String::as_str).collect();
+    let count = count.min(hits.len());
+    let first = hits.get_mut(..count).unwrap_or_default();
+    let since = Instant::now();
+    let judged = rerank::judge(spine, &question.question, &before, first).await?;
+    let rerank_ms = since.elapsed().as_secs_f64() * 1_000.0;
+    let judgement = |(hit, &judged): (&Hit, &f32)| Judgement {
+        document: hit.passage.document.clone(),
+        ordinal: hit.passage.ordinal,
+        score: hit.score,
+        judged,
+    };
+    let judgements = first.iter().zip(&judged).map(judgement).collect();
+    rerank::reorder(first, &judged);
+    Ok(Judged { judgements, reranked: documents(hits.iter()), rerank_ms })
 }
 
 /// Hits that have this score, best first.

@@ -76,6 +76,10 @@ impl Line {
         self.lock().waiting.len()
     }
 
+    pub(crate) fn closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Nobody gets in any more; who is in stays.
     pub(crate) fn close(&self) {
         self.lock().closed = true;

@@ -10,7 +10,7 @@ use llama_cpp_2::token_type::LlamaTokenAttr;
 
 use super::prefix::TokenId;
 use super::template::{CHATML, Template, segments};
-use super::{ChatMessage, LlmConfig, LlmError, ModelFacts, backend, gguf};
+use super::{ChatMessage, LlmConfig, LlmError, ModelFacts, backend, gguf, yes_share};
 use crate::clock::Clock;
 
 /// Larger files are hashed only when the configuration lists sums: it would take long at every start.
@@ -24,8 +24,15 @@ pub(crate) struct Model {
     control_tokens: Vec<String>,
     /// The text of the token that begins every prompt, if the model wants one.
     bos: Option<(LlamaToken, String)>,
+    /// Tokens that a yes, and a no, begin with.
+    yes: Vec<LlamaToken>,
+    no: Vec<LlamaToken>,
     facts: ModelFacts,
 }
+
+/// How an answer may spell them.
+const YES: [&str; 6] = ["Yes", "yes", "YES", " Yes", " yes", " YES"];
+const NO: [&str; 6] = ["No", "no", "NO", " No", " no", " NO"];
 
 impl Model {
     /// Checks and loads the file that the configuration names. Blocks for as long as reading it takes.
@@ -82,7 +89,13 @@ impl Model {
             threads: threads(config.threads),
             gpu_layers: config.gpu_layers,
         };
-        Ok(Self { template, control_tokens, bos, facts, llama })
+        // A token that both could begin with, as a mere space, tells nothing.
+        let (yes, no) = (first_tokens(&llama, &YES), first_tokens(&llama, &NO));
+        let only = |own: &[LlamaToken], other: &[LlamaToken]| -> Vec<LlamaToken> {
+            own.iter().filter(|token| !other.contains(token)).copied().collect()
+        };
+        let (yes, no) = (only(&yes, &no), only(&no, &yes));
+        Ok(Self { template, control_tokens, bos, yes, no, facts, llama })
     }
 
     pub(crate) fn facts(&self) -> &ModelFacts {
@@ -130,6 +143,14 @@ impl Model {
         self.llama.vocab().token_to_piece(token, false, None)
     }
 
+    /// How likely yes is rather than no, 0…1, where the model gives these logits to its vocabulary.
+    pub(crate) fn yes_share(&self, logits: &[f32]) -> Option<f32> {
+        let of = |tokens: &[LlamaToken]| -> Vec<f32> {
+            tokens.iter().filter_map(|token| logits.get(usize::try_from(token.0).ok()?)).copied().collect()
+        };
+        yes_share(of(&self.yes), of(&self.no))
+    }
+
     /// Whether a token ends the answer.
     pub(crate) fn ends(&self, token: LlamaToken) -> bool {
         self.llama.vocab().is_eog(token)
@@ -138,6 +159,17 @@ impl Model {
     fn tokens(&self, text: &str, parse_special: bool) -> Vec<TokenId> {
         self.llama.vocab().tokenize(text.as_bytes(), false, parse_special).into_iter().map(|token| token.0).collect()
     }
+}
+
+/// The tokens that any of these spellings begins with, each once.
+fn first_tokens(llama: &LlamaModel, spellings: &[&str]) -> Vec<LlamaToken> {
+    let mut first: Vec<LlamaToken> = spellings
+        .iter()
+        .filter_map(|spelling| llama.vocab().tokenize(spelling.as_bytes(), false, false).first().copied())
+        .collect();
+    first.sort_unstable_by_key(|token| token.0);
+    first.dedup();
+    first
 }
 
 /// The file's own chat template, or ChatML with a warning.

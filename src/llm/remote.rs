@@ -1,7 +1,7 @@
 //! An OpenAI-compatible server (llama-server, vLLM) as the engine, over server-sent events.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -13,7 +13,9 @@ use tokio::time::timeout;
 
 use super::line::Line;
 use super::text::TextStream;
-use super::{ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream, Usage};
+use super::{
+    ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream, Usage, yes_share,
+};
 
 /// For a connection to the server.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -27,6 +29,8 @@ const LONGEST_LINE_BYTES: usize = 1 << 20;
 const SHOWN_ERROR_CHARS: usize = 300;
 /// When the server is busy and doesn't say for how long.
 const RETRY_AFTER_MS: u64 = 2000;
+/// First tokens of a yes or no that are looked at: as many as OpenAI and vLLM give.
+const TOP_LOGPROBS: u32 = 20;
 /// What chat formats add to each message, about.
 const TOKENS_PER_MESSAGE: usize = 4;
 
@@ -38,6 +42,8 @@ pub(crate) struct Remote {
     line: Arc<Line>,
     generated: Arc<AtomicU64>,
     max_tokens: u32,
+    /// The server gave no probabilities once, and that was said.
+    words_only: AtomicBool,
     facts: ModelFacts,
 }
 
@@ -66,6 +72,7 @@ impl Remote {
             line: Line::new(config.parallel, config.queue),
             generated: Arc::default(),
             max_tokens: config.max_tokens,
+            words_only: AtomicBool::new(false),
             facts: ModelFacts { engine: base.to_string(), name: config.model.clone(), ..ModelFacts::of(config) },
         })
     }
@@ -95,10 +102,7 @@ impl Remote {
         if estimate >= limit {
             return Err(LlmError::PromptTooLong { tokens: estimate, limit: limit - 1 });
         }
-        let mut post = self.client.post(&self.url).json(&self.body(&request));
-        if let Some(key) = &self.api_key {
-            post = post.bearer_auth(key);
-        }
+        let post = self.post(&self.body(&request));
         let (url, line, generated) = (self.url.clone(), Arc::clone(&self.line), Arc::clone(&self.generated));
         Ok(Box::pin(async_stream::try_stream! {
             while let Some(place) = place.wait().await {
@@ -148,6 +152,59 @@ impl Remote {
             drop(place);
             yield Token::Done { finish, usage };
         }))
+    }
+
+    /// How likely the server's model says yes rather than no, 0…1. Where the server gives no probabilities, the word itself: 1 or
+    /// 0. What is sent is given up when the future is dropped.
+    pub(crate) async fn judge(&self, messages: &[ChatMessage]) -> Result<f32, LlmError> {
+        if self.line.closed() {
+            return Err(LlmError::ShuttingDown);
+        }
+        let estimate = prompt_tokens(messages);
+        let limit = self.facts.context_tokens as usize;
+        if estimate >= limit {
+            return Err(LlmError::PromptTooLong { tokens: estimate, limit: limit - 1 });
+        }
+        let body = json!({
+            "model": self.facts.name,
+            "messages": messages,
+            "max_tokens": 1,
+            "temperature": 0.0,
+            "logprobs": true,
+            "top_logprobs": TOP_LOGPROBS,
+        });
+        let response = open(self.post(&body), &self.url, &self.line).await?;
+        let failed = |what: String| LlmError::Engine(format!("{} {what}", self.url));
+        let bytes = match timeout(IDLE, response.bytes()).await {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(error)) => return Err(failed(format!("broke the connection: {}", causes(&error)))),
+            Err(_) => return Err(failed(format!("went silent for {} s", IDLE.as_secs()))),
+        };
+        let judged: Judged = serde_json::from_slice(&bytes)
+            .map_err(|error| failed(format!("sent something that is not a completion: {error}")))?;
+        let Some(choice) = judged.choices.into_iter().next() else { return Err(failed("sent no choice".into())) };
+        if let Some(likely) = choice.logprobs.and_then(|logprobs| logprobs.content?.into_iter().next()) {
+            return likely.yes_share().ok_or_else(|| failed("finds neither yes nor no likely".into()));
+        }
+        if !self.words_only.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                url = self.url,
+                "the server gives no probabilities (logprobs); passages are judged by its yes or no alone"
+            );
+        }
+        match Word::of(choice.message.content.as_deref().unwrap_or_default()) {
+            Some(Word::Yes) => Ok(1.0),
+            Some(Word::No) => Ok(0.0),
+            None => Err(failed("said neither yes nor no".into())),
+        }
+    }
+
+    fn post(&self, body: &Value) -> reqwest::RequestBuilder {
+        let post = self.client.post(&self.url).json(body);
+        match &self.api_key {
+            Some(key) => post.bearer_auth(key),
+            None => post,
+        }
     }
 
     fn body(&self, request: &Request) -> Value {
@@ -306,6 +363,75 @@ impl From<ChunkUsage> for Usage {
             cached_tokens: usage.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
             completion_tokens: usage.completion_tokens,
         }
+    }
+}
+
+/// A completion that isn't streamed, as far as a yes or no goes.
+#[derive(Debug, Deserialize)]
+struct Judged {
+    #[serde(default)]
+    choices: Vec<JudgedChoice>,
+}
+
+#[derive(Debug, Deserialize)]
+struct JudgedChoice {
+    #[serde(default)]
+    message: Delta,
+    #[serde(default)]
+    logprobs: Option<Logprobs>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Logprobs {
+    /// One for each token of the answer.
+    #[serde(default)]
+    content: Option<Vec<Likely>>,
+}
+
+/// The likeliest tokens at a place.
+#[derive(Debug, Deserialize)]
+struct Likely {
+    top_logprobs: Vec<Logprob>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Logprob {
+    token: String,
+    logprob: f32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Word {
+    Yes,
+    No,
+}
+
+impl Word {
+    fn of(text: &str) -> Option<Self> {
+        // Some servers show how a vocabulary writes the space before a word.
+        let word = text.trim_matches(|c: char| !c.is_alphabetic() || matches!(c, 'Ġ' | '▁')).to_lowercase();
+        match word.as_str() {
+            "yes" => Some(Self::Yes),
+            "no" => Some(Self::No),
+            _ => None,
+        }
+    }
+}
+
+impl Likely {
+    /// A word that isn't among the likeliest counts as likely as the last of them, which it can't exceed.
+    fn yes_share(&self) -> Option<f32> {
+        let of = |word: Word| -> Vec<f32> {
+            let said = self.top_logprobs.iter().filter(|likely| Word::of(&likely.token) == Some(word));
+            said.map(|likely| likely.logprob).collect()
+        };
+        let (yes, no) = (of(Word::Yes), of(Word::No));
+        if yes.is_empty() && no.is_empty() {
+            return None;
+        }
+        let least = self.top_logprobs.iter().map(|likely| likely.logprob).fold(f32::INFINITY, f32::min);
+        let or_least = |scores: Vec<f32>| if scores.is_empty() { vec![least] } else { scores };
+        yes_share(or_least(yes), or_least(no))
     }
 }
 

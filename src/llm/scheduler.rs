@@ -4,6 +4,9 @@
 //! prompts, in chunks, so a long prompt never stops the others' tokens and a new request joins at the next step. The budget
 //! follows the measured speed: llama.cpp can't be interrupted, so a step has to be short.
 //!
+//! Some requests give way to all others: they are admitted when nobody else waits, go back into their line when somebody comes
+//! for whom there is no slot or room, and their prompts get what the others leave of a step.
+//!
 //! Invariants, which the property tests hold it to: a request owns at most one sequence and a sequence at most one request; a
 //! step has at most `batch_tokens` tokens; every admitted request has room for its prompt and its longest answer; requests are
 //! admitted in the order in which they came, and every one of them ends.
@@ -42,6 +45,8 @@ pub struct Job {
     pub prompt: Vec<TokenId>,
     /// Tokens that may be generated at most, at least one.
     pub max_new: usize,
+    /// Whether all others go before it.
+    pub gives_way: bool,
 }
 
 /// Part of a step: these tokens of one request, at these positions of its sequence.
@@ -82,6 +87,8 @@ pub struct Scheduler {
     cache: Cache,
     pace: Pace,
     waiting: VecDeque<Job>,
+    /// The line of those that give way.
+    aside: VecDeque<Job>,
     /// In the order of admission.
     running: Vec<Running>,
     /// For the next plan.
@@ -105,6 +112,7 @@ struct Running {
     cached: usize,
     /// An earlier request computes the first so many tokens of this prompt; wait and share them.
     follows: Option<(RequestId, usize)>,
+    gives_way: bool,
 }
 
 impl Running {
@@ -126,7 +134,8 @@ impl Scheduler {
     #[must_use]
     pub fn new(limits: Limits, cache: Cache) -> Self {
         let pace = Pace::new(limits.step);
-        Self { limits, cache, pace, waiting: VecDeque::new(), running: Vec::new(), ops: Vec::new() }
+        let (waiting, aside) = (VecDeque::new(), VecDeque::new());
+        Self { limits, cache, pace, waiting, aside, running: Vec::new(), ops: Vec::new() }
     }
 
     /// The KV cache's books.
@@ -137,27 +146,30 @@ impl Scheduler {
 
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.running.is_empty()
+        self.waiting.is_empty() && self.aside.is_empty() && self.running.is_empty()
     }
 
+    /// Requests that run, without those that give way.
     #[must_use]
     pub fn running(&self) -> usize {
-        self.running.len()
+        self.running.iter().filter(|running| !running.gives_way).count()
     }
 
+    /// Requests in line, without those that give way.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Requests in line, the next one first.
+    /// Requests in line, the next one first, without those that give way.
     pub fn line(&self) -> impl Iterator<Item = RequestId> + '_ {
         self.waiting.iter().map(|job| job.id)
     }
 
     /// Every request that waits or runs.
     pub fn ids(&self) -> impl Iterator<Item = RequestId> + '_ {
-        self.running.iter().map(|running| running.id).chain(self.line())
+        let aside = self.aside.iter().map(|job| job.id);
+        self.running.iter().map(|running| running.id).chain(self.line()).chain(aside)
     }
 
     /// Tokens of a running request's prompt that were in the cache.
@@ -167,24 +179,27 @@ impl Scheduler {
     }
 
     /// Takes a request in line. A job that has no prompt, can't generate, or could never fit the cache comes back, and so does
-    /// one more than the line holds.
+    /// one more than the line holds. Those that give way have a line of the same length.
     ///
     /// # Errors
     /// The job itself.
     pub fn enqueue(&mut self, job: Job) -> Result<(), Job> {
         let total = job.prompt.len() + job.max_new;
         let capacity = self.cache.free() + self.cache.used();
-        let full = self.waiting.len() + self.running.len() >= self.limits.parallel + self.limits.queue;
+        let running = self.running.iter().filter(|running| running.gives_way == job.gives_way).count();
+        let line = if job.gives_way { &mut self.aside } else { &mut self.waiting };
+        let full = line.len() + running >= self.limits.parallel + self.limits.queue;
         if job.prompt.is_empty() || job.max_new == 0 || total > capacity || full {
             return Err(job);
         }
-        self.waiting.push_back(job);
+        line.push_back(job);
         Ok(())
     }
 
     /// Removes a request, whose KV is forgotten: nobody waits for the rest of it.
     pub fn cancel(&mut self, id: RequestId) {
         self.waiting.retain(|job| job.id != id);
+        self.aside.retain(|job| job.id != id);
         self.end(id, false);
     }
 
@@ -199,12 +214,7 @@ impl Scheduler {
         if self.running.len() < 2 {
             return false;
         }
-        let Some(last) = self.running.pop() else { return false };
-        if let Some(seq) = last.seq {
-            self.cache.close(seq, false, &mut self.ops);
-        }
-        let max_new = last.limit - last.tokens.len();
-        self.waiting.push_front(Job { id: last.id, prompt: last.tokens, max_new: max_new.max(1) });
+        self.requeue(self.running.len() - 1, false);
         true
     }
 
@@ -269,48 +279,75 @@ impl Scheduler {
         }
     }
 
-    /// Moves requests from the line to the running ones, in order, while there is a slot and room for all they may need.
+    /// Puts a running request back at the head of its line, with what it has generated.
+    fn requeue(&mut self, at: usize, keep: bool) {
+        let Running { id, tokens, limit, seq, gives_way, .. } = self.running.remove(at);
+        if let Some(seq) = seq {
+            self.cache.close(seq, keep, &mut self.ops);
+        }
+        let line = if gives_way { &mut self.aside } else { &mut self.waiting };
+        line.push_front(Job { id, max_new: (limit - tokens.len()).max(1), prompt: tokens, gives_way });
+    }
+
+    /// Moves requests from the lines to the running ones, in order, while there is a slot and room for all they may need.
     fn admit(&mut self) -> Vec<RequestId> {
         let mut started = Vec::new();
-        while self.running.len() < self.limits.parallel {
-            let Some(job) = self.waiting.front() else { break };
-            let found = self.cache.longest_match(&job.prompt);
-            let cached = found.map_or(0, |found| found.tokens);
-            let computing = self.running.iter().filter(|other| other.computed < other.prompt_tokens);
-            let follows = computing
-                .filter_map(|other| {
-                    let shared = worth_waiting(&job.prompt, &other.tokens[..other.prompt_tokens], cached)?;
-                    Some((other.id, shared))
-                })
-                .max_by_key(|&(id, shared)| (shared, std::cmp::Reverse(id)));
-            // A request that waits for another one's prompt may have to compute it itself if that one is cancelled, so it
-            // reserves everything; the others only what the cache doesn't have.
-            let total = job.prompt.len() + job.max_new;
-            let (reserve, pinned) = match (follows, found) {
-                (None, Some(found)) => (total - found.tokens, self.cache.kept_cells(found)),
-                _ => (total, 0),
+        while let Some(job) = self.waiting.front().or(self.aside.front()) {
+            let gives_way = job.gives_way;
+            let Some(follows) = self.fits(job) else {
+                // Who gives way goes back into line, the last one first; what was computed stays as long as there is room.
+                let last = self.running.iter().rposition(|running| running.gives_way);
+                let Some(last) = last.filter(|_| !gives_way) else { break };
+                self.requeue(last, true);
+                continue;
             };
-            let outstanding: usize = self.running.iter().map(Running::outstanding).sum();
-            if self.cache.free() + self.cache.evictable() < outstanding + reserve + pinned {
-                break;
-            }
-            let Some(job) = self.waiting.pop_front() else { break };
+            let line = if gives_way { &mut self.aside } else { &mut self.waiting };
+            let Some(job) = line.pop_front() else { break };
             started.push(job.id);
             self.running.push(Running {
                 id: job.id,
                 prompt_tokens: job.prompt.len(),
-                limit: total,
+                limit: job.prompt.len() + job.max_new,
                 tokens: job.prompt,
                 seq: None,
                 computed: 0,
                 cached: 0,
                 follows,
+                gives_way,
             });
             if follows.is_none() {
                 self.open(self.running.len() - 1);
             }
         }
         started
+    }
+
+    /// Whether there is a slot and room for all that a job may need; if so, whose prompt it waits for, and for how much of it.
+    #[expect(clippy::option_option, reason = "no room, or room with or without somebody to wait for")]
+    fn fits(&self, job: &Job) -> Option<Option<(RequestId, usize)>> {
+        if self.running.len() >= self.limits.parallel {
+            return None;
+        }
+        let found = self.cache.longest_match(&job.prompt);
+        let cached = found.map_or(0, |found| found.tokens);
+        let computing = self.running.iter().filter(|other| other.computed < other.prompt_tokens);
+        let follows = computing
+            // Nobody waits for one that gives way to it.
+            .filter(|other| job.gives_way || !other.gives_way)
+            .filter_map(|other| {
+                let shared = worth_waiting(&job.prompt, &other.tokens[..other.prompt_tokens], cached)?;
+                Some((other.id, shared))
+            })
+            .max_by_key(|&(id, shared)| (shared, std::cmp::Reverse(id)));
+        // A request that waits for another one's prompt may have to compute it itself if that one is cancelled, so it
+        // reserves everything; the others only what the cache doesn't have.
+        let total = job.prompt.len() + job.max_new;
+        let (reserve, pinned) = match (follows, found) {
+            (None, Some(found)) => (total - found.tokens, self.cache.kept_cells(found)),
+            _ => (total, 0),
+        };
+        let outstanding: usize = self.running.iter().map(Running::outstanding).sum();
+        (self.cache.free() + self.cache.evictable() >= outstanding + reserve + pinned).then_some(follows)
     }
 
     /// Opens sequences of requests whose wait for a shared prefix is over.
@@ -336,27 +373,30 @@ impl Scheduler {
     }
 
     /// Shares the prompt budget out: a part to the prompt that was admitted first, so that none starves, the rest to the
-    /// shortest remaining ones, which are the soonest to answer. Returns indices into `running` and tokens.
+    /// shortest remaining ones, which are the soonest to answer; what is left then to those that give way. Returns indices into
+    /// `running` and tokens.
     fn share_out(&self, budget: usize) -> Vec<(usize, usize)> {
-        let mut prompts: Vec<(usize, usize)> = self
-            .running
-            .iter()
-            .enumerate()
-            .filter(|(_, running)| running.seq.is_some() && !running.answering() && running.remaining() > 0)
-            .map(|(at, running)| (at, running.remaining()))
-            .collect();
-        let Some(&(oldest, wanted)) = prompts.first() else { return Vec::new() };
-        let grant = wanted.min(budget.div_ceil(GRANT_SHARE));
-        let mut left = budget - grant;
-        prompts.sort_by_key(|&(at, remaining)| (remaining, at));
-
-        let mut shares = Vec::new();
-        for (at, remaining) in prompts {
-            let granted = if at == oldest { grant } else { 0 };
-            let more = left.min(remaining - granted);
-            left -= more;
-            if granted + more > 0 {
-                shares.push((at, granted + more));
+        let (mut shares, mut left) = (Vec::new(), budget);
+        for gives_way in [false, true] {
+            let mut prompts: Vec<(usize, usize)> = self
+                .running
+                .iter()
+                .enumerate()
+                .filter(|(_, running)| running.gives_way == gives_way)
+                .filter(|(_, running)| running.seq.is_some() && !running.answering() && running.remaining() > 0)
+                .map(|(at, running)| (at, running.remaining()))
+                .collect();
+            let Some(&(oldest, wanted)) = prompts.first() else { continue };
+            let grant = wanted.min(left.div_ceil(GRANT_SHARE));
+            left -= grant;
+            prompts.sort_by_key(|&(at, remaining)| (remaining, at));
+            for (at, remaining) in prompts {
+                let granted = if at == oldest { grant } else { 0 };
+                let more = left.min(remaining - granted);
+                left -= more;
+                if granted + more > 0 {
+                    shares.push((at, granted + more));
+                }
             }
         }
         shares
@@ -449,7 +489,11 @@ mod tests {
     }
 
     fn job(id: RequestId, prompt: impl IntoIterator<Item = TokenId>, max_new: usize) -> Job {
-        Job { id, prompt: prompt.into_iter().collect(), max_new }
+        Job { id, prompt: prompt.into_iter().collect(), max_new, gives_way: false }
+    }
+
+    fn yielding(id: RequestId, prompt: impl IntoIterator<Item = TokenId>) -> Job {
+        Job { gives_way: true, ..job(id, prompt, 1) }
     }
 
     /// Carries a plan out in no time; answers each draw with `token`, and finishes answers at their longest. Returns who drew.
@@ -533,6 +577,42 @@ mod tests {
     }
 
     #[test]
+    fn who_gives_way_gets_what_the_others_leave() {
+        let mut scheduler = scheduler(4, 1000);
+        scheduler.enqueue(yielding(1, 0..100)).unwrap();
+        assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 32)], "nobody else is there");
+        scheduler.enqueue(job(2, 1000..1060, 5)).unwrap();
+        // Learned by now: 64 tokens a step. The answer's prompt comes first, although it came later and is longer.
+        assert_eq!(sizes(&step(&mut scheduler, 500).0), [(2, 60), (1, 4)]);
+        assert_eq!(sizes(&step(&mut scheduler, 500).0), [(2, 1), (1, 63)]);
+        assert_eq!((scheduler.running(), scheduler.waiting()), (1, 0), "it isn't counted as an answer");
+    }
+
+    #[test]
+    fn who_gives_way_goes_back_into_line_for_an_answer() {
+        let mut scheduler = scheduler(2, 300);
+        for id in 1..=3 {
+            scheduler.enqueue(yielding(id, (0..90).map(|at| at + 1000 * id as TokenId))).unwrap();
+        }
+        assert_eq!(step(&mut scheduler, 500).0.started, [1, 2]);
+        scheduler.enqueue(job(4, 5000..5100, 20)).unwrap();
+        let (plan, _) = step(&mut scheduler, 500);
+        assert_eq!(plan.started, [4], "the slot of 2");
+        assert_eq!(scheduler.ids().collect::<Vec<_>>(), [1, 4, 2, 3]);
+        // An answer never waits for the prompt of one that gives way, but has what is computed of it.
+        scheduler.cancel(4);
+        scheduler.enqueue(job(5, 1000..1090, 20)).unwrap();
+        assert_eq!(step(&mut scheduler, 500).0.chunks[0].id, 5);
+        let mut ended = BTreeSet::new();
+        while !scheduler.is_idle() {
+            let (_, drew) = step(&mut scheduler, 7);
+            ended.extend(drew);
+        }
+        assert_eq!(ended.into_iter().collect::<Vec<_>>(), [1, 2, 3, 5], "all of them end");
+        scheduler.cache().audit().unwrap();
+    }
+
+    #[test]
     fn requests_with_a_common_prefix_compute_it_once() {
         let mut scheduler = scheduler(8, 2000);
         let prompt = |id: TokenId| (0..100).chain([1000 + id, 2000 + id]);
@@ -610,7 +690,7 @@ mod tests {
 
     #[derive(Clone, Debug)]
     enum Event {
-        Arrive { family: TokenId, prompt: usize, max_new: usize },
+        Arrive { family: TokenId, prompt: usize, max_new: usize, gives_way: bool },
         Step { eog: bool },
         Cancel { which: usize },
         Requeue,
@@ -618,8 +698,8 @@ mod tests {
 
     fn event() -> impl Strategy<Value = Event> {
         prop_oneof![
-            2 => (0i32..3, 1usize..120, 1usize..12)
-                .prop_map(|(family, prompt, max_new)| Event::Arrive { family, prompt, max_new }),
+            2 => (0i32..3, 1usize..120, 1usize..12, any::<bool>())
+                .prop_map(|(family, prompt, max_new, gives_way)| Event::Arrive { family, prompt, max_new, gives_way }),
             5 => (0usize..5).prop_map(|eog| Event::Step { eog: eog == 0 }),
             1 => (0usize..20).prop_map(|which| Event::Cancel { which }),
             1 => Just(Event::Requeue),
@@ -676,13 +756,17 @@ mod tests {
             let mut model = Model::default();
             let mut answers: BTreeMap<RequestId, (Vec<TokenId>, usize)> = BTreeMap::new();
             let mut arrivals = 0;
+            let mut yielding = BTreeSet::new();
             let drain = std::iter::repeat_n(Event::Step { eog: false }, 20_000);
             for event in events.into_iter().chain(drain) {
                 match event {
-                    Event::Arrive { family, prompt, max_new } => {
+                    Event::Arrive { family, prompt, max_new, gives_way } => {
                         arrivals += 1;
+                        if gives_way {
+                            yielding.insert(arrivals);
+                        }
                         let prompt: Vec<TokenId> = (0..prompt as TokenId).map(|at| at + if at < 60 { 0 } else { 1000 * family }).collect();
-                        if scheduler.enqueue(job(arrivals, prompt.clone(), max_new)).is_ok() {
+                        if scheduler.enqueue(Job { gives_way, ..job(arrivals, prompt.clone(), max_new) }).is_ok() {
                             answers.insert(arrivals, (prompt, max_new));
                         }
                     }
@@ -700,7 +784,10 @@ mod tests {
                             prop_assert!(false, "idle although {} requests have not ended", answers.len());
                         }
                         let plan = scheduler.plan();
-                        let oldest = scheduler.ids().next();
+                        let answer = plan.chunks.iter().any(|chunk| !yielding.contains(&chunk.id));
+                        let oldest = scheduler.ids().find(|id| yielding.contains(id) != answer);
+                        prop_assert!(answer || scheduler.running() + scheduler.waiting() == 0, "answers go first");
+                        prop_assert!(scheduler.waiting() == 0 || plan.started.iter().all(|id| !yielding.contains(id)));
                         prop_assert!(
                             plan.chunks.iter().any(|chunk| Some(chunk.id) == oldest),
                             "the request that runs longest makes progress in every step"

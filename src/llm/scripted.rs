@@ -7,6 +7,8 @@
 //!    to one that begins with `Question`, joined with spaces.
 //! 3. Otherwise the last user message itself.
 //!
+//! A prompt is judged by the share of the question's content words that what follows it holds.
+//!
 //! A word with the white space after it counts as a token. `scripted_token_ms` sets the time for each, so that an answer can
 //! be cut in the middle.
 
@@ -110,6 +112,33 @@ impl Scripted {
     }
 }
 
+impl Scripted {
+    /// How much of the question the passage holds, 0…1, after the time of one token. `[[fail]]` in the question makes it fail.
+    pub(crate) async fn judge(&self, messages: &[ChatMessage]) -> Result<f32, LlmError> {
+        if self.line.closed() {
+            return Err(LlmError::ShuttingDown);
+        }
+        if !self.token_time.is_zero() {
+            tokio::time::sleep(self.token_time).await;
+        }
+        let asked = messages.last().map_or("", |message| message.content.as_str());
+        if asked.contains("[[fail]]") {
+            return Err(LlmError::Engine("the script says so".into()));
+        }
+        Ok(overlap(asked))
+    }
+}
+
+/// The share of the content words of the line after `Question: ` that stand in the lines after it.
+#[expect(clippy::cast_precision_loss, reason = "counts of words")]
+fn overlap(prompt: &str) -> f32 {
+    let (_, asked) = prompt.split_once("Question: ").unwrap_or(("", prompt));
+    let (question, passage) = asked.split_once('\n').unwrap_or((asked, ""));
+    let asked: HashSet<String> = grounding::content_words(question).collect();
+    let held: HashSet<String> = grounding::content_words(passage).collect();
+    asked.intersection(&held).count() as f32 / asked.len().max(1) as f32
+}
+
 /// White-space separated words.
 pub(crate) fn count_tokens(text: &str) -> usize {
     text.split_whitespace().count()
@@ -187,6 +216,19 @@ mod tests {
         assert_eq!(faithful(prompt), "Shipping costs 4.90 EUR.");
         assert_eq!(faithful(""), "");
         assert!(script("inventive", &[]).text.contains("Zephyr"));
+    }
+
+    #[test]
+    fn a_passage_is_judged_by_the_words_of_the_question() {
+        #[track_caller]
+        fn check(passage: &str, expected: f32) {
+            let prompt = format!("Question: What does express shipping cost?\n<passage>\n{passage}\n</passage>");
+            assert!((overlap(&prompt) - expected).abs() < 1e-6, "{passage}: {}", overlap(&prompt));
+        }
+        check("Express shipping: the cost is 9 EUR.", 1.0);
+        check("Shipping is free.", 1.0 / 3.0);
+        check("Open at nine.", 0.0);
+        assert!(overlap("") == 0.0);
     }
 
     #[test]

@@ -15,14 +15,15 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 use rustc_hash::FxHashMap;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::model::Model;
-use super::prefix::{Cache, Op};
+use super::prefix::{Cache, Op, TokenId};
 use super::scheduler::{Chunk, Job, Limits, Plan, RequestId, Scheduler};
 use super::text::TextStream;
 use super::{
-    ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Sampling, Stats, Token, Usage, backend, sampler,
+    ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Sampling, Stats, Token, Usage, backend, judgements,
+    sampler,
 };
 use crate::clock::Clock;
 
@@ -74,6 +75,7 @@ struct Shared {
 
 enum Command {
     Write(Box<Task>),
+    Judge(Box<Question>),
     /// Forget the KV of all finished conversations.
     Forget,
 }
@@ -87,6 +89,20 @@ struct Task {
     already: Vec<LlamaToken>,
     text: TextStream,
     tokens: mpsc::Sender<Result<Token, LlmError>>,
+    permit: OwnedSemaphorePermit,
+}
+
+/// A prompt whose answer is a yes or no.
+struct Question {
+    job: Job,
+    judgement: Judgement,
+}
+
+/// A yes or no that waits or is computed.
+struct Judgement {
+    /// Where it goes how likely yes is.
+    verdict: oneshot::Sender<Result<f32, LlmError>>,
+    /// Its place among those under way.
     permit: OwnedSemaphorePermit,
 }
 
@@ -106,8 +122,8 @@ impl Llama {
         let shared = Arc::new(Shared::default());
         shared.kv_tokens.store(setup.kv_tokens as usize, Ordering::Relaxed);
         let places = setup.limits.parallel + setup.limits.queue;
-        // Every command but `Forget` holds a place, so the channel is never full of requests.
-        let (commands, inbox) = sync_channel(places + 1);
+        // Every command but `Forget` holds a place or a permit to judge, so the channel is never full of requests.
+        let (commands, inbox) = sync_channel(places + judgements(config) + 1);
         let (ready, is_ready) = sync_channel(1);
         let thread = {
             let (model, shared) = (Arc::clone(&model), Arc::clone(&shared));
@@ -143,23 +159,17 @@ impl Llama {
 
     /// Puts a request in line, or says at once why not. What it writes comes through the channel.
     pub(crate) fn submit(&self, request: &Request) -> Result<mpsc::Receiver<Result<Token, LlmError>>, LlmError> {
-        if self.shared.closing.load(Ordering::Acquire) {
-            return Err(LlmError::ShuttingDown);
-        }
-        self.health()?;
+        self.accepting()?;
         let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else { return Err(self.overloaded()) };
-        let prompt = self.model.prompt(&request.messages, &request.prefix)?;
+        let prompt = self.prompt(&request.messages, &request.prefix)?;
         let context = self.facts().context_tokens as usize;
-        if prompt.len() >= context {
-            return Err(LlmError::PromptTooLong { tokens: prompt.len(), limit: context - 1 });
-        }
         let wanted = request.max_tokens.min(self.max_tokens).max(1) as usize;
         let max_new = wanted.min(context - prompt.len());
         // Room for all that can be sent: a place at most for each one in line, a start, a text per token and a last one, an end.
         let (tokens, written) = mpsc::channel(self.limits.queue + max_new + 4);
         let already = if request.prefix.is_empty() { Vec::new() } else { self.model.text_tokens(&request.prefix) };
         let task = Task {
-            job: Job { id: self.next_id.fetch_add(1, Ordering::Relaxed), prompt, max_new },
+            job: Job { id: self.next_id.fetch_add(1, Ordering::Relaxed), prompt, max_new, gives_way: false },
             sampling: request.sampling,
             seed: request.sampling.seed.unwrap_or_else(rand::random),
             already: already.into_iter().map(LlamaToken).collect(),
@@ -167,12 +177,50 @@ impl Llama {
             tokens,
             permit,
         };
-        let sent = self.commands.as_ref().map(|commands| commands.try_send(Command::Write(Box::new(task))));
+        self.send(Command::Write(Box::new(task)))?;
+        Ok(written)
+    }
+
+    /// Puts a prompt in line whose answer is a yes or no, behind everything that is written. The share of yes comes through the
+    /// channel; dropping that stops it.
+    pub(crate) fn judge(
+        &self,
+        messages: &[ChatMessage],
+        permit: OwnedSemaphorePermit,
+    ) -> Result<oneshot::Receiver<Result<f32, LlmError>>, LlmError> {
+        self.accepting()?;
+        let prompt = self.prompt(messages, "")?;
+        let (verdict, judged) = oneshot::channel();
+        let job = Job { id: self.next_id.fetch_add(1, Ordering::Relaxed), prompt, max_new: 1, gives_way: true };
+        let judgement = Judgement { verdict, permit };
+        self.send(Command::Judge(Box::new(Question { job, judgement })))?;
+        Ok(judged)
+    }
+
+    fn accepting(&self) -> Result<(), LlmError> {
+        if self.shared.closing.load(Ordering::Acquire) {
+            return Err(LlmError::ShuttingDown);
+        }
+        self.health()
+    }
+
+    /// A prompt's tokens, if they leave room for an answer.
+    fn prompt(&self, messages: &[ChatMessage], prefix: &str) -> Result<Vec<TokenId>, LlmError> {
+        let prompt = self.model.prompt(messages, prefix)?;
+        let context = self.facts().context_tokens as usize;
+        if prompt.len() >= context {
+            return Err(LlmError::PromptTooLong { tokens: prompt.len(), limit: context - 1 });
+        }
+        Ok(prompt)
+    }
+
+    fn send(&self, command: Command) -> Result<(), LlmError> {
+        let sent = self.commands.as_ref().map(|commands| commands.try_send(command));
         if !matches!(sent, Some(Ok(()))) {
             self.health()?;
             return Err(self.overloaded());
         }
-        Ok(written)
+        Ok(())
     }
 
     /// Whether the thread still works.
@@ -335,6 +383,7 @@ struct Worker<'a> {
     batch: LlamaBatch<'static>,
     scheduler: Scheduler,
     answers: FxHashMap<RequestId, Answer>,
+    judgements: FxHashMap<RequestId, Judgement>,
 }
 
 /// A request that waits or runs.
@@ -368,6 +417,7 @@ impl<'a> Worker<'a> {
             batch: LlamaBatch::new(setup.limits.batch_tokens, 1),
             scheduler: Scheduler::new(setup.limits, cache),
             answers: FxHashMap::default(),
+            judgements: FxHashMap::default(),
         };
         worker.warm_up()?;
         Ok(worker)
@@ -398,6 +448,7 @@ impl<'a> Worker<'a> {
                 for (_, answer) in self.answers.drain() {
                     answer.send(Err(LlmError::ShuttingDown));
                 }
+                // Judgements are told by their channels' end.
                 return;
             }
             self.drop_departed();
@@ -409,6 +460,7 @@ impl<'a> Worker<'a> {
     fn take(&mut self, command: Command) {
         let task = match command {
             Command::Write(task) => *task,
+            Command::Judge(question) => return self.take_question(*question),
             Command::Forget => {
                 self.scheduler.forget_kept();
                 return;
@@ -433,6 +485,17 @@ impl<'a> Worker<'a> {
         }
     }
 
+    fn take_question(&mut self, Question { job, judgement }: Question) {
+        let id = job.id;
+        match self.scheduler.enqueue(job) {
+            Ok(()) => drop(self.judgements.insert(id, judgement)),
+            // Permits and the check against the context keep this from happening.
+            Err(job) => {
+                judgement.send(Err(LlmError::Engine(format!("no room for a prompt of {} tokens", job.prompt.len()))));
+            }
+        }
+    }
+
     /// Stops writing for clients who left. What was computed is kept as long as there is room: often a next question of the
     /// same visitor is why the client left this one.
     fn drop_departed(&mut self) {
@@ -443,6 +506,14 @@ impl<'a> Worker<'a> {
             self.scheduler.finish(id);
             self.scheduler.cancel(id);
         }
+        let scheduler = &mut self.scheduler;
+        self.judgements.retain(|&id, judgement| {
+            let wanted = !judgement.verdict.is_closed();
+            if !wanted {
+                scheduler.cancel(id);
+            }
+            wanted
+        });
     }
 
     fn step(&mut self) {
@@ -494,6 +565,16 @@ impl<'a> Worker<'a> {
 
     /// Draws the next token of an answer and sends its text.
     fn draw(&mut self, id: RequestId, index: i32) {
+        if let Some(judgement) = self.judgements.remove(&id) {
+            // Nobody asks it again, but the next ones begin as it did: the last one is kept for them as long as there is room.
+            if self.judgements.is_empty() {
+                self.scheduler.finish(id);
+            } else {
+                self.scheduler.cancel(id);
+            }
+            let share = self.model.yes_share(self.context.get_logits_ith(index));
+            return judgement.send(share.ok_or_else(|| LlmError::Engine("it weighs neither yes nor no".into())));
+        }
         let Some(answer) = self.answers.get_mut(&id) else { return };
         let token = answer.sampler.sample(&self.context, index);
         if self.model.ends(token) {
@@ -547,8 +628,12 @@ impl<'a> Worker<'a> {
         tracing::error!(%error, requests = plan.chunks.len(), tokens = plan.tokens(), "a step of the language model failed");
         for chunk in &plan.chunks {
             self.scheduler.cancel(chunk.id);
+            let error = || LlmError::Engine(format!("llama.cpp couldn't compute a step: {error}"));
             if let Some(answer) = self.answers.remove(&chunk.id) {
-                answer.send(Err(LlmError::Engine(format!("llama.cpp couldn't compute a step: {error}"))));
+                answer.send(Err(error()));
+            }
+            if let Some(judgement) = self.judgements.remove(&chunk.id) {
+                judgement.send(Err(error()));
             }
         }
         let ops = self.scheduler.take_ops();
@@ -614,8 +699,7 @@ impl<'a> Worker<'a> {
         shared.steps.fetch_add(1, Ordering::Relaxed);
         shared.longest_step_us.fetch_max(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         for chunk in plan.chunks.iter().filter(|chunk| chunk.prompt && chunk.sample) {
-            let cached = self.answers.get(&chunk.id).map_or(0, |answer| answer.usage.cached_tokens);
-            shared.cached_prompt_tokens.fetch_add(u64::from(cached), Ordering::Relaxed);
+            shared.cached_prompt_tokens.fetch_add(self.scheduler.cached_tokens(chunk.id) as u64, Ordering::Relaxed);
         }
     }
 
@@ -625,6 +709,14 @@ impl<'a> Worker<'a> {
         shared.running.store(self.scheduler.running(), Ordering::Relaxed);
         shared.kv_used_tokens.store(cache.used(), Ordering::Relaxed);
         shared.kept_sequences.store(cache.kept_sequences(), Ordering::Relaxed);
+    }
+}
+
+impl Judgement {
+    /// The place is free before anybody hears of the end, so that the next one finds it. Who doesn't wait any more needs no verdict.
+    fn send(self, share: Result<f32, LlmError>) {
+        drop(self.permit);
+        drop(self.verdict.send(share));
     }
 }
 

@@ -309,6 +309,64 @@ async fn the_end_is_told_to_everyone() {
     assert_eq!(ended, Err(LlmError::ShuttingDown));
 }
 
+/// A system prompt that all share, and a passage to judge.
+fn judgement(passage: &str) -> Vec<ChatMessage> {
+    let asked = format!(
+        "Question: What does delivery to Norway cost?\n<passage>\n{passage}\n</passage>\nDoes the passage answer the question? Reply Yes or No."
+    );
+    vec![message(Role::System, &FACTS.repeat(2)), message(Role::User, &asked)]
+}
+
+const PASSAGES: [&str; 3] =
+    ["Delivery to Norway costs 18.90 EUR.", "Wash the tent by hand with a sponge.", "The workshop is in Galway."];
+
+#[tokio::test]
+async fn judgements_are_probabilities_computed_side_by_side() {
+    let llm = model();
+    let prompts: Vec<_> = PASSAGES.iter().map(|passage| judgement(passage)).collect();
+    let together = llm.judge(&prompts).await.unwrap();
+    assert!(together.iter().all(|share| (0.0..=1.0).contains(share)), "{together:?}");
+    assert!(together[0] > 0.01 && together[0] < 0.99, "the model knows both words: {together:?}");
+    let all: usize = prompts.iter().map(|messages| llm.prompt_tokens(messages)).sum();
+    let computed = llm.stats().computed_prompt_tokens as usize;
+    assert!(computed * 2 < all, "{computed} of {all} tokens were computed: what they share is computed once");
+    for (prompt, together) in prompts.iter().zip(&together) {
+        let alone = llm.judge(std::slice::from_ref(prompt)).await.unwrap()[0];
+        // A prompt is cut into chunks by the measured speed, and kernels round differently for each size. That moves a small
+        // model's judgement by some hundredths.
+        assert!((alone - together).abs() < 0.15, "{alone} alone, {together} among others");
+    }
+    assert_eq!(llm.judge(&[]).await, Ok(vec![]));
+    assert_eq!(llm.stats().generated_tokens, 0, "nothing is written");
+    let long = llm.judge(&[judgement(PASSAGES[0]), judgement(&FACTS.repeat(20))]).await;
+    assert!(matches!(long, Err(LlmError::PromptTooLong { limit: 1023, .. })), "{long:?}");
+}
+
+#[tokio::test]
+async fn judgements_give_way_to_answers_and_stop_with_their_turn() {
+    // One slot: an answer that comes while a long passage is judged takes it.
+    let llm = Llm::start(&LlmConfig { parallel: 1, context_tokens: 2048, ..config() }).unwrap();
+    let long = [judgement(&FACTS.repeat(16))];
+    let mut judging = Box::pin(llm.judge(&long));
+    assert!(judging.as_mut().now_or_never().is_none());
+    assert!(!answer(&llm, Request { max_tokens: 2, ..ask("When do you open?") }).await.text.is_empty());
+    let tokens = llm.prompt_tokens(&long[0]) as u64;
+    assert!(llm.stats().computed_prompt_tokens < tokens, "the answer came before the judgement of {tokens} tokens");
+    drop(judging);
+
+    // Nothing of it is computed any more, and its place is free.
+    let after = llm.stats().computed_prompt_tokens;
+    assert!(llm.judge(&[judgement(PASSAGES[0])]).await.is_ok());
+    let computed = llm.stats().computed_prompt_tokens - after;
+    assert!(computed < tokens / 2, "{computed} of {tokens} tokens");
+
+    let mut judging = Box::pin(llm.judge(&long));
+    assert!(judging.as_mut().now_or_never().is_none());
+    llm.shutdown();
+    assert!(judging.await.is_ok(), "what runs goes on to its end");
+    assert_eq!(llm.judge(&[judgement("")]).await, Err(LlmError::ShuttingDown));
+}
+
 #[test]
 fn wrong_models_are_named() {
     let directory = tempfile::tempdir().unwrap();
@@ -356,6 +414,14 @@ async fn the_scripted_engine_keeps_the_handles_promises() {
     assert_eq!(llm.submit(say("f")).err(), Some(LlmError::ShuttingDown));
     assert_eq!(collect(second).await.unwrap().text, "d");
     llm.drained().await;
+}
+
+#[tokio::test]
+async fn the_scripted_engine_judges_by_words() {
+    let llm = scripted(LlmConfig { parallel: 1, ..LlmConfig::default() });
+    assert_eq!(llm.judge(&PASSAGES.map(judgement)).await, Ok(vec![1.0, 0.0, 0.0]));
+    let failed = llm.judge(&[judgement(PASSAGES[0]), judgement("[[fail]]")]).await;
+    assert!(matches!(failed, Err(LlmError::Engine(_))), "{failed:?}");
 }
 
 #[tokio::test]
@@ -421,6 +487,55 @@ async fn a_remote_server_is_spoken_to() {
     assert_eq!((stopped.text.as_str(), stopped.finish), ("We open ", Finish::Stop));
     llm.drained().await;
     assert!(llm.count_tokens("We open at nine.") > 3);
+}
+
+#[tokio::test]
+async fn a_remote_server_judges_by_its_probabilities() {
+    // Yes in two spellings 0.6, no 0.2.
+    const LIKELY: &str = r#"{"choices":[{"index":0,"finish_reason":"length","message":{"role":"assistant","content":"Yes"},
+        "logprobs":{"content":[{"token":"Yes","logprob":-0.6931472,"bytes":null,"top_logprobs":[
+        {"token":"Yes","logprob":-0.6931472},{"token":"No","logprob":-1.609438},{"token":" yes","logprob":-2.3025851},
+        {"token":"Not","logprob":-2.9957323}]}]}}]}"#;
+    let peer = Peer::start(StatusCode::OK, LIKELY).await;
+    let judged = peer.llm().judge(&PASSAGES.map(judgement)).await.unwrap();
+    assert!(judged.len() == 3 && judged.iter().all(|share| (share - 0.75).abs() < 1e-4), "{judged:?}");
+    let asked = peer.asked.lock().unwrap().clone();
+    assert_eq!(asked.len(), 3);
+    let sent = |key: &str| asked[0][key].clone();
+    assert_eq!((sent("max_tokens"), sent("logprobs"), sent("top_logprobs")), (1.into(), true.into(), 20.into()));
+    assert_eq!((sent("model"), sent("stream")), ("shop".into(), serde_json::Value::Null));
+    assert!(sent("messages")[1]["content"].as_str().unwrap().contains("Norway"));
+}
+
+#[tokio::test]
+async fn a_remote_server_without_probabilities_judges_by_its_word() {
+    let judged = async |body| Peer::start(StatusCode::OK, body).await.llm().judge(&[judgement(PASSAGES[0])]).await;
+    assert_eq!(judged(r#"{"choices":[{"message":{"content":" yes."}}]}"#).await, Ok(vec![1.0]));
+    assert_eq!(judged(r#"{"choices":[{"message":{"content":"No"},"logprobs":null}]}"#).await, Ok(vec![0.0]));
+    // One of the words only: the other is at most as likely as the least likely one that was told.
+    let one = r#"{"choices":[{"message":{"content":"No"},"logprobs":{"content":[{"token":"No","logprob":-0.1,
+        "top_logprobs":[{"token":"No","logprob":-0.1},{"token":"Hm","logprob":-4.6}]}]}}]}"#;
+    let share = judged(one).await.unwrap()[0];
+    assert!(share > 0.0 && share < 0.02, "{share}");
+
+    let check = async |body, expected: &str| {
+        let error = judged(body).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    check(r#"{"choices":[{"message":{"content":"Perhaps"}}]}"#, "neither yes nor no").await;
+    check(
+        r#"{"choices":[{"logprobs":{"content":[{"top_logprobs":[{"token":"<think>","logprob":0.0}]}]}}]}"#,
+        "neither yes nor no",
+    )
+    .await;
+    check(r#"{"choices":[]}"#, "no choice").await;
+    check("data: [DONE]", "not a completion").await;
+    let refusing = Peer::start(StatusCode::BAD_REQUEST, "{\"error\":{\"message\":\"no logprobs here\"}}").await;
+    let error = refusing.llm().judge(&[judgement(PASSAGES[0])]).await.unwrap_err().to_string();
+    assert!(error.contains("400") && error.contains("no logprobs here"), "{error}");
+    let closed = refusing.llm();
+    closed.shutdown();
+    assert_eq!(closed.judge(&[judgement(PASSAGES[0])]).await, Err(LlmError::ShuttingDown));
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod protocol;
 mod qualify;
 mod real_models;
 mod recovery;
+mod rerank;
 mod store;
 mod support;
 mod who_gets_in;
