@@ -168,8 +168,10 @@ pub fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
         .unicode_words()
         .map(str::to_lowercase)
         .filter(|word| word.chars().next().is_some_and(|c| !is_unspaced(c)) && !STOP_WORDS.contains(&word.as_str()));
-    let unspaced =
-        text.split(|c: char| !is_unspaced(c)).flat_map(|run| pieces(run).flat_map(pairs).collect::<Vec<_>>());
+    let unspaced = text
+        .split(|c: char| !is_unspaced(c))
+        .filter(|run| !run.is_empty())
+        .flat_map(|run| pieces(run).flat_map(pairs).collect::<Vec<_>>());
     spaced.map(|word| stem(&word).to_owned()).chain(unspaced)
 }
 

@@ -48,7 +48,9 @@ pub async fn run(
     turns: usize,
     progress: &dyn Fn(usize),
 ) -> anyhow::Result<TurnReport> {
-    let config = super::scratch_config(config, directory)?;
+    let mut config = super::scratch_config(config, directory)?;
+    // The questions come again and again; a visitor's is new.
+    config.embedder.remembered = 0;
     let server = Server::start(config.clone(), Clock::system()).await?;
     server.ingest(&config, &|_| {}).await?;
     let metrics = server.metrics();
