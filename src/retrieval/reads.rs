@@ -9,7 +9,7 @@ const PROBES: &[(&str, Probe)] = &[
         "de",
         [
             "Wie viele Tage habe ich für eine Rückgabe?",
-            "Innerhalb welcher Frist kann ich Ware zurücksenden?",
+            "Bis wann kann ich Ware zurücksenden?",
             "Wie hoch sind die Versandkosten?",
             "Was zahle ich für die Lieferung?",
             "Meine Stirnlampe lädt nicht.",

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_judgement_moves_passages_within_the_searchs_order() {
+    fn the_judgement_moves_passages_within_the_order_of_the_search() {
         check(&[1.0, 0.9, 0.8], &[0.0, 1.0, 0.0], "bac");
         check(&[1.0, 0.9, 0.8], &[0.5, 0.5, 0.5], "abc");
         // One that hardly tells them apart changes nothing.

@@ -91,7 +91,7 @@ fn unchanged((searched, judged): &(Vec<Hit>, Vec<Hit>)) {
 }
 
 #[tokio::test]
-async fn the_searchs_order_stands_where_nothing_is_judged() {
+async fn the_order_of_the_search_stands_where_nothing_is_judged() {
     unchanged(&orders(&spine(|config| config.knowledge.rerank = 0).await, QUESTION).await);
     unchanged(&orders(&spine(|config| config.knowledge.rerank = 1).await, QUESTION).await);
     let spine = spine(|_| {}).await;
