@@ -19,7 +19,6 @@ let documents;
 const SITES = (origin, folder) => `
 contact = "help@shop.example"
 origins = ["${origin}"]
-catalogue = ${JSON.stringify(path.join(ROOT, 'knowledge/catalogue.csv'))}
 [sites.recommend]
 enabled = true
 holdout = 0.0
