@@ -534,7 +534,7 @@ test('an answer that asks back, and one that ends in a way this version does not
     speak({ type: 'answer.done', turn, seq: turn + 2, at_ms: Date.now(), text: `Do you mean the tent or the torch? (${end})`, citations: [], confidence: 0.5, usage: {}, end });
     await page.locator('.answer:not(.writing)', { hasText: `(${end})` }).waitFor();
   }
-  assert.equal(await page.locator('.answer .remark').count(), 0);
+  assert.equal(await page.locator('.answer', { hasText: 'Do you mean the tent' }).locator('.remark').count(), 0);
   await say(page, 'Can I return boots I wore?');
   await done(page, 4);
   page.problems();
