@@ -1,7 +1,7 @@
 //! The language model judges the best passages of a search, and they are put in order anew.
 //!
 //! Each passage is judged by itself: how likely the model says yes when it is asked whether the passage answers the question.
-//! The judgement moves passages within the order that the search gave them, as far as [`WEIGHT`] lets it. It comes last: what the
+//! The judgement moves passages within the order that the search gave them, as far as its weight lets it. It comes last: what the
 //! search says about whether there is an answer at all ([`super::Signs`]) and whether to ask back is decided before, on the
 //! search's own order, by which both were measured.
 
