@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::bench::{insight, retrieval, sockets, store, turn};
 use crate::config::Config;
-use crate::retrieval::embedder::Embedder;
+use crate::retrieval::embedder::{Embedder, EmbedderConfig};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -157,7 +157,8 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
             print(&report, args.json, &header, rows)
         }
         What::Retrieval { articles, questions, sizes } => {
-            let embedder = Embedder::load(&config.embedder)?;
+            // Each question is asked several times; a visitor's is new.
+            let embedder = Embedder::load(&EmbedderConfig { remembered: 0, ..config.embedder.clone() })?;
             let runtime = tokio::runtime::Handle::current();
             let embed = |text: &str| Ok(runtime.block_on(embedder.embed_query(text.to_owned()))?);
             let options = retrieval::RetrievalOptions {
