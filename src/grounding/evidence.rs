@@ -113,7 +113,7 @@ impl Evidence {
     /// Decides about one sentence: everything in it that can be checked stands in one source, and so do most of its words.
     ///
     /// Numbers, codes and links may also come from the conversation; prices and names may not, since saying them again would
-    /// make them the shop's.
+    /// make them the shop's. Sent without a source is only what leads to the next sentence.
     #[must_use]
     pub fn rule(&self, sentence: &str) -> Ruling {
         let text = sentence.to_owned();
@@ -131,7 +131,15 @@ impl Evidence {
             };
         }
         if claims.words.is_empty() && claims.facts.is_empty() {
-            return Ruling::Send { text, source: None };
+            // "Yes, you can." has nothing to check, and yet it answers: it needs the first passage to say the same.
+            let said = self.sources.first().is_some_and(|source| source.text.contains(&plain));
+            return if plain.is_empty() || is_lead(&text) {
+                Ruling::Send { text, source: None }
+            } else if said {
+                Ruling::Send { text, source: Some(0) }
+            } else {
+                Ruling::Withhold { text, reason: "no source says so by itself".into() }
+            };
         }
         // Word for word; but "allowed" also stands in "not allowed".
         let holds = |source: &Held| source.text.contains(&plain) && !source.contradicts(&claims);
@@ -365,6 +373,12 @@ fn is_verdict(plain: &str) -> bool {
     matches!(plain.trim(), "yes" | "no" | "ja" | "nein" | "是" | "是的" | "可以" | "不是" | "不可以" | "不能" | "能")
 }
 
+/// Leads to what follows, and says nothing itself.
+fn is_lead(sentence: &str) -> bool {
+    let first = sentence.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty()).unwrap_or_default();
+    sentence.trim_end().ends_with([':', '：']) && !is_verdict(&first.to_lowercase())
+}
+
 /// Letters and numbers alone, lower-cased, one space between: what stands in a text word for word stands in this, too.
 fn plain_text(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -421,6 +435,11 @@ mod tests {
         check("Unicorns graze peacefully near waterfalls.", false);
         check("Yes!", false);
         check("So:", true);
+        check("---", true);
+        // Nothing in them can be checked, and yet they answer.
+        check("Yes, you can.", false);
+        check("Yes, you can:", false);
+        check("It is all there for you.", false);
         check("Shipping of your order 8812 is free from 75 EUR.", true);
         check("帐篷保修 5 年。", true);
         check("帐篷保修五年。", true);

@@ -91,15 +91,19 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
         }
         self.in_table = row;
         match ruling {
-            Ruling::Send { text, source } => {
+            // What leads to the next sentence waits for it.
+            Ruling::Send { text, source: None } => self.early.push(Step::Say { text, source: None }),
+            Ruling::Send { text, source: Some(source) } => {
                 self.tally.sent += 1;
-                let quoted = source.and_then(|source| Some((source, evidence.support(source, &text)?.range.clone())));
+                let quoted = evidence.support(source, &text).map(|unit| (source, unit.range.clone()));
                 self.said.push_str(&text);
                 // Unless the model goes on to say the same itself.
                 let words: HashSet<String> = grounding::content_words(&text).collect();
                 let same = |step: &Step| match step {
-                    Step::Say { text, .. } => grounding::content_words(text).all(|word| words.contains(&word)),
-                    Step::Withheld { .. } => false,
+                    Step::Say { text, source: Some(_) } => {
+                        grounding::content_words(text).all(|word| words.contains(&word))
+                    }
+                    Step::Say { .. } | Step::Withheld { .. } => false,
                 };
                 self.early.retain(|step| !same(step));
                 steps.append(&mut self.early);
@@ -120,7 +124,10 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
                 match instead {
                     Some(step) if row => self.below.push(step),
                     Some(step) if self.tally.sent == 0 && self.said.is_empty() => self.early.push(step),
-                    Some(step) => steps.push(step),
+                    Some(step) => {
+                        steps.append(&mut self.early);
+                        steps.push(step);
+                    }
                     None => {}
                 }
             }
@@ -247,6 +254,21 @@ mod tests {
             "| Variant | Weight |\n| --- | --- |\n| Tarn 2 tent | 1,900 g |\n\nTarn 3 tent: Weight: 2,400 g.\n\nReturns are free within 60 days.",
             (2, 1, 1, 1),
         );
+    }
+
+    #[test]
+    fn what_leads_waits_for_what_follows() {
+        check("returns?", "So:\nReturns are free within 60 days.", "So:\nReturns are free within 60 days.", (1, 0, 0, 0));
+        check("returns?", "So:\nUnicorns graze.", "", (0, 1, 0, 0));
+        check(
+            "costs?",
+            "Returns are free within 60 days.\nSo:\n- Shipping to Ireland costs 9 EUR.\n",
+            "Returns are free within 60 days.\nSo:\n- Shipping to Ireland costs 4.90 EUR.\n",
+            (1, 1, 1, 1),
+        );
+        // "Yes" is no lead: it answers.
+        let (_, open) = check("May I return it?", "Yes, you may.", "", (0, 1, 0, 0));
+        assert!(!open);
     }
 
     #[test]
