@@ -11,6 +11,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 mod claims;
 pub mod confidence;
 mod evidence;
+pub mod followup;
 mod gate;
 pub mod injection;
 mod quote;
@@ -19,7 +20,7 @@ mod units;
 pub use claims::is_refusal;
 pub use evidence::{Evidence, Ruling, Source, unmarked};
 pub use gate::Gate;
-pub use quote::{Scored, Shape, compose, nearest, quote, shape};
+pub use quote::{Scored, Shape, compose, holds_what_is_asked, nearest, quote, shape};
 pub use units::{Unit, units};
 
 /// Where the first whole sentence ends: behind its closing mark and the white space after it, or behind a line break.

@@ -375,7 +375,7 @@ async fn ask(spine: &Spine, site: &Tested, probe: Probe) -> anyhow::Result<Recor
         stop: Vec::new(),
     };
     let since = Instant::now();
-    let mut hits = turn::retrieve(spine, &ask).await?;
+    let turn::Understood { mut hits, .. } = turn::understand(spine, &ask).await?;
     turn::rerank::rerank(spine, &ask, &mut hits).await;
     let (sender, mut outputs) = mpsc::channel(64);
     let mut outlet = Outlet::new(sender, spine.metrics.clone());

@@ -175,9 +175,9 @@ impl Retrieval {
         let embedding = self.embed(query).await?;
         self.metrics.embedding_us.inc_by(micros(since));
         let since = Instant::now();
-        // For the words alone: the embedding bears a misspelt letter better than a wrong guess.
         let corrected = self.spelling.corrected(&query.site, &query.text);
-        let corrected = corrected.map(|text| Query { text, ..query.clone() });
+        let corrected =
+            corrected.map(|meant| Query { text: format!("{} {}", meant.text, meant.others), ..query.clone() });
         let query = corrected.as_ref().unwrap_or(query);
         let hits = if self.embedder.reads(&query.text).await? {
             self.index.search(query, &embedding).await?
@@ -214,7 +214,7 @@ impl Retrieval {
     pub async fn score_units(&self, question: &str, hits: &[Hit]) -> Result<Vec<Scored>, RetrievalError> {
         let best = hits.first().map_or(1.0, |hit| hit.score);
         let units = units(question, hits);
-        let contexts: Vec<String> = units.iter().map(|unit| in_context(unit, hits)).collect();
+        let contexts: Vec<String> = units.iter().map(in_context).collect();
         let nearness: Vec<f32> = if hits.iter().all(|hit| hit.cosine.is_none()) {
             contexts.iter().map(|text| grounding::coverage(question, text)).collect()
         } else {
@@ -249,7 +249,7 @@ impl Retrieval {
             return Ok(());
         }
         let units = units(&query.text, &hits);
-        Ok(self.embedder.prepare(units.iter().map(|unit| in_context(unit, &hits)).collect()).await?)
+        Ok(self.embedder.prepare(units.iter().map(in_context).collect()).await?)
     }
 
     /// Tokens of a text by `cl100k_base`.
@@ -280,17 +280,20 @@ fn by_words(mut hits: Vec<Hit>) -> Vec<Hit> {
 fn units(question: &str, hits: &[Hit]) -> Vec<Unit> {
     let mut units = Vec::new();
     for at in quotable(grounding::shape(question), hits) {
-        units.extend(hits.get(at).into_iter().flat_map(|hit| grounding::units(at, &hit.passage.text)));
+        let Some(Hit { passage, .. }) = hits.get(at) else { continue };
+        let headings = passage.headings.last().unwrap_or(&passage.title);
+        units.extend(grounding::units(at, &passage.text).into_iter().map(|unit| match unit.heading.as_str() {
+            "" => Unit { heading: headings.clone(), ..unit },
+            _ => unit,
+        }));
     }
     units.truncate(QUOTED_UNITS);
     units
 }
 
 /// A sentence is understood under its headings: "It weighs 1.9 kg" needs to know what "it" is.
-fn in_context(unit: &Unit, hits: &[Hit]) -> String {
-    let passage = hits.get(unit.passage).map(|hit| &hit.passage);
-    let heading = passage.and_then(|passage| passage.headings.last().or(Some(&passage.title)));
-    format!("{}: {}", heading.map_or("", String::as_str), unit.text)
+fn in_context(unit: &Unit) -> String {
+    format!("{}: {}", unit.heading, unit.text)
 }
 
 /// Which hits are quoted from, in reading order. Only hits: the engine has checked that the asker may see them.

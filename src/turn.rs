@@ -1,5 +1,6 @@
 //! The spine: question → passages → prompt → tokens → verdict.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::PathBuf;
@@ -12,7 +13,8 @@ use tokio::sync::mpsc;
 
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
-use crate::grounding::confidence::{Signs, choices};
+use crate::grounding::confidence::{Signs, choices, leaves_open};
+use crate::grounding::followup::{Said, in_full};
 use crate::grounding::injection::without_orders;
 use crate::grounding::{self, Evidence, Gate, Source, Unit};
 use crate::handoff;
@@ -152,21 +154,15 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     if handoff::asks_for_person(&ask.question) {
         return say(out, ask, spine.prompts.person(&ask.facts, language), AnswerEnd::Complete, 1.0).await;
     }
-    let mut hits = retrieve(spine, ask).await?;
+    let Understood { ask, mut hits, confidence } = understand(spine, ask).await?;
+    let ask = ask.as_ref();
     spine.metrics.retrieval_seconds.observe(seconds(out.started));
-    let confidence = ask.signs(&hits).confidence();
-    if confidence < spine.min_confidence || hits.is_empty() {
-        return say(out, ask, spine.prompts.decline(&ask.facts, language), AnswerEnd::Declined, confidence).await;
-    }
-    let mut documents: Vec<(&str, f32)> = Vec::new();
-    for hit in &hits {
-        if !documents.iter().any(|(title, _)| *title == hit.passage.title) {
-            documents.push((&hit.passage.title, hit.score));
-        }
-    }
-    let said: Vec<&str> = ask.history.iter().map(|line| line.text.as_str()).collect();
-    if let Some(titles) = choices(&ask.question, &said, &documents) {
+    let unsure = confidence < spine.min_confidence;
+    if let Some(titles) = ask.choices(&hits, unsure) {
         return say(out, ask, spine.prompts.clarify(&titles, language), AnswerEnd::Clarified, confidence).await;
+    }
+    if unsure || hits.is_empty() {
+        return say(out, ask, spine.prompts.decline(&ask.facts, language), AnswerEnd::Declined, confidence).await;
     }
     rerank(spine, ask, &mut hits).await;
     if spine.mode == Mode::Generate {
@@ -186,14 +182,31 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     Ok(Verdict { confidence, ..verdict })
 }
 
-/// The passages that a question is answered from, best first.
+/// A question as it is meant, with what was found for it.
+pub struct Understood<'a> {
+    /// Without spelling mistakes, and with what the question leaves to the conversation.
+    pub ask: Cow<'a, Ask>,
+    /// The passages that it is answered from, best first.
+    pub hits: Vec<Hit>,
+    /// See [`Signs::confidence`].
+    pub confidence: f32,
+}
+
+/// Finds out what a question means and what the knowledge has on it.
 ///
 /// # Errors
 /// When the embedder or the index fails.
-pub async fn retrieve(spine: &Spine, ask: &Ask) -> Result<Vec<Hit>, RetrievalError> {
-    let mut hits = spine.retrieval.search(&ask.query(spine)).await?;
-    prefer_language(&mut hits, ask.spoken().unwrap_or(&ask.language));
-    Ok(hits)
+pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a>, RetrievalError> {
+    let mut found: Option<Understood<'a>> = None;
+    for ask in ask.readings(spine) {
+        let mut hits = spine.retrieval.search(&ask.query(spine)).await?;
+        prefer_language(&mut hits, ask.spoken().unwrap_or(&ask.language));
+        let confidence = ask.signs(&hits).confidence();
+        if found.as_ref().is_none_or(|best| best.confidence < confidence) {
+            found = Some(Understood { ask, hits, confidence });
+        }
+    }
+    Ok(found.unwrap_or(Understood { ask: Cow::Borrowed(ask), hits: Vec::new(), confidence: 0.0 }))
 }
 
 /// Does ahead what the answer to a question will need, in whatever time nobody else needs.
@@ -201,7 +214,10 @@ pub async fn retrieve(spine: &Spine, ask: &Ask) -> Result<Vec<Hit>, RetrievalErr
 /// # Errors
 /// When the embedder or the index fails.
 pub async fn prepare(spine: &Spine, ask: &Ask) -> Result<(), RetrievalError> {
-    spine.retrieval.prepare(&ask.query(spine)).await
+    for ask in ask.readings(spine) {
+        spine.retrieval.prepare(&ask.query(spine)).await?;
+    }
+    Ok(())
 }
 
 /// What a model's answer came to.
@@ -275,10 +291,10 @@ pub async fn generate(
             match step {
                 Step::Say { text, source } => {
                     out.send(Output::Text(text)).await?;
-                    let Some((source, range)) = source else { continue };
-                    let Some(hit) = shown.get(source) else { continue };
-                    let quote = hit.passage.text.get(range).unwrap_or_default().trim();
-                    if let Some(citation) = cited.add(hit, source, quote) {
+                    let Some(unit) = source else { continue };
+                    let Some(hit) = shown.get(unit.passage) else { continue };
+                    let quote = hit.passage.text.get(unit.range.clone()).unwrap_or_default().trim();
+                    if let Some(citation) = cited.add(hit, &unit, quote) {
                         out.send(Output::Citation(citation)).await?;
                     }
                 }
@@ -314,6 +330,10 @@ fn told(hit: &Hit, unit: &Unit, language: &str) -> String {
 async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut Outlet) -> Result<Verdict, TurnError> {
     let candidates = spine.retrieval.score_units(&ask.question, hits).await?;
     let mut chosen = grounding::quote(&ask.question, &candidates);
+    // Words alone find what is near, not what is asked: a question for a price needs one.
+    if hits.iter().all(|hit| hit.cosine.is_none()) && !grounding::holds_what_is_asked(&ask.question, &chosen) {
+        chosen.clear();
+    }
     // The title is named with the source.
     if chosen.len() > 1 {
         chosen.retain(|unit| hits.get(unit.passage).is_none_or(|hit| hit.passage.title != unit.text));
@@ -329,7 +349,7 @@ async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut
     let mut cited = Cited::default();
     let mut text = String::new();
     if let Some(hit) = chosen.first().and_then(|unit| hits.get(unit.passage)) {
-        let lead = spine.prompts.lead(&hit.passage.title, language, chosen.iter().any(|unit| unit.steps));
+        let lead = spine.prompts.lead(&hit.passage.title, language, chosen.first().is_some_and(|unit| unit.steps));
         text.push_str(&lead.map_err(TurnError::Prompt)?);
     }
     text = grounding::compose(text, &chosen);
@@ -340,7 +360,7 @@ async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut
         let whole = of_passage().map(|range| range.start).min().unwrap_or(0)
             ..of_passage().map(|range| range.end).max().unwrap_or(0);
         let quote = hit.passage.text.get(whole).map_or(unit.text.as_str(), str::trim);
-        citations.extend(cited.add(hit, unit.passage, quote));
+        citations.extend(cited.add(hit, unit, quote));
     }
     // Documents that came close are named as well: the visitor may mean them.
     let best = hits.first().map_or(0.0, |hit| hit.score);
@@ -349,10 +369,10 @@ async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut
             break;
         }
         if !cited.knows(&hit.passage.document)
-            && let Some(unit) = grounding::nearest(&ask.question, &grounding::units(at, &hit.passage.text))
+            && let Some(unit) = grounding::nearest(&ask.question, &grounding::units(at, &hit.passage.text)).cloned()
         {
             let quote = hit.passage.text.get(unit.range.clone()).map_or(unit.text.as_str(), str::trim);
-            citations.extend(cited.add(hit, at, quote));
+            citations.extend(cited.add(hit, &unit, quote));
         }
     }
     // After a crash the same question gives the same quotes; if the knowledge changed meanwhile, what was sent stays.
@@ -387,6 +407,39 @@ async fn say(
 }
 
 impl Ask {
+    /// What may be meant: the question without its spelling mistakes, as it stands and with what it leaves to the conversation.
+    fn readings<'a>(&'a self, spine: &Spine) -> Vec<Cow<'a, Self>> {
+        let meaning = |question: String| Cow::Owned(Self { question, ..self.clone() });
+        let corrected = spine.retrieval.spelling.corrected(&self.site, &self.question).map(|meant| meant.text);
+        let question = corrected.as_deref().unwrap_or(&self.question);
+        let before: Vec<Said<'_>> =
+            self.history.iter().map(|line| Said { by_visitor: line.by_visitor, text: &line.text }).collect();
+        let products = spine.catalogue.products(&self.site);
+        let full = in_full(question, &before, products.iter().map(|listed| listed.product.name.as_str()));
+        let own = |corrected: Option<String>| corrected.map_or(Cow::Borrowed(self), meaning);
+        match full {
+            Some(full) if full.certain => vec![meaning(full.text)],
+            Some(full) => vec![own(corrected), meaning(full.text)],
+            None => vec![own(corrected)],
+        }
+    }
+
+    /// Titles to choose from, where the question can mean several things; where it says too little to be answered at all, also if
+    /// nothing found would answer it.
+    fn choices<'h>(&self, hits: &'h [Hit], unsure: bool) -> Option<Vec<&'h str>> {
+        let mut documents: Vec<(&str, f32)> = Vec::new();
+        for hit in hits {
+            if !documents.iter().any(|(title, _)| *title == hit.passage.title) {
+                documents.push((&hit.passage.title, hit.score));
+            }
+        }
+        let said: Vec<&str> = self.history.iter().map(|line| line.text.as_str()).collect();
+        if unsure && !leaves_open(&self.question, &said) {
+            return None;
+        }
+        choices(&self.question, &said, &documents)
+    }
+
     /// What the search says about whether the knowledge answers this.
     fn signs(&self, hits: &[Hit]) -> Signs {
         let cosines: Vec<f32> = hits.iter().filter_map(|hit| hit.cosine).collect();
@@ -471,17 +524,21 @@ impl Cited {
     }
 
     /// The citation, if its passage wasn't cited yet.
-    fn add(&mut self, hit: &Hit, passage: usize, quote: &str) -> Option<Citation> {
-        if self.passages.contains(&passage) {
+    fn add(&mut self, hit: &Hit, unit: &Unit, quote: &str) -> Option<Citation> {
+        if self.passages.contains(&unit.passage) {
             return None;
         }
-        self.passages.push(passage);
+        self.passages.push(unit.passage);
         let from = &hit.passage;
+        let mut headings = from.headings.clone();
+        if !unit.heading.is_empty() && unit.heading != from.title && !headings.contains(&unit.heading) {
+            headings.push(unit.heading.clone());
+        }
         let citation = Citation {
             n: u32::try_from(self.passages.len()).unwrap_or(u32::MAX),
             document: from.document.clone(),
             title: from.title.clone(),
-            headings: from.headings.clone(),
+            headings,
             quote: quote.to_owned(),
             url: from.url.clone(),
             start: from.start,

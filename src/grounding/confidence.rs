@@ -90,22 +90,44 @@ pub fn choices<'a>(question: &str, said: &[&str], documents: &[(&'a str, f32)]) 
         return None;
     }
     let words: HashSet<String> = content_words(question).collect();
-    let lower = question.to_lowercase();
-    let dangling = words.len() <= DANGLING_WORDS
-        && lower
-            .split(|c: char| !c.is_alphanumeric())
-            .any(|word| matches!(word, "it" | "they" | "them" | "these" | "those"));
+    let dangling = dangles(question);
     let vague = !words.is_empty() && words.len() <= VAGUE_WORDS;
     let best = documents.first().map_or(0.0, |(_, score)| *score);
     let near = if points { NEAR_WHERE_POINTED } else { NEAR };
     let mut titles: Vec<&str> = Vec::new();
     for (title, score) in documents {
-        if *score >= near * best && !title.is_empty() && !titles.contains(title) {
+        // "Tarn 2 and Tarn 3 tents" is no choice beside "Tarn 2".
+        let own: HashSet<String> = content_words(title).collect();
+        let same = |other: &&str| {
+            let other: HashSet<String> = content_words(other).collect();
+            own.is_subset(&other) || other.is_subset(&own)
+        };
+        if *score >= near * best && !title.is_empty() && !titles.iter().any(same) {
             titles.push(title);
         }
     }
     let many = titles.len() >= 3 && (dangling || vague) || titles.len() >= 2 && points;
     many.then(|| titles.into_iter().take(3).collect())
+}
+
+/// Whether a question leaves open what it is about, and nothing said before it tells.
+#[must_use]
+pub fn leaves_open(question: &str, said: &[&str]) -> bool {
+    points_nowhere(question, said) || said.is_empty() && dangles(question)
+}
+
+/// Whether a question says hardly more than "it", or asks "how much" of nothing.
+fn dangles(question: &str) -> bool {
+    const MEASURES: &[&str] = &["how much", "how many", "how big", "how heavy", "how large", "which one", "多少钱", "多重", "多大"];
+    const CHINESE: &[&str] = &["它", "这个", "这款"];
+    let words = content_words(question).collect::<HashSet<_>>().len();
+    let lower = question.trim().to_lowercase();
+    let says_it = lower
+        .split(|c: char| !c.is_alphanumeric())
+        .any(|word| matches!(word, "it" | "they" | "them" | "these" | "those"))
+        || CHINESE.iter().any(|word| lower.contains(word));
+    let bare = lower.trim_end_matches(|c: char| !c.is_alphanumeric());
+    words <= DANGLING_WORDS && says_it || MEASURES.contains(&bare)
 }
 
 /// Whether a question asks about "this …" or "these …" without anybody having named one.

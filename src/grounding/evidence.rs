@@ -369,7 +369,7 @@ pub fn unmarked(line: &str) -> &str {
 }
 
 /// A bare yes or no, as [`plain_text`] gives it.
-fn is_verdict(plain: &str) -> bool {
+pub(super) fn is_verdict(plain: &str) -> bool {
     matches!(plain.trim(), "yes" | "no" | "ja" | "nein" | "是" | "是的" | "可以" | "不是" | "不可以" | "不能" | "能")
 }
 
@@ -380,7 +380,7 @@ fn is_lead(sentence: &str) -> bool {
 }
 
 /// Letters and numbers alone, lower-cased, one space between: what stands in a text word for word stands in this, too.
-fn plain_text(text: &str) -> String {
+pub(super) fn plain_text(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
         plain.push(' ');

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::content_words;
+use super::evidence::{is_verdict, plain_text};
 use super::units::Unit;
+use super::{content_words, facts as facts_of};
 
 /// A unit with how well it answers.
 #[derive(Clone, Debug)]
@@ -94,15 +95,68 @@ const FACT_CHARS: usize = 600;
 const EXPLANATION_WORDS: usize = 130;
 /// A unit worth less than this weakens an explanation.
 const WORTH: f32 = 0.37;
+/// What an explanation has to gain from the next section to go on into it, in words times worth.
+const BORDER: f32 = 3.0;
 
 /// Chooses the units that answer, in the order in which they are read. `candidates` stand in reading order; for an
 /// explanation they are of one document. Empty if there are none.
 #[must_use]
 pub fn quote(question: &str, candidates: &[Scored]) -> Vec<Unit> {
+    let candidates = with_own_verdicts(question, candidates);
     match shape(question) {
-        Shape::Fact => facts(question, candidates),
-        Shape::Explanation => explanation(question, candidates),
+        Shape::Fact => facts(question, &candidates),
+        Shape::Explanation => explanation(question, &candidates),
     }
+}
+
+/// A "Yes." or "No." answers the question that it stands under, and no other: it stays, with the sentence behind it, where that is what
+/// was asked, and goes everywhere else.
+fn with_own_verdicts(question: &str, candidates: &[Scored]) -> Vec<Scored> {
+    let mut kept: Vec<Scored> = Vec::with_capacity(candidates.len());
+    let mut verdict: Option<&Scored> = None;
+    for scored in candidates {
+        let unit = &scored.unit;
+        if is_verdict(&plain_text(&unit.text)) {
+            verdict = Some(scored).filter(|_| asks_the_same(&unit.heading, question));
+            if verdict.is_some() {
+                kept.push(scored.clone());
+            }
+            continue;
+        }
+        let mut scored = scored.clone();
+        let before = verdict.take().filter(|before| {
+            (before.unit.passage, &before.unit.heading) == (scored.unit.passage, &scored.unit.heading)
+        });
+        if let Some(before) = before {
+            kept.pop();
+            scored.cosine = scored.cosine.max(before.cosine);
+            scored.opens |= before.opens;
+            scored.unit.range.start = before.unit.range.start;
+            scored.unit.text = format!("{} {}", before.unit.text, scored.unit.text);
+        } else if let Some(rest) = behind_verdict(&scored.unit.text)
+            && !asks_the_same(&scored.unit.heading, question)
+        {
+            let mut chars = rest.chars();
+            scored.unit.text = chars.next().map(char::to_uppercase).into_iter().flatten().chain(chars).collect();
+        }
+        kept.push(scored);
+    }
+    kept
+}
+
+/// What follows "Yes, " or "No, ".
+fn behind_verdict(text: &str) -> Option<&str> {
+    let (head, rest) = text.split_once([',', '，', '。', ';'])?;
+    let rest = rest.trim_start();
+    (is_verdict(&plain_text(head)) && rest.split_whitespace().count() > 1).then_some(rest)
+}
+
+/// Whether a heading asks what the question asks: nearly all its words, and every number of it.
+fn asks_the_same(heading: &str, question: &str) -> bool {
+    let (asked, held): (HashSet<String>, HashSet<String>) =
+        (content_words(question).collect(), content_words(heading).collect());
+    let shared = asked.intersection(&held).count();
+    shared * 4 >= asked.len() * 3 && !asked.is_empty() && facts_of(question).is_subset(&facts_of(heading))
 }
 
 /// The run of units that is worth most, `Σ words · (worth − WORTH)`: coherent by construction, as long as it has something to
@@ -115,6 +169,9 @@ fn explanation(question: &str, candidates: &[Scored]) -> Vec<Unit> {
         let (mut value, mut length) = (0.0, 0.0);
         for at in from..candidates.len() {
             let (Some(count), Some(worth)) = (words.get(at), worths.get(at)) else { break };
+            if at > from && !same_section(candidates, at - 1, at) {
+                value -= BORDER;
+            }
             value += count * (worth - WORTH);
             length += count;
             #[expect(clippy::cast_precision_loss, reason = "a small constant")]
@@ -139,6 +196,7 @@ fn explanation(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     while run.end > 0
         && in_list(run.end - 1)
         && kind(run.end) == Kind::Step
+        && same_section(candidates, run.end - 1, run.end)
         && added < MAX_STEPS
         && run.end < candidates.len()
     {
@@ -153,14 +211,39 @@ fn explanation(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     chosen.filter(|unit| !is_contents(&unit.text) && seen.insert(unit.text.to_lowercase())).cloned().collect()
 }
 
+/// Whether two candidates stand under the same heading.
+fn same_section(candidates: &[Scored], a: usize, b: usize) -> bool {
+    let heading = |at: usize| candidates.get(at).map(|scored| scored.unit.heading.as_str());
+    heading(a) == heading(b)
+}
+
 /// Units as one text after a lead: sentences follow each other, steps stand on lines of their own, a remark between two steps
 /// below the step it belongs to.
 #[must_use]
 pub fn compose(lead: String, units: &[Unit]) -> String {
     let mut text = lead;
     let mut listing = false;
+    let mut above: Option<&Unit> = None;
     for (at, unit) in units.iter().enumerate() {
         let kind = Kind::of(unit);
+        // Two lists, or steps after other steps' remarks: what each is for stands above it.
+        if let Some(above) = above.replace(unit)
+            && (unit.steps || above.steps)
+            && above.heading != unit.heading
+            && !unit.heading.is_empty()
+        {
+            let colon = if unit.heading.chars().any(super::is_unspaced) { '：' } else { ':' };
+            let closes = unit.heading.ends_with(['?', '？', '!', '！', ':', '：']);
+            text.push_str("\n\n");
+            text.push_str(&unit.heading);
+            text.extend((!closes).then_some(colon));
+            text.push_str(if unit.steps { "" } else { " " });
+            listing = false;
+            if !unit.steps {
+                text.push_str(&unit.text);
+                continue;
+            }
+        }
         let goes_on = || units.iter().skip(at + 1).take(3).any(|unit| Kind::of(unit) == Kind::Step);
         let separator = match kind {
             _ if text.is_empty() => "",
@@ -173,7 +256,7 @@ pub fn compose(lead: String, units: &[Unit]) -> String {
             _ if text.ends_with('\n') => "",
             _ => " ",
         };
-        listing = kind == Kind::Lead || listing && (kind == Kind::Step || goes_on());
+        listing = unit.steps || kind == Kind::Lead || listing && (kind == Kind::Step || goes_on());
         text.push_str(separator);
         text.push_str(&unit.text);
     }
@@ -345,7 +428,9 @@ fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     let words: HashSet<String> = content_words(question).collect();
     let kind = AnswerType::of(question);
     let score = |scored: &Scored| {
-        let held: HashSet<String> = content_words(&scored.unit.text).filter(|word| words.contains(word)).collect();
+        let told = [scored.unit.text.as_str(), &scored.unit.heading];
+        let held: HashSet<String> =
+            told.into_iter().flat_map(content_words).filter(|word| words.contains(word)).collect();
         #[expect(clippy::cast_precision_loss, reason = "word counts are small")]
         let overlap = if words.is_empty() { 0.0 } else { held.len() as f32 / words.len() as f32 };
         let typed = if kind.is_in(&scored.unit.text) { TYPED } else { 0.0 };
@@ -362,7 +447,10 @@ fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
         let chars = unit.text.chars().count();
         // What comes close to the best unit belongs to the answer; steps stand alone.
         let near = score >= best - 0.1 && chosen.len() < 3 && !chosen.iter().any(|(_, unit)| unit.steps) && !unit.steps;
-        if (chosen.is_empty() || (near && length + chars <= FACT_CHARS)) && seen.insert(unit.text.to_lowercase()) {
+        let told = || says_again(unit, chosen.iter().map(|(_, unit)| *unit));
+        if (chosen.is_empty() || (near && length + chars <= FACT_CHARS && !told()))
+            && seen.insert(unit.text.to_lowercase())
+        {
             length += chars;
             chosen.push((score, unit));
         }
@@ -371,6 +459,26 @@ fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     let mut units: Vec<Unit> = chosen.iter().map(|(_, unit)| (*unit).clone()).collect();
     units.sort_by_key(|unit| (rank(unit.passage), unit.range.start));
     units
+}
+
+/// Whether a unit says nothing that others don't: a table's row after the sentence with its numbers, a sentence in other words.
+fn says_again<'a>(unit: &Unit, others: impl Iterator<Item = &'a Unit>) -> bool {
+    let (mut words, mut facts): (HashSet<String>, HashSet<String>) = (HashSet::new(), HashSet::new());
+    for other in others {
+        words.extend(content_words(&other.text).chain(content_words(&other.heading)));
+        facts.extend(facts_of(&other.text));
+    }
+    let own: HashSet<String> = content_words(&unit.text).collect();
+    let said = own.intersection(&words).count();
+    let numbers = facts_of(&unit.text);
+    if numbers.is_empty() { said * 5 >= own.len() * 4 } else { numbers.is_subset(&facts) && said * 2 >= own.len() }
+}
+
+/// Whether one of the units holds the kind of thing that is asked for: a price, a duration, a number. True where none is asked for.
+#[must_use]
+pub fn holds_what_is_asked(question: &str, units: &[Unit]) -> bool {
+    let kind = AnswerType::of(question);
+    kind == AnswerType::Any || units.iter().any(|unit| kind.is_in(&unit.text))
 }
 
 /// What a unit gains that holds the kind of thing that is asked for. Nearness in meaning alone finds a tent's description as

@@ -16,6 +16,8 @@ pub struct Unit {
     pub text: String,
     /// Numbered steps, whole.
     pub steps: bool,
+    /// The heading that it stands under; empty if the passage's text has none above it.
+    pub heading: String,
 }
 
 /// Cuts a passage's text into what can be quoted: sentences, list items, table rows with their header, steps all together.
@@ -23,6 +25,7 @@ pub struct Unit {
 pub fn units(passage: usize, text: &str) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
     let mut header: Vec<String> = Vec::new();
+    let mut heading = String::new();
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let range = at..at + line.len();
@@ -41,21 +44,22 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
                 header = cells;
                 continue;
             }
-            units.push(Unit { passage, range, text: row(&header, &cells), steps: false });
+            units.push(Unit { passage, range, text: row(&header, &cells), steps: false, heading: heading.clone() });
             continue;
         }
         header.clear();
         if trimmed.starts_with('#') {
+            heading = plain(trimmed.trim_start_matches('#').trim());
             continue;
         }
         if is_step(trimmed) {
             match units.last_mut() {
-                Some(last) if last.steps => {
+                Some(last) if last.steps && last.heading == heading => {
                     last.range.end = range.end;
                     last.text.push('\n');
                     last.text.push_str(&plain(trimmed));
                 }
-                _ => units.push(Unit { passage, range, text: plain(trimmed), steps: true }),
+                _ => units.push(Unit { passage, range, text: plain(trimmed), steps: true, heading: heading.clone() }),
             }
             continue;
         }
@@ -70,14 +74,14 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
         }
         let item = trimmed.strip_prefix("- ").or_else(|| trimmed.strip_prefix("* "));
         if let Some(item) = item {
-            units.push(Unit { passage, range, text: plain(item), steps: false });
+            units.push(Unit { passage, range, text: plain(item), steps: false, heading: heading.clone() });
             continue;
         }
         for sentence in sentences(line).into_iter().flat_map(|sentence| unglued(line, sentence)) {
             let text = plain(line.get(sentence.clone()).unwrap_or_default());
             if !text.is_empty() {
                 let range = range.start + sentence.start..range.start + sentence.end;
-                units.push(Unit { passage, range, text, steps: false });
+                units.push(Unit { passage, range, text, steps: false, heading: heading.clone() });
             }
         }
     }
@@ -200,6 +204,15 @@ mod tests {
                 ("Item one".to_owned(), false),
             ]
         );
+    }
+
+    #[test]
+    fn what_stands_under_a_heading_knows_it() {
+        let text = "Ask us.\n\n### Damaged\n\n1. Send a photo.\n\n### Missing\n\n1. Look around.\n2. Wait.\n";
+        let found = units(0, text);
+        let found: Vec<(&str, &str)> = found.iter().map(|unit| (unit.heading.as_str(), unit.text.as_str())).collect();
+        let expected = [("", "Ask us."), ("Damaged", "1. Send a photo."), ("Missing", "1. Look around.\n2. Wait.")];
+        assert_eq!(found, expected);
     }
 
     #[test]

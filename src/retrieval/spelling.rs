@@ -2,6 +2,7 @@
 //! nothing for a word that is misspelt by a letter.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::index::{Index, IndexError};
@@ -13,6 +14,15 @@ pub struct Spelling {
     sites: Arc<RwLock<HashMap<String, Arc<Vocabulary>>>>,
     /// Words of the language that are right though no document has them.
     common: Arc<HashSet<String>>,
+}
+
+/// A text without its mistakes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corrected {
+    /// Each unknown word replaced by what it was most likely meant to be.
+    pub text: String,
+    /// What some of them may have been meant to be just as well.
+    pub others: String,
 }
 
 /// The words of a site's passages.
@@ -52,22 +62,37 @@ impl Spelling {
         Ok(())
     }
 
-    /// The text with what its unknown words were likely meant to be behind it; `None` if there is nothing to add.
+    /// The text with what its unknown words were likely meant to be; `None` if every word is known or like none.
     #[must_use]
-    pub fn corrected(&self, site: &str, text: &str) -> Option<String> {
+    pub fn corrected(&self, site: &str, text: &str) -> Option<Corrected> {
         let vocabulary = self.sites.read().unwrap_or_else(PoisonError::into_inner).get(site).cloned()?;
-        let mut added: Vec<&str> = Vec::new();
+        let mut meant: Vec<(Range<usize>, &str)> = Vec::new();
+        let mut others: Vec<&str> = Vec::new();
+        let mut unknown = 0;
         let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= MIN_LETTERS);
-        let unknown = words.map(str::to_lowercase).filter(|word| {
-            word.chars().all(|c| c.is_alphabetic() && u32::from(c) < 0x370)
-                && !self.common.contains(word)
-                && !vocabulary.stems.contains(stem(word))
-        });
-        for word in unknown.take(MAX_UNKNOWN) {
-            added.extend(vocabulary.nearest(&word));
+        for word in words {
+            let lower = word.to_lowercase();
+            let known = !lower.chars().all(|c| c.is_alphabetic() && u32::from(c) < 0x370)
+                || self.common.contains(&lower)
+                || vocabulary.stems.contains(stem(&lower));
+            if known {
+                continue;
+            }
+            unknown += 1;
+            if unknown > MAX_UNKNOWN {
+                break;
+            }
+            if let [first, rest @ ..] = vocabulary.nearest(&lower).as_slice() {
+                let start = word.as_ptr() as usize - text.as_ptr() as usize;
+                meant.push((start..start + word.len(), first));
+                others.extend(rest);
+            }
         }
-        added.dedup();
-        (!added.is_empty()).then(|| format!("{text} {}", added.join(" ")))
+        let mut replaced = text.to_owned();
+        for (range, word) in meant.iter().rev() {
+            replaced.replace_range(range.clone(), word);
+        }
+        (!meant.is_empty()).then(|| Corrected { text: replaced, others: others.join(" ") })
     }
 }
 
@@ -153,11 +178,11 @@ mod tests {
         #[track_caller]
         fn check(text: &str, expected: Option<&str>) {
             let found = spelling().corrected("shop", text);
-            let added = found.as_deref().and_then(|found| found.strip_prefix(text)).map(str::trim);
-            assert_eq!(added, expected, "{text}");
+            let meant = found.map(|meant| format!("{} {}", meant.text, meant.others));
+            assert_eq!(meant.as_deref().map(str::trim), expected, "{text}");
         }
-        check("warrenty on tants", Some("warranty tents"));
-        check("Delivry to Switzrland?", Some("delivery switzerland"));
+        check("warrenty on tants", Some("warranty on tents"));
+        check("Delivry to Switzrland?", Some("delivery to switzerland?"));
         check("refound", Some("refund"));
         check("wraranti", Some("warranty"));
         check("warranty on a tent", None);

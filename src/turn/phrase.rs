@@ -2,17 +2,16 @@
 //! Pure.
 
 use std::collections::HashSet;
-use std::ops::Range;
 
 use crate::grounding::{self, Evidence, Ruling, Unit, facts, is_refusal, unmarked};
 
 /// The next thing that goes out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Text, with the source to cite and the bytes of it to quote.
+    /// Text, with what to cite for it.
     Say {
         text: String,
-        source: Option<(usize, Range<usize>)>,
+        source: Option<Unit>,
     },
     Withheld {
         text: String,
@@ -95,7 +94,7 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
             Ruling::Send { text, source: None } => self.early.push(Step::Say { text, source: None }),
             Ruling::Send { text, source: Some(source) } => {
                 self.tally.sent += 1;
-                let quoted = evidence.support(source, &text).map(|unit| (source, unit.range.clone()));
+                let quoted = evidence.support(source, &text).cloned();
                 self.said.push_str(&text);
                 // Unless the model goes on to say the same itself.
                 let words: HashSet<String> = grounding::content_words(&text).collect();
@@ -167,7 +166,7 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
         if self.tally.sent > 0 || !self.said.is_empty() {
             self.said.push_str(&text);
         }
-        Some(Step::Say { text, source: Some((source, unit.range.clone())) })
+        Some(Step::Say { text, source: Some(Unit { passage: source, ..unit.clone() }) })
     }
 
     fn is_about_question(&self, text: &str) -> bool {

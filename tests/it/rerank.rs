@@ -65,7 +65,8 @@ fn places(hits: &[Hit]) -> Vec<(String, u32)> {
 
 /// The search's order, and the one after the model has judged.
 async fn orders(spine: &Spine, question: &str) -> (Vec<Hit>, Vec<Hit>) {
-    let searched = turn::retrieve(spine, &ask(question)).await.unwrap();
+    let asked = ask(question);
+    let searched = turn::understand(spine, &asked).await.unwrap().hits;
     let mut judged = searched.clone();
     rerank(spine, &ask(question), &mut judged).await;
     (searched, judged)
