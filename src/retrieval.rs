@@ -259,10 +259,10 @@ impl Retrieval {
     }
 }
 
-/// Passages whose sentences are weighed for a fact, how far from the best passage an explanation may reach, and how many pieces
-/// are weighed at most: each is embedded.
+/// Passages whose sentences are weighed for a fact, how many bytes beyond the best passage an explanation may reach (the neighbours
+/// always belong to it), and how many pieces are weighed at most: each is embedded.
 const QUOTED_PASSAGES: usize = 5;
-const QUOTED_AROUND: u32 = 1;
+const QUOTED_AROUND: usize = 600;
 const QUOTED_UNITS: usize = 48;
 
 /// Ranks hits by their words alone, where the embedding says nothing.
@@ -302,17 +302,29 @@ fn quotable(shape: Shape, hits: &[Hit]) -> Vec<usize> {
     match shape {
         Shape::Fact => (0..hits.len().min(QUOTED_PASSAGES)).collect(),
         Shape::Explanation => {
-            let near = |hit: &Hit| {
-                hit.passage.document == best.document && hit.passage.ordinal.abs_diff(best.ordinal) <= QUOTED_AROUND
+            let of_document = hits.iter().enumerate().filter(|(_, hit)| hit.passage.document == best.document);
+            let mut all: Vec<(u32, usize)> = of_document.map(|(at, hit)| (hit.passage.ordinal, at)).collect();
+            all.sort_unstable();
+            // The next one on either side, and those behind it as long as what lies between is short.
+            let reach = |side: &mut dyn Iterator<Item = &(u32, usize)>, mut last: u32| {
+                let (mut found, mut between) = (Vec::new(), 0);
+                for &(ordinal, at) in side {
+                    if ordinal.abs_diff(last) > 1 || !found.is_empty() && between > QUOTED_AROUND {
+                        break;
+                    }
+                    between += hits.get(at).map_or(0, |hit| hit.passage.text.len());
+                    last = ordinal;
+                    found.push(at);
+                }
+                found
             };
-            let mut near: Vec<(u32, usize)> = hits
-                .iter()
-                .enumerate()
-                .filter(|(_, hit)| near(hit))
-                .map(|(at, hit)| (hit.passage.ordinal, at))
-                .collect();
-            near.sort_unstable();
-            near.into_iter().map(|(_, at)| at).collect()
+            let here = all.iter().position(|(ordinal, _)| *ordinal == best.ordinal).unwrap_or(0);
+            let (before, after) = all.split_at(here);
+            let mut near = reach(&mut before.iter().rev(), best.ordinal);
+            near.reverse();
+            near.extend(after.first().map(|(_, at)| *at));
+            near.extend(reach(&mut after.iter().skip(1), best.ordinal));
+            near
         }
     }
 }

@@ -284,6 +284,7 @@ pub async fn generate(
         };
         let mut steps: Vec<Step> =
             rulings.into_iter().flat_map(|ruling| phrasing.take(ruling, gate.evidence())).collect();
+        let ended = ended || phrasing.is_stuck();
         if ended {
             steps.extend(phrasing.finish());
         }
@@ -300,6 +301,9 @@ pub async fn generate(
                 }
                 Step::Withheld { text, reason } => out.send(Output::Withheld { text, reason }).await?,
             }
+        }
+        if ended {
+            break;
         }
     }
     if phrasing.leaves_open() {

@@ -63,12 +63,12 @@ impl Signs {
     /// are answered, 79% of the unanswerable are declined. Of the help-centre questions, none of which it has seen, it passes
     /// 96% at that threshold. The signs were chosen among some 35 sets on the same turns: expect less elsewhere.
     ///
-    /// By words alone it is set by hand, so that the default threshold asks for two thirds of the question's words.
+    /// By words alone it is set by hand, so that the default threshold asks for three quarters of the question's words.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "at most fifteen")]
     pub fn confidence(&self) -> f32 {
         if self.by_words {
-            return 1.0 / (1.0 + (2.8 - 5.0 * self.covered).exp());
+            return 1.0 / (1.0 + (3.2 - 5.0 * self.covered).exp());
         }
         let logit = -5.51
             + 5.42 * self.cosine

@@ -54,7 +54,7 @@ pub fn in_full<'a>(question: &str, before: &[Said<'_>], names: impl IntoIterator
                 }
                 None => format!("{subject}: {question}"),
             };
-            Some(InFull { text, certain: points })
+            Some(InFull { text, certain: points || asked.len() <= 1 && asks_for_a_property(question) })
         }
         None if asked.len() <= MAX_BARE_WORDS => after_previous(false),
         None => None,
@@ -104,6 +104,13 @@ fn pronoun(question: &str) -> Option<Pronoun> {
     })
 }
 
+/// "Which colours?", "In what sizes?": of something that it doesn't name.
+fn asks_for_a_property(question: &str) -> bool {
+    const FIRST: &[&str] = &["which", "what", "how", "in", "with"];
+    let first = words(question).next().map(|(_, word)| word.to_lowercase()).unwrap_or_default();
+    FIRST.contains(&first.as_str()) || ["哪", "什么", "多"].iter().any(|word| first.starts_with(word))
+}
+
 /// Whether a question begins as one that goes on from what was said.
 fn goes_on(question: &str) -> bool {
     const FIRST: &[&str] = &["and", "but", "or", "so", "ok", "okay", "also", "then", "und", "oder", "et", "y"];
@@ -141,7 +148,7 @@ mod tests {
         check(&corrie, "Is it waterproof?", Some(("Is the Corrie 45 waterproof?", true)));
         check(&corrie, "What does its frame weigh?", Some(("Corrie 45: What does its frame weigh?", true)));
         check(&corrie, "它防水吗？", Some(("Corrie 45防水吗？", true)));
-        check(&corrie, "which colours?", Some(("Corrie 45: which colours?", false)));
+        check(&corrie, "which colours?", Some(("Corrie 45: which colours?", true)));
         check(&corrie, "And how heavy?", Some(("Corrie 45: And how heavy?", false)));
         // The visitor goes on to something else.
         check(&corrie, "How long does delivery to Germany take by express?", None);

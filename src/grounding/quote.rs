@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::claims::denies;
 use super::evidence::{is_verdict, plain_text};
 use super::units::Unit;
 use super::{content_words, facts as facts_of};
@@ -72,7 +73,10 @@ pub fn shape(question: &str) -> Shape {
     ];
     const HOW_CHINESE: &[&str] = &["怎么", "如何", "怎样", "步骤", "为什么"];
     let lower = question.trim().to_lowercase();
-    let last = super::sentences(&lower).pop().and_then(|range| lower.get(range)).unwrap_or_default().to_owned();
+    let last = super::sentences(&lower).pop().and_then(|range| lower.get(range)).unwrap_or_default();
+    // "Corrie 45: and how heavy?"
+    let last = last.rsplit_once(": ").map_or(last, |(_, asked)| asked);
+    let last = ["and ", "but ", "so ", "ok ", "or ", "also "].iter().fold(last, |text, word| text.trim_start_matches(word));
     if last.chars().any(super::is_unspaced) {
         let how = HOW_CHINESE.iter().any(|word| last.contains(word)) || last.chars().count() > MAX_FACT_CHARS;
         return if how { Shape::Explanation } else { Shape::Fact };
@@ -80,11 +84,25 @@ pub fn shape(question: &str) -> Shape {
     let words = lower.split_whitespace().count();
     let asks =
         FACT.iter().any(|start| last.strip_prefix(start).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric)));
-    let how = ["steps", "explain", "how do", "how can", "how to", "the process", "guide"]
-        .iter()
-        .any(|word| last.contains(word));
-    if asks && !how && words <= MAX_FACT_WORDS { Shape::Fact } else { Shape::Explanation }
+    let how = is_how_to(last);
+    // "Warranty on backpacks?" names what it asks for; "I lost my card" tells what happened.
+    let tells = last.split(|c: char| !c.is_alphanumeric()).any(|word| TELLING.contains(&word));
+    let names = !tells && last.split_whitespace().count() <= MAX_PHRASE_WORDS;
+    if (asks || names) && !how && words <= MAX_FACT_WORDS { Shape::Fact } else { Shape::Explanation }
 }
+
+fn is_how_to(question: &str) -> bool {
+    ["steps", "explain", "how do", "how can", "how to", "how should", "the process", "guide", "怎么", "如何", "怎样", "步骤"]
+        .iter()
+        .any(|word| question.contains(word))
+}
+
+/// Words of statements and of wishes to be told more.
+const TELLING: &[&str] = &[
+    "i", "my", "me", "we", "our", "help", "tell", "about", "why", "how", "not", "broken", "lost", "problem", "issue", "instructions",
+];
+/// A phrase of more words is a sentence.
+const MAX_PHRASE_WORDS: usize = 5;
 
 /// A longer question tells a story, and wants more than a fact.
 const MAX_FACT_WORDS: usize = 14;
@@ -156,7 +174,15 @@ fn asks_the_same(heading: &str, question: &str) -> bool {
     let (asked, held): (HashSet<String>, HashSet<String>) =
         (content_words(question).collect(), content_words(heading).collect());
     let shared = asked.intersection(&held).count();
-    shared * 4 >= asked.len() * 3 && !asked.is_empty() && facts_of(question).is_subset(&facts_of(heading))
+    let lower = question.to_lowercase();
+    let open = lower
+        .split(|c: char| !c.is_alphanumeric())
+        .any(|word| matches!(word, "how" | "what" | "which" | "when" | "where" | "who" | "why"))
+        || ["怎", "如何", "什么", "哪", "多少", "几"].iter().any(|word| lower.contains(word));
+    !open
+        && shared * 4 >= asked.len() * 3
+        && !asked.is_empty()
+        && facts_of(question).is_subset(&facts_of(heading))
 }
 
 /// The run of units that is worth most, `Σ words · (worth − WORTH)`: coherent by construction, as long as it has something to
@@ -206,9 +232,15 @@ fn explanation(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     while run.len() > 1 && kind(run.end - 1) == Kind::Lead {
         run.end -= 1;
     }
+    let mut chosen: Vec<Unit> = Vec::new();
     let mut seen: HashSet<String> = HashSet::new();
-    let chosen = candidates.get(run).unwrap_or_default().iter().map(|scored| &scored.unit);
-    chosen.filter(|unit| !is_contents(&unit.text) && seen.insert(unit.text.to_lowercase())).cloned().collect()
+    for Scored { unit, .. } in candidates.get(run).unwrap_or_default() {
+        let again = !seen.insert(unit.text.to_lowercase()) || unit.row && says_again(unit, chosen.iter());
+        if !is_contents(&unit.text) && !again {
+            chosen.push(unit.clone());
+        }
+    }
+    chosen
 }
 
 /// Whether two candidates stand under the same heading.
@@ -291,7 +323,10 @@ fn worths(question: &str, candidates: &[Scored]) -> Vec<f32> {
     let overlaps: Vec<f32> = candidates.iter().map(overlap).collect();
     let cosines: Vec<f32> = candidates.iter().map(|scored| scored.cosine).collect();
     // The nearness of the line that leads a list in counts for its steps.
+    let headed: Vec<f32> = candidates.iter().map(|scored| headed(&asked, question, &scored.unit.heading)).collect();
+    let best_headed = headed.iter().copied().fold(0.0_f32, f32::max);
     let mut lead = 0.0;
+    let how = is_how_to(&question.to_lowercase());
     candidates
         .iter()
         .enumerate()
@@ -309,11 +344,29 @@ fn worths(question: &str, candidates: &[Scored]) -> Vec<f32> {
                 + 0.374 * scored.passage_score
                 + 0.201 * one(kind == Kind::Lead)
                 + 0.294 * one(kind == Kind::Step)
+                + STEPS_ASKED * one(how && scored.unit.steps)
+                - HEADED * (best_headed - headed.get(at).copied().unwrap_or_default())
                 - 0.147 * one(is_contents(&scored.unit.text))
                 - 0.109 * lead
                 + 0.279 * one(scored.opens)
         })
         .collect()
+}
+
+/// Numbered steps are what "How do I …?" asks for. By hand: the questions that the rest is fitted on have hardly any.
+const STEPS_ASKED: f32 = 0.2;
+/// What stands under a heading that says less of the question than another one does loses as much, times the difference. By hand, too.
+const HEADED: f32 = 0.8;
+
+/// Share of the question's words in a heading; none where one of them denies what the other doesn't.
+fn headed(asked: &HashSet<String>, question: &str, heading: &str) -> f32 {
+    if asked.is_empty() || denies(question) != denies(heading) {
+        return 0.0;
+    }
+    let held: HashSet<String> = content_words(heading).filter(|word| asked.contains(word)).collect();
+    #[expect(clippy::cast_precision_loss, reason = "word counts are small")]
+    let share = held.len() as f32 / asked.len() as f32;
+    share
 }
 
 /// Mean over a unit and its three neighbours on either side.
@@ -427,6 +480,11 @@ fn is_contents(text: &str) -> bool {
 fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     let words: HashSet<String> = content_words(question).collect();
     let kind = AnswerType::of(question);
+    let subjects = subjects(question);
+    let speaks = |unit: &Unit| -> Vec<bool> {
+        let words: HashSet<String> = content_words(&unit.text).collect();
+        subjects.iter().map(|subject| words.contains(subject)).collect()
+    };
     let score = |scored: &Scored| {
         let told = [scored.unit.text.as_str(), &scored.unit.heading];
         let held: HashSet<String> =
@@ -434,12 +492,25 @@ fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
         #[expect(clippy::cast_precision_loss, reason = "word counts are small")]
         let overlap = if words.is_empty() { 0.0 } else { held.len() as f32 / words.len() as f32 };
         let typed = if kind.is_in(&scored.unit.text) { TYPED } else { 0.0 };
-        0.6 * scored.cosine + 0.2 * overlap + 0.2 * scored.passage_score + typed
+        let form = if scored.unit.steps {
+            STEPS
+        } else if scored.unit.row {
+            ROW
+        } else {
+            0.0
+        };
+        let named = speaks(&scored.unit).into_iter().filter(|of| *of).count();
+        #[expect(clippy::cast_precision_loss, reason = "a few words")]
+        let named = NAMED * named as f32 / subjects.len().max(1) as f32;
+        0.6 * scored.cosine + 0.2 * overlap + 0.2 * scored.passage_score + typed + named - form
     };
     let mut ranked: Vec<(f32, &Scored)> = candidates.iter().map(|scored| (score(scored), scored)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     let Some(&(best, _)) = ranked.first() else { return Vec::new() };
     let mut chosen: Vec<(f32, &Unit)> = Vec::new();
+    // What the best unit speaks of by name is what was asked about; what doesn't, speaks of something else.
+    let first = ranked.first().map(|(_, scored)| speaks(&scored.unit)).unwrap_or_default();
+    let about = |unit: &Unit| first.iter().zip(speaks(unit)).all(|(first, own)| own || !first);
     let mut length = 0;
     let mut seen: HashSet<String> = HashSet::new();
     for (score, scored) in ranked {
@@ -448,7 +519,7 @@ fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
         // What comes close to the best unit belongs to the answer; steps stand alone.
         let near = score >= best - 0.1 && chosen.len() < 3 && !chosen.iter().any(|(_, unit)| unit.steps) && !unit.steps;
         let told = || says_again(unit, chosen.iter().map(|(_, unit)| *unit));
-        if (chosen.is_empty() || (near && length + chars <= FACT_CHARS && !told()))
+        if (chosen.is_empty() || (near && length + chars <= FACT_CHARS && about(unit) && !told()))
             && seen.insert(unit.text.to_lowercase())
         {
             length += chars;
@@ -459,6 +530,16 @@ fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     let mut units: Vec<Unit> = chosen.iter().map(|(_, unit)| (*unit).clone()).collect();
     units.sort_by_key(|unit| (rank(unit.passage), unit.range.start));
     units
+}
+
+/// Words of a question that name something: capitalised behind the first one, or with a digit.
+fn subjects(question: &str) -> Vec<String> {
+    let words = question.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let names = |(at, word): (usize, &str)| {
+        let capital = at > 0 && word.chars().next().is_some_and(char::is_uppercase) && word.chars().count() > 1;
+        (capital || word.bytes().any(|b| b.is_ascii_digit())).then(|| content_words(word).collect::<Vec<_>>())
+    };
+    words.enumerate().filter_map(names).flatten().collect()
 }
 
 /// Whether a unit says nothing that others don't: a table's row after the sentence with its numbers, a sentence in other words.
@@ -484,6 +565,11 @@ pub fn holds_what_is_asked(question: &str, units: &[Unit]) -> bool {
 /// What a unit gains that holds the kind of thing that is asked for. Nearness in meaning alone finds a tent's description as
 /// good an answer to "How much is it?" as its price.
 const TYPED: f32 = 0.12;
+/// What numbered steps and a table's row lose as answers to a question for a fact: the same said in a sentence reads better.
+const STEPS: f32 = 0.2;
+const ROW: f32 = 0.05;
+/// What a unit gains that speaks of everything that the question names.
+const NAMED: f32 = 0.1;
 
 /// What an answer has to name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

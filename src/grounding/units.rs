@@ -16,6 +16,8 @@ pub struct Unit {
     pub text: String,
     /// Numbered steps, whole.
     pub steps: bool,
+    /// A table's row.
+    pub row: bool,
     /// The heading that it stands under; empty if the passage's text has none above it.
     pub heading: String,
 }
@@ -44,7 +46,7 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
                 header = cells;
                 continue;
             }
-            units.push(Unit { passage, range, text: row(&header, &cells), steps: false, heading: heading.clone() });
+            units.push(Unit { passage, range, text: row(&header, &cells), row: true, steps: false, heading: heading.clone() });
             continue;
         }
         header.clear();
@@ -59,7 +61,7 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
                     last.text.push('\n');
                     last.text.push_str(&plain(trimmed));
                 }
-                _ => units.push(Unit { passage, range, text: plain(trimmed), steps: true, heading: heading.clone() }),
+                _ => units.push(Unit { passage, range, text: plain(trimmed), row: false, steps: true, heading: heading.clone() }),
             }
             continue;
         }
@@ -74,14 +76,14 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
         }
         let item = trimmed.strip_prefix("- ").or_else(|| trimmed.strip_prefix("* "));
         if let Some(item) = item {
-            units.push(Unit { passage, range, text: plain(item), steps: false, heading: heading.clone() });
+            units.push(Unit { passage, range, text: plain(item), row: false, steps: false, heading: heading.clone() });
             continue;
         }
         for sentence in sentences(line).into_iter().flat_map(|sentence| unglued(line, sentence)) {
             let text = plain(line.get(sentence.clone()).unwrap_or_default());
             if !text.is_empty() {
                 let range = range.start + sentence.start..range.start + sentence.end;
-                units.push(Unit { passage, range, text, steps: false, heading: heading.clone() });
+                units.push(Unit { passage, range, text, row: false, steps: false, heading: heading.clone() });
             }
         }
     }

@@ -494,7 +494,7 @@ impl Chunker<'_> {
 
     /// Neighbouring short sections under the same heading become one passage; their headings stay in its text.
     fn merge_tiny(&self, drafts: Vec<Draft>) -> Vec<Draft> {
-        let tiny = self.target / 5;
+        let tiny = self.target / TINY_SHARE;
         let mut merged: Vec<Draft> = Vec::with_capacity(drafts.len());
         for draft in drafts {
             if let (Some(last), Some(_)) = (merged.last_mut(), draft.heading)
@@ -535,6 +535,10 @@ impl Unit {
         self.range.end = end;
     }
 }
+
+/// A section shorter than this share of the target says too little to be a passage. Higher buries one answer among others: with a
+/// fifth, questions and answers of a page stood together.
+const TINY_SHARE: usize = 20;
 
 fn cut_at(range: Range<usize>, cuts: Vec<usize>) -> Vec<Range<usize>> {
     let mut parts = Vec::with_capacity(cuts.len() + 1);

@@ -46,6 +46,8 @@ pub(super) struct Phrasing<'a, R> {
     /// Something that was asked for was withheld, and nothing said instead.
     open: bool,
     refused: bool,
+    /// Sentences since one went out.
+    idle: u32,
 }
 
 impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
@@ -61,6 +63,7 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
             tally: Tally::default(),
             open: false,
             refused: false,
+            idle: 0,
         }
     }
 
@@ -71,6 +74,11 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
     /// True if the model said that it doesn't know, and nothing else that stands.
     pub(super) fn refused(&self) -> bool {
         self.refused && self.tally.sent == 0
+    }
+
+    /// True if so many sentences in a row didn't go out that the model has nothing more to say.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.idle >= STUCK
     }
 
     /// True if the answer leaves open something that the model tried to say.
@@ -89,11 +97,23 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
             steps.append(&mut self.below);
         }
         self.in_table = row;
+        self.idle += 1;
         match ruling {
+            // A small model goes round in circles.
+            Ruling::Send { text, source: Some(_) } if !row && self.has_said(&text) => {
+                steps.push(Step::Withheld { text, reason: "it was said before".into() });
+            }
+            // A heading leads as well.
+            Ruling::Send { text, .. } if text.trim_start().starts_with('#') => {
+                if !self.has_said(&text) {
+                    self.early.push(Step::Say { text, source: None });
+                }
+            }
             // What leads to the next sentence waits for it.
             Ruling::Send { text, source: None } => self.early.push(Step::Say { text, source: None }),
             Ruling::Send { text, source: Some(source) } => {
                 self.tally.sent += 1;
+                self.idle = 0;
                 let quoted = evidence.support(source, &text).cloned();
                 self.said.push_str(&text);
                 // Unless the model goes on to say the same itself.
@@ -169,6 +189,13 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
         Some(Step::Say { text, source: Some(Unit { passage: source, ..unit.clone() }) })
     }
 
+    /// True for a sentence, not for the word or two that may stand twice.
+    fn has_said(&self, text: &str) -> bool {
+        let text = text.trim();
+        let waits = |step: &Step| matches!(step, Step::Say { text: other, .. } if other.trim() == text);
+        text.split_whitespace().count() > 2 && (self.said.contains(text) || self.early.iter().any(waits))
+    }
+
     fn is_about_question(&self, text: &str) -> bool {
         let asked: HashSet<String> = grounding::content_words(self.question).collect();
         grounding::content_words(text).any(|word| asked.contains(&word))
@@ -177,6 +204,8 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
 
 /// Sentences of the passages that one answer takes instead of the model's; more would be no answer of its any more.
 const MAX_REPLACED: u32 = 4;
+/// Sentences in a row that don't go out, after which the model is stopped.
+const STUCK: u32 = 12;
 
 #[cfg(test)]
 mod tests {
@@ -268,6 +297,18 @@ mod tests {
         // "Yes" is no lead: it answers.
         let (_, open) = check("May I return it?", "Yes, you may.", "", (0, 1, 0, 0));
         assert!(!open);
+    }
+
+    #[test]
+    fn what_was_said_is_not_said_again() {
+        let again = "Returns are free within 60 days. ".repeat(3);
+        check("returns?", &again, "Returns are free within 60 days. ", (1, 0, 0, 0));
+        let mut phrasing = Phrasing::new("returns?", "", |_, unit: &Unit| unit.text.clone());
+        let mut gate = Gate::new(Evidence::new([SOURCE], []));
+        for ruling in gate.push(&again.repeat(5)) {
+            phrasing.take(ruling, gate.evidence());
+        }
+        assert!(phrasing.is_stuck());
     }
 
     #[test]
