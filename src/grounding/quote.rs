@@ -647,6 +647,11 @@ mod tests {
         check("I need help with my order", Shape::Explanation);
         check("Can you explain how to wash it?", Shape::Explanation);
         check("退货政策是什么？", Shape::Fact);
+        check("Warranty on backpacks?", Shape::Fact);
+        check("And how heavy is it?", Shape::Fact);
+        check("Corrie 45: which colours?", Shape::Fact);
+        check("I lost my gift card", Shape::Explanation);
+        check("Tell me about the Hush", Shape::Explanation);
         check("如何清洗帐篷？", Shape::Explanation);
     }
 
@@ -683,6 +688,45 @@ mod tests {
             ["To return an item:", "Open your account page.", "Select the order.", "Click Return.", "Print the label."];
         let at = chosen.iter().position(|text| text == steps[0]).unwrap();
         assert_eq!(chosen[at..at + steps.len()], steps, "{chosen:?}");
+    }
+
+    #[test]
+    fn a_yes_answers_its_own_question_alone() {
+        let text = "### Can I take the Spark on a plane?\n\nYes. It stays under 100 Wh.\n\n### Is it waterproof?\n\nNo, it only keeps out a shower.";
+        let candidates = scored(text, 0.5);
+        #[track_caller]
+        fn check(candidates: &[Scored], question: &str, expected: &[&str]) {
+            let kept = with_own_verdicts(question, candidates);
+            assert_eq!(kept.iter().map(|scored| scored.unit.text.as_str()).collect::<Vec<_>>(), expected, "{question}");
+        }
+        let apart = ["It stays under 100 Wh.", "It only keeps out a shower."];
+        check(&candidates, "Can I take the gas on a plane?", &apart);
+        check(&candidates, "How do I take the Spark on a plane?", &apart);
+        let yes = ["Yes. It stays under 100 Wh.", "It only keeps out a shower."];
+        check(&candidates, "May I take the Spark on a plane?", &yes);
+        check(&candidates, "Is it waterproof?", &["It stays under 100 Wh.", "No, it only keeps out a shower."]);
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let text = "The Tarn costs 349 EUR and weighs 1,900 g.\n\n| Tent | Price | Weight |\n| --- | --- | --- |\n\
+                    | Tarn | 349 EUR | 1,900 g |\n| Corrie | 109 EUR | 980 g |\n";
+        let chosen = |question: &str| -> Vec<String> {
+            facts(question, &scored(text, 0.6)).into_iter().map(|unit| unit.text).collect()
+        };
+        assert_eq!(chosen("What does the Tarn cost?"), ["The Tarn costs 349 EUR and weighs 1,900 g."]);
+        assert_eq!(chosen("What does the Corrie cost?"), ["Corrie: Price: 109 EUR, Weight: 980 g"]);
+    }
+
+    #[test]
+    fn the_section_whose_heading_says_it_is_quoted() {
+        let text = "### My parcel has not arrived\n\n1. Check the address.\n2. Ask the neighbours.\n3. Write to us.\n\n\
+                    ### My parcel is damaged\n\nReport it within 5 days with photos of the box and the item.";
+        let chosen = quote("The parcel arrived damaged, what now?", &scored(text, 0.6));
+        assert_eq!(chosen.iter().map(|unit| unit.heading.as_str()).collect::<Vec<_>>(), ["My parcel is damaged"]);
+        // Where two are needed, the second says what it is for.
+        let lists = units(0, "### Washing\n\n1. Close the zips.\n\n### Drying\n\n1. Lift the bag.\n");
+        assert_eq!(compose(String::new(), &lists), "1. Close the zips.\n\nDrying:\n1. Lift the bag.");
     }
 
     #[test]
