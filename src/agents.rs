@@ -30,6 +30,9 @@ const MAX_ACCOUNTS: usize = 5_000;
 const MAX_SIGN_INS: usize = 20_000;
 /// Passwords checked at the same time: each takes 19 MiB and a processor for some 20 ms.
 const CHECKS: usize = 2;
+/// Passwords that are checked or wait for it, about a second of work; one more is refused at once.
+const CHECKS_WAITING: usize = 64;
+const BUSY_RETRY_MS: u64 = 1_000;
 /// Failures after which an account, and an address, has to wait; each further one doubles the time.
 const FREE_TRIES: u32 = 5;
 const FREE_TRIES_ADDRESS: u32 = 30;
@@ -96,6 +99,8 @@ pub enum AgentError {
     WrongCredentials,
     #[error("too many failed sign-ins; try again in {} s", retry_after_ms.div_ceil(1_000))]
     Throttled { retry_after_ms: u64 },
+    #[error("too many passwords are being checked; try again in {} s", retry_after_ms.div_ceil(1_000))]
+    Busy { retry_after_ms: u64 },
     #[error("there is no such agent")]
     Unknown,
     #[error("the login {0:?} is taken")]
@@ -125,7 +130,9 @@ struct Inner {
     /// One change at a time: memory and store stay the same.
     writing: tokio::sync::Mutex<()>,
     changed: watch::Sender<u64>,
-    checks: Semaphore,
+    checks: Arc<Semaphore>,
+    /// Places to wait for `checks`, and to be checked.
+    waiting: Arc<Semaphore>,
     /// What a password is checked against where there is no account, so that both take as long.
     dummy: String,
 }
@@ -201,7 +208,8 @@ impl Agents {
                 state: Mutex::new(state),
                 writing: tokio::sync::Mutex::default(),
                 changed: watch::channel(0).0,
-                checks: Semaphore::new(CHECKS),
+                checks: Arc::new(Semaphore::new(CHECKS)),
+                waiting: Arc::new(Semaphore::new(CHECKS_WAITING)),
                 dummy: hash(&random_id()).unwrap_or_default(),
             }),
         };
@@ -218,31 +226,32 @@ impl Agents {
     /// Signs an agent in.
     ///
     /// # Errors
-    /// [`AgentError::WrongCredentials`], [`AgentError::Throttled`], or the store's.
+    /// [`AgentError::WrongCredentials`], [`AgentError::Throttled`], [`AgentError::Busy`], or the store's.
     pub async fn sign_in(&self, login: &str, password: &str, address: Option<IpAddr>) -> Result<Fresh, AgentError> {
         let now_ms = self.inner.clock.now_ms();
         let login = login.trim().to_lowercase();
-        let tries = [
-            Some((format!("login {login}"), FREE_TRIES)),
-            address.map(|address| (format!("address {address}"), FREE_TRIES_ADDRESS)),
-        ];
-        let account = {
-            let state = self.lock();
-            for (key, free) in tries.iter().flatten() {
-                let wait = state.failures.get(key).map_or(0, |failures| failures.wait_ms(*free, now_ms));
-                if wait > 0 {
-                    return Err(AgentError::Throttled { retry_after_ms: wait });
-                }
-            }
-            state.accounts.values().find(|account| account.login == login).cloned()
+        let mut keys = vec![(format!("login {login}"), FREE_TRIES)];
+        keys.extend(address.map(|address| (format!("address {address}"), FREE_TRIES_ADDRESS)));
+        let (tries, account) = {
+            let mut state = self.lock();
+            let tries = state.try_once(keys, now_ms)?;
+            (tries, state.accounts.values().find(|account| account.login == login).cloned())
         };
         let stored = account.as_ref().map_or_else(|| self.inner.dummy.clone(), |account| account.hash.clone());
         let fits = self.verify(stored, password).await;
-        let Some(account) = account.filter(|_| fits) else {
-            self.lock().note_failures(tries.iter().flatten().map(|(key, _)| key.as_str()), now_ms);
-            return Err(AgentError::WrongCredentials);
+        let account = match (fits, account) {
+            (Ok(true), Some(account)) => account,
+            (Ok(_), _) => return Err(AgentError::WrongCredentials),
+            (Err(error), _) => {
+                self.lock().take_back(tries);
+                return Err(error);
+            }
         };
-        self.lock().failures.remove(&format!("login {login}"));
+        {
+            let mut state = self.lock();
+            state.take_back(tries);
+            state.failures.remove(&format!("login {login}"));
+        }
         self.begin(&account.id).await
     }
 
@@ -421,7 +430,8 @@ impl Agents {
     /// Replaces a password and ends every sign-in but `keep`. `current` is checked where it is given.
     ///
     /// # Errors
-    /// [`AgentError::WrongCredentials`], [`AgentError::Unknown`], [`AgentError::Invalid`], or the store's.
+    /// [`AgentError::WrongCredentials`], [`AgentError::Throttled`], [`AgentError::Busy`], [`AgentError::Unknown`],
+    /// [`AgentError::Invalid`], or the store's.
     pub async fn set_password(
         &self,
         id: &str,
@@ -433,15 +443,13 @@ impl Agents {
         let stored = self.lock().accounts.get(id).map(|account| account.hash.clone()).ok_or(AgentError::Unknown)?;
         if let Some(current) = current {
             let now_ms = self.inner.clock.now_ms();
-            let key = format!("password {id}");
-            let wait = self.lock().failures.get(&key).map_or(0, |failures| failures.wait_ms(FREE_TRIES, now_ms));
-            if wait > 0 {
-                return Err(AgentError::Throttled { retry_after_ms: wait });
-            }
-            if !self.verify(stored, current).await {
-                self.lock().note_failures([key.as_str()].into_iter(), now_ms);
+            let tries = self.lock().try_once(vec![(format!("password {id}"), FREE_TRIES)], now_ms)?;
+            let fits = self.verify(stored, current).await;
+            if matches!(fits, Ok(false)) {
                 return Err(AgentError::WrongCredentials);
             }
+            self.lock().take_back(tries);
+            fits?;
         }
         let hash = self.hash(password).await?;
         self.update(id, |account| {
@@ -543,21 +551,35 @@ impl Agents {
     }
 
     /// Whether a password belongs to a hash. Off the async workers, and few at the same time.
-    async fn verify(&self, stored: String, password: &str) -> bool {
+    async fn verify(&self, stored: String, password: &str) -> Result<bool, AgentError> {
         // Longer ones belong to nobody; their hashing is still paid for, so that the time tells nothing.
         let password = if password.len() > MAX_PASSWORD_BYTES { String::new() } else { password.to_owned() };
-        let Ok(_permit) = self.inner.checks.acquire().await else { return false };
-        tokio::task::spawn_blocking(move || {
+        self.checked(move || {
             PasswordHash::new(&stored).is_ok_and(|hash| argon2id().verify_password(password.as_bytes(), &hash).is_ok())
         })
         .await
-        .unwrap_or(false)
+        .map(Option::unwrap_or_default)
     }
 
     async fn hash(&self, password: String) -> Result<String, AgentError> {
-        let Ok(_permit) = self.inner.checks.acquire().await else { return Err(StoreError::Closed.into()) };
-        let hashed = tokio::task::spawn_blocking(move || hash(&password)).await;
-        hashed.ok().flatten().ok_or_else(|| AgentError::Invalid("the password could not be hashed".into()))
+        let hashed = self.checked(move || hash(&password)).await?;
+        hashed.flatten().ok_or_else(|| AgentError::Invalid("the password could not be hashed".into()))
+    }
+
+    /// Does what takes a processor and memory, when it is its turn; `None` if it crashed.
+    async fn checked<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Option<T>, AgentError> {
+        let busy = |_| AgentError::Busy { retry_after_ms: BUSY_RETRY_MS };
+        let place = self.inner.waiting.clone().try_acquire_owned().map_err(busy)?;
+        let permit = self.inner.checks.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let done = tokio::task::spawn_blocking(move || {
+            // Held to the end of the work, though nobody waits for it any more.
+            let _held = (place, permit);
+            work()
+        });
+        Ok(done.await.ok())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -565,8 +587,26 @@ impl Agents {
     }
 }
 
+/// A try that counts as failed until it is known to have been none.
+struct Try {
+    key: String,
+    at_ms: u64,
+    /// When the failure before it was.
+    before_ms: u64,
+}
+
 impl State {
-    fn note_failures<'a>(&mut self, keys: impl Iterator<Item = &'a str>, now_ms: u64) {
+    /// Counts a try for each key, before anybody knows how it ends: tries at the same time would all pass otherwise, since none of
+    /// them has failed yet. With each key the tries that are free.
+    ///
+    /// # Errors
+    /// [`AgentError::Throttled`] when one of the keys has to wait; nothing is counted then.
+    fn try_once(&mut self, keys: Vec<(String, u32)>, now_ms: u64) -> Result<Vec<Try>, AgentError> {
+        let waits = keys.iter().filter_map(|(key, free)| Some(self.failures.get(key)?.wait_ms(*free, now_ms)));
+        let wait = waits.max().unwrap_or_default();
+        if wait > 0 {
+            return Err(AgentError::Throttled { retry_after_ms: wait });
+        }
         if self.failures.len() >= REMEMBERED {
             self.failures.retain(|_, failures| failures.last_at_ms + FORGET_MS > now_ms);
         }
@@ -575,13 +615,29 @@ impl State {
         {
             self.failures.remove(&oldest);
         }
-        for key in keys {
-            let failures = self.failures.entry(key.to_owned()).or_insert(Failures { count: 0, last_at_ms: now_ms });
+        let count = |(key, _): (String, u32)| {
+            let failures = self.failures.entry(key.clone()).or_insert(Failures { count: 0, last_at_ms: now_ms });
             if failures.last_at_ms + FORGET_MS <= now_ms {
                 failures.count = 0;
             }
             failures.count += 1;
-            failures.last_at_ms = now_ms;
+            let before_ms = std::mem::replace(&mut failures.last_at_ms, now_ms);
+            Try { key, at_ms: now_ms, before_ms }
+        };
+        Ok(keys.into_iter().map(count).collect())
+    }
+
+    /// Tries that were no failures.
+    fn take_back(&mut self, tries: Vec<Try>) {
+        for Try { key, at_ms, before_ms } in tries {
+            let Some(failures) = self.failures.get_mut(&key) else { continue };
+            failures.count = failures.count.saturating_sub(1);
+            if failures.last_at_ms == at_ms {
+                failures.last_at_ms = before_ms;
+            }
+            if failures.count == 0 {
+                self.failures.remove(&key);
+            }
         }
     }
 }
@@ -655,7 +711,10 @@ fn check_password(password: &str) -> Result<(), AgentError> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::future::join_all;
+
     use super::*;
+    use crate::store::StoreConfig;
 
     #[test]
     fn hashes_are_argon2id_and_salted() {
@@ -678,7 +737,7 @@ mod tests {
     fn what_is_remembered_of_failures_is_bounded() {
         let mut state = State::default();
         for i in 0..REMEMBERED + 50 {
-            state.note_failures([format!("login {i}").as_str()].into_iter(), 1_000 + i as u64);
+            state.try_once(vec![(format!("login {i}"), FREE_TRIES)], 1_000 + i as u64).unwrap();
         }
         assert!(state.failures.len() <= REMEMBERED + 1);
         assert!(!state.failures.contains_key("login 0") && state.failures.contains_key("login 10049"));
@@ -692,4 +751,106 @@ mod tests {
         assert!(check_password("long enough").is_ok());
         assert!(checked_name("\u{1b}[31m").is_err() && checked_name(" Mara ").is_ok_and(|name| name == "Mara"));
     }
+
+    struct Desk {
+        agents: Agents,
+        store: Store,
+        clock: Clock,
+        directory: tempfile::TempDir,
+    }
+
+    impl Desk {
+        async fn open() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("store");
+            let store = Store::open(&StoreConfig { path, ..StoreConfig::default() }).unwrap();
+            let clock = Clock::manual(1_700_000_000_000);
+            let agents = Self::load(&store, &clock).await;
+            Self { agents, store, clock, directory }
+        }
+
+        async fn load(store: &Store, clock: &Clock) -> Agents {
+            let parts = Parts {
+                store: store.clone(),
+                clock: clock.clone(),
+                board: Board::new("boot"),
+                started: std::time::Instant::now(),
+                sites: vec!["shop".into()],
+                sign_in_h: 12,
+                limit: 4,
+            };
+            Agents::load(parts).await.unwrap()
+        }
+
+        async fn with_mara() -> (Self, String) {
+            let desk = Self::open().await;
+            let (login, name, password) = ("mara".into(), "Mara".into(), PASSWORD.into());
+            let roles = BTreeMap::from([("shop".to_owned(), Role::Agent)]);
+            let new = NewAccount { login, name, password, roles, limit: None };
+            let account = desk.agents.add(new).await.unwrap();
+            (desk, account.agent.id)
+        }
+
+        async fn close(self) {
+            self.store.close().await.unwrap();
+            self.directory.close().unwrap();
+        }
+    }
+
+    const PASSWORD: &str = "correct horse";
+
+    /// How many tries ended in each way: right, wrong, throttled, refused as one too many.
+    fn ends<T>(results: &[Result<T, AgentError>]) -> [usize; 4] {
+        let mut ends = [0; 4];
+        for result in results {
+            ends[match result {
+                Ok(_) => 0,
+                Err(AgentError::WrongCredentials) => 1,
+                Err(AgentError::Throttled { .. }) => 2,
+                Err(AgentError::Busy { .. }) => 3,
+                Err(other) => panic!("{other}"),
+            }] += 1;
+        }
+        ends
+    }
+
+    #[tokio::test]
+    async fn guesses_at_the_same_time_are_slowed_down_as_those_after_each_other() {
+        let (desk, mara) = Desk::with_mara().await;
+        let free = FREE_TRIES as usize;
+        // The last one is right, and comes too late.
+        let words: Vec<String> = (0..59).map(|i| format!("wrong password {i}")).chain([PASSWORD.into()]).collect();
+        let guesses = words.iter().map(|word| desk.agents.sign_in("mara", word, None));
+        assert_eq!(ends(&join_all(guesses).await), [0, free, 60 - free, 0]);
+
+        let guesses = words.iter().map(|word| desk.agents.set_password(&mara, Some(word), "another one".into(), None));
+        assert_eq!(ends(&join_all(guesses).await), [0, free, 60 - free, 0]);
+        desk.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_right_password_is_no_failure() {
+        let (desk, mara) = Desk::with_mara().await;
+        let address = Some(IpAddr::from([192, 0, 2, 7]));
+        for _ in 0..FREE_TRIES_ADDRESS + 5 {
+            desk.agents.sign_in("mara", PASSWORD, address).await.unwrap();
+        }
+        for _ in 0..FREE_TRIES + 1 {
+            desk.agents.set_password(&mara, Some(PASSWORD), PASSWORD.into(), None).await.unwrap();
+        }
+        assert!(desk.agents.lock().failures.is_empty());
+        desk.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_sign_ins_is_refused_and_not_lined_up() {
+        let (desk, _) = Desk::with_mara().await;
+        let logins: Vec<String> = (0..CHECKS_WAITING + 10).map(|i| format!("nobody{i}")).collect();
+        let tries = logins.iter().map(|login| desk.agents.sign_in(login, "wrong password", None));
+        assert_eq!(ends(&join_all(tries).await), [0, CHECKS_WAITING, 0, 10]);
+        // Who was refused didn't fail.
+        assert_eq!(desk.agents.lock().failures.len(), CHECKS_WAITING);
+        desk.close().await;
+    }
+
 }

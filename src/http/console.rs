@@ -694,6 +694,7 @@ impl From<AgentError> for ApiError {
             AgentError::Throttled { retry_after_ms } => {
                 Self::new(ErrorCode::RateLimited, message).retry(retry_after_ms)
             }
+            AgentError::Busy { retry_after_ms } => Self::new(ErrorCode::Overloaded, message).retry(retry_after_ms),
             AgentError::Unknown => Self::new(ErrorCode::UnknownAgent, message),
             AgentError::Taken(_) => Self::new(ErrorCode::Conflict, message),
             AgentError::Invalid(_) => Self::new(ErrorCode::BadMessage, message),
