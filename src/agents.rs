@@ -188,13 +188,18 @@ impl Agents {
             state.accounts.insert(account.id.clone(), account);
         }
         let now_ms = clock.now_ms();
+        let mut over = Vec::new();
         for (key, value) in store.scan(&sign_ins_space(), b"").await? {
-            // One that can't be read is none: the agent signs in again.
-            if let (Ok(key), Ok(sign_in)) = (String::from_utf8(key), serde_json::from_slice::<SignedInStored>(&value))
-                && sign_in.expires_at_ms > now_ms
-            {
-                state.sign_ins.insert(key, sign_in);
+            match (str::from_utf8(&key), serde_json::from_slice::<SignedInStored>(&value)) {
+                (Ok(name), Ok(sign_in)) if sign_in.expires_at_ms > now_ms => {
+                    state.sign_ins.insert(name.to_owned(), sign_in);
+                }
+                // One that can't be read is none: the agent signs in again.
+                _ => over.push((key, None)),
             }
+        }
+        if !over.is_empty() {
+            store.change(&sign_ins_space(), over).await?;
         }
         let agents = Self {
             inner: Arc::new(Inner {
@@ -267,11 +272,12 @@ impl Agents {
         let _writing = self.inner.writing.lock().await;
         let expired: Vec<String> = {
             let state = self.lock();
-            if state.sign_ins.len() >= MAX_SIGN_INS {
+            let old = state.sign_ins.iter().filter(|(_, sign_in)| sign_in.expires_at_ms <= now_ms);
+            let old: Vec<String> = old.map(|(key, _)| key.clone()).collect();
+            if state.sign_ins.len() - old.len() >= MAX_SIGN_INS {
                 return Err(AgentError::Throttled { retry_after_ms: 60_000 });
             }
-            let old = state.sign_ins.iter().filter(|(_, sign_in)| sign_in.expires_at_ms <= now_ms);
-            old.map(|(key, _)| key.clone()).collect()
+            old
         };
         let value = serde_json::to_vec(&sign_in).unwrap_or_default();
         let changes = expired.iter().map(|key| (key.clone().into_bytes(), None));
@@ -853,4 +859,25 @@ mod tests {
         desk.close().await;
     }
 
+    #[tokio::test]
+    async fn sign_ins_that_are_over_keep_nobody_out() {
+        let (desk, mara) = Desk::with_mara().await;
+        desk.agents.sign_in("mara", PASSWORD, None).await.unwrap();
+        let expires_at_ms = desk.clock.now_ms() + 1_000;
+        for i in 1..MAX_SIGN_INS {
+            let sign_in = SignedInStored { agent: mara.clone(), csrf: String::new(), expires_at_ms };
+            desk.agents.lock().sign_ins.insert(format!("{i}"), sign_in);
+        }
+        assert_eq!(ends(&[desk.agents.sign_in("mara", PASSWORD, None).await]), [0, 0, 1, 0]);
+        desk.clock.advance(2_000);
+        desk.agents.sign_in("mara", PASSWORD, None).await.unwrap();
+        assert_eq!(desk.agents.lock().sign_ins.len(), 2);
+
+        // A start forgets those that are over on disk, too.
+        assert_eq!(desk.store.scan(&sign_ins_space(), b"").await.unwrap().len(), 2);
+        desk.clock.advance(13 * 3_600_000);
+        Desk::load(&desk.store, &desk.clock).await;
+        assert_eq!(desk.store.scan(&sign_ins_space(), b"").await.unwrap(), vec![]);
+        desk.close().await;
+    }
 }
