@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::gaps::{self, GapLog, Gaps};
 use crate::http::auth::{Key, Keys, Scope, Site, Visitors, key_hash, new_key, random_id, random_secret};
+use crate::http::body::Room;
 use crate::http::{self, App, Inner};
 use crate::insight::book::{Book, Touched};
 use crate::insight::{Insight, Shelf, scorer};
@@ -229,6 +230,7 @@ impl Server {
             sockets: Arc::new(Semaphore::new(config.server.max_sockets)),
             config: config.server.clone(),
             registry: registry.clone(),
+            room: Room::new(knowledge.max_bytes().max(http::intent::MAX_ROWS)),
             spine,
             knowledge: knowledge.clone(),
             gaps,
