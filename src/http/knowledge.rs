@@ -192,7 +192,8 @@ async fn remove(
     Path((site, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     allowed(&app, listener, &headers, &site)?;
-    let removed = app.knowledge.remove(&site, &id).await?;
+    let (knowledge, of) = (app.knowledge.clone(), id.clone());
+    let removed = to_its_end(&app, "removal", async move { knowledge.remove(&site, &of).await }).await?;
     Ok(if removed { StatusCode::NO_CONTENT.into_response() } else { no_document(&id) })
 }
 

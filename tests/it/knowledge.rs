@@ -383,3 +383,37 @@ async fn a_body_is_read_of_those_alone_who_may_send_it() {
     let too_large = headers.replace(&(64 << 20).to_string(), &((64 << 20) + 1).to_string());
     assert_eq!(Begun::send(server.addr(), line, &too_large).await.answer().await.0, 413);
 }
+
+#[tokio::test]
+async fn a_document_is_removed_though_its_client_leaves() {
+    let server = TestServer::start().await;
+    let api = Api::admin(&server);
+    assert_eq!(api.put("a", "text/markdown", "# A\n\nWe open at 9:00.\n").await.0, StatusCode::CREATED);
+    for i in 0..30 {
+        let text = format!("# Model {i}\n\n{}", format!("The model {i} has a warranty. ").repeat(40));
+        std::fs::write(server.directory.join(format!("knowledge/model-{i}.md")), text).unwrap();
+    }
+    // While a run writes, changes wait for it.
+    let url = format!("{}/ingest", api.base);
+    let mut run = reqwest::Client::new().post(url).bearer_auth(&api.key).json(&json!({})).send().await.unwrap();
+    run.chunk().await.unwrap().expect("it began");
+    let admin = server.server.as_ref().unwrap().admin_addr;
+    let headers = format!("authorization: Bearer {}\r\n", api.key);
+    let mut waiting = Vec::new();
+    for _ in 0..32 {
+        waiting.push(Begun::send(admin, "DELETE /v1/sites/shop/documents/a", &headers).await);
+    }
+    // The run and 31 of them have all places: the one that is refused tells that the others wait.
+    let answers = waiting.iter_mut().map(|begun| Box::pin(begun.answer()));
+    let ((status, _), ..) = futures_util::future::select_all(answers).await;
+    assert_eq!(status, 503);
+    drop(waiting);
+    while run.chunk().await.unwrap().is_some() {}
+
+    // Changes keep their order: when this one is through, those before it are.
+    api.until("/documents/a", |document| {
+        assert_ne!(document["status"], "failed");
+        document["error"]["code"] == "unknown_document"
+    })
+    .await;
+}
