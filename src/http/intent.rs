@@ -47,7 +47,9 @@ pub(super) async fn class_of_last(app: &App, site: &str, events: &[Event]) -> Op
     })?;
     let guess = async {
         let vector = app.spine.retrieval.embedder.embed_query(text.clone()).await?;
-        anyhow::Ok(deployed.model.guess(&[&text], &[&vector])?.first().copied())
+        let deployed = deployed.clone();
+        let guessed = tokio::task::spawn_blocking(move || deployed.model.guess(&[&text], &[&vector])).await?;
+        anyhow::Ok(guessed?.first().copied())
     };
     let guess = guess.await.unwrap_or_else(|error| {
         tracing::warn!(site, %error, "the intent classes could not judge a message");
@@ -178,9 +180,9 @@ pub(super) async fn train(
     body: Body,
 ) -> Result<Response, ApiError> {
     allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    let body = app.room.read(body, MAX_ROWS, "").await?;
     let Ok(turn) = app.training.clone().try_acquire_owned() else {
         let text = "another model is being trained; try again when it is done";
-    let body = app.room.read(body, MAX_ROWS, "").await?;
         return Err(ApiError::new(ErrorCode::Overloaded, text).retry(30_000));
     };
     let registry = app.intents.registry(&site, head);
@@ -239,8 +241,6 @@ async fn rows(
     Ok((data, vectors))
 }
 
-/// `POST /v1/sites/{site}/intent/purchase/eval?label=…` with rows as for training, or without a body over the site's own conversations: how
-/// the deployed model does on them, with drift and calibration.
 /// Reads rows off the async threads: 64 MiB of them take seconds.
 async fn parsed<T: Send + 'static>(
     body: Held,
@@ -253,6 +253,8 @@ async fn parsed<T: Send + 'static>(
     parsed.await.map_err(|_| failed())?.map_err(|error| bad(&error))
 }
 
+/// `POST /v1/sites/{site}/intent/purchase/eval?label=…` with rows as for training, or without a body over the site's own conversations: how
+/// the deployed model does on them, with drift and calibration.
 pub(super) async fn evaluate(
     State(app): State<App>,
     headers: HeaderMap,
@@ -261,9 +263,9 @@ pub(super) async fn evaluate(
     body: Body,
 ) -> Result<Response, ApiError> {
     allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    let body = app.room.read(body, MAX_ROWS, "").await?;
     let deployed = deployed(&app, &site)?;
     let columns: Vec<Column> = deployed.model.columns().cloned().collect();
-    let body = app.room.read(body, MAX_ROWS, "").await?;
     let (data, vectors) = rows(&app, &site, &headers, lesson, Some(columns), body).await?;
     if data.table.is_empty() {
         return Err(bad(&anyhow::anyhow!("no conversation of this site has a reported outcome")));
@@ -368,9 +370,13 @@ pub(super) async fn meant(app: &App, key: &SessionKey) -> Result<(Vec<String>, V
         let texts: Vec<String> = said.iter().map(|(_, text)| text.clone()).collect();
         let embedder = &app.spine.retrieval.embedder;
         let vectors = data::embed(embedder, &texts, &|_, _, _| {}).await.map_err(|error| bad(&error))?;
-        let (texts, vectors): (Vec<&str>, Vec<&[f32]>) =
-            texts.iter().zip(&vectors).map(|(text, vector)| (text.as_str(), vector.as_slice())).unzip();
-        guesses = deployed.model.guess(&texts, &vectors).map_err(|error| bad(&error.into()))?;
+        let deployed = deployed.clone();
+        let guessed = tokio::task::spawn_blocking(move || {
+            let (texts, vectors): (Vec<&str>, Vec<&[f32]>) =
+                texts.iter().zip(&vectors).map(|(text, vector)| (text.as_str(), vector.as_slice())).unzip();
+            deployed.model.guess(&texts, &vectors)
+        });
+        guesses = guessed.await.map_err(|_| failed())?.map_err(|error| bad(&error.into()))?;
     }
     let names = deployed.as_ref().map(|deployed| deployed.model.names.clone()).unwrap_or_default();
     let meant = said.iter().enumerate().map(|(at, (seq, _))| {

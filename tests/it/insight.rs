@@ -1,6 +1,8 @@
 //! From what visitors do to what a marketer sees, over the wire and the real store.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use frontdesk::features::{COLUMNS, State};
 use frontdesk::insight::book::{Book, Touched};
@@ -422,6 +424,44 @@ async fn a_model_of_the_stores_own_conversations_scores_running_ones() {
     assert_eq!(known["labels"][0]["intent"], "prices");
     assert_eq!(put(label(2, "")).await, 204);
     assert_eq!(ask_admin(&server, Method::GET, labels, None).await.1["labels"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn rows_are_read_beside_what_the_server_does() {
+    let server = shop(|_| {}).await;
+    let mut rows = "age,basket,converted\n".to_owned();
+    for i in 0..400_000 {
+        rows.push_str(&format!("{},{}.5,{}\n", 18 + i % 60, i % 300, i % 2));
+    }
+    // Told when everything else was read.
+    rows.push_str("40,1.5,perhaps\n");
+    // The server has one thread here: whoever holds it holds up everybody, this clock, too.
+    let longest = Arc::new(Mutex::new(Duration::ZERO));
+    let clock = tokio::spawn({
+        let longest = longest.clone();
+        async move {
+            loop {
+                let since = Instant::now();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                let mut longest = longest.lock().unwrap();
+                *longest = longest.max(since.elapsed());
+            }
+        }
+    });
+    let since = Instant::now();
+    let request = reqwest::Client::new()
+        .post(server.admin_url("/v1/sites/shop/intent/purchase/train"))
+        .bearer_auth(server.admin_key())
+        .header("content-type", "text/csv")
+        .body(rows);
+    let response = request.send().await.unwrap();
+    let took = since.elapsed();
+    clock.abort();
+    assert_eq!(response.status(), 400);
+    let text = response.text().await.unwrap();
+    assert!(text.contains("perhaps"), "{text}");
+    let longest = *longest.lock().unwrap();
+    assert!(longest < took / 3, "held up for {longest:?} of {took:?}");
 }
 
 /// Every signal, once.
