@@ -89,6 +89,8 @@ pub struct Server {
     app: App,
     drain: Duration,
     tasks: Tasks,
+    /// Write what the others note, also while these stop.
+    writers: Tasks,
 }
 
 /// What a start reports on its way.
@@ -112,6 +114,7 @@ impl Server {
         // Clients of remote engines need a provider; a second installation changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let tasks = Tasks::default();
+        let writers = tasks.outlasting();
         let metrics = Metrics::new();
         let store = Store::open(&config.store).context("the conversation store")?;
         let retrieval = open_retrieval(&config, &metrics).await?;
@@ -151,7 +154,7 @@ impl Server {
                 scoring: Some(scoring),
             },
         );
-        tasks.spawn("signals", writing_signals);
+        writers.spawn("signals", writing_signals);
         let gaps = Gaps::open(store.clone(), config.gaps.clone()).await.context("the knowledge gaps in the store")?;
         let (gap_log, keeping_gaps) = GapLog::new(gaps::Parts {
             gaps: gaps.clone(),
@@ -268,7 +271,7 @@ impl Server {
         tasks.spawn("intent scores", scorer::run(watched.clone(), to_score));
         tasks.spawn("intent watch", scorer::watch(watched));
         tracing::info!(%addr, %admin_addr, "listening");
-        Ok(Self { addr, admin_addr, app, drain: Duration::from_secs(config.server.drain_s), tasks })
+        Ok(Self { addr, admin_addr, app, drain: Duration::from_secs(config.server.drain_s), tasks, writers })
     }
 
     /// Reads a site's documents into the index.
@@ -294,11 +297,12 @@ impl Server {
         self.tasks.failure().await;
     }
 
-    /// Stops: no new turns; running ones end or are checkpointed; clients are told to come back.
+    /// Stops: no new turns; running ones end or are checkpointed; clients are told to come back. True if every task ended by itself
+    /// in its time.
     ///
     /// # Errors
     /// When the store can't be closed cleanly.
-    pub async fn stop(self) -> anyhow::Result<()> {
+    pub async fn stop(self) -> anyhow::Result<bool> {
         self.tasks.drain();
         let ended = async {
             while self.app.registry.answering() {
@@ -309,13 +313,16 @@ impl Server {
             tracing::warn!("some answers didn't end in time; they go on after the next start");
         }
         self.app.registry.stop().await;
-        let clean = self.tasks.stop(STOP).await;
+        let others = self.tasks.stop(STOP).await;
+        // Sessions and sockets had signals to note until their end.
+        let closed = tokio::time::timeout(STOP, self.app.signals.close()).await.is_ok();
+        let clean = self.writers.stop(STOP).await && closed && others;
         self.app.spine.llm.shutdown();
         self.app.spine.llm.drained().await;
         self.app.store.close().await.context("closing the store")?;
         self.app.spine.retrieval.index.close().await.context("closing the knowledge index")?;
         tracing::info!(clean, "stopped");
-        Ok(())
+        Ok(clean)
     }
 }
 

@@ -427,6 +427,20 @@ async fn a_model_of_the_stores_own_conversations_scores_running_ones() {
 }
 
 #[tokio::test]
+async fn a_stop_is_clean_and_keeps_the_last_signals() {
+    let mut server = shop(|_| {}).await;
+    let mut client = arrive(&server, true).await;
+    client.ask("m1", "What does the Tarn 2 cost?").await;
+    // The visitor is still there, and what a leaving one leaves is noted while the server stops.
+    let clean = server.server.take().unwrap().stop().await.unwrap();
+    assert!(clean, "a task had to be dropped");
+    let store = Store::open(&server.config.store).unwrap();
+    let noted = read(&store, &client.session).await;
+    assert_eq!((count(&noted, "answer"), count(&noted, "dwell")), (1, 1), "{noted:?}");
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn rows_are_read_beside_what_the_server_does() {
     let server = shop(|_| {}).await;
     let mut rows = "age,basket,converted\n".to_owned();
