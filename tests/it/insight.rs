@@ -203,13 +203,29 @@ async fn cards_come_after_the_answer_and_never_out_of_stock() {
     let ids: Vec<&str> = products.iter().map(|card| card.id.as_str()).collect();
     assert!(ids.contains(&"T2") && !ids.contains(&"T3"), "{ids:?}");
     assert_eq!(products[0].reason, "You asked about it");
-    client.send(&ClientMessage::RecommendationClick { id: "T2".into() }).await;
-    client.send(&ClientMessage::RecommendationClick { id: "elsewhere".into() }).await;
+    let click = |id: &str| ClientMessage::RecommendationClick { id: id.into() };
+    client.send(&click("T2")).await;
+    // Sold here, and not shown.
+    client.send(&click("T3")).await;
+    assert!(client.error().await.1.contains("not recommended here"));
+    client.send(&click("elsewhere")).await;
     client.error().await;
+    // A page that kept its cards clicks over the socket that it has now.
+    let mut later = client.resume_at(server.addr(), client.last_seq, None).await;
+    later.send(&click("T2")).await;
+    later.send(&click("T3")).await;
+    later.error().await;
+    // A card of one conversation is none of another's.
+    let mut other = arrive(&server, true).await;
+    other.say("m1", "hello").await;
+    other.done().await;
+    other.send(&click("T2")).await;
+    other.error().await;
     let session = client.session.clone();
-    drop(client);
+    drop((client, later, other, tab));
     let noted = log(&mut server, &session).await;
-    assert_eq!((count(&noted, "recommended"), count(&noted, "clicked")), (1, 1));
+    assert_eq!((count(&noted, "recommended"), count(&noted, "clicked")), (1, 2));
+    assert!(noted.iter().all(|(_, signal)| !matches!(signal, Signal::Clicked { product } if product != "T2")));
 }
 
 #[tokio::test]
@@ -231,6 +247,8 @@ async fn who_is_held_out_sees_no_cards_but_is_counted() {
         })
         .await;
     assert!(done);
+    client.send(&ClientMessage::RecommendationClick { id: "T2".into() }).await;
+    assert!(client.error().await.1.contains("not recommended here"));
     let session = client.session.clone();
     drop(client);
     let noted = log(&mut server, &session).await;
