@@ -197,7 +197,12 @@ impl Embedder {
     ///
     /// As [`Embedder::embed`].
     pub async fn embed_quietly(&self, text: String) -> Result<Vec<f32>, EmbedError> {
-        first(self.quietly(prefixed(vec![text], &self.inner.query_prefix)).await?)
+        let texts = prefixed(vec![text], &self.inner.query_prefix);
+        // What is known needs no place in the line of passages, which may be long.
+        match texts.first().and_then(|text| self.inner.shared.known(&key(text))) {
+            Some(vector) => Ok(vector),
+            None => first(self.quietly(texts).await?),
+        }
     }
 
     /// Computes the vectors of questions and sentences that will be asked for, and remembers them. Lets every other question pass.
@@ -743,7 +748,9 @@ fn normalised(raw: &[f32]) -> Result<Vec<f32>, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     #[test]
@@ -770,3 +777,30 @@ mod tests {
         assert!(normalised(&[f32::NAN]).is_err());
     }
 }
+    /// Where `scripts/models` puts the model.
+    pub(crate) fn model() -> PathBuf {
+        let of = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let user = || of("XDG_CACHE_HOME").or_else(|| Some(of("HOME")?.join(".cache"))).map(|of| of.join("frontdesk"));
+        let cache = of("FRONTDESK_CACHE").or_else(user).expect("HOME is set");
+        cache.join("models/all-minilm-l6-v2-f16.gguf")
+    }
+
+    #[tokio::test]
+    async fn what_is_known_does_not_wait_behind_passages() {
+        let embedder = Embedder::load(&EmbedderConfig { model: model(), ..EmbedderConfig::default() }).unwrap();
+        let known = embedder.embed_query("What does shipping cost?".into()).await.unwrap();
+        let passages: Vec<String> = (0..2_000).map(|i| format!("Passage {i} of a long document.")).collect();
+        let ingesting: Vec<_> = (0..BULK_JOBS)
+            .map(|_| {
+                let (embedder, passages) = (embedder.clone(), passages.clone());
+                tokio::spawn(async move { embedder.embed(passages).await })
+            })
+            .collect();
+        while embedder.inner.shared.bulk_slots.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let again = embedder.embed_quietly("What does shipping cost?".into()).now_or_never();
+        assert_eq!(again.expect("it doesn't wait").unwrap(), known);
+        ingesting.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+
