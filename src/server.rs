@@ -230,10 +230,10 @@ impl Server {
         let app = App::new(Inner {
             scoring: watched.clone(),
             own_origins: own.into_iter().chain(config.server.public_origins.iter().cloned()).collect(),
+            room: Room::new(knowledge.max_bytes().max(http::intent::MAX_ROWS)),
             sockets: Arc::new(Semaphore::new(config.server.max_sockets)),
             config: config.server.clone(),
             registry: registry.clone(),
-            room: Room::new(knowledge.max_bytes().max(http::intent::MAX_ROWS)),
             spine,
             knowledge: knowledge.clone(),
             gaps,
@@ -451,6 +451,8 @@ async fn watch(app: App) {
         for (what, health) in [
             ("store", app.store.health()),
             ("language model", app.spine.llm.health().map_err(|error| error.to_string())),
+            ("embedding model", app.spine.retrieval.embedder.health().map_err(|error| error.to_string())),
+            ("knowledge index", app.spine.retrieval.index.alive().map_err(|error| error.to_string())),
         ] {
             if let Err(error) = health {
                 tracing::error!(what, error, "a part failed");
@@ -493,4 +495,40 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     writeln!(file, "{text}")?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::retrieval::embedder;
+
+    #[tokio::test]
+    async fn an_embedder_that_died_ends_the_process_and_isn_t_ready() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.server.bind = "127.0.0.1:0".into();
+        config.server.admin_bind = "127.0.0.1:0".into();
+        config.store.path = directory.path().join("store");
+        config.knowledge.index = directory.path().join("index");
+        config.knowledge.uploads = directory.path().join("uploads");
+        config.knowledge.watch_s = 0;
+        config.intent.models = directory.path().join("intent");
+        config.embedder.model = embedder::tests::model();
+        config.llm.engine = "scripted".into();
+        let server = Server::start(config, Clock::system()).await.unwrap();
+        let ready = format!("http://{}/readyz", server.addr);
+        let ask = async || {
+            let response = reqwest::get(&ready).await.unwrap();
+            let status = response.status().as_u16();
+            (status, response.json::<serde_json::Value>().await.unwrap()["embedder"].clone())
+        };
+        assert_eq!(ask().await, (200, "ok".into()));
+
+        server.app.spine.retrieval.embedder.crash();
+        server.failure().await;
+        let (status, embedder) = ask().await;
+        assert_eq!(status, 503);
+        assert!(embedder.as_str().unwrap().contains("its thread ended"), "{embedder}");
+        server.stop().await.unwrap();
+    }
 }

@@ -89,7 +89,7 @@ pub enum EmbedError {
     ShuttingDown,
 }
 
-/// What is loaded, for the start-up log, `/readyz` and `frontdesk check`.
+/// What is loaded, for `frontdesk check`.
 #[derive(Clone, Debug, Serialize)]
 pub struct EmbedderFacts {
     pub path: PathBuf,
@@ -283,6 +283,26 @@ impl Embedder {
         self.inner.shared.computed.load(Ordering::Relaxed)
     }
 
+    /// Whether texts can be embedded at all.
+    ///
+    /// # Errors
+    /// [`EmbedError::Engine`] once the thread has died; only a restart helps.
+    pub fn health(&self) -> Result<(), EmbedError> {
+        // As long as there is a handle, nobody but the thread's own end closes its queues.
+        if self.inner.shared.lock().closed {
+            let what = "its thread ended; the log says why, and a restart brings it back";
+            return Err(EmbedError::Engine(what.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Makes the thread panic as soon as it looks for work.
+    #[cfg(test)]
+    pub(crate) fn crash(&self) {
+        self.inner.shared.lock().crash = true;
+        self.inner.shared.work.notify_one();
+    }
+
     /// Length of a vector.
     #[must_use]
     pub fn dims(&self) -> usize {
@@ -372,6 +392,8 @@ struct Queues {
     queries: VecDeque<Job>,
     bulk: VecDeque<Job>,
     closed: bool,
+    #[cfg(test)]
+    crash: bool,
 }
 
 /// A std mutex: it is held for a push or a pop, never across a batch or an await.
@@ -441,6 +463,8 @@ impl Shared {
             if queues.closed {
                 return None;
             }
+            #[cfg(test)]
+            assert!(!queues.crash, "on purpose");
             queues.queries.retain(|job| !job.answer.is_closed());
             queues.bulk.retain(|job| !job.answer.is_closed());
             if !queues.queries.is_empty() {
@@ -753,30 +777,6 @@ pub(crate) mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_file_that_is_no_model_is_an_error() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let check = |name: &str, content: Option<&[u8]>, expected: &str| {
-            let model = directory.path().join(name);
-            if let Some(content) = content {
-                std::fs::write(&model, content).expect("written");
-            }
-            let error = Embedder::load(&EmbedderConfig { model, ..EmbedderConfig::default() }).expect_err(expected);
-            assert!(error.to_string().contains(expected), "{error}");
-        };
-        check("missing.gguf", None, "cannot read the model file");
-        check("empty.gguf", Some(b""), "is not a GGUF file");
-        check("page.gguf", Some(b"<html>404</html>"), "is not a GGUF file");
-        check("cut.gguf", Some(b"GGUF\x03\x00\x00\x00\x01\x00"), "is cut off");
-    }
-
-    #[test]
-    fn vectors_have_length_one() {
-        assert_eq!(normalised(&[3.0, 4.0]), Ok(vec![0.6, 0.8]));
-        assert_eq!(normalised(&[0.0, 0.0]), Ok(vec![0.0, 0.0]));
-        assert!(normalised(&[f32::NAN]).is_err());
-    }
-}
     /// Where `scripts/models` puts the model.
     pub(crate) fn model() -> PathBuf {
         let of = |name: &str| std::env::var_os(name).map(PathBuf::from);
@@ -804,3 +804,27 @@ pub(crate) mod tests {
         ingesting.iter().for_each(tokio::task::JoinHandle::abort);
     }
 
+    #[test]
+    fn a_file_that_is_no_model_is_an_error() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let check = |name: &str, content: Option<&[u8]>, expected: &str| {
+            let model = directory.path().join(name);
+            if let Some(content) = content {
+                std::fs::write(&model, content).expect("written");
+            }
+            let error = Embedder::load(&EmbedderConfig { model, ..EmbedderConfig::default() }).expect_err(expected);
+            assert!(error.to_string().contains(expected), "{error}");
+        };
+        check("missing.gguf", None, "cannot read the model file");
+        check("empty.gguf", Some(b""), "is not a GGUF file");
+        check("page.gguf", Some(b"<html>404</html>"), "is not a GGUF file");
+        check("cut.gguf", Some(b"GGUF\x03\x00\x00\x00\x01\x00"), "is cut off");
+    }
+
+    #[test]
+    fn vectors_have_length_one() {
+        assert_eq!(normalised(&[3.0, 4.0]), Ok(vec![0.6, 0.8]));
+        assert_eq!(normalised(&[0.0, 0.0]), Ok(vec![0.0, 0.0]));
+        assert!(normalised(&[f32::NAN]).is_err());
+    }
+}
