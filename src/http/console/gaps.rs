@@ -182,14 +182,10 @@ async fn ask(app: &App, site: &str, gap: &Gap, audience: ArticleAudience, docume
         ArticleAudience::Agents => Audience::Agents,
     };
     let question = gaps::question(site, &known.facts(), &known.language, may_see, &gap.question);
-    let mut ticket = app.gate.enter().map_err(|full| {
+    let ticket = app.gate.enter().map_err(|full| {
         let text = "the article is taken in, but every place for answers is taken; the gap closes by itself once the question was asked";
         ApiError::new(ErrorCode::Overloaded, text).retry(full.retry_after_ms)
     })?;
-    while ticket.place() > 0 {
-        ticket.moved().await;
-    }
-    ticket.started();
     // No visitor hears this answer: it must not show in what is measured of theirs.
     let mut spine = Spine { metrics: Metrics::new(), ..app.spine.clone() };
     spine.retrieval.metrics = spine.metrics.clone();
@@ -198,13 +194,11 @@ async fn ask(app: &App, site: &str, gap: &Gap, audience: ArticleAudience, docume
             "the article is taken in, but the question could not be asked now; the gap closes by itself once it was";
         ApiError::new(ErrorCode::AnswerFailed, text).retry(2_000)
     };
-    let asked =
-        tokio::time::timeout(app.answer_timeout, gaps::attempt(&spine, &question)).await.map_err(|_| failed())?;
+    let asked = ticket.run(None, app.answer_timeout, async || gaps::attempt(&spine, &question).await).await;
     let (text, verdict) = asked.map_err(|error| {
         tracing::error!(%error, site, "a knowledge gap could not be asked again");
         failed()
     })?;
-    drop(ticket);
     let answer = app.gaps.answer(&verdict, app.spine.clock.now_ms());
     let answered = answer.is_some();
     let by_article = verdict.citations.iter().any(|citation| citation.document == document);
