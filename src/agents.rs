@@ -59,6 +59,9 @@ struct Stored {
     hash: String,
     roles: BTreeMap<String, Role>,
     limit: usize,
+    /// Of the sites whose admin set another.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    limits: BTreeMap<String, usize>,
     available: bool,
     created_at_ms: u64,
 }
@@ -91,6 +94,15 @@ pub struct Fresh {
     pub signed_in: SignedIn,
 }
 
+/// A wish of a site's admin.
+#[derive(Clone, Debug, Default)]
+pub struct SiteChange {
+    pub role: Option<Role>,
+    /// Sessions on this site.
+    pub limit: Option<usize>,
+    pub name: Option<String>,
+}
+
 /// Why something about agents was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
@@ -107,6 +119,8 @@ pub enum AgentError {
     Taken(String),
     #[error("{0}")]
     Invalid(String),
+    #[error("the agent works on other sites, too; only who is admin of all of them can change the name")]
+    Elsewhere,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -169,7 +183,7 @@ pub struct Parts {
     /// Ids of the sites there are.
     pub sites: Vec<String>,
     pub sign_in_h: u64,
-    /// Sessions per agent, for accounts that say nothing else.
+    /// Sessions per agent and site, for accounts that say nothing else.
     pub limit: usize,
 }
 
@@ -340,6 +354,15 @@ impl Agents {
         all
     }
 
+    /// A site's accounts, by login, as its admins see them: what somebody is and does on other sites is nobody's business there.
+    #[must_use]
+    pub fn accounts_of(&self, site: &str) -> Vec<Account> {
+        let state = self.lock();
+        let mut all: Vec<Account> = state.accounts.values().filter_map(|account| account.shown_on(site)).collect();
+        all.sort_unstable_by(|a, b| a.login.cmp(&b.login));
+        all
+    }
+
     /// The agent of this id who works for the site.
     #[must_use]
     pub fn colleague(&self, site: &str, id: &str) -> Option<Agent> {
@@ -376,6 +399,7 @@ impl Agents {
             hash,
             roles: new.roles,
             limit: new.limit.unwrap_or(self.inner.limit),
+            limits: BTreeMap::new(),
             available: true,
             created_at_ms: self.inner.clock.now_ms(),
         };
@@ -397,27 +421,35 @@ impl Agents {
         self.keep(account).await
     }
 
-    /// Changes an agent's role on a site, limit and name; what is `None` stays.
+    /// Changes an agent's role and limit on a site, and the name; what is `None` stays. `admin` is whose roles allow it: the name is
+    /// the same on every site, so it takes an admin of all of the agent's.
     ///
     /// # Errors
-    /// [`AgentError::Unknown`], [`AgentError::Invalid`], or the store's.
+    /// [`AgentError::Unknown`] for who doesn't work on the site, [`AgentError::Elsewhere`], [`AgentError::Invalid`], or the store's.
     pub async fn change(
         &self,
         id: &str,
-        role: Option<(&str, Role)>,
-        limit: Option<usize>,
-        name: Option<&str>,
+        site: &str,
+        change: SiteChange,
+        admin: &BTreeMap<String, Role>,
     ) -> Result<Account, AgentError> {
-        let name = name.map(checked_name).transpose()?;
+        let name = change.name.as_deref().map(checked_name).transpose()?;
         self.update(id, |account| {
-            if let Some((site, role)) = role {
-                account.roles.insert(site.to_owned(), role);
+            let role = account.roles.get_mut(site).ok_or(AgentError::Unknown)?;
+            *role = change.role.unwrap_or(*role);
+            if let Some(limit) = change.limit {
+                account.limits.insert(site.to_owned(), limit);
             }
-            account.limit = limit.unwrap_or(account.limit);
-            account.name = name.unwrap_or_else(|| account.name.clone());
+            if let Some(name) = name.filter(|name| *name != account.name) {
+                if account.roles.keys().any(|of| admin.get(of) != Some(&Role::Admin)) {
+                    return Err(AgentError::Elsewhere);
+                }
+                account.name = name;
+            }
             Ok(())
         })
-        .await
+        .await?;
+        self.lock().accounts.get(id).and_then(|account| account.shown_on(site)).ok_or(AgentError::Unknown)
     }
 
     /// Whether the agent takes new sessions.
@@ -476,6 +508,7 @@ impl Agents {
         match site {
             Some(site) => {
                 account.roles.remove(site).ok_or(AgentError::Unknown)?;
+                account.limits.remove(site);
             }
             None => account.roles.clear(),
         }
@@ -545,7 +578,7 @@ impl Agents {
                     agent: Agent { id: account.id.clone(), name: account.name.clone() },
                     role: *account.roles.get(site)?,
                     available: account.available,
-                    limit: account.limit,
+                    limit: account.limit_on(site),
                 })
             });
             self.inner.board.staff(site, seats.collect(), now);
@@ -649,6 +682,16 @@ impl State {
 }
 
 impl Stored {
+    fn limit_on(&self, site: &str) -> usize {
+        self.limits.get(site).copied().unwrap_or(self.limit)
+    }
+
+    /// What the admins of a site see; nothing of who doesn't work there.
+    fn shown_on(&self, site: &str) -> Option<Account> {
+        let roles = BTreeMap::from([(site.to_owned(), *self.roles.get(site)?)]);
+        Some(Account { roles, limit: self.limit_on(site), ..self.shown() })
+    }
+
     fn shown(&self) -> Account {
         Account {
             agent: Agent { id: self.id.clone(), name: self.name.clone() },
@@ -878,6 +921,43 @@ mod tests {
         desk.clock.advance(13 * 3_600_000);
         Desk::load(&desk.store, &desk.clock).await;
         assert_eq!(desk.store.scan(&sign_ins_space(), b"").await.unwrap(), vec![]);
+        desk.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_site_s_admin_changes_an_agent_there_alone() {
+        let (desk, mara) = Desk::with_mara().await;
+        let agents = &desk.agents;
+        let admin =
+            |sites: &[&str]| sites.iter().map(|site| ((*site).to_owned(), Role::Admin)).collect::<BTreeMap<_, _>>();
+        let named = |name: &str| SiteChange { name: Some(name.into()), ..SiteChange::default() };
+        let limited = SiteChange { limit: Some(9), role: Some(Role::Admin), ..SiteChange::default() };
+        agents.change(&mara, "shop", named("Mara S."), &admin(&["shop"])).await.unwrap();
+
+        agents
+            .update(&mara, |account| {
+                account.roles.insert("bank".into(), Role::Agent);
+                Ok(())
+            })
+            .await
+            .unwrap();
+        let seen = agents.change(&mara, "shop", limited, &admin(&["shop"])).await.unwrap();
+        assert_eq!((seen.limit, seen.roles), (9, admin(&["shop"])));
+        let there = agents.accounts_of("bank");
+        assert_eq!((there[0].limit, there[0].roles.get("bank")), (4, Some(&Role::Agent)));
+        assert_eq!((there[0].agent.name.as_str(), there[0].roles.len()), ("Mara S.", 1));
+        let refused = agents.change(&mara, "shop", named("Clown"), &admin(&["shop"])).await;
+        assert!(matches!(refused, Err(AgentError::Elsewhere)), "{refused:?}");
+        // A form that sends the name as it is changes nothing.
+        agents.change(&mara, "shop", named("Mara S."), &admin(&["shop"])).await.unwrap();
+        agents.change(&mara, "shop", named("Mara T."), &admin(&["shop", "bank"])).await.unwrap();
+        assert_eq!(agents.accounts_of("bank")[0].agent.name, "Mara T.");
+        let nowhere = agents.change(&mara, "park", SiteChange::default(), &admin(&["park"])).await;
+        assert!(matches!(nowhere, Err(AgentError::Unknown)), "{nowhere:?}");
+
+        // What one site's admin set goes with the role there.
+        agents.remove(&mara, Some("shop")).await.unwrap();
+        assert_eq!(agents.lock().accounts[&mara].limits, BTreeMap::new());
         desk.close().await;
     }
 }
