@@ -206,16 +206,18 @@ mod tests {
         let limit = Duration::from_secs(1);
         let first = gate.enter().unwrap();
         let (sender, mut line) = mpsc::channel(4);
-        let second = tokio::spawn(gate.enter().unwrap().run(Some(sender), limit, async || Ok(7)));
-        assert_eq!(line.recv().await, Some(Output::Queued { place: 1 }));
-        // An agent reads these: they don't blame the language model.
-        let full: TurnError = gate.enter().err().unwrap().into();
-        assert!(full.to_string().starts_with("every place for answers is taken; try again in "), "{full}");
-
-        let late = first.run(None, limit, std::future::pending::<Result<(), TurnError>>).await.unwrap_err();
-        assert!(matches!(late, TurnError::TimedOut { .. }), "{late}");
-        assert_eq!(late.to_string(), "it took longer than 1 s");
-        assert_eq!(second.await.unwrap().unwrap(), 7);
+        let second = gate.enter().unwrap().run(Some(sender), limit, async || Ok(7));
+        let meanwhile = async {
+            assert_eq!(line.recv().await, Some(Output::Queued { place: 1 }));
+            // An agent reads these: they don't blame the language model.
+            let full: TurnError = gate.enter().err().unwrap().into();
+            assert!(full.to_string().starts_with("every place for answers is taken; try again in "), "{full}");
+            let late = first.run(None, limit, std::future::pending::<Result<(), TurnError>>).await.unwrap_err();
+            assert!(matches!(late, TurnError::TimedOut { .. }), "{late}");
+            assert_eq!(late.to_string(), "it took longer than 1 s");
+        };
+        let (second, ()) = tokio::join!(second, meanwhile);
+        assert_eq!(second.unwrap(), 7);
         assert_eq!(line.recv().await, None);
         assert_eq!(gate.load(), (0, 0));
     }
