@@ -30,6 +30,9 @@ const MAX_ACCOUNTS: usize = 5_000;
 const MAX_SIGN_INS: usize = 20_000;
 /// Passwords checked at the same time: each takes 19 MiB and a processor for some 20 ms.
 const CHECKS: usize = 2;
+/// Passwords that are checked or wait for it, about a second of work; one more is refused at once.
+const CHECKS_WAITING: usize = 64;
+const BUSY_RETRY_MS: u64 = 1_000;
 /// Failures after which an account, and an address, has to wait; each further one doubles the time.
 const FREE_TRIES: u32 = 5;
 const FREE_TRIES_ADDRESS: u32 = 30;
@@ -56,6 +59,9 @@ struct Stored {
     hash: String,
     roles: BTreeMap<String, Role>,
     limit: usize,
+    /// Of the sites whose admin set another.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    limits: BTreeMap<String, usize>,
     available: bool,
     created_at_ms: u64,
 }
@@ -88,6 +94,15 @@ pub struct Fresh {
     pub signed_in: SignedIn,
 }
 
+/// A wish of a site's admin.
+#[derive(Clone, Debug, Default)]
+pub struct SiteChange {
+    pub role: Option<Role>,
+    /// Sessions on this site.
+    pub limit: Option<usize>,
+    pub name: Option<String>,
+}
+
 /// Why something about agents was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
@@ -96,12 +111,16 @@ pub enum AgentError {
     WrongCredentials,
     #[error("too many failed sign-ins; try again in {} s", retry_after_ms.div_ceil(1_000))]
     Throttled { retry_after_ms: u64 },
+    #[error("too many passwords are being checked; try again in {} s", retry_after_ms.div_ceil(1_000))]
+    Busy { retry_after_ms: u64 },
     #[error("there is no such agent")]
     Unknown,
     #[error("the login {0:?} is taken")]
     Taken(String),
     #[error("{0}")]
     Invalid(String),
+    #[error("the agent works on other sites, too; only who is admin of all of them can change the name")]
+    Elsewhere,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -125,7 +144,9 @@ struct Inner {
     /// One change at a time: memory and store stay the same.
     writing: tokio::sync::Mutex<()>,
     changed: watch::Sender<u64>,
-    checks: Semaphore,
+    checks: Arc<Semaphore>,
+    /// Places to wait for `checks`, and to be checked.
+    waiting: Arc<Semaphore>,
     /// What a password is checked against where there is no account, so that both take as long.
     dummy: String,
 }
@@ -162,7 +183,7 @@ pub struct Parts {
     /// Ids of the sites there are.
     pub sites: Vec<String>,
     pub sign_in_h: u64,
-    /// Sessions per agent, for accounts that say nothing else.
+    /// Sessions per agent and site, for accounts that say nothing else.
     pub limit: usize,
 }
 
@@ -181,13 +202,18 @@ impl Agents {
             state.accounts.insert(account.id.clone(), account);
         }
         let now_ms = clock.now_ms();
+        let mut over = Vec::new();
         for (key, value) in store.scan(&sign_ins_space(), b"").await? {
-            // One that can't be read is none: the agent signs in again.
-            if let (Ok(key), Ok(sign_in)) = (String::from_utf8(key), serde_json::from_slice::<SignedInStored>(&value))
-                && sign_in.expires_at_ms > now_ms
-            {
-                state.sign_ins.insert(key, sign_in);
+            match (str::from_utf8(&key), serde_json::from_slice::<SignedInStored>(&value)) {
+                (Ok(name), Ok(sign_in)) if sign_in.expires_at_ms > now_ms => {
+                    state.sign_ins.insert(name.to_owned(), sign_in);
+                }
+                // One that can't be read is none: the agent signs in again.
+                _ => over.push((key, None)),
             }
+        }
+        if !over.is_empty() {
+            store.change(&sign_ins_space(), over).await?;
         }
         let agents = Self {
             inner: Arc::new(Inner {
@@ -201,7 +227,8 @@ impl Agents {
                 state: Mutex::new(state),
                 writing: tokio::sync::Mutex::default(),
                 changed: watch::channel(0).0,
-                checks: Semaphore::new(CHECKS),
+                checks: Arc::new(Semaphore::new(CHECKS)),
+                waiting: Arc::new(Semaphore::new(CHECKS_WAITING)),
                 dummy: hash(&random_id()).unwrap_or_default(),
             }),
         };
@@ -218,31 +245,32 @@ impl Agents {
     /// Signs an agent in.
     ///
     /// # Errors
-    /// [`AgentError::WrongCredentials`], [`AgentError::Throttled`], or the store's.
+    /// [`AgentError::WrongCredentials`], [`AgentError::Throttled`], [`AgentError::Busy`], or the store's.
     pub async fn sign_in(&self, login: &str, password: &str, address: Option<IpAddr>) -> Result<Fresh, AgentError> {
         let now_ms = self.inner.clock.now_ms();
         let login = login.trim().to_lowercase();
-        let tries = [
-            Some((format!("login {login}"), FREE_TRIES)),
-            address.map(|address| (format!("address {address}"), FREE_TRIES_ADDRESS)),
-        ];
-        let account = {
-            let state = self.lock();
-            for (key, free) in tries.iter().flatten() {
-                let wait = state.failures.get(key).map_or(0, |failures| failures.wait_ms(*free, now_ms));
-                if wait > 0 {
-                    return Err(AgentError::Throttled { retry_after_ms: wait });
-                }
-            }
-            state.accounts.values().find(|account| account.login == login).cloned()
+        let mut keys = vec![(format!("login {login}"), FREE_TRIES)];
+        keys.extend(address.map(|address| (format!("address {address}"), FREE_TRIES_ADDRESS)));
+        let (tries, account) = {
+            let mut state = self.lock();
+            let tries = state.try_once(keys, now_ms)?;
+            (tries, state.accounts.values().find(|account| account.login == login).cloned())
         };
         let stored = account.as_ref().map_or_else(|| self.inner.dummy.clone(), |account| account.hash.clone());
         let fits = self.verify(stored, password).await;
-        let Some(account) = account.filter(|_| fits) else {
-            self.lock().note_failures(tries.iter().flatten().map(|(key, _)| key.as_str()), now_ms);
-            return Err(AgentError::WrongCredentials);
+        let account = match (fits, account) {
+            (Ok(true), Some(account)) => account,
+            (Ok(_), _) => return Err(AgentError::WrongCredentials),
+            (Err(error), _) => {
+                self.lock().take_back(tries);
+                return Err(error);
+            }
         };
-        self.lock().failures.remove(&format!("login {login}"));
+        {
+            let mut state = self.lock();
+            state.take_back(tries);
+            state.failures.remove(&format!("login {login}"));
+        }
         self.begin(&account.id).await
     }
 
@@ -258,11 +286,12 @@ impl Agents {
         let _writing = self.inner.writing.lock().await;
         let expired: Vec<String> = {
             let state = self.lock();
-            if state.sign_ins.len() >= MAX_SIGN_INS {
+            let old = state.sign_ins.iter().filter(|(_, sign_in)| sign_in.expires_at_ms <= now_ms);
+            let old: Vec<String> = old.map(|(key, _)| key.clone()).collect();
+            if state.sign_ins.len() - old.len() >= MAX_SIGN_INS {
                 return Err(AgentError::Throttled { retry_after_ms: 60_000 });
             }
-            let old = state.sign_ins.iter().filter(|(_, sign_in)| sign_in.expires_at_ms <= now_ms);
-            old.map(|(key, _)| key.clone()).collect()
+            old
         };
         let value = serde_json::to_vec(&sign_in).unwrap_or_default();
         let changes = expired.iter().map(|key| (key.clone().into_bytes(), None));
@@ -325,6 +354,15 @@ impl Agents {
         all
     }
 
+    /// A site's accounts, by login, as its admins see them: what somebody is and does on other sites is nobody's business there.
+    #[must_use]
+    pub fn accounts_of(&self, site: &str) -> Vec<Account> {
+        let state = self.lock();
+        let mut all: Vec<Account> = state.accounts.values().filter_map(|account| account.shown_on(site)).collect();
+        all.sort_unstable_by(|a, b| a.login.cmp(&b.login));
+        all
+    }
+
     /// The agent of this id who works for the site.
     #[must_use]
     pub fn colleague(&self, site: &str, id: &str) -> Option<Agent> {
@@ -361,6 +399,7 @@ impl Agents {
             hash,
             roles: new.roles,
             limit: new.limit.unwrap_or(self.inner.limit),
+            limits: BTreeMap::new(),
             available: true,
             created_at_ms: self.inner.clock.now_ms(),
         };
@@ -382,27 +421,35 @@ impl Agents {
         self.keep(account).await
     }
 
-    /// Changes an agent's role on a site, limit and name; what is `None` stays.
+    /// Changes an agent's role and limit on a site, and the name; what is `None` stays. `admin` is whose roles allow it: the name is
+    /// the same on every site, so it takes an admin of all of the agent's.
     ///
     /// # Errors
-    /// [`AgentError::Unknown`], [`AgentError::Invalid`], or the store's.
+    /// [`AgentError::Unknown`] for who doesn't work on the site, [`AgentError::Elsewhere`], [`AgentError::Invalid`], or the store's.
     pub async fn change(
         &self,
         id: &str,
-        role: Option<(&str, Role)>,
-        limit: Option<usize>,
-        name: Option<&str>,
+        site: &str,
+        change: SiteChange,
+        admin: &BTreeMap<String, Role>,
     ) -> Result<Account, AgentError> {
-        let name = name.map(checked_name).transpose()?;
+        let name = change.name.as_deref().map(checked_name).transpose()?;
         self.update(id, |account| {
-            if let Some((site, role)) = role {
-                account.roles.insert(site.to_owned(), role);
+            let role = account.roles.get_mut(site).ok_or(AgentError::Unknown)?;
+            *role = change.role.unwrap_or(*role);
+            if let Some(limit) = change.limit {
+                account.limits.insert(site.to_owned(), limit);
             }
-            account.limit = limit.unwrap_or(account.limit);
-            account.name = name.unwrap_or_else(|| account.name.clone());
+            if let Some(name) = name.filter(|name| *name != account.name) {
+                if account.roles.keys().any(|of| admin.get(of) != Some(&Role::Admin)) {
+                    return Err(AgentError::Elsewhere);
+                }
+                account.name = name;
+            }
             Ok(())
         })
-        .await
+        .await?;
+        self.lock().accounts.get(id).and_then(|account| account.shown_on(site)).ok_or(AgentError::Unknown)
     }
 
     /// Whether the agent takes new sessions.
@@ -421,7 +468,8 @@ impl Agents {
     /// Replaces a password and ends every sign-in but `keep`. `current` is checked where it is given.
     ///
     /// # Errors
-    /// [`AgentError::WrongCredentials`], [`AgentError::Unknown`], [`AgentError::Invalid`], or the store's.
+    /// [`AgentError::WrongCredentials`], [`AgentError::Throttled`], [`AgentError::Busy`], [`AgentError::Unknown`],
+    /// [`AgentError::Invalid`], or the store's.
     pub async fn set_password(
         &self,
         id: &str,
@@ -433,15 +481,13 @@ impl Agents {
         let stored = self.lock().accounts.get(id).map(|account| account.hash.clone()).ok_or(AgentError::Unknown)?;
         if let Some(current) = current {
             let now_ms = self.inner.clock.now_ms();
-            let key = format!("password {id}");
-            let wait = self.lock().failures.get(&key).map_or(0, |failures| failures.wait_ms(FREE_TRIES, now_ms));
-            if wait > 0 {
-                return Err(AgentError::Throttled { retry_after_ms: wait });
-            }
-            if !self.verify(stored, current).await {
-                self.lock().note_failures([key.as_str()].into_iter(), now_ms);
+            let tries = self.lock().try_once(vec![(format!("password {id}"), FREE_TRIES)], now_ms)?;
+            let fits = self.verify(stored, current).await;
+            if matches!(fits, Ok(false)) {
                 return Err(AgentError::WrongCredentials);
             }
+            self.lock().take_back(tries);
+            fits?;
         }
         let hash = self.hash(password).await?;
         self.update(id, |account| {
@@ -462,6 +508,7 @@ impl Agents {
         match site {
             Some(site) => {
                 account.roles.remove(site).ok_or(AgentError::Unknown)?;
+                account.limits.remove(site);
             }
             None => account.roles.clear(),
         }
@@ -531,7 +578,7 @@ impl Agents {
                     agent: Agent { id: account.id.clone(), name: account.name.clone() },
                     role: *account.roles.get(site)?,
                     available: account.available,
-                    limit: account.limit,
+                    limit: account.limit_on(site),
                 })
             });
             self.inner.board.staff(site, seats.collect(), now);
@@ -543,21 +590,35 @@ impl Agents {
     }
 
     /// Whether a password belongs to a hash. Off the async workers, and few at the same time.
-    async fn verify(&self, stored: String, password: &str) -> bool {
+    async fn verify(&self, stored: String, password: &str) -> Result<bool, AgentError> {
         // Longer ones belong to nobody; their hashing is still paid for, so that the time tells nothing.
         let password = if password.len() > MAX_PASSWORD_BYTES { String::new() } else { password.to_owned() };
-        let Ok(_permit) = self.inner.checks.acquire().await else { return false };
-        tokio::task::spawn_blocking(move || {
+        self.checked(move || {
             PasswordHash::new(&stored).is_ok_and(|hash| argon2id().verify_password(password.as_bytes(), &hash).is_ok())
         })
         .await
-        .unwrap_or(false)
+        .map(Option::unwrap_or_default)
     }
 
     async fn hash(&self, password: String) -> Result<String, AgentError> {
-        let Ok(_permit) = self.inner.checks.acquire().await else { return Err(StoreError::Closed.into()) };
-        let hashed = tokio::task::spawn_blocking(move || hash(&password)).await;
-        hashed.ok().flatten().ok_or_else(|| AgentError::Invalid("the password could not be hashed".into()))
+        let hashed = self.checked(move || hash(&password)).await?;
+        hashed.flatten().ok_or_else(|| AgentError::Invalid("the password could not be hashed".into()))
+    }
+
+    /// Does what takes a processor and memory, when it is its turn; `None` if it crashed.
+    async fn checked<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Option<T>, AgentError> {
+        let busy = |_| AgentError::Busy { retry_after_ms: BUSY_RETRY_MS };
+        let place = self.inner.waiting.clone().try_acquire_owned().map_err(busy)?;
+        let permit = self.inner.checks.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let done = tokio::task::spawn_blocking(move || {
+            // Held to the end of the work, though nobody waits for it any more.
+            let _held = (place, permit);
+            work()
+        });
+        Ok(done.await.ok())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -565,8 +626,26 @@ impl Agents {
     }
 }
 
+/// A try that counts as failed until it is known to have been none.
+struct Try {
+    key: String,
+    at_ms: u64,
+    /// When the failure before it was.
+    before_ms: u64,
+}
+
 impl State {
-    fn note_failures<'a>(&mut self, keys: impl Iterator<Item = &'a str>, now_ms: u64) {
+    /// Counts a try for each key, before anybody knows how it ends: tries at the same time would all pass otherwise, since none of
+    /// them has failed yet. With each key the tries that are free.
+    ///
+    /// # Errors
+    /// [`AgentError::Throttled`] when one of the keys has to wait; nothing is counted then.
+    fn try_once(&mut self, keys: Vec<(String, u32)>, now_ms: u64) -> Result<Vec<Try>, AgentError> {
+        let waits = keys.iter().filter_map(|(key, free)| Some(self.failures.get(key)?.wait_ms(*free, now_ms)));
+        let wait = waits.max().unwrap_or_default();
+        if wait > 0 {
+            return Err(AgentError::Throttled { retry_after_ms: wait });
+        }
         if self.failures.len() >= REMEMBERED {
             self.failures.retain(|_, failures| failures.last_at_ms + FORGET_MS > now_ms);
         }
@@ -575,18 +654,44 @@ impl State {
         {
             self.failures.remove(&oldest);
         }
-        for key in keys {
-            let failures = self.failures.entry(key.to_owned()).or_insert(Failures { count: 0, last_at_ms: now_ms });
+        let count = |(key, _): (String, u32)| {
+            let failures = self.failures.entry(key.clone()).or_insert(Failures { count: 0, last_at_ms: now_ms });
             if failures.last_at_ms + FORGET_MS <= now_ms {
                 failures.count = 0;
             }
             failures.count += 1;
-            failures.last_at_ms = now_ms;
+            let before_ms = std::mem::replace(&mut failures.last_at_ms, now_ms);
+            Try { key, at_ms: now_ms, before_ms }
+        };
+        Ok(keys.into_iter().map(count).collect())
+    }
+
+    /// Tries that were no failures.
+    fn take_back(&mut self, tries: Vec<Try>) {
+        for Try { key, at_ms, before_ms } in tries {
+            let Some(failures) = self.failures.get_mut(&key) else { continue };
+            failures.count = failures.count.saturating_sub(1);
+            if failures.last_at_ms == at_ms {
+                failures.last_at_ms = before_ms;
+            }
+            if failures.count == 0 {
+                self.failures.remove(&key);
+            }
         }
     }
 }
 
 impl Stored {
+    fn limit_on(&self, site: &str) -> usize {
+        self.limits.get(site).copied().unwrap_or(self.limit)
+    }
+
+    /// What the admins of a site see; nothing of who doesn't work there.
+    fn shown_on(&self, site: &str) -> Option<Account> {
+        let roles = BTreeMap::from([(site.to_owned(), *self.roles.get(site)?)]);
+        Some(Account { roles, limit: self.limit_on(site), ..self.shown() })
+    }
+
     fn shown(&self) -> Account {
         Account {
             agent: Agent { id: self.id.clone(), name: self.name.clone() },
@@ -655,7 +760,10 @@ fn check_password(password: &str) -> Result<(), AgentError> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::future::join_all;
+
     use super::*;
+    use crate::store::StoreConfig;
 
     #[test]
     fn hashes_are_argon2id_and_salted() {
@@ -678,7 +786,7 @@ mod tests {
     fn what_is_remembered_of_failures_is_bounded() {
         let mut state = State::default();
         for i in 0..REMEMBERED + 50 {
-            state.note_failures([format!("login {i}").as_str()].into_iter(), 1_000 + i as u64);
+            state.try_once(vec![(format!("login {i}"), FREE_TRIES)], 1_000 + i as u64).unwrap();
         }
         assert!(state.failures.len() <= REMEMBERED + 1);
         assert!(!state.failures.contains_key("login 0") && state.failures.contains_key("login 10049"));
@@ -691,5 +799,165 @@ mod tests {
         assert!(check_password("short").is_err() && check_password(&"x".repeat(300)).is_err());
         assert!(check_password("long enough").is_ok());
         assert!(checked_name("\u{1b}[31m").is_err() && checked_name(" Mara ").is_ok_and(|name| name == "Mara"));
+    }
+
+    struct Desk {
+        agents: Agents,
+        store: Store,
+        clock: Clock,
+        directory: tempfile::TempDir,
+    }
+
+    impl Desk {
+        async fn open() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("store");
+            let store = Store::open(&StoreConfig { path, ..StoreConfig::default() }).unwrap();
+            let clock = Clock::manual(1_700_000_000_000);
+            let agents = Self::load(&store, &clock).await;
+            Self { agents, store, clock, directory }
+        }
+
+        async fn load(store: &Store, clock: &Clock) -> Agents {
+            let parts = Parts {
+                store: store.clone(),
+                clock: clock.clone(),
+                board: Board::new("boot"),
+                started: std::time::Instant::now(),
+                sites: vec!["shop".into()],
+                sign_in_h: 12,
+                limit: 4,
+            };
+            Agents::load(parts).await.unwrap()
+        }
+
+        async fn with_mara() -> (Self, String) {
+            let desk = Self::open().await;
+            let (login, name, password) = ("mara".into(), "Mara".into(), PASSWORD.into());
+            let roles = BTreeMap::from([("shop".to_owned(), Role::Agent)]);
+            let new = NewAccount { login, name, password, roles, limit: None };
+            let account = desk.agents.add(new).await.unwrap();
+            (desk, account.agent.id)
+        }
+
+        async fn close(self) {
+            self.store.close().await.unwrap();
+            self.directory.close().unwrap();
+        }
+    }
+
+    const PASSWORD: &str = "correct horse";
+
+    /// How many tries ended in each way: right, wrong, throttled, refused as one too many.
+    fn ends<T>(results: &[Result<T, AgentError>]) -> [usize; 4] {
+        let mut ends = [0; 4];
+        for result in results {
+            ends[match result {
+                Ok(_) => 0,
+                Err(AgentError::WrongCredentials) => 1,
+                Err(AgentError::Throttled { .. }) => 2,
+                Err(AgentError::Busy { .. }) => 3,
+                Err(other) => panic!("{other}"),
+            }] += 1;
+        }
+        ends
+    }
+
+    #[tokio::test]
+    async fn guesses_at_the_same_time_are_slowed_down_as_those_after_each_other() {
+        let (desk, mara) = Desk::with_mara().await;
+        let free = FREE_TRIES as usize;
+        // The last one is right, and comes too late.
+        let words: Vec<String> = (0..59).map(|i| format!("wrong password {i}")).chain([PASSWORD.into()]).collect();
+        let guesses = words.iter().map(|word| desk.agents.sign_in("mara", word, None));
+        assert_eq!(ends(&join_all(guesses).await), [0, free, 60 - free, 0]);
+
+        let guesses = words.iter().map(|word| desk.agents.set_password(&mara, Some(word), "another one".into(), None));
+        assert_eq!(ends(&join_all(guesses).await), [0, free, 60 - free, 0]);
+        desk.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_right_password_is_no_failure() {
+        let (desk, mara) = Desk::with_mara().await;
+        let address = Some(IpAddr::from([192, 0, 2, 7]));
+        for _ in 0..FREE_TRIES_ADDRESS + 5 {
+            desk.agents.sign_in("mara", PASSWORD, address).await.unwrap();
+        }
+        for _ in 0..FREE_TRIES + 1 {
+            desk.agents.set_password(&mara, Some(PASSWORD), PASSWORD.into(), None).await.unwrap();
+        }
+        assert!(desk.agents.lock().failures.is_empty());
+        desk.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_sign_ins_is_refused_and_not_lined_up() {
+        let (desk, _) = Desk::with_mara().await;
+        let logins: Vec<String> = (0..CHECKS_WAITING + 10).map(|i| format!("nobody{i}")).collect();
+        let tries = logins.iter().map(|login| desk.agents.sign_in(login, "wrong password", None));
+        assert_eq!(ends(&join_all(tries).await), [0, CHECKS_WAITING, 0, 10]);
+        // Who was refused didn't fail.
+        assert_eq!(desk.agents.lock().failures.len(), CHECKS_WAITING);
+        desk.close().await;
+    }
+
+    #[tokio::test]
+    async fn sign_ins_that_are_over_keep_nobody_out() {
+        let (desk, mara) = Desk::with_mara().await;
+        desk.agents.sign_in("mara", PASSWORD, None).await.unwrap();
+        let expires_at_ms = desk.clock.now_ms() + 1_000;
+        for i in 1..MAX_SIGN_INS {
+            let sign_in = SignedInStored { agent: mara.clone(), csrf: String::new(), expires_at_ms };
+            desk.agents.lock().sign_ins.insert(format!("{i}"), sign_in);
+        }
+        assert_eq!(ends(&[desk.agents.sign_in("mara", PASSWORD, None).await]), [0, 0, 1, 0]);
+        desk.clock.advance(2_000);
+        desk.agents.sign_in("mara", PASSWORD, None).await.unwrap();
+        assert_eq!(desk.agents.lock().sign_ins.len(), 2);
+
+        // A start forgets those that are over on disk, too.
+        assert_eq!(desk.store.scan(&sign_ins_space(), b"").await.unwrap().len(), 2);
+        desk.clock.advance(13 * 3_600_000);
+        Desk::load(&desk.store, &desk.clock).await;
+        assert_eq!(desk.store.scan(&sign_ins_space(), b"").await.unwrap(), vec![]);
+        desk.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_site_s_admin_changes_an_agent_there_alone() {
+        let (desk, mara) = Desk::with_mara().await;
+        let agents = &desk.agents;
+        let admin =
+            |sites: &[&str]| sites.iter().map(|site| ((*site).to_owned(), Role::Admin)).collect::<BTreeMap<_, _>>();
+        let named = |name: &str| SiteChange { name: Some(name.into()), ..SiteChange::default() };
+        let limited = SiteChange { limit: Some(9), role: Some(Role::Admin), ..SiteChange::default() };
+        agents.change(&mara, "shop", named("Mara S."), &admin(&["shop"])).await.unwrap();
+
+        agents
+            .update(&mara, |account| {
+                account.roles.insert("bank".into(), Role::Agent);
+                Ok(())
+            })
+            .await
+            .unwrap();
+        let seen = agents.change(&mara, "shop", limited, &admin(&["shop"])).await.unwrap();
+        assert_eq!((seen.limit, seen.roles), (9, admin(&["shop"])));
+        let there = agents.accounts_of("bank");
+        assert_eq!((there[0].limit, there[0].roles.get("bank")), (4, Some(&Role::Agent)));
+        assert_eq!((there[0].agent.name.as_str(), there[0].roles.len()), ("Mara S.", 1));
+        let refused = agents.change(&mara, "shop", named("Clown"), &admin(&["shop"])).await;
+        assert!(matches!(refused, Err(AgentError::Elsewhere)), "{refused:?}");
+        // A form that sends the name as it is changes nothing.
+        agents.change(&mara, "shop", named("Mara S."), &admin(&["shop"])).await.unwrap();
+        agents.change(&mara, "shop", named("Mara T."), &admin(&["shop", "bank"])).await.unwrap();
+        assert_eq!(agents.accounts_of("bank")[0].agent.name, "Mara T.");
+        let nowhere = agents.change(&mara, "park", SiteChange::default(), &admin(&["park"])).await;
+        assert!(matches!(nowhere, Err(AgentError::Unknown)), "{nowhere:?}");
+
+        // What one site's admin set goes with the role there.
+        agents.remove(&mara, Some("shop")).await.unwrap();
+        assert_eq!(agents.lock().accounts[&mara].limits, BTreeMap::new());
+        desk.close().await;
     }
 }

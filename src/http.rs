@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use crate::agents::Agents;
 use crate::gaps::Gaps;
 use crate::http::auth::{Keys, Site, Visitors};
+use crate::http::body::Room;
 use crate::http::console::ReadMark;
 use crate::insight::Insight;
 use crate::intent::registry::{IntentConfig, Live};
@@ -28,6 +29,7 @@ use crate::turn::gate::TurnGate;
 pub mod admin;
 pub mod assets;
 pub mod auth;
+pub mod body;
 pub mod chat;
 pub mod console;
 pub mod console_page;
@@ -73,6 +75,8 @@ pub struct Inner {
     pub own_origins: Vec<String>,
     pub metrics: Metrics,
     pub tasks: Tasks,
+    /// For bodies of documents and rows.
+    pub room: Room,
     pub sockets: Arc<Semaphore>,
     pub answer_timeout: std::time::Duration,
     /// The deployed models of what visitors want.
@@ -130,7 +134,7 @@ pub fn public(app: App) -> Router {
         .merge(insight::page_routes())
         .fallback(error::not_found)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
-        .merge(knowledge::public(&app))
+        .merge(knowledge::public())
         .with_state(app)
 }
 
@@ -146,7 +150,7 @@ pub fn private(app: App) -> Router {
         .route("/v1/sites/{site}/insight/sessions", get(insight::sessions))
         .route("/v1/sites/{site}/sessions", get(admin::sessions))
         .route("/v1/sites/{site}/sessions/{session}", get(admin::session).delete(admin::erase))
-        .merge(knowledge::private(&app))
+        .merge(knowledge::private())
         .merge(gaps::private())
         .merge(console::private_routes())
         .route("/v1/sites/{site}/intent/{head}", get(intent::list))
@@ -154,16 +158,10 @@ pub fn private(app: App) -> Router {
         .route("/v1/sites/{site}/sessions/{session}/label", post(intent::label))
         .route("/v1/sites/{site}/intent/classes/labels", get(intent::labelled))
         .route("/v1/sites/{site}/intent/purchase/watch", get(intent::watch))
-        .route(
-            "/v1/sites/{site}/intent/purchase/eval",
-            post(intent::evaluate).layer(axum::extract::DefaultBodyLimit::max(intent::MAX_ROWS)),
-        )
+        .route("/v1/sites/{site}/intent/purchase/eval", post(intent::evaluate))
         .route("/v1/sites/{site}/intent/{head}/deploy", post(intent::deploy))
         .route("/v1/sites/{site}/intent/{head}/rollback", post(intent::roll_back))
-        .route(
-            "/v1/sites/{site}/intent/{head}/train",
-            post(intent::train).layer(axum::extract::DefaultBodyLimit::max(intent::MAX_ROWS)),
-        )
+        .route("/v1/sites/{site}/intent/{head}/train", post(intent::train))
         .fallback(error::not_found)
         .with_state(app)
 }

@@ -17,6 +17,7 @@ use crate::recommend::{self, Catalogue, Purchase, RecommendRule};
 use crate::retrieval::embedder::Embedder;
 use crate::session::SessionKey;
 use crate::signals::{Signal, SignalLog};
+use crate::store::StoreError;
 
 pub mod book;
 pub mod forecast;
@@ -89,10 +90,18 @@ impl Insight {
         self.products.goods(site)
     }
 
-    /// True if the site's catalogue holds the product.
-    #[must_use]
-    pub fn sells(&self, site: &str, product: &str) -> bool {
-        self.products.goods(site).product(product).is_some()
+    /// The products that a conversation's visitor was shown so far.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn shown(&self, key: &SessionKey) -> Result<Vec<String>, StoreError> {
+        self.signals.settled().await;
+        let signals = self.book.track(key).await?.records.into_iter().flat_map(|(_, signals)| signals);
+        let shown = signals.filter_map(|signal| match signal {
+            Signal::Recommended { products, held_out: false } => Some(products),
+            _ => None,
+        });
+        Ok(shown.flatten().collect())
     }
 
     /// The products for the answer `turn` whose end is event `seq`; `None` at once where the site shows none.

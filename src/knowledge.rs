@@ -490,16 +490,23 @@ impl Place {
         serde_json::from_slice(&text).map(Some).with_context(|| format!("{} is damaged", self.status.display()))
     }
 
-    /// On disk when it returns, whole or not at all.
+    /// On disk when it returns, whole or not at all, with all that was renamed in the folder before.
     async fn write(&self, path: &Path, content: &[u8]) -> anyhow::Result<()> {
         let write = async {
             use tokio::io::AsyncWriteExt as _;
-            tokio::fs::create_dir_all(&self.folder).await?;
+            if !tokio::fs::try_exists(&self.folder).await? {
+                tokio::fs::create_dir_all(&self.folder).await?;
+                // The site's folder, and that of all uploads.
+                for folder in self.folder.ancestors().skip(1).take(2) {
+                    sync_folder(folder).await?;
+                }
+            }
             let partial = path.with_extension("part");
             let mut file = tokio::fs::File::create(&partial).await?;
             file.write_all(content).await?;
             file.sync_all().await?;
-            tokio::fs::rename(&partial, path).await
+            tokio::fs::rename(&partial, path).await?;
+            sync_folder(&self.folder).await
         };
         write.await.with_context(|| format!("writing {}; check knowledge.uploads and the disk", path.display()))
     }
@@ -519,6 +526,13 @@ impl Place {
             _ => Ok(()),
         }
     }
+}
+
+/// A name that was made or moved is on disk once its folder is.
+async fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    // The parent of a relative path's first part is the working directory.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    tokio::fs::File::open(folder).await?.sync_all().await
 }
 
 fn statuses(folder: &Path) -> anyhow::Result<Vec<DocumentStatus>> {

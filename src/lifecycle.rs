@@ -18,6 +18,12 @@ pub struct Tasks {
 }
 
 impl Tasks {
+    /// Tasks that go on while these stop, because these still have something for them; a failure among them is one of these.
+    #[must_use]
+    pub fn outlasting(&self) -> Self {
+        Self { failed: self.failed.clone(), ..Self::default() }
+    }
+
     /// Runs a task until it ends or the hard stop comes.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let (hard, failed) = (self.hard.clone(), self.failed.clone());
@@ -110,7 +116,11 @@ mod tests {
         assert!(!tasks.has_failed());
 
         let tasks = Tasks::default();
-        tasks.spawn("loud", async { panic!("on purpose") });
+        let outlasting = tasks.outlasting();
+        outlasting.spawn("quiet", std::future::pending());
+        assert!(tasks.stop(Duration::ZERO).await, "nothing of its own runs");
+        assert!(!outlasting.is_draining() && !tasks.has_failed());
+        outlasting.spawn("loud", async { panic!("on purpose") });
         tasks.failure().await;
     }
 }

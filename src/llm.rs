@@ -203,7 +203,7 @@ pub enum LlmError {
     ShuttingDown,
 }
 
-/// What is loaded, for the start-up log, `/readyz` and `frontdesk check`.
+/// What is loaded, for the start-up log and `frontdesk check`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ModelFacts {
     pub engine: String,

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::gaps::{self, GapLog, Gaps};
 use crate::http::auth::{Key, Keys, Scope, Site, Visitors, key_hash, new_key, random_id, random_secret};
+use crate::http::body::Room;
 use crate::http::{self, App, Inner};
 use crate::insight::book::{Book, Touched};
 use crate::insight::{Insight, Shelf, scorer};
@@ -88,6 +89,8 @@ pub struct Server {
     app: App,
     drain: Duration,
     tasks: Tasks,
+    /// Write what the others note, also while these stop.
+    writers: Tasks,
 }
 
 /// What a start reports on its way.
@@ -111,6 +114,7 @@ impl Server {
         // Clients of remote engines need a provider; a second installation changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let tasks = Tasks::default();
+        let writers = tasks.outlasting();
         let metrics = Metrics::new();
         let store = Store::open(&config.store).context("the conversation store")?;
         let retrieval = open_retrieval(&config, &metrics).await?;
@@ -150,7 +154,7 @@ impl Server {
                 scoring: Some(scoring),
             },
         );
-        tasks.spawn("signals", writing_signals);
+        writers.spawn("signals", writing_signals);
         let gaps = Gaps::open(store.clone(), config.gaps.clone()).await.context("the knowledge gaps in the store")?;
         let (gap_log, keeping_gaps) = GapLog::new(gaps::Parts {
             gaps: gaps.clone(),
@@ -226,6 +230,7 @@ impl Server {
         let app = App::new(Inner {
             scoring: watched.clone(),
             own_origins: own.into_iter().chain(config.server.public_origins.iter().cloned()).collect(),
+            room: Room::new(knowledge.max_bytes().max(http::intent::MAX_ROWS)),
             sockets: Arc::new(Semaphore::new(config.server.max_sockets)),
             config: config.server.clone(),
             registry: registry.clone(),
@@ -266,7 +271,7 @@ impl Server {
         tasks.spawn("intent scores", scorer::run(watched.clone(), to_score));
         tasks.spawn("intent watch", scorer::watch(watched));
         tracing::info!(%addr, %admin_addr, "listening");
-        Ok(Self { addr, admin_addr, app, drain: Duration::from_secs(config.server.drain_s), tasks })
+        Ok(Self { addr, admin_addr, app, drain: Duration::from_secs(config.server.drain_s), tasks, writers })
     }
 
     /// Reads a site's documents into the index.
@@ -292,11 +297,12 @@ impl Server {
         self.tasks.failure().await;
     }
 
-    /// Stops: no new turns; running ones end or are checkpointed; clients are told to come back.
+    /// Stops: no new turns; running ones end or are checkpointed; clients are told to come back. True if every task ended by itself
+    /// in its time.
     ///
     /// # Errors
     /// When the store can't be closed cleanly.
-    pub async fn stop(self) -> anyhow::Result<()> {
+    pub async fn stop(self) -> anyhow::Result<bool> {
         self.tasks.drain();
         let ended = async {
             while self.app.registry.answering() {
@@ -307,13 +313,16 @@ impl Server {
             tracing::warn!("some answers didn't end in time; they go on after the next start");
         }
         self.app.registry.stop().await;
-        let clean = self.tasks.stop(STOP).await;
+        let others = self.tasks.stop(STOP).await;
+        // Sessions and sockets had signals to note until their end.
+        let closed = tokio::time::timeout(STOP, self.app.signals.close()).await.is_ok();
+        let clean = self.writers.stop(STOP).await && closed && others;
         self.app.spine.llm.shutdown();
         self.app.spine.llm.drained().await;
         self.app.store.close().await.context("closing the store")?;
         self.app.spine.retrieval.index.close().await.context("closing the knowledge index")?;
         tracing::info!(clean, "stopped");
-        Ok(())
+        Ok(clean)
     }
 }
 
@@ -442,6 +451,8 @@ async fn watch(app: App) {
         for (what, health) in [
             ("store", app.store.health()),
             ("language model", app.spine.llm.health().map_err(|error| error.to_string())),
+            ("embedding model", app.spine.retrieval.embedder.health().map_err(|error| error.to_string())),
+            ("knowledge index", app.spine.retrieval.index.alive().map_err(|error| error.to_string())),
         ] {
             if let Err(error) = health {
                 tracing::error!(what, error, "a part failed");
@@ -484,4 +495,40 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     writeln!(file, "{text}")?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::retrieval::embedder;
+
+    #[tokio::test]
+    async fn an_embedder_that_died_ends_the_process_and_isn_t_ready() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.server.bind = "127.0.0.1:0".into();
+        config.server.admin_bind = "127.0.0.1:0".into();
+        config.store.path = directory.path().join("store");
+        config.knowledge.index = directory.path().join("index");
+        config.knowledge.uploads = directory.path().join("uploads");
+        config.knowledge.watch_s = 0;
+        config.intent.models = directory.path().join("intent");
+        config.embedder.model = embedder::tests::model();
+        config.llm.engine = "scripted".into();
+        let server = Server::start(config, Clock::system()).await.unwrap();
+        let ready = format!("http://{}/readyz", server.addr);
+        let ask = async || {
+            let response = reqwest::get(&ready).await.unwrap();
+            let status = response.status().as_u16();
+            (status, response.json::<serde_json::Value>().await.unwrap()["embedder"].clone())
+        };
+        assert_eq!(ask().await, (200, "ok".into()));
+
+        server.app.spine.retrieval.embedder.crash();
+        server.failure().await;
+        let (status, embedder) = ask().await;
+        assert_eq!(status, 503);
+        assert!(embedder.as_str().unwrap().contains("its thread ended"), "{embedder}");
+        server.stop().await.unwrap();
+    }
 }

@@ -346,6 +346,8 @@ enum Noted {
     },
     /// Everything before it is on disk, or was left out.
     Settled(oneshot::Sender<()>),
+    /// Nothing more comes.
+    Close,
 }
 
 /// What the task needs beside the store.
@@ -368,7 +370,7 @@ pub struct SignalParts {
 const MAX_ARRIVALS: usize = 4096;
 
 impl SignalLog {
-    /// The handle, and the task to spawn: it ends when the last handle is dropped.
+    /// The handle, and the task to spawn: it ends after [`Self::close`], and when the last handle is dropped.
     pub fn new(config: &SignalsConfig, parts: SignalParts) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (sender, receiver) = mpsc::channel(config.queue.max(1));
         let products = parts.products.clone();
@@ -425,6 +427,14 @@ impl SignalLog {
         }
     }
 
+    /// Takes nothing more; the task ends when what was noted so far is on disk.
+    pub async fn close(&self) {
+        if let Some(sender) = &self.sender {
+            // Without the task there is nothing to end.
+            let _ = sender.send(Noted::Close).await;
+        }
+    }
+
     fn send(&self, noted: Noted) {
         if self.sender.as_ref().is_some_and(|sender| sender.try_send(noted).is_err()) {
             self.metrics.signals_dropped.inc();
@@ -438,6 +448,10 @@ async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts) {
         let (key, seq, at_ms, signals) = match noted {
             Noted::Settled(done) => {
                 let _ = done.send(());
+                continue;
+            }
+            Noted::Close => {
+                receiver.close();
                 continue;
             }
             Noted::Signals { key, seq: 0, signals, .. } => {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
@@ -132,6 +132,11 @@ pub enum TurnError {
     Llm(#[from] LlmError),
     #[error("{0:#}")]
     Prompt(anyhow::Error),
+    /// Every place for answers and in their line is taken.
+    #[error(transparent)]
+    Full(#[from] gate::Full),
+    #[error("it took longer than {} s", limit.as_secs())]
+    TimedOut { limit: Duration },
     /// Nobody listens any more.
     #[error("the receiver of the answer is gone")]
     Gone,

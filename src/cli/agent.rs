@@ -46,7 +46,7 @@ enum AgentCommand {
         /// What the agent may do there.
         #[arg(long, value_enum, default_value = "agent")]
         role: Role,
-        /// Conversations given to the agent at the same time; console.limit by default.
+        /// Conversations given to the agent at the same time on each site; console.limit by default.
         #[arg(long)]
         limit: Option<usize>,
         /// Print the account as JSON.

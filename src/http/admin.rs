@@ -28,12 +28,15 @@ pub(super) async fn livez() -> &'static str {
 pub(super) async fn readyz(State(app): State<App>) -> Response {
     let store = app.store.health();
     let llm = app.spine.llm.health().map_err(|error| error.to_string());
+    let embedder = app.spine.retrieval.embedder.health().map_err(|error| error.to_string());
     let index = app.spine.retrieval.index.health().await.map(|_| ()).map_err(|error| error.to_string());
     let draining = app.tasks.is_draining();
-    let ready = store.is_ok() && llm.is_ok() && index.is_ok() && !draining;
+    let ready = store.is_ok() && llm.is_ok() && embedder.is_ok() && index.is_ok() && !draining;
     let say = |health: Result<(), String>| health.map_or_else(|error| error, |()| "ok".to_owned());
-    let body =
-        json!({ "ready": ready, "draining": draining, "store": say(store), "llm": say(llm), "index": say(index) });
+    let body = json!({
+        "ready": ready, "draining": draining,
+        "store": say(store), "llm": say(llm), "embedder": say(embedder), "index": say(index),
+    });
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(body)).into_response()
 }

@@ -63,7 +63,16 @@ pub(super) async fn upgrade(State(app): State<App>, headers: HeaderMap, upgrade:
             let count = GaugeGuard::new(&app.metrics.sockets);
             let own = VecDeque::new();
             let tasks = app.tasks.clone();
-            let connection = Box::new(Connection { app, socket, origin, mistakes: 0, own, seen: 0, choosing: None });
+            let connection = Box::new(Connection {
+                app,
+                socket,
+                origin,
+                mistakes: 0,
+                own,
+                seen: 0,
+                choosing: None,
+                shown: Shown::default(),
+            });
             // A task of its own: the one that made the upgrade would keep its room as long as the socket lives.
             tasks.spawn("socket", async move {
                 connection.run().await;
@@ -85,6 +94,15 @@ struct Connection {
     seen: u64,
     /// Products that are being chosen for the last answer.
     choosing: Option<Choosing>,
+    shown: Shown,
+}
+
+/// Products that the visitor was shown in this conversation.
+#[derive(Default)]
+struct Shown {
+    ids: Vec<String>,
+    /// What was shown before this socket is among them.
+    whole: bool,
 }
 
 /// Why a socket ends; carries the close code, if the other side still listens.
@@ -144,7 +162,7 @@ impl Connection {
                 cards = chosen(&mut self.choosing) => {
                     self.choosing = None;
                     if let Some(cards) = cards {
-                        Box::pin(self.send(&cards)).await?;
+                        Box::pin(self.show(&cards)).await?;
                     }
                 }
                 () = tokio::time::sleep_until(next_ping) => {
@@ -218,7 +236,7 @@ impl Connection {
                     }
                 }
                 if let Some(cards) = last.and_then(|seq| app.insight.cards_again(&seat.handle.key, seq)) {
-                    self.send(&cards).await?;
+                    self.show(&cards).await?;
                 }
                 if let Some((turn, offset, text)) = joined.running.filter(|(.., text)| !text.is_empty()) {
                     self.send(&ServerMessage::AnswerDelta { turn, offset, text }).await?;
@@ -324,7 +342,7 @@ impl Connection {
             }
             ClientMessage::Forget { also } => return self.forget(seat, also).await,
             ClientMessage::RecommendationClick { id } => {
-                if self.seen > 0 && self.app.insight.sells(&seat.handle.key.site, &id) {
+                if self.was_shown(&seat.handle.key, &id).await {
                     let clicked = vec![Signal::Clicked { product: id }];
                     self.app.signals.add(&seat.handle.key, self.seen, self.app.spine.clock.now_ms(), clicked);
                     return Ok(());
@@ -339,6 +357,30 @@ impl Connection {
             Ok(_) => Ok(()),
             Err(error) => self.send(&error.frame(refused_id)).await,
         }
+    }
+
+    /// Sends products to choose from.
+    async fn show(&mut self, cards: &ServerMessage) -> Result<(), Close> {
+        if let ServerMessage::Recommendation { products, .. } = cards {
+            self.shown.ids.extend(products.iter().map(|card| card.id.clone()));
+        }
+        self.send(cards).await
+    }
+
+    /// Whether the visitor can have clicked on the product. A page may still show what came over a socket before this one: then
+    /// the log is asked, once.
+    async fn was_shown(&mut self, key: &SessionKey, product: &str) -> bool {
+        let shown = &mut self.shown;
+        if !shown.whole && !shown.ids.iter().any(|id| id == product) {
+            match self.app.insight.shown(key).await {
+                Ok(before) => {
+                    shown.ids.extend(before);
+                    shown.whole = true;
+                }
+                Err(error) => tracing::warn!(session = key.id, %error, "what was recommended can't be read"),
+            }
+        }
+        shown.ids.iter().any(|id| id == product)
     }
 
     /// Erases the conversation, and others of the same visitor. What can't be erased is said, and the connection stays.

@@ -14,7 +14,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::agents::{AgentError, SignedIn};
+use crate::agents::{AgentError, SignedIn, SiteChange};
 use crate::canned::{self, CannedError};
 use crate::history;
 use crate::http::App;
@@ -584,15 +584,7 @@ async fn list_agents(
     Path(site): Path<String>,
 ) -> Result<Response, ApiError> {
     let who = signed_in(&app, &headers)?;
-    let accounts = (role(&who, &site)? == Role::Admin).then(|| {
-        let mut accounts = app.agents.accounts();
-        accounts.retain(|account| account.roles.contains_key(&site));
-        for account in &mut accounts {
-            // What somebody does on other sites is nobody's business here.
-            account.roles.retain(|of, _| *of == site);
-        }
-        accounts
-    });
+    let accounts = (role(&who, &site)? == Role::Admin).then(|| app.agents.accounts_of(&site));
     Ok(private(Json(Staff { presence: app.registry.board().presence(&site), accounts })))
 }
 
@@ -628,11 +620,8 @@ async fn change_agent(
 ) -> Result<Response, ApiError> {
     let who = changing(&app, &headers)?;
     admin(&who, &site)?;
-    app.agents.colleague(&site, &id).ok_or_else(unknown_agent)?;
     let AgentChange { role, limit, name } = body(change)?;
-    let role = role.map(|role| (site.as_str(), role));
-    let mut account = app.agents.change(&id, role, limit, name.as_deref()).await?;
-    account.roles.retain(|of, _| *of == site);
+    let account = app.agents.change(&id, &site, SiteChange { role, limit, name }, &who.roles).await?;
     Ok(private(Json(account)))
 }
 
@@ -694,9 +683,11 @@ impl From<AgentError> for ApiError {
             AgentError::Throttled { retry_after_ms } => {
                 Self::new(ErrorCode::RateLimited, message).retry(retry_after_ms)
             }
+            AgentError::Busy { retry_after_ms } => Self::new(ErrorCode::Overloaded, message).retry(retry_after_ms),
             AgentError::Unknown => Self::new(ErrorCode::UnknownAgent, message),
             AgentError::Taken(_) => Self::new(ErrorCode::Conflict, message),
             AgentError::Invalid(_) => Self::new(ErrorCode::BadMessage, message),
+            AgentError::Elsewhere => Self::new(ErrorCode::Forbidden, message),
             AgentError::Store(error) => error.into(),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::http::App;
 use crate::http::admin::allowed;
 use crate::http::auth::Scope;
+use crate::http::body::Held;
 use crate::http::error::{ApiError, unknown_session};
 use crate::insight::scorer;
 use crate::intent::columns::{self, Vectors};
@@ -27,7 +28,7 @@ use crate::session::{Event, SessionKey};
 use crate::store::RecordKind;
 
 /// Largest body of rows to train on.
-pub(super) const MAX_ROWS: usize = 64 * 1024 * 1024;
+pub(crate) const MAX_ROWS: usize = 64 * 1024 * 1024;
 /// What the visitor's last message is about.
 #[derive(Debug, Serialize)]
 pub(super) struct ClassScore {
@@ -46,7 +47,9 @@ pub(super) async fn class_of_last(app: &App, site: &str, events: &[Event]) -> Op
     })?;
     let guess = async {
         let vector = app.spine.retrieval.embedder.embed_query(text.clone()).await?;
-        anyhow::Ok(deployed.model.guess(&[&text], &[&vector])?.first().copied())
+        let deployed = deployed.clone();
+        let guessed = tokio::task::spawn_blocking(move || deployed.model.guess(&[&text], &[&vector])).await?;
+        anyhow::Ok(guessed?.first().copied())
     };
     let guess = guess.await.unwrap_or_else(|error| {
         tracing::warn!(site, %error, "the intent classes could not judge a message");
@@ -174,9 +177,10 @@ pub(super) async fn train(
     headers: HeaderMap,
     Path((site, head)): Path<(String, Head)>,
     Query(lesson): Query<Lesson>,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, ApiError> {
     allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    let body = app.room.read(body, MAX_ROWS, "").await?;
     let Ok(turn) = app.training.clone().try_acquire_owned() else {
         let text = "another model is being trained; try again when it is done";
         return Err(ApiError::new(ErrorCode::Overloaded, text).retry(30_000));
@@ -185,7 +189,7 @@ pub(super) async fn train(
     let (config, now_ms) = (app.intent.clone(), app.spine.clock.now_ms());
     let task: tokio::task::JoinHandle<anyhow::Result<round::Round>> = match head {
         Head::Purchase => {
-            let (data, vectors) = rows(&app, &site, &headers, &lesson, None, &body).await?;
+            let (data, vectors) = rows(&app, &site, &headers, lesson, None, body).await?;
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
                 round::train_purchase(&registry, &config, &data, &vectors, now_ms, &mut |_, _| {})
@@ -195,7 +199,7 @@ pub(super) async fn train(
             let examples = if body.is_empty() {
                 labels::examples(&app.store, &site).await.map_err(|error| bad(&error))?
             } else {
-                data::parse_examples(&body[..]).map_err(|error| bad(&error))?
+                parsed(body, |rows| data::parse_examples(rows)).await?
             };
             let embedder = app.spine.retrieval.embedder.clone();
             let lessons = data::lessons(&embedder, &examples, &|_, _, _| {}).await;
@@ -215,22 +219,38 @@ async fn rows(
     app: &App,
     site: &str,
     headers: &HeaderMap,
-    lesson: &Lesson,
-    like: Option<&[Column]>,
-    body: &Bytes,
+    lesson: Lesson,
+    like: Option<Vec<Column>>,
+    body: Held,
 ) -> Result<(Data, Vectors), ApiError> {
     if body.is_empty() {
-        let data = data::stored(&app.insight.book, site, like).await.map_err(|error| bad(&error))?;
+        let data = data::stored(&app.insight.book, site, like.as_deref()).await.map_err(|error| bad(&error))?;
         return Ok((data, Vectors::default()));
     }
     let csv = super::header_text(headers, header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/csv"));
-    let drop: Vec<String> =
-        lesson.drop.split(',').filter(|name| !name.is_empty()).map(|name| name.trim().to_owned()).collect();
-    let data = Data::parse(&body[..], !csv, &lesson.label, &drop, like).map_err(|error| bad(&error.into()))?;
-    let lines = columns::lines(&[&data.table]);
+    let (data, lines) = parsed(body, move |rows| {
+        let drop: Vec<String> =
+            lesson.drop.split(',').filter(|name| !name.is_empty()).map(|name| name.trim().to_owned()).collect();
+        let data = Data::parse(rows, !csv, &lesson.label, &drop, like.as_deref())?;
+        let lines = columns::lines(&[&data.table]);
+        Ok((data, lines))
+    })
+    .await?;
     let embedder = &app.spine.retrieval.embedder;
     let vectors = data::vectors_by(embedder, lines, &|_, _, _| {}).await.map_err(|error| bad(&error))?;
     Ok((data, vectors))
+}
+
+/// Reads rows off the async threads: 64 MiB of them take seconds.
+async fn parsed<T: Send + 'static>(
+    body: Held,
+    parse: impl FnOnce(&[u8]) -> anyhow::Result<T> + Send + 'static,
+) -> Result<T, ApiError> {
+    let parsed = tokio::task::spawn_blocking(move || {
+        let (rows, _room) = body.parts();
+        parse(&rows)
+    });
+    parsed.await.map_err(|_| failed())?.map_err(|error| bad(&error))
 }
 
 /// `POST /v1/sites/{site}/intent/purchase/eval?label=…` with rows as for training, or without a body over the site's own conversations: how
@@ -240,12 +260,13 @@ pub(super) async fn evaluate(
     headers: HeaderMap,
     Path(site): Path<String>,
     Query(lesson): Query<Lesson>,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, ApiError> {
     allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    let body = app.room.read(body, MAX_ROWS, "").await?;
     let deployed = deployed(&app, &site)?;
     let columns: Vec<Column> = deployed.model.columns().cloned().collect();
-    let (data, vectors) = rows(&app, &site, &headers, &lesson, Some(&columns), &body).await?;
+    let (data, vectors) = rows(&app, &site, &headers, lesson, Some(columns), body).await?;
     if data.table.is_empty() {
         return Err(bad(&anyhow::anyhow!("no conversation of this site has a reported outcome")));
     }
@@ -349,9 +370,13 @@ pub(super) async fn meant(app: &App, key: &SessionKey) -> Result<(Vec<String>, V
         let texts: Vec<String> = said.iter().map(|(_, text)| text.clone()).collect();
         let embedder = &app.spine.retrieval.embedder;
         let vectors = data::embed(embedder, &texts, &|_, _, _| {}).await.map_err(|error| bad(&error))?;
-        let (texts, vectors): (Vec<&str>, Vec<&[f32]>) =
-            texts.iter().zip(&vectors).map(|(text, vector)| (text.as_str(), vector.as_slice())).unzip();
-        guesses = deployed.model.guess(&texts, &vectors).map_err(|error| bad(&error.into()))?;
+        let deployed = deployed.clone();
+        let guessed = tokio::task::spawn_blocking(move || {
+            let (texts, vectors): (Vec<&str>, Vec<&[f32]>) =
+                texts.iter().zip(&vectors).map(|(text, vector)| (text.as_str(), vector.as_slice())).unzip();
+            deployed.model.guess(&texts, &vectors)
+        });
+        guesses = guessed.await.map_err(|_| failed())?.map_err(|error| bad(&error.into()))?;
     }
     let names = deployed.as_ref().map(|deployed| deployed.model.names.clone()).unwrap_or_default();
     let meant = said.iter().enumerate().map(|(at, (seq, _))| {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
@@ -36,24 +36,23 @@ enum Listener {
 }
 
 /// What integrators reach with a `knowledge` key of their site.
-pub(super) fn public(app: &App) -> Router<App> {
-    documents(app).layer(Extension(Listener::Public))
+pub(super) fn public() -> Router<App> {
+    documents().layer(Extension(Listener::Public))
 }
 
 /// What operators reach.
-pub(super) fn private(app: &App) -> Router<App> {
-    documents(app)
+pub(super) fn private() -> Router<App> {
+    documents()
         .route("/v1/sites/{site}/products", get(products))
         .route("/v1/sites/{site}/ingest", post(ingest))
         .layer(Extension(Listener::Admin))
 }
 
-fn documents(app: &App) -> Router<App> {
+fn documents() -> Router<App> {
     Router::new()
         .route("/v1/sites/{site}/documents", get(list))
         .route("/v1/sites/{site}/documents/{*id}", put(hand_in).get(status).delete(remove))
         .route("/v1/knowledge/openapi.json", get(async || Json(openapi())))
-        .layer(DefaultBodyLimit::max(app.knowledge.max_bytes()))
 }
 
 /// A document and what the request did to it.
@@ -136,38 +135,41 @@ async fn hand_in(
     headers: HeaderMap,
     Path((site, id)): Path<(String, String)>,
     Query(about): Query<BTreeMap<String, String>>,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    body: Body,
 ) -> Result<Response, ApiError> {
     allowed(&app, listener, &headers, &site)?;
-    let content = body.map_err(|error| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let limit = app.knowledge.max_bytes();
-            ApiError::new(
-                ErrorCode::TooLarge,
-                format!("a document may have {limit} bytes (knowledge.max_document_mib)"),
-            )
-        }
-        _ => ApiError::new(ErrorCode::BadMessage, "the body could not be read to its end"),
-    })?;
     if let Some(unknown) = about.keys().find(|key| !ABOUT.contains(&key.as_str())) {
         let text = format!("{unknown:?} can't be said about a document; known are {}", ABOUT.join(", "));
         return Err(ApiError::new(ErrorCode::BadMessage, text));
     }
     let content_type = super::header_text(&headers, header::CONTENT_TYPE).unwrap_or_default().to_owned();
-    let handed = Handed { id, content_type, about, content: content.into() };
-    // The run goes to its end though its client leaves: half a document would be worse than one too many.
-    let (knowledge, of_site) = (app.knowledge.clone(), site.clone());
-    let (sender, outcome) = oneshot::channel();
-    app.tasks.spawn("hand-in", async move {
-        let _ = sender.send(knowledge.put(&of_site, handed).await);
-    });
-    let (change, document) = outcome.await.map_err(|_| ApiError::draining())??;
+    let (limit, option) = (app.knowledge.max_bytes(), " (knowledge.max_document_mib)");
+    let content = app.room.read(body, limit, option).await?;
+    let knowledge = app.knowledge.clone();
+    let (change, document) = to_its_end(&app, "hand-in", async move {
+        let (content, _room) = content.parts();
+        knowledge.put(&site, Handed { id, content_type, about, content }).await
+    })
+    .await?;
     let status = match change {
         Change::Added => StatusCode::CREATED,
         Change::Replaced | Change::Unchanged => StatusCode::OK,
         Change::Rejected => StatusCode::UNPROCESSABLE_ENTITY,
     };
     Ok((status, Json(HandInAnswer { change, document })).into_response())
+}
+
+/// Carries a change out though its client leaves: a document half taken in or half removed would go on being answered from.
+pub(super) async fn to_its_end<T: Send + 'static>(
+    app: &App,
+    name: &'static str,
+    change: impl Future<Output = Result<T, KnowledgeError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    let (sender, outcome) = oneshot::channel();
+    app.tasks.spawn(name, async move {
+        let _ = sender.send(change.await);
+    });
+    Ok(outcome.await.map_err(|_| ApiError::draining())??)
 }
 
 /// `GET /v1/sites/{site}/documents/{id}`
@@ -190,7 +192,8 @@ async fn remove(
     Path((site, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     allowed(&app, listener, &headers, &site)?;
-    let removed = app.knowledge.remove(&site, &id).await?;
+    let (knowledge, of) = (app.knowledge.clone(), id.clone());
+    let removed = to_its_end(&app, "removal", async move { knowledge.remove(&site, &of).await }).await?;
     Ok(if removed { StatusCode::NO_CONTENT.into_response() } else { no_document(&id) })
 }
 

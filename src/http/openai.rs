@@ -172,10 +172,9 @@ fn begin(app: &App, headers: &HeaderMap, body: Result<Json<Body>, JsonRejection>
     }
     let ticket = app.gate.enter().map_err(|full| {
         app.metrics.refused_overload.inc();
-        let message = format!("every place for answers is taken; try again in {} ms", full.retry_after_ms);
         OpenAiError(
             StatusCode::TOO_MANY_REQUESTS,
-            ApiError::new(ErrorCode::Overloaded, message).retry(full.retry_after_ms),
+            ApiError::new(ErrorCode::Overloaded, full.to_string()).retry(full.retry_after_ms),
         )
     })?;
     Ok(Job { ask, ticket, model, streamed, include_usage })
@@ -258,15 +257,13 @@ fn ask(app: &App, site: &Site, body: Body) -> Result<Ask, ApiError> {
 }
 
 /// Runs the turn; its output arrives in the receiver while the future is polled.
-async fn run(app: App, ask: Ask, mut ticket: Ticket, sender: mpsc::Sender<Output>) -> Result<Verdict, TurnError> {
-    while ticket.place() > 0 {
-        ticket.moved().await;
-    }
-    ticket.started();
-    let mut outlet = Outlet::new(sender, app.metrics.clone());
-    tokio::time::timeout(app.answer_timeout, turn::answer(&app.spine, &ask, &mut outlet))
-        .await
-        .unwrap_or_else(|_| Err(crate::llm::LlmError::Engine("it took too long".into()).into()))
+async fn run(app: App, ask: Ask, ticket: Ticket, sender: mpsc::Sender<Output>) -> Result<Verdict, TurnError> {
+    let limit = app.answer_timeout;
+    let answer = async move || {
+        let mut outlet = Outlet::new(sender, app.metrics.clone());
+        turn::answer(&app.spine, &ask, &mut outlet).await
+    };
+    ticket.run(None, limit, answer).await
 }
 
 async fn whole(app: App, job: Job) -> Response {
@@ -387,6 +384,9 @@ fn failed(error: &TurnError) -> ApiError {
         return ApiError::new(ErrorCode::Overloaded, error.to_string()).retry(*retry_after_ms);
     }
     tracing::error!(%error, "a completion failed");
+    if let TurnError::TimedOut { .. } = error {
+        return ApiError::new(ErrorCode::AnswerFailed, format!("the answer could not be made: {error}"));
+    }
     ApiError::new(ErrorCode::AnswerFailed, "the answer could not be made; the server's log says why")
 }
 

@@ -1,6 +1,7 @@
 //! What is known of a site's sessions, made of the log and kept in memory only: erasing a session leaves nothing of it here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -86,7 +87,9 @@ pub struct Touched(Arc<Mutex<Touches>>);
 /// A std mutex holds it for a look or a change, never across an await.
 #[derive(Debug, Default)]
 struct Touches {
-    keys: HashSet<SessionKey>,
+    /// With the touch's number, so that one that comes while the session is read isn't taken for the one before.
+    keys: HashMap<SessionKey, u64>,
+    count: u64,
     /// Counts how often there were too many to remember: then every session is to be read again.
     epoch: u64,
 }
@@ -99,11 +102,22 @@ impl Touched {
             touches.keys.clear();
             touches.epoch += 1;
         }
-        touches.keys.insert(key.clone());
+        touches.count += 1;
+        let number = touches.count;
+        touches.keys.insert(key.clone(), number);
     }
 
-    fn take(&self, key: &SessionKey) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys.remove(key)
+    /// The number of the session's last touch since it was read.
+    fn last(&self, key: &SessionKey) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys.get(key).copied()
+    }
+
+    /// The session was read after its touch of this number.
+    fn done(&self, key: &SessionKey, number: u64) {
+        let mut touches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if touches.keys.get(key) == Some(&number) {
+            touches.keys.remove(key);
+        }
     }
 
     fn epoch(&self) -> u64 {
@@ -124,13 +138,24 @@ pub struct Book {
     store: Store,
     touched: Touched,
     models: Option<Live>,
-    sites: Arc<tokio::sync::Mutex<HashMap<String, Site>>>,
+    /// A std mutex: it is held for a look. Each site has a lock of its own, since reading one takes a while.
+    sites: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<Site>>>>>,
+    /// Sessions that the store is too busy to read.
+    #[cfg(test)]
+    refused: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Book {
     #[must_use]
     pub fn new(store: Store, touched: Touched) -> Self {
-        Self { store, touched, models: None, sites: Arc::default() }
+        Self {
+            store,
+            touched,
+            models: None,
+            sites: Arc::default(),
+            #[cfg(test)]
+            refused: Arc::default(),
+        }
     }
 
     /// Sessions are scored by the deployed models.
@@ -144,8 +169,9 @@ impl Book {
     /// # Errors
     /// When the store can't be read.
     pub async fn read(&self, site: &str) -> Result<Vec<Arc<Entry>>, StoreError> {
-        let mut sites = self.sites.lock().await;
-        let Site { entries: known, read_at } = sites.entry(site.to_owned()).or_default();
+        let of_site = self.site(site);
+        let mut of_site = of_site.lock().await;
+        let Site { entries: known, read_at } = &mut *of_site;
         let mut listed: Vec<SessionInfo> = Vec::new();
         let mut after = None;
         while listed.len() < MAX_SESSIONS {
@@ -163,28 +189,49 @@ impl Book {
         let judges = self.judges(site);
         let here: HashSet<&str> = listed.iter().map(|info| info.session.as_str()).collect();
         known.retain(|id, _| here.contains(id.as_str()));
-        let changed: Vec<SessionInfo> = listed
+        let changed: Vec<(SessionInfo, Option<u64>)> = listed
             .iter()
-            .filter(|info| {
-                let touched = self.touched.take(&key(info));
-                touched || known.get(&info.session).is_none_or(|entry| entry.seen != judges.seen(info, epoch))
+            .filter_map(|info| {
+                let touch = self.touched.last(&key(info));
+                let is_new = || known.get(&info.session).is_none_or(|entry| entry.seen != judges.seen(info, epoch));
+                (touch.is_some() || is_new()).then(|| (info.clone(), touch))
             })
-            .cloned()
             .collect();
-        let read = |info: SessionInfo| {
+        let read = |(info, touch): (SessionInfo, Option<u64>)| {
             let this = self.clone();
             let seen = judges.seen(&info, epoch);
-            async move { this.entry(&info, seen).await }
+            async move { (this.entry(&info, seen).await, touch.map(|touch| (key(&info), touch))) }
         };
         let mut reading = futures_util::stream::iter(changed.into_iter().map(read)).buffered(READING);
         let mut unjudged: Vec<Unjudged> = Vec::new();
-        while let Some(read) = reading.next().await {
-            unjudged.extend(read?);
-            if unjudged.len() >= PAGE {
-                judges.judge(known, std::mem::take(&mut unjudged)).await;
+        // A session stays touched until what was read of it is known here. A read that fails half way keeps what it has; the next one
+        // goes on from there.
+        let mut touches: Vec<(SessionKey, u64)> = Vec::new();
+        let mut failure = None;
+        loop {
+            let read = reading.next().await;
+            let ended = !matches!(read, Some((Ok(_), _)));
+            match read {
+                Some((Ok(read), touch)) => {
+                    unjudged.extend(read);
+                    touches.extend(touch);
+                }
+                Some((Err(error), _)) => failure = Some(error),
+                None => {}
+            }
+            if ended || unjudged.len() >= PAGE {
+                judges.judge(known, std::mem::take(&mut unjudged)).await?;
+                for (key, touch) in touches.drain(..) {
+                    self.touched.done(&key, touch);
+                }
+            }
+            if ended {
+                break;
             }
         }
-        judges.judge(known, unjudged).await;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
         *read_at = Some(Instant::now());
         Ok(sorted(known))
     }
@@ -194,12 +241,19 @@ impl Book {
     /// # Errors
     /// When the store can't be read.
     pub async fn recent(&self, site: &str, age: Duration) -> Result<Vec<Arc<Entry>>, StoreError> {
-        if let Some(known) = self.sites.lock().await.get(site)
-            && known.read_at.is_some_and(|at| at.elapsed() < age)
         {
-            return Ok(sorted(&known.entries));
+            let known = self.site(site);
+            let known = known.lock().await;
+            if known.read_at.is_some_and(|at| at.elapsed() < age) {
+                return Ok(sorted(&known.entries));
+            }
         }
         self.read(site).await
+    }
+
+    fn site(&self, id: &str) -> Arc<tokio::sync::Mutex<Site>> {
+        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        sites.entry(id.to_owned()).or_default().clone()
     }
 
     /// One session as the log has it now; `None` if there is none, or nothing was noted of it.
@@ -278,6 +332,10 @@ impl Book {
     }
 
     async fn entry(&self, info: &SessionInfo, seen: Seen) -> Result<Option<Unjudged>, StoreError> {
+        #[cfg(test)]
+        if self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(&info.session) {
+            return Err(StoreError::Overloaded { queue: 0 });
+        }
         let kinds = [RecordKind::Event, RecordKind::Signal];
         let mut state = State::default();
         let mut records = Vec::new();
@@ -332,25 +390,25 @@ impl Judges {
     }
 
     /// Takes sessions up with what the models say of them; one that can't compute is logged, and the sum remains.
-    async fn judge(&self, known: &mut HashMap<String, Arc<Entry>>, read: Vec<Unjudged>) {
+    async fn judge(&self, known: &mut HashMap<String, Arc<Entry>>, read: Vec<Unjudged>) -> Result<(), StoreError> {
         let this = self.clone();
-        let judged = tokio::task::spawn_blocking(move || this.judged(read)).await.unwrap_or_default();
+        let judged = tokio::task::spawn_blocking(move || this.judged(read)).await.map_err(|_| StoreError::Closed)?;
         known.extend(judged.into_iter().map(|entry| (entry.id.clone(), Arc::new(entry))));
+        Ok(())
     }
 
     fn judged(&self, read: Vec<Unjudged>) -> Vec<Entry> {
-        let failed = |error: TrainError| tracing::warn!(%error, "an intent model could not judge sessions");
         let mut scores = Vec::new();
         if let Some(deployed) = self.purchase.as_ref().filter(|_| !read.is_empty()) {
             let rows = read.iter().map(|read| deployed.row(&read.track)).collect();
-            scores = deployed.scores(rows).map_err(failed).unwrap_or_default();
+            scores = or_nothing(|| deployed.scores(rows));
         }
         let mut guesses = Vec::new();
         if let Some(deployed) = &self.classes {
             let said = || read.iter().flat_map(|read| &read.said);
             let texts: Vec<&str> = said().map(|(text, _)| text.as_str()).collect();
             let vectors: Vec<&[f32]> = said().map(|(_, vector)| vector.as_slice()).collect();
-            guesses = deployed.model.guess(&texts, &vectors).map_err(failed).unwrap_or_default();
+            guesses = or_nothing(|| deployed.model.guess(&texts, &vectors));
         }
         let mut guesses = guesses.into_iter();
         let mut entries = Vec::with_capacity(read.len());
@@ -365,6 +423,21 @@ impl Judges {
     }
 }
 
+/// What a model says, or nothing if it can't compute. A panic must not take the sessions with it that were to be judged.
+fn or_nothing<T>(judge: impl FnOnce() -> Result<Vec<T>, TrainError>) -> Vec<T> {
+    match std::panic::catch_unwind(AssertUnwindSafe(judge)) {
+        Ok(Ok(said)) => said,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "an intent model could not judge sessions");
+            Vec::new()
+        }
+        Err(_) => {
+            tracing::error!("an intent model crashed over sessions");
+            Vec::new()
+        }
+    }
+}
+
 /// In the order of their beginning.
 fn sorted(known: &HashMap<String, Arc<Entry>>) -> Vec<Arc<Entry>> {
     let mut entries: Vec<Arc<Entry>> = known.values().cloned().collect();
@@ -374,4 +447,83 @@ fn sorted(known: &HashMap<String, Arc<Entry>>) -> Vec<Arc<Entry>> {
 
 fn key(info: &SessionInfo) -> SessionKey {
     SessionKey { site: info.site.clone(), id: info.session.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signals::Outcome;
+    use crate::store::{Record, StoreConfig};
+
+    async fn append(store: &Store, key: &SessionKey, seq: u64, signals: &[Signal]) {
+        signals::append(store, key, seq, 1_000, signals).await.unwrap();
+    }
+
+    async fn begin(store: &Store, key: &SessionKey) {
+        let event = Event::Started { visitor: "v".into(), channel: "c".into() };
+        let (site, session) = (key.site.clone(), key.id.clone());
+        let body = serde_json::to_vec(&event).unwrap();
+        store.append(Record { site, session, seq: 1, at_ms: 1_000, kind: RecordKind::Event, body }).await.unwrap();
+        append(store, key, 1, &[Signal::Started { visitor: "v".into(), channel: "c".into() }]).await;
+    }
+
+    #[tokio::test]
+    async fn a_read_that_fails_half_way_forgets_no_change() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = StoreConfig { path: directory.path().join("store"), ..StoreConfig::default() };
+        let (store, touched) = (Store::open(&config).unwrap(), Touched::default());
+        let book = Book::new(store.clone(), touched.clone());
+        let keys: Vec<_> = (0..40).map(|i| SessionKey { site: "shop".into(), id: format!("s{i}") }).collect();
+        for key in &keys {
+            begin(&store, key).await;
+        }
+        assert_eq!(book.read("shop").await.unwrap().len(), keys.len());
+
+        for key in &keys {
+            // Of the same moment as what was there: only the mark tells of it.
+            let order = Outcome { order: key.id.clone(), ..Outcome::default() };
+            append(&store, key, 1, &[Signal::Outcome(order)]).await;
+            touched.touch(key);
+        }
+        book.refused.lock().unwrap().insert("s20".into());
+        assert!(matches!(book.read("shop").await, Err(StoreError::Overloaded { .. })));
+        assert!(touched.last(&keys[20]).is_some(), "it wasn't read");
+        book.refused.lock().unwrap().clear();
+        for entry in book.read("shop").await.unwrap() {
+            assert_eq!(entry.state.outcomes.len(), 1, "{}", entry.id);
+        }
+        assert_eq!(keys.iter().find(|key| touched.last(key).is_some()), None, "what was read is no change any more");
+        store.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_site_s_reading_holds_up_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = StoreConfig { path: directory.path().join("store"), ..StoreConfig::default() };
+        let store = Store::open(&config).unwrap();
+        let book = Book::new(store.clone(), Touched::default());
+        let shop = book.site("shop");
+        let _reading = shop.lock().await;
+        let other = tokio::time::timeout(Duration::from_secs(30), book.read("bank")).await;
+        assert_eq!(other.expect("it doesn't wait").unwrap().len(), 0);
+        store.close().await.unwrap();
+    }
+
+    #[test]
+    fn a_touch_while_a_session_is_read_counts() {
+        let (touched, key) = (Touched::default(), SessionKey { site: "shop".into(), id: "s".into() });
+        touched.touch(&key);
+        let before = touched.last(&key).unwrap();
+        touched.touch(&key);
+        touched.done(&key, before);
+        let after = touched.last(&key).unwrap();
+        touched.done(&key, after);
+        assert_eq!(touched.last(&key), None);
+    }
+
+    #[test]
+    fn a_model_that_crashes_says_nothing() {
+        assert_eq!(or_nothing(|| Ok(vec![1])), [1]);
+        assert!(or_nothing::<u8>(|| panic!("on purpose")).is_empty());
+    }
 }

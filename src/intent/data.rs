@@ -139,7 +139,11 @@ const MAX_SESSIONS: usize = 50_000;
 pub async fn stored(book: &Book, site: &str, like: Option<&[Column]>) -> anyhow::Result<Data> {
     // The newest come first; the order in time is the order of learning.
     let tracks = book.tracks(site, MAX_SESSIONS).await?.into_iter().rev();
-    Ok(Data::of_tracks(&tracks.map(|(_, track)| track).collect::<Vec<_>>(), like))
+    let like = like.map(<[Column]>::to_vec);
+    let rows = tokio::task::spawn_blocking(move || {
+        Data::of_tracks(&tracks.map(|(_, track)| track).collect::<Vec<_>>(), like.as_deref())
+    });
+    rows.await.context("making rows of conversations crashed")
 }
 
 /// Recorded conversations, each with the signals that it would have left.

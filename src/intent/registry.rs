@@ -4,6 +4,7 @@
 //! ```text
 //! data/intent/<site>/<head>/manifest.json      what there is, and which version is deployed
 //! data/intent/<site>/<head>/<version>.model    a line that says what it is, then JSON
+//! data/intent/<site>/<head>/lock               held by who changes any of it, in this process or another
 //! ```
 
 use std::collections::HashMap;
@@ -159,20 +160,31 @@ impl Registry {
         }
     }
 
-    /// Keeps a trained model as the next version; `version`, `sha256` and `bytes` are filled in.
+    /// Keeps a trained model as the next version; `version`, `sha256` and `bytes` are filled in. Waits while somebody else changes
+    /// the models.
     ///
     /// # Errors
     /// When it can't be written.
     pub fn add(&self, model: &impl Serialize, mut version: Version) -> Result<Version, RegistryError> {
+        make_folder(&self.directory)?;
+        let _lock = self.lock()?;
         let mut manifest = self.manifest()?;
         version.version = manifest.versions.iter().map(|known| known.version).max().unwrap_or(0) + 1;
+        // A crash can leave a file that the manifest doesn't know.
+        while self.model_path(version.version).exists() {
+            version.version += 1;
+        }
         let path = self.model_path(version.version);
         let mut bytes = format!("{MAGIC} {}\n", self.head.name()).into_bytes();
         serde_json::to_writer(&mut bytes, model)
             .map_err(|error| RegistryError::Foreign { path: path.clone(), reason: error.to_string() })?;
         version.sha256 = hex(&Sha256::digest(&bytes));
         version.bytes = bytes.len() as u64;
-        write(&path, &bytes)?;
+        let written = fs::File::create_new(&path).and_then(|mut file| {
+            file.write_all(&bytes)?;
+            file.sync_all()
+        });
+        written.map_err(|error| RegistryError::Io { doing: "write", path, error })?;
         manifest.versions.push(version.clone());
         self.save(&manifest)?;
         Ok(version)
@@ -205,11 +217,13 @@ impl Registry {
         Ok((known, self.load(version)?))
     }
 
-    /// Makes a version the deployed one, unless it doesn't earn its place and `force` isn't given. Its file is checked first.
+    /// Makes a version the deployed one, unless it doesn't earn its place and `force` isn't given. Its file is checked first. Waits
+    /// while somebody else changes the models.
     ///
     /// # Errors
     /// When it is refused, or as [`Self::load`].
     pub fn deploy(&self, version: u32, force: bool) -> Result<Version, RegistryError> {
+        let _lock = self.lock()?;
         let mut manifest = self.manifest()?;
         let known = manifest.version(version).ok_or_else(|| self.no_version(&manifest, version))?.clone();
         if let Some(reason) = known.objection.clone().filter(|_| !force) {
@@ -224,11 +238,12 @@ impl Registry {
         Ok(known)
     }
 
-    /// Deploys again what was deployed before.
+    /// Deploys again what was deployed before. Waits while somebody else changes the models.
     ///
     /// # Errors
     /// When nothing was, or its file is gone.
     pub fn roll_back(&self) -> Result<Version, RegistryError> {
+        let _lock = self.lock()?;
         let mut manifest = self.manifest()?;
         let before = manifest.before.pop().ok_or(RegistryError::NothingBefore { head: self.head.name() })?;
         let known = manifest.version(before).ok_or_else(|| self.no_version(&manifest, before))?.clone();
@@ -251,6 +266,18 @@ impl Registry {
         RegistryError::NoVersion { head: self.head.name(), version, known }
     }
 
+    /// Waits until nobody else, in this process or another, reads the manifest to write it. Where there is no folder yet, there is
+    /// nothing to change.
+    fn lock(&self) -> Result<Option<fs::File>, RegistryError> {
+        let path = self.directory.join("lock");
+        let file = match fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            file => file.and_then(|file| file.lock().map(|()| file)),
+        };
+        file.map(Some).map_err(|error| RegistryError::Io { doing: "lock", path, error })
+    }
+
+    /// Under the lock.
     fn save(&self, manifest: &Manifest) -> Result<(), RegistryError> {
         let path = self.manifest_path();
         let bytes = serde_json::to_vec_pretty(manifest)
@@ -278,16 +305,31 @@ fn parse<M: DeserializeOwned>(path: &Path, head: Head, bytes: &[u8]) -> Result<M
     serde_json::from_slice(rest).map_err(|error| foreign(error.to_string()))
 }
 
-/// Writes beside the target and renames, so that a crash leaves the old file or the new one.
+/// Writes beside the target and renames, so that a crash leaves the old file or the new one. On disk when it returns, with
+/// everything that was written into the folder before.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
-    let failed = |doing: &'static str| move |error| RegistryError::Io { doing, path: path.to_owned(), error };
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory).map_err(failed("make the directory of"))?;
-    }
+    let failed = |error| RegistryError::Io { doing: "write", path: path.to_owned(), error };
     let beside = path.with_extension("part");
-    let mut file = fs::File::create(&beside).map_err(failed("write"))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write"))?;
-    fs::rename(&beside, path).map_err(failed("write"))
+    let mut file = fs::File::create(&beside).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+    fs::rename(&beside, path).map_err(failed)?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Makes a folder that outlives a power loss.
+fn make_folder(path: &Path) -> Result<(), RegistryError> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+    let failed = |error| RegistryError::Io { doing: "make the directory", path: path.to_owned(), error };
+    fs::create_dir_all(path).map_err(failed)?;
+    missing.iter().filter_map(|folder| folder.parent()).try_for_each(sync_folder)
+}
+
+/// A name that was made or moved is on disk once its folder is.
+fn sync_folder(path: &Path) -> Result<(), RegistryError> {
+    // The parent of a relative path's first part is the working directory.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let synced = fs::File::open(path).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| RegistryError::Io { doing: "write the directory", path: path.to_owned(), error })
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -549,6 +591,43 @@ mod tests {
         assert_eq!(registry.roll_back().unwrap().version, first.version);
         let missing = registry.deploy(9, true).unwrap_err().to_string();
         assert!(missing.contains("no version 9") && missing.contains("are 1, 2"), "{missing}");
+    }
+
+    #[test]
+    fn changes_at_the_same_time_follow_each_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let registry = Registry::new(directory.path(), "shop", Head::Classes);
+        let kept = registry.add(&classes(["a", "b"]), version(None)).unwrap();
+        // A crash left this one: it is no version, and in nobody's way.
+        fs::write(registry.model_path(2), b"half").unwrap();
+
+        let lock = registry.lock().unwrap().unwrap();
+        let (begun, has_begun) = std::sync::mpsc::sync_channel(8);
+        let training: Vec<_> = (0..8)
+            .map(|_| {
+                let (registry, begun) = (registry.clone(), begun.clone());
+                std::thread::spawn(move || {
+                    begun.send(()).unwrap();
+                    registry.add(&classes(["a", "b"]), version(None)).unwrap().version
+                })
+            })
+            .collect();
+        has_begun.iter().take(8).for_each(drop);
+        // Somebody deploys meanwhile, who read the manifest before any of them wrote it.
+        let mut manifest = registry.manifest().unwrap();
+        std::thread::yield_now();
+        manifest.deployed = Some(kept.version);
+        registry.save(&manifest).unwrap();
+        drop(lock);
+
+        let mut added: Vec<u32> = training.into_iter().map(|thread| thread.join().unwrap()).collect();
+        added.sort_unstable();
+        assert_eq!(added, (3..=10).collect::<Vec<_>>());
+        let manifest = registry.manifest().unwrap();
+        assert_eq!((manifest.deployed, manifest.versions.len()), (Some(kept.version), 9));
+        for version in added {
+            registry.load::<Classes>(version).unwrap();
+        }
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub struct Account {
     pub login: String,
     /// Site id → role.
     pub roles: std::collections::BTreeMap<String, Role>,
-    /// Sessions that are assigned at most at the same time.
+    /// Sessions of one site that are assigned at most at the same time.
     pub limit: usize,
     pub created_at_ms: u64,
 }

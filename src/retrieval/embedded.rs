@@ -188,10 +188,12 @@ impl EmbeddedIndex {
         .await
     }
 
+    pub(super) fn alive(&self) -> Result<(), IndexError> {
+        if self.sender().is_none_or(|writes| writes.is_closed()) { Err(IndexError::Closed) } else { Ok(()) }
+    }
+
     pub(super) async fn health(&self) -> Result<IndexHealth, IndexError> {
-        if self.sender().is_none_or(|writes| writes.is_closed()) {
-            return Err(IndexError::Closed);
-        }
+        self.alive()?;
         self.read("count passages", |shard| {
             let info = shard.info();
             // A vector of each half is counted by the engine; what matters is the graph of the dense one.

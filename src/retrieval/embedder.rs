@@ -89,7 +89,7 @@ pub enum EmbedError {
     ShuttingDown,
 }
 
-/// What is loaded, for the start-up log, `/readyz` and `frontdesk check`.
+/// What is loaded, for `frontdesk check`.
 #[derive(Clone, Debug, Serialize)]
 pub struct EmbedderFacts {
     pub path: PathBuf,
@@ -197,7 +197,12 @@ impl Embedder {
     ///
     /// As [`Embedder::embed`].
     pub async fn embed_quietly(&self, text: String) -> Result<Vec<f32>, EmbedError> {
-        first(self.quietly(prefixed(vec![text], &self.inner.query_prefix)).await?)
+        let texts = prefixed(vec![text], &self.inner.query_prefix);
+        // What is known needs no place in the line of passages, which may be long.
+        match texts.first().and_then(|text| self.inner.shared.known(&key(text))) {
+            Some(vector) => Ok(vector),
+            None => first(self.quietly(texts).await?),
+        }
     }
 
     /// Computes the vectors of questions and sentences that will be asked for, and remembers them. Lets every other question pass.
@@ -276,6 +281,26 @@ impl Embedder {
     #[must_use]
     pub fn computed(&self) -> u64 {
         self.inner.shared.computed.load(Ordering::Relaxed)
+    }
+
+    /// Whether texts can be embedded at all.
+    ///
+    /// # Errors
+    /// [`EmbedError::Engine`] once the thread has died; only a restart helps.
+    pub fn health(&self) -> Result<(), EmbedError> {
+        // As long as there is a handle, nobody but the thread's own end closes its queues.
+        if self.inner.shared.lock().closed {
+            let what = "its thread ended; the log says why, and a restart brings it back";
+            return Err(EmbedError::Engine(what.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Makes the thread panic as soon as it looks for work.
+    #[cfg(test)]
+    pub(crate) fn crash(&self) {
+        self.inner.shared.lock().crash = true;
+        self.inner.shared.work.notify_one();
     }
 
     /// Length of a vector.
@@ -367,6 +392,8 @@ struct Queues {
     queries: VecDeque<Job>,
     bulk: VecDeque<Job>,
     closed: bool,
+    #[cfg(test)]
+    crash: bool,
 }
 
 /// A std mutex: it is held for a push or a pop, never across a batch or an await.
@@ -436,6 +463,8 @@ impl Shared {
             if queues.closed {
                 return None;
             }
+            #[cfg(test)]
+            assert!(!queues.crash, "on purpose");
             queues.queries.retain(|job| !job.answer.is_closed());
             queues.bulk.retain(|job| !job.answer.is_closed());
             if !queues.queries.is_empty() {
@@ -743,8 +772,32 @@ fn normalised(raw: &[f32]) -> Result<Vec<f32>, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
+
+    /// Where `scripts/models` puts the model.
+    pub(crate) fn model() -> PathBuf {
+        let of = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let user = || of("XDG_CACHE_HOME").or_else(|| Some(of("HOME")?.join(".cache"))).map(|of| of.join("frontdesk"));
+        let cache = of("FRONTDESK_CACHE").or_else(user).expect("HOME is set");
+        cache.join("models/all-minilm-l6-v2-f16.gguf")
+    }
+
+    #[tokio::test]
+    async fn what_is_known_does_not_wait_behind_passages() {
+        let embedder = Embedder::load(&EmbedderConfig { model: model(), ..EmbedderConfig::default() }).unwrap();
+        let known = embedder.embed_query("What does shipping cost?".into()).await.unwrap();
+        let passages: Vec<String> = (0..2_000).map(|i| format!("Passage {i} of a long document.")).collect();
+        let mut ingesting: Vec<_> = (0..BULK_JOBS).map(|_| Box::pin(embedder.embed(passages.clone()))).collect();
+        for passages in &mut ingesting {
+            assert!(passages.now_or_never().is_none());
+        }
+        assert_eq!(embedder.inner.shared.bulk_slots.available_permits(), 0);
+        let again = embedder.embed_quietly("What does shipping cost?".into()).now_or_never();
+        assert_eq!(again.expect("it doesn't wait").unwrap(), known);
+    }
 
     #[test]
     fn a_file_that_is_no_model_is_an_error() {

@@ -255,6 +255,17 @@ impl Index {
         }
     }
 
+    /// Whether a restart is the only thing that helps. A server that is away may come back, so it is never lost.
+    ///
+    /// # Errors
+    /// [`IndexError::Closed`] once the engine in this process has ended.
+    pub fn alive(&self) -> Result<(), IndexError> {
+        match self {
+            Self::Embedded(engine) => engine.alive(),
+            Self::Server(_) => Ok(()),
+        }
+    }
+
     /// Whether the engine answers, and what it holds.
     ///
     /// # Errors

@@ -23,7 +23,8 @@ pub struct ConsoleConfig {
     pub vanish_s: u64,
     /// Whether waiting sessions are given to available agents by the server; otherwise agents choose.
     pub auto_routing: bool,
-    /// Sessions given to an agent at the same time, for accounts that say nothing else.
+    /// Sessions given to an agent at the same time on each of the agent's sites, for accounts that say nothing else. A site's admins can
+    /// set another for theirs.
     pub limit: usize,
 }
 

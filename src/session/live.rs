@@ -467,23 +467,15 @@ impl Live {
         if old { self.apply(Command::End { reason: "expired".into() }, None, None).await } else { Ok(()) }
     }
 
-    fn start_turn(&mut self, turn: u64, question: String, written: String, mut ticket: Ticket) {
+    fn start_turn(&mut self, turn: u64, question: String, written: String, ticket: Ticket) {
         let ask = self.ask(question, written, Audience::Public);
         let (sender, outputs) = mpsc::channel(TURN_QUEUE);
         let shared = self.shared.clone();
         let limit = shared.answer_timeout;
-        let work = async move {
-            let mut place = ticket.place();
-            while place > 0 {
-                sender.send(Output::Queued { place }).await.map_err(|_| TurnError::Gone)?;
-                place = ticket.moved().await;
-            }
-            ticket.started();
+        let work = ticket.run(Some(sender.clone()), limit, async move || {
             let mut outlet = Outlet::new(sender, shared.metrics.clone());
-            tokio::time::timeout(limit, turn::answer(&shared.spine, &ask, &mut outlet))
-                .await
-                .unwrap_or_else(|_| Err(crate::llm::LlmError::Engine("it took too long".into()).into()))
-        };
+            turn::answer(&shared.spine, &ask, &mut outlet).await
+        });
         self.turn = Some(Work {
             key: turn,
             outputs,
@@ -516,16 +508,12 @@ impl Live {
         let shared = self.shared.clone();
         let limit = shared.answer_timeout;
         let work = async move {
-            let mut ticket = ticket.map_err(|_| crate::llm::LlmError::Engine("every place is taken".into()))?;
-            while ticket.place() > 0 {
-                ticket.moved().await;
-            }
-            ticket.started();
-            let mut outlet = Outlet::new(sender, shared.metrics.clone());
-            let wanted = suggest::Wanted { ask: &ask, wish, language: language.as_deref(), base: base.as_ref() };
-            tokio::time::timeout(limit, suggest::draft(&shared.spine, &wanted, &mut outlet))
-                .await
-                .unwrap_or_else(|_| Err(crate::llm::LlmError::Engine("it took too long".into()).into()))
+            let draft = async move || {
+                let mut outlet = Outlet::new(sender, shared.metrics.clone());
+                let wanted = suggest::Wanted { ask: &ask, wish, language: language.as_deref(), base: base.as_ref() };
+                suggest::draft(&shared.spine, &wanted, &mut outlet).await
+            };
+            ticket?.run(None, limit, draft).await
         };
         self.draft = Some(Work {
             key: id,

@@ -2,8 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+
+use super::{Output, TurnError};
 
 /// Hands out tickets. Cheap to clone.
 #[derive(Clone)]
@@ -39,7 +42,8 @@ impl State {
 }
 
 /// Every place is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("every place for answers is taken; try again in {retry_after_ms} ms")]
 pub struct Full {
     pub retry_after_ms: u64,
 }
@@ -113,8 +117,8 @@ impl Ticket {
         *self.place.borrow()
     }
 
-    /// Waits until the place changes; gives the new one. Only to be called while [`Ticket::place`] isn't 0.
-    pub async fn moved(&mut self) -> usize {
+    /// Waits until the place changes; gives the new one. Only to be called while [`Self::place`] isn't 0.
+    async fn moved(&mut self) -> usize {
         // The sender is dropped only after it sent 0.
         let _ = self.place.changed().await;
         let place = *self.place.borrow_and_update();
@@ -124,8 +128,31 @@ impl Ticket {
         place
     }
 
+    /// Waits for the place, then does what is to be done there, for at most `limit`. Whoever listens to `line` hears of each step
+    /// forward.
+    ///
+    /// # Errors
+    /// [`TurnError::TimedOut`], [`TurnError::Gone`] when nobody listens to `line` any more, or the work's own.
+    pub async fn run<R, W: Future<Output = Result<R, TurnError>>>(
+        mut self,
+        line: Option<mpsc::Sender<Output>>,
+        limit: Duration,
+        work: impl FnOnce() -> W,
+    ) -> Result<R, TurnError> {
+        let mut place = self.place();
+        while place > 0 {
+            if let Some(line) = &line {
+                line.send(Output::Queued { place }).await.map_err(|_| TurnError::Gone)?;
+            }
+            place = self.moved().await;
+        }
+        drop(line);
+        self.started();
+        tokio::time::timeout(limit, work()).await.unwrap_or(Err(TurnError::TimedOut { limit }))
+    }
+
     /// Starts the clock of the turn.
-    pub fn started(&mut self) {
+    fn started(&mut self) {
         self.since.get_or_insert_with(std::time::Instant::now);
     }
 }
@@ -170,6 +197,28 @@ mod tests {
         drop(second);
         assert_eq!(third.moved().await, 0);
         drop(third);
+        assert_eq!(gate.load(), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn work_waits_for_its_place_and_has_its_time() {
+        let gate = TurnGate::new(1, 1);
+        let limit = Duration::from_secs(1);
+        let first = gate.enter().unwrap();
+        let (sender, mut line) = mpsc::channel(4);
+        let second = gate.enter().unwrap().run(Some(sender), limit, async || Ok(7));
+        let meanwhile = async {
+            assert_eq!(line.recv().await, Some(Output::Queued { place: 1 }));
+            // An agent reads these: they don't blame the language model.
+            let full: TurnError = gate.enter().err().unwrap().into();
+            assert!(full.to_string().starts_with("every place for answers is taken; try again in "), "{full}");
+            let late = first.run(None, limit, std::future::pending::<Result<(), TurnError>>).await.unwrap_err();
+            assert!(matches!(late, TurnError::TimedOut { .. }), "{late}");
+            assert_eq!(late.to_string(), "it took longer than 1 s");
+        };
+        let (second, ()) = tokio::join!(second, meanwhile);
+        assert_eq!(second.unwrap(), 7);
+        assert_eq!(line.recv().await, None);
         assert_eq!(gate.load(), (0, 0));
     }
 

@@ -1,6 +1,8 @@
 //! From what visitors do to what a marketer sees, over the wire and the real store.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use frontdesk::features::{COLUMNS, State};
 use frontdesk::insight::book::{Book, Touched};
@@ -201,13 +203,29 @@ async fn cards_come_after_the_answer_and_never_out_of_stock() {
     let ids: Vec<&str> = products.iter().map(|card| card.id.as_str()).collect();
     assert!(ids.contains(&"T2") && !ids.contains(&"T3"), "{ids:?}");
     assert_eq!(products[0].reason, "You asked about it");
-    client.send(&ClientMessage::RecommendationClick { id: "T2".into() }).await;
-    client.send(&ClientMessage::RecommendationClick { id: "elsewhere".into() }).await;
+    let click = |id: &str| ClientMessage::RecommendationClick { id: id.into() };
+    client.send(&click("T2")).await;
+    // Sold here, and not shown.
+    client.send(&click("T3")).await;
+    assert!(client.error().await.1.contains("not recommended here"));
+    client.send(&click("elsewhere")).await;
     client.error().await;
+    // A page that kept its cards clicks over the socket that it has now.
+    let mut later = client.resume_at(server.addr(), client.last_seq, None).await;
+    later.send(&click("T2")).await;
+    later.send(&click("T3")).await;
+    later.error().await;
+    // A card of one conversation is none of another's.
+    let mut other = arrive(&server, true).await;
+    other.say("m1", "hello").await;
+    other.done().await;
+    other.send(&click("T2")).await;
+    other.error().await;
     let session = client.session.clone();
-    drop(client);
+    drop((client, later, other, tab));
     let noted = log(&mut server, &session).await;
-    assert_eq!((count(&noted, "recommended"), count(&noted, "clicked")), (1, 1));
+    assert_eq!((count(&noted, "recommended"), count(&noted, "clicked")), (1, 2));
+    assert!(noted.iter().all(|(_, signal)| !matches!(signal, Signal::Clicked { product } if product != "T2")));
 }
 
 #[tokio::test]
@@ -229,6 +247,8 @@ async fn who_is_held_out_sees_no_cards_but_is_counted() {
         })
         .await;
     assert!(done);
+    client.send(&ClientMessage::RecommendationClick { id: "T2".into() }).await;
+    assert!(client.error().await.1.contains("not recommended here"));
     let session = client.session.clone();
     drop(client);
     let noted = log(&mut server, &session).await;
@@ -422,6 +442,56 @@ async fn a_model_of_the_stores_own_conversations_scores_running_ones() {
     assert_eq!(known["labels"][0]["intent"], "prices");
     assert_eq!(put(label(2, "")).await, 204);
     assert_eq!(ask_admin(&server, Method::GET, labels, None).await.1["labels"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn a_stop_is_clean_and_keeps_the_last_signals() {
+    let mut server = shop(|_| {}).await;
+    let mut client = arrive(&server, true).await;
+    client.ask("m1", "What does the Tarn 2 cost?").await;
+    // The visitor is still there, and what a leaving one leaves is noted while the server stops.
+    let clean = server.server.take().unwrap().stop().await.unwrap();
+    assert!(clean, "a task had to be dropped");
+    let store = Store::open(&server.config.store).unwrap();
+    let noted = read(&store, &client.session).await;
+    assert_eq!((count(&noted, "answer"), count(&noted, "dwell")), (1, 1), "{noted:?}");
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn rows_are_read_beside_what_the_server_does() {
+    let server = shop(|_| {}).await;
+    let mut rows = "age,basket,converted\n".to_owned();
+    for i in 0..400_000 {
+        rows.push_str(&format!("{},{}.5,{}\n", 18 + i % 60, i % 300, i % 2));
+    }
+    // Told when everything else was read.
+    rows.push_str("40,1.5,perhaps\n");
+    // The server has one thread here: whoever holds it holds up everybody, this clock, too.
+    let longest = Cell::new(Duration::ZERO);
+    let clock = async {
+        loop {
+            let since = Instant::now();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            longest.set(longest.get().max(since.elapsed()));
+        }
+    };
+    let since = Instant::now();
+    let request = reqwest::Client::new()
+        .post(server.admin_url("/v1/sites/shop/intent/purchase/train"))
+        .bearer_auth(server.admin_key())
+        .header("content-type", "text/csv")
+        .body(rows);
+    let response = tokio::select! {
+        response = request.send() => response.unwrap(),
+        () = clock => unreachable!("it goes on"),
+    };
+    let took = since.elapsed();
+    assert_eq!(response.status(), 400);
+    let text = response.text().await.unwrap();
+    assert!(text.contains("perhaps"), "{text}");
+    let longest = longest.get();
+    assert!(longest < took / 3, "held up for {longest:?} of {took:?}");
 }
 
 /// Every signal, once.

@@ -6,6 +6,8 @@ use frontdesk::http::auth::{Key, Scope, key_hash};
 use frontdesk::protocol::{AnswerEnd, ClientMessage, Rating, ServerMessage};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 
 use crate::formats::{docx, xlsx};
 use crate::support::{Binary, LIMIT, TestServer, answer, config, directory, write_config, write_documents};
@@ -314,4 +316,104 @@ fn the_openapi_file_is_current() {
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(found == expected, "{} is not current; run this test with FRONTDESK_UPDATE=1", path.display());
+}
+
+/// A request of which only the head was sent.
+struct Begun(BufReader<TcpStream>);
+
+impl Begun {
+    async fn send(addr: std::net::SocketAddr, line: &str, headers: &str) -> Self {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        let head = format!("{line} HTTP/1.1\r\nhost: {addr}\r\n{headers}\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// The next status line and what follows it up to the body.
+    async fn answer(&mut self) -> (u16, String) {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let read = tokio::time::timeout(LIMIT, self.0.read_line(&mut head)).await.expect("an answer in time");
+            assert!(read.unwrap() > 0, "the connection ended after {head:?}");
+        }
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), head)
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_read_of_those_alone_who_may_send_it() {
+    let key = "a-knowledge-key";
+    let server = TestServer::with(|config| {
+        config.knowledge.max_document_mib = 64;
+        let (name, sha256) = ("cms".into(), key_hash(key));
+        config.auth.keys.push(Key { name, sha256, scopes: vec![Scope::Knowledge], site: Some("shop".into()) });
+    })
+    .await;
+    let admin = server.server.as_ref().unwrap().admin_addr;
+    let large = format!("content-length: {}\r\n", 64 << 20);
+    // Not one byte of the bodies is sent, and they are answered.
+    for (addr, line) in [
+        (server.addr(), "PUT /v1/sites/shop/documents/a"),
+        (admin, "PUT /v1/sites/shop/documents/a"),
+        (admin, "POST /v1/sites/shop/intent/purchase/train"),
+        (admin, "POST /v1/sites/shop/intent/purchase/eval"),
+    ] {
+        let mut begun = Begun::send(addr, line, &large).await;
+        assert_eq!(begun.answer().await.0, 401, "{line}");
+        let mut begun = Begun::send(addr, line, &format!("authorization: Bearer wrong\r\n{large}")).await;
+        assert_eq!(begun.answer().await.0, 401, "{line}");
+    }
+
+    // Of those who may, as many as there is room for. The server asks for a body when it has found room for it.
+    let line = "PUT /v1/sites/shop/documents/a";
+    let headers = format!("authorization: Bearer {key}\r\nexpect: 100-continue\r\n{large}");
+    let mut first = Begun::send(server.addr(), line, &headers).await;
+    let mut second = Begun::send(server.addr(), line, &headers).await;
+    assert_eq!((first.answer().await.0, second.answer().await.0), (100, 100));
+    let mut third = Begun::send(server.addr(), line, &headers).await;
+    let (status, head) = third.answer().await;
+    assert!(status == 503 && head.contains("\r\nretry-after: "), "{head}");
+    drop(first);
+    let api = Api { base: server.url("/v1/sites/shop"), key: key.into() };
+    let since = Instant::now();
+    while api.put("a", "text/markdown", "# A\n\nWe open at 9:00.\n").await.0 != StatusCode::CREATED {
+        assert!(since.elapsed() < LIMIT, "the room of a client who left stays taken");
+    }
+
+    let too_large = headers.replace(&(64 << 20).to_string(), &((64 << 20) + 1).to_string());
+    assert_eq!(Begun::send(server.addr(), line, &too_large).await.answer().await.0, 413);
+}
+
+#[tokio::test]
+async fn a_document_is_removed_though_its_client_leaves() {
+    let server = TestServer::start().await;
+    let api = Api::admin(&server);
+    assert_eq!(api.put("a", "text/markdown", "# A\n\nWe open at 9:00.\n").await.0, StatusCode::CREATED);
+    for i in 0..30 {
+        let text = format!("# Model {i}\n\n{}", format!("The model {i} has a warranty. ").repeat(40));
+        std::fs::write(server.directory.join(format!("knowledge/model-{i}.md")), text).unwrap();
+    }
+    // While a run writes, changes wait for it.
+    let url = format!("{}/ingest", api.base);
+    let mut run = reqwest::Client::new().post(url).bearer_auth(&api.key).json(&json!({})).send().await.unwrap();
+    run.chunk().await.unwrap().expect("it began");
+    let admin = server.server.as_ref().unwrap().admin_addr;
+    let headers = format!("authorization: Bearer {}\r\n", api.key);
+    let mut waiting = Vec::new();
+    for _ in 0..32 {
+        waiting.push(Begun::send(admin, "DELETE /v1/sites/shop/documents/a", &headers).await);
+    }
+    // The run and 31 of them have all places: the one that is refused tells that the others wait.
+    let answers = waiting.iter_mut().map(|begun| Box::pin(begun.answer()));
+    let ((status, _), ..) = futures_util::future::select_all(answers).await;
+    assert_eq!(status, 503);
+    drop(waiting);
+    while run.chunk().await.unwrap().is_some() {}
+
+    // Changes keep their order: when this one is through, those before it are.
+    api.until("/documents/a", |document| {
+        assert_ne!(document["status"], "failed");
+        document["error"]["code"] == "unknown_document"
+    })
+    .await;
 }

@@ -13,12 +13,12 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::oneshot;
 
 use super::{body, changing, private, query, role, signed_in};
 use crate::gaps::{self, Gap};
 use crate::http::App;
 use crate::http::error::{ApiError, unknown_site};
+use crate::http::knowledge::to_its_end;
 use crate::knowledge::{Change, Handed};
 use crate::protocol::ErrorCode;
 use crate::protocol::console::{Article, ArticleAudience, Tried};
@@ -146,13 +146,9 @@ async fn publish(
         content: format!("# {title}\n\n{text}\n").into_bytes(),
     };
     let document = format!("{UPLOAD_PREFIX}{}", handed.id);
-    // It goes to its end though the agent leaves: half a document would be worse than one too many.
-    let (sender, outcome) = oneshot::channel();
     let (knowledge, of_site) = (app.knowledge.clone(), site.clone());
-    app.tasks.spawn("article", async move {
-        let _ = sender.send(knowledge.put(&of_site, handed).await);
-    });
-    let (change, status) = outcome.await.map_err(|_| ApiError::draining())??;
+    let taken = to_its_end(&app, "article", async move { knowledge.put(&of_site, handed).await });
+    let (change, status) = taken.await?;
     if change == Change::Rejected {
         let why =
             status.errors.first().map_or_else(|| "nothing of it can be used".to_owned(), |error| error.reason.clone());
@@ -186,14 +182,10 @@ async fn ask(app: &App, site: &str, gap: &Gap, audience: ArticleAudience, docume
         ArticleAudience::Agents => Audience::Agents,
     };
     let question = gaps::question(site, &known.facts(), &known.language, may_see, &gap.question);
-    let mut ticket = app.gate.enter().map_err(|full| {
+    let ticket = app.gate.enter().map_err(|full| {
         let text = "the article is taken in, but every place for answers is taken; the gap closes by itself once the question was asked";
         ApiError::new(ErrorCode::Overloaded, text).retry(full.retry_after_ms)
     })?;
-    while ticket.place() > 0 {
-        ticket.moved().await;
-    }
-    ticket.started();
     // No visitor hears this answer: it must not show in what is measured of theirs.
     let mut spine = Spine { metrics: Metrics::new(), ..app.spine.clone() };
     spine.retrieval.metrics = spine.metrics.clone();
@@ -202,13 +194,11 @@ async fn ask(app: &App, site: &str, gap: &Gap, audience: ArticleAudience, docume
             "the article is taken in, but the question could not be asked now; the gap closes by itself once it was";
         ApiError::new(ErrorCode::AnswerFailed, text).retry(2_000)
     };
-    let asked =
-        tokio::time::timeout(app.answer_timeout, gaps::attempt(&spine, &question)).await.map_err(|_| failed())?;
+    let asked = ticket.run(None, app.answer_timeout, async || gaps::attempt(&spine, &question).await).await;
     let (text, verdict) = asked.map_err(|error| {
         tracing::error!(%error, site, "a knowledge gap could not be asked again");
         failed()
     })?;
-    drop(ticket);
     let answer = app.gaps.answer(&verdict, app.spine.clock.now_ms());
     let answered = answer.is_some();
     let by_article = verdict.citations.iter().any(|citation| citation.document == document);
@@ -240,7 +230,9 @@ async fn withdraw(
     let who = changing(&app, &headers)?;
     role(&who, &site)?;
     app.gaps.get(&site, &id).await?.ok_or_else(unknown_gap)?;
-    if !app.knowledge.remove(&site, &article_id(&id)).await? {
+    let (knowledge, of_site, article) = (app.knowledge.clone(), site.clone(), article_id(&id));
+    let removed = to_its_end(&app, "removal", async move { knowledge.remove(&of_site, &article).await });
+    if !removed.await? {
         return Err(ApiError::new(ErrorCode::NotFound, "no article was written for this gap"));
     }
     app.gaps.set_state(&site, &id, gaps::State::Open).await?;
