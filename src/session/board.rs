@@ -182,7 +182,7 @@ impl Board {
         self.change(&key.site, |site, rev| site.remove(&key.id, rev));
     }
 
-    /// Forgets ended sessions whose last word is older.
+    /// Forgets sessions whose last record is older, open ones too: the log has forgotten them.
     pub fn expire_before(&self, at_ms: u64) {
         let mut state = self.lock();
         let State { rev, sites } = &mut *state;
@@ -751,6 +751,21 @@ mod tests {
         let (window, total, counts, _) = board.list("shop", "a", List::Ended, &Filter::default(), ENDED - 1, 5);
         assert_eq!((total, counts.ended, counts.all), (ENDED, ENDED, 0));
         assert_eq!(window[0].session, "s00005");
+    }
+
+    #[test]
+    fn what_the_log_has_forgotten_leaves_open_or_not() {
+        let board = Board::new("boot");
+        let mut ended = session("ended", 5);
+        ended.apply(Command::End { reason: "visitor".into() }, 5);
+        for session in [&session("open", 5), &ended, &session("young", 10)] {
+            board.note(session, 0.0);
+        }
+        board.expire_before(10);
+        assert_eq!(board.open("shop"), [key("young")]);
+        let (.., counts, rev) = board.list("shop", "a", List::All, &Filter::default(), 0, 5);
+        assert_eq!((counts.all, counts.ended), (1, 0));
+        assert_eq!(board.since("shop", rev - 1, 5).gone.len(), 1, "consoles are told of each");
     }
 
     #[test]
