@@ -485,18 +485,6 @@ impl Store {
         self.change(space, vec![(key.to_vec(), Some(value.to_vec()))])
     }
 
-    /// Keeps all of the pairs, or none of them.
-    ///
-    /// # Errors
-    /// As [`Store::append`].
-    pub fn put_many(
-        &self,
-        space: &str,
-        pairs: Vec<(Vec<u8>, Vec<u8>)>,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
-        self.change(space, pairs.into_iter().map(|(key, value)| (key, Some(value))).collect())
-    }
-
     /// Forgets a key.
     ///
     /// # Errors
