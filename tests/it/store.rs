@@ -362,6 +362,40 @@ async fn an_export_makes_the_same_store_again() {
     verify(&other).await;
 }
 
+/// Walking all of a session's signals for each of them took over a minute here.
+#[tokio::test]
+async fn many_signals_of_one_session_are_imported_soon() {
+    const SIGNALS: u64 = 4_000;
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir.path().join("a"));
+    store.append(event("a", 1)).await.unwrap();
+    let signal = |at| record("a", 1, RecordKind::Signal, at, "signal");
+    for written in join_all((0..SIGNALS).map(|at| store.append(signal(at)))).await {
+        written.unwrap();
+    }
+    let bytes = export(&store).await;
+    let other = open(&dir.path().join("b"));
+    // Some of them are there already, as after an import that was interrupted.
+    other.append(event("a", 1)).await.unwrap();
+    for at in [3, 1, 2] {
+        other.append(signal(at)).await.unwrap();
+    }
+    let since = std::time::Instant::now();
+    let report = import(&other, &bytes).await.unwrap();
+    assert_eq!((report.written, report.present), (SIGNALS - 3, 4));
+    let again = import(&other, &bytes).await.unwrap();
+    assert_eq!((again.written, again.present), (0, SIGNALS + 1));
+    let took = since.elapsed();
+    eprintln!("two imports of {SIGNALS} signals of one session: {took:?}");
+    assert!(took < std::time::Duration::from_secs(20), "{took:?}");
+    assert_eq!(verify(&other).await.signals, SIGNALS);
+    // What was imported and erased since is not taken for known.
+    other.erase("shop", "a").await.unwrap();
+    other.append(event("a", 1)).await.unwrap();
+    let after = import(&other, &bytes).await.unwrap();
+    assert_eq!((after.written, after.present), (SIGNALS, 1));
+}
+
 #[tokio::test]
 async fn an_import_that_does_not_agree_changes_nothing() {
     let dir = TempDir::new().unwrap();
