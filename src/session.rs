@@ -229,6 +229,32 @@ pub enum Command {
     Checkpoint,
     /// Go on with an answer that a crash cut.
     Resume,
+    /// What an agent does, or what is done about one.
+    Agent(AgentCommand),
+    /// What the purchase intent is by now.
+    Scored {
+        intent: f32,
+    },
+    /// A running draft wrote more.
+    WriteDraft {
+        id: SuggestionId,
+        text: String,
+    },
+    FinishDraft {
+        id: SuggestionId,
+        verdict: Verdict,
+        note: Option<String>,
+    },
+    /// A draft could not be made.
+    DropDraft {
+        id: SuggestionId,
+        why: String,
+    },
+}
+
+/// What agents do with a session, and routing for them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AgentCommand {
     /// An agent takes the session; `by` assigned it, and that only from the line.
     Take {
         agent: Agent,
@@ -249,7 +275,7 @@ pub enum Command {
         agent: String,
         reason: LeaveReason,
     },
-    AgentSay {
+    Say {
         id: String,
         agent: Agent,
         text: String,
@@ -274,28 +300,9 @@ pub enum Command {
     CallPerson {
         reason: HandoffReason,
     },
-    /// The agent ends the conversation.
-    AgentEnd {
+    /// Ends the conversation.
+    End {
         agent: Agent,
-    },
-    /// What the purchase intent is by now.
-    Scored {
-        intent: f32,
-    },
-    /// A running draft wrote more.
-    WriteDraft {
-        id: SuggestionId,
-        text: String,
-    },
-    FinishDraft {
-        id: SuggestionId,
-        verdict: Verdict,
-        note: Option<String>,
-    },
-    /// A draft could not be made.
-    DropDraft {
-        id: SuggestionId,
-        why: String,
     },
 }
 
@@ -763,7 +770,7 @@ impl Session {
                     self.call_person(reason, now_ms, &mut effects);
                 }
             }
-            command => {
+            Command::Agent(command) => {
                 let result = self.obey_agent(command, now_ms, &mut effects);
                 effects.push(Effect::Reply(result));
             }
@@ -771,10 +778,9 @@ impl Session {
         effects
     }
 
-    /// What agents do. Commands of others never come here.
-    fn obey_agent(&mut self, command: Command, now_ms: u64, effects: &mut Vec<Effect>) -> Result<Accepted, Refusal> {
+    fn obey_agent(&mut self, command: AgentCommand, now_ms: u64, effects: &mut Vec<Effect>) -> Result<Accepted, Refusal> {
         match command {
-            Command::Note { id, agent, text } => {
+            AgentCommand::Note { id, agent, text } => {
                 if let Some(known) = self.known_act(&agent, &id, &text) {
                     return known;
                 }
@@ -782,7 +788,7 @@ impl Session {
                 let seq = self.record(Event::Note { id, agent, text }, now_ms, effects);
                 Ok(Accepted { seq })
             }
-            Command::AgentSay { id, agent, text, suggestion } => {
+            AgentCommand::Say { id, agent, text, suggestion } => {
                 if let Some(known) = self.known_act(&agent, &id, &text) {
                     return known;
                 }
@@ -798,7 +804,7 @@ impl Session {
                 }
                 Ok(Accepted { seq })
             }
-            Command::Reject { agent, suggestion: id, reason } => {
+            AgentCommand::Reject { agent, suggestion: id, reason } => {
                 let made = self.made.iter().find(|made| made.id == id).ok_or(Refusal::UnknownSuggestion)?;
                 if made.decided {
                     return Ok(Accepted { seq: self.last_seq });
@@ -814,29 +820,29 @@ impl Session {
                 Ok(Accepted { seq })
             }
             _ if self.ended => Err(Refusal::Ended),
-            Command::Take { by: Some(_), .. } if !matches!(self.holder, Holder::Queue { .. }) => {
+            AgentCommand::Take { by: Some(_), .. } if !matches!(self.holder, Holder::Queue { .. }) => {
                 Err(Refusal::HasPerson)
             }
-            Command::Take { agent, by } => {
+            AgentCommand::Take { agent, by } => {
                 let seq = self.take(&agent, by, false, now_ms, effects)?;
                 self.draft_open(effects);
                 Ok(Accepted { seq })
             }
-            Command::Assign { by, to, force } => {
+            AgentCommand::Assign { by, to, force } => {
                 let force = force || matches!(&self.holder, Holder::Agent(holder) if holder.id == by.id);
                 let assigned_by = (by.id != to.id).then_some(by.id);
                 let seq = self.take(&to, assigned_by, force, now_ms, effects)?;
                 self.draft_open(effects);
                 Ok(Accepted { seq })
             }
-            Command::GiveBack { agent, to } => {
+            AgentCommand::GiveBack { agent, to } => {
                 self.require_holder(&agent)?;
                 let to = if self.policy.suggest { GiveTo::Queue } else { to };
                 let seq = self.record(Event::AgentLeft { agent, to, reason: LeaveReason::GaveBack }, now_ms, effects);
                 self.answer_open(now_ms, effects);
                 Ok(Accepted { seq })
             }
-            Command::Release { agent, reason } => match &self.holder {
+            AgentCommand::Release { agent, reason } => match &self.holder {
                 Holder::Agent(holder) if holder.id == agent => {
                     let left = Event::AgentLeft { agent: holder.clone(), to: GiveTo::Queue, reason };
                     let seq = self.record(left, now_ms, effects);
@@ -845,18 +851,17 @@ impl Session {
                 }
                 _ => Err(Refusal::NotHolder),
             },
-            Command::Suggest { wish, language } => self.suggest(wish, language, effects),
-            Command::CallPerson { reason } => {
+            AgentCommand::Suggest { wish, language } => self.suggest(wish, language, effects),
+            AgentCommand::CallPerson { reason } => {
                 self.start(now_ms, effects);
                 let before = self.last_seq;
                 self.call_person(reason, now_ms, effects);
                 if self.last_seq > before { Ok(Accepted { seq: self.last_seq }) } else { Err(Refusal::HasPerson) }
             }
-            Command::AgentEnd { agent } => match &self.holder {
+            AgentCommand::End { agent } => match &self.holder {
                 Holder::Agent(holder) if holder.id != agent.id => Err(Refusal::Held { name: holder.name.clone() }),
                 _ => self.end("agent".into(), now_ms, effects),
             },
-            _ => Ok(Accepted { seq: self.last_seq }),
         }
     }
 
@@ -1332,7 +1337,11 @@ mod tests {
     }
 
     fn take(id: &str) -> Command {
-        Command::Take { agent: agent(id), by: None }
+        Command::Agent(AgentCommand::Take { agent: agent(id), by: None })
+    }
+
+    fn give_back(id: &str) -> Command {
+        Command::Agent(AgentCommand::GiveBack { agent: agent(id), to: GiveTo::Model })
     }
 
     fn verdict(end: AnswerEnd, confidence: f32) -> Verdict {
@@ -1340,7 +1349,7 @@ mod tests {
     }
 
     fn agent_says(by: &str, id: &str, suggestion: Option<SuggestionId>, text: &str) -> Command {
-        Command::AgentSay { id: id.into(), agent: agent(by), text: text.into(), suggestion }
+        Command::Agent(AgentCommand::Say { id: id.into(), agent: agent(by), text: text.into(), suggestion })
     }
 
     #[test]
@@ -1390,7 +1399,7 @@ mod tests {
         // Twice is once.
         check(&session.apply(agent_says("mara", "x", Some(id), "Dear you, five days."), 1), &["ok 5"]);
         check(
-            &session.apply(Command::GiveBack { agent: agent("mara"), to: GiveTo::Model }, 2),
+            &session.apply(give_back("mara"), 2),
             &["append 7 agent_left", "tell 7", "ok 7"],
         );
         assert_eq!(session.holder, Holder::Model);
@@ -1429,7 +1438,7 @@ mod tests {
         session.apply(take("mara"), 0);
         say(&mut session, "a", 0);
         check(
-            &session.apply(Command::GiveBack { agent: agent("mara"), to: GiveTo::Model }, 2),
+            &session.apply(give_back("mara"), 2),
             &[
                 "append 4 agent_left",
                 "tell 4",
@@ -1493,7 +1502,7 @@ mod tests {
         );
         session.apply(agent_says("mara", "x", None, "Hello"), 1);
         assert_eq!(session.holder, Holder::Agent(agent("mara")));
-        session.apply(Command::GiveBack { agent: agent("mara"), to: GiveTo::Model }, 2);
+        session.apply(give_back("mara"), 2);
         assert_eq!(session.holder, Holder::Queue { reason: HandoffReason::Agent });
     }
 
@@ -1506,21 +1515,28 @@ mod tests {
             0 => Command::Say { id: format!("m{}", session.last_seq), text: "How much is it?".into() },
             1 | 2 => Command::Write { turn: running, text: "word ".into() },
             3 => Command::Finish { turn: running, verdict: verdict(AnswerEnd::Declined, 0.9) },
-            4 | 5 => Command::Take { agent: by, by: None },
-            6 => Command::GiveBack { agent: by, to: if who > 100 { GiveTo::Queue } else { GiveTo::Model } },
-            7 => Command::AgentSay {
+            4 | 5 => Command::Agent(AgentCommand::Take { agent: by, by: None }),
+            6 => {
+                let to = if who > 100 { GiveTo::Queue } else { GiveTo::Model };
+                Command::Agent(AgentCommand::GiveBack { agent: by, to })
+            }
+            7 => Command::Agent(AgentCommand::Say {
                 id: format!("a{}", session.last_seq),
                 agent: by,
                 text: "Hi".into(),
                 suggestion: None,
-            },
+            }),
             8 => Command::WriteDraft { id: draft, text: "draft ".into() },
             9 => Command::FinishDraft { id: draft, verdict: verdict(AnswerEnd::Complete, 0.9), note: None },
-            10 => Command::Release { agent: by.id, reason: LeaveReason::Vanished },
+            10 => Command::Agent(AgentCommand::Release { agent: by.id, reason: LeaveReason::Vanished }),
             11 => Command::RequestHuman,
-            12 => Command::Assign { by: by.clone(), to: agent("jo"), force: who > 100 },
-            13 => Command::Note { id: format!("n{}", session.last_seq), agent: by, text: "Careful".into() },
-            14 => Command::Suggest { wish: Wish::Shorter, language: None },
+            12 => Command::Agent(AgentCommand::Assign { by: by.clone(), to: agent("jo"), force: who > 100 }),
+            13 => Command::Agent(AgentCommand::Note {
+                id: format!("n{}", session.last_seq),
+                agent: by,
+                text: "Careful".into(),
+            }),
+            14 => Command::Agent(AgentCommand::Suggest { wish: Wish::Shorter, language: None }),
             _ => Command::Cancel { turn: running },
         }
     }
@@ -1543,7 +1559,9 @@ mod tests {
             for (kind, who) in steps {
                 let command = command(kind, who, &session);
                 let taker = match &command {
-                    Command::Take { agent, .. } | Command::AgentSay { agent, .. } => Some(agent.id.clone()),
+                    Command::Agent(AgentCommand::Take { agent, .. } | AgentCommand::Say { agent, .. }) => {
+                        Some(agent.id.clone())
+                    }
                     _ => None,
                 };
                 let before = held.clone();

@@ -28,7 +28,7 @@ use crate::protocol::console::{
 use crate::protocol::{ErrorCode, MAX_ID_BYTES};
 use crate::retrieval::{Audience, Query as Search};
 use crate::session::live::Past;
-use crate::session::{Command, Event, SessionKey};
+use crate::session::{AgentCommand, Command, Event, SessionKey};
 
 mod convert;
 mod gaps;
@@ -448,34 +448,34 @@ fn command(app: &App, who: &SignedIn, site: &str, id: String, action: Action) ->
     if id.is_empty() || id.len() > MAX_ID_BYTES {
         return Err(ApiError::new(ErrorCode::BadMessage, format!("an id has 1 to {MAX_ID_BYTES} bytes")));
     }
-    Ok(match action {
-        Action::Take {} => Command::Take { agent, by: None },
-        Action::GiveBack { to } => Command::GiveBack { agent, to },
+    Ok(Command::Agent(match action {
+        Action::Take {} => AgentCommand::Take { agent, by: None },
+        Action::GiveBack { to } => AgentCommand::GiveBack { agent, to },
         Action::Assign { agent: to } => {
             let to = app.agents.colleague(site, &to).ok_or_else(unknown_agent)?;
-            Command::Assign { by: agent, to, force: role == Role::Admin }
+            AgentCommand::Assign { by: agent, to, force: role == Role::Admin }
         }
         Action::Send { text, suggestion } => {
             checked(&id, &text)?;
-            Command::AgentSay { id, agent, text, suggestion }
+            AgentCommand::Say { id, agent, text, suggestion }
         }
         Action::Note { text } => {
             checked(&id, &text)?;
-            Command::Note { id, agent, text }
+            AgentCommand::Note { id, agent, text }
         }
         Action::Suggest { wish, language } => {
             if language.as_ref().is_some_and(|code| code.len() != 2 || !code.bytes().all(|b| b.is_ascii_lowercase())) {
                 return Err(ApiError::new(ErrorCode::BadMessage, "a language is two letters, as ISO 639-1 has them"));
             }
-            Command::Suggest { wish, language }
+            AgentCommand::Suggest { wish, language }
         }
         Action::Reject { suggestion, reason } => {
             label("a reason", &reason)?;
-            Command::Reject { agent, suggestion, reason }
+            AgentCommand::Reject { agent, suggestion, reason }
         }
-        Action::CallPerson {} => Command::CallPerson { reason: crate::protocol::console::HandoffReason::Agent },
-        Action::End {} => Command::AgentEnd { agent },
-    })
+        Action::CallPerson {} => AgentCommand::CallPerson { reason: crate::protocol::console::HandoffReason::Agent },
+        Action::End {} => AgentCommand::End { agent },
+    }))
 }
 
 fn unknown_agent() -> ApiError {

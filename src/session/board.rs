@@ -664,7 +664,7 @@ pub fn one_line(text: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Command, Limits, Policy};
+    use super::super::{AgentCommand, Command, Limits, Policy};
     use super::*;
     use crate::protocol::console::Speaker;
 
@@ -801,7 +801,7 @@ mod tests {
         assert_eq!(assigned(&duties), [pair("s0", "jo"), pair("s1", "mara"), pair("s2", "mara")]);
         assert_eq!(assigned(&board.duties(ZERO, MINUTE, false, &mut told)), [], "agents choose");
         for (session, holder) in sessions.iter_mut().zip(["jo", "mara", "mara"]) {
-            session.apply(Command::Take { agent: agent(holder), by: None }, 200);
+            session.apply(Command::Agent(AgentCommand::Take { agent: agent(holder), by: None }), 200);
             board.note(session, 0.5);
         }
         let duties = board.duties(ZERO, MINUTE, true, &mut told);
