@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::handoff::{HandoffConfig, Memory};
 use crate::llm::Usage;
 use crate::protocol::console::{Agent, Decision, GiveTo, HandoffReason, LeaveReason, Speaker, SuggestionId, Wish};
-use crate::protocol::{AnswerEnd, Citation, Rating};
+use crate::protocol::{AnswerEnd, Citation, MAX_ID_BYTES, Rating};
 
 pub mod board;
 pub mod desk;
@@ -58,6 +58,16 @@ impl Default for SessionsConfig {
 pub struct SessionKey {
     pub site: String,
     pub id: String,
+}
+
+impl SessionKey {
+    /// The key of a session whose id came from outside; `None` if no session can have it: ids have 1 to [`MAX_ID_BYTES`] bytes and no NUL,
+    /// which ends names in the store.
+    #[must_use]
+    pub fn named(site: &str, id: &str) -> Option<Self> {
+        let sound = !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.contains('\0');
+        sound.then(|| Self { site: site.to_owned(), id: id.to_owned() })
+    }
 }
 
 /// What the log holds of a session. Every event has a `seq`, 1, 2, 3, … without gaps.
@@ -1226,6 +1236,15 @@ mod tests {
 
     fn name(event: &Event) -> String {
         serde_json::to_value(event).unwrap()["event"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn ids_from_outside_are_names_that_the_store_takes() {
+        let long = "x".repeat(MAX_ID_BYTES);
+        for (id, expected) in [("s", true), (long.as_str(), true), ("", false), ("a\0b", false), ("\0", false)] {
+            assert_eq!(SessionKey::named("shop", id).is_some(), expected, "{id:?}");
+        }
+        assert_eq!(SessionKey::named("shop", &format!("{long}x")), None);
     }
 
     #[test]

@@ -343,8 +343,9 @@ impl Connection {
 
     /// Erases the conversation, and others of the same visitor. What can't be erased is said, and the connection stays.
     async fn forget(&mut self, seat: &Seat, also: Vec<String>) -> Result<(), Close> {
-        for id in also.into_iter().take(MAX_FORGOTTEN).filter(|id| !id.is_empty() && id.len() <= MAX_ID_BYTES) {
-            match seat.handle.sibling(id).erase().await {
+        let site = &seat.handle.key.site;
+        for key in also.iter().take(MAX_FORGOTTEN).filter_map(|id| SessionKey::named(site, id)) {
+            match seat.handle.sibling(key).erase().await {
                 // Whether it exists is nobody's business but its visitor's.
                 Ok(()) | Err(JoinError::Open(OpenError::Foreign)) => {}
                 Err(error) => return self.send(&ApiError::from(error).frame(None)).await,
@@ -486,12 +487,9 @@ pub(super) fn open(
     if session.is_some() && token.is_none() {
         return Err(ApiError::new(ErrorCode::Unauthorized, "resuming a conversation needs its token"));
     }
-    if session.is_some_and(|id| id.is_empty() || id.len() > MAX_ID_BYTES) {
-        return Err(unknown_session());
-    }
-    let visitor = app.visitors.admit(site, origin, token)?;
     let id = session.map_or_else(random_id, str::to_owned);
-    let key = SessionKey { site: site.id.clone(), id };
+    let key = SessionKey::named(&site.id, &id).ok_or_else(unknown_session)?;
+    let visitor = app.visitors.admit(site, origin, token)?;
     let handle = app.registry.handle(key, Opener { visitor: visitor.id, channel: channel.into() });
     Ok(Opened { handle, token: visitor.token, attributes: visitor.attributes })
 }

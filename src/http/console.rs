@@ -144,10 +144,7 @@ fn admin(who: &SignedIn, site: &str) -> Result<(), ApiError> {
 }
 
 fn key(site: &str, session: &str) -> Result<SessionKey, ApiError> {
-    if session.is_empty() || session.len() > MAX_ID_BYTES || session.contains('\0') {
-        return Err(unknown_session());
-    }
-    Ok(SessionKey { site: site.to_owned(), id: session.to_owned() })
+    SessionKey::named(site, session).ok_or_else(unknown_session)
 }
 
 fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, ApiError> {

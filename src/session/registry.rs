@@ -493,8 +493,8 @@ impl SessionHandle {
 
     /// Another conversation of the same visitor.
     #[must_use]
-    pub fn sibling(&self, id: String) -> Self {
-        Self { key: SessionKey { site: self.key.site.clone(), id }, ..self.clone() }
+    pub fn sibling(&self, key: SessionKey) -> Self {
+        Self { key, ..self.clone() }
     }
 
     /// Erases the conversation with everything derived from it; who takes part is told to come back, and finds nothing.
