@@ -436,13 +436,12 @@ impl Store {
         outcome(self.ask(|reply| Request::Sessions { query, reply })).await
     }
 
-    /// Sessions of all sites with activity at or after `since_ms`, the oldest first. After a crash their last events
-    /// and partials tell which answers were cut.
+    /// Sessions of all sites whose last activity was at or after `since_ms` and before `before_ms`, the oldest first.
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn unfinished(&self, since_ms: u64) -> Result<Vec<SessionInfo>, StoreError> {
-        outcome(self.ask(|reply| Request::Unfinished { since_ms, reply })).await
+    pub async fn active_between(&self, since_ms: u64, before_ms: u64) -> Result<Vec<SessionInfo>, StoreError> {
+        outcome(self.ask(|reply| Request::Active { since_ms, before_ms, reply })).await
     }
 
     /// Removes all records of a session and leaves a tombstone that says so; true if there was something to remove.

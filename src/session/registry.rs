@@ -1,6 +1,7 @@
 //! The sessions in memory: one task each, found by key, read from disk on first use.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,12 +17,12 @@ use crate::intent;
 use crate::lifecycle::Tasks;
 use crate::protocol::Partial;
 use crate::signals::{Signal, SignalLog};
-use crate::store::{RecordKind, SessionInfo, SessionQuery, Store, StoreError};
+use crate::store::{Record, RecordKind, SessionInfo, SessionQuery, Store, StoreError};
 use crate::telemetry::{GaugeGuard, Metrics};
 use crate::turn::Spine;
 use crate::turn::gate::TurnGate;
 
-/// Sessions put on the board when the server starts, and how many are listed at once.
+/// Sessions of a site that are put on the board when the server starts, and how many are listed at once.
 const BOARD: usize = 20_000;
 const PAGE: usize = 256;
 /// Where it is kept how far agents have read: `<site>\0<session>\0<agent>` → seq.
@@ -44,6 +45,8 @@ pub struct Shared {
     pub sites: HashMap<String, Arc<Site>>,
     pub board: Board,
     live: Mutex<HashMap<SessionKey, Entry>>,
+    /// Sessions whose last activity was before this, in milliseconds since the epoch, were looked at for having expired.
+    swept_ms: AtomicU64,
 }
 
 /// A session in memory.
@@ -128,7 +131,7 @@ impl Registry {
     pub fn new(parts: Parts) -> Self {
         let Parts { config, store, spine, gate, signals, gaps, metrics, clock, tasks, answer_timeout, sites, board } =
             parts;
-        let live = Mutex::default();
+        let (live, swept_ms) = (Mutex::default(), AtomicU64::new(0));
         Self {
             shared: Arc::new(Shared {
                 config,
@@ -144,6 +147,7 @@ impl Registry {
                 sites,
                 board,
                 live,
+                swept_ms,
             }),
         }
     }
@@ -180,23 +184,30 @@ impl Registry {
     /// # Errors
     /// When the store can't be read.
     pub async fn fill_board(&self) -> Result<usize, StoreError> {
+        self.fill(BOARD).await
+    }
+
+    /// The newest `most` of each site.
+    async fn fill(&self, most: usize) -> Result<usize, StoreError> {
         let expiry_ms = self.shared.config.expire_after_h.saturating_mul(3_600_000);
         let since_ms = self.shared.clock.now_ms().saturating_sub(expiry_ms);
         let mut filled = 0;
         for site in self.shared.sites.keys() {
-            let mut after = None;
-            while filled < BOARD {
-                let query = SessionQuery { site: site.clone(), limit: PAGE, after: after.clone(), since_ms };
+            let (mut after, mut of_site) = (None, 0);
+            while of_site < most {
+                let limit = PAGE.min(most - of_site);
+                let query = SessionQuery { site: site.clone(), limit, after: after.clone(), since_ms };
                 let page = self.shared.store.sessions(query).await?;
                 let Some(last) = page.last() else { break };
                 after = Some(last.cursor());
                 for SessionInfo { site, session, .. } in page {
                     if let Some(loaded) = self.load(&SessionKey { site, id: session }).await? {
                         self.shared.board.note(&loaded.session, intent::score(&loaded.signals).score);
-                        filled += 1;
+                        of_site += 1;
                     }
                 }
             }
+            filled += of_site;
         }
         self.fill_marks().await?;
         Ok(filled)
@@ -259,7 +270,7 @@ impl Registry {
         // What was running when the process ended was begun shortly before the last thing that was stored.
         let longest_ms = u64::try_from(self.shared.answer_timeout.as_millis()).unwrap_or(u64::MAX).saturating_mul(4);
         let mut resumed = 0;
-        for info in self.shared.store.unfinished(newest.saturating_sub(longest_ms)).await? {
+        for info in self.shared.store.active_between(newest.saturating_sub(longest_ms), u64::MAX).await? {
             let key = SessionKey { site: info.site, id: info.session };
             let loaded = match self.load(&key).await? {
                 Some(loaded) if loaded.session.owes_answer() => loaded,
@@ -280,23 +291,17 @@ impl Registry {
     pub async fn sweep(&self) -> Result<(usize, u64), StoreError> {
         let (config, now_ms) = (&self.shared.config, self.shared.clock.now_ms());
         let expired_before = now_ms.saturating_sub(config.expire_after_h.saturating_mul(3_600_000));
-        let mut ended = 0;
-        // Sessions that expired while the server was down for longer than this end when they are next used.
-        for info in self.shared.store.unfinished(expired_before.saturating_sub(SWEEP_BACK_MS)).await? {
-            if info.last_at_ms >= expired_before || info.last_seq == 0 {
-                continue;
-            }
-            let key = SessionKey { site: info.site, id: info.session };
-            let Some(Loaded { session, .. }) = self.load(&key).await? else { continue };
-            if session.ended {
-                continue;
-            }
-            let opener = Opener { visitor: session.visitor.clone(), channel: session.channel.clone() };
-            // Joining a session that expired ends it.
-            if self.handle(key, opener).join(u64::MAX, None).await.is_ok() {
-                ended += 1;
+        let (mut ended, mut swept_ms) = (0, expired_before);
+        for info in self.expired(expired_before).await? {
+            match self.end_expired(&info).await {
+                Ok(did) => ended += usize::from(did),
+                Err(error) => {
+                    tracing::warn!(session = info.session, %error, "a session that expired could not be ended; it is tried again");
+                    swept_ms = swept_ms.min(info.last_at_ms);
+                }
             }
         }
+        self.shared.swept_ms.store(swept_ms, Ordering::Relaxed);
         let mut erased = 0;
         if config.retain_days > 0 {
             let before = now_ms.saturating_sub(config.retain_days.saturating_mul(86_400_000));
@@ -306,6 +311,33 @@ impl Registry {
             self.shared.board.expire_before(before);
         }
         Ok((ended, erased))
+    }
+
+    /// The sessions to look at for having expired: those that were quiet since, and were not looked at yet. What expired while the
+    /// server was down for longer than [`SWEEP_BACK_MS`] ends when it is next used.
+    async fn expired(&self, before_ms: u64) -> Result<Vec<SessionInfo>, StoreError> {
+        let since_ms = self.shared.swept_ms.load(Ordering::Relaxed).max(before_ms.saturating_sub(SWEEP_BACK_MS));
+        self.shared.store.active_between(since_ms, before_ms).await
+    }
+
+    /// Ends a session that expired; false if it had ended before.
+    async fn end_expired(&self, info: &SessionInfo) -> Result<bool, JoinError> {
+        let key = SessionKey { site: info.site.clone(), id: info.session.clone() };
+        // The last event mostly tells; where a note or a rating came after the end, the whole conversation does.
+        let last = self.shared.store.read(&key.site, &key.id, info.last_seq.saturating_sub(1), &[RecordKind::Event]).await;
+        let last = last.map_err(OpenError::Store)?;
+        let tells = |record: &Record| matches!(serde_json::from_slice(&record.body), Ok(Event::Ended { .. }));
+        if last.last().is_some_and(tells) {
+            return Ok(false);
+        }
+        let Some(Loaded { session, .. }) = self.load(&key).await.map_err(OpenError::Store)? else { return Ok(false) };
+        if session.ended {
+            return Ok(false);
+        }
+        let opener = Opener { visitor: session.visitor.clone(), channel: session.channel.clone() };
+        // Joining a session that expired ends it.
+        self.handle(key, opener).join(u64::MAX, None).await?;
+        Ok(true)
     }
 
     /// The open sessions of a site.
@@ -536,4 +568,150 @@ pub enum JoinError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Command(#[from] CommandError),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::gaps::Gaps;
+    use crate::insight::book::Touched;
+    use crate::llm::Llm;
+    use crate::server;
+    use crate::signals::SignalParts;
+    use crate::turn::Mode;
+
+    /// A registry over a store of its own, with the scripted engine, the real embedder and nothing to answer from.
+    struct Desk {
+        registry: Registry,
+        store: Store,
+        clock: Clock,
+        /// Outlives the test: parts that are dropped with the runtime still write there.
+        _directory: PathBuf,
+    }
+
+    const NOW_MS: u64 = 1_700_000_000_000;
+    const HOUR_MS: u64 = 3_600_000;
+
+    fn models() -> PathBuf {
+        let of = |name| std::env::var_os(name).map(PathBuf::from);
+        let cache = of("FRONTDESK_CACHE").unwrap_or_else(|| {
+            of("XDG_CACHE_HOME").unwrap_or_else(|| of("HOME").expect("HOME is set").join(".cache")).join("frontdesk")
+        });
+        cache.join("models")
+    }
+
+    async fn desk() -> Desk {
+        let prefix = format!("frontdesk-test-{}-", std::process::id());
+        let directory = tempfile::Builder::new().prefix(&prefix).tempdir().unwrap().keep();
+        let mut config = Config::default();
+        config.store.path = directory.join("store");
+        config.knowledge.index = directory.join("index");
+        config.embedder.model = models().join("all-minilm-l6-v2-f16.gguf");
+        config.llm.engine = "scripted".into();
+        config.llm.model = String::new();
+        config.answers.prompts = Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts");
+        config.sites = ["shop", "bank"].map(|id| Site { id: id.into(), ..Site::default() }).to_vec();
+        let (clock, tasks, metrics) = (Clock::manual(NOW_MS), Tasks::default(), Metrics::new());
+        let store = Store::open(&config.store).unwrap();
+        let retrieval = server::open_retrieval(&config, &metrics).await.unwrap();
+        let llm = Llm::start(&config.llm).unwrap();
+        let spine = server::spine(&config, retrieval, llm, Mode::Quote, clock.clone(), metrics.clone()).unwrap();
+        let parts = SignalParts {
+            store: store.clone(),
+            metrics: metrics.clone(),
+            embedder: None,
+            products: spine.catalogue.clone(),
+            touched: Touched::default(),
+            scoring: None,
+        };
+        let (signals, writing) = SignalLog::new(&config.signals, parts);
+        tasks.spawn("signals", writing);
+        let gaps = Gaps::open(store.clone(), config.gaps.clone()).await.unwrap();
+        let (gaps, keeping) = GapLog::new(crate::gaps::Parts {
+            gaps,
+            spine: spine.clone(),
+            metrics: metrics.clone(),
+            clock: clock.clone(),
+            sites: config.sites.iter().map(|site| (site.id.clone(), site.facts(), site.language.clone())).collect(),
+            changes: tokio::sync::watch::channel(0).1,
+            tasks: tasks.clone(),
+        });
+        tasks.spawn("knowledge gaps", keeping);
+        let registry = Registry::new(Parts {
+            config: config.sessions.clone(),
+            store: store.clone(),
+            spine,
+            gate: TurnGate::new(4, 4),
+            signals,
+            gaps,
+            metrics,
+            clock: clock.clone(),
+            tasks,
+            answer_timeout: Duration::from_secs(30),
+            sites: config.sites.iter().map(|site| (site.id.clone(), Arc::new(site.clone()))).collect(),
+            board: Board::new("boot"),
+        });
+        Desk { registry, store, clock, _directory: directory }
+    }
+
+    fn key(site: &str, id: &str) -> SessionKey {
+        SessionKey { site: site.into(), id: id.into() }
+    }
+
+    impl Desk {
+        /// Writes an event's bytes as they are.
+        async fn write(&self, key: &SessionKey, seq: u64, at_ms: u64, body: &str) {
+            let (site, session, kind) = (key.site.clone(), key.id.clone(), RecordKind::Event);
+            self.store.append(Record { site, session, seq, at_ms, kind, body: body.into() }).await.unwrap();
+        }
+    }
+
+    const STARTED: &str = r#"{"event":"started","visitor":"v","channel":"widget"}"#;
+    const ENDED: &str = r#"{"event":"ended","reason":"visitor"}"#;
+
+
+    #[tokio::test]
+    async fn every_site_has_its_newest_on_the_board() {
+        let desk = desk().await;
+        for site in ["shop", "bank"] {
+            for at in 0..3 {
+                desk.write(&key(site, &format!("s{at}")), 1, NOW_MS + at, STARTED).await;
+            }
+        }
+        assert_eq!(desk.registry.fill(2).await.unwrap(), 4);
+        for site in ["shop", "bank"] {
+            let mut open = desk.registry.open_sessions(site);
+            open.sort();
+            assert_eq!(open, [key(site, "s1"), key(site, "s2")]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_is_not_read_again_and_what_was_swept_not_looked_at() {
+        let desk = desk().await;
+        let (quiet, ended, rated, odd) = (key("shop", "quiet"), key("bank", "ended"), key("shop", "rated"), key("shop", "odd"));
+        desk.write(&quiet, 1, NOW_MS, STARTED).await;
+        // Reading the whole of this one would fail.
+        desk.write(&ended, 1, NOW_MS + 1, "nothing").await;
+        desk.write(&ended, 2, NOW_MS + 1, ENDED).await;
+        desk.write(&rated, 1, NOW_MS + 2, STARTED).await;
+        desk.write(&rated, 2, NOW_MS + 2, ENDED).await;
+        desk.write(&rated, 3, NOW_MS + 2, r#"{"event":"feedback","turn":1,"rating":"up","text":null}"#).await;
+        desk.clock.advance(25 * HOUR_MS);
+        assert_eq!(desk.registry.sweep().await.unwrap(), (1, 0));
+        let last = desk.store.session("shop", "quiet").await.unwrap().unwrap();
+        assert_eq!((last.last_seq, last.last_at_ms), (2, NOW_MS + 25 * HOUR_MS));
+        assert_eq!(desk.registry.expired(NOW_MS + HOUR_MS).await.unwrap(), []);
+
+        // One that can't be read stops nobody else, and is looked at again.
+        desk.write(&odd, 1, NOW_MS + HOUR_MS, "nothing").await;
+        desk.write(&key("shop", "late"), 1, NOW_MS + HOUR_MS + 1, STARTED).await;
+        desk.clock.advance(HOUR_MS);
+        assert_eq!(desk.registry.sweep().await.unwrap(), (1, 0));
+        let again = desk.registry.expired(NOW_MS + 2 * HOUR_MS).await.unwrap();
+        assert_eq!(again.iter().map(|info| info.session.as_str()).collect::<Vec<_>>(), ["odd"]);
+    }
 }

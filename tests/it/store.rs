@@ -183,8 +183,13 @@ async fn sessions_are_listed_newest_first_page_by_page() {
         }
         assert_eq!(paged, expected);
         assert_eq!(names(&store, 3007).await, expected[..3]);
-        let recent: Vec<_> = store.unfinished(3008).await.unwrap().into_iter().map(|info| info.session).collect();
-        assert_eq!(recent, [expected[1].clone(), expected[0].clone(), "other".to_owned()]);
+        let between = async |since, before| {
+            let found = store.active_between(since, before).await.unwrap();
+            found.into_iter().map(|info| info.session).collect::<Vec<_>>()
+        };
+        assert_eq!(between(3008, u64::MAX).await, [expected[1].as_str(), expected[0].as_str(), "other"]);
+        assert_eq!(between(3007, 3009).await, [expected[2].as_str(), expected[1].as_str()]);
+        assert_eq!(between(0, 0).await, Vec::<String>::new());
         store.checkpoint().await.unwrap();
     }
 }
