@@ -548,6 +548,12 @@ impl Store {
         outcome(self.submit(|reply| Command::Checkpoint { reply }))
     }
 
+    /// Stops the reading thread at its next request, until what this gives is dropped.
+    #[cfg(test)]
+    pub(crate) fn hold_reads(&self) -> impl Drop + '_ {
+        self.inner.shared.overlay.write()
+    }
+
     /// Whether messages are still taken.
     ///
     /// # Errors

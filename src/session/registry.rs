@@ -574,12 +574,15 @@ pub enum JoinError {
 mod tests {
     use std::path::{Path, PathBuf};
 
+    use futures_util::FutureExt as _;
+
     use super::*;
     use crate::config::Config;
     use crate::gaps::Gaps;
     use crate::insight::book::Touched;
     use crate::llm::Llm;
     use crate::server;
+    use crate::session::Update;
     use crate::signals::SignalParts;
     use crate::turn::Mode;
 
@@ -661,7 +664,15 @@ mod tests {
         SessionKey { site: site.into(), id: id.into() }
     }
 
+    fn say(id: &str) -> Command {
+        Command::Say { id: id.into(), text: "How much is shipping?".into() }
+    }
+
     impl Desk {
+        fn visitor(&self, key: SessionKey) -> SessionHandle {
+            self.registry.handle(key, Opener { visitor: "v".into(), channel: "widget".into() })
+        }
+
         /// Writes an event's bytes as they are.
         async fn write(&self, key: &SessionKey, seq: u64, at_ms: u64, body: &str) {
             let (site, session, kind) = (key.site.clone(), key.id.clone(), RecordKind::Event);
@@ -672,6 +683,42 @@ mod tests {
     const STARTED: &str = r#"{"event":"started","visitor":"v","channel":"widget"}"#;
     const ENDED: &str = r#"{"event":"ended","reason":"visitor"}"#;
 
+    #[tokio::test]
+    async fn a_full_line_of_reads_refuses_who_joins_and_nobody_else() {
+        let desk = desk().await;
+        let handle = desk.visitor(key("shop", "s"));
+        let mut first = handle.join(0, None).await.unwrap();
+        handle.command(say("a")).await.unwrap();
+        while !matches!(&*first.updates.recv().await.unwrap(), Update::Event { event: Event::AnswerDone { .. }, .. }) {}
+
+        let held = desk.store.hold_reads();
+        let mut line = Vec::new();
+        loop {
+            let mut read = Box::pin(desk.store.session("shop", "other"));
+            match (&mut read).now_or_never() {
+                Some(Err(StoreError::Overloaded { .. })) => break,
+                Some(answer) => panic!("{answer:?} while reads are held"),
+                None => line.push(read),
+            }
+        }
+        match handle.join(0, None).await {
+            Err(JoinError::Command(CommandError::Overloaded { retry_after_ms })) => assert!(retry_after_ms > 0),
+            other => panic!("{other:?}"),
+        }
+        drop(held);
+        for read in line {
+            assert_eq!(read.await.unwrap(), None);
+        }
+        assert!(handle.join(0, None).await.unwrap().last_seq > 0);
+        handle.command(say("b")).await.unwrap();
+        loop {
+            match &*first.updates.recv().await.expect("the one who was there stays") {
+                Update::Lost => panic!("the conversation was given up"),
+                Update::Event { event: Event::Said { id, .. }, .. } if id == "b" => break,
+                _ => {}
+            }
+        }
+    }
 
     #[tokio::test]
     async fn every_site_has_its_newest_on_the_board() {
