@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use self::pace::Deed;
 use crate::handoff::{HandoffConfig, Memory};
 use crate::llm::Usage;
 use crate::protocol::console::{Agent, Decision, GiveTo, HandoffReason, LeaveReason, Speaker, SuggestionId, Wish};
@@ -19,6 +20,7 @@ use crate::protocol::{AnswerEnd, Citation, MAX_ID_BYTES, Rating};
 pub mod board;
 pub mod desk;
 pub mod live;
+pub mod pace;
 pub mod registry;
 
 /// `[sessions]`: how long conversations live and how much one may say.
@@ -29,8 +31,17 @@ pub struct SessionsConfig {
     pub expire_after_h: u64,
     /// Days after which an ended session is erased from disk. 0 keeps everything.
     pub retain_days: u64,
-    /// Messages a visitor may send in a minute; one more is refused with the time to wait.
+    /// Messages a visitor may send in a minute, in all conversations together; one more is refused with the time to wait. 0 sets no
+    /// limit.
     pub messages_per_minute: u32,
+    /// What else of a visitor's is stored, in a minute: ratings, clicks on products, asking for a person, ending a conversation, coming
+    /// back to one with attributes. One more is refused with the time to wait. 0 sets no limit.
+    pub events_per_minute: u32,
+    /// New visitors, who show no token, that one network address may bring in a minute; one more is refused with the time to wait.
+    /// Lower keeps one machine from being many visitors, and may refuse people who share an address. Addresses of this machine and
+    /// of private networks aren't counted, since a proxy there speaks for everybody: a proxy on this machine names the visitor's in
+    /// `X-Forwarded-For`. Where a proxy elsewhere with a public address speaks for everybody, set 0, which sets no limit.
+    pub newcomers_per_minute: u32,
     /// Messages a session may hold; one more is refused and a new session is to be begun.
     pub max_messages: usize,
     /// Longest time between two checkpoints of a running answer, in milliseconds. After a crash at most this much of an
@@ -46,6 +57,8 @@ impl Default for SessionsConfig {
             expire_after_h: 24,
             retain_days: 365,
             messages_per_minute: 20,
+            events_per_minute: 30,
+            newcomers_per_minute: 300,
             max_messages: 1_000,
             checkpoint_ms: 250,
             idle_s: 60,
@@ -453,8 +466,8 @@ pub enum Refusal {
     Ended,
     #[error("no answer {turn} is running in this conversation")]
     UnknownTurn { turn: u64 },
-    #[error("more than {per_minute} messages a minute; try again in {retry_after_ms} ms")]
-    RateLimited { per_minute: u32, retry_after_ms: u64 },
+    #[error("more than {per_minute} {what} a minute; try again in {retry_after_ms} ms")]
+    RateLimited { what: Deed, per_minute: u32, retry_after_ms: u64 },
     #[error("this conversation holds {limit} messages, the most it may; begin a new one")]
     Full { limit: usize },
     #[error("the message id {id:?} was used for another text")]
@@ -543,10 +556,10 @@ pub struct Session {
     pub last_by: Speaker,
     /// Client message id → seq and a hash of the text.
     said: HashMap<String, (u64, u64)>,
-    /// Turns that are over, for feedback.
-    turns: Vec<u64>,
-    /// Times of the last messages, for the rate limit.
-    recent_ms: VecDeque<u64>,
+    /// Turns that are over → their last rating: seq and a hash of it.
+    turns: HashMap<u64, Option<(u64, u64)>>,
+    /// The visitor's request for a person, until the model has the session again.
+    asked: Option<u64>,
     /// `<agent>/<id>` of what agents said and noted → seq and a hash of the text.
     acts: HashMap<String, (u64, u64)>,
     open: Option<Open>,
@@ -561,13 +574,12 @@ pub struct Session {
 /// The part of [`SessionsConfig`] that decides.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    pub messages_per_minute: u32,
     pub max_messages: usize,
 }
 
 impl From<&SessionsConfig> for Limits {
     fn from(config: &SessionsConfig) -> Self {
-        Self { messages_per_minute: config.messages_per_minute, max_messages: config.max_messages }
+        Self { max_messages: config.max_messages }
     }
 }
 
@@ -591,8 +603,8 @@ impl Session {
             lines: Vec::new(),
             last_by: Speaker::Visitor,
             said: HashMap::new(),
-            turns: Vec::new(),
-            recent_ms: VecDeque::new(),
+            turns: HashMap::new(),
+            asked: None,
             acts: HashMap::new(),
             open: None,
             last_said: None,
@@ -630,7 +642,7 @@ impl Session {
             }
             Event::AnswerDone { turn, text, confidence, end, .. } => {
                 self.running = None;
-                self.turns.push(*turn);
+                self.turns.insert(*turn, None);
                 self.policy.handoff.remember(&mut self.memory, *end, *confidence);
                 if matches!(end, AnswerEnd::Complete | AnswerEnd::Length | AnswerEnd::Declined | AnswerEnd::Cancelled) {
                     self.open.take_if(|open| open.turn == *turn);
@@ -640,7 +652,10 @@ impl Session {
                     self.last_by = Speaker::Model;
                 }
             }
-            Event::HumanRequested {} => self.human_requested = true,
+            Event::HumanRequested {} => {
+                self.human_requested = true;
+                self.asked = Some(seq);
+            }
             Event::Handoff { reason } => {
                 self.hold(Holder::Queue { reason: *reason }, at_ms);
                 self.memory.called(*reason);
@@ -679,7 +694,11 @@ impl Session {
                     made.decided = true;
                 }
             }
-            Event::Feedback { .. } => {}
+            Event::Feedback { turn, rating, text } => {
+                if let Some(last) = self.turns.get_mut(turn) {
+                    *last = Some((seq, rated(*rating, text.as_deref())));
+                }
+            }
             Event::Ended { .. } => {
                 self.ended = true;
                 self.open = None;
@@ -690,6 +709,9 @@ impl Session {
     fn hold(&mut self, holder: Holder, at_ms: u64) {
         if self.holder != holder {
             self.held_since_ms = at_ms;
+        }
+        if holder == Holder::Model {
+            self.asked = None;
         }
         self.holder = holder;
     }
@@ -718,18 +740,24 @@ impl Session {
             },
             Command::RequestHuman if self.ended => effects.push(Effect::Reply(Err(Refusal::Ended))),
             Command::RequestHuman => {
-                self.start(now_ms, &mut effects);
-                let seq = self.record(Event::HumanRequested {}, now_ms, &mut effects);
-                self.call_person(HandoffReason::Asked, now_ms, &mut effects);
+                let seq = self.asked().unwrap_or_else(|| {
+                    self.start(now_ms, &mut effects);
+                    let seq = self.record(Event::HumanRequested {}, now_ms, &mut effects);
+                    self.call_person(HandoffReason::Asked, now_ms, &mut effects);
+                    seq
+                });
                 effects.push(Effect::Reply(Ok(Accepted { seq })));
             }
             Command::Feedback { turn, rating, text } => {
-                if self.turns.contains(&turn) {
-                    let seq = self.record(Event::Feedback { turn, rating, text }, now_ms, &mut effects);
-                    effects.push(Effect::Reply(Ok(Accepted { seq })));
-                } else {
-                    effects.push(Effect::Reply(Err(Refusal::UnknownTurn { turn })));
-                }
+                let result = match self.rating(turn, rating, text.as_deref()) {
+                    Ok(Some(seq)) => Ok(Accepted { seq }),
+                    Ok(None) => {
+                        let seq = self.record(Event::Feedback { turn, rating, text }, now_ms, &mut effects);
+                        Ok(Accepted { seq })
+                    }
+                    Err(refusal) => Err(refusal),
+                };
+                effects.push(Effect::Reply(result));
             }
             Command::End { reason } => {
                 let result = self.end(reason, now_ms, &mut effects);
@@ -1027,11 +1055,10 @@ impl Session {
             effects.push(Effect::Reply(if same { Ok(Accepted { seq }) } else { Err(Refusal::IdReused { id }) }));
             return;
         }
-        if let Err(refusal) = self.may_say(now_ms) {
+        if let Err(refusal) = self.may_say() {
             effects.push(Effect::Reply(Err(refusal)));
             return;
         }
-        self.recent_ms.push_back(now_ms);
         self.start(now_ms, effects);
         if self.running.is_some() {
             self.stop(AnswerEnd::Superseded, now_ms, effects);
@@ -1057,22 +1084,47 @@ impl Session {
         }
     }
 
-    fn may_say(&mut self, now_ms: u64) -> Result<(), Refusal> {
+    fn may_say(&self) -> Result<(), Refusal> {
         if self.ended {
             return Err(Refusal::Ended);
         }
         if self.said.len() >= self.limits.max_messages {
             return Err(Refusal::Full { limit: self.limits.max_messages });
         }
-        while self.recent_ms.front().is_some_and(|&at| at + 60_000 <= now_ms) {
-            self.recent_ms.pop_front();
-        }
-        let per_minute = self.limits.messages_per_minute;
-        match self.recent_ms.front() {
-            Some(&oldest) if self.recent_ms.len() >= per_minute as usize => {
-                Err(Refusal::RateLimited { per_minute, retry_after_ms: oldest + 60_000 - now_ms })
+        Ok(())
+    }
+
+    /// The request for a person that still stands: who asks again is told of that one.
+    fn asked(&self) -> Option<u64> {
+        self.asked.filter(|_| self.holder != Holder::Model)
+    }
+
+    /// The event of this very rating, if it is the last one of the turn.
+    fn rating(&self, turn: u64, rating: Rating, text: Option<&str>) -> Result<Option<u64>, Refusal> {
+        let last = self.turns.get(&turn).ok_or(Refusal::UnknownTurn { turn })?;
+        Ok(last.filter(|(_, known)| *known == rated(rating, text)).map(|(seq, _)| seq))
+    }
+
+    /// What a command of the visitor counts as for [`pace`]; `None` if it changes nothing, or ends what a counted one began.
+    #[must_use]
+    pub fn deed(&self, command: &Command) -> Option<Deed> {
+        match command {
+            Command::Say { id, .. } => (!self.knows(id) && self.may_say().is_ok()).then_some(Deed::Message),
+            Command::RequestHuman => (!self.ended && self.asked().is_none()).then_some(Deed::Event),
+            Command::Feedback { turn, rating, text } => {
+                (self.rating(*turn, *rating, text.as_deref()) == Ok(None)).then_some(Deed::Event)
             }
-            _ => Ok(()),
+            Command::End { .. } => (!self.ended).then_some(Deed::Event),
+            Command::Cancel { .. }
+            | Command::Write { .. }
+            | Command::Finish { .. }
+            | Command::Checkpoint
+            | Command::Resume
+            | Command::Agent(_)
+            | Command::Scored { .. }
+            | Command::WriteDraft { .. }
+            | Command::FinishDraft { .. }
+            | Command::DropDraft { .. } => None,
         }
     }
 
@@ -1193,6 +1245,11 @@ fn distance(draft: &str, sent: &str) -> f32 {
     (1.0 - strsim::normalized_levenshtein(draft, sent)) as f32
 }
 
+/// A rating as it is compared.
+fn rated(rating: Rating, text: Option<&str>) -> u64 {
+    fingerprint(&format!("{rating:?} {}", text.unwrap_or_default()))
+}
+
 fn fingerprint(text: &str) -> u64 {
     use std::hash::{Hash, Hasher};
     let mut hasher = rustc_hash::FxHasher::default();
@@ -1206,7 +1263,7 @@ mod tests {
 
     fn session() -> Session {
         let key = SessionKey { site: "shop".into(), id: "s".into() };
-        let limits = Limits { messages_per_minute: 3, max_messages: 5 };
+        let limits = Limits { max_messages: 5 };
         Session::new(key, "v".into(), "widget".into(), limits, Policy::default(), 0)
     }
 
@@ -1308,14 +1365,11 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_told_with_the_time_to_wait() {
+    fn limits_are_told() {
         let mut session = session();
-        for id in ["a", "b", "c"] {
+        for id in ["a", "b", "c", "d", "e"] {
             say(&mut session, id, 1_000);
         }
-        check(&say(&mut session, "d", 21_000), &["no: more than 3 messages a minute; try again in 40000 ms"]);
-        say(&mut session, "d", 61_000);
-        say(&mut session, "e", 61_000);
         check(
             &say(&mut session, "f", 200_000),
             &["no: this conversation holds 5 messages, the most it may; begin a new one"],
@@ -1500,6 +1554,65 @@ mod tests {
         }
     }
 
+    fn rate(rating: Rating, text: &str) -> Command {
+        Command::Feedback { turn: 2, rating, text: Some(text.into()) }
+    }
+
+    #[test]
+    fn the_same_rating_again_is_the_same_event() {
+        let mut session = session();
+        check(&session.apply(rate(Rating::Up, ""), 0), &["no: no answer 2 is running in this conversation"]);
+        say(&mut session, "a", 0);
+        session.apply(Command::Finish { turn: 2, verdict: verdict(AnswerEnd::Complete, 0.9) }, 0);
+        let steps: [(Rating, &str, &[&str]); 6] = [
+            (Rating::Up, "good", &["append 5 feedback", "tell 5", "ok 5"]),
+            (Rating::Up, "good", &["ok 5"]),
+            (Rating::Up, "very good", &["append 6 feedback", "tell 6", "ok 6"]),
+            (Rating::Down, "very good", &["append 7 feedback", "tell 7", "ok 7"]),
+            (Rating::Down, "very good", &["ok 7"]),
+            (Rating::Up, "good", &["append 8 feedback", "tell 8", "ok 8"]),
+        ];
+        for (rating, text, expected) in steps {
+            let costs = if expected.len() > 1 { Some(Deed::Event) } else { None };
+            assert_eq!(session.deed(&rate(rating, text)), costs, "{rating:?} {text}");
+            check(&session.apply(rate(rating, text), 1), expected);
+        }
+    }
+
+    #[test]
+    fn asking_for_a_person_again_is_asking_once() {
+        let mut session = session();
+        let called = ["append 1 started", "tell 1", "append 2 human_requested", "tell 2", "append 3 handoff", "tell 3", "ok 2"];
+        assert_eq!(session.deed(&Command::RequestHuman), Some(Deed::Event));
+        check(&session.apply(Command::RequestHuman, 0), &called);
+        check(&session.apply(Command::RequestHuman, 1), &["ok 2"]);
+        session.apply(take("mara"), 2);
+        assert_eq!(session.deed(&Command::RequestHuman), None);
+        check(&session.apply(Command::RequestHuman, 3), &["ok 2"]);
+        // With the model again, a person is wanted anew.
+        session.apply(give_back("mara"), 4);
+        check(
+            &session.apply(Command::RequestHuman, 5),
+            &["append 6 human_requested", "tell 6", "append 7 handoff", "tell 7", "ok 6"],
+        );
+        session.apply(Command::End { reason: "visitor".into() }, 6);
+        assert_eq!(session.deed(&Command::RequestHuman), None);
+        assert_eq!(session.deed(&Command::End { reason: "visitor".into() }), None);
+    }
+
+    #[test]
+    fn what_is_sent_again_or_refused_is_not_counted() {
+        let mut session = session();
+        let said = |id: &str| Command::Say { id: id.into(), text: format!("text of {id}") };
+        assert_eq!(session.deed(&said("a")), Some(Deed::Message));
+        session.apply(said("a"), 0);
+        assert_eq!(session.deed(&said("a")), None);
+        for id in ["b", "c", "d", "e"] {
+            session.apply(said(id), 0);
+        }
+        assert_eq!(session.deed(&said("f")), None, "the conversation is full");
+    }
+
     #[test]
     fn a_site_that_suggests_sends_nothing_without_a_person() {
         let mut session = session();
@@ -1567,7 +1680,7 @@ mod tests {
         fn the_human_wins(steps: Vec<(u8, u8)>, suggest: bool, answers_waiting: bool) {
             let handoff = HandoffConfig { answer_while_waiting: answers_waiting, ..HandoffConfig::default() };
             let policy = Policy { suggest, handoff: Arc::new(handoff) };
-            let limits = Limits { messages_per_minute: 1_000, max_messages: 1_000 };
+            let limits = Limits { max_messages: 1_000 };
             let key = SessionKey { site: "shop".into(), id: "s".into() };
             let new = || Session::new(key.clone(), "v".into(), "widget".into(), limits, policy.clone(), 0);
             let mut session = new();

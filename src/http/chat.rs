@@ -112,7 +112,8 @@ impl Connection {
         let mut seat = Box::pin(self.hello()).await?;
         let arrived = Instant::now();
         let result = self.converse(&mut seat).await;
-        if self.seen > 0 {
+        // Who comes and goes all the time isn't noted each time.
+        if self.seen > 0 && seat.handle.count_event().is_ok() {
             let ms = u64::try_from(arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
             let dwell = vec![Signal::Dwell { ms }];
             self.app.signals.add(&seat.handle.key, self.seen, self.app.spine.clock.now_ms(), dwell);
@@ -203,7 +204,11 @@ impl Connection {
                     attributes: joined.attributes.or(attributes),
                     known: known && new,
                 };
-                app.signals.add(&seat.handle.key, joined.last_seq, app.spine.clock.now_ms(), arrival.signals());
+                let signals = arrival.signals();
+                // What a new conversation brings isn't stored before its first message.
+                if new || signals.is_empty() || seat.handle.count_event().is_ok() {
+                    app.signals.add(&seat.handle.key, joined.last_seq, app.spine.clock.now_ms(), signals);
+                }
                 self.seen = joined.last_seq;
                 self.send(&ServerMessage::Welcome {
                     session: seat.handle.key.id.clone(),
@@ -315,7 +320,16 @@ impl Connection {
             ClientMessage::Cancel { turn } => {
                 seat.handle.command(Command::Cancel { turn }).await.map_err(ApiError::from)
             }
-            ClientMessage::Human {} => seat.handle.command(Command::RequestHuman).await.map_err(ApiError::from),
+            ClientMessage::Human {} => match seat.handle.command(Command::RequestHuman).await {
+                // The request stands and has passed here already: what there is to say is how far it got.
+                Ok(accepted) if accepted.seq <= self.seen => {
+                    return match self.app.registry.board().waiting(&seat.handle.key) {
+                        Some((place, available)) => self.tell_waiting(seat, place, available).await,
+                        None => Ok(()),
+                    };
+                }
+                result => result.map_err(ApiError::from),
+            },
             ClientMessage::Feedback { text: Some(text), .. } if text.chars().count() > MAX_MESSAGE_CHARS => {
                 Err(too_long(&text))
             }
@@ -324,12 +338,15 @@ impl Connection {
             }
             ClientMessage::Forget { also } => return self.forget(seat, also).await,
             ClientMessage::RecommendationClick { id } => {
-                if self.seen > 0 && self.app.insight.sells(&seat.handle.key.site, &id) {
+                if self.seen == 0 || !self.app.insight.sells(&seat.handle.key.site, &id) {
+                    Err(ApiError::new(ErrorCode::BadMessage, "this product was not recommended here"))
+                } else if let Err(refusal) = seat.handle.count_event() {
+                    Err(refusal.into())
+                } else {
                     let clicked = vec![Signal::Clicked { product: id }];
                     self.app.signals.add(&seat.handle.key, self.seen, self.app.spine.clock.now_ms(), clicked);
                     return Ok(());
                 }
-                Err(ApiError::new(ErrorCode::BadMessage, "this product was not recommended here"))
             }
             ClientMessage::End {} => {
                 seat.handle.command(Command::End { reason: "visitor".into() }).await.map_err(ApiError::from)
@@ -371,16 +388,17 @@ impl Connection {
                 Err(Close(Some((close_code::RESTART, "reconnect and resume"))))
             }
             Update::Event { event: Event::Said { id, .. }, .. } if self.own.contains(id) => Ok(()),
-            Update::Waiting { place, available } => {
-                let (place, available) = (*place, *available);
-                let contact = Some(seat.contact.clone()).filter(|contact| !contact.is_empty());
-                self.send(&ServerMessage::HumanQueue { place, available, contact }).await
-            }
+            Update::Waiting { place, available } => self.tell_waiting(seat, *place, *available).await,
             update => match update_message(update) {
                 Some(message) => self.send(&message).await,
                 None => Ok(()),
             },
         }
+    }
+
+    async fn tell_waiting(&mut self, seat: &Seat, place: usize, available: bool) -> Result<(), Close> {
+        let contact = Some(seat.contact.clone()).filter(|contact| !contact.is_empty());
+        self.send(&ServerMessage::HumanQueue { place, available, contact }).await
     }
 
     async fn send(&mut self, message: &ServerMessage) -> Result<(), Close> {

@@ -677,7 +677,7 @@ mod tests {
 
     /// A session whose visitor said something at `at_ms`.
     fn session(id: &str, at_ms: u64) -> Session {
-        let limits = Limits { messages_per_minute: 1_000, max_messages: 1_000 };
+        let limits = Limits { max_messages: 1_000 };
         let mut session =
             Session::new(key(id), format!("visitor of {id}"), "widget".into(), limits, Policy::default(), at_ms);
         session.apply(Command::Say { id: "m".into(), text: format!("Question of {id}\nand more") }, at_ms);

@@ -265,6 +265,13 @@ impl Live {
                         }
                     }
                 }
+                if let Some(deed) = self.session.deed(&command) {
+                    let (site, visitor) = (&self.session.key.site, &self.session.visitor);
+                    if let Err(refusal) = self.shared.pace.visitor(site, visitor, deed, self.shared.clock.now_ms()) {
+                        let _ = reply.send(Err(CommandError::Refused(refusal)));
+                        return Ok(());
+                    }
+                }
                 self.apply(command, ticket, Some(reply)).await
             }
             Envelope::Waiting { place, available } => {

@@ -1,6 +1,7 @@
 //! The sessions in memory: one task each, found by key, read from disk on first use.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::board::Board;
 use super::live::{CommandError, Envelope, Joined, Live, MAILBOX};
-use super::{Accepted, Checkpoint, Command, Event, Limits, Policy, Session, SessionKey, SessionsConfig};
+use super::pace::{Deed, Pace};
+use super::{Accepted, Checkpoint, Command, Event, Limits, Policy, Refusal, Session, SessionKey, SessionsConfig};
 use crate::clock::Clock;
 use crate::gaps::GapLog;
 use crate::http::auth::Site;
@@ -44,6 +46,7 @@ pub struct Shared {
     pub answer_timeout: Duration,
     pub sites: HashMap<String, Arc<Site>>,
     pub board: Board,
+    pub pace: Pace,
     live: Mutex<HashMap<SessionKey, Entry>>,
     /// Sessions whose last activity was before this, in milliseconds since the epoch, were looked at for having expired.
     swept_ms: AtomicU64,
@@ -132,6 +135,7 @@ impl Registry {
         let Parts { config, store, spine, gate, signals, gaps, metrics, clock, tasks, answer_timeout, sites, board } =
             parts;
         let (live, swept_ms) = (Mutex::default(), AtomicU64::new(0));
+        let pace = Pace::new(&config);
         Self {
             shared: Arc::new(Shared {
                 config,
@@ -146,6 +150,7 @@ impl Registry {
                 answer_timeout,
                 sites,
                 board,
+                pace,
                 live,
                 swept_ms,
             }),
@@ -169,6 +174,14 @@ impl Registry {
     #[must_use]
     pub fn board(&self) -> &Board {
         &self.shared.board
+    }
+
+    /// Lets a new visitor in from this network address.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] when too many came from there.
+    pub fn newcomer(&self, address: IpAddr) -> Result<(), Refusal> {
+        self.shared.pace.newcomer(address, self.shared.clock.now_ms())
     }
 
     /// Tells a waiting visitor where they stand, if the session is in memory; otherwise they learn it when they come back.
@@ -521,6 +534,16 @@ impl SessionHandle {
             // A session with a full mailbox has better things to do.
             let _ = mailbox.try_send(Box::new(Envelope::Typed { text }));
         }
+    }
+
+    /// Counts something that the visitor does beside commands and that is stored.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`]: it is not to be done.
+    pub fn count_event(&self) -> Result<(), Refusal> {
+        let Some(Opener { visitor, .. }) = &self.opener else { return Ok(()) };
+        let shared = &self.registry.shared;
+        shared.pace.visitor(&self.key.site, visitor, Deed::Event, shared.clock.now_ms())
     }
 
     /// Another conversation of the same visitor.
