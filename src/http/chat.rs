@@ -1,10 +1,11 @@
 //! The visitor's WebSocket: one `select!` per socket, every write with a time limit.
 
 use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -43,16 +44,20 @@ const MAX_FORGOTTEN: usize = 32;
 const OWN_IDS: usize = 8;
 
 /// `GET /v1/chat`.
-pub(super) async fn upgrade(State(app): State<App>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+pub(super) async fn upgrade(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     if app.tasks.is_draining() {
         return ApiError::draining().into_response();
     }
-    let Ok(permit) = app.sockets.clone().try_acquire_owned() else {
-        return ApiError::new(ErrorCode::Overloaded, "too many visitors are connected; try again soon")
-            .retry(5_000)
-            .into_response();
+    let permit = match app.connection() {
+        Ok(permit) => permit,
+        Err(error) => return error.into_response(),
     };
-    let origin = super::header_text(&headers, header::ORIGIN).map(str::to_owned);
+    let caller = Caller::of(peer, &headers, "widget");
     upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
@@ -63,7 +68,7 @@ pub(super) async fn upgrade(State(app): State<App>, headers: HeaderMap, upgrade:
             let count = GaugeGuard::new(&app.metrics.sockets);
             let own = VecDeque::new();
             let tasks = app.tasks.clone();
-            let connection = Box::new(Connection { app, socket, origin, mistakes: 0, own, seen: 0, choosing: None });
+            let connection = Box::new(Connection { app, socket, caller, mistakes: 0, own, seen: 0, choosing: None });
             // A task of its own: the one that made the upgrade would keep its room as long as the socket lives.
             tasks.spawn("socket", async move {
                 connection.run().await;
@@ -77,7 +82,7 @@ pub(super) async fn upgrade(State(app): State<App>, headers: HeaderMap, upgrade:
 struct Connection {
     app: App,
     socket: WebSocket,
-    origin: Option<String>,
+    caller: Caller,
     mistakes: u32,
     /// Ids of messages that came over this socket: it needs no echo of them.
     own: VecDeque<String>,
@@ -195,7 +200,7 @@ impl Connection {
                 .await);
         };
         let known = token.is_some() && session.is_none();
-        match seat(&app, self.origin.as_deref(), &site, token.as_deref(), session, last_seq, partial).await {
+        match seat(&app, &self.caller, &site, token.as_deref(), session, last_seq, partial).await {
             Ok((seat, token, joined)) => {
                 let new = joined.last_seq == 0;
                 let arrival = Arrival {
@@ -440,14 +445,14 @@ pub(super) async fn farewell(socket: &mut WebSocket, code: u16, reason: &'static
 
 async fn seat(
     app: &App,
-    origin: Option<&str>,
+    caller: &Caller,
     site: &str,
     token: Option<&str>,
     session: Option<String>,
     last_seq: u64,
     partial: Option<Partial>,
 ) -> Result<(Seat, String, JoinedRest), ApiError> {
-    let opened = open(app, site, origin, token, session.as_deref(), "widget")?;
+    let opened = open(app, caller, site, token, session.as_deref())?;
     let attributes = opened.attributes;
     let Joined { last_seq: last, missed, running, updates, .. } = opened.handle.join(last_seq, partial).await?;
     if session.is_some() && last == 0 && last_seq > 0 {
@@ -485,15 +490,31 @@ pub(super) struct Opened {
     pub(super) attributes: Option<Attributes>,
 }
 
+/// Who asks, as far as the connection tells.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) origin: Option<String>,
+    address: IpAddr,
+    /// Where its conversations come from: `widget`, `rest`.
+    channel: &'static str,
+}
+
+impl Caller {
+    pub(super) fn of(peer: SocketAddr, headers: &HeaderMap, channel: &'static str) -> Self {
+        let origin = super::header_text(headers, header::ORIGIN).map(str::to_owned);
+        Self { origin, address: super::console::address(peer, headers), channel }
+    }
+}
+
 /// Lets a visitor in and finds or begins the session.
 pub(super) fn open(
     app: &App,
+    caller: &Caller,
     site: &str,
-    origin: Option<&str>,
     token: Option<&str>,
     session: Option<&str>,
-    channel: &str,
 ) -> Result<Opened, ApiError> {
+    let origin = caller.origin.as_deref();
     let site = app.site(site).ok_or_else(|| unknown_site(site))?;
     if !site.allows(origin, &app.own_origins) {
         let text = format!(
@@ -507,8 +528,11 @@ pub(super) fn open(
     }
     let id = session.map_or_else(random_id, str::to_owned);
     let key = SessionKey::named(&site.id, &id).ok_or_else(unknown_session)?;
+    if token.is_none() {
+        app.registry.newcomer(caller.address)?;
+    }
     let visitor = app.visitors.admit(site, origin, token)?;
-    let handle = app.registry.handle(key, Opener { visitor: visitor.id, channel: channel.into() });
+    let handle = app.registry.handle(key, Opener { visitor: visitor.id, channel: caller.channel.into() });
     Ok(Opened { handle, token: visitor.token, attributes: visitor.attributes })
 }
 

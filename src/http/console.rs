@@ -208,7 +208,7 @@ fn cookie_line(token: &str, age_s: u64) -> String {
 }
 
 /// Where a request comes from. A proxy on this machine says for whom it speaks; it appends, so the last address is its own word.
-fn address(peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+pub(super) fn address(peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
     let forwarded = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
     let last = forwarded.and_then(|list| list.rsplit(',').next()).and_then(|last| last.trim().parse().ok());
     last.filter(|_| peer.ip().is_loopback()).unwrap_or(peer.ip())
