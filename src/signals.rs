@@ -344,6 +344,10 @@ enum Noted {
         at_ms: u64,
         signals: Vec<Signal>,
     },
+    /// The session was erased.
+    Forgotten {
+        key: SessionKey,
+    },
     /// Everything before it is on disk, or was left out.
     Settled(oneshot::Sender<()>),
 }
@@ -409,6 +413,11 @@ impl SignalLog {
         }
     }
 
+    /// Forgets what came with a visitor who said nothing yet; what was said is forgotten with the log. Never waits.
+    pub fn forget(&self, key: &SessionKey) {
+        self.send(Noted::Forgotten { key: key.clone() });
+    }
+
     /// Asks for a score of the session as its log is. Never waits.
     pub fn score(&self, key: &SessionKey) {
         if let Some(scoring) = &self.scoring {
@@ -438,6 +447,10 @@ async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts) {
         let (key, seq, at_ms, signals) = match noted {
             Noted::Settled(done) => {
                 let _ = done.send(());
+                continue;
+            }
+            Noted::Forgotten { key } => {
+                arrivals.take(&key);
                 continue;
             }
             Noted::Signals { key, seq: 0, signals, .. } => {

@@ -114,7 +114,6 @@ pub(super) async fn erase(
         return Err(unknown_session());
     }
     app.registry.erase(&key).await?;
-    app.gaps.forget(&key.site, &key.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -308,7 +308,6 @@ async fn erase(
         return Err(unknown_session());
     }
     app.registry.erase(&key).await?;
-    app.gaps.forget(&key.site, &key.id).await?;
     tracing::info!(agent = who.agent.id, session = key.id, "a conversation was erased");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::board::Board;
 use super::live::{CommandError, Envelope, Joined, Live, MAILBOX};
@@ -47,9 +47,50 @@ pub struct Shared {
     pub sites: HashMap<String, Arc<Site>>,
     pub board: Board,
     pub pace: Pace,
-    live: Mutex<HashMap<SessionKey, Entry>>,
+    live: Mutex<InMemory>,
+    /// Wakes when an erasure is over.
+    erased: Notify,
     /// Sessions whose last activity was before this, in milliseconds since the epoch, were looked at for having expired.
     swept_ms: AtomicU64,
+}
+
+/// The sessions in memory, and those that must not come there.
+#[derive(Default)]
+struct InMemory {
+    entries: HashMap<SessionKey, Entry>,
+    /// Sessions that are being erased, each as often as somebody does it.
+    leaving: HashMap<SessionKey, usize>,
+    /// Erasures begun so far: what was read from disk before one may be gone.
+    erasures: u64,
+}
+
+/// The mark of an erasure; dropping it ends it.
+struct Leaving<'a> {
+    shared: &'a Shared,
+    key: &'a SessionKey,
+}
+
+impl<'a> Leaving<'a> {
+    fn begin(shared: &'a Shared, key: &'a SessionKey) -> Self {
+        let mut live = shared.live();
+        live.erasures += 1;
+        *live.leaving.entry(key.clone()).or_default() += 1;
+        Self { shared, key }
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let mut live = self.shared.live();
+        if let Some(count) = live.leaving.get_mut(self.key) {
+            *count -= 1;
+            if *count == 0 {
+                live.leaving.remove(self.key);
+            }
+        }
+        drop(live);
+        self.shared.erased.notify_waiters();
+    }
 }
 
 /// A session in memory.
@@ -70,8 +111,20 @@ impl Entry {
     }
 }
 
-/// A session as the disk has it.
+/// Where a session is.
+enum Place {
+    Taken(Entry),
+    /// Not in memory.
+    Free {
+        /// [`InMemory::erasures`] then.
+        erasures: u64,
+    },
+}
+
+/// A session as the disk had it.
 struct Loaded {
+    /// [`InMemory::erasures`] before it was read.
+    erasures: u64,
     session: Session,
     signals: Vec<Signal>,
 }
@@ -152,6 +205,7 @@ impl Registry {
                 board,
                 pace,
                 live,
+                erased: Notify::new(),
                 swept_ms,
             }),
         }
@@ -186,7 +240,7 @@ impl Registry {
 
     /// Tells a waiting visitor where they stand, if the session is in memory; otherwise they learn it when they come back.
     pub async fn tell_waiting(&self, key: &SessionKey, place: usize, available: bool) {
-        let entry = self.lock().get(key).cloned();
+        let entry = self.lock().entries.get(key).cloned();
         if let Some(Entry { mailbox, .. }) = entry {
             let _ = mailbox.send(Box::new(Envelope::Waiting { place, available })).await;
         }
@@ -226,17 +280,23 @@ impl Registry {
         Ok(filled)
     }
 
-    /// Forgets a conversation with everything derived from it.
+    /// Forgets a conversation with everything derived from it: its records, signals among them, what waits to become signals, its place
+    /// on the board, what agents have read of it, and what it left in knowledge gaps. Until this is over nobody opens it; what was read
+    /// of it before is not taken up.
     ///
     /// # Errors
-    /// When the store can't be written.
+    /// When the store can't be read or written.
     pub async fn erase(&self, key: &SessionKey) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        let _leaving = Leaving::begin(shared, key);
         self.stop_one(key).await;
-        self.shared.store.erase(&key.site, &key.id).await?;
-        self.shared.board.remove(key);
-        let marks = self.shared.store.scan(READ_MARKS, &mark_prefix(key)).await?;
+        shared.store.erase(&key.site, &key.id).await?;
+        shared.board.remove(key);
+        shared.signals.forget(key);
+        let marks = shared.store.scan(READ_MARKS, &mark_prefix(key)).await?;
         let changes = marks.into_iter().map(|(mark, _)| (mark, None)).collect();
-        self.shared.store.change(READ_MARKS, changes).await
+        shared.store.change(READ_MARKS, changes).await?;
+        shared.gaps.forget(key).await
     }
 
     /// Notes how far an agent has read; true if it is further than before. Nobody waits for the disk: a mark that a crash
@@ -290,8 +350,7 @@ impl Registry {
                 _ => continue,
             };
             if let Some(site) = self.shared.sites.get(&key.site).cloned() {
-                resumed += 1;
-                self.spawn(loaded, site);
+                resumed += usize::from(self.spawn(loaded, site).is_some());
             }
         }
         Ok(resumed)
@@ -362,7 +421,7 @@ impl Registry {
     /// Tells a session what a model says of it; one that sleeps has it on the board. A session with a full mailbox has more to do: its next
     /// signal brings the next score.
     pub fn scored(&self, key: &SessionKey, intent: intent::Intent) {
-        let entry = self.lock().get(key).cloned();
+        let entry = self.lock().entries.get(key).cloned();
         match entry {
             Some(Entry { mailbox, .. }) => drop(mailbox.try_send(Box::new(Envelope::Scored { intent }))),
             None => self.shared.board.score(key, intent.score),
@@ -371,7 +430,7 @@ impl Registry {
 
     /// Tells every session to checkpoint and end, and waits until all have.
     pub async fn stop(&self) {
-        let live: Vec<_> = self.lock().values().cloned().collect();
+        let live: Vec<_> = self.lock().entries.values().cloned().collect();
         for Entry { mailbox, .. } in live {
             let _ = mailbox.send(Box::new(Envelope::Stop)).await;
             mailbox.closed().await;
@@ -380,7 +439,7 @@ impl Registry {
 
     /// Ends one session's task, if it runs; its clients are told to come back.
     pub async fn stop_one(&self, key: &SessionKey) {
-        let entry = self.lock().get(key).cloned();
+        let entry = self.lock().entries.get(key).cloned();
         if let Some(Entry { mailbox, .. }) = entry {
             let _ = mailbox.send(Box::new(Envelope::Stop)).await;
             mailbox.closed().await;
@@ -393,8 +452,8 @@ impl Registry {
         self.shared.gate.load() != (0, 0)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Entry>> {
-        self.shared.live.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, InMemory> {
+        self.shared.live()
     }
 
     async fn mailbox(
@@ -402,36 +461,65 @@ impl Registry {
         key: &SessionKey,
         opener: Option<&Opener>,
     ) -> Result<mpsc::Sender<Box<Envelope>>, OpenError> {
-        let entry = self.lock().get(key).cloned();
-        if let Some(entry) = entry {
-            return entry.opened_by(opener);
-        }
         let site = self.shared.sites.get(&key.site).cloned().ok_or_else(|| OpenError::UnknownSite(key.site.clone()))?;
-        let loaded = match (self.load(key).await?, opener) {
-            (Some(loaded), Some(opener)) if loaded.session.visitor != opener.visitor => return Err(OpenError::Foreign),
-            (Some(loaded), _) => loaded,
-            (None, None) => return Err(OpenError::Unknown),
-            (None, Some(Opener { visitor, channel })) => {
-                let limits = Limits::from(&self.shared.config);
-                let (visitor, channel) = (visitor.clone(), channel.clone());
-                let now_ms = self.shared.clock.now_ms();
-                let session = Session::new(key.clone(), visitor, channel, limits, site.policy(), now_ms);
-                Loaded { session, signals: Vec::new() }
+        loop {
+            let erasures = match self.place(key).await {
+                Place::Taken(entry) => return entry.opened_by(opener),
+                Place::Free { erasures } => erasures,
+            };
+            let loaded = match (self.load(key).await?, opener) {
+                (Some(loaded), Some(opener)) if loaded.session.visitor != opener.visitor => {
+                    return Err(OpenError::Foreign);
+                }
+                (Some(loaded), _) => loaded,
+                (None, None) => return Err(OpenError::Unknown),
+                (None, Some(Opener { visitor, channel })) => {
+                    let limits = Limits::from(&self.shared.config);
+                    let (visitor, channel) = (visitor.clone(), channel.clone());
+                    let now_ms = self.shared.clock.now_ms();
+                    let session = Session::new(key.clone(), visitor, channel, limits, site.policy(), now_ms);
+                    Loaded { erasures, session, signals: Vec::new() }
+                }
+            };
+            if let Some(entry) = self.spawn(loaded, site.clone()) {
+                return entry.opened_by(opener);
             }
-        };
-        self.spawn(loaded, site).opened_by(opener)
+        }
     }
 
-    /// Starts the task, unless somebody else did meanwhile.
-    fn spawn(&self, loaded: Loaded, site: Arc<Site>) -> Entry {
-        let Loaded { session, signals } = loaded;
+    /// Where the session is, once nobody erases it.
+    async fn place(&self, key: &SessionKey) -> Place {
+        loop {
+            let mut erased = std::pin::pin!(self.shared.erased.notified());
+            // From here on no end of an erasure is missed.
+            erased.as_mut().enable();
+            {
+                let live = self.lock();
+                if !live.leaving.contains_key(key) {
+                    return match live.entries.get(key) {
+                        Some(entry) => Place::Taken(entry.clone()),
+                        None => Place::Free { erasures: live.erasures },
+                    };
+                }
+            }
+            erased.await;
+        }
+    }
+
+    /// Starts the task, unless somebody else did meanwhile. `None` if something was erased since the session was read: it may have
+    /// been this one, and is to be read again.
+    fn spawn(&self, loaded: Loaded, site: Arc<Site>) -> Option<Entry> {
+        let Loaded { erasures, session, signals } = loaded;
         let mut live = self.lock();
-        if let Some(entry) = live.get(&session.key) {
-            return entry.clone();
+        if let Some(entry) = live.entries.get(&session.key) {
+            return Some(entry.clone());
+        }
+        if live.erasures != erasures || live.leaving.contains_key(&session.key) {
+            return None;
         }
         let (sender, mailbox) = mpsc::channel(MAILBOX);
         let entry = Entry { visitor: session.visitor.clone(), mailbox: sender };
-        live.insert(session.key.clone(), entry.clone());
+        live.entries.insert(session.key.clone(), entry.clone());
         drop(live);
         let shared = self.shared.clone();
         let count = GaugeGuard::new(&shared.metrics.sessions_live);
@@ -450,10 +538,11 @@ impl Registry {
         });
         self.shared.signals.score(&task.session.key);
         self.shared.tasks.spawn("session", task.run());
-        entry
+        Some(entry)
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<Loaded>, StoreError> {
+        let erasures = self.lock().erasures;
         let records = self.shared.store.read(&key.site, &key.id, 0, &[RecordKind::Event, RecordKind::Partial]).await?;
         if records.is_empty() {
             return Ok(None);
@@ -480,7 +569,7 @@ impl Registry {
                 RecordKind::Signal => {}
             }
         }
-        Ok(Some(Loaded { session, signals }))
+        Ok(Some(Loaded { erasures, session, signals }))
     }
 }
 
@@ -489,20 +578,24 @@ fn mark_prefix(key: &SessionKey) -> Vec<u8> {
 }
 
 impl Shared {
+    fn live(&self) -> MutexGuard<'_, InMemory> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes an ended task off the map.
     pub(super) fn forget(&self, key: &SessionKey) {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.live().entries.remove(key);
     }
 
     /// Takes an unused task off the map, unless mail came meanwhile. Whoever got hold of the mailbox before sees it closed and
     /// opens the session again.
     pub(super) fn retire(&self, key: &SessionKey, mailbox: &mut mpsc::Receiver<Box<Envelope>>) -> bool {
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut live = self.live();
         if !mailbox.is_empty() {
             return false;
         }
         mailbox.close();
-        live.remove(key);
+        live.entries.remove(key);
         true
     }
 }
@@ -529,7 +622,7 @@ impl SessionHandle {
 
     /// Has the answer to what is being typed prepared, if the session is in memory and not busy.
     pub fn typed(&self, text: String) {
-        let entry = self.registry.lock().get(&self.key).cloned();
+        let entry = self.registry.lock().entries.get(&self.key).cloned();
         if let Some(Entry { mailbox, .. }) = entry {
             // A session with a full mailbox has better things to do.
             let _ = mailbox.try_send(Box::new(Envelope::Typed { text }));
@@ -558,15 +651,13 @@ impl SessionHandle {
     /// When the session is somebody else's or the disk fails.
     pub async fn erase(&self) -> Result<(), JoinError> {
         // What isn't on disk needs no task just to find that out.
-        if self.registry.shared.store.session(&self.key.site, &self.key.id).await.map_err(OpenError::Store)?.is_none() {
+        let stored = self.registry.shared.store.session(&self.key.site, &self.key.id).await.map_err(OpenError::Store)?;
+        if stored.is_none() {
+            self.registry.shared.signals.forget(&self.key);
             return Ok(());
         }
         self.join(u64::MAX, None).await?;
-        // Twice: somebody who came back in between read what is gone by now, and could write it again.
-        for _ in 0..2 {
-            self.registry.erase(&self.key).await.map_err(OpenError::Store)?;
-        }
-        Ok(())
+        Ok(self.registry.erase(&self.key).await.map_err(OpenError::Store)?)
     }
 
     async fn ask<T>(&self, envelope: impl Fn(oneshot::Sender<T>) -> Envelope) -> Result<T, JoinError> {
@@ -614,6 +705,9 @@ mod tests {
         registry: Registry,
         store: Store,
         clock: Clock,
+        gaps: Gaps,
+        /// The task that keeps the gaps lives as long as this.
+        _changes: tokio::sync::watch::Sender<u64>,
         /// Outlives the test: parts that are dropped with the runtime still write there.
         _directory: PathBuf,
     }
@@ -656,13 +750,14 @@ mod tests {
         let (signals, writing) = SignalLog::new(&config.signals, parts);
         tasks.spawn("signals", writing);
         let gaps = Gaps::open(store.clone(), config.gaps.clone()).await.unwrap();
-        let (gaps, keeping) = GapLog::new(crate::gaps::Parts {
-            gaps,
+        let (changes, seen) = tokio::sync::watch::channel(0);
+        let (gap_log, keeping) = GapLog::new(crate::gaps::Parts {
+            gaps: gaps.clone(),
             spine: spine.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
             sites: config.sites.iter().map(|site| (site.id.clone(), site.facts(), site.language.clone())).collect(),
-            changes: tokio::sync::watch::channel(0).1,
+            changes: seen,
             tasks: tasks.clone(),
         });
         tasks.spawn("knowledge gaps", keeping);
@@ -672,7 +767,7 @@ mod tests {
             spine,
             gate: TurnGate::new(4, 4),
             signals,
-            gaps,
+            gaps: gap_log,
             metrics,
             clock: clock.clone(),
             tasks,
@@ -680,7 +775,7 @@ mod tests {
             sites: config.sites.iter().map(|site| (site.id.clone(), Arc::new(site.clone()))).collect(),
             board: Board::new("boot"),
         });
-        Desk { registry, store, clock, _directory: directory }
+        Desk { registry, store, clock, gaps, _changes: changes, _directory: directory }
     }
 
     fn key(site: &str, id: &str) -> SessionKey {
@@ -783,5 +878,61 @@ mod tests {
         assert_eq!(desk.registry.sweep().await.unwrap(), (1, 0));
         let again = desk.registry.expired(NOW_MS + 2 * HOUR_MS).await.unwrap();
         assert_eq!(again.iter().map(|info| info.session.as_str()).collect::<Vec<_>>(), ["odd"]);
+    }
+
+    /// Whoever read the session before it was erased, a message over HTTP for one, must not bring it back.
+    #[tokio::test]
+    async fn what_was_read_before_an_erasure_is_not_taken_up_after_it() {
+        let desk = desk().await;
+        let key = key("shop", "s");
+        desk.visitor(key.clone()).command(say("a")).await.unwrap();
+        desk.registry.stop_one(&key).await;
+        let loaded = desk.registry.load(&key).await.unwrap().unwrap();
+        desk.registry.erase(&key).await.unwrap();
+        let site = desk.registry.shared.sites["shop"].clone();
+        assert!(desk.registry.spawn(loaded, site).is_none());
+        assert_eq!(desk.registry.open_sessions("shop"), []);
+        assert_eq!(desk.visitor(key.clone()).join(0, None).await.unwrap().last_seq, 0);
+        assert_eq!(desk.store.session("shop", "s").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn nobody_opens_a_session_while_it_is_erased() {
+        let desk = desk().await;
+        let key = key("shop", "s");
+        let handle = desk.visitor(key.clone());
+        for round in 0..10 {
+            handle.command(say("a")).await.unwrap();
+            let erasing = async {
+                handle.erase().await.unwrap();
+                desk.store.session("shop", "s").await.unwrap()
+            };
+            let (after, joined) = tokio::join!(erasing, handle.join(0, None));
+            assert_eq!(after, None, "round {round}");
+            // Before it or after it, never a session of which a part is gone.
+            let joined = joined.unwrap();
+            assert!(joined.last_seq == 0 || joined.missed.len() as u64 == joined.last_seq, "{joined:?}");
+            assert_eq!(desk.registry.open_sessions("shop"), [], "round {round}");
+        }
+        assert!(desk.registry.lock().leaving.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_erasure_takes_the_gaps_and_marks_of_its_session_along() {
+        let desk = desk().await;
+        let key = key("shop", "s");
+        let handle = desk.visitor(key.clone());
+        let mut joined = handle.join(0, None).await.unwrap();
+        handle.command(say("a")).await.unwrap();
+        // There is nothing to answer from: it is declined, and a gap.
+        while !matches!(&*joined.updates.recv().await.unwrap(), Update::Event { event: Event::AnswerDone { .. }, .. }) {}
+        while desk.gaps.list("shop", None).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert!(desk.registry.read(&key, "mara", 2));
+        handle.erase().await.unwrap();
+        let kept = desk.store.scan("gaps", b"").await.unwrap();
+        assert!(kept.is_empty() && desk.gaps.list("shop", None).await.unwrap().is_empty(), "{kept:?}");
+        assert_eq!(desk.store.scan(READ_MARKS, b"").await.unwrap(), []);
     }
 }
