@@ -236,7 +236,7 @@ impl Gaps {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn forget(&self, site: &str, session: &str) -> Result<(), StoreError> {
+    async fn forget(&self, site: &str, session: &str) -> Result<(), StoreError> {
         let mut known = self.sites.lock().await;
         self.drop_examples(&mut known, site, &|example| example.session == session).await
     }
@@ -388,6 +388,7 @@ pub fn reason(event: &Event, min_confidence: f32) -> Option<(u64, Reason)> {
 #[derive(Clone)]
 pub struct GapLog {
     sender: Option<mpsc::Sender<Noted>>,
+    gaps: Gaps,
     min_confidence: f32,
     metrics: Metrics,
 }
@@ -419,6 +420,7 @@ impl GapLog {
         let (sender, receiver) = mpsc::channel(parts.gaps.config.queue.max(1));
         let log = Self {
             sender: parts.gaps.config.enabled.then_some(sender),
+            gaps: parts.gaps.clone(),
             min_confidence: parts.gaps.config.min_confidence,
             metrics: parts.metrics.clone(),
         };
@@ -432,6 +434,14 @@ impl GapLog {
         if sender.try_send(Noted { key: key.clone(), turn, at_ms, reason }).is_err() {
             self.metrics.gaps_dropped.inc();
         }
+    }
+
+    /// Forgets what a session left; after this no gap holds its words.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forget(&self, key: &SessionKey) -> Result<(), StoreError> {
+        self.gaps.forget(&key.site, &key.id).await
     }
 }
 

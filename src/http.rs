@@ -5,18 +5,20 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{HeaderMap, header};
 use axum::routing::{get, post};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::agents::Agents;
 use crate::gaps::Gaps;
 use crate::http::auth::{Keys, Site, Visitors};
 use crate::http::body::Room;
 use crate::http::console::ReadMark;
+use crate::http::error::ApiError;
 use crate::insight::Insight;
 use crate::intent::registry::{IntentConfig, Live};
 use crate::knowledge::Knowledge;
 use crate::lifecycle::Tasks;
 use crate::outcomes::Outcomes;
+use crate::protocol::ErrorCode;
 use crate::server::ServerConfig;
 use crate::session::desk::ConsoleConfig;
 use crate::session::registry::Registry;
@@ -104,6 +106,13 @@ impl App {
 
     fn site(&self, id: &str) -> Option<&Arc<Site>> {
         self.sites.iter().find(|site| site.id == id)
+    }
+
+    /// A place for a visitor's connection, a socket or a stream of events, until it is dropped.
+    fn connection(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        self.sockets.clone().try_acquire_owned().map_err(|_| {
+            ApiError::new(ErrorCode::Overloaded, "too many visitors are connected; try again soon").retry(5_000)
+        })
     }
 }
 

@@ -54,7 +54,7 @@ pub struct ServerConfig {
     pub admin_bind: String,
     /// Origins (`https://chat.example`) under which a proxy serves this server, for its own page.
     pub public_origins: Vec<String>,
-    /// Visitors connected at the same time; one more is refused.
+    /// Visitors connected at the same time, by sockets and by answers that are streamed over HTTP; one more is refused.
     pub max_sockets: usize,
     /// Seconds a new socket has for its `hello`.
     pub hello_timeout_s: u64,

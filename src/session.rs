@@ -11,14 +11,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use self::pace::Deed;
 use crate::handoff::{HandoffConfig, Memory};
 use crate::llm::Usage;
 use crate::protocol::console::{Agent, Decision, GiveTo, HandoffReason, LeaveReason, Speaker, SuggestionId, Wish};
-use crate::protocol::{AnswerEnd, Citation, Rating};
+use crate::protocol::{AnswerEnd, Citation, MAX_ID_BYTES, Rating};
 
 pub mod board;
 pub mod desk;
 pub mod live;
+pub mod pace;
 pub mod registry;
 
 /// `[sessions]`: how long conversations live and how much one may say.
@@ -29,8 +31,17 @@ pub struct SessionsConfig {
     pub expire_after_h: u64,
     /// Days after which an ended session is erased from disk. 0 keeps everything.
     pub retain_days: u64,
-    /// Messages a visitor may send in a minute; one more is refused with the time to wait.
+    /// Messages a visitor may send in a minute, in all conversations together; one more is refused with the time to wait. 0 sets no
+    /// limit.
     pub messages_per_minute: u32,
+    /// What else of a visitor's is stored, in a minute: ratings, clicks on products, asking for a person, ending a conversation, coming
+    /// back to one with attributes. One more is refused with the time to wait. 0 sets no limit.
+    pub events_per_minute: u32,
+    /// New visitors, who show no token, that one network address may bring in a minute; one more is refused with the time to wait.
+    /// Lower keeps one machine from being many visitors, and may refuse people who share an address. Addresses of this machine and
+    /// of private networks aren't counted, since a proxy there speaks for everybody: a proxy on this machine names the visitor's in
+    /// `X-Forwarded-For`. Where a proxy elsewhere with a public address speaks for everybody, set 0, which sets no limit.
+    pub newcomers_per_minute: u32,
     /// Messages a session may hold; one more is refused and a new session is to be begun.
     pub max_messages: usize,
     /// Longest time between two checkpoints of a running answer, in milliseconds. After a crash at most this much of an
@@ -46,6 +57,8 @@ impl Default for SessionsConfig {
             expire_after_h: 24,
             retain_days: 365,
             messages_per_minute: 20,
+            events_per_minute: 30,
+            newcomers_per_minute: 300,
             max_messages: 1_000,
             checkpoint_ms: 250,
             idle_s: 60,
@@ -58,6 +71,16 @@ impl Default for SessionsConfig {
 pub struct SessionKey {
     pub site: String,
     pub id: String,
+}
+
+impl SessionKey {
+    /// The key of a session whose id came from outside; `None` if no session can have it: ids have 1 to [`MAX_ID_BYTES`] bytes and no NUL,
+    /// which ends names in the store.
+    #[must_use]
+    pub fn named(site: &str, id: &str) -> Option<Self> {
+        let sound = !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.contains('\0');
+        sound.then(|| Self { site: site.to_owned(), id: id.to_owned() })
+    }
 }
 
 /// What the log holds of a session. Every event has a `seq`, 1, 2, 3, … without gaps.
@@ -229,6 +252,32 @@ pub enum Command {
     Checkpoint,
     /// Go on with an answer that a crash cut.
     Resume,
+    /// What an agent does, or what is done about one.
+    Agent(AgentCommand),
+    /// What the purchase intent is by now.
+    Scored {
+        intent: f32,
+    },
+    /// A running draft wrote more.
+    WriteDraft {
+        id: SuggestionId,
+        text: String,
+    },
+    FinishDraft {
+        id: SuggestionId,
+        verdict: Verdict,
+        note: Option<String>,
+    },
+    /// A draft could not be made.
+    DropDraft {
+        id: SuggestionId,
+        why: String,
+    },
+}
+
+/// What agents do with a session, and routing for them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AgentCommand {
     /// An agent takes the session; `by` assigned it, and that only from the line.
     Take {
         agent: Agent,
@@ -249,7 +298,7 @@ pub enum Command {
         agent: String,
         reason: LeaveReason,
     },
-    AgentSay {
+    Say {
         id: String,
         agent: Agent,
         text: String,
@@ -274,28 +323,9 @@ pub enum Command {
     CallPerson {
         reason: HandoffReason,
     },
-    /// The agent ends the conversation.
-    AgentEnd {
+    /// Ends the conversation.
+    End {
         agent: Agent,
-    },
-    /// What the purchase intent is by now.
-    Scored {
-        intent: f32,
-    },
-    /// A running draft wrote more.
-    WriteDraft {
-        id: SuggestionId,
-        text: String,
-    },
-    FinishDraft {
-        id: SuggestionId,
-        verdict: Verdict,
-        note: Option<String>,
-    },
-    /// A draft could not be made.
-    DropDraft {
-        id: SuggestionId,
-        why: String,
     },
 }
 
@@ -436,8 +466,8 @@ pub enum Refusal {
     Ended,
     #[error("no answer {turn} is running in this conversation")]
     UnknownTurn { turn: u64 },
-    #[error("more than {per_minute} messages a minute; try again in {retry_after_ms} ms")]
-    RateLimited { per_minute: u32, retry_after_ms: u64 },
+    #[error("more than {per_minute} {what} a minute; try again in {retry_after_ms} ms")]
+    RateLimited { what: Deed, per_minute: u32, retry_after_ms: u64 },
     #[error("this conversation holds {limit} messages, the most it may; begin a new one")]
     Full { limit: usize },
     #[error("the message id {id:?} was used for another text")]
@@ -526,10 +556,10 @@ pub struct Session {
     pub last_by: Speaker,
     /// Client message id → seq and a hash of the text.
     said: HashMap<String, (u64, u64)>,
-    /// Turns that are over, for feedback.
-    turns: Vec<u64>,
-    /// Times of the last messages, for the rate limit.
-    recent_ms: VecDeque<u64>,
+    /// Turns that are over → their last rating: seq and a hash of it.
+    turns: HashMap<u64, Option<(u64, u64)>>,
+    /// The visitor's request for a person, until the model has the session again.
+    asked: Option<u64>,
     /// `<agent>/<id>` of what agents said and noted → seq and a hash of the text.
     acts: HashMap<String, (u64, u64)>,
     open: Option<Open>,
@@ -544,13 +574,12 @@ pub struct Session {
 /// The part of [`SessionsConfig`] that decides.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    pub messages_per_minute: u32,
     pub max_messages: usize,
 }
 
 impl From<&SessionsConfig> for Limits {
     fn from(config: &SessionsConfig) -> Self {
-        Self { messages_per_minute: config.messages_per_minute, max_messages: config.max_messages }
+        Self { max_messages: config.max_messages }
     }
 }
 
@@ -574,8 +603,8 @@ impl Session {
             lines: Vec::new(),
             last_by: Speaker::Visitor,
             said: HashMap::new(),
-            turns: Vec::new(),
-            recent_ms: VecDeque::new(),
+            turns: HashMap::new(),
+            asked: None,
             acts: HashMap::new(),
             open: None,
             last_said: None,
@@ -613,7 +642,7 @@ impl Session {
             }
             Event::AnswerDone { turn, text, confidence, end, .. } => {
                 self.running = None;
-                self.turns.push(*turn);
+                self.turns.insert(*turn, None);
                 self.policy.handoff.remember(&mut self.memory, *end, *confidence);
                 if matches!(end, AnswerEnd::Complete | AnswerEnd::Length | AnswerEnd::Declined | AnswerEnd::Cancelled) {
                     self.open.take_if(|open| open.turn == *turn);
@@ -623,7 +652,10 @@ impl Session {
                     self.last_by = Speaker::Model;
                 }
             }
-            Event::HumanRequested {} => self.human_requested = true,
+            Event::HumanRequested {} => {
+                self.human_requested = true;
+                self.asked = Some(seq);
+            }
             Event::Handoff { reason } => {
                 self.hold(Holder::Queue { reason: *reason }, at_ms);
                 self.memory.called(*reason);
@@ -662,7 +694,11 @@ impl Session {
                     made.decided = true;
                 }
             }
-            Event::Feedback { .. } => {}
+            Event::Feedback { turn, rating, text } => {
+                if let Some(last) = self.turns.get_mut(turn) {
+                    *last = Some((seq, rated(*rating, text.as_deref())));
+                }
+            }
             Event::Ended { .. } => {
                 self.ended = true;
                 self.open = None;
@@ -673,6 +709,9 @@ impl Session {
     fn hold(&mut self, holder: Holder, at_ms: u64) {
         if self.holder != holder {
             self.held_since_ms = at_ms;
+        }
+        if holder == Holder::Model {
+            self.asked = None;
         }
         self.holder = holder;
     }
@@ -701,18 +740,24 @@ impl Session {
             },
             Command::RequestHuman if self.ended => effects.push(Effect::Reply(Err(Refusal::Ended))),
             Command::RequestHuman => {
-                self.start(now_ms, &mut effects);
-                let seq = self.record(Event::HumanRequested {}, now_ms, &mut effects);
-                self.call_person(HandoffReason::Asked, now_ms, &mut effects);
+                let seq = self.asked().unwrap_or_else(|| {
+                    self.start(now_ms, &mut effects);
+                    let seq = self.record(Event::HumanRequested {}, now_ms, &mut effects);
+                    self.call_person(HandoffReason::Asked, now_ms, &mut effects);
+                    seq
+                });
                 effects.push(Effect::Reply(Ok(Accepted { seq })));
             }
             Command::Feedback { turn, rating, text } => {
-                if self.turns.contains(&turn) {
-                    let seq = self.record(Event::Feedback { turn, rating, text }, now_ms, &mut effects);
-                    effects.push(Effect::Reply(Ok(Accepted { seq })));
-                } else {
-                    effects.push(Effect::Reply(Err(Refusal::UnknownTurn { turn })));
-                }
+                let result = match self.rating(turn, rating, text.as_deref()) {
+                    Ok(Some(seq)) => Ok(Accepted { seq }),
+                    Ok(None) => {
+                        let seq = self.record(Event::Feedback { turn, rating, text }, now_ms, &mut effects);
+                        Ok(Accepted { seq })
+                    }
+                    Err(refusal) => Err(refusal),
+                };
+                effects.push(Effect::Reply(result));
             }
             Command::End { reason } => {
                 let result = self.end(reason, now_ms, &mut effects);
@@ -763,7 +808,7 @@ impl Session {
                     self.call_person(reason, now_ms, &mut effects);
                 }
             }
-            command => {
+            Command::Agent(command) => {
                 let result = self.obey_agent(command, now_ms, &mut effects);
                 effects.push(Effect::Reply(result));
             }
@@ -771,10 +816,9 @@ impl Session {
         effects
     }
 
-    /// What agents do. Commands of others never come here.
-    fn obey_agent(&mut self, command: Command, now_ms: u64, effects: &mut Vec<Effect>) -> Result<Accepted, Refusal> {
+    fn obey_agent(&mut self, command: AgentCommand, now_ms: u64, effects: &mut Vec<Effect>) -> Result<Accepted, Refusal> {
         match command {
-            Command::Note { id, agent, text } => {
+            AgentCommand::Note { id, agent, text } => {
                 if let Some(known) = self.known_act(&agent, &id, &text) {
                     return known;
                 }
@@ -782,7 +826,7 @@ impl Session {
                 let seq = self.record(Event::Note { id, agent, text }, now_ms, effects);
                 Ok(Accepted { seq })
             }
-            Command::AgentSay { id, agent, text, suggestion } => {
+            AgentCommand::Say { id, agent, text, suggestion } => {
                 if let Some(known) = self.known_act(&agent, &id, &text) {
                     return known;
                 }
@@ -798,7 +842,7 @@ impl Session {
                 }
                 Ok(Accepted { seq })
             }
-            Command::Reject { agent, suggestion: id, reason } => {
+            AgentCommand::Reject { agent, suggestion: id, reason } => {
                 let made = self.made.iter().find(|made| made.id == id).ok_or(Refusal::UnknownSuggestion)?;
                 if made.decided {
                     return Ok(Accepted { seq: self.last_seq });
@@ -814,29 +858,29 @@ impl Session {
                 Ok(Accepted { seq })
             }
             _ if self.ended => Err(Refusal::Ended),
-            Command::Take { by: Some(_), .. } if !matches!(self.holder, Holder::Queue { .. }) => {
+            AgentCommand::Take { by: Some(_), .. } if !matches!(self.holder, Holder::Queue { .. }) => {
                 Err(Refusal::HasPerson)
             }
-            Command::Take { agent, by } => {
+            AgentCommand::Take { agent, by } => {
                 let seq = self.take(&agent, by, false, now_ms, effects)?;
                 self.draft_open(effects);
                 Ok(Accepted { seq })
             }
-            Command::Assign { by, to, force } => {
+            AgentCommand::Assign { by, to, force } => {
                 let force = force || matches!(&self.holder, Holder::Agent(holder) if holder.id == by.id);
                 let assigned_by = (by.id != to.id).then_some(by.id);
                 let seq = self.take(&to, assigned_by, force, now_ms, effects)?;
                 self.draft_open(effects);
                 Ok(Accepted { seq })
             }
-            Command::GiveBack { agent, to } => {
+            AgentCommand::GiveBack { agent, to } => {
                 self.require_holder(&agent)?;
                 let to = if self.policy.suggest { GiveTo::Queue } else { to };
                 let seq = self.record(Event::AgentLeft { agent, to, reason: LeaveReason::GaveBack }, now_ms, effects);
                 self.answer_open(now_ms, effects);
                 Ok(Accepted { seq })
             }
-            Command::Release { agent, reason } => match &self.holder {
+            AgentCommand::Release { agent, reason } => match &self.holder {
                 Holder::Agent(holder) if holder.id == agent => {
                     let left = Event::AgentLeft { agent: holder.clone(), to: GiveTo::Queue, reason };
                     let seq = self.record(left, now_ms, effects);
@@ -845,18 +889,17 @@ impl Session {
                 }
                 _ => Err(Refusal::NotHolder),
             },
-            Command::Suggest { wish, language } => self.suggest(wish, language, effects),
-            Command::CallPerson { reason } => {
+            AgentCommand::Suggest { wish, language } => self.suggest(wish, language, effects),
+            AgentCommand::CallPerson { reason } => {
                 self.start(now_ms, effects);
                 let before = self.last_seq;
                 self.call_person(reason, now_ms, effects);
                 if self.last_seq > before { Ok(Accepted { seq: self.last_seq }) } else { Err(Refusal::HasPerson) }
             }
-            Command::AgentEnd { agent } => match &self.holder {
+            AgentCommand::End { agent } => match &self.holder {
                 Holder::Agent(holder) if holder.id != agent.id => Err(Refusal::Held { name: holder.name.clone() }),
                 _ => self.end("agent".into(), now_ms, effects),
             },
-            _ => Ok(Accepted { seq: self.last_seq }),
         }
     }
 
@@ -1012,11 +1055,10 @@ impl Session {
             effects.push(Effect::Reply(if same { Ok(Accepted { seq }) } else { Err(Refusal::IdReused { id }) }));
             return;
         }
-        if let Err(refusal) = self.may_say(now_ms) {
+        if let Err(refusal) = self.may_say() {
             effects.push(Effect::Reply(Err(refusal)));
             return;
         }
-        self.recent_ms.push_back(now_ms);
         self.start(now_ms, effects);
         if self.running.is_some() {
             self.stop(AnswerEnd::Superseded, now_ms, effects);
@@ -1042,22 +1084,47 @@ impl Session {
         }
     }
 
-    fn may_say(&mut self, now_ms: u64) -> Result<(), Refusal> {
+    fn may_say(&self) -> Result<(), Refusal> {
         if self.ended {
             return Err(Refusal::Ended);
         }
         if self.said.len() >= self.limits.max_messages {
             return Err(Refusal::Full { limit: self.limits.max_messages });
         }
-        while self.recent_ms.front().is_some_and(|&at| at + 60_000 <= now_ms) {
-            self.recent_ms.pop_front();
-        }
-        let per_minute = self.limits.messages_per_minute;
-        match self.recent_ms.front() {
-            Some(&oldest) if self.recent_ms.len() >= per_minute as usize => {
-                Err(Refusal::RateLimited { per_minute, retry_after_ms: oldest + 60_000 - now_ms })
+        Ok(())
+    }
+
+    /// The request for a person that still stands: who asks again is told of that one.
+    fn asked(&self) -> Option<u64> {
+        self.asked.filter(|_| self.holder != Holder::Model)
+    }
+
+    /// The event of this very rating, if it is the last one of the turn.
+    fn rating(&self, turn: u64, rating: Rating, text: Option<&str>) -> Result<Option<u64>, Refusal> {
+        let last = self.turns.get(&turn).ok_or(Refusal::UnknownTurn { turn })?;
+        Ok(last.filter(|(_, known)| *known == rated(rating, text)).map(|(seq, _)| seq))
+    }
+
+    /// What a command of the visitor counts as for [`pace`]; `None` if it changes nothing, or ends what a counted one began.
+    #[must_use]
+    pub fn deed(&self, command: &Command) -> Option<Deed> {
+        match command {
+            Command::Say { id, .. } => (!self.knows(id) && self.may_say().is_ok()).then_some(Deed::Message),
+            Command::RequestHuman => (!self.ended && self.asked().is_none()).then_some(Deed::Event),
+            Command::Feedback { turn, rating, text } => {
+                (self.rating(*turn, *rating, text.as_deref()) == Ok(None)).then_some(Deed::Event)
             }
-            _ => Ok(()),
+            Command::End { .. } => (!self.ended).then_some(Deed::Event),
+            Command::Cancel { .. }
+            | Command::Write { .. }
+            | Command::Finish { .. }
+            | Command::Checkpoint
+            | Command::Resume
+            | Command::Agent(_)
+            | Command::Scored { .. }
+            | Command::WriteDraft { .. }
+            | Command::FinishDraft { .. }
+            | Command::DropDraft { .. } => None,
         }
     }
 
@@ -1178,6 +1245,11 @@ fn distance(draft: &str, sent: &str) -> f32 {
     (1.0 - strsim::normalized_levenshtein(draft, sent)) as f32
 }
 
+/// A rating as it is compared.
+fn rated(rating: Rating, text: Option<&str>) -> u64 {
+    fingerprint(&format!("{rating:?} {}", text.unwrap_or_default()))
+}
+
 fn fingerprint(text: &str) -> u64 {
     use std::hash::{Hash, Hasher};
     let mut hasher = rustc_hash::FxHasher::default();
@@ -1191,7 +1263,7 @@ mod tests {
 
     fn session() -> Session {
         let key = SessionKey { site: "shop".into(), id: "s".into() };
-        let limits = Limits { messages_per_minute: 3, max_messages: 5 };
+        let limits = Limits { max_messages: 5 };
         Session::new(key, "v".into(), "widget".into(), limits, Policy::default(), 0)
     }
 
@@ -1221,6 +1293,15 @@ mod tests {
 
     fn name(event: &Event) -> String {
         serde_json::to_value(event).unwrap()["event"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn ids_from_outside_are_names_that_the_store_takes() {
+        let long = "x".repeat(MAX_ID_BYTES);
+        for (id, expected) in [("s", true), (long.as_str(), true), ("", false), ("a\0b", false), ("\0", false)] {
+            assert_eq!(SessionKey::named("shop", id).is_some(), expected, "{id:?}");
+        }
+        assert_eq!(SessionKey::named("shop", &format!("{long}x")), None);
     }
 
     #[test]
@@ -1284,14 +1365,11 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_told_with_the_time_to_wait() {
+    fn limits_are_told() {
         let mut session = session();
-        for id in ["a", "b", "c"] {
+        for id in ["a", "b", "c", "d", "e"] {
             say(&mut session, id, 1_000);
         }
-        check(&say(&mut session, "d", 21_000), &["no: more than 3 messages a minute; try again in 40000 ms"]);
-        say(&mut session, "d", 61_000);
-        say(&mut session, "e", 61_000);
         check(
             &say(&mut session, "f", 200_000),
             &["no: this conversation holds 5 messages, the most it may; begin a new one"],
@@ -1332,7 +1410,11 @@ mod tests {
     }
 
     fn take(id: &str) -> Command {
-        Command::Take { agent: agent(id), by: None }
+        Command::Agent(AgentCommand::Take { agent: agent(id), by: None })
+    }
+
+    fn give_back(id: &str) -> Command {
+        Command::Agent(AgentCommand::GiveBack { agent: agent(id), to: GiveTo::Model })
     }
 
     fn verdict(end: AnswerEnd, confidence: f32) -> Verdict {
@@ -1340,7 +1422,7 @@ mod tests {
     }
 
     fn agent_says(by: &str, id: &str, suggestion: Option<SuggestionId>, text: &str) -> Command {
-        Command::AgentSay { id: id.into(), agent: agent(by), text: text.into(), suggestion }
+        Command::Agent(AgentCommand::Say { id: id.into(), agent: agent(by), text: text.into(), suggestion })
     }
 
     #[test]
@@ -1390,7 +1472,7 @@ mod tests {
         // Twice is once.
         check(&session.apply(agent_says("mara", "x", Some(id), "Dear you, five days."), 1), &["ok 5"]);
         check(
-            &session.apply(Command::GiveBack { agent: agent("mara"), to: GiveTo::Model }, 2),
+            &session.apply(give_back("mara"), 2),
             &["append 7 agent_left", "tell 7", "ok 7"],
         );
         assert_eq!(session.holder, Holder::Model);
@@ -1429,7 +1511,7 @@ mod tests {
         session.apply(take("mara"), 0);
         say(&mut session, "a", 0);
         check(
-            &session.apply(Command::GiveBack { agent: agent("mara"), to: GiveTo::Model }, 2),
+            &session.apply(give_back("mara"), 2),
             &[
                 "append 4 agent_left",
                 "tell 4",
@@ -1472,6 +1554,65 @@ mod tests {
         }
     }
 
+    fn rate(rating: Rating, text: &str) -> Command {
+        Command::Feedback { turn: 2, rating, text: Some(text.into()) }
+    }
+
+    #[test]
+    fn the_same_rating_again_is_the_same_event() {
+        let mut session = session();
+        check(&session.apply(rate(Rating::Up, ""), 0), &["no: no answer 2 is running in this conversation"]);
+        say(&mut session, "a", 0);
+        session.apply(Command::Finish { turn: 2, verdict: verdict(AnswerEnd::Complete, 0.9) }, 0);
+        let steps: [(Rating, &str, &[&str]); 6] = [
+            (Rating::Up, "good", &["append 5 feedback", "tell 5", "ok 5"]),
+            (Rating::Up, "good", &["ok 5"]),
+            (Rating::Up, "very good", &["append 6 feedback", "tell 6", "ok 6"]),
+            (Rating::Down, "very good", &["append 7 feedback", "tell 7", "ok 7"]),
+            (Rating::Down, "very good", &["ok 7"]),
+            (Rating::Up, "good", &["append 8 feedback", "tell 8", "ok 8"]),
+        ];
+        for (rating, text, expected) in steps {
+            let costs = if expected.len() > 1 { Some(Deed::Event) } else { None };
+            assert_eq!(session.deed(&rate(rating, text)), costs, "{rating:?} {text}");
+            check(&session.apply(rate(rating, text), 1), expected);
+        }
+    }
+
+    #[test]
+    fn asking_for_a_person_again_is_asking_once() {
+        let mut session = session();
+        let called = ["append 1 started", "tell 1", "append 2 human_requested", "tell 2", "append 3 handoff", "tell 3", "ok 2"];
+        assert_eq!(session.deed(&Command::RequestHuman), Some(Deed::Event));
+        check(&session.apply(Command::RequestHuman, 0), &called);
+        check(&session.apply(Command::RequestHuman, 1), &["ok 2"]);
+        session.apply(take("mara"), 2);
+        assert_eq!(session.deed(&Command::RequestHuman), None);
+        check(&session.apply(Command::RequestHuman, 3), &["ok 2"]);
+        // With the model again, a person is wanted anew.
+        session.apply(give_back("mara"), 4);
+        check(
+            &session.apply(Command::RequestHuman, 5),
+            &["append 6 human_requested", "tell 6", "append 7 handoff", "tell 7", "ok 6"],
+        );
+        session.apply(Command::End { reason: "visitor".into() }, 6);
+        assert_eq!(session.deed(&Command::RequestHuman), None);
+        assert_eq!(session.deed(&Command::End { reason: "visitor".into() }), None);
+    }
+
+    #[test]
+    fn what_is_sent_again_or_refused_is_not_counted() {
+        let mut session = session();
+        let said = |id: &str| Command::Say { id: id.into(), text: format!("text of {id}") };
+        assert_eq!(session.deed(&said("a")), Some(Deed::Message));
+        session.apply(said("a"), 0);
+        assert_eq!(session.deed(&said("a")), None);
+        for id in ["b", "c", "d", "e"] {
+            session.apply(said(id), 0);
+        }
+        assert_eq!(session.deed(&said("f")), None, "the conversation is full");
+    }
+
     #[test]
     fn a_site_that_suggests_sends_nothing_without_a_person() {
         let mut session = session();
@@ -1493,7 +1634,7 @@ mod tests {
         );
         session.apply(agent_says("mara", "x", None, "Hello"), 1);
         assert_eq!(session.holder, Holder::Agent(agent("mara")));
-        session.apply(Command::GiveBack { agent: agent("mara"), to: GiveTo::Model }, 2);
+        session.apply(give_back("mara"), 2);
         assert_eq!(session.holder, Holder::Queue { reason: HandoffReason::Agent });
     }
 
@@ -1506,21 +1647,28 @@ mod tests {
             0 => Command::Say { id: format!("m{}", session.last_seq), text: "How much is it?".into() },
             1 | 2 => Command::Write { turn: running, text: "word ".into() },
             3 => Command::Finish { turn: running, verdict: verdict(AnswerEnd::Declined, 0.9) },
-            4 | 5 => Command::Take { agent: by, by: None },
-            6 => Command::GiveBack { agent: by, to: if who > 100 { GiveTo::Queue } else { GiveTo::Model } },
-            7 => Command::AgentSay {
+            4 | 5 => Command::Agent(AgentCommand::Take { agent: by, by: None }),
+            6 => {
+                let to = if who > 100 { GiveTo::Queue } else { GiveTo::Model };
+                Command::Agent(AgentCommand::GiveBack { agent: by, to })
+            }
+            7 => Command::Agent(AgentCommand::Say {
                 id: format!("a{}", session.last_seq),
                 agent: by,
                 text: "Hi".into(),
                 suggestion: None,
-            },
+            }),
             8 => Command::WriteDraft { id: draft, text: "draft ".into() },
             9 => Command::FinishDraft { id: draft, verdict: verdict(AnswerEnd::Complete, 0.9), note: None },
-            10 => Command::Release { agent: by.id, reason: LeaveReason::Vanished },
+            10 => Command::Agent(AgentCommand::Release { agent: by.id, reason: LeaveReason::Vanished }),
             11 => Command::RequestHuman,
-            12 => Command::Assign { by: by.clone(), to: agent("jo"), force: who > 100 },
-            13 => Command::Note { id: format!("n{}", session.last_seq), agent: by, text: "Careful".into() },
-            14 => Command::Suggest { wish: Wish::Shorter, language: None },
+            12 => Command::Agent(AgentCommand::Assign { by: by.clone(), to: agent("jo"), force: who > 100 }),
+            13 => Command::Agent(AgentCommand::Note {
+                id: format!("n{}", session.last_seq),
+                agent: by,
+                text: "Careful".into(),
+            }),
+            14 => Command::Agent(AgentCommand::Suggest { wish: Wish::Shorter, language: None }),
             _ => Command::Cancel { turn: running },
         }
     }
@@ -1532,7 +1680,7 @@ mod tests {
         fn the_human_wins(steps: Vec<(u8, u8)>, suggest: bool, answers_waiting: bool) {
             let handoff = HandoffConfig { answer_while_waiting: answers_waiting, ..HandoffConfig::default() };
             let policy = Policy { suggest, handoff: Arc::new(handoff) };
-            let limits = Limits { messages_per_minute: 1_000, max_messages: 1_000 };
+            let limits = Limits { max_messages: 1_000 };
             let key = SessionKey { site: "shop".into(), id: "s".into() };
             let new = || Session::new(key.clone(), "v".into(), "widget".into(), limits, policy.clone(), 0);
             let mut session = new();
@@ -1543,7 +1691,9 @@ mod tests {
             for (kind, who) in steps {
                 let command = command(kind, who, &session);
                 let taker = match &command {
-                    Command::Take { agent, .. } | Command::AgentSay { agent, .. } => Some(agent.id.clone()),
+                    Command::Agent(AgentCommand::Take { agent, .. } | AgentCommand::Say { agent, .. }) => {
+                        Some(agent.id.clone())
+                    }
                     _ => None,
                 };
                 let before = held.clone();

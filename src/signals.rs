@@ -344,6 +344,10 @@ enum Noted {
         at_ms: u64,
         signals: Vec<Signal>,
     },
+    /// The session was erased.
+    Forgotten {
+        key: SessionKey,
+    },
     /// Everything before it is on disk, or was left out.
     Settled(oneshot::Sender<()>),
     /// Nothing more comes.
@@ -411,6 +415,11 @@ impl SignalLog {
         }
     }
 
+    /// Forgets what came with a visitor who said nothing yet; what was said is forgotten with the log. Never waits.
+    pub fn forget(&self, key: &SessionKey) {
+        self.send(Noted::Forgotten { key: key.clone() });
+    }
+
     /// Asks for a score of the session as its log is. Never waits.
     pub fn score(&self, key: &SessionKey) {
         if let Some(scoring) = &self.scoring {
@@ -452,6 +461,10 @@ async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts) {
             }
             Noted::Close => {
                 receiver.close();
+                continue;
+            }
+            Noted::Forgotten { key } => {
+                arrivals.take(&key);
                 continue;
             }
             Noted::Signals { key, seq: 0, signals, .. } => {

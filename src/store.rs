@@ -436,13 +436,12 @@ impl Store {
         outcome(self.ask(|reply| Request::Sessions { query, reply })).await
     }
 
-    /// Sessions of all sites with activity at or after `since_ms`, the oldest first. After a crash their last events
-    /// and partials tell which answers were cut.
+    /// Sessions of all sites whose last activity was at or after `since_ms` and before `before_ms`, the oldest first.
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn unfinished(&self, since_ms: u64) -> Result<Vec<SessionInfo>, StoreError> {
-        outcome(self.ask(|reply| Request::Unfinished { since_ms, reply })).await
+    pub async fn active_between(&self, since_ms: u64, before_ms: u64) -> Result<Vec<SessionInfo>, StoreError> {
+        outcome(self.ask(|reply| Request::Active { since_ms, before_ms, reply })).await
     }
 
     /// Removes all records of a session and leaves a tombstone that says so; true if there was something to remove.
@@ -483,18 +482,6 @@ impl Store {
         value: &[u8],
     ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
         self.change(space, vec![(key.to_vec(), Some(value.to_vec()))])
-    }
-
-    /// Keeps all of the pairs, or none of them.
-    ///
-    /// # Errors
-    /// As [`Store::append`].
-    pub fn put_many(
-        &self,
-        space: &str,
-        pairs: Vec<(Vec<u8>, Vec<u8>)>,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
-        self.change(space, pairs.into_iter().map(|(key, value)| (key, Some(value))).collect())
     }
 
     /// Forgets a key.
@@ -559,6 +546,12 @@ impl Store {
     /// As [`Store::append`].
     pub fn checkpoint(&self) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
         outcome(self.submit(|reply| Command::Checkpoint { reply }))
+    }
+
+    /// Stops the reading thread at its next request, until what this gives is dropped.
+    #[cfg(test)]
+    pub(crate) fn hold_reads(&self) -> impl Drop + '_ {
+        self.inner.shared.overlay.write()
     }
 
     /// Whether messages are still taken.

@@ -12,7 +12,7 @@ use crate::http::auth::Scope;
 use crate::http::error::{ApiError, unknown_session, unknown_site};
 use crate::http::intent;
 use crate::protocol::ErrorCode;
-use crate::session::Event;
+use crate::session::{Event, SessionKey};
 use crate::signals::Signal;
 use crate::store::{RecordKind, SessionQuery};
 
@@ -83,6 +83,7 @@ pub(super) async fn session(
     Path((site, session)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    let key = SessionKey::named(&site, &session).ok_or_else(unknown_session)?;
     let info = app.store.session(&site, &session).await?.ok_or_else(unknown_session)?;
     let mut transcript = Vec::new();
     let mut events: Vec<Event> = Vec::new();
@@ -95,7 +96,6 @@ pub(super) async fn session(
     // What was just said counts.
     app.signals.settled().await;
     let class = intent::class_of_last(&app, &site, &events).await;
-    let key = crate::session::SessionKey { site, id: session };
     // A pure function of the log up to now, so that it can't differ from what training will see.
     let intent = app.insight.book.intent(&key, None).await?;
     let signals: Vec<Signal> =
@@ -112,12 +112,11 @@ pub(super) async fn erase(
     Path((site, session)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     allowed(&app, &headers, Scope::Admin, Some(&site))?;
-    if app.store.session(&site, &session).await?.is_none() {
+    let key = SessionKey::named(&site, &session).ok_or_else(unknown_session)?;
+    if app.store.session(&key.site, &key.id).await?.is_none() {
         return Err(unknown_session());
     }
-    let key = crate::session::SessionKey { site, id: session };
     app.registry.erase(&key).await?;
-    app.gaps.forget(&key.site, &key.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

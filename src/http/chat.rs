@@ -1,10 +1,11 @@
 //! The visitor's WebSocket: one `select!` per socket, every write with a time limit.
 
 use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -43,16 +44,20 @@ const MAX_FORGOTTEN: usize = 32;
 const OWN_IDS: usize = 8;
 
 /// `GET /v1/chat`.
-pub(super) async fn upgrade(State(app): State<App>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+pub(super) async fn upgrade(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     if app.tasks.is_draining() {
         return ApiError::draining().into_response();
     }
-    let Ok(permit) = app.sockets.clone().try_acquire_owned() else {
-        return ApiError::new(ErrorCode::Overloaded, "too many visitors are connected; try again soon")
-            .retry(5_000)
-            .into_response();
+    let permit = match app.connection() {
+        Ok(permit) => permit,
+        Err(error) => return error.into_response(),
     };
-    let origin = super::header_text(&headers, header::ORIGIN).map(str::to_owned);
+    let caller = Caller::of(peer, &headers, "widget");
     upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
@@ -66,7 +71,7 @@ pub(super) async fn upgrade(State(app): State<App>, headers: HeaderMap, upgrade:
             let connection = Box::new(Connection {
                 app,
                 socket,
-                origin,
+                caller,
                 mistakes: 0,
                 own,
                 seen: 0,
@@ -86,7 +91,7 @@ pub(super) async fn upgrade(State(app): State<App>, headers: HeaderMap, upgrade:
 struct Connection {
     app: App,
     socket: WebSocket,
-    origin: Option<String>,
+    caller: Caller,
     mistakes: u32,
     /// Ids of messages that came over this socket: it needs no echo of them.
     own: VecDeque<String>,
@@ -130,7 +135,8 @@ impl Connection {
         let mut seat = Box::pin(self.hello()).await?;
         let arrived = Instant::now();
         let result = self.converse(&mut seat).await;
-        if self.seen > 0 {
+        // Who comes and goes all the time isn't noted each time.
+        if self.seen > 0 && seat.handle.count_event().is_ok() {
             let ms = u64::try_from(arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
             let dwell = vec![Signal::Dwell { ms }];
             self.app.signals.add(&seat.handle.key, self.seen, self.app.spine.clock.now_ms(), dwell);
@@ -212,7 +218,7 @@ impl Connection {
                 .await);
         };
         let known = token.is_some() && session.is_none();
-        match seat(&app, self.origin.as_deref(), &site, token.as_deref(), session, last_seq, partial).await {
+        match seat(&app, &self.caller, &site, token.as_deref(), session, last_seq, partial).await {
             Ok((seat, token, joined)) => {
                 let new = joined.last_seq == 0;
                 let arrival = Arrival {
@@ -221,7 +227,11 @@ impl Connection {
                     attributes: joined.attributes.or(attributes),
                     known: known && new,
                 };
-                app.signals.add(&seat.handle.key, joined.last_seq, app.spine.clock.now_ms(), arrival.signals());
+                let signals = arrival.signals();
+                // What a new conversation brings isn't stored before its first message.
+                if new || signals.is_empty() || seat.handle.count_event().is_ok() {
+                    app.signals.add(&seat.handle.key, joined.last_seq, app.spine.clock.now_ms(), signals);
+                }
                 self.seen = joined.last_seq;
                 self.send(&ServerMessage::Welcome {
                     session: seat.handle.key.id.clone(),
@@ -333,7 +343,16 @@ impl Connection {
             ClientMessage::Cancel { turn } => {
                 seat.handle.command(Command::Cancel { turn }).await.map_err(ApiError::from)
             }
-            ClientMessage::Human {} => seat.handle.command(Command::RequestHuman).await.map_err(ApiError::from),
+            ClientMessage::Human {} => match seat.handle.command(Command::RequestHuman).await {
+                // The request stands and has passed here already: what there is to say is how far it got.
+                Ok(accepted) if accepted.seq <= self.seen => {
+                    return match self.app.registry.board().waiting(&seat.handle.key) {
+                        Some((place, available)) => self.tell_waiting(seat, place, available).await,
+                        None => Ok(()),
+                    };
+                }
+                result => result.map_err(ApiError::from),
+            },
             ClientMessage::Feedback { text: Some(text), .. } if text.chars().count() > MAX_MESSAGE_CHARS => {
                 Err(too_long(&text))
             }
@@ -342,12 +361,15 @@ impl Connection {
             }
             ClientMessage::Forget { also } => return self.forget(seat, also).await,
             ClientMessage::RecommendationClick { id } => {
-                if self.was_shown(&seat.handle.key, &id).await {
+                if !self.was_shown(&seat.handle.key, &id).await {
+                    Err(ApiError::new(ErrorCode::BadMessage, "this product was not recommended here"))
+                } else if let Err(refusal) = seat.handle.count_event() {
+                    Err(refusal.into())
+                } else {
                     let clicked = vec![Signal::Clicked { product: id }];
                     self.app.signals.add(&seat.handle.key, self.seen, self.app.spine.clock.now_ms(), clicked);
                     return Ok(());
                 }
-                Err(ApiError::new(ErrorCode::BadMessage, "this product was not recommended here"))
             }
             ClientMessage::End {} => {
                 seat.handle.command(Command::End { reason: "visitor".into() }).await.map_err(ApiError::from)
@@ -385,8 +407,9 @@ impl Connection {
 
     /// Erases the conversation, and others of the same visitor. What can't be erased is said, and the connection stays.
     async fn forget(&mut self, seat: &Seat, also: Vec<String>) -> Result<(), Close> {
-        for id in also.into_iter().take(MAX_FORGOTTEN).filter(|id| !id.is_empty() && id.len() <= MAX_ID_BYTES) {
-            match seat.handle.sibling(id).erase().await {
+        let site = &seat.handle.key.site;
+        for key in also.iter().take(MAX_FORGOTTEN).filter_map(|id| SessionKey::named(site, id)) {
+            match seat.handle.sibling(key).erase().await {
                 // Whether it exists is nobody's business but its visitor's.
                 Ok(()) | Err(JoinError::Open(OpenError::Foreign)) => {}
                 Err(error) => return self.send(&ApiError::from(error).frame(None)).await,
@@ -412,16 +435,17 @@ impl Connection {
                 Err(Close(Some((close_code::RESTART, "reconnect and resume"))))
             }
             Update::Event { event: Event::Said { id, .. }, .. } if self.own.contains(id) => Ok(()),
-            Update::Waiting { place, available } => {
-                let (place, available) = (*place, *available);
-                let contact = Some(seat.contact.clone()).filter(|contact| !contact.is_empty());
-                self.send(&ServerMessage::HumanQueue { place, available, contact }).await
-            }
+            Update::Waiting { place, available } => self.tell_waiting(seat, *place, *available).await,
             update => match update_message(update) {
                 Some(message) => self.send(&message).await,
                 None => Ok(()),
             },
         }
+    }
+
+    async fn tell_waiting(&mut self, seat: &Seat, place: usize, available: bool) -> Result<(), Close> {
+        let contact = Some(seat.contact.clone()).filter(|contact| !contact.is_empty());
+        self.send(&ServerMessage::HumanQueue { place, available, contact }).await
     }
 
     async fn send(&mut self, message: &ServerMessage) -> Result<(), Close> {
@@ -463,14 +487,14 @@ pub(super) async fn farewell(socket: &mut WebSocket, code: u16, reason: &'static
 
 async fn seat(
     app: &App,
-    origin: Option<&str>,
+    caller: &Caller,
     site: &str,
     token: Option<&str>,
     session: Option<String>,
     last_seq: u64,
     partial: Option<Partial>,
 ) -> Result<(Seat, String, JoinedRest), ApiError> {
-    let opened = open(app, site, origin, token, session.as_deref(), "widget")?;
+    let opened = open(app, caller, site, token, session.as_deref())?;
     let attributes = opened.attributes;
     let Joined { last_seq: last, missed, running, updates, .. } = opened.handle.join(last_seq, partial).await?;
     if session.is_some() && last == 0 && last_seq > 0 {
@@ -508,15 +532,31 @@ pub(super) struct Opened {
     pub(super) attributes: Option<Attributes>,
 }
 
+/// Who asks, as far as the connection tells.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) origin: Option<String>,
+    address: IpAddr,
+    /// Where its conversations come from: `widget`, `rest`.
+    channel: &'static str,
+}
+
+impl Caller {
+    pub(super) fn of(peer: SocketAddr, headers: &HeaderMap, channel: &'static str) -> Self {
+        let origin = super::header_text(headers, header::ORIGIN).map(str::to_owned);
+        Self { origin, address: super::console::address(peer, headers), channel }
+    }
+}
+
 /// Lets a visitor in and finds or begins the session.
 pub(super) fn open(
     app: &App,
+    caller: &Caller,
     site: &str,
-    origin: Option<&str>,
     token: Option<&str>,
     session: Option<&str>,
-    channel: &str,
 ) -> Result<Opened, ApiError> {
+    let origin = caller.origin.as_deref();
     let site = app.site(site).ok_or_else(|| unknown_site(site))?;
     if !site.allows(origin, &app.own_origins) {
         let text = format!(
@@ -528,13 +568,13 @@ pub(super) fn open(
     if session.is_some() && token.is_none() {
         return Err(ApiError::new(ErrorCode::Unauthorized, "resuming a conversation needs its token"));
     }
-    if session.is_some_and(|id| id.is_empty() || id.len() > MAX_ID_BYTES) {
-        return Err(unknown_session());
+    let id = session.map_or_else(random_id, str::to_owned);
+    let key = SessionKey::named(&site.id, &id).ok_or_else(unknown_session)?;
+    if token.is_none() {
+        app.registry.newcomer(caller.address)?;
     }
     let visitor = app.visitors.admit(site, origin, token)?;
-    let id = session.map_or_else(random_id, str::to_owned);
-    let key = SessionKey { site: site.id.clone(), id };
-    let handle = app.registry.handle(key, Opener { visitor: visitor.id, channel: channel.into() });
+    let handle = app.registry.handle(key, Opener { visitor: visitor.id, channel: caller.channel.into() });
     Ok(Opened { handle, token: visitor.token, attributes: visitor.attributes })
 }
 

@@ -28,7 +28,7 @@ use crate::protocol::console::{
 use crate::protocol::{ErrorCode, MAX_ID_BYTES};
 use crate::retrieval::{Audience, Query as Search};
 use crate::session::live::Past;
-use crate::session::{Command, Event, SessionKey};
+use crate::session::{AgentCommand, Command, Event, SessionKey};
 
 mod convert;
 mod gaps;
@@ -144,10 +144,7 @@ fn admin(who: &SignedIn, site: &str) -> Result<(), ApiError> {
 }
 
 fn key(site: &str, session: &str) -> Result<SessionKey, ApiError> {
-    if session.is_empty() || session.len() > MAX_ID_BYTES || session.contains('\0') {
-        return Err(unknown_session());
-    }
-    Ok(SessionKey { site: site.to_owned(), id: session.to_owned() })
+    SessionKey::named(site, session).ok_or_else(unknown_session)
 }
 
 fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, ApiError> {
@@ -211,7 +208,7 @@ fn cookie_line(token: &str, age_s: u64) -> String {
 }
 
 /// Where a request comes from. A proxy on this machine says for whom it speaks; it appends, so the last address is its own word.
-fn address(peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+pub(super) fn address(peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
     let forwarded = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
     let last = forwarded.and_then(|list| list.rsplit(',').next()).and_then(|last| last.trim().parse().ok());
     last.filter(|_| peer.ip().is_loopback()).unwrap_or(peer.ip())
@@ -311,7 +308,6 @@ async fn erase(
         return Err(unknown_session());
     }
     app.registry.erase(&key).await?;
-    app.gaps.forget(&key.site, &key.id).await?;
     tracing::info!(agent = who.agent.id, session = key.id, "a conversation was erased");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -448,34 +444,34 @@ fn command(app: &App, who: &SignedIn, site: &str, id: String, action: Action) ->
     if id.is_empty() || id.len() > MAX_ID_BYTES {
         return Err(ApiError::new(ErrorCode::BadMessage, format!("an id has 1 to {MAX_ID_BYTES} bytes")));
     }
-    Ok(match action {
-        Action::Take {} => Command::Take { agent, by: None },
-        Action::GiveBack { to } => Command::GiveBack { agent, to },
+    Ok(Command::Agent(match action {
+        Action::Take {} => AgentCommand::Take { agent, by: None },
+        Action::GiveBack { to } => AgentCommand::GiveBack { agent, to },
         Action::Assign { agent: to } => {
             let to = app.agents.colleague(site, &to).ok_or_else(unknown_agent)?;
-            Command::Assign { by: agent, to, force: role == Role::Admin }
+            AgentCommand::Assign { by: agent, to, force: role == Role::Admin }
         }
         Action::Send { text, suggestion } => {
             checked(&id, &text)?;
-            Command::AgentSay { id, agent, text, suggestion }
+            AgentCommand::Say { id, agent, text, suggestion }
         }
         Action::Note { text } => {
             checked(&id, &text)?;
-            Command::Note { id, agent, text }
+            AgentCommand::Note { id, agent, text }
         }
         Action::Suggest { wish, language } => {
             if language.as_ref().is_some_and(|code| code.len() != 2 || !code.bytes().all(|b| b.is_ascii_lowercase())) {
                 return Err(ApiError::new(ErrorCode::BadMessage, "a language is two letters, as ISO 639-1 has them"));
             }
-            Command::Suggest { wish, language }
+            AgentCommand::Suggest { wish, language }
         }
         Action::Reject { suggestion, reason } => {
             label("a reason", &reason)?;
-            Command::Reject { agent, suggestion, reason }
+            AgentCommand::Reject { agent, suggestion, reason }
         }
-        Action::CallPerson {} => Command::CallPerson { reason: crate::protocol::console::HandoffReason::Agent },
-        Action::End {} => Command::AgentEnd { agent },
-    })
+        Action::CallPerson {} => AgentCommand::CallPerson { reason: crate::protocol::console::HandoffReason::Agent },
+        Action::End {} => AgentCommand::End { agent },
+    }))
 }
 
 fn unknown_agent() -> ApiError {

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use crate::http::auth::AuthError;
 use crate::protocol::{ErrorCode, ServerMessage};
 use crate::session::Refusal;
-use crate::session::live::CommandError;
+use crate::session::live::{BUSY_MS, CommandError};
 use crate::session::registry::{JoinError, OpenError};
 use crate::store::StoreError;
 
@@ -97,6 +97,9 @@ impl From<AuthError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Overloaded { .. } = error {
+            return Self::new(ErrorCode::Overloaded, error.to_string()).retry(BUSY_MS);
+        }
         tracing::error!(%error, "the store failed");
         Self::new(ErrorCode::StorageFailed, "conversations can't be read or stored now; try again soon").retry(2_000)
     }

@@ -13,7 +13,7 @@ use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::http::App;
 use crate::http::auth::{Scope, Site, random_id};
@@ -130,7 +130,11 @@ pub(super) async fn completions(
     body: Result<Json<Body>, JsonRejection>,
 ) -> Response {
     match begin(&app, &headers, body) {
-        Ok(job) if job.streamed => stream(app, job),
+        // A stream takes a place of those for visitors' connections.
+        Ok(job) if job.streamed => match app.connection() {
+            Ok(permit) => stream(app, job, permit),
+            Err(error) => OpenAiError(StatusCode::TOO_MANY_REQUESTS, error).into_response(),
+        },
         Ok(job) => whole(app, job).await,
         Err(error) => error.into_response(),
     }
@@ -305,7 +309,7 @@ async fn whole(app: App, job: Job) -> Response {
     }
 }
 
-fn stream(app: App, job: Job) -> Response {
+fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
     let Job { ask, ticket, model, include_usage, .. } = job;
     let (id, created) = (format!("chatcmpl-{}", random_id()), app.spine.clock.now_ms() / 1000);
     let chunk = move |delta: serde_json::Value, finish: Option<&str>| {
@@ -313,6 +317,7 @@ fn stream(app: App, job: Job) -> Response {
         json!({ "id": id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": choices })
     };
     let events = async_stream::stream! {
+        let _permit = permit;
         let (sender, mut outputs) = mpsc::channel(32);
         let mut work = std::pin::pin!(run(app, ask, ticket, sender));
         yield chunk(json!({ "role": "assistant", "content": "" }), None).to_string();

@@ -1,9 +1,10 @@
 //! The same conversation without a socket: one message in, Server-Sent Events out.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
@@ -12,7 +13,7 @@ use serde::Deserialize;
 
 use crate::http::App;
 use crate::http::auth::random_id;
-use crate::http::chat::{checked, event_message, open, update_message};
+use crate::http::chat::{Caller, checked, event_message, open, update_message};
 use crate::http::error::ApiError;
 use crate::protocol::{ErrorCode, ServerMessage};
 use crate::session::live::Past;
@@ -38,14 +39,16 @@ pub(super) struct Body {
 /// request or over a socket.
 pub(super) async fn message(
     State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     body: Result<Json<Body>, JsonRejection>,
 ) -> Response {
-    let origin = super::header_text(&headers, header::ORIGIN).map(str::to_owned);
-    match begin(app, origin.as_deref(), body).await {
-        Ok(events) => with_origin(origin.as_deref(), Sse::new(events).keep_alive(KeepAlive::default()).into_response()),
-        Err(error) => with_origin(origin.as_deref(), error.into_response()),
-    }
+    let caller = Caller::of(peer, &headers, "rest");
+    let response = match begin(app, &caller, body).await {
+        Ok(events) => Sse::new(events).keep_alive(KeepAlive::default()).into_response(),
+        Err(error) => error.into_response(),
+    };
+    with_origin(caller.origin.as_deref(), response)
 }
 
 /// Browsers ask before they post JSON from another origin. The origin itself is checked with the message, when its site is known.
@@ -70,7 +73,7 @@ fn with_origin(origin: Option<&str>, mut response: Response) -> Response {
 
 async fn begin(
     app: App,
-    origin: Option<&str>,
+    caller: &Caller,
     body: Result<Json<Body>, JsonRejection>,
 ) -> Result<impl futures_util::Stream<Item = Result<SseEvent, Infallible>> + use<>, ApiError> {
     let Json(Body { site, text, id, token, session }) =
@@ -80,7 +83,8 @@ async fn begin(
     if app.tasks.is_draining() {
         return Err(ApiError::draining());
     }
-    let opened = open(&app, &site, origin, token.as_deref(), session.as_deref(), "rest")?;
+    let permit = app.connection()?;
+    let opened = open(&app, caller, &site, token.as_deref(), session.as_deref())?;
     let accepted = opened.handle.command(Command::Say { id: id.clone(), text }).await?;
     let seq = accepted.seq;
     let mut joined = opened.handle.join(seq, None).await?;
@@ -92,6 +96,7 @@ async fn begin(
         last_seq: joined.last_seq,
     };
     Ok(async_stream::stream! {
+        let _permit = permit;
         yield Ok(sse(&welcome));
         yield Ok(sse(&ServerMessage::Ack { id, seq }));
         for past in joined.missed {

@@ -182,7 +182,7 @@ impl Board {
         self.change(&key.site, |site, rev| site.remove(&key.id, rev));
     }
 
-    /// Forgets ended sessions whose last word is older.
+    /// Forgets sessions whose last record is older, open ones too: the log has forgotten them.
     pub fn expire_before(&self, at_ms: u64) {
         let mut state = self.lock();
         let State { rev, sites } = &mut *state;
@@ -664,7 +664,7 @@ pub fn one_line(text: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Command, Limits, Policy};
+    use super::super::{AgentCommand, Command, Limits, Policy};
     use super::*;
     use crate::protocol::console::Speaker;
 
@@ -677,7 +677,7 @@ mod tests {
 
     /// A session whose visitor said something at `at_ms`.
     fn session(id: &str, at_ms: u64) -> Session {
-        let limits = Limits { messages_per_minute: 1_000, max_messages: 1_000 };
+        let limits = Limits { max_messages: 1_000 };
         let mut session =
             Session::new(key(id), format!("visitor of {id}"), "widget".into(), limits, Policy::default(), at_ms);
         session.apply(Command::Say { id: "m".into(), text: format!("Question of {id}\nand more") }, at_ms);
@@ -754,6 +754,21 @@ mod tests {
     }
 
     #[test]
+    fn what_the_log_has_forgotten_leaves_open_or_not() {
+        let board = Board::new("boot");
+        let mut ended = session("ended", 5);
+        ended.apply(Command::End { reason: "visitor".into() }, 5);
+        for session in [&session("open", 5), &ended, &session("young", 10)] {
+            board.note(session, 0.0);
+        }
+        board.expire_before(10);
+        assert_eq!(board.open("shop"), [key("young")]);
+        let (.., counts, rev) = board.list("shop", "a", List::All, &Filter::default(), 0, 5);
+        assert_eq!((counts.all, counts.ended), (1, 0));
+        assert_eq!(board.since("shop", rev - 1, 5).gone.len(), 1, "consoles are told of each");
+    }
+
+    #[test]
     fn the_line_goes_to_those_who_are_there_within_their_limits() {
         let board = Board::new("boot");
         board.staff("shop", vec![seat("mara", 2), seat("jo", 1), seat("off", 9)], ZERO);
@@ -786,7 +801,7 @@ mod tests {
         assert_eq!(assigned(&duties), [pair("s0", "jo"), pair("s1", "mara"), pair("s2", "mara")]);
         assert_eq!(assigned(&board.duties(ZERO, MINUTE, false, &mut told)), [], "agents choose");
         for (session, holder) in sessions.iter_mut().zip(["jo", "mara", "mara"]) {
-            session.apply(Command::Take { agent: agent(holder), by: None }, 200);
+            session.apply(Command::Agent(AgentCommand::Take { agent: agent(holder), by: None }), 200);
             board.note(session, 0.5);
         }
         let duties = board.duties(ZERO, MINUTE, true, &mut told);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::board::Duty;
 use super::live::CommandError;
 use super::registry::{JoinError, OpenError, Registry};
-use super::{Command, SessionKey};
+use super::{AgentCommand, Command, SessionKey};
 use crate::lifecycle::Tasks;
 
 /// `[console]`: agents, their sign-ins and what they are given.
@@ -65,17 +65,17 @@ pub async fn run(registry: Registry, config: ConsoleConfig, started: Instant, ta
 
 async fn act(registry: &Registry, duty: Duty) {
     match duty {
-        Duty::Release { key, agent, reason } => give(registry, key, Command::Release { agent, reason }).await,
+        Duty::Release { key, agent, reason } => give(registry, key, AgentCommand::Release { agent, reason }).await,
         Duty::Assign { key, agent } => {
-            give(registry, key, Command::Take { agent, by: Some(ROUTING.to_owned()) }).await;
+            give(registry, key, AgentCommand::Take { agent, by: Some(ROUTING.to_owned()) }).await;
         }
         Duty::Tell { key, place, available } => registry.tell_waiting(&key, place, available).await,
     }
 }
 
 /// Nobody waits for the answer: what is refused has been overtaken by events, and what failed is tried again.
-async fn give(registry: &Registry, key: SessionKey, command: Command) {
-    match registry.agents_handle(key.clone()).command(command).await {
+async fn give(registry: &Registry, key: SessionKey, command: AgentCommand) {
+    match registry.agents_handle(key.clone()).command(Command::Agent(command)).await {
         Ok(_) | Err(JoinError::Command(CommandError::Refused(_) | CommandError::Draining)) => {}
         // It was forgotten meanwhile, because it was old.
         Err(JoinError::Open(OpenError::Unknown)) => registry.board().remove(&key),

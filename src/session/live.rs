@@ -32,6 +32,8 @@ use crate::turn::{self, Ask, Outlet, Output, TurnError};
 pub const PARTICIPANT_QUEUE: usize = 256;
 /// Commands that wait for one session; senders wait beyond that.
 pub(super) const MAILBOX: usize = 32;
+/// When to try again after the store had no place for a read: its whole line is read within a second or so.
+pub const BUSY_MS: u64 = 1_000;
 /// Output of a turn that waits for its session.
 const TURN_QUEUE: usize = 32;
 
@@ -40,7 +42,7 @@ const TURN_QUEUE: usize = 32;
 pub enum CommandError {
     #[error(transparent)]
     Refused(#[from] Refusal),
-    #[error("every place for answers is taken; try again in {retry_after_ms} ms")]
+    #[error("every place is taken; try again in {retry_after_ms} ms")]
     Overloaded { retry_after_ms: u64 },
     #[error("the conversation can't be stored now")]
     Storage,
@@ -225,10 +227,22 @@ impl Live {
     async fn receive(&mut self, envelope: Envelope) -> Result<(), StoreError> {
         match envelope {
             Envelope::Join { agent, after, partial, reply } => {
-                let joined = self.join(agent, after, partial).await;
-                let failed = joined.is_err();
-                let _ = reply.send(joined.map_err(|_| CommandError::Storage));
-                if failed { Err(StoreError::Closed) } else { Ok(()) }
+                if let Err(error) = self.expire().await {
+                    let _ = reply.send(Err(CommandError::Storage));
+                    return Err(error);
+                }
+                // A read that failed says nothing about what is in memory: the session goes on, for who joined before.
+                let _ = reply.send(self.join(agent, after, partial).await.map_err(|error| match error {
+                    StoreError::Overloaded { .. } => {
+                        self.shared.metrics.refused_overload.inc();
+                        CommandError::Overloaded { retry_after_ms: BUSY_MS }
+                    }
+                    error => {
+                        tracing::error!(session = self.session.key.id, %error, "a conversation could not be read");
+                        CommandError::Storage
+                    }
+                }));
+                Ok(())
             }
             Envelope::Command { command, reply } => {
                 let mut ticket = None;
@@ -249,6 +263,13 @@ impl Live {
                             let _ = reply.send(Err(CommandError::Overloaded { retry_after_ms }));
                             return Ok(());
                         }
+                    }
+                }
+                if let Some(deed) = self.session.deed(&command) {
+                    let (site, visitor) = (&self.session.key.site, &self.session.visitor);
+                    if let Err(refusal) = self.shared.pace.visitor(site, visitor, deed, self.shared.clock.now_ms()) {
+                        let _ = reply.send(Err(CommandError::Refused(refusal)));
+                        return Ok(());
                     }
                 }
                 self.apply(command, ticket, Some(reply)).await
@@ -421,7 +442,6 @@ impl Live {
     }
 
     async fn join(&mut self, agent: bool, after: u64, partial: Option<Partial>) -> Result<Joined, StoreError> {
-        self.expire().await?;
         let SessionKey { site, id } = &self.session.key;
         let mut missed = Vec::new();
         if after < self.session.last_seq {

@@ -1,14 +1,17 @@
 //! The sessions in memory: one task each, found by key, read from disk on first use.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::board::Board;
 use super::live::{CommandError, Envelope, Joined, Live, MAILBOX};
-use super::{Accepted, Checkpoint, Command, Event, Limits, Policy, Session, SessionKey, SessionsConfig};
+use super::pace::{Deed, Pace};
+use super::{Accepted, Checkpoint, Command, Event, Limits, Policy, Refusal, Session, SessionKey, SessionsConfig};
 use crate::clock::Clock;
 use crate::gaps::GapLog;
 use crate::http::auth::Site;
@@ -16,12 +19,12 @@ use crate::intent;
 use crate::lifecycle::Tasks;
 use crate::protocol::Partial;
 use crate::signals::{Signal, SignalLog};
-use crate::store::{RecordKind, SessionInfo, SessionQuery, Store, StoreError};
+use crate::store::{Record, RecordKind, SessionInfo, SessionQuery, Store, StoreError};
 use crate::telemetry::{GaugeGuard, Metrics};
 use crate::turn::Spine;
 use crate::turn::gate::TurnGate;
 
-/// Sessions put on the board when the server starts, and how many are listed at once.
+/// Sessions of a site that are put on the board when the server starts, and how many are listed at once.
 const BOARD: usize = 20_000;
 const PAGE: usize = 256;
 /// Where it is kept how far agents have read: `<site>\0<session>\0<agent>` → seq.
@@ -43,7 +46,51 @@ pub struct Shared {
     pub answer_timeout: Duration,
     pub sites: HashMap<String, Arc<Site>>,
     pub board: Board,
-    live: Mutex<HashMap<SessionKey, Entry>>,
+    pub pace: Pace,
+    live: Mutex<InMemory>,
+    /// Wakes when an erasure is over.
+    erased: Notify,
+    /// Sessions whose last activity was before this, in milliseconds since the epoch, were looked at for having expired.
+    swept_ms: AtomicU64,
+}
+
+/// The sessions in memory, and those that must not come there.
+#[derive(Default)]
+struct InMemory {
+    entries: HashMap<SessionKey, Entry>,
+    /// Sessions that are being erased, each as often as somebody does it.
+    leaving: HashMap<SessionKey, usize>,
+    /// Erasures begun so far: what was read from disk before one may be gone.
+    erasures: u64,
+}
+
+/// The mark of an erasure; dropping it ends it.
+struct Leaving<'a> {
+    shared: &'a Shared,
+    key: &'a SessionKey,
+}
+
+impl<'a> Leaving<'a> {
+    fn begin(shared: &'a Shared, key: &'a SessionKey) -> Self {
+        let mut live = shared.live();
+        live.erasures += 1;
+        *live.leaving.entry(key.clone()).or_default() += 1;
+        Self { shared, key }
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let mut live = self.shared.live();
+        if let Some(count) = live.leaving.get_mut(self.key) {
+            *count -= 1;
+            if *count == 0 {
+                live.leaving.remove(self.key);
+            }
+        }
+        drop(live);
+        self.shared.erased.notify_waiters();
+    }
 }
 
 /// A session in memory.
@@ -64,8 +111,20 @@ impl Entry {
     }
 }
 
-/// A session as the disk has it.
+/// Where a session is.
+enum Place {
+    Taken(Entry),
+    /// Not in memory.
+    Free {
+        /// [`InMemory::erasures`] then.
+        erasures: u64,
+    },
+}
+
+/// A session as the disk had it.
 struct Loaded {
+    /// [`InMemory::erasures`] before it was read.
+    erasures: u64,
     session: Session,
     signals: Vec<Signal>,
 }
@@ -128,7 +187,8 @@ impl Registry {
     pub fn new(parts: Parts) -> Self {
         let Parts { config, store, spine, gate, signals, gaps, metrics, clock, tasks, answer_timeout, sites, board } =
             parts;
-        let live = Mutex::default();
+        let (live, swept_ms) = (Mutex::default(), AtomicU64::new(0));
+        let pace = Pace::new(&config);
         Self {
             shared: Arc::new(Shared {
                 config,
@@ -143,7 +203,10 @@ impl Registry {
                 answer_timeout,
                 sites,
                 board,
+                pace,
                 live,
+                erased: Notify::new(),
+                swept_ms,
             }),
         }
     }
@@ -167,9 +230,17 @@ impl Registry {
         &self.shared.board
     }
 
+    /// Lets a new visitor in from this network address.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] when too many came from there.
+    pub fn newcomer(&self, address: IpAddr) -> Result<(), Refusal> {
+        self.shared.pace.newcomer(address, self.shared.clock.now_ms())
+    }
+
     /// Tells a waiting visitor where they stand, if the session is in memory; otherwise they learn it when they come back.
     pub async fn tell_waiting(&self, key: &SessionKey, place: usize, available: bool) {
-        let entry = self.lock().get(key).cloned();
+        let entry = self.lock().entries.get(key).cloned();
         if let Some(Entry { mailbox, .. }) = entry {
             let _ = mailbox.send(Box::new(Envelope::Waiting { place, available })).await;
         }
@@ -180,39 +251,52 @@ impl Registry {
     /// # Errors
     /// When the store can't be read.
     pub async fn fill_board(&self) -> Result<usize, StoreError> {
+        self.fill(BOARD).await
+    }
+
+    /// The newest `most` of each site.
+    async fn fill(&self, most: usize) -> Result<usize, StoreError> {
         let expiry_ms = self.shared.config.expire_after_h.saturating_mul(3_600_000);
         let since_ms = self.shared.clock.now_ms().saturating_sub(expiry_ms);
         let mut filled = 0;
         for site in self.shared.sites.keys() {
-            let mut after = None;
-            while filled < BOARD {
-                let query = SessionQuery { site: site.clone(), limit: PAGE, after: after.clone(), since_ms };
+            let (mut after, mut of_site) = (None, 0);
+            while of_site < most {
+                let limit = PAGE.min(most - of_site);
+                let query = SessionQuery { site: site.clone(), limit, after: after.clone(), since_ms };
                 let page = self.shared.store.sessions(query).await?;
                 let Some(last) = page.last() else { break };
                 after = Some(last.cursor());
                 for SessionInfo { site, session, .. } in page {
                     if let Some(loaded) = self.load(&SessionKey { site, id: session }).await? {
                         self.shared.board.note(&loaded.session, intent::score(&loaded.signals).score);
-                        filled += 1;
+                        of_site += 1;
                     }
                 }
             }
+            filled += of_site;
         }
         self.fill_marks().await?;
         Ok(filled)
     }
 
-    /// Forgets a conversation with everything derived from it.
+    /// Forgets a conversation with everything derived from it: its records, signals among them, what waits to become signals, its place
+    /// on the board, what agents have read of it, and what it left in knowledge gaps. Until this is over nobody opens it; what was read
+    /// of it before is not taken up.
     ///
     /// # Errors
-    /// When the store can't be written.
+    /// When the store can't be read or written.
     pub async fn erase(&self, key: &SessionKey) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        let _leaving = Leaving::begin(shared, key);
         self.stop_one(key).await;
-        self.shared.store.erase(&key.site, &key.id).await?;
-        self.shared.board.remove(key);
-        let marks = self.shared.store.scan(READ_MARKS, &mark_prefix(key)).await?;
+        shared.store.erase(&key.site, &key.id).await?;
+        shared.board.remove(key);
+        shared.signals.forget(key);
+        let marks = shared.store.scan(READ_MARKS, &mark_prefix(key)).await?;
         let changes = marks.into_iter().map(|(mark, _)| (mark, None)).collect();
-        self.shared.store.change(READ_MARKS, changes).await
+        shared.store.change(READ_MARKS, changes).await?;
+        shared.gaps.forget(key).await
     }
 
     /// Notes how far an agent has read; true if it is further than before. Nobody waits for the disk: a mark that a crash
@@ -259,15 +343,14 @@ impl Registry {
         // What was running when the process ended was begun shortly before the last thing that was stored.
         let longest_ms = u64::try_from(self.shared.answer_timeout.as_millis()).unwrap_or(u64::MAX).saturating_mul(4);
         let mut resumed = 0;
-        for info in self.shared.store.unfinished(newest.saturating_sub(longest_ms)).await? {
+        for info in self.shared.store.active_between(newest.saturating_sub(longest_ms), u64::MAX).await? {
             let key = SessionKey { site: info.site, id: info.session };
             let loaded = match self.load(&key).await? {
                 Some(loaded) if loaded.session.owes_answer() => loaded,
                 _ => continue,
             };
             if let Some(site) = self.shared.sites.get(&key.site).cloned() {
-                resumed += 1;
-                self.spawn(loaded, site);
+                resumed += usize::from(self.spawn(loaded, site).is_some());
             }
         }
         Ok(resumed)
@@ -280,23 +363,17 @@ impl Registry {
     pub async fn sweep(&self) -> Result<(usize, u64), StoreError> {
         let (config, now_ms) = (&self.shared.config, self.shared.clock.now_ms());
         let expired_before = now_ms.saturating_sub(config.expire_after_h.saturating_mul(3_600_000));
-        let mut ended = 0;
-        // Sessions that expired while the server was down for longer than this end when they are next used.
-        for info in self.shared.store.unfinished(expired_before.saturating_sub(SWEEP_BACK_MS)).await? {
-            if info.last_at_ms >= expired_before || info.last_seq == 0 {
-                continue;
-            }
-            let key = SessionKey { site: info.site, id: info.session };
-            let Some(Loaded { session, .. }) = self.load(&key).await? else { continue };
-            if session.ended {
-                continue;
-            }
-            let opener = Opener { visitor: session.visitor.clone(), channel: session.channel.clone() };
-            // Joining a session that expired ends it.
-            if self.handle(key, opener).join(u64::MAX, None).await.is_ok() {
-                ended += 1;
+        let (mut ended, mut swept_ms) = (0, expired_before);
+        for info in self.expired(expired_before).await? {
+            match self.end_expired(&info).await {
+                Ok(did) => ended += usize::from(did),
+                Err(error) => {
+                    tracing::warn!(session = info.session, %error, "a session that expired could not be ended; it is tried again");
+                    swept_ms = swept_ms.min(info.last_at_ms);
+                }
             }
         }
+        self.shared.swept_ms.store(swept_ms, Ordering::Relaxed);
         let mut erased = 0;
         if config.retain_days > 0 {
             let before = now_ms.saturating_sub(config.retain_days.saturating_mul(86_400_000));
@@ -308,6 +385,33 @@ impl Registry {
         Ok((ended, erased))
     }
 
+    /// The sessions to look at for having expired: those that were quiet since, and were not looked at yet. What expired while the
+    /// server was down for longer than [`SWEEP_BACK_MS`] ends when it is next used.
+    async fn expired(&self, before_ms: u64) -> Result<Vec<SessionInfo>, StoreError> {
+        let since_ms = self.shared.swept_ms.load(Ordering::Relaxed).max(before_ms.saturating_sub(SWEEP_BACK_MS));
+        self.shared.store.active_between(since_ms, before_ms).await
+    }
+
+    /// Ends a session that expired; false if it had ended before.
+    async fn end_expired(&self, info: &SessionInfo) -> Result<bool, JoinError> {
+        let key = SessionKey { site: info.site.clone(), id: info.session.clone() };
+        // The last event mostly tells; where a note or a rating came after the end, the whole conversation does.
+        let last = self.shared.store.read(&key.site, &key.id, info.last_seq.saturating_sub(1), &[RecordKind::Event]).await;
+        let last = last.map_err(OpenError::Store)?;
+        let tells = |record: &Record| matches!(serde_json::from_slice(&record.body), Ok(Event::Ended { .. }));
+        if last.last().is_some_and(tells) {
+            return Ok(false);
+        }
+        let Some(Loaded { session, .. }) = self.load(&key).await.map_err(OpenError::Store)? else { return Ok(false) };
+        if session.ended {
+            return Ok(false);
+        }
+        let opener = Opener { visitor: session.visitor.clone(), channel: session.channel.clone() };
+        // Joining a session that expired ends it.
+        self.handle(key, opener).join(u64::MAX, None).await?;
+        Ok(true)
+    }
+
     /// The open sessions of a site.
     #[must_use]
     pub fn open_sessions(&self, site: &str) -> Vec<SessionKey> {
@@ -317,7 +421,7 @@ impl Registry {
     /// Tells a session what a model says of it; one that sleeps has it on the board. A session with a full mailbox has more to do: its next
     /// signal brings the next score.
     pub fn scored(&self, key: &SessionKey, intent: intent::Intent) {
-        let entry = self.lock().get(key).cloned();
+        let entry = self.lock().entries.get(key).cloned();
         match entry {
             Some(Entry { mailbox, .. }) => drop(mailbox.try_send(Box::new(Envelope::Scored { intent }))),
             None => self.shared.board.score(key, intent.score),
@@ -326,7 +430,7 @@ impl Registry {
 
     /// Tells every session to checkpoint and end, and waits until all have.
     pub async fn stop(&self) {
-        let live: Vec<_> = self.lock().values().cloned().collect();
+        let live: Vec<_> = self.lock().entries.values().cloned().collect();
         for Entry { mailbox, .. } in live {
             let _ = mailbox.send(Box::new(Envelope::Stop)).await;
             mailbox.closed().await;
@@ -335,7 +439,7 @@ impl Registry {
 
     /// Ends one session's task, if it runs; its clients are told to come back.
     pub async fn stop_one(&self, key: &SessionKey) {
-        let entry = self.lock().get(key).cloned();
+        let entry = self.lock().entries.get(key).cloned();
         if let Some(Entry { mailbox, .. }) = entry {
             let _ = mailbox.send(Box::new(Envelope::Stop)).await;
             mailbox.closed().await;
@@ -348,8 +452,8 @@ impl Registry {
         self.shared.gate.load() != (0, 0)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Entry>> {
-        self.shared.live.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, InMemory> {
+        self.shared.live()
     }
 
     async fn mailbox(
@@ -357,36 +461,65 @@ impl Registry {
         key: &SessionKey,
         opener: Option<&Opener>,
     ) -> Result<mpsc::Sender<Box<Envelope>>, OpenError> {
-        let entry = self.lock().get(key).cloned();
-        if let Some(entry) = entry {
-            return entry.opened_by(opener);
-        }
         let site = self.shared.sites.get(&key.site).cloned().ok_or_else(|| OpenError::UnknownSite(key.site.clone()))?;
-        let loaded = match (self.load(key).await?, opener) {
-            (Some(loaded), Some(opener)) if loaded.session.visitor != opener.visitor => return Err(OpenError::Foreign),
-            (Some(loaded), _) => loaded,
-            (None, None) => return Err(OpenError::Unknown),
-            (None, Some(Opener { visitor, channel })) => {
-                let limits = Limits::from(&self.shared.config);
-                let (visitor, channel) = (visitor.clone(), channel.clone());
-                let now_ms = self.shared.clock.now_ms();
-                let session = Session::new(key.clone(), visitor, channel, limits, site.policy(), now_ms);
-                Loaded { session, signals: Vec::new() }
+        loop {
+            let erasures = match self.place(key).await {
+                Place::Taken(entry) => return entry.opened_by(opener),
+                Place::Free { erasures } => erasures,
+            };
+            let loaded = match (self.load(key).await?, opener) {
+                (Some(loaded), Some(opener)) if loaded.session.visitor != opener.visitor => {
+                    return Err(OpenError::Foreign);
+                }
+                (Some(loaded), _) => loaded,
+                (None, None) => return Err(OpenError::Unknown),
+                (None, Some(Opener { visitor, channel })) => {
+                    let limits = Limits::from(&self.shared.config);
+                    let (visitor, channel) = (visitor.clone(), channel.clone());
+                    let now_ms = self.shared.clock.now_ms();
+                    let session = Session::new(key.clone(), visitor, channel, limits, site.policy(), now_ms);
+                    Loaded { erasures, session, signals: Vec::new() }
+                }
+            };
+            if let Some(entry) = self.spawn(loaded, site.clone()) {
+                return entry.opened_by(opener);
             }
-        };
-        self.spawn(loaded, site).opened_by(opener)
+        }
     }
 
-    /// Starts the task, unless somebody else did meanwhile.
-    fn spawn(&self, loaded: Loaded, site: Arc<Site>) -> Entry {
-        let Loaded { session, signals } = loaded;
+    /// Where the session is, once nobody erases it.
+    async fn place(&self, key: &SessionKey) -> Place {
+        loop {
+            let mut erased = std::pin::pin!(self.shared.erased.notified());
+            // From here on no end of an erasure is missed.
+            erased.as_mut().enable();
+            {
+                let live = self.lock();
+                if !live.leaving.contains_key(key) {
+                    return match live.entries.get(key) {
+                        Some(entry) => Place::Taken(entry.clone()),
+                        None => Place::Free { erasures: live.erasures },
+                    };
+                }
+            }
+            erased.await;
+        }
+    }
+
+    /// Starts the task, unless somebody else did meanwhile. `None` if something was erased since the session was read: it may have
+    /// been this one, and is to be read again.
+    fn spawn(&self, loaded: Loaded, site: Arc<Site>) -> Option<Entry> {
+        let Loaded { erasures, session, signals } = loaded;
         let mut live = self.lock();
-        if let Some(entry) = live.get(&session.key) {
-            return entry.clone();
+        if let Some(entry) = live.entries.get(&session.key) {
+            return Some(entry.clone());
+        }
+        if live.erasures != erasures || live.leaving.contains_key(&session.key) {
+            return None;
         }
         let (sender, mailbox) = mpsc::channel(MAILBOX);
         let entry = Entry { visitor: session.visitor.clone(), mailbox: sender };
-        live.insert(session.key.clone(), entry.clone());
+        live.entries.insert(session.key.clone(), entry.clone());
         drop(live);
         let shared = self.shared.clone();
         let count = GaugeGuard::new(&shared.metrics.sessions_live);
@@ -405,10 +538,11 @@ impl Registry {
         });
         self.shared.signals.score(&task.session.key);
         self.shared.tasks.spawn("session", task.run());
-        entry
+        Some(entry)
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<Loaded>, StoreError> {
+        let erasures = self.lock().erasures;
         let records = self.shared.store.read(&key.site, &key.id, 0, &[RecordKind::Event, RecordKind::Partial]).await?;
         if records.is_empty() {
             return Ok(None);
@@ -435,7 +569,7 @@ impl Registry {
                 RecordKind::Signal => {}
             }
         }
-        Ok(Some(Loaded { session, signals }))
+        Ok(Some(Loaded { erasures, session, signals }))
     }
 }
 
@@ -444,20 +578,24 @@ fn mark_prefix(key: &SessionKey) -> Vec<u8> {
 }
 
 impl Shared {
+    fn live(&self) -> MutexGuard<'_, InMemory> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes an ended task off the map.
     pub(super) fn forget(&self, key: &SessionKey) {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.live().entries.remove(key);
     }
 
     /// Takes an unused task off the map, unless mail came meanwhile. Whoever got hold of the mailbox before sees it closed and
     /// opens the session again.
     pub(super) fn retire(&self, key: &SessionKey, mailbox: &mut mpsc::Receiver<Box<Envelope>>) -> bool {
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut live = self.live();
         if !mailbox.is_empty() {
             return false;
         }
         mailbox.close();
-        live.remove(key);
+        live.entries.remove(key);
         true
     }
 }
@@ -484,17 +622,27 @@ impl SessionHandle {
 
     /// Has the answer to what is being typed prepared, if the session is in memory and not busy.
     pub fn typed(&self, text: String) {
-        let entry = self.registry.lock().get(&self.key).cloned();
+        let entry = self.registry.lock().entries.get(&self.key).cloned();
         if let Some(Entry { mailbox, .. }) = entry {
             // A session with a full mailbox has better things to do.
             let _ = mailbox.try_send(Box::new(Envelope::Typed { text }));
         }
     }
 
+    /// Counts something that the visitor does beside commands and that is stored.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`]: it is not to be done.
+    pub fn count_event(&self) -> Result<(), Refusal> {
+        let Some(Opener { visitor, .. }) = &self.opener else { return Ok(()) };
+        let shared = &self.registry.shared;
+        shared.pace.visitor(&self.key.site, visitor, Deed::Event, shared.clock.now_ms())
+    }
+
     /// Another conversation of the same visitor.
     #[must_use]
-    pub fn sibling(&self, id: String) -> Self {
-        Self { key: SessionKey { site: self.key.site.clone(), id }, ..self.clone() }
+    pub fn sibling(&self, key: SessionKey) -> Self {
+        Self { key, ..self.clone() }
     }
 
     /// Erases the conversation with everything derived from it; who takes part is told to come back, and finds nothing.
@@ -503,15 +651,13 @@ impl SessionHandle {
     /// When the session is somebody else's or the disk fails.
     pub async fn erase(&self) -> Result<(), JoinError> {
         // What isn't on disk needs no task just to find that out.
-        if self.registry.shared.store.session(&self.key.site, &self.key.id).await.map_err(OpenError::Store)?.is_none() {
+        let stored = self.registry.shared.store.session(&self.key.site, &self.key.id).await.map_err(OpenError::Store)?;
+        if stored.is_none() {
+            self.registry.shared.signals.forget(&self.key);
             return Ok(());
         }
         self.join(u64::MAX, None).await?;
-        // Twice: somebody who came back in between read what is gone by now, and could write it again.
-        for _ in 0..2 {
-            self.registry.erase(&self.key).await.map_err(OpenError::Store)?;
-        }
-        Ok(())
+        Ok(self.registry.erase(&self.key).await.map_err(OpenError::Store)?)
     }
 
     async fn ask<T>(&self, envelope: impl Fn(oneshot::Sender<T>) -> Envelope) -> Result<T, JoinError> {
@@ -536,4 +682,257 @@ pub enum JoinError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Command(#[from] CommandError),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::gaps::Gaps;
+    use crate::insight::book::Touched;
+    use crate::llm::Llm;
+    use crate::server;
+    use crate::session::Update;
+    use crate::signals::SignalParts;
+    use crate::turn::Mode;
+
+    /// A registry over a store of its own, with the scripted engine, the real embedder and nothing to answer from.
+    struct Desk {
+        registry: Registry,
+        store: Store,
+        clock: Clock,
+        gaps: Gaps,
+        /// The task that keeps the gaps lives as long as this.
+        _changes: tokio::sync::watch::Sender<u64>,
+        /// Outlives the test: parts that are dropped with the runtime still write there.
+        _directory: PathBuf,
+    }
+
+    const NOW_MS: u64 = 1_700_000_000_000;
+    const HOUR_MS: u64 = 3_600_000;
+
+    fn models() -> PathBuf {
+        let of = |name| std::env::var_os(name).map(PathBuf::from);
+        let cache = of("FRONTDESK_CACHE").unwrap_or_else(|| {
+            of("XDG_CACHE_HOME").unwrap_or_else(|| of("HOME").expect("HOME is set").join(".cache")).join("frontdesk")
+        });
+        cache.join("models")
+    }
+
+    async fn desk() -> Desk {
+        let prefix = format!("frontdesk-test-{}-", std::process::id());
+        let directory = tempfile::Builder::new().prefix(&prefix).tempdir().unwrap().keep();
+        let mut config = Config::default();
+        config.store.path = directory.join("store");
+        config.knowledge.index = directory.join("index");
+        config.embedder.model = models().join("all-minilm-l6-v2-f16.gguf");
+        config.llm.engine = "scripted".into();
+        config.llm.model = String::new();
+        config.answers.prompts = Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts");
+        config.sites = ["shop", "bank"].map(|id| Site { id: id.into(), ..Site::default() }).to_vec();
+        let (clock, tasks, metrics) = (Clock::manual(NOW_MS), Tasks::default(), Metrics::new());
+        let store = Store::open(&config.store).unwrap();
+        let retrieval = server::open_retrieval(&config, &metrics).await.unwrap();
+        let llm = Llm::start(&config.llm).unwrap();
+        let spine = server::spine(&config, retrieval, llm, Mode::Quote, clock.clone(), metrics.clone()).unwrap();
+        let parts = SignalParts {
+            store: store.clone(),
+            metrics: metrics.clone(),
+            embedder: None,
+            products: spine.catalogue.clone(),
+            touched: Touched::default(),
+            scoring: None,
+        };
+        let (signals, writing) = SignalLog::new(&config.signals, parts);
+        tasks.spawn("signals", writing);
+        let gaps = Gaps::open(store.clone(), config.gaps.clone()).await.unwrap();
+        let (changes, seen) = tokio::sync::watch::channel(0);
+        let (gap_log, keeping) = GapLog::new(crate::gaps::Parts {
+            gaps: gaps.clone(),
+            spine: spine.clone(),
+            metrics: metrics.clone(),
+            clock: clock.clone(),
+            sites: config.sites.iter().map(|site| (site.id.clone(), site.facts(), site.language.clone())).collect(),
+            changes: seen,
+            tasks: tasks.clone(),
+        });
+        tasks.spawn("knowledge gaps", keeping);
+        let registry = Registry::new(Parts {
+            config: config.sessions.clone(),
+            store: store.clone(),
+            spine,
+            gate: TurnGate::new(4, 4),
+            signals,
+            gaps: gap_log,
+            metrics,
+            clock: clock.clone(),
+            tasks,
+            answer_timeout: Duration::from_secs(30),
+            sites: config.sites.iter().map(|site| (site.id.clone(), Arc::new(site.clone()))).collect(),
+            board: Board::new("boot"),
+        });
+        Desk { registry, store, clock, gaps, _changes: changes, _directory: directory }
+    }
+
+    fn key(site: &str, id: &str) -> SessionKey {
+        SessionKey { site: site.into(), id: id.into() }
+    }
+
+    fn say(id: &str) -> Command {
+        Command::Say { id: id.into(), text: "How much is shipping?".into() }
+    }
+
+    impl Desk {
+        fn visitor(&self, key: SessionKey) -> SessionHandle {
+            self.registry.handle(key, Opener { visitor: "v".into(), channel: "widget".into() })
+        }
+
+        /// Writes an event's bytes as they are.
+        async fn write(&self, key: &SessionKey, seq: u64, at_ms: u64, body: &str) {
+            let (site, session, kind) = (key.site.clone(), key.id.clone(), RecordKind::Event);
+            self.store.append(Record { site, session, seq, at_ms, kind, body: body.into() }).await.unwrap();
+        }
+    }
+
+    const STARTED: &str = r#"{"event":"started","visitor":"v","channel":"widget"}"#;
+    const ENDED: &str = r#"{"event":"ended","reason":"visitor"}"#;
+
+    #[tokio::test]
+    async fn a_full_line_of_reads_refuses_who_joins_and_nobody_else() {
+        let desk = desk().await;
+        let handle = desk.visitor(key("shop", "s"));
+        let mut first = handle.join(0, None).await.unwrap();
+        handle.command(say("a")).await.unwrap();
+        while !matches!(&*first.updates.recv().await.unwrap(), Update::Event { event: Event::AnswerDone { .. }, .. }) {}
+
+        let held = desk.store.hold_reads();
+        let mut line = Vec::new();
+        loop {
+            let mut read = Box::pin(desk.store.session("shop", "other"));
+            match (&mut read).now_or_never() {
+                Some(Err(StoreError::Overloaded { .. })) => break,
+                Some(answer) => panic!("{answer:?} while reads are held"),
+                None => line.push(read),
+            }
+        }
+        match handle.join(0, None).await {
+            Err(JoinError::Command(CommandError::Overloaded { retry_after_ms })) => assert!(retry_after_ms > 0),
+            other => panic!("{other:?}"),
+        }
+        drop(held);
+        for read in line {
+            assert_eq!(read.await.unwrap(), None);
+        }
+        assert!(handle.join(0, None).await.unwrap().last_seq > 0);
+        handle.command(say("b")).await.unwrap();
+        loop {
+            match &*first.updates.recv().await.expect("the one who was there stays") {
+                Update::Lost => panic!("the conversation was given up"),
+                Update::Event { event: Event::Said { id, .. }, .. } if id == "b" => break,
+                _ => {}
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn every_site_has_its_newest_on_the_board() {
+        let desk = desk().await;
+        for site in ["shop", "bank"] {
+            for at in 0..3 {
+                desk.write(&key(site, &format!("s{at}")), 1, NOW_MS + at, STARTED).await;
+            }
+        }
+        assert_eq!(desk.registry.fill(2).await.unwrap(), 4);
+        for site in ["shop", "bank"] {
+            let mut open = desk.registry.open_sessions(site);
+            open.sort();
+            assert_eq!(open, [key(site, "s1"), key(site, "s2")]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_is_not_read_again_and_what_was_swept_not_looked_at() {
+        let desk = desk().await;
+        let (quiet, ended, rated, odd) = (key("shop", "quiet"), key("bank", "ended"), key("shop", "rated"), key("shop", "odd"));
+        desk.write(&quiet, 1, NOW_MS, STARTED).await;
+        // Reading the whole of this one would fail.
+        desk.write(&ended, 1, NOW_MS + 1, "nothing").await;
+        desk.write(&ended, 2, NOW_MS + 1, ENDED).await;
+        desk.write(&rated, 1, NOW_MS + 2, STARTED).await;
+        desk.write(&rated, 2, NOW_MS + 2, ENDED).await;
+        desk.write(&rated, 3, NOW_MS + 2, r#"{"event":"feedback","turn":1,"rating":"up","text":null}"#).await;
+        desk.clock.advance(25 * HOUR_MS);
+        assert_eq!(desk.registry.sweep().await.unwrap(), (1, 0));
+        let last = desk.store.session("shop", "quiet").await.unwrap().unwrap();
+        assert_eq!((last.last_seq, last.last_at_ms), (2, NOW_MS + 25 * HOUR_MS));
+        assert_eq!(desk.registry.expired(NOW_MS + HOUR_MS).await.unwrap(), []);
+
+        // One that can't be read stops nobody else, and is looked at again.
+        desk.write(&odd, 1, NOW_MS + HOUR_MS, "nothing").await;
+        desk.write(&key("shop", "late"), 1, NOW_MS + HOUR_MS + 1, STARTED).await;
+        desk.clock.advance(HOUR_MS);
+        assert_eq!(desk.registry.sweep().await.unwrap(), (1, 0));
+        let again = desk.registry.expired(NOW_MS + 2 * HOUR_MS).await.unwrap();
+        assert_eq!(again.iter().map(|info| info.session.as_str()).collect::<Vec<_>>(), ["odd"]);
+    }
+
+    /// Whoever read the session before it was erased, a message over HTTP for one, must not bring it back.
+    #[tokio::test]
+    async fn what_was_read_before_an_erasure_is_not_taken_up_after_it() {
+        let desk = desk().await;
+        let key = key("shop", "s");
+        desk.visitor(key.clone()).command(say("a")).await.unwrap();
+        desk.registry.stop_one(&key).await;
+        let loaded = desk.registry.load(&key).await.unwrap().unwrap();
+        desk.registry.erase(&key).await.unwrap();
+        let site = desk.registry.shared.sites["shop"].clone();
+        assert!(desk.registry.spawn(loaded, site).is_none());
+        assert_eq!(desk.registry.open_sessions("shop"), []);
+        assert_eq!(desk.visitor(key.clone()).join(0, None).await.unwrap().last_seq, 0);
+        assert_eq!(desk.store.session("shop", "s").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn nobody_opens_a_session_while_it_is_erased() {
+        let desk = desk().await;
+        let key = key("shop", "s");
+        let handle = desk.visitor(key.clone());
+        for round in 0..10 {
+            handle.command(say("a")).await.unwrap();
+            let erasing = async {
+                handle.erase().await.unwrap();
+                desk.store.session("shop", "s").await.unwrap()
+            };
+            let (after, joined) = tokio::join!(erasing, handle.join(0, None));
+            assert_eq!(after, None, "round {round}");
+            // Before it or after it, never a session of which a part is gone.
+            let joined = joined.unwrap();
+            assert!(joined.last_seq == 0 || joined.missed.len() as u64 == joined.last_seq, "{joined:?}");
+            assert_eq!(desk.registry.open_sessions("shop"), [], "round {round}");
+        }
+        assert!(desk.registry.lock().leaving.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_erasure_takes_the_gaps_and_marks_of_its_session_along() {
+        let desk = desk().await;
+        let key = key("shop", "s");
+        let handle = desk.visitor(key.clone());
+        let mut joined = handle.join(0, None).await.unwrap();
+        handle.command(say("a")).await.unwrap();
+        // There is nothing to answer from: it is declined, and a gap.
+        while !matches!(&*joined.updates.recv().await.unwrap(), Update::Event { event: Event::AnswerDone { .. }, .. }) {}
+        while desk.gaps.list("shop", None).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert!(desk.registry.read(&key, "mara", 2));
+        handle.erase().await.unwrap();
+        let kept = desk.store.scan("gaps", b"").await.unwrap();
+        assert!(kept.is_empty() && desk.gaps.list("shop", None).await.unwrap().is_empty(), "{kept:?}");
+        assert_eq!(desk.store.scan(READ_MARKS, b"").await.unwrap(), []);
+    }
 }

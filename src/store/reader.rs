@@ -34,8 +34,9 @@ pub(super) enum Request {
         query: SessionQuery,
         reply: Reply<Vec<SessionInfo>>,
     },
-    Unfinished {
+    Active {
         since_ms: u64,
+        before_ms: u64,
         reply: Reply<Vec<SessionInfo>>,
     },
     Get {
@@ -134,8 +135,8 @@ fn answer(view: &View<'_>, request: Request) {
         Request::Sessions { query, reply } => {
             let _ = reply.send(view.sessions(&query));
         }
-        Request::Unfinished { since_ms, reply } => {
-            let _ = reply.send(view.unfinished(since_ms));
+        Request::Active { since_ms, before_ms, reply } => {
+            let _ = reply.send(view.active(since_ms, before_ms));
         }
         Request::Get { key, reply } => {
             let _ = reply.send(view.get(&key));
@@ -292,13 +293,14 @@ impl View<'_> {
         Ok(found)
     }
 
-    fn unfinished(&self, since_ms: u64) -> Result<Vec<SessionInfo>, StoreError> {
-        let mut found = self.changed(None, |_, _, entry| entry.last_at_ms >= since_ms);
+    fn active(&self, since_ms: u64, before_ms: u64) -> Result<Vec<SessionInfo>, StoreError> {
+        let Some(newest) = before_ms.checked_sub(1) else { return Ok(Vec::new()) };
+        let mut found = self.changed(None, |_, _, entry| (since_ms..before_ms).contains(&entry.last_at_ms));
         let mut from = Vec::new();
         // One site after the other; within a site the newest come first, so the first older one ends it.
         while let Some(first) = self.first(&from)? {
             let Some((site, ..)) = index::split_recent(&first) else { break };
-            let mut at = first.clone();
+            let mut at = index::recent_key(site, newest, "");
             'site: loop {
                 let keys = self.listed(&at, &index::after_site(site), 256)?;
                 let Some(last) = keys.last() else { break };

@@ -38,6 +38,9 @@ const LONG_REPLAY: u64 = 100_000;
 /// sled keeps every page in memory that was written since it was opened. After four times the configured cache, and
 /// at least this many bytes, it is opened anew: that takes some tenths of a second, rarely.
 const LEAST_REOPEN_BYTES: usize = 16 << 20;
+/// Signals that an import remembers of the sessions it came across, at some 50 bytes each; beyond that, those of the session at hand
+/// alone.
+const MANY_SIGNALS: usize = 1 << 20;
 
 /// One record of an import, as the reading side found it.
 pub(super) struct Imported {
@@ -165,6 +168,52 @@ struct Staged {
     changed: bool,
 }
 
+/// The signals of the sessions that a running import came across: a session's chain is walked once, not for each of its signals.
+#[derive(Default)]
+struct Imports {
+    sessions: FxHashMap<Key, Signals>,
+    /// Signals of all of them.
+    held: usize,
+}
+
+/// A session's signals.
+struct Signals {
+    /// The newest of them. If the session's entry says otherwise, somebody else wrote or erased, and they are to be read again.
+    last: u64,
+    positions: FxHashMap<SignalId, u64>,
+}
+
+/// `seq`, `at_ms` and a hash of the body: what has the same is compared as a whole.
+type SignalId = (u64, u64, u64);
+
+impl Imports {
+    fn put(&mut self, key: &Key, signals: Signals) {
+        let of_others = self.held - self.sessions.get(key).map_or(0, |known| known.positions.len());
+        if of_others + signals.positions.len() > MANY_SIGNALS {
+            self.sessions.clear();
+            self.held = signals.positions.len();
+        } else {
+            self.held = of_others + signals.positions.len();
+        }
+        self.sessions.insert(key.clone(), signals);
+    }
+
+    /// Notes a signal that was just written.
+    fn add(&mut self, key: &Key, id: SignalId, pos: u64) {
+        if let Some(signals) = self.sessions.get_mut(key) {
+            signals.last = pos;
+            self.held += usize::from(signals.positions.insert(id, pos).is_none());
+        }
+    }
+}
+
+fn signal_id(record: &Record) -> SignalId {
+    use std::hash::Hasher as _;
+    let mut hasher = rustc_hash::FxHasher::default();
+    hasher.write(&record.body);
+    (record.seq, record.at_ms, hasher.finish())
+}
+
 pub(super) struct Storage {
     engine: Engine,
     /// `None` only inside [`Storage::reopen`] and after it failed.
@@ -181,6 +230,7 @@ pub(super) struct Storage {
     pending: BTreeSet<u64>,
     /// What the meta tree says.
     checkpoint: u64,
+    imports: Imports,
     written_bytes: usize,
     /// Keeps other processes out; let go of after sled is.
     lock: Option<File>,
@@ -215,6 +265,7 @@ pub(super) fn run(
         dirty: VecDeque::new(),
         pending: BTreeSet::new(),
         checkpoint: 0,
+        imports: Imports::default(),
         written_bytes: 0,
         lock: Some(lock),
     };
@@ -403,6 +454,10 @@ impl Storage {
                 Command::Put { pairs, reply } => {
                     staged.changed |= !pairs.is_empty();
                     for (key, value) in pairs {
+                        // An import begins or ends.
+                        if key == IMPORT_MARK {
+                            self.imports = Imports::default();
+                        }
                         staged.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
                         match value {
                             Some(value) => staged.writes.kv.insert(key, value),
@@ -599,24 +654,38 @@ impl Storage {
                 RecordKind::Partial => {
                     record.seq == entry.last_seq && !self.holds(staged, record, entry.partials.iter().copied())?
                 }
-                RecordKind::Signal => {
-                    let mut chain = Vec::new();
-                    let mut at = entry.last_signal;
-                    while at > 0 {
-                        chain.push(at);
-                        at = self.prev_of(staged, at)?;
-                    }
-                    !self.holds(staged, record, chain.into_iter())?
-                }
+                RecordKind::Signal => !self.has_signal(staged, &key, entry.last_signal, record)?,
             };
             if new {
+                let pos = self.next_pos;
                 self.put_frame(staged, &key, Frame::of(record, 0))?;
+                if record.kind == RecordKind::Signal {
+                    self.imports.add(&key, signal_id(record), pos);
+                }
                 merged.written += 1;
             } else {
                 merged.present += 1;
             }
         }
         Ok(merged)
+    }
+
+    /// Whether the session, whose newest signal is at `last`, has this very signal.
+    fn has_signal(&mut self, staged: &Staged, key: &Key, last: u64, record: &Record) -> Result<bool, StoreError> {
+        if self.imports.sessions.get(key).is_none_or(|signals| signals.last != last) {
+            let mut positions = FxHashMap::default();
+            let mut at = last;
+            while at > 0 {
+                let bytes = self.staged_bytes(staged, at)?.ok_or_else(|| missing(at))?;
+                let frame = Frame::decode(&bytes).map_err(|_| missing(at))?;
+                let (here, prev) = (at, frame.prev);
+                positions.extend(frame.to_record().map(|record| (signal_id(&record), here)));
+                at = prev;
+            }
+            self.imports.put(key, Signals { last, positions });
+        }
+        let known = self.imports.sessions.get(key).and_then(|signals| signals.positions.get(&signal_id(record)));
+        self.holds(staged, record, known.copied().into_iter())
     }
 
     /// Whether the session's events follow on a tombstone.

@@ -28,12 +28,18 @@ fn sources() -> Vec<(String, String)> {
         .collect()
 }
 
+/// A file's code without its module of tests, which stands at its end. Single items for tests may stand anywhere: what comes after
+/// them is code like any other.
+fn without_tests(code: &str) -> &str {
+    code.split("mod tests {").next().unwrap_or(code)
+}
+
 /// Names of files whose code, without its tests, holds any of the words.
 fn users(words: &[&str]) -> Vec<String> {
     let mut users: Vec<String> = sources()
         .into_iter()
         .filter(|(_, code)| {
-            let code = code.split("#[cfg(test)]").next().unwrap();
+            let code = without_tests(code);
             words.iter().any(|word| code.contains(word))
         })
         .map(|(name, _)| name)
@@ -133,4 +139,20 @@ fn session_logic_knows_no_edge() {
 fn queues_are_bounded_and_code_is_safe() {
     assert_eq!(users(&["unbounded_channel", "mpsc::channel::<", "std::sync::mpsc::channel("]), Vec::<String>::new());
     assert_eq!(users(&["unsafe {", "unsafe fn"]), Vec::<String>::new());
+}
+
+#[test]
+fn all_code_before_the_tests_is_looked_at() {
+    let odd = "use a::b;\n#[cfg(test)]\nfn helper() {}\nuse c::d;\n#[cfg(test)]\nmod tests {\n    use e::f;\n}\n";
+    let code = without_tests(odd);
+    assert!(code.contains("c::d") && !code.contains("e::f"), "{code}");
+    // The tests are one module at the end of a file, or what follows them would not be looked at.
+    for (name, code) in sources() {
+        let Some((_, tests)) = code.split_once("mod tests {") else {
+            assert!(!code.contains("#[test]"), "{name} has tests outside of `mod tests`");
+            continue;
+        };
+        let after = tests.split_once("\n}").map_or("", |(_, after)| after);
+        assert_eq!(after.trim(), "", "{name} goes on after its tests");
+    }
 }

@@ -13,6 +13,7 @@ mod kill;
 mod knowledge;
 mod llm_model;
 mod overload;
+mod pace;
 mod protocol;
 mod qualify;
 mod real_models;

@@ -183,8 +183,13 @@ async fn sessions_are_listed_newest_first_page_by_page() {
         }
         assert_eq!(paged, expected);
         assert_eq!(names(&store, 3007).await, expected[..3]);
-        let recent: Vec<_> = store.unfinished(3008).await.unwrap().into_iter().map(|info| info.session).collect();
-        assert_eq!(recent, [expected[1].clone(), expected[0].clone(), "other".to_owned()]);
+        let between = async |since, before| {
+            let found = store.active_between(since, before).await.unwrap();
+            found.into_iter().map(|info| info.session).collect::<Vec<_>>()
+        };
+        assert_eq!(between(3008, u64::MAX).await, [expected[1].as_str(), expected[0].as_str(), "other"]);
+        assert_eq!(between(3007, 3009).await, [expected[2].as_str(), expected[1].as_str()]);
+        assert_eq!(between(0, 0).await, Vec::<String>::new());
         store.checkpoint().await.unwrap();
     }
 }
@@ -242,7 +247,7 @@ async fn values_are_kept_by_space() {
     let dir = TempDir::new().unwrap();
     let store = open(dir.path());
     store.put("ledger", b"a", b"1").await.unwrap();
-    store.put_many("ledger", vec![(b"b".to_vec(), b"2".to_vec()), (b"bb".to_vec(), b"3".to_vec())]).await.unwrap();
+    store.change("ledger", vec![(b"b".to_vec(), Some(b"2".to_vec())), (b"bb".to_vec(), Some(b"3".to_vec()))]).await.unwrap();
     store.put("ledgers", b"a", b"other").await.unwrap();
     store.remove("ledger", b"a").await.unwrap();
     let (_copy, store) = crash(dir, store).await;
@@ -360,6 +365,40 @@ async fn an_export_makes_the_same_store_again() {
     let other = open(&dir.path().join("b"));
     assert!(other.opened().clean && !other.opened().import_interrupted);
     verify(&other).await;
+}
+
+/// Walking all of a session's signals for each of them took over a minute here.
+#[tokio::test]
+async fn many_signals_of_one_session_are_imported_soon() {
+    const SIGNALS: u64 = 4_000;
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir.path().join("a"));
+    store.append(event("a", 1)).await.unwrap();
+    let signal = |at| record("a", 1, RecordKind::Signal, at, "signal");
+    for written in join_all((0..SIGNALS).map(|at| store.append(signal(at)))).await {
+        written.unwrap();
+    }
+    let bytes = export(&store).await;
+    let other = open(&dir.path().join("b"));
+    // Some of them are there already, as after an import that was interrupted.
+    other.append(event("a", 1)).await.unwrap();
+    for at in [3, 1, 2] {
+        other.append(signal(at)).await.unwrap();
+    }
+    let since = std::time::Instant::now();
+    let report = import(&other, &bytes).await.unwrap();
+    assert_eq!((report.written, report.present), (SIGNALS - 3, 4));
+    let again = import(&other, &bytes).await.unwrap();
+    assert_eq!((again.written, again.present), (0, SIGNALS + 1));
+    let took = since.elapsed();
+    eprintln!("two imports of {SIGNALS} signals of one session: {took:?}");
+    assert!(took < std::time::Duration::from_secs(20), "{took:?}");
+    assert_eq!(verify(&other).await.signals, SIGNALS);
+    // What was imported and erased since is not taken for known.
+    other.erase("shop", "a").await.unwrap();
+    other.append(event("a", 1)).await.unwrap();
+    let after = import(&other, &bytes).await.unwrap();
+    assert_eq!((after.written, after.present), (SIGNALS, 1));
 }
 
 #[tokio::test]

@@ -47,6 +47,19 @@ async fn a_session_opens_for_its_own_visitor_alone() {
     check(&mut server.client().await, &unknown, ErrorCode::UnknownSite).await;
     check(&mut server.client().await, &hello(Some(&mine.token), Some("no-such-session"), 7), ErrorCode::UnknownSession)
         .await;
+    // A name that no session can have, whoever asks.
+    check(&mut server.client().await, &hello(Some(&mine.token), Some("a\0b"), 0), ErrorCode::UnknownSession).await;
+    let http = reqwest::Client::new();
+    let body = serde_json::json!({ "site": "shop", "text": "hi", "token": mine.token, "session": "a\0b" });
+    let response = http.post(server.url("/v1/chat/messages")).json(&body).send().await.unwrap();
+    assert_eq!(response.status(), 404);
+    let url = server.admin_url("/v1/sites/shop/sessions/a%00b");
+    for request in [http.get(&url), http.delete(&url)] {
+        assert_eq!(request.bearer_auth(server.admin_key()).send().await.unwrap().status(), 404);
+    }
+    let also = vec!["a\0b".to_owned()];
+    mine.send(&ClientMessage::Forget { also }).await;
+    mine.until(|message| matches!(message, ServerMessage::Forgotten {}).then_some(())).await;
 }
 
 #[tokio::test]

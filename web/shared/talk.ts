@@ -653,7 +653,7 @@ export class Talk {
   /** The server said no to our hello. */
   #helloRefused(code: string, text: string, patience: number): void {
     if (code === 'draining' || code === 'storage_failed') return this.link.lost('restarting', patience);
-    if (code === 'overloaded') return this.link.lost('busy', patience, text);
+    if (code === 'overloaded' || code === 'rate_limited') return this.link.lost('busy', patience, text);
     const shown = this.#token ?? this.#identity.token;
     if ((code === 'unknown_session' || code === 'unauthorized') && shown && !this.#restarted) {
       this.#restarted = true;
