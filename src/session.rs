@@ -816,7 +816,12 @@ impl Session {
         effects
     }
 
-    fn obey_agent(&mut self, command: AgentCommand, now_ms: u64, effects: &mut Vec<Effect>) -> Result<Accepted, Refusal> {
+    fn obey_agent(
+        &mut self,
+        command: AgentCommand,
+        now_ms: u64,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Accepted, Refusal> {
         match command {
             AgentCommand::Note { id, agent, text } => {
                 if let Some(known) = self.known_act(&agent, &id, &text) {
@@ -1471,10 +1476,7 @@ mod tests {
         );
         // Twice is once.
         check(&session.apply(agent_says("mara", "x", Some(id), "Dear you, five days."), 1), &["ok 5"]);
-        check(
-            &session.apply(give_back("mara"), 2),
-            &["append 7 agent_left", "tell 7", "ok 7"],
-        );
+        check(&session.apply(give_back("mara"), 2), &["append 7 agent_left", "tell 7", "ok 7"]);
         assert_eq!(session.holder, Holder::Model);
     }
 
@@ -1582,7 +1584,8 @@ mod tests {
     #[test]
     fn asking_for_a_person_again_is_asking_once() {
         let mut session = session();
-        let called = ["append 1 started", "tell 1", "append 2 human_requested", "tell 2", "append 3 handoff", "tell 3", "ok 2"];
+        let called =
+            ["append 1 started", "tell 1", "append 2 human_requested", "tell 2", "append 3 handoff", "tell 3", "ok 2"];
         assert_eq!(session.deed(&Command::RequestHuman), Some(Deed::Event));
         check(&session.apply(Command::RequestHuman, 0), &called);
         check(&session.apply(Command::RequestHuman, 1), &["ok 2"]);

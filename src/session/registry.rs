@@ -396,7 +396,8 @@ impl Registry {
     async fn end_expired(&self, info: &SessionInfo) -> Result<bool, JoinError> {
         let key = SessionKey { site: info.site.clone(), id: info.session.clone() };
         // The last event mostly tells; where a note or a rating came after the end, the whole conversation does.
-        let last = self.shared.store.read(&key.site, &key.id, info.last_seq.saturating_sub(1), &[RecordKind::Event]).await;
+        let last =
+            self.shared.store.read(&key.site, &key.id, info.last_seq.saturating_sub(1), &[RecordKind::Event]).await;
         let last = last.map_err(OpenError::Store)?;
         let tells = |record: &Record| matches!(serde_json::from_slice(&record.body), Ok(Event::Ended { .. }));
         if last.last().is_some_and(tells) {
@@ -651,7 +652,8 @@ impl SessionHandle {
     /// When the session is somebody else's or the disk fails.
     pub async fn erase(&self) -> Result<(), JoinError> {
         // What isn't on disk needs no task just to find that out.
-        let stored = self.registry.shared.store.session(&self.key.site, &self.key.id).await.map_err(OpenError::Store)?;
+        let stored =
+            self.registry.shared.store.session(&self.key.site, &self.key.id).await.map_err(OpenError::Store)?;
         if stored.is_none() {
             self.registry.shared.signals.forget(&self.key);
             return Ok(());
@@ -857,7 +859,8 @@ mod tests {
     #[tokio::test]
     async fn what_has_ended_is_not_read_again_and_what_was_swept_not_looked_at() {
         let desk = desk().await;
-        let (quiet, ended, rated, odd) = (key("shop", "quiet"), key("bank", "ended"), key("shop", "rated"), key("shop", "odd"));
+        let (quiet, ended, rated, odd) =
+            (key("shop", "quiet"), key("bank", "ended"), key("shop", "rated"), key("shop", "odd"));
         desk.write(&quiet, 1, NOW_MS, STARTED).await;
         // Reading the whole of this one would fail.
         desk.write(&ended, 1, NOW_MS + 1, "nothing").await;
@@ -925,7 +928,8 @@ mod tests {
         let mut joined = handle.join(0, None).await.unwrap();
         handle.command(say("a")).await.unwrap();
         // There is nothing to answer from: it is declined, and a gap.
-        while !matches!(&*joined.updates.recv().await.unwrap(), Update::Event { event: Event::AnswerDone { .. }, .. }) {}
+        while !matches!(&*joined.updates.recv().await.unwrap(), Update::Event { event: Event::AnswerDone { .. }, .. }) {
+        }
         while desk.gaps.list("shop", None).await.unwrap().is_empty() {
             tokio::task::yield_now().await;
         }

@@ -39,9 +39,7 @@ async fn ratings_and_requests_are_stored_once_and_within_a_rate() {
         .until(|message| if let ServerMessage::HumanRequested { seq, .. } = message { Some(*seq) } else { None })
         .await;
     // Who asks again is told where they stand.
-    visitor
-        .until(|message| matches!(message, ServerMessage::HumanQueue { place: 1, .. }).then_some(()))
-        .await;
+    visitor.until(|message| matches!(message, ServerMessage::HumanQueue { place: 1, .. }).then_some(())).await;
     visitor.send(&rate(turn, "better")).await;
     let changed = visitor
         .until(|message| if let ServerMessage::FeedbackReceived { seq, .. } = message { Some(*seq) } else { None })
@@ -78,7 +76,10 @@ async fn messages_are_counted_by_visitor_and_not_by_conversation() {
     assert_eq!(limited.status(), 429);
     assert!(limited.headers().contains_key("retry-after"));
     let error: serde_json::Value = limited.json().await.unwrap();
-    assert_eq!((error["error"]["code"].as_str(), error["error"]["retry_after_ms"].as_u64()), (Some("rate_limited"), Some(60_000)));
+    assert_eq!(
+        (error["error"]["code"].as_str(), error["error"]["retry_after_ms"].as_u64()),
+        (Some("rate_limited"), Some(60_000))
+    );
     server.clock.advance(60_000);
     assert_eq!(ask().await.unwrap().status(), 200);
 }
@@ -90,7 +91,8 @@ async fn one_address_brings_so_many_new_visitors() {
     let ask = |address: Option<&str>, token: Option<String>| {
         let body = json!({ "site": "shop", "text": "Hello", "token": token });
         let request = http.post(server.url("/v1/chat/messages")).json(&body);
-        let request = address.map_or(request.try_clone().unwrap(), |address| request.header("x-forwarded-for", address));
+        let request =
+            address.map_or(request.try_clone().unwrap(), |address| request.header("x-forwarded-for", address));
         async move { request.send().await.unwrap() }
     };
     let far = Some("198.51.100.1, 203.0.113.7");
@@ -115,9 +117,11 @@ async fn streams_take_the_places_of_sockets() {
     })
     .await;
     let http = reqwest::Client::new();
-    let message = || http.post(server.url("/v1/chat/messages")).json(&json!({ "site": "shop", "text": "Hello" })).send();
+    let message =
+        || http.post(server.url("/v1/chat/messages")).json(&json!({ "site": "shop", "text": "Hello" })).send();
     let completion = |stream: bool| {
-        let body = json!({ "model": "frontdesk/shop", "stream": stream, "messages": [{ "role": "user", "content": "Hi" }] });
+        let body =
+            json!({ "model": "frontdesk/shop", "stream": stream, "messages": [{ "role": "user", "content": "Hi" }] });
         http.post(server.url("/v1/chat/completions")).bearer_auth(&key).json(&body).send()
     };
     let socket = server.client().await.hello().await;

@@ -247,7 +247,10 @@ async fn values_are_kept_by_space() {
     let dir = TempDir::new().unwrap();
     let store = open(dir.path());
     store.put("ledger", b"a", b"1").await.unwrap();
-    store.change("ledger", vec![(b"b".to_vec(), Some(b"2".to_vec())), (b"bb".to_vec(), Some(b"3".to_vec()))]).await.unwrap();
+    store
+        .change("ledger", vec![(b"b".to_vec(), Some(b"2".to_vec())), (b"bb".to_vec(), Some(b"3".to_vec()))])
+        .await
+        .unwrap();
     store.put("ledgers", b"a", b"other").await.unwrap();
     store.remove("ledger", b"a").await.unwrap();
     let (_copy, store) = crash(dir, store).await;
