@@ -27,6 +27,8 @@ pub struct Told {
     pub text: String,
     /// The rows that it is made of, in the order of the text.
     pub passages: Vec<Passage>,
+    /// Documents may say more: how products differ isn't only in their columns.
+    pub open: bool,
 }
 
 /// Products in a list, and rows with different values of one product, at most.
@@ -60,7 +62,8 @@ impl Shelf {
             }
         }
         let passages = cited.into_iter().map(|row| self.rows[row].passage.clone()).collect();
-        Some(Told { text: text.trim().to_owned(), passages }).filter(|told: &Told| !told.text.is_empty())
+        let open = parsed.compare && parsed.asks.is_empty() && parsed.more.is_none();
+        Some(Told { text: text.trim().to_owned(), passages, open }).filter(|told: &Told| !told.text.is_empty())
     }
 }
 
@@ -75,7 +78,10 @@ struct Parsed {
     bound: Option<Bound>,
     out_of_stock: bool,
     compare: bool,
+    /// "How much" was said, and not of what.
+    much: bool,
     have: bool,
+    show: bool,
     thing: bool,
     pronoun: bool,
     yes_no: bool,
@@ -155,8 +161,17 @@ impl Shelf {
         let items = self.items(&tokens, is_word)?;
         let items = parsed.bounded(items, self)?;
         let (mut between, mut open): (Vec<Meaning>, bool) = (Vec::new(), false);
-        for item in items {
+        let mut items = items.into_iter().peekable();
+        while let Some(item) = items.next() {
             let words = match item {
+                // "In size 10" says what the ten is.
+                Item::Means(Meaning::Asks(Property::Sizes | Property::Colours))
+                    if matches!(items.peek(), Some(Item::Name(words)) if words.iter().all(|word| self.tells(word) && !self.names(word))) =>
+                {
+                    open = false;
+                    between.push(Meaning::Filler);
+                    continue;
+                }
                 Item::Name(words) => words,
                 Item::Number(_) => return None,
                 Item::Means(Meaning::Unit(unit)) if self.tells(unit) => vec![unit.to_owned()],
@@ -170,9 +185,9 @@ impl Shelf {
             match parsed.runs.last_mut() {
                 Some(run) if open => run.words.extend(words),
                 _ => {
-                    let joins = |meaning: &Meaning| matches!(meaning, Meaning::And | Meaning::Than);
+                    let joins = |meaning: &Meaning| matches!(meaning, Meaning::And | Meaning::Than | Meaning::Versus);
                     let links = |meaning: &Meaning| {
-                        joins(meaning) || matches!(meaning, Meaning::Filler | Meaning::Pronoun | Meaning::More(..))
+                        joins(meaning) || matches!(meaning, Meaning::Filler | Meaning::Article | Meaning::Pronoun | Meaning::More(..))
                     };
                     let (joined, near) = (between.iter().any(joins), between.iter().all(links));
                     parsed.runs.push(Run { words, joined, near });
@@ -181,6 +196,7 @@ impl Shelf {
             between.clear();
             open = true;
         }
+        parsed.much_is_price();
         Some(parsed)
     }
 
@@ -196,7 +212,10 @@ impl Shelf {
             let meaning = phrases.iter().find(|(words, _)| own(words));
             let columns = self.columns.iter().enumerate();
             let column = columns.flat_map(|(at, column)| column.words.iter().map(move |words| (words, at)));
-            let column = column.filter(|(words, _)| own(words)).max_by_key(|(words, _)| words.len());
+            let called = |words: &[String]| {
+                !words.is_empty() && rest.len() >= words.len() && rest.iter().zip(words).all(|(a, b)| stem(a) == b)
+            };
+            let column = column.filter(|(words, _)| called(words)).max_by_key(|(words, _)| words.len());
             // A name is longer than what its words mean by themselves.
             let stems = |count: usize| rest[..count].iter().map(|word| stem(word).to_owned()).collect::<Vec<String>>();
             let named = (1..=rest.len().min(MAX_NAME_WORDS))
@@ -270,9 +289,10 @@ impl Shelf {
         // "And in Long?"
         if let Some(subject) = before().filter(|subject| subject.named.len() == 1 && !subject.kind) {
             let meant = self.meant(&first.words, rows);
-            let narrowed = self.narrowed(&first.words, &subject.named[0]);
+            let family = [subject.named[0].as_slice(), &subject.others].concat();
+            let narrowed = self.narrowed(&first.words, &family);
             if let Some(narrowed) = narrowed.filter(|_| parsed.runs.len() == 1 && meant.is_none_or(|meant| !meant.whole)) {
-                let others = subject.named[0].iter().copied().filter(|at| !narrowed.contains(at)).collect();
+                let others = family.into_iter().filter(|at| !narrowed.contains(at)).collect();
                 return Some(Subject { named: vec![narrowed], others, ..Subject::default() });
             }
         }
@@ -295,6 +315,13 @@ impl Shelf {
                 narrowed.get_or_insert_default().extend(found);
                 continue;
             }
+            // "The rain cover for the Corrie 60" is one thing.
+            if at > 0 && run.near && !run.joined && runs.len() == 2 {
+                let words = [runs[0].words.as_slice(), &run.words].concat();
+                let meant = self.meant(&words, rows)?;
+                let others = self.family(&meant).into_iter().filter(|row| !meant.rows.contains(row)).collect();
+                return Some(Subject { named: vec![meant.rows], others, ..Subject::default() });
+            }
             if at > 0 && !(run.joined && run.near) {
                 return None;
             }
@@ -304,13 +331,15 @@ impl Shelf {
             if at == 0 && !run.words.iter().any(letters) {
                 return None;
             }
-            let mut meant = self.meant(&run.words, rows)?;
             // "The Tarn 2 or 3": of the same family.
-            if at > 0 && !run.words.iter().any(letters) {
-                let like = |row: &usize| all.iter().any(|other| self.rows[*row].begins_like(&self.rows[*other]));
-                meant.rows.retain(like);
-            }
-            if meant.rows.is_empty() || meant.rows.iter().any(|row| subject.named.iter().flatten().any(|own| own == row)) {
+            let like = |row: &usize| all.iter().any(|other| self.rows[*row].begins_like(&self.rows[*other]));
+            let meant = if at > 0 && !run.words.iter().any(letters) {
+                let family: Vec<usize> = rows.iter().copied().filter(like).collect();
+                self.meant(&run.words, &family)?
+            } else {
+                self.meant(&run.words, rows)?
+            };
+            if meant.rows.iter().any(|row| subject.named.iter().flatten().any(|own| own == row)) {
                 return None;
             }
             all = self.family(&meant);
@@ -341,11 +370,13 @@ impl Shelf {
         const ELSEWHERE: [Topic; 5] =
             [Topic::Delivery, Topic::Discount, Topic::Payment, Topic::Returns, Topic::Complaint];
         let mut narrow: Vec<Vec<String>> = Vec::new();
+        let mut answers: Vec<&str> = Vec::new();
         let lines = asked.history.iter().enumerate().rev().filter(|(_, line)| line.by_visitor);
         for (at, line) in lines.take(MAX_BACK) {
             if topics(&line.text).iter().any(|topic| ELSEWHERE.contains(topic)) {
                 return None;
             }
+            answers.extend(asked.history.get(at + 1).filter(|line| !line.by_visitor).map(|line| line.text.as_str()));
             let parsed = self.parse(&line.text, asked.is_word);
             let runs = match &parsed {
                 Some(parsed) => parsed.runs.clone(),
@@ -353,10 +384,11 @@ impl Shelf {
             };
             let found = self.named(&runs, rows).filter(|subject| !runs.is_empty() && !subject.named.is_empty());
             if let Some(mut subject) = found.filter(|subject| parsed.is_some() || !subject.kind) {
-                // One of a kind that the answer told.
-                let answer = asked.history.get(at + 1).filter(|line| !line.by_visitor);
-                let told = answer.map(|line| self.named_in(&line.text, &subject.rows())).unwrap_or_default();
-                if self.products(&told).len() == 1 && self.products(&subject.rows()).len() > 1 {
+                // The one of several that an answer since then told of.
+                let told = |answer: &&str| Some(self.named_in(answer, &subject.rows())).filter(|told| self.products(told).len() == 1);
+                if self.products(&subject.rows()).len() > 1
+                    && let Some(told) = answers.iter().find_map(told)
+                {
                     subject = Subject { named: vec![told], ..Subject::default() };
                 }
                 for words in narrow.iter().rev() {
@@ -424,22 +456,24 @@ impl Subject {
 impl Parsed {
     /// Notes what a word means. `None` where two words contradict each other.
     fn take(&mut self, meaning: Meaning) -> Option<()> {
-        if !matches!(meaning, Meaning::Filler) {
-            self.bare = false;
-        }
+        self.bare &= meaning == Meaning::Article;
         match meaning {
-            Meaning::Filler | Meaning::And | Meaning::Than => {}
+            Meaning::Filler | Meaning::Article | Meaning::Than => {}
+            Meaning::And => self.much_is_price(),
+            Meaning::Versus => self.compare = true,
+            Meaning::HowMuch => self.much = true,
+            Meaning::Weighs => {
+                self.much = false;
+                self.ask(Property::Weight);
+            }
             Meaning::YesNo => self.yes_no = true,
             Meaning::Pronoun => self.pronoun = true,
             Meaning::Thing => self.thing = true,
             Meaning::Have => self.have = true,
+            Meaning::Show => self.show = true,
             Meaning::Compare => self.compare = true,
             Meaning::OutOfStock => self.out_of_stock = true,
-            Meaning::Asks(property) => {
-                if !self.asks.contains(&property) {
-                    self.asks.push(property);
-                }
-            }
+            Meaning::Asks(property) => self.ask(property),
             Meaning::Extreme(measure, most) => {
                 if self.extreme.replace((measure, most)).is_some_and(|before| before != (measure, most)) {
                     return None;
@@ -462,6 +496,18 @@ impl Parsed {
             | Meaning::Unit(_) => return None,
         }
         Some(())
+    }
+
+    fn ask(&mut self, property: Property) {
+        if !self.asks.contains(&property) {
+            self.asks.push(property);
+        }
+    }
+
+    fn much_is_price(&mut self) {
+        if std::mem::take(&mut self.much) {
+            self.ask(Property::Price);
+        }
     }
 
     /// Takes limits out: "under 250 euros", "between 100 and 200", "250欧元以下".
@@ -595,6 +641,13 @@ impl Answer<'_> {
         rows.first().map(|row| self.shelf.rows[*row].product.name.replace('|', "/")).unwrap_or_default()
     }
 
+    /// "The boot costs", "the poles cost".
+    fn verb(&self, keys: [Say; 2], name: &str, value: &str) -> String {
+        let lower = name.to_lowercase();
+        let last = lower.rsplit(|c: char| !c.is_alphabetic()).find(|word| !word.is_empty()).unwrap_or_default();
+        fill(self.say(keys[usize::from(stem(last) != last)]), &[name, value])
+    }
+
     fn compose(&mut self, parsed: &Parsed, subject: &Subject, all: &[usize]) -> Option<()> {
         let mut rows = subject.rows();
         if rows.is_empty() {
@@ -629,12 +682,13 @@ impl Answer<'_> {
         }
         if subject.everything {
             // Prices of everything there is would be a long list.
-            return if parsed.asks.is_empty() { self.kinds(&rows) } else { None };
+            let asked = parsed.asks.is_empty() && (parsed.have || parsed.show && parsed.thing);
+            return if asked { self.kinds(&rows) } else { None };
         }
         if !parsed.asks.is_empty() {
             return self.properties(parsed, subject);
         }
-        let asked = parsed.have || parsed.bare && subject.kind && parsed.plural;
+        let asked = parsed.have || parsed.show || parsed.bare && subject.kind && parsed.plural;
         if asked {
             return self.list(&rows, parsed.yes_no);
         }
@@ -666,8 +720,16 @@ impl Answer<'_> {
         if groups.is_empty() {
             return None;
         }
-        if groups.len() > MAX_VALUES {
-            return self.ranged(&groups.iter().map(|group| (group.value.clone(), group.rows[0])).collect::<Vec<_>>());
+        // Labels that don't tell the values apart say nothing.
+        let label = |group: &Group| self.shelf.rows[group.rows[0]].label.clone();
+        let alike = groups.iter().enumerate().any(|(at, group)| groups[..at].iter().any(|other| label(other) == label(group) && other.value != group.value));
+        let range = || -> Vec<(String, usize)> {
+            let there = groups.iter().any(|group| !group.out);
+            let kept = groups.iter().filter(|group| !there || !group.out);
+            kept.map(|group| (group.value.clone(), group.rows[0])).collect()
+        };
+        if groups.len() > MAX_VALUES || alike {
+            return self.ranged(&range());
         }
         let told = labels || groups.len() > 1;
         let mut parts = Vec::new();
@@ -676,10 +738,10 @@ impl Answer<'_> {
                 group.rows.iter().filter_map(|row| self.shelf.rows[*row].label.as_deref()).filter(|_| told).collect();
             let mut within: Vec<String> = Vec::new();
             if !labels.is_empty() && labels.len() <= MAX_VALUES {
-                within.push(labels.join(self.say(Say::Or)));
+                within.push(labels.join(if self.language == "zh" { "、" } else { self.say(Say::Or) }));
                 self.rows.extend(&group.rows);
             } else if groups.len() > 1 && told && labels.len() > MAX_VALUES {
-                return self.ranged(&groups.iter().map(|group| (group.value.clone(), group.rows[0])).collect::<Vec<_>>());
+                return self.ranged(&range());
             } else {
                 self.rows.push(group.rows[0]);
             }
@@ -732,7 +794,7 @@ impl Answer<'_> {
     fn list(&mut self, rows: &[usize], yes: bool) -> Option<()> {
         let products = self.shelf.products(rows);
         if yes {
-            self.text.push_str(self.say(Say::Yes));
+            self.text.push_str(self.say(Say::There));
         }
         if let [product] = products.as_slice() {
             let name = self.name(product);
@@ -741,7 +803,7 @@ impl Answer<'_> {
                 self.sentence(&format!("{line}{}", self.say(Say::Stop)));
                 return Some(());
             };
-            self.sentence(&fill(self.say(Say::Costs), &[&name, &price]));
+            self.sentence(&self.verb([Say::Costs, Say::Cost], &name, &price));
             return Some(());
         }
         self.sentence(self.say(Say::Have));
@@ -810,7 +872,7 @@ impl Answer<'_> {
         if subject.everything {
             return None;
         }
-        self.text.push_str(if yes { self.say(Say::No) } else { self.say(Say::None) });
+        self.text.push_str(if yes { self.say(Say::NotThere) } else { self.say(Say::None) });
         // How near one comes.
         self.extreme(&rows, bound.measure, bound.high.is_none())
     }
@@ -819,7 +881,7 @@ impl Answer<'_> {
     fn measured(&mut self, rows: &[usize], measure: Measure, yes: bool) -> Option<()> {
         let property = if measure == Measure::Weight { Property::Weight } else { return None };
         if yes {
-            self.text.push_str(self.say(Say::Yes));
+            self.text.push_str(self.say(Say::There));
         }
         let products = self.shelf.products(rows);
         if products.len() > 1 {
@@ -833,7 +895,7 @@ impl Answer<'_> {
                 let line = format!("\n- {}{}{value}", self.name(product), self.say(Say::Colon));
                 self.text.push_str(&line);
             } else {
-                let text = fill(self.say(Say::Weighs), &[&self.name(product), &value]);
+                let text = self.verb([Say::Weighs, Say::Weigh], &self.name(product), &value);
                 self.sentence(&text);
             }
         }
@@ -953,6 +1015,10 @@ impl Answer<'_> {
     fn properties(&mut self, parsed: &Parsed, subject: &Subject) -> Option<()> {
         let rows = subject.rows();
         let products = self.shelf.products(&rows);
+        // "Is it of cotton?" wants a yes or no that a list of values isn't.
+        if parsed.yes_no && parsed.asks.iter().any(|asks| matches!(asks, Property::Column(_))) {
+            return None;
+        }
         for property in &parsed.asks {
             if *property == Property::Stock {
                 self.stock(&rows, &subject.others, parsed.yes_no && parsed.asks.len() == 1)?;
@@ -1002,6 +1068,9 @@ impl Answer<'_> {
             }
             Property::Weight | Property::Column(_) => {
                 let column = column?;
+                if shelf.columns[column].option {
+                    return self.options(rows, &|row| shelf.rows[row].cell(column).map(str::to_owned));
+                }
                 self.folded(rows, &|row| shelf.rows[row].cell(column).map(str::to_owned), false, false)
             }
         }
@@ -1039,9 +1108,11 @@ impl Answer<'_> {
         let value = self.told(rows, property)?;
         let name = self.name(rows);
         let text = match property {
-            Property::Price => fill(self.say(Say::Costs), &[&name, &value]),
-            Property::Weight => fill(self.say(Say::Weighs), &[&name, &value]),
-            Property::Colours | Property::Sizes | Property::Variants => fill(self.say(Say::Comes), &[&name, &value]),
+            Property::Price => self.verb([Say::Costs, Say::Cost], &name, &value),
+            Property::Weight => self.verb([Say::Weighs, Say::Weigh], &name, &value),
+            Property::Colours | Property::Sizes | Property::Variants => {
+                self.verb([Say::Comes, Say::Come], &name, &value)
+            }
             Property::Number => format!("{name}{}{} {value}{}", self.say(Say::Colon), self.say(Say::ItemNo), self.say(Say::Stop)),
             Property::Link => format!("{name}{}{value} ", self.say(Say::Colon)),
             Property::Stock => format!("{name}{}{value}{}", self.say(Say::Colon), self.say(Say::Stop)),
@@ -1083,7 +1154,7 @@ impl Answer<'_> {
         let shelf = self.shelf;
         let out = rows.iter().filter(|row| shelf.rows[**row].out_of_stock()).count();
         if yes_no && (out == 0 || out == rows.len()) {
-            self.text.push_str(if out == 0 { self.say(Say::Yes) } else { self.say(Say::No) });
+            self.text.push_str(if out == 0 { self.say(Say::There) } else { self.say(Say::NotThere) });
         }
         for product in shelf.products(rows) {
             self.property(&product, Property::Stock)?;
@@ -1206,3 +1277,6 @@ impl Answer<'_> {
 
 /// Longer values make no table.
 const MAX_CELL: usize = 120;
+
+#[cfg(test)]
+mod tests;

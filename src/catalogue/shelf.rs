@@ -27,6 +27,8 @@ pub(super) struct Row {
     pub(super) label: Option<String>,
     name: Vec<String>,
     category: Vec<String>,
+    /// Words of its category that no name in that category holds: "the Tarn 2 tent" where the row says "Tarn 2".
+    also: Vec<String>,
     options: Vec<String>,
     /// Values by column.
     cells: BTreeMap<usize, String>,
@@ -39,7 +41,7 @@ pub(super) struct Column {
     pub(super) name: String,
     /// It tells variants apart.
     pub(super) option: bool,
-    /// What it is called, in words.
+    /// What it is called, in stems.
     pub(super) words: Vec<Vec<String>>,
 }
 
@@ -74,14 +76,22 @@ impl Shelf {
             }
             let mut cells = BTreeMap::new();
             let mut options: Vec<String> = product.variant.as_deref().map(stems).unwrap_or_default();
+            // A record's own options, known by name or not.
+            let mut own: Vec<String> = Vec::new();
             for (label, value) in parts(&passage.text).unwrap_or_default() {
-                let of_variant = super::OPTIONS.contains(&option(&label));
+                let of_record = option(&label) != label;
+                let of_variant = of_record || super::OPTIONS.contains(&option(&label));
                 if value.is_empty() || is_told(&label) && !of_variant {
                     continue;
                 }
-                let (name, value) = measured(option(&label), value);
+                // "Weight (g)" is "weight_g".
+                let label = option(&label).replace(['(', ')', '[', ']'], "");
+                let (name, value) = measured(&label, value);
                 if of_variant {
                     options.extend(stems(&value));
+                }
+                if of_record {
+                    own.push(value.clone());
                 }
                 let at = *columns.entry(name.to_owned()).or_insert_with(|| {
                     shelf.columns.push(Column::new(name, of_variant));
@@ -92,7 +102,17 @@ impl Shelf {
             let (name, category) = (stems(&product.name), product.category.as_deref().map(stems).unwrap_or_default());
             shelf.names.extend(name.iter().chain(&category).cloned());
             shelf.options.extend(options.iter().cloned());
-            shelf.rows.push(Row { label: product.variant.clone(), passage, product, name, category, options, cells });
+            let label = if own.is_empty() { product.variant.clone() } else { Some(own.join(", ")) };
+            shelf.rows.push(Row { label, passage, product, name, category, also: Vec::new(), options, cells });
+        }
+        let mut used: HashMap<Vec<String>, HashSet<String>> = HashMap::new();
+        for row in &shelf.rows {
+            used.entry(row.category.clone()).or_default().extend(row.name.iter().cloned());
+        }
+        for row in &mut shelf.rows {
+            let used = used.get(&row.category);
+            let free = |word: &&String| used.is_none_or(|used| !used.contains(*word));
+            row.also = row.category.iter().filter(free).cloned().collect();
         }
         let wide = |word: &&String| word.chars().all(super::words::unspaced);
         shelf.unspaced = shelf.names.iter().chain(&shelf.options).filter(wide).cloned().collect();
@@ -169,8 +189,8 @@ impl Shelf {
         // A product, by what it shares with no other.
         let mut best = (0, Vec::new());
         for at in of {
-            let Row { name, category, options, .. } = row(at);
-            let all = words.iter().all(|word| name.contains(word) || category.contains(word) || options.contains(word));
+            let Row { name, also, options, .. } = row(at);
+            let all = words.iter().all(|word| name.contains(word) || also.contains(word) || options.contains(word));
             let held = words.iter().filter(|word| name.contains(word)).count();
             if !all || held == 0 || held < best.0 {
                 continue;
@@ -188,7 +208,8 @@ impl Shelf {
         let whole = rows.iter().all(|at| of_name(at) == row(at).name.len());
         let rows = if whole { rows } else { self.without_accessories(rows) };
         // "Long" is the length of one thing and in the name of another.
-        let vague = words.iter().all(|word| self.options.contains(word)) && !whole && words.len() == 1;
+        let option = |word: &String| of.iter().any(|at| row(at).options.contains(word));
+        let vague = words.len() == 1 && !whole && words.iter().all(option);
         (!vague).then_some(Meant { rows, kind: false, whole })
     }
 
@@ -307,7 +328,7 @@ impl Row {
 impl Column {
     fn new(name: &str, option: bool) -> Self {
         let chinese = CHINESE.iter().filter(|(english, _)| *english == name).map(|(_, own)| vec![(*own).to_owned()]);
-        let own = split(&name.replace('_', " "), &|_| 0, true);
+        let own = split(&name.replace('_', " "), &|_| 0, true).iter().map(|word| stem(word).to_owned()).collect();
         Self { name: name.to_owned(), option, words: std::iter::once(own).chain(chinese).collect() }
     }
 

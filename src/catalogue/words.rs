@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 pub(super) enum Meaning {
     /// Says nothing of what is asked.
     Filler,
+    /// Stands before a name.
+    Article,
     /// Begins a question that is answered by yes or no.
     YesNo,
     /// Stands for what was named before.
@@ -16,12 +18,18 @@ pub(super) enum Meaning {
     Thing,
     /// Stands between things that are named together.
     And,
+    /// Between two that are to be compared.
+    Versus,
     Than,
     /// Asks what there is.
     Have,
+    Show,
     /// Asks for what tells products apart.
     Compare,
     Asks(Property),
+    /// Of money, unless a weight follows.
+    HowMuch,
+    Weighs,
     /// The most (true) or the least of something.
     Extreme(Measure, bool),
     /// More (true) or less of it than another.
@@ -84,8 +92,10 @@ const PHRASES: &[(Meaning, &[&str])] = &[
     (
         Meaning::Filler,
         &[
-            "a", "an", "the", "of", "for", "in", "on", "with", "to", "at", "from", "i", "you", "we", "your", "our", "us", "me",
-            "im", "id", "ill", "any", "some", "all", "every", "each", "please", "hi", "hello", "hey", "ok", "okay", "so", "well",
+            "of", "for", "in", "on", "with", "to", "at", "from", "you",
+            // "I" alone isn't: what visitors have themselves is in no catalogue.
+            "can i", "could i", "may i", "i want", "i would", "i need", "i am", "i can", "i could", "we", "our", "us", "me",
+            "im", "id", "ill", "every", "each", "please", "hi", "hello", "hey", "ok", "okay", "so", "well",
             "thanks", "thank you", "just", "also", "now", "currently", "right now", "today", "actually", "really",
             "would like", "like to know", "want to know", "tell me", "know", "get", "buy", "purchase", "order", "see", "look at",
             "looking for", "looking at", "want", "need", "search for", "searching for", "interested in", "be", "been", "which", "what", "whats",
@@ -93,13 +103,14 @@ const PHRASES: &[(Meaning, &[&str])] = &[
             "is", "are", "have", "has", "can", "could", "will", "would", "got", "both", "between", "what about", "how about", "then", "about",
             "available to buy", "by", "as", "costing", "priced", "going for", "exactly", "der", "die", "das", "den", "dem", "ein",
             "eine", "einen", "ihr", "sie", "es", "ist", "sind", "welche", "welcher", "welches", "was", "bitte", "im", "von", "für", "le", "la", "les",
-            "l", "un", "une", "des", "du", "de", "est", "sont", "vous", "quel", "quelle", "quels", "quelles", "que", "el",
+            "un", "une", "des", "du", "de", "est", "sont", "vous", "quel", "quelle", "quels", "quelles", "que", "el",
             "los", "las", "una", "qué", "cuál", "cuáles", "son", "por favor", "请问", "请", "我", "我们", "你", "您", "你们", "您们", "的", "是", "呢", "吧", "啊",
             "呀", "什么", "哪个", "哪款", "哪些", "哪种", "哪一个", "哪一款", "一个", "一款", "一种", "一下", "种", "款", "个", "件", "只", "双", "顶", "把", "条",
             "想", "想要", "想买", "要", "买", "想知道", "看看", "看", "给我", "店里", "这里", "目前", "现在", "还", "都", "也", "大概", "一共", "多少", "了", "里",
             "里面", "更", "一点", "当中", "之间", "你好", "您好", "谢谢", "能", "可以", "最", "一", "两款", "两个", "这两款", "您家", "你家", "在",
         ],
     ),
+    (Meaning::Article, &["a", "an", "the", "your", "any", "some", "all"]),
     (Meaning::YesNo, &["吗", "有没有", "是不是", "是否"]),
     (
         Meaning::Pronoun,
@@ -117,46 +128,48 @@ const PHRASES: &[(Meaning, &[&str])] = &[
     ),
     (
         Meaning::And,
-        &["and", "or", "vs", "versus", "und", "oder", "et", "ou", "y", "o", "和", "与", "跟", "及", "以及", "还是", "或", "或者"],
+        &["and", "or", "und", "oder", "et", "ou", "y", "o", "和", "与", "跟", "及", "以及", "还是", "或", "或者"],
     ),
+    (Meaning::Versus, &["vs", "versus"]),
     (Meaning::Than, &["than", "als", "比", "compared to", "compared with"]),
     (
         Meaning::Have,
         &[
             "do you have", "do you sell", "do you offer", "do you stock", "do you carry", "do you do", "you have", "you sell", "you offer", "you stock",
-            "you carry", "have you got", "you got", "do you got", "are there", "is there", "can i buy", "can i get", "can i order", "show", "show me", "list",
-            "sell", "give me a list of", "give me a list", "haben sie", "habt ihr", "verkaufen sie", "verkauft ihr", "gibt es",
-            "zeig mir", "zeigen sie mir", "avez vous", "vendez vous", "tienen", "venden", "tenéis", "vendéis", "hay", "有", "有没有", "卖", "在卖", "出售", "有卖", "有哪些", "有什么",
-            "卖什么", "卖哪些", "都有什么", "都有哪些", "列出", "展示",
+            "you carry", "have you got", "you got", "do you got", "are there", "is there", "can i buy", "can i get", "can i order", "sell", "haben sie", "habt ihr", "verkaufen sie", "verkauft ihr", "gibt es",
+            "avez vous", "vendez vous", "tienen", "venden", "tenéis", "vendéis", "hay", "有", "有没有", "卖", "在卖", "出售", "有卖", "有哪些", "有什么",
+            "卖什么", "卖哪些", "都有什么", "都有哪些",
         ],
     ),
+    (Meaning::Show, &["show", "show me", "give me a list of", "list your", "list all", "zeig mir", "zeigen sie mir", "montrez moi", "列出", "展示"]),
     (
         Meaning::Compare,
         &[
-            "compare", "comparison", "comparison of", "difference", "differences", "differ", "different", "unterschied", "unterschiede", "vergleich",
+            "compare", "compared", "comparison", "comparison of", "difference", "differences", "differ", "different", "unterschied", "unterschiede", "vergleich",
             "différence", "différences", "diferencia", "diferencias", "区别", "不同", "差别", "差异", "对比", "比较", "比一比",
         ],
     ),
     (
         Meaning::Asks(Property::Price),
         &[
-            "how much", "how much is", "how much are", "price", "prices", "pricing", "cost", "costs", "how expensive", "wie viel kostet", "wie viel kosten",
+            "price", "prices", "pricing", "cost", "costs", "how expensive", "wie viel kostet", "wie viel kosten",
             "wieviel kostet", "was kostet", "was kosten", "kostet", "kosten", "preis", "preise", "combien coûte", "combien coûtent", "combien coute", "prix",
             "cuánto cuesta", "cuánto cuestan", "cuanto cuesta", "precio", "precios", "多少钱", "价格", "价钱", "售价", "几钱", "卖多少钱", "要多少钱", "什么价", "多少元",
             "多少欧元",
         ],
     ),
+    (Meaning::HowMuch, &["how much", "wie viel", "wieviel", "combien", "cuánto"]),
+    (Meaning::Weighs, &["weigh", "weighs", "weight", "wiegt", "wiegen", "pèse", "pesa"]),
     (
         Meaning::Asks(Property::Weight),
         &[
-            "how heavy", "how light", "weight", "weights", "weigh", "weighs", "how much weigh", "wie schwer", "gewicht", "wiegt", "wiegen", "poids", "pèse",
-            "cuánto pesa", "peso", "pesa", "重量", "多重", "有多重", "多少克", "多少公斤", "重多少",
+            "how heavy", "how light", "weights", "wie schwer", "gewicht", "poids", "peso", "重量", "多重", "有多重", "多少克", "多少公斤", "重多少",
         ],
     ),
     (
         Meaning::Asks(Property::Stock),
         &[
-            "in stock", "stock", "available", "availability", "how many", "left", "on stock", "auf lager", "vorrätig", "verfügbar", "lieferbar", "en stock",
+            "in stock", "stock", "available", "availability", "how many", "are left", "have left", "on stock", "auf lager", "vorrätig", "verfügbar", "lieferbar", "en stock",
             "disponible", "disponibles", "en existencias", "库存", "有货", "有现货", "现货", "还有货", "有库存", "有没有货", "货吗",
         ],
     ),
@@ -331,6 +344,10 @@ pub(super) enum Say {
     Costs,
     Weighs,
     Comes,
+    /// As these, of several.
+    Cost,
+    Weigh,
+    Come,
     ItemNo,
     InStock,
     Pieces,
@@ -338,6 +355,9 @@ pub(super) enum Say {
     AllInStock,
     Yes,
     No,
+    /// As these, of what there is.
+    There,
+    NotThere,
     None,
     OnStock,
     Have,
@@ -370,6 +390,9 @@ pub(super) enum Say {
 /// The words, with `{}` where the parts go; English where there are none of a language.
 pub(super) fn say(key: Say, language: &str) -> &'static str {
     let all: [&'static str; 5] = match key {
+        Say::Cost => ["{} cost {}.", "{}售价 {}。", "{} kosten {}.", "{} coûtent {}.", "{} cuestan {}."],
+        Say::Weigh => ["{} weigh {}.", "{}重 {}。", "{} wiegen {}.", "{} pèsent {}.", "{} pesan {}."],
+        Say::Come => ["{} come in {}.", "{}有：{}。", "{} gibt es in {}.", "{} existent en {}.", "{} están disponibles en {}."],
         Say::Costs => ["{} costs {}.", "{}售价 {}。", "{} kostet {}.", "{} coûte {}.", "{} cuesta {}."],
         Say::Weighs => ["{} weighs {}.", "{}重 {}。", "{} wiegt {}.", "{} pèse {}.", "{} pesa {}."],
         Say::Comes => ["{} comes in {}.", "{}有：{}。", "{} gibt es in {}.", "{} existe en {}.", "{} está disponible en {}."],
@@ -380,6 +403,8 @@ pub(super) fn say(key: Say, language: &str) -> &'static str {
         Say::AllInStock => ["Everything is in stock.", "所有商品都有货。", "Alles ist auf Lager.", "Tout est en stock.", "Todo está en existencias."],
         Say::Yes => ["Yes. ", "是的。", "Ja. ", "Oui. ", "Sí. "],
         Say::No => ["No. ", "不是。", "Nein. ", "Non. ", "No. "],
+        Say::There => ["Yes. ", "有的。", "Ja. ", "Oui. ", "Sí. "],
+        Say::NotThere => ["No. ", "没有。", "Nein. ", "Non. ", "No. "],
         Say::None => ["We have nothing like that. ", "没有符合条件的商品。", "Das führen wir nicht. ", "Nous n'avons rien de tel. ", "No tenemos nada así. "],
         Say::OnStock => ["In stock: ", "有货的是：", "Auf Lager: ", "En stock : ", "En existencias: "],
         Say::Have => ["We have:", "我们有：", "Wir haben:", "Nous avons :", "Tenemos:"],
@@ -396,8 +421,8 @@ pub(super) fn say(key: Say, language: &str) -> &'static str {
         Say::Dearer => ["{} is more expensive. ", "{}更贵。", "{} ist teurer. ", "{} est plus cher. ", "{} es más caro. "],
         Say::Lighter => ["{} is lighter. ", "{}更轻。", "{} ist leichter. ", "{} est plus léger. ", "{} es más ligero. "],
         Say::Heavier => ["{} is heavier. ", "{}更重。", "{} ist schwerer. ", "{} est plus lourd. ", "{} es más pesado. "],
-        Say::Or => [" or ", "或", " oder ", " ou ", " o "],
-        Say::And => [" and ", "和", " und ", " et ", " y "],
+        Say::Or => [" or ", " 或 ", " oder ", " ou ", " o "],
+        Say::And => [" and ", " 和 ", " und ", " et ", " y "],
         Say::To => ["{} to {}", "{} 至 {}", "{} bis {}", "{} à {}", "{} a {}"],
         Say::Product => ["Product", "商品", "Produkt", "Produit", "Producto"],
         Say::Price => ["Price", "价格", "Preis", "Prix", "Precio"],
