@@ -2,7 +2,9 @@
 //! two differ. Pure, and strict: a question of which one word isn't understood is none of these, and other answers are better.
 
 use super::shelf::{Meant, Shelf};
-use super::words::{MEANINGS, Meaning, Measure, Property, SAME, Say, UNSPACED, counted, fill, say, split, stem, unspaced};
+use super::words::{
+    MEANINGS, Meaning, Measure, Property, SAME, Say, UNSPACED, counted, fill, say, split, stem, unspaced,
+};
 use crate::retrieval::{Audience, Passage};
 use crate::session::Line;
 use crate::signals::words::{Topic, topics};
@@ -165,8 +167,7 @@ impl Shelf {
         while let Some(item) = items.next() {
             let words = match item {
                 // "In size 10" says what the ten is.
-                Item::Means(Meaning::Asks(Property::Sizes | Property::Colours))
-                    if matches!(items.peek(), Some(Item::Name(words)) if words.iter().all(|word| self.tells(word) && !self.names(word))) =>
+                Item::Means(Meaning::Asks(Property::Sizes | Property::Colours)) if matches!(items.peek(), Some(Item::Name(words)) if words.iter().all(|word| self.tells(word) && !self.names(word))) =>
                 {
                     open = false;
                     between.push(Meaning::Filler);
@@ -187,7 +188,11 @@ impl Shelf {
                 _ => {
                     let joins = |meaning: &Meaning| matches!(meaning, Meaning::And | Meaning::Than | Meaning::Versus);
                     let links = |meaning: &Meaning| {
-                        joins(meaning) || matches!(meaning, Meaning::Filler | Meaning::Article | Meaning::Pronoun | Meaning::More(..))
+                        joins(meaning)
+                            || matches!(
+                                meaning,
+                                Meaning::Filler | Meaning::Article | Meaning::Pronoun | Meaning::More(..)
+                            )
                     };
                     let (joined, near) = (between.iter().any(joins), between.iter().all(links));
                     parsed.runs.push(Run { words, joined, near });
@@ -291,7 +296,9 @@ impl Shelf {
             let meant = self.meant(&first.words, rows);
             let family = [subject.named[0].as_slice(), &subject.others].concat();
             let narrowed = self.narrowed(&first.words, &family);
-            if let Some(narrowed) = narrowed.filter(|_| parsed.runs.len() == 1 && meant.is_none_or(|meant| !meant.whole)) {
+            if let Some(narrowed) =
+                narrowed.filter(|_| parsed.runs.len() == 1 && meant.is_none_or(|meant| !meant.whole))
+            {
                 let others = family.into_iter().filter(|at| !narrowed.contains(at)).collect();
                 return Some(Subject { named: vec![narrowed], others, ..Subject::default() });
             }
@@ -308,7 +315,6 @@ impl Shelf {
         let letters = |word: &String| word.chars().any(char::is_alphabetic);
         for (at, run) in runs.iter().enumerate() {
             if at > 0
-                && run.near
                 && let Some(found) = self.narrowed(&run.words, &all)
                 && !self.meant(&run.words, rows).is_some_and(|meant| meant.whole)
             {
@@ -385,7 +391,9 @@ impl Shelf {
             let found = self.named(&runs, rows).filter(|subject| !runs.is_empty() && !subject.named.is_empty());
             if let Some(mut subject) = found.filter(|subject| parsed.is_some() || !subject.kind) {
                 // The one of several that an answer since then told of.
-                let told = |answer: &&str| Some(self.named_in(answer, &subject.rows())).filter(|told| self.products(told).len() == 1);
+                let told = |answer: &&str| {
+                    Some(self.named_in(answer, &subject.rows())).filter(|told| self.products(told).len() == 1)
+                };
                 if self.products(&subject.rows()).len() > 1
                     && let Some(told) = answers.iter().find_map(told)
                 {
@@ -578,7 +586,9 @@ impl Parsed {
                 (Some(Meaning::UpTo | Meaning::OrLess), None) => (None, Some(first), true),
                 (Some(Meaning::Over), None) => (Some(first), None, false),
                 (Some(Meaning::AtLeast | Meaning::OrMore), None) => (Some(first), None, true),
-                (None | Some(Meaning::Between), Some(second)) => (Some(first.min(second)), Some(first.max(second)), true),
+                (None | Some(Meaning::Between), Some(second)) => {
+                    (Some(first.min(second)), Some(first.max(second)), true)
+                }
                 _ => {
                     rest.push(items[at].clone());
                     at += 1;
@@ -702,7 +712,13 @@ impl Answer<'_> {
     }
 
     /// One value of several rows: "229 EUR (Regular) or 249 EUR (Long, out of stock)". `labels` are told even if all have the same.
-    fn folded(&mut self, rows: &[usize], value: &dyn Fn(usize) -> Option<String>, labels: bool, stock: bool) -> Option<String> {
+    fn folded(
+        &mut self,
+        rows: &[usize],
+        value: &dyn Fn(usize) -> Option<String>,
+        labels: bool,
+        stock: bool,
+    ) -> Option<String> {
         struct Group {
             value: String,
             out: bool,
@@ -722,7 +738,9 @@ impl Answer<'_> {
         }
         // Labels that don't tell the values apart say nothing.
         let label = |group: &Group| self.shelf.rows[group.rows[0]].label.clone();
-        let alike = groups.iter().enumerate().any(|(at, group)| groups[..at].iter().any(|other| label(other) == label(group) && other.value != group.value));
+        let alike = groups.iter().enumerate().any(|(at, group)| {
+            groups[..at].iter().any(|other| label(other) == label(group) && other.value != group.value)
+        });
         let range = || -> Vec<(String, usize)> {
             let there = groups.iter().any(|group| !group.out);
             let kept = groups.iter().filter(|group| !there || !group.out);
@@ -749,8 +767,11 @@ impl Answer<'_> {
                 within.push(self.say(Say::OutOfStock).to_owned());
             }
             let within = within.join(self.say(Say::Comma));
-            let within =
-                if within.is_empty() { within } else { format!("{}{within}{}", self.say(Say::Open), self.say(Say::Close)) };
+            let within = if within.is_empty() {
+                within
+            } else {
+                format!("{}{within}{}", self.say(Say::Open), self.say(Say::Close))
+            };
             parts.push(format!("{}{within}", group.value));
         }
         Some(parts.join(self.say(Say::Or)))
@@ -762,7 +783,8 @@ impl Answer<'_> {
             let number: String = value.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
             number.parse::<f64>().ok().map(|figure| (figure, number))
         };
-        let mut figures = values.iter().map(|(value, row)| figure(value).map(|(figure, number)| (figure, number, value, *row)));
+        let mut figures =
+            values.iter().map(|(value, row)| figure(value).map(|(figure, number)| (figure, number, value, *row)));
         let first = figures.next()??;
         let (mut low, mut high) = (first.clone(), first);
         for figure in figures {
@@ -794,7 +816,8 @@ impl Answer<'_> {
     fn list(&mut self, rows: &[usize], yes: bool) -> Option<()> {
         let products = self.shelf.products(rows);
         if yes {
-            self.text.push_str(self.say(Say::There));
+            let gone = rows.iter().all(|row| self.shelf.rows[*row].out_of_stock());
+            self.text.push_str(self.say(if gone { Say::NotThere } else { Say::There }));
         }
         if let [product] = products.as_slice() {
             let name = self.name(product);
@@ -916,7 +939,13 @@ impl Answer<'_> {
             }
             let pick = |a: f64, b: f64| if most { a.max(b) } else { a.min(b) };
             let limit = figures.iter().map(|(figure, _)| *figure).reduce(pick)?;
-            Some(figures.into_iter().filter(|(figure, _)| figure.total_cmp(&limit).is_eq()).map(|(_, row)| row).collect())
+            Some(
+                figures
+                    .into_iter()
+                    .filter(|(figure, _)| figure.total_cmp(&limit).is_eq())
+                    .map(|(_, row)| row)
+                    .collect(),
+            )
         };
         let key = match (measure, most) {
             (Measure::Price, false) => Say::Cheapest,
@@ -963,7 +992,8 @@ impl Answer<'_> {
             return self.price(rows);
         }
         let shelf = self.shelf;
-        let columns = (0..shelf.columns.len()).filter(|at| measure.columns().contains(&shelf.columns[*at].name.as_str()));
+        let columns =
+            (0..shelf.columns.len()).filter(|at| measure.columns().contains(&shelf.columns[*at].name.as_str()));
         let column = columns.into_iter().find(|at| rows.iter().any(|row| shelf.rows[*row].cell(*at).is_some()))?;
         self.folded(rows, &|row| shelf.rows[row].cell(column).map(str::to_owned), true, true)
     }
@@ -987,7 +1017,8 @@ impl Answer<'_> {
         if rows.iter().any(|row| self.shelf.rows[*row].product.available.is_none()) {
             return None;
         }
-        let found: Vec<usize> = rows.iter().copied().filter(|row| self.shelf.rows[*row].out_of_stock() == out).collect();
+        let found: Vec<usize> =
+            rows.iter().copied().filter(|row| self.shelf.rows[*row].out_of_stock() == out).collect();
         if found.is_empty() {
             let text = if out { Say::AllInStock } else { Say::OutOfStock };
             if !out {
@@ -1004,7 +1035,11 @@ impl Answer<'_> {
             self.sentence(&format!("{line}{}", self.say(Say::Stop)));
             return Some(());
         }
-        let lead = if out { format!("{}{}", self.say(Say::OutOfStock), self.say(Say::Colon)) } else { self.say(Say::OnStock).to_owned() };
+        let lead = if out {
+            format!("{}{}", self.say(Say::OutOfStock), self.say(Say::Colon))
+        } else {
+            self.say(Say::OnStock).to_owned()
+        };
         let mut letters = lead.trim_end().chars();
         let lead: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
         self.sentence(&lead);
@@ -1101,7 +1136,11 @@ impl Answer<'_> {
             })
             .collect();
         let (last, first) = told.split_last()?;
-        Some(if first.is_empty() { last.clone() } else { format!("{}{}{last}", first.join(if self.language == "zh" { "、" } else { ", " }), self.say(Say::And)) })
+        Some(if first.is_empty() {
+            last.clone()
+        } else {
+            format!("{}{}{last}", first.join(if self.language == "zh" { "、" } else { ", " }), self.say(Say::And))
+        })
     }
 
     fn property(&mut self, rows: &[usize], property: Property) -> Option<()> {
@@ -1113,7 +1152,9 @@ impl Answer<'_> {
             Property::Colours | Property::Sizes | Property::Variants => {
                 self.verb([Say::Comes, Say::Come], &name, &value)
             }
-            Property::Number => format!("{name}{}{} {value}{}", self.say(Say::Colon), self.say(Say::ItemNo), self.say(Say::Stop)),
+            Property::Number => {
+                format!("{name}{}{} {value}{}", self.say(Say::Colon), self.say(Say::ItemNo), self.say(Say::Stop))
+            }
             Property::Link => format!("{name}{}{value} ", self.say(Say::Colon)),
             Property::Stock => format!("{name}{}{value}{}", self.say(Say::Colon), self.say(Say::Stop)),
             Property::Column(at) => {
@@ -1146,7 +1187,8 @@ impl Answer<'_> {
         if !count && rows.iter().any(|row| shelf.rows[*row].out_of_stock() != shelf.rows[rows[0]].out_of_stock()) {
             return None;
         }
-        self.folded(rows, &|row| state(row, count), true, false).map(|text| text.replace(self.say(Say::Or), self.say(Say::Comma)))
+        self.folded(rows, &|row| state(row, count), true, false)
+            .map(|text| text.replace(self.say(Say::Or), self.say(Say::Comma)))
     }
 
     /// Whether products can be had, and in what else if not.
@@ -1159,7 +1201,8 @@ impl Answer<'_> {
         for product in shelf.products(rows) {
             self.property(&product, Property::Stock)?;
         }
-        let left: Vec<usize> = others.iter().copied().filter(|row| shelf.rows[*row].product.available == Some(true)).collect();
+        let left: Vec<usize> =
+            others.iter().copied().filter(|row| shelf.rows[*row].product.available == Some(true)).collect();
         if out == rows.len() && !left.is_empty() {
             let lead = self.say(Say::OnStock);
             self.sentence(lead);
@@ -1187,7 +1230,14 @@ impl Answer<'_> {
     }
 
     /// Which of several has more of something.
-    fn verdict(&mut self, parsed: &Parsed, subject: &Subject, products: &[Vec<usize>], measure: Measure, more: bool) -> Option<()> {
+    fn verdict(
+        &mut self,
+        parsed: &Parsed,
+        subject: &Subject,
+        products: &[Vec<usize>],
+        measure: Measure,
+        more: bool,
+    ) -> Option<()> {
         let shelf = self.shelf;
         let range = |rows: &[usize]| -> Option<(f64, f64)> {
             let figures: Option<Vec<f64>> = rows.iter().map(|row| shelf.figure(measure, *row)).collect();
@@ -1265,7 +1315,8 @@ impl Answer<'_> {
             return None;
         }
         let heads: Vec<&str> = table.iter().map(|(label, _)| label.as_str()).collect();
-        let mut text = format!("| {} | {} |\n|{}", self.say(Say::Product), heads.join(" | "), " --- |".repeat(heads.len() + 1));
+        let mut text =
+            format!("| {} | {} |\n|{}", self.say(Say::Product), heads.join(" | "), " --- |".repeat(heads.len() + 1));
         for (at, rows) in products.iter().enumerate() {
             let cells: Vec<&str> = table.iter().filter_map(|(_, cells)| cells.get(at)).map(String::as_str).collect();
             text.push_str(&format!("\n| {} | {} |", self.name(rows), cells.join(" | ")));

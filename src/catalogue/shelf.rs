@@ -303,7 +303,10 @@ impl Row {
     /// `349 EUR`.
     pub(super) fn price(&self) -> Option<String> {
         let price = self.product.price.as_deref()?;
-        let price = price.split_once('.').filter(|(_, cents)| cents.bytes().all(|b| b == b'0')).map_or(price, |(whole, _)| whole);
+        let price = price
+            .split_once('.')
+            .filter(|(_, cents)| cents.bytes().all(|b| b == b'0'))
+            .map_or(price, |(whole, _)| whole);
         Some(self.product.currency.as_ref().map_or_else(|| price.to_owned(), |currency| format!("{price} {currency}")))
     }
 

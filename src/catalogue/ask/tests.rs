@@ -105,7 +105,10 @@ fn what_there_is() {
                  Poles, Care products.";
     check("What do you sell?", Some(kinds));
     check("what products do you have", Some(kinds));
-    check("What tents do you have?", Some("We have:\n- Tarn 2 tent: 349 EUR (Moss or Slate)\n- Tarn 3 tent: 429 EUR (Moss)"));
+    check(
+        "What tents do you have?",
+        Some("We have:\n- Tarn 2 tent: 349 EUR (Moss or Slate)\n- Tarn 3 tent: 429 EUR (Moss)"),
+    );
     let packs = "- Corrie 30 backpack: 109 EUR (One back length)\n- Corrie 45 backpack: 159 EUR (S/M or M/L)\n\
                  - Corrie 60 backpack: 189 EUR (S/M or M/L)";
     check("Which backpacks do you sell?", Some(&format!("We have:\n{packs}")));
@@ -141,7 +144,10 @@ fn the_most_and_the_least() {
     );
     check("what is the lightest backpack?", Some("The lightest is Corrie 30 backpack: 980 g (One back length)."));
     check("heaviest tent", Some("The heaviest is Tarn 3 tent: 2400 g (Moss)."));
-    check("What is your cheapest product?", Some("The cheapest is Tent pole repair sleeve: 4.50 EUR (For 8.7 mm poles)."));
+    check(
+        "What is your cheapest product?",
+        Some("The cheapest is Tent pole repair sleeve: 4.50 EUR (For 8.7 mm poles)."),
+    );
     check("Which is the largest backpack?", None);
     check("Which is the warmest sleeping bag?", None);
     check("what is the cheapest delivery?", None);
@@ -169,7 +175,9 @@ fn within_limits() {
     check("tents under 2 kg", Some("Tarn 2 tent weighs 1900 g."));
     check(
         "do you have anything under 5 euros?",
-        Some("Yes. We have:\n- Tent pole repair sleeve: 4.50 EUR (For 8.7 mm poles)\n- Rill backwash syringe: 4.90 EUR (60 ml)"),
+        Some(
+            "Yes. We have:\n- Tent pole repair sleeve: 4.50 EUR (For 8.7 mm poles)\n- Rill backwash syringe: 4.90 EUR (60 ml)",
+        ),
     );
     check("tents under 300 dollars", None);
     check("Is shipping free over 75 euros?", None);
@@ -182,17 +190,26 @@ fn one_property() {
     let shop = shelf(SHOP);
     let check = |question: &str, expected: Option<&str>| check(&shop, &[question], expected);
     check("How much is the Tarn 3?", Some("Tarn 3 tent costs 429 EUR (Moss)."));
-    check("how much is a footprint", Some("Tarn 2 footprint costs 39 EUR (Grey). Tarn 3 footprint costs 45 EUR (Grey)."));
+    check(
+        "how much is a footprint",
+        Some("Tarn 2 footprint costs 39 EUR (Grey). Tarn 3 footprint costs 45 EUR (Grey)."),
+    );
     check("How much is the rain cover for the Corrie 60?", Some("Corrie rain cover costs 22.50 EUR (60 L)."));
     check("how heavy is the corrie 60", Some("Corrie 60 backpack weighs 1610 g (S/M) or 1650 g (M/L)."));
     check("how much does the corrie 60 weigh?", Some("Corrie 60 backpack weighs 1610 g (S/M) or 1650 g (M/L)."));
-    check("How much is the Tarn 2 and what does it weigh?", Some("Tarn 2 tent costs 349 EUR (Moss or Slate). Tarn 2 tent weighs 1900 g."));
+    check(
+        "How much is the Tarn 2 and what does it weigh?",
+        Some("Tarn 2 tent costs 349 EUR (Moss or Slate). Tarn 2 tent weighs 1900 g."),
+    );
     check("What does the Ember weigh?", Some("Ember Solo stove weighs 92 g. Ember Piezo stove weighs 108 g."));
     check("How much is a 230 g gas cartridge?", Some("Threaded gas cartridge costs 7.90 EUR (230 g)."));
     check("price of fathom bottle 0.75", Some("Fathom insulated bottle costs 29.90 EUR (0.75 L)."));
     check("How much are the Cairn Alu poles?", Some("Cairn Alu trekking poles cost 69 EUR (Pair)."));
     check("which colours does the Tarn 2 come in?", Some("Tarn 2 tent comes in Moss and Slate."));
-    check("What sizes does the Hush Minus 7 come in?", Some("Hush Minus 7 sleeping bag comes in Regular and Long (out of stock)."));
+    check(
+        "What sizes does the Hush Minus 7 come in?",
+        Some("Hush Minus 7 sleeping bag comes in Regular and Long (out of stock)."),
+    );
     check("item number of the Tarn 3 tent", Some("Tarn 3 tent: item no. HP-1013 (Moss)."));
     check("Price of the Corie 45 backpak", Some("Corrie 45 backpack costs 159 EUR (S/M or M/L)."));
     check("Was kostet der Corrie 30?", Some("Corrie 30 backpack costs 109 EUR (One back length)."));
@@ -216,15 +233,26 @@ fn what_is_in_stock() {
     check("Do you have the Tarn 2 in Slate in stock?", Some("Yes. Tarn 2 tent: 11 in stock (Slate)."));
     check(
         "Is the Hush Minus 7 Long available?",
-        Some("No. Hush Minus 7 sleeping bag: out of stock (Long). In stock: Hush Minus 7 sleeping bag: 289 EUR (Regular)."),
+        Some(
+            "No. Hush Minus 7 sleeping bag: out of stock (Long). In stock: Hush Minus 7 sleeping bag: 289 EUR (Regular).",
+        ),
     );
-    check("Is the Hush Minus 7 in stock?", Some("Hush Minus 7 sleeping bag: 12 in stock (Regular), out of stock (Long)."));
+    check(
+        "Is the Hush Minus 7 in stock?",
+        Some("Hush Minus 7 sleeping bag: 12 in stock (Regular), out of stock (Long)."),
+    );
     check("Which products are out of stock?", Some("Hush Minus 7 sleeping bag: 309 EUR (Long, out of stock)."));
     check(
         "which tents are in stock?",
         Some("In stock:\n- Tarn 2 tent: 349 EUR (Moss or Slate)\n- Tarn 3 tent: 429 EUR (Moss)"),
     );
     check("Do you have the Corrie 45 in M/L?", Some("Yes. Corrie 45 backpack costs 159 EUR (M/L)."));
+    check("How many Spark 20 do you have left?", Some("Spark 20 power bank: 22 in stock (20000 mAh)."));
+    check(
+        "do you still have the Hush Minus 7 in Long?",
+        Some("No. Hush Minus 7 sleeping bag costs 309 EUR (Long, out of stock)."),
+    );
+    check("Does the Tarn 2 come in Slate?", Some("Yes. Tarn 2 tent costs 349 EUR (Slate)."));
     check("When will the Hush Minus 7 Long be back in stock?", None);
     check("Is the Tarn 2 in stock in the Dublin store?", None);
 }
@@ -234,10 +262,15 @@ fn two_or_more_beside_each_other() {
     let shop = shelf(SHOP);
     let check = |question: &str, expected: Option<&str>| check(&shop, &[question], expected);
     check("Is the Tarn 2 lighter than the Tarn 3?", Some("Yes. Tarn 2 tent weighs 1900 g. Tarn 3 tent weighs 2400 g."));
-    check("Is the Tarn 2 more expensive than the Tarn 3?", Some("No. Tarn 2 tent costs 349 EUR (Moss or Slate). Tarn 3 tent costs 429 EUR (Moss)."));
+    check(
+        "Is the Tarn 2 more expensive than the Tarn 3?",
+        Some("No. Tarn 2 tent costs 349 EUR (Moss or Slate). Tarn 3 tent costs 429 EUR (Moss)."),
+    );
     check(
         "Which is cheaper, the Corrie 30 or the Corrie 45?",
-        Some("Corrie 30 backpack is cheaper. Corrie 30 backpack costs 109 EUR (One back length). Corrie 45 backpack costs 159 EUR (S/M or M/L)."),
+        Some(
+            "The cheaper one is Corrie 30 backpack. Corrie 30 backpack costs 109 EUR (One back length). Corrie 45 backpack costs 159 EUR (S/M or M/L).",
+        ),
     );
     let tents = "| Product | Price | Weight |\n| --- | --- | --- |\n| Tarn 2 tent | 349 EUR (Moss or Slate) | 1900 g |\n\
                  | Tarn 3 tent | 429 EUR (Moss) | 2400 g |";
@@ -251,7 +284,10 @@ fn two_or_more_beside_each_other() {
              | Glint Pro 600 head torch | 64.90 EUR (Graphite) | 96 g |",
         ),
     );
-    check("how much are the Tarn 2 and the Tarn 3?", Some("Tarn 2 tent costs 349 EUR (Moss or Slate). Tarn 3 tent costs 429 EUR (Moss)."));
+    check(
+        "how much are the Tarn 2 and the Tarn 3?",
+        Some("Tarn 2 tent costs 349 EUR (Moss or Slate). Tarn 3 tent costs 429 EUR (Moss)."),
+    );
     check("which is warmer, hush 0 or hush minus 7?", None);
     check("Is the Tarn better than the MSR Hubba Hubba?", None);
 }
@@ -270,12 +306,18 @@ fn what_was_named_before() {
     );
     check(&["How much does the Tarn 2 cost?", "And how heavy is it?"], Some("Tarn 2 tent weighs 1900 g."));
     check(&["How much does the Tarn 2 cost?", "which colours?"], Some("Tarn 2 tent comes in Moss and Slate."));
-    check(&["Tell me about the Ember stove", "does it work at altitude?", "How much is it?"], Some("Ember Solo stove costs 44.90 EUR (Manual ignition). Ember Piezo stove costs 54.90 EUR (Piezo ignition)."));
+    check(
+        &["Tell me about the Ember stove", "does it work at altitude?", "How much is it?"],
+        Some("Ember Solo stove costs 44.90 EUR (Manual ignition). Ember Piezo stove costs 54.90 EUR (Piezo ignition)."),
+    );
     check(
         &["Which sleeping bags do you have?", "which is the cheapest?"],
         Some("The cheapest is Hush 0 sleeping bag: 229 EUR (Regular)."),
     );
-    check(&["I'm looking at the Corrie 45.", "How much is the rain cover for it?"], Some("Corrie rain cover costs 19.50 EUR (30 to 45 L) or 22.50 EUR (60 L)."));
+    check(
+        &["I'm looking at the Corrie 45.", "How much is the rain cover for it?"],
+        Some("Corrie rain cover costs 19.50 EUR (30 to 45 L) or 22.50 EUR (60 L)."),
+    );
     // What "it" is has changed, or nobody said.
     check(&["How much is the Tarn 2?", "Do you ship to Germany?", "How much does it cost?"], None);
     check(&["How much is the Tarn 2?", "Where is your store?", "How heavy is it?"], None);
@@ -294,11 +336,13 @@ fn questions_in_chinese() {
         Some("有的。我们有：\n- Tarn 2 tent：349 EUR（Moss、Slate）\n- Tarn 3 tent：429 EUR（Moss）"),
     );
     check("最便宜的睡袋是哪个？", Some("最便宜的是Hush 0 sleeping bag：229 EUR（Regular）。"));
-    check("250欧元以下的睡袋有哪些？", Some("Hush 0 sleeping bag售价 229 EUR（Regular） 或 249 EUR（Long）。"));
+    check("250欧元以下的睡袋有哪些？", Some("Hush 0 sleeping bag售价 229 EUR（Regular）或 249 EUR（Long）。"));
     check("Tarn 2 比 Tarn 3 轻吗？", Some("是的。Tarn 2 tent重 1900 g。Tarn 3 tent重 2400 g。"));
     check(
         "Hush Minus 7 Long 有货吗？",
-        Some("没有。Hush Minus 7 sleeping bag：缺货（Long）。有货的是：Hush Minus 7 sleeping bag：289 EUR（Regular）。"),
+        Some(
+            "没有。Hush Minus 7 sleeping bag：缺货（Long）。有货的是：Hush Minus 7 sleeping bag：289 EUR（Regular）。",
+        ),
     );
     check(
         "Glint 350 和 Pro 600 有什么区别？",
@@ -320,11 +364,23 @@ fn other_shops_have_other_columns() {
     check("What do you sell?", Some("We sell: T-Shirt, Running Shoes, Desk Lamp, Wristwatch, Smart Watch."));
     check("How much is the t-shirt?", Some("T-Shirt costs 49.52 to 53.48 USD."));
     check("How much is the blue T-shirt in M?", Some("T-Shirt costs 50.88 USD (blue, M, cotton)."));
-    check("what colors does the t-shirt come in?", Some("T-Shirt comes in blue, purple, red (out of stock) and black."));
+    check(
+        "what colors does the t-shirt come in?",
+        Some("T-Shirt comes in blue, purple, red (out of stock) and black."),
+    );
     check("what materials does the t-shirt come in?", Some("T-Shirt: material cotton and polyester."));
-    check("is the red XXL t-shirt available?", Some("No. T-Shirt: out of stock (red, XXL, cotton). In stock: T-Shirt: 49.52 to 53.48 USD."));
-    check("do you have running shoes in size 10?", Some("Yes. Running Shoes cost 149.50 USD (black, 10, leather, out of stock)."));
-    check("is the smart watch cheaper than the wristwatch?", Some("Yes. Smart Watch costs 315.61 USD (black, leather). Wristwatch costs 2000 USD (brown, leather)."));
+    check(
+        "is the red XXL t-shirt available?",
+        Some("No. T-Shirt: out of stock (red, XXL, cotton). In stock: T-Shirt: 49.52 to 53.48 USD."),
+    );
+    check(
+        "do you have running shoes in size 10?",
+        Some("No. Running Shoes cost 149.50 USD (black, 10, leather, out of stock)."),
+    );
+    check(
+        "is the smart watch cheaper than the wristwatch?",
+        Some("Yes. Smart Watch costs 315.61 USD (black, leather). Wristwatch costs 2000 USD (brown, leather)."),
+    );
     check("lamps under $50", Some("We have nothing like that. The cheapest is Desk Lamp: 137.16 USD (silver)."));
     check("how heavy is the desk lamp?", None);
 
@@ -333,7 +389,12 @@ fn other_shops_have_other_columns() {
     check("Was kostet der Apfelsaft?", Some("Apfelsaft costs 3.20 EUR."));
     check("Is the Apfelsaft in stock?", None);
     check("Which products are out of stock?", None);
-    check("What is the difference between Apfelsaft and Honigglas?", Some("| Product | Price | Weight |\n| --- | --- | --- |\n| Apfelsaft | 3.20 EUR | 1.1 kg |\n| Honigglas | 6.50 EUR | 0.5 kg |"));
+    check(
+        "What is the difference between Apfelsaft and Honigglas?",
+        Some(
+            "| Product | Price | Weight |\n| --- | --- | --- |\n| Apfelsaft | 3.20 EUR | 1.1 kg |\n| Honigglas | 6.50 EUR | 0.5 kg |",
+        ),
+    );
     let empty = Shelf::default();
     super::tests::check(&empty, &["What do you sell?"], None);
 }
@@ -356,7 +417,23 @@ fn what_visitors_may_not_see_is_not_told() {
 #[test]
 fn whatever_is_asked_nothing_breaks() {
     let shops = [shelf(SHOP), shelf(WARDROBE), Shelf::default()];
-    for question in ["", "?", "€", "under", "between 1 and", "7", "the", "最", "比", "\u{0}", "1.2.3.4,5", "'s", "S/M", "compare", "than than"] {
+    for question in [
+        "",
+        "?",
+        "€",
+        "under",
+        "between 1 and",
+        "7",
+        "the",
+        "最",
+        "比",
+        "\u{0}",
+        "1.2.3.4,5",
+        "'s",
+        "S/M",
+        "compare",
+        "than than",
+    ] {
         for shop in &shops {
             told(shop, &[question], "en");
             told(shop, &[question, question], "xx");
