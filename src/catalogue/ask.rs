@@ -226,7 +226,7 @@ impl Shelf {
             let named = (1..=rest.len().min(MAX_NAME_WORDS))
                 .rev()
                 .map(stems)
-                .find(|words| words.iter().all(|word| self.names(word)) && self.is_whole(words))
+                .find(|words| words.iter().all(|word| self.names(word)) && self.whole(words))
                 .filter(|words| words.len() > 1);
             let length = meaning.map_or(0, |(words, _)| words.len());
             if let Some(words) = named.filter(|words| words.len() >= length) {
@@ -249,10 +249,10 @@ impl Shelf {
             // What the shop calls something else.
             let same = SAME.iter().find_map(|(name, others)| {
                 let said = rest.len() >= name.len() && rest.iter().zip(name).all(|(token, own)| stem(token) == own);
-                if !said || name.iter().all(|word| self.names(word)) {
+                if !said || self.whole(name) {
                     return None;
                 }
-                let known = others.iter().find(|other| other.iter().all(|word| self.names(word)))?;
+                let known = others.iter().find(|other| self.whole(other))?;
                 Some((name.len(), known.clone()))
             });
             if let Some((length, words)) = same {
@@ -272,12 +272,6 @@ impl Shelf {
             }
         }
         Some(items)
-    }
-
-    /// Whether words are the end of a name or category that holds more than function words.
-    fn is_whole(&self, words: &[String]) -> bool {
-        let all: Vec<usize> = (0..self.rows.len()).collect();
-        self.meant(words, &all).is_some_and(|meant| meant.whole)
     }
 
     /// The things that the question names, or that were named just before.
@@ -679,6 +673,10 @@ impl Answer<'_> {
         if let Some((measure, most)) = order {
             if parsed.asks.contains(&Property::Stock) {
                 rows.retain(|row| self.shelf.rows[*row].product.available == Some(true));
+            }
+            // "The cheapest tent and backpack" are two.
+            if subject.kind && subject.named.len() > 1 {
+                return None;
             }
             self.extreme(&rows, measure, most)?;
             return self.rest_of(parsed, measure, all);

@@ -14,6 +14,10 @@ pub struct Shelf {
     /// Stems of names and categories, and of what tells variants apart.
     names: HashSet<String>,
     options: HashSet<String>,
+    /// Whole names and kinds of goods: what names and categories end with, by words with spaces between.
+    whole: HashSet<String>,
+    /// The last words of these.
+    heads: HashSet<String>,
     /// Words of both in unspaced script.
     unspaced: BTreeSet<String>,
 }
@@ -114,6 +118,10 @@ impl Shelf {
             let free = |word: &&String| used.is_none_or(|used| !used.contains(*word));
             row.also = row.category.iter().filter(free).cloned().collect();
         }
+        for words in shelf.rows.iter().flat_map(|row| [&row.name, &row.category]) {
+            shelf.whole.extend((0..words.len()).map(|from| words[from..].join(" ")));
+            shelf.heads.extend(words.last().cloned());
+        }
         let wide = |word: &&String| word.chars().all(super::words::unspaced);
         shelf.unspaced = shelf.names.iter().chain(&shelf.options).filter(wide).cloned().collect();
         shelf
@@ -144,6 +152,11 @@ impl Shelf {
         self.names.contains(stem)
     }
 
+    /// Whether words are a whole name, or a kind of goods.
+    pub(super) fn whole(&self, words: &[String]) -> bool {
+        self.whole.contains(&words.join(" "))
+    }
+
     /// Whether a stem tells variants apart.
     pub(super) fn tells(&self, stem: &str) -> bool {
         self.options.contains(stem)
@@ -163,6 +176,16 @@ impl Shelf {
         let near = |known: &&String| !short(known) && strsim::osa_distance(known, stem(word)) == 1;
         let mut found = self.names.iter().filter(near);
         found.next().filter(|_| found.next().is_none()).map(String::as_str)
+    }
+
+    /// Whether words single a name out: they hold its last word, its first, or a number of it. "Tent" and "repair" don't mean a "tent pole
+    /// repair sleeve".
+    fn singles_out(&self, words: &[String], name: &[String]) -> bool {
+        let first = name.first().filter(|first| !self.heads.contains(*first));
+        let number = |word: &&String| word.bytes().all(|b| b.is_ascii_digit() || b == b'.') && name.contains(word);
+        name.last().is_some_and(|last| words.contains(last))
+            || first.is_some_and(|first| words.contains(first))
+            || words.iter().any(|word| number(&word))
     }
 
     /// The rows among `of` that words of a question mean. `None` if they mean nothing here.
@@ -192,7 +215,7 @@ impl Shelf {
             let Row { name, also, options, .. } = row(at);
             let all = words.iter().all(|word| name.contains(word) || also.contains(word) || options.contains(word));
             let held = words.iter().filter(|word| name.contains(word)).count();
-            if !all || held == 0 || held < best.0 {
+            if !all || held == 0 || held < best.0 || !self.singles_out(words, name) {
                 continue;
             }
             if held > best.0 {

@@ -148,6 +148,7 @@ fn the_most_and_the_least() {
         "What is your cheapest product?",
         Some("The cheapest is Tent pole repair sleeve: 4.50 EUR (For 8.7 mm poles)."),
     );
+    check("What is the cheapest tent and backpack?", None);
     check("Which is the largest backpack?", None);
     check("Which is the warmest sleeping bag?", None);
     check("what is the cheapest delivery?", None);
@@ -215,6 +216,12 @@ fn one_property() {
     check("Was kostet der Corrie 30?", Some("Corrie 30 backpack costs 109 EUR (One back length)."));
     // Its variants are no colours; documents say more.
     check("What colours does the Skerry jacket come in?", None);
+    check(
+        "How much is a water bottle?",
+        Some("Fathom insulated bottle costs 24.90 EUR (0.5 L) or 29.90 EUR (0.75 L)."),
+    );
+    check("how much does it cost to repair a tent", None);
+    check("how much is a tent repair", None);
     check("How do I clean my tent?", None);
     check("What does delivery of the Tarn 2 cost?", None);
     check("How long is the warranty on the Tarn 2?", None);
