@@ -1,6 +1,8 @@
 //! Questions that the catalogue's rows answer: what there is, the cheapest of a kind, what costs less than a sum, what a product weighs, how
 //! two differ. Pure, and strict: a question of which one word isn't understood is none of these, and other answers are better.
 
+use std::collections::HashSet;
+
 use super::shelf::{Meant, Shelf};
 use super::words::{
     MEANINGS, Meaning, Measure, Property, SAME, Say, UNSPACED, counted, fill, say, split, stem, unspaced,
@@ -51,8 +53,8 @@ impl Shelf {
         if self.rows.is_empty() {
             return None;
         }
-        let rows = self.visible(asked.audience, asked.language, asked.now_ms);
         let parsed = self.parse(asked.question, asked.is_word)?;
+        let rows = self.visible(asked.audience, asked.language, asked.now_ms);
         let subject = self.subject(&parsed, asked, &rows)?;
         let mut answer = Answer { shelf: self, language: asked.language, text: String::new(), rows: Vec::new() };
         answer.compose(&parsed, &subject, &rows)?;
@@ -118,6 +120,12 @@ enum Item {
     Means(Meaning),
     Name(Vec<String>),
     Number(f64),
+}
+
+/// The rows that are not among others.
+fn without(rows: impl IntoIterator<Item = usize>, others: &[usize]) -> Vec<usize> {
+    let others: HashSet<usize> = others.iter().copied().collect();
+    rows.into_iter().filter(|row| !others.contains(row)).collect()
 }
 
 /// What a question is about.
@@ -293,7 +301,7 @@ impl Shelf {
             if let Some(narrowed) =
                 narrowed.filter(|_| parsed.runs.len() == 1 && meant.is_none_or(|meant| !meant.whole))
             {
-                let others = family.into_iter().filter(|at| !narrowed.contains(at)).collect();
+                let others = without(family, &narrowed);
                 return Some(Subject { named: vec![narrowed], others, ..Subject::default() });
             }
         }
@@ -319,7 +327,7 @@ impl Shelf {
             if at > 0 && run.near && !run.joined && runs.len() == 2 {
                 let words = [runs[0].words.as_slice(), &run.words].concat();
                 let meant = self.meant(&words, rows)?;
-                let others = self.family(&meant).into_iter().filter(|row| !meant.rows.contains(row)).collect();
+                let others = without(self.family(&meant, rows), &meant.rows);
                 return Some(Subject { named: vec![meant.rows], others, ..Subject::default() });
             }
             if at > 0 && !(run.joined && run.near) {
@@ -339,12 +347,11 @@ impl Shelf {
             } else {
                 self.meant(&run.words, rows)?
             };
-            if meant.rows.iter().any(|row| subject.named.iter().flatten().any(|own| own == row)) {
+            if without(meant.rows.iter().copied(), &subject.rows()).len() < meant.rows.len() {
                 return None;
             }
-            all = self.family(&meant);
-            let rest = all.iter().copied().filter(|row| !meant.rows.contains(row));
-            subject.others.extend(rest);
+            all = self.family(&meant, rows);
+            subject.others.extend(without(all.iter().copied(), &meant.rows));
             subject.kind |= meant.kind;
             subject.named.push(meant.rows);
         }
@@ -354,15 +361,14 @@ impl Shelf {
         Some(subject)
     }
 
-    /// All variants of the products that were meant.
-    fn family(&self, meant: &Meant) -> Vec<usize> {
-        let name = |row: usize| self.rows[row].product.name.as_str();
-        let is = |row: &usize| meant.rows.iter().any(|own| name(*own) == name(*row));
-        (0..self.rows.len()).filter(is).filter(|row| self.same_document(meant, *row)).collect()
-    }
-
-    fn same_document(&self, meant: &Meant, row: usize) -> bool {
-        meant.rows.iter().any(|own| self.rows[*own].passage.document == self.rows[row].passage.document)
+    /// All variants of the products that were meant, among `rows`.
+    fn family(&self, meant: &Meant, rows: &[usize]) -> Vec<usize> {
+        let key = |row: &usize| {
+            let row = &self.rows[*row];
+            (row.product.name.as_str(), row.passage.document.as_str())
+        };
+        let own: HashSet<(&str, &str)> = meant.rows.iter().map(key).collect();
+        rows.iter().copied().filter(|row| own.contains(&key(row))).collect()
     }
 
     /// What the visitor named last, if nothing else was talked about since.
@@ -397,8 +403,7 @@ impl Shelf {
                     if let [rows] = subject.named.as_mut_slice()
                         && let Some(narrowed) = self.narrowed(words, &[rows.as_slice(), &subject.others].concat())
                     {
-                        subject.others = [rows.as_slice(), &subject.others].concat();
-                        subject.others.retain(|row| !narrowed.contains(row));
+                        subject.others = without([rows.as_slice(), &subject.others].concat(), &narrowed);
                         *rows = narrowed;
                     }
                 }
@@ -448,7 +453,7 @@ const PRONOUNS: &[&str] = &["it", "its", "they", "them"];
 
 impl Subject {
     fn narrow(&mut self, found: Vec<usize>, all: &[usize]) {
-        self.others = all.iter().copied().filter(|row| !found.contains(row)).collect();
+        self.others = without(all.iter().copied(), &found);
         if let Some(last) = self.named.last_mut() {
             *last = found;
         }
@@ -851,10 +856,11 @@ impl Answer<'_> {
     /// "What do you sell?"
     fn kinds(&mut self, rows: &[usize]) -> Option<()> {
         let mut kinds: Vec<(&str, usize)> = Vec::new();
+        let mut known: HashSet<&str> = HashSet::new();
         for row in rows {
             let product = &self.shelf.rows[*row].product;
             let kind = product.category.as_deref().unwrap_or(&product.name);
-            if !kinds.iter().any(|(known, _)| *known == kind) {
+            if known.insert(kind) {
                 kinds.push((kind, *row));
             }
         }
