@@ -169,7 +169,7 @@ impl Shelf {
             ..Parsed::default()
         };
         let items = self.items(&tokens, is_word)?;
-        let items = parsed.bounded(items, self)?;
+        let items = parsed.bounded(&items, self)?;
         let (mut between, mut open): (Vec<Meaning>, bool) = (Vec::new(), false);
         let mut items = items.into_iter().peekable();
         while let Some(item) = items.next() {
@@ -248,7 +248,6 @@ impl Shelf {
                 continue;
             }
             let single = stem(token);
-            // "S" and "M" are sizes where the shop says so.
             if let Some((words, meaning)) = meaning {
                 at += words.len();
                 items.push(Item::Means(*meaning));
@@ -518,7 +517,7 @@ impl Parsed {
     }
 
     /// Takes limits out: "under 250 euros", "between 100 and 200", "250欧元以下".
-    fn bounded(&mut self, items: Vec<Item>, shelf: &Shelf) -> Option<Vec<Item>> {
+    fn bounded(&mut self, items: &[Item], shelf: &Shelf) -> Option<Vec<Item>> {
         let number = |item: Option<&Item>| match item {
             Some(Item::Number(number)) => Some(*number),
             Some(Item::Name(words)) if words.len() == 1 => words[0].parse().ok(),
@@ -562,7 +561,7 @@ impl Parsed {
             let mut second = None;
             let range = limit.is_none() || limit == Some(Meaning::Between);
             let to = |item: Option<&Item>| means(item, Meaning::And) || means(item, Meaning::Filler);
-            if range && to(items.get(next)) || range && number(items.get(next)).is_some() {
+            if range && (to(items.get(next)) || number(items.get(next)).is_some()) {
                 let from = next + usize::from(number(items.get(next)).is_none());
                 let own = unit(items.get(from));
                 let from = from + usize::from(own.is_some());

@@ -697,9 +697,12 @@ const PHRASES: &[(Meaning, &[&str])] = &[
     (Meaning::Unit("kg"), &["kg", "kilo", "kilos", "kilogram", "kilograms", "公斤", "千克"]),
 ];
 
-/// A phrase with its words, by its first word, the longest first.
-pub(super) static MEANINGS: LazyLock<HashMap<String, Vec<(Vec<String>, Meaning)>>> = LazyLock::new(|| {
-    let mut meanings: HashMap<String, Vec<(Vec<String>, Meaning)>> = HashMap::new();
+/// Phrases as their words, by the first of them, the longest first.
+type Meanings = HashMap<String, Vec<(Vec<String>, Meaning)>>;
+
+/// What phrases mean.
+pub(super) static MEANINGS: LazyLock<Meanings> = LazyLock::new(|| {
+    let mut meanings = Meanings::new();
     for (meaning, phrases) in PHRASES {
         for phrase in *phrases {
             let words = split(phrase, &|rest| rest.len(), false);
@@ -783,14 +786,17 @@ const GOODS: &[&[&str]] = &[
     &["perfume", "香水", "parfum"],
 ];
 
+/// The stems of a name.
+type Stems = Vec<String>;
+
 /// Each name of goods in stems, with the others of its meaning; the longest first.
-pub(super) static SAME: LazyLock<Vec<(Vec<String>, Vec<Vec<String>>)>> = LazyLock::new(|| {
-    let stems = |name: &&str| -> Vec<String> {
+pub(super) static SAME: LazyLock<Vec<(Stems, Vec<Stems>)>> = LazyLock::new(|| {
+    let stems = |name: &&str| -> Stems {
         split(name, &|rest| rest.len(), false).iter().map(|word| stem(word).to_owned()).collect()
     };
-    let mut same: Vec<(Vec<String>, Vec<Vec<String>>)> = Vec::new();
+    let mut same: Vec<(Stems, Vec<Stems>)> = Vec::new();
     for group in GOODS {
-        let names: Vec<Vec<String>> = group.iter().map(stems).collect();
+        let names: Vec<Stems> = group.iter().map(stems).collect();
         for name in &names {
             same.push((name.clone(), names.iter().filter(|other| *other != name).cloned().collect()));
         }
