@@ -25,6 +25,13 @@ use crate::recommend;
 use crate::retrieval::index::{Index, IndexError};
 use crate::retrieval::{Audience, Passage};
 
+mod ask;
+mod shelf;
+mod words;
+
+pub use ask::{Asked, Told};
+pub use shelf::Shelf;
+
 /// Something for sale, as its row says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Product {
@@ -108,39 +115,9 @@ impl Product {
             (None, Some(stock), true) => format!("{name}{stock}。"),
             (None, None, _) => return None,
         };
-        let consumed = |label: &str| {
-            let known: [&[&str]; 6] = [
-                &IDS,
-                &NAMES,
-                &STOCKS,
-                &AVAILABILITIES,
-                &["variant", "variante", "currency", "currency_code", "waehrung", "währung"],
-                &[
-                    "category",
-                    "categories",
-                    "product_type",
-                    "product_category",
-                    "type",
-                    "kategorie",
-                    "url",
-                    "link",
-                    "image",
-                    "image_url",
-                    "image_link",
-                    "image_src",
-                    "variant_image",
-                    "images",
-                    "bild",
-                ],
-            ];
-            let option = label.strip_prefix("options_").unwrap_or(label);
-            known.iter().any(|names| names.contains(&label))
-                || OPTIONS.contains(&option)
-                || PRICES.iter().any(|price| label.starts_with(price))
-        };
         let more: Vec<String> = parts
             .iter()
-            .filter(|(label, value)| !consumed(label) && !value.is_empty())
+            .filter(|(label, value)| !is_told(label) && !value.is_empty())
             .map(|(label, value)| detail(label, value, chinese))
             .collect();
         if !more.is_empty() {
@@ -277,8 +254,69 @@ fn parts(row: &str) -> Option<Vec<(String, &str)>> {
     Some(parts)
 }
 
+/// Whether a column is one of those that a product is read from.
+fn is_told(label: &str) -> bool {
+    const REST: [&str; 21] = [
+        "variant",
+        "variante",
+        "currency",
+        "currency_code",
+        "waehrung",
+        "währung",
+        "category",
+        "categories",
+        "product_type",
+        "product_category",
+        "type",
+        "kategorie",
+        "url",
+        "link",
+        "image",
+        "image_url",
+        "image_link",
+        "image_src",
+        "variant_image",
+        "images",
+        "bild",
+    ];
+    let known: [&[&str]; 5] = [&IDS, &NAMES, &STOCKS, &AVAILABILITIES, &REST];
+    known.iter().any(|names| names.contains(&label))
+        || OPTIONS.contains(&option(label))
+        || PRICES.iter().any(|price| label.starts_with(price))
+}
+
+/// A column that tells variants apart, without what a JSON record's structure puts before it.
+fn option(label: &str) -> &str {
+    label.strip_prefix("options_").unwrap_or(label)
+}
+
+/// What columns are called in Chinese.
+const CHINESE: &[(&str, &str)] = &[
+    ("weight", "重量"),
+    ("length", "长度"),
+    ("width", "宽度"),
+    ("height", "高度"),
+    ("volume", "容积"),
+    ("brand", "品牌"),
+    ("description", "说明"),
+    ("warranty", "保修"),
+    ("colour", "颜色"),
+    ("size", "尺码"),
+    ("material", "材质"),
+];
+
 /// What a row says beyond name, price and stock: `weight_g`, `1900` is "weight 1900 g".
 fn detail(label: &str, value: &str, chinese: bool) -> String {
+    let (name, value) = measured(label, value);
+    let translated = CHINESE.iter().find(|(english, _)| chinese && *english == name).map(|(_, own)| *own);
+    match translated {
+        Some(name) => format!("{name} {value}"),
+        None => format!("{} {value}", name.replace('_', " ")),
+    }
+}
+
+/// A column's name without its unit, and the value with it.
+fn measured<'a>(label: &'a str, value: &str) -> (&'a str, String) {
     const UNITS: &[(&str, &str)] = &[
         ("_g", "g"),
         ("_kg", "kg"),
@@ -294,28 +332,10 @@ fn detail(label: &str, value: &str, chinese: bool) -> String {
         ("_h", "h"),
         ("_litres", "l"),
     ];
-    const CHINESE: &[(&str, &str)] = &[
-        ("weight", "重量"),
-        ("length", "长度"),
-        ("width", "宽度"),
-        ("height", "高度"),
-        ("volume", "容积"),
-        ("brand", "品牌"),
-        ("description", "说明"),
-        ("warranty", "保修"),
-        ("colour", "颜色"),
-        ("size", "尺码"),
-        ("material", "材质"),
-    ];
     let number = value.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','));
     let unit = UNITS.iter().find(|(ending, _)| number && label.len() > ending.len() && label.ends_with(ending));
     let name = unit.map_or(label, |(ending, _)| label.strip_suffix(ending).unwrap_or(label));
-    let value = unit.map_or_else(|| value.to_owned(), |(_, unit)| format!("{value} {unit}"));
-    let translated = CHINESE.iter().find(|(english, _)| chinese && *english == name).map(|(_, own)| *own);
-    match translated {
-        Some(name) => format!("{name} {value}"),
-        None => format!("{} {value}", name.replace('_', " ")),
-    }
+    (name, unit.map_or_else(|| value.to_owned(), |(_, unit)| format!("{value} {unit}")))
 }
 
 struct Row<'a>(Vec<(String, &'a str)>);
@@ -464,6 +484,7 @@ pub struct Catalogue {
 struct Known {
     rows: Arc<[Listed]>,
     goods: Arc<recommend::Catalogue>,
+    shelf: Arc<Shelf>,
 }
 
 impl Catalogue {
@@ -481,6 +502,13 @@ impl Catalogue {
         sites.get(site).map(|known| known.goods.clone()).unwrap_or_default()
     }
 
+    /// What questions about a site's products are answered from. The same value until the index changes.
+    #[must_use]
+    pub fn shelf(&self, site: &str) -> Arc<Shelf> {
+        let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
+        sites.get(site).map(|known| known.shelf.clone()).unwrap_or_default()
+    }
+
     /// The product with this id.
     #[must_use]
     pub fn product(&self, site: &str, id: &str) -> Option<Listed> {
@@ -492,10 +520,12 @@ impl Catalogue {
     /// # Errors
     /// When the index fails; the products from before stay.
     pub async fn refresh(&self, index: &Index, site: &str) -> Result<usize, IndexError> {
-        let mut products: Vec<Listed> = index.products(site).await?.into_iter().filter_map(Listed::of).collect();
+        let passages = index.products(site).await?;
+        let shelf = Arc::new(Shelf::new(passages.clone()));
+        let mut products: Vec<Listed> = passages.into_iter().filter_map(Listed::of).collect();
         products.sort_by(|a, b| (&a.document, a.ordinal).cmp(&(&b.document, b.ordinal)));
         let count = products.len();
-        let known = Known { goods: Arc::new(recommend::Catalogue::of(&products)), rows: products.into() };
+        let known = Known { goods: Arc::new(recommend::Catalogue::of(&products)), rows: products.into(), shelf };
         self.sites.write().unwrap_or_else(PoisonError::into_inner).insert(site.to_owned(), known);
         Ok(count)
     }

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use crate::catalogue::Listed;
 use crate::grounding::{self, Evidence, Gate, Ruling};
 use crate::handoff;
 use crate::llm::{Finish, Request, Token, Usage};
@@ -69,11 +70,14 @@ async fn agents_only(spine: &Spine, ask: &Ask, citations: &[Citation]) -> Result
     // As far as the answer looked: the model may have put a late passage first.
     let query = Query { audience: Audience::Agents, ..ask.query(spine) };
     let hits = spine.retrieval.search(&query).await?;
+    let rows = spine.catalogue.products(&ask.site);
     let mut titles: Vec<String> = citations
         .iter()
         .filter(|citation| {
             let cited = |document: &str| document == citation.document;
-            hits.iter().any(|hit| cited(&hit.passage.document) && hit.passage.audience == Audience::Agents)
+            let inside = |listed: &Listed| cited(&listed.document) && listed.audience == Audience::Agents;
+            rows.iter().any(inside)
+                || hits.iter().any(|hit| cited(&hit.passage.document) && hit.passage.audience == Audience::Agents)
         })
         .map(|citation| citation.title.clone())
         .collect();

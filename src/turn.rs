@@ -29,6 +29,7 @@ use crate::telemetry::{Metrics, seconds};
 pub mod gate;
 mod phrase;
 pub mod rerank;
+mod shelf;
 
 pub use phrase::Tally;
 use phrase::{Phrasing, Step};
@@ -158,6 +159,9 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     let language = ask.spoken().unwrap_or(&ask.language);
     if handoff::asks_for_person(&ask.question) {
         return say(out, ask, spine.prompts.person(&ask.facts, language), AnswerEnd::Complete, 1.0).await;
+    }
+    if let Some(told) = shelf::ask(spine, ask) {
+        return shelf::tell(spine, ask, &told, out).await;
     }
     let Understood { ask, mut hits, confidence } = understand(spine, ask).await?;
     let ask = ask.as_ref();

@@ -62,6 +62,13 @@ impl Spelling {
         Ok(())
     }
 
+    /// Whether a lower-case word is right as it is written: of the language, or of a site's documents.
+    #[must_use]
+    pub fn is_word(&self, site: &str, word: &str) -> bool {
+        let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
+        self.common.contains(word) || sites.get(site).is_some_and(|own| own.stems.contains(stem(word)))
+    }
+
     /// The text with what its unknown words were likely meant to be; `None` if every word is known or like none.
     #[must_use]
     pub fn corrected(&self, site: &str, text: &str) -> Option<Corrected> {

@@ -22,6 +22,42 @@ async fn a_question_is_answered_with_its_source() {
 }
 
 #[tokio::test]
+async fn questions_on_the_catalogue_are_answered_from_its_rows() {
+    for mode in [Mode::Quote, Mode::Generate] {
+        let server = TestServer::with(|config| {
+            config.answers.mode = mode;
+            let rows = include_str!("../../knowledge/catalogue.csv");
+            std::fs::write(config.knowledge.path.join("catalogue.csv"), rows).unwrap();
+        });
+        let server = server.await;
+        let mut visitor = server.client().await.hello().await;
+        let done = visitor.ask("m1", "What's the cheapest tent you have?").await;
+        let ServerMessage::AnswerDone { end, text, citations, .. } = done else { unreachable!() };
+        assert_eq!(
+            (end, text.as_str()),
+            (AnswerEnd::Complete, "The cheapest is Tarn 2 tent: 349 EUR (Moss or Slate).")
+        );
+        let quotes: Vec<&str> = citations.iter().map(|citation| citation.quote.as_str()).collect();
+        assert_eq!(quotes.len(), 2, "{quotes:?}");
+        assert!(quotes[0].contains("sku: HP-1011") && quotes[1].contains("sku: HP-1012"), "{quotes:?}");
+        assert!(citations.iter().all(|citation| citation.document.starts_with("catalogue.csv")), "{citations:?}");
+
+        let (text, _) = answer(&visitor.ask("m2", "Is it in stock?").await);
+        assert_eq!(text, "Yes. Tarn 2 tent: 23 in stock (Moss), 11 in stock (Slate).");
+        let (text, _) = answer(&visitor.ask("m3", "What is the difference between the Tarn 2 and the Tarn 3?").await);
+        assert!(
+            text.ends_with(
+                "| Tarn 2 tent | 349 EUR (Moss or Slate) | 1900 g |\n| Tarn 3 tent | 429 EUR (Moss) | 2400 g |"
+            ),
+            "{text}"
+        );
+        // What rows don't hold is answered as ever.
+        let (text, documents) = answer(&visitor.ask("m4", "How long can unused goods be returned?").await);
+        assert!(text.contains("60 days") && documents[0] == "returns.md", "{text}");
+    }
+}
+
+#[tokio::test]
 async fn deltas_make_the_answer_and_the_seqs_have_no_gap() {
     let server = TestServer::with(|config| config.answers.mode = Mode::Generate).await;
     let mut visitor = server.client().await.hello().await;

@@ -1,0 +1,89 @@
+//! Answers that the catalogue's rows give, before any passage is looked for.
+
+use std::collections::HashSet;
+
+use super::{Ask, Cited, Outlet, Output, Spine, TurnError, language_of, retrieve};
+use crate::catalogue::{Asked, Told};
+use crate::grounding::{self, Unit, facts};
+use crate::llm::Usage;
+use crate::protocol::AnswerEnd;
+use crate::retrieval::Hit;
+use crate::session::Verdict;
+
+/// Sentences of documents beside a comparison, at most.
+const MAX_SENTENCES: usize = 3;
+/// What is computed from rows is as sure as they are.
+const SURE: f32 = 1.0;
+
+/// What the rows say to the question, if it is surely about them.
+pub(super) fn ask(spine: &Spine, ask: &Ask) -> Option<Told> {
+    spine.catalogue.shelf(&ask.site).ask(&Asked {
+        question: &ask.question,
+        history: &ask.history,
+        language: ask.spoken().unwrap_or(&ask.language),
+        audience: ask.audience,
+        now_ms: spine.clock.now_ms(),
+        is_word: &|word| spine.retrieval.spelling.is_word(&ask.site, word),
+    })
+}
+
+/// Sends it, with the rows as its sources. Where documents may say more, their sentences that the rows don't hold come first.
+pub(super) async fn tell(spine: &Spine, ask: &Ask, told: &Told, out: &mut Outlet) -> Result<Verdict, TurnError> {
+    let mut cited = Cited::default();
+    let mut text = String::new();
+    let mut citations = Vec::new();
+    if told.open {
+        let hits = retrieve(spine, ask).await?;
+        let beside = beside(spine, ask, told, &hits).await?;
+        let sentences: Vec<&str> = beside.iter().map(|unit| unit.text.as_str()).collect();
+        let chinese = sentences.first().is_some_and(|first| language_of(first) == Some("zh"));
+        text = sentences.join(if chinese { "" } else { " " });
+        for unit in &beside {
+            let Some(hit) = hits.get(unit.passage) else { continue };
+            let of_passage = || beside.iter().filter(|other| other.passage == unit.passage).map(|other| &other.range);
+            let whole = of_passage().map(|range| range.start).min().unwrap_or(0)
+                ..of_passage().map(|range| range.end).max().unwrap_or(0);
+            let quote = hit.passage.text.get(whole).map_or(unit.text.as_str(), str::trim);
+            citations.extend(cited.add(hit, unit.passage, quote));
+        }
+        if !text.is_empty() {
+            text.push_str("\n\n");
+        }
+    }
+    text.push_str(&told.text);
+    for (at, passage) in told.passages.iter().enumerate() {
+        let row = Hit { passage: passage.clone(), score: 1.0, cosine: None, bm25: None };
+        citations.extend(cited.add(&row, usize::MAX - at, passage.text.trim()));
+    }
+    // As with quotes: after a crash the same question gives the same answer, and if the rows changed, what was sent stays.
+    let rest = text.strip_prefix(&ask.written).map_or_else(|| format!("\n\n{text}"), str::to_owned);
+    out.send(Output::Text(rest)).await?;
+    for citation in citations {
+        out.send(Output::Citation(citation)).await?;
+    }
+    let usage = Usage { completion_tokens: spine.retrieval.count_tokens(&text), ..Usage::default() };
+    Ok(Verdict { citations: cited.citations, confidence: SURE, usage, end: AnswerEnd::Complete, withheld: 0 })
+}
+
+/// Sentences of documents that answer the question beside the rows.
+async fn beside(spine: &Spine, ask: &Ask, rows: &Told, hits: &[Hit]) -> Result<Vec<Unit>, TurnError> {
+    if hits.is_empty() || ask.signs(hits).confidence() < spine.min_confidence {
+        return Ok(Vec::new());
+    }
+    let candidates = spine.retrieval.score_units(&ask.question, hits).await?;
+    let held = facts(&rows.text);
+    let products = rows.passages.iter().filter_map(|passage| passage.product.as_ref());
+    let named: HashSet<String> = products.flat_map(|product| facts(&product.name)).collect();
+    let adds = |unit: &Unit| {
+        let Some(hit) = hits.get(unit.passage) else { return false };
+        let quote = hit.passage.text.get(unit.range.clone()).unwrap_or_default();
+        let own = facts(quote);
+        let mut figures = own.iter().filter(|fact| !named.contains(*fact)).peekable();
+        // A sentence that gives the same prices again says nothing new.
+        let again = figures.peek().is_some() && figures.all(|fact| held.contains(fact));
+        let of_table = hit.passage.product.is_some() || quote.trim_start().starts_with('|');
+        !again && !of_table && !unit.steps && unit.text != hit.passage.title
+    };
+    let quoted = grounding::quote(&ask.question, &candidates);
+    Ok(quoted.into_iter().filter(adds).take(MAX_SENTENCES).collect())
+}
