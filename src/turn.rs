@@ -482,7 +482,8 @@ impl Cited {
             document: from.document.clone(),
             title: from.title.clone(),
             headings: from.headings.clone(),
-            quote: quote.to_owned(),
+            // What lies between two quoted sentences may be an order to the assistant.
+            quote: without_orders(quote).into_owned(),
             url: from.url.clone(),
             start: from.start,
             end: from.end,

@@ -118,6 +118,11 @@ pub async fn run(
     Ok(Report { summary: summary(&records, asker.spine.mode), records })
 }
 
+/// How an evaluation answers: no model has qualified on knowledge that stands in a scratch index, so that only `generate` phrases.
+pub(super) fn mode(config: &Config) -> Mode {
+    if config.answers.mode == Mode::Generate { Mode::Generate } else { Mode::Quote }
+}
+
 /// Asks questions of a bench as a visitor would.
 pub(super) struct Asker<'a> {
     bench: &'a Bench,
@@ -127,8 +132,7 @@ pub(super) struct Asker<'a> {
 impl<'a> Asker<'a> {
     pub(super) async fn new(config: &Config, bench: &'a Bench) -> anyhow::Result<Self> {
         let mut config = config.clone();
-        // No model has qualified on knowledge that stands in a scratch index.
-        let mode = if config.answers.mode == Mode::Generate { Mode::Generate } else { Mode::Quote };
+        let mode = mode(&config);
         if mode == Mode::Quote && config.knowledge.rerank == 0 {
             // Nobody will ask the model.
             config.llm.engine = "scripted".into();

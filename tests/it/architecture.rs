@@ -83,6 +83,7 @@ fn the_pure_core_does_no_io() {
         "grounding/evidence.rs",
         "grounding/gate.rs",
         "grounding/injection.rs",
+        "grounding/injection/lexicon.rs",
         "grounding/quote.rs",
         "grounding/units.rs",
         "handoff.rs",
