@@ -14,6 +14,7 @@ mod evidence;
 mod gate;
 pub mod injection;
 mod quote;
+pub mod smalltalk;
 mod units;
 
 pub use claims::is_refusal;

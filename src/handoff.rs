@@ -96,8 +96,12 @@ impl HandoffConfig {
             AnswerEnd::Declined | AnswerEnd::Failed => memory.unsure += 1,
             AnswerEnd::Complete | AnswerEnd::Length if confidence < self.confidence_below => memory.unsure += 1,
             AnswerEnd::Complete | AnswerEnd::Length => memory.unsure = 0,
-            // Asking back is no failure, and no answer either.
-            AnswerEnd::Clarified | AnswerEnd::Cancelled | AnswerEnd::Superseded | AnswerEnd::TakenOver => {}
+            // Asking back is no failure, and no answer either; nor is a greeting.
+            AnswerEnd::Clarified
+            | AnswerEnd::SmallTalk
+            | AnswerEnd::Cancelled
+            | AnswerEnd::Superseded
+            | AnswerEnd::TakenOver => {}
         }
     }
 }
@@ -255,6 +259,9 @@ mod tests {
         assert_eq!(after(&[(AnswerEnd::Declined, 0.9), (AnswerEnd::Complete, 0.4)]), low);
         assert_eq!(after(&[(AnswerEnd::Declined, 0.9), (AnswerEnd::Complete, 0.9), (AnswerEnd::Declined, 0.9)]), None);
         assert_eq!(after(&[(AnswerEnd::Declined, 0.9), (AnswerEnd::Superseded, 0.0), (AnswerEnd::Failed, 0.0)]), low);
+        let talk = (AnswerEnd::SmallTalk, 1.0);
+        assert_eq!(after(&[talk, talk, (AnswerEnd::Declined, 0.9), talk]), None);
+        assert_eq!(after(&[(AnswerEnd::Declined, 0.9), talk, (AnswerEnd::Declined, 0.9)]), low, "it resets nothing");
         let never = HandoffConfig { low_confidence: 0, ..rules };
         assert_eq!(never.on_answer(Memory { unsure: 9, ..Memory::default() }), None);
     }

@@ -12,6 +12,7 @@ use super::{Answerability, Bench, Progress, Question, mean};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::grounding::{self, Evidence, Ruling, Source};
+use crate::prompt::LANGUAGES;
 use crate::protocol::{AnswerEnd, Citation};
 use crate::retrieval::Audience;
 use crate::server;
@@ -145,7 +146,7 @@ impl<'a> Asker<'a> {
 
     /// What is said from templates as an answer, in the languages that they have.
     pub(super) fn templates(&self) -> anyhow::Result<Vec<String>> {
-        ["en", "zh"].iter().map(|language| self.spine.prompts.person(&self.bench.site.facts(), language)).collect()
+        LANGUAGES.iter().map(|language| self.spine.prompts.person(&self.bench.site.facts(), language)).collect()
     }
 
     pub(super) async fn stop(&self) {
@@ -218,10 +219,11 @@ impl<'a> Asker<'a> {
             invented.sort();
             let sources = passages().zip(&contexts).map(|(text, context)| Source { text, context });
             let evidence = Evidence::of(sources, conversation());
-            let lead = self.spine.prompts.lead("", &site.language, true).unwrap_or_default();
+            let leads: Vec<String> =
+                LANGUAGES.iter().filter_map(|language| self.spine.prompts.lead("", language, true).ok()).collect();
             unsupported = sentences
                 .iter()
-                .filter(|text| matches!(evidence.rule(text), Ruling::Withhold { .. }) && **text != lead)
+                .filter(|text| matches!(evidence.rule(text), Ruling::Withhold { .. }) && !leads.contains(text))
                 .cloned()
                 .collect();
         }

@@ -85,6 +85,7 @@ fn the_pure_core_does_no_io() {
         "grounding/injection.rs",
         "grounding/injection/lexicon.rs",
         "grounding/quote.rs",
+        "grounding/smalltalk.rs",
         "grounding/units.rs",
         "handoff.rs",
         "turn/phrase.rs",
