@@ -605,6 +605,7 @@ mod tests {
         check(&done(AnswerEnd::Complete, 0.4), Some(Reason::LowConfidence));
         check(&done(AnswerEnd::Complete, 0.6), None);
         check(&done(AnswerEnd::Cancelled, 0.1), None);
+        check(&done(AnswerEnd::SmallTalk, 0.1), None);
         check(&vote(Rating::Down), Some(Reason::VotedDown));
         check(&vote(Rating::Up), None);
     }

@@ -15,6 +15,7 @@ pub mod followup;
 mod gate;
 pub mod injection;
 mod quote;
+pub mod smalltalk;
 mod units;
 
 pub use claims::is_refusal;

@@ -5,6 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::AnswerEnd;
 use crate::protocol::console::HandoffReason;
 
+mod anger;
+mod person;
+
+pub use anger::is_angry;
+pub use person::asks_for_person;
+
 /// `[sites.handoff]`: when a person is called, and what happens until one comes.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -96,8 +102,12 @@ impl HandoffConfig {
             AnswerEnd::Declined | AnswerEnd::Failed => memory.unsure += 1,
             AnswerEnd::Complete | AnswerEnd::Length if confidence < self.confidence_below => memory.unsure += 1,
             AnswerEnd::Complete | AnswerEnd::Length => memory.unsure = 0,
-            // Asking back is no failure, and no answer either.
-            AnswerEnd::Clarified | AnswerEnd::Cancelled | AnswerEnd::Superseded | AnswerEnd::TakenOver => {}
+            // Asking back is no failure, and no answer either; nor is a greeting.
+            AnswerEnd::Clarified
+            | AnswerEnd::SmallTalk
+            | AnswerEnd::Cancelled
+            | AnswerEnd::Superseded
+            | AnswerEnd::TakenOver => {}
         }
     }
 }
@@ -112,80 +122,6 @@ impl Memory {
     pub fn called(&mut self, reason: HandoffReason) {
         self.intent_called |= reason == HandoffReason::HighIntent;
     }
-}
-
-/// True if the visitor asks for a person in so many words.
-#[must_use]
-pub fn asks_for_person(text: &str) -> bool {
-    const PHRASES: &[&str] = &[
-        "talk to a person",
-        "talk to a human",
-        "speak to a person",
-        "speak to a human",
-        "speak to someone",
-        "talk to someone",
-        "real person",
-        "human agent",
-        "live agent",
-        "customer service representative",
-        "talk to an agent",
-        "speak to an agent",
-        "转人工",
-        "人工客服",
-        "真人客服",
-    ];
-    let text = text.to_lowercase();
-    PHRASES.iter().any(|phrase| text.contains(phrase))
-}
-
-/// True if the words are angry: abuse and threats to leave or to complain, or a message that is shouted.
-#[must_use]
-pub fn is_angry(text: &str) -> bool {
-    const PHRASES: &[&str] = &[
-        "ridiculous",
-        "unacceptable",
-        "outrageous",
-        "disgusting",
-        "furious",
-        "fed up",
-        "sick of this",
-        "worst service",
-        "worst company",
-        "terrible service",
-        "waste of my time",
-        "wasting my time",
-        "complete joke",
-        "scam",
-        "scammers",
-        "rip off",
-        "useless",
-        "incompetent",
-        "idiots",
-        "never buying from",
-        "i will sue",
-        "going to sue",
-        "trading standards",
-        "太差了",
-        "垃圾",
-        "骗子",
-        "气死",
-        "忍无可忍",
-        "投诉你们",
-        "欺骗消费者",
-    ];
-    PHRASES.iter().any(|phrase| holds(text, phrase)) || is_shouted(text)
-}
-
-/// Four words or more, and nearly all letters are capitals.
-fn is_shouted(text: &str) -> bool {
-    let (mut upper, mut lower) = (0_usize, 0_usize);
-    for c in text.chars() {
-        upper += usize::from(c.is_uppercase());
-        lower += usize::from(c.is_lowercase());
-    }
-    text.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic)).count() >= 4
-        && upper >= 12
-        && lower * 9 <= upper
 }
 
 /// Whether a text holds a phrase: at word borders for spaced scripts, anywhere for others. Case doesn't count.
@@ -204,18 +140,6 @@ fn holds(text: &str, phrase: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn asking_for_a_person_is_understood() {
-        for (text, expected) in [
-            ("Can I talk to a human?", true),
-            ("请转人工", true),
-            ("Is the jacket for a tall person?", false),
-            ("", false),
-        ] {
-            assert_eq!(asks_for_person(text), expected, "{text}");
-        }
-    }
 
     fn check(change: impl FnOnce(&mut HandoffConfig), text: &str, expected: Option<HandoffReason>) {
         let mut rules = HandoffConfig::default();
@@ -255,6 +179,9 @@ mod tests {
         assert_eq!(after(&[(AnswerEnd::Declined, 0.9), (AnswerEnd::Complete, 0.4)]), low);
         assert_eq!(after(&[(AnswerEnd::Declined, 0.9), (AnswerEnd::Complete, 0.9), (AnswerEnd::Declined, 0.9)]), None);
         assert_eq!(after(&[(AnswerEnd::Declined, 0.9), (AnswerEnd::Superseded, 0.0), (AnswerEnd::Failed, 0.0)]), low);
+        let talk = (AnswerEnd::SmallTalk, 1.0);
+        assert_eq!(after(&[talk, talk, (AnswerEnd::Declined, 0.9), talk]), None);
+        assert_eq!(after(&[(AnswerEnd::Declined, 0.9), talk, (AnswerEnd::Declined, 0.9)]), low, "it resets nothing");
         let never = HandoffConfig { low_confidence: 0, ..rules };
         assert_eq!(never.on_answer(Memory { unsure: 9, ..Memory::default() }), None);
     }

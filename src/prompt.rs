@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::grounding::injection::without_orders;
+use crate::grounding::smalltalk::Kind;
 use crate::llm::{ChatMessage, Role};
 use crate::protocol::console::Wish;
 use crate::retrieval::{Hit, Passage};
@@ -22,11 +23,19 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("unsure.j2", include_str!("../prompts/unsure.j2")),
     ("clarify.j2", include_str!("../prompts/clarify.j2")),
     ("person.j2", include_str!("../prompts/person.j2")),
+    ("greeting.j2", include_str!("../prompts/greeting.j2")),
+    ("acknowledged.j2", include_str!("../prompts/acknowledged.j2")),
+    ("thanks.j2", include_str!("../prompts/thanks.j2")),
+    ("goodbye.j2", include_str!("../prompts/goodbye.j2")),
+    ("about.j2", include_str!("../prompts/about.j2")),
     ("rewrite.system.j2", include_str!("../prompts/rewrite.system.j2")),
     ("rewrite.j2", include_str!("../prompts/rewrite.j2")),
     ("judge.system.j2", include_str!("../prompts/judge.system.j2")),
     ("judge.j2", include_str!("../prompts/judge.j2")),
 ];
+
+/// Languages that the built-in templates speak, ISO 639-1; in any other they speak English.
+pub const LANGUAGES: &[&str] = &["en", "zh", "de", "fr", "es"];
 
 /// The rendered-on-demand templates of one server.
 #[derive(Clone, Debug)]
@@ -109,7 +118,9 @@ impl Prompts {
                 .map_err(|error| anyhow::anyhow!("the template {}: {error:#}", path.display()))?;
         }
         let prompts = Self { environment };
-        for (name, text) in prompts.samples()? {
+        for (name, text) in
+            LANGUAGES.iter().map(|language| prompts.samples_in(language)).collect::<anyhow::Result<Vec<_>>>()?.concat()
+        {
             anyhow::ensure!(
                 name == "quote.lead.j2" || !text.trim().is_empty(),
                 "the template {name} renders to nothing"
@@ -123,13 +134,17 @@ impl Prompts {
     /// # Errors
     /// When one fails to render.
     pub fn samples(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
+        self.samples_in("en")
+    }
+
+    fn samples_in(&self, language: &str) -> anyhow::Result<Vec<(&'static str, String)>> {
         let site = SiteFacts { name: "Example".into(), contact: "help@shop.example".into() };
         let passage =
             context! { n => 1, title => "Shipping", headings => ["Costs"], text => "Shipping costs 4.90 EUR." };
         TEMPLATES
             .iter()
             .map(|(name, _)| {
-                let values = context! { site, language => "en", passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, wish => "shorter", language_name => "English", text => "Shipping costs 4.90 EUR." };
+                let values = context! { site, language, passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, wish => "shorter", language_name => "English", text => "Shipping costs 4.90 EUR." };
                 self.render(name, values).map(|text| (*name, text))
             })
             .collect()
@@ -174,6 +189,21 @@ impl Prompts {
     /// When the template fails to render.
     pub fn person(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
         self.render("person.j2", context! { site, language })
+    }
+
+    /// What is said to a message that asks nothing of the knowledge.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn small_talk(&self, kind: Kind, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
+        let name = match kind {
+            Kind::Greeting => "greeting.j2",
+            Kind::Acknowledgement => "acknowledged.j2",
+            Kind::Thanks => "thanks.j2",
+            Kind::Goodbye => "goodbye.j2",
+            Kind::About => "about.j2",
+        };
+        self.render(name, context! { site, language })
     }
 
     /// The prompt that has a drafted reply rewritten.
@@ -409,6 +439,33 @@ pub(crate) mod tests {
         </passage>
         Does the passage answer the question? Reply Yes or No.
         "#);
+    }
+
+    #[test]
+    fn what_visitors_are_told_is_in_their_language() {
+        let prompts = Prompts::load(Path::new("prompts")).unwrap();
+        let site = SiteFacts { name: "Shop".into(), contact: "help@shop.example".into() };
+        type Say = fn(&Prompts, &SiteFacts, &str) -> String;
+        let all: [Say; 10] = [
+            |prompts, site, language| prompts.decline(site, language).unwrap(),
+            |prompts, site, language| prompts.person(site, language).unwrap(),
+            |prompts, site, language| prompts.unsure(site, language).unwrap(),
+            |prompts, _, language| prompts.clarify(&["A", "B", "C"], language).unwrap(),
+            |prompts, _, language| prompts.lead("A", language, true).unwrap(),
+            |prompts, site, language| prompts.small_talk(Kind::Greeting, site, language).unwrap(),
+            |prompts, site, language| prompts.small_talk(Kind::Acknowledgement, site, language).unwrap(),
+            |prompts, site, language| prompts.small_talk(Kind::Thanks, site, language).unwrap(),
+            |prompts, site, language| prompts.small_talk(Kind::Goodbye, site, language).unwrap(),
+            |prompts, site, language| prompts.small_talk(Kind::About, site, language).unwrap(),
+        ];
+        for say in all {
+            let texts: std::collections::HashSet<String> =
+                LANGUAGES.iter().map(|language| say(&prompts, &site, language)).collect();
+            assert_eq!(texts.len(), LANGUAGES.len(), "{texts:?}");
+            assert_eq!(say(&prompts, &site, "nl"), say(&prompts, &site, "en"));
+        }
+        assert!(prompts.small_talk(Kind::About, &site, "de").unwrap().contains("KI"));
+        assert!(prompts.decline(&site, "fr").unwrap().contains("help@shop.example"));
     }
 
     #[test]

@@ -176,6 +176,8 @@ pub enum AnswerEnd {
     Declined,
     /// The question can mean several things, and the text asks which.
     Clarified,
+    /// The message was a greeting, thanks or the like; nothing was looked up.
+    SmallTalk,
     /// The visitor stopped it.
     Cancelled,
     /// The visitor said something new.

@@ -644,7 +644,14 @@ impl Session {
                 self.running = None;
                 self.turns.insert(*turn, None);
                 self.policy.handoff.remember(&mut self.memory, *end, *confidence);
-                if matches!(end, AnswerEnd::Complete | AnswerEnd::Length | AnswerEnd::Declined | AnswerEnd::Cancelled) {
+                if matches!(
+                    end,
+                    AnswerEnd::Complete
+                        | AnswerEnd::Length
+                        | AnswerEnd::Declined
+                        | AnswerEnd::SmallTalk
+                        | AnswerEnd::Cancelled
+                ) {
                     self.open.take_if(|open| open.turn == *turn);
                 }
                 if !text.is_empty() {

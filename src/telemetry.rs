@@ -66,6 +66,7 @@ pub enum TurnEnd {
     Length,
     Declined,
     Clarified,
+    SmallTalk,
     Cancelled,
     Superseded,
     TakenOver,

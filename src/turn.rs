@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::grounding::confidence::{Signs, choices, leaves_open};
 use crate::grounding::followup::{Said, in_full};
 use crate::grounding::injection::without_orders;
+use crate::grounding::smalltalk::small_talk;
 use crate::grounding::{self, Evidence, Gate, Source, Unit};
 use crate::handoff;
 use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token, Usage};
@@ -157,6 +158,10 @@ pub struct Outlet {
 /// When a part fails; what was sent by then stays sent.
 pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, TurnError> {
     let language = ask.spoken().unwrap_or(&ask.language);
+    if let Some(talk) = small_talk(&ask.question) {
+        let reply = spine.prompts.small_talk(talk.kind, &ask.facts, talk.language.unwrap_or(language));
+        return say(out, ask, reply, AnswerEnd::SmallTalk, 1.0).await;
+    }
     if handoff::asks_for_person(&ask.question) {
         return say(out, ask, spine.prompts.person(&ask.facts, language), AnswerEnd::Complete, 1.0).await;
     }
@@ -552,7 +557,8 @@ impl Cited {
             document: from.document.clone(),
             title: from.title.clone(),
             headings,
-            quote: quote.to_owned(),
+            // What lies between two quoted sentences may be an order to the assistant.
+            quote: without_orders(quote).into_owned(),
             url: from.url.clone(),
             start: from.start,
             end: from.end,

@@ -740,7 +740,7 @@ fn source(citation: &Citation) -> String {
 
 fn remark(end: AnswerEnd) -> Option<&'static str> {
     match end {
-        AnswerEnd::Complete | AnswerEnd::Declined | AnswerEnd::Clarified => None,
+        AnswerEnd::Complete | AnswerEnd::Declined | AnswerEnd::Clarified | AnswerEnd::SmallTalk => None,
         AnswerEnd::Length => Some("the answer reached its greatest length"),
         AnswerEnd::Cancelled => Some("stopped"),
         AnswerEnd::Superseded => Some("stopped for the next question"),
@@ -751,7 +751,7 @@ fn remark(end: AnswerEnd) -> Option<&'static str> {
 
 fn code(end: AnswerEnd) -> u8 {
     match end {
-        AnswerEnd::Complete | AnswerEnd::Length | AnswerEnd::Clarified => 0,
+        AnswerEnd::Complete | AnswerEnd::Length | AnswerEnd::Clarified | AnswerEnd::SmallTalk => 0,
         AnswerEnd::Declined => 3,
         AnswerEnd::Cancelled | AnswerEnd::Superseded | AnswerEnd::TakenOver | AnswerEnd::Failed => 1,
     }

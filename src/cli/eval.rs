@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::eval::{self, answers, gaps, injection, intents, purchase, retrieval};
+use crate::turn::Mode;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -19,6 +20,7 @@ use crate::eval::{self, answers, gaps, injection, intents, purchase, retrieval};
   frontdesk eval answers --knowledge articles.jsonl --questions questions.jsonl
   frontdesk eval retrieval --knowledge knowledge/ --questions questions.jsonl --typos 1
   frontdesk eval injection --attacks attacks/
+  frontdesk eval injection --attacks attacks/ --knowledge knowledge/ --mode generate
   frontdesk eval gaps --questions labelled.jsonl
   frontdesk eval intents --train train.jsonl --test test.jsonl --oos oos.jsonl
   frontdesk eval purchase --train visits.csv --label Revenue --folds 5 --drop PageValues
@@ -57,6 +59,9 @@ enum What {
         /// What the hostile messages are asked over; the documents of the attacks if left out.
         #[arg(long)]
         knowledge: Option<PathBuf>,
+        /// quote, or generate with the configured engine; answers.mode if left out.
+        #[arg(long, value_parser = mode)]
+        mode: Option<Mode>,
         /// At most so many of each kind.
         #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
         limit: usize,
@@ -174,8 +179,10 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             bar.finish_and_clear();
             print(&report, args.json, &["measure", "value"], measures(&report.summary)?)
         }
-        What::Injection { attacks, knowledge, limit } => {
-            let report = injection::run(config, &attacks, knowledge.as_deref(), limit, &show).await?;
+        What::Injection { attacks, knowledge, mode, limit } => {
+            let mut config = config.clone();
+            config.answers.mode = mode.unwrap_or(config.answers.mode);
+            let report = injection::run(&config, &attacks, knowledge.as_deref(), limit, &show).await?;
             bar.finish_and_clear();
             print(&report, args.json, &["measure", "value"], measures(&report.summary)?)
         }
@@ -250,6 +257,14 @@ fn measures(summary: &impl Serialize) -> anyhow::Result<Vec<Vec<String>>> {
         value => Some(value.as_f64().filter(|_| value.is_f64()).map_or_else(|| value.to_string(), share)),
     };
     Ok(fields.iter().filter_map(|(name, field)| Some(vec![name.replace('_', " "), value(field)?])).collect())
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    match text {
+        "quote" => Ok(Mode::Quote),
+        "generate" => Ok(Mode::Generate),
+        _ => Err("write quote or generate".to_owned()),
+    }
 }
 
 fn share(value: f64) -> String {

@@ -12,6 +12,7 @@ use super::{Answerability, Bench, Progress, Question, mean};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::grounding::{self, Evidence, Ruling, Source};
+use crate::prompt::LANGUAGES;
 use crate::protocol::{AnswerEnd, Citation};
 use crate::retrieval::Audience;
 use crate::server;
@@ -118,6 +119,11 @@ pub async fn run(
     Ok(Report { summary: summary(&records, asker.spine.mode), records })
 }
 
+/// How an evaluation answers: no model has qualified on knowledge that stands in a scratch index, so that only `generate` phrases.
+pub(super) fn mode(config: &Config) -> Mode {
+    if config.answers.mode == Mode::Generate { Mode::Generate } else { Mode::Quote }
+}
+
 /// Asks questions of a bench as a visitor would.
 pub(super) struct Asker<'a> {
     bench: &'a Bench,
@@ -127,8 +133,7 @@ pub(super) struct Asker<'a> {
 impl<'a> Asker<'a> {
     pub(super) async fn new(config: &Config, bench: &'a Bench) -> anyhow::Result<Self> {
         let mut config = config.clone();
-        // No model has qualified on knowledge that stands in a scratch index.
-        let mode = if config.answers.mode == Mode::Generate { Mode::Generate } else { Mode::Quote };
+        let mode = mode(&config);
         if mode == Mode::Quote && config.knowledge.rerank == 0 {
             // Nobody will ask the model.
             config.llm.engine = "scripted".into();
@@ -141,7 +146,7 @@ impl<'a> Asker<'a> {
 
     /// What is said from templates as an answer, in the languages that they have.
     pub(super) fn templates(&self) -> anyhow::Result<Vec<String>> {
-        ["en", "zh"].iter().map(|language| self.spine.prompts.person(&self.bench.site.facts(), language)).collect()
+        LANGUAGES.iter().map(|language| self.spine.prompts.person(&self.bench.site.facts(), language)).collect()
     }
 
     pub(super) async fn stop(&self) {
@@ -214,10 +219,11 @@ impl<'a> Asker<'a> {
             invented.sort();
             let sources = passages().zip(&contexts).map(|(text, context)| Source { text, context });
             let evidence = Evidence::of(sources, conversation());
-            let lead = self.spine.prompts.lead("", &site.language, true).unwrap_or_default();
+            let leads: Vec<String> =
+                LANGUAGES.iter().filter_map(|language| self.spine.prompts.lead("", language, true).ok()).collect();
             unsupported = sentences
                 .iter()
-                .filter(|text| matches!(evidence.rule(text), Ruling::Withhold { .. }) && **text != lead)
+                .filter(|text| matches!(evidence.rule(text), Ruling::Withhold { .. }) && !leads.contains(text))
                 .cloned()
                 .collect();
         }

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::Passage;
 use super::chunk::embedding_text;
 use super::embedder::{EmbedError, Embedder};
+use crate::grounding::injection::{self, is_order_to_assistant};
 
 mod docx;
 mod html;
@@ -145,7 +146,8 @@ pub struct IngestReport {
     pub passages: usize,
     /// Files of a kind that holds no knowledge (pictures, say); they are no failures.
     pub skipped: usize,
-    /// Parts of documents that were taken in without them: an unreadable page, a link that is none.
+    /// Parts of documents that were taken in without them: an unreadable page, a link that is none, a sentence that gives the
+    /// assistant orders.
     pub warnings: Vec<Failure>,
     pub failed: Vec<Failure>,
 }
@@ -362,6 +364,9 @@ const READ_AHEAD: usize = 32;
 const MAX_BAD_RECORDS: usize = 100;
 /// Warnings of one run that are kept.
 const MAX_WARNINGS: usize = 1_000;
+/// Sentences of a document that speak to the assistant and are named one by one, and how much of each is shown, in characters.
+const MAX_ORDERS_NAMED: usize = 5;
+const ORDER_CHARS: usize = 80;
 /// Parsers recurse; what they are given is bounded to fit.
 const READER_STACK_BYTES: usize = 16 << 20;
 
@@ -467,8 +472,9 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
                         self.report.unchanged += 1;
                     }
                 }
-                Found::Document(document) => {
+                Found::Document(mut document) => {
                     if self.first_of(file, &document.id) {
+                        self.note_orders(&mut document);
                         self.pending_passages += document.passages.len();
                         self.pending.push(document);
                         if self.pending_passages >= WRITE_PASSAGES {
@@ -515,6 +521,54 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
             );
         }
         first
+    }
+
+    /// Names what of a document speaks to the assistant instead of its readers. Sentences stay in the index and are left out
+    /// wherever they would be read; titles and headings, which stand above answers, go now.
+    fn note_orders(&mut self, document: &mut Extracted) {
+        let mut orders: Vec<String> = Vec::new();
+        let mut note = |text: &str| {
+            if !orders.iter().any(|known| known == text) {
+                orders.push(text.to_owned());
+            }
+        };
+        for passage in &mut document.passages {
+            if is_order_to_assistant(&passage.title) {
+                note(&passage.title);
+                passage.title.clone_from(&passage.document);
+            }
+            passage.headings.retain(|heading| {
+                let orders = is_order_to_assistant(heading);
+                if orders {
+                    note(heading);
+                }
+                !orders
+            });
+            injection::orders(&passage.text)
+                .into_iter()
+                .for_each(|order| note(passage.text.get(order).unwrap_or_default()));
+        }
+        if orders.is_empty() {
+            return;
+        }
+        tracing::warn!(
+            site = self.site,
+            document = document.id,
+            sentences = orders.len(),
+            "it gives the assistant orders"
+        );
+        let more = orders.len().saturating_sub(MAX_ORDERS_NAMED);
+        let named = orders.iter().take(MAX_ORDERS_NAMED).map(|order| {
+            let start: String =
+                order.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(ORDER_CHARS).collect();
+            format!("{start:?} speaks to the assistant and is never quoted")
+        });
+        let more = (more > 0).then(|| format!("{more} more sentences speak to the assistant and are never quoted"));
+        for reason in named.chain(more) {
+            if self.report.warnings.len() < MAX_WARNINGS {
+                self.report.warnings.push(Failure { path: document.id.clone(), line: None, reason });
+            }
+        }
     }
 
     fn broken(&mut self, file: &walk::File, reason: String, kept: &mut Kept) {

@@ -703,6 +703,7 @@ fn label(end: AnswerEnd) -> TurnEnd {
         AnswerEnd::Length => TurnEnd::Length,
         AnswerEnd::Declined => TurnEnd::Declined,
         AnswerEnd::Clarified => TurnEnd::Clarified,
+        AnswerEnd::SmallTalk => TurnEnd::SmallTalk,
         AnswerEnd::Cancelled => TurnEnd::Cancelled,
         AnswerEnd::Superseded => TurnEnd::Superseded,
         AnswerEnd::TakenOver => TurnEnd::TakenOver,

@@ -4,7 +4,7 @@
 // kind, is passed over, so that servers may say more than this version knows.
 
 export type Rating = 'up' | 'down';
-export type AnswerEnd = 'complete' | 'length' | 'declined' | 'clarified' | 'cancelled' | 'superseded' | 'taken_over' | 'failed';
+export type AnswerEnd = 'complete' | 'length' | 'declined' | 'clarified' | 'small_talk' | 'cancelled' | 'superseded' | 'taken_over' | 'failed';
 
 /** Where a statement of an answer stands. */
 export interface Citation {

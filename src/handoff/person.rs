@@ -1,0 +1,543 @@
+//! Whether a visitor asks for a person in so many words, in English, German, French, Spanish and Chinese. Pure.
+//!
+//! What asks is a verb with a person ("put me through to someone", "mit einem Menschen sprechen"), or a person alone ("agent",
+//! "human please"). A verb that is denied asks for nothing, and a person who is named without such a verb neither: "a travel
+//! agent", "customer service hours".
+
+/// True if the visitor asks for a person in so many words.
+#[must_use]
+pub fn asks_for_person(text: &str) -> bool {
+    let lower = text.to_lowercase().replace('’', "'");
+    if asks_in_chinese(&lower) {
+        return true;
+    }
+    let clauses = lower.split([',', '.', ';', ':', '!', '?', '¿', '¡', '\n', '(', ')', '—', '–']);
+    clauses.flat_map(|clause| split_at_but(&words(clause))).any(|clause| {
+        let clause: Vec<&str> = clause.iter().map(String::as_str).collect();
+        is_person_alone(&clause) || (0..clause.len()).any(|at| asks_at(&clause, at))
+    })
+}
+
+fn words(clause: &str) -> Vec<String> {
+    let words = clause.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
+    words
+        .map(|word| match word.split_once('\'') {
+            // "l'humain", "d'un", "qu'un": two words; "don't" and "quelqu'un" are one.
+            Some((before, after)) if before.chars().count() == 1 && after.chars().count() > 1 => after.to_owned(),
+            _ => word.to_owned(),
+        })
+        .collect()
+}
+
+/// "Not a bot but a human" asks in its second half.
+fn split_at_but(words: &[String]) -> Vec<Vec<String>> {
+    words
+        .split(|word| ["but", "sondern", "aber", "mais", "sino", "pero"].contains(&word.as_str()))
+        .map(<[_]>::to_vec)
+        .collect()
+}
+
+/// Who answers for the shop, by words that name nobody else.
+const PERSONS: &[&str] = &[
+    "human",
+    "humans",
+    "human being",
+    "person",
+    "people",
+    "someone",
+    "somebody",
+    "anyone",
+    "anybody",
+    "agent",
+    "agents",
+    "representative",
+    "representatives",
+    "rep",
+    "operator",
+    "advisor",
+    "adviser",
+    "manager",
+    "supervisor",
+    "staff",
+    "employee",
+    "customer service",
+    "customer support",
+    "customer care",
+    "support",
+    "support team",
+    "helpdesk",
+    "help desk",
+    "sales",
+    "salesperson",
+    "team",
+    "team member",
+    "colleague",
+    "colleagues",
+    "expert",
+    "specialist",
+    "consultant",
+    "technician",
+    "mensch",
+    "menschen",
+    "mitarbeiter",
+    "mitarbeitern",
+    "mitarbeiterin",
+    "kundenservice",
+    "kundendienst",
+    "kundenbetreuung",
+    "kundenberater",
+    "berater",
+    "beraterin",
+    "jemand",
+    "jemandem",
+    "jemanden",
+    "ansprechpartner",
+    "vorgesetzten",
+    "humain",
+    "humaine",
+    "être humain",
+    "personne",
+    "quelqu'un",
+    "conseiller",
+    "conseillère",
+    "opérateur",
+    "opératrice",
+    "service client",
+    "service clients",
+    "responsable",
+    "employé",
+    "vendeur",
+    "humano",
+    "humana",
+    "ser humano",
+    "persona",
+    "alguien",
+    "agente",
+    "operador",
+    "operadora",
+    "representante",
+    "asesor",
+    "asesora",
+    "empleado",
+    "atención al cliente",
+    "servicio al cliente",
+    "soporte",
+    "encargado",
+    "gerente",
+];
+/// Of these, who is asked for by being named alone, or by "I need".
+const WANTED: &[&str] = &[
+    "human",
+    "human being",
+    "person",
+    "agent",
+    "representative",
+    "rep",
+    "operator",
+    "advisor",
+    "supervisor",
+    "manager",
+    "customer service",
+    "customer support",
+    "mensch",
+    "menschen",
+    "mitarbeiter",
+    "kundenservice",
+    "humain",
+    "être humain",
+    "conseiller",
+    "conseillère",
+    "opérateur",
+    "service client",
+    "humano",
+    "persona",
+    "agente",
+    "operador",
+    "operadora",
+    "representante",
+    "asesor",
+    "atención al cliente",
+    "servicio al cliente",
+];
+/// What may stand before who is meant.
+const BEFORE: &[&str] = &[
+    "a",
+    "an",
+    "the",
+    "your",
+    "some",
+    "any",
+    "another",
+    "one",
+    "of",
+    "real",
+    "live",
+    "actual",
+    "human",
+    "customer",
+    "service",
+    "support",
+    "sales",
+    "technical",
+    "member",
+    "your",
+    "somebody",
+    "someone",
+    "from",
+    "proper",
+    "physical",
+    "einem",
+    "einen",
+    "einer",
+    "eine",
+    "ein",
+    "dem",
+    "den",
+    "der",
+    "ihrem",
+    "euch",
+    "echten",
+    "echter",
+    "richtigen",
+    "realen",
+    "un",
+    "une",
+    "le",
+    "la",
+    "votre",
+    "vrai",
+    "vraie",
+    "véritable",
+    "au",
+    "du",
+    "una",
+    "el",
+    "su",
+    "real",
+    "verdadera",
+    "verdadero",
+    "otra",
+    "otro",
+    "algún",
+];
+/// What may follow who is needed: "a human hair wig" is none.
+const AFTER: &[&str] = &[
+    "to",
+    "please",
+    "now",
+    "who",
+    "that",
+    "here",
+    "on",
+    "for",
+    "about",
+    "asap",
+    "right",
+    "immediately",
+    "instead",
+    "thanks",
+    "thank",
+    "and",
+    "or",
+    "because",
+    "not",
+    "today",
+    "bitte",
+    "jetzt",
+    "der",
+    "die",
+    "sofort",
+    "s",
+    "svp",
+    "maintenant",
+    "pour",
+    "qui",
+    "por",
+    "ahora",
+    "que",
+    "para",
+    "i",
+    "we",
+    "available",
+    "around",
+    "there",
+];
+/// Who says only this besides asks for a person.
+const ALONE: &[&str] = &[
+    "please", "now", "hi", "hello", "hey", "ok", "just", "only", "thanks", "asap", "i", "want", "bitte", "jetzt",
+    "hallo", "s'il", "il", "vous", "te", "plaît", "svp", "bonjour", "por", "favor", "hola", "ahora",
+];
+
+/// The person who is named at a place, after whatever may stand before: the place behind.
+fn person(clause: &[&str], mut at: usize, persons: &[&str]) -> Option<usize> {
+    for _ in 0..6 {
+        let named = persons.iter().filter_map(|person| {
+            let length = person.split(' ').count();
+            let same = person.split(' ').zip(at..).all(|(word, at)| clause.get(at) == Some(&word));
+            same.then_some(at + length)
+        });
+        let named = named.max();
+        // "Customer service representative": the last one counts.
+        if let Some(end) = named {
+            return person(clause, end, persons)
+                .filter(|_| clause.get(end).is_some_and(|next| persons.contains(next)))
+                .or(Some(end));
+        }
+        if !clause.get(at).is_some_and(|word| BEFORE.contains(word)) {
+            return None;
+        }
+        at += 1;
+    }
+    None
+}
+
+fn is_person_alone(clause: &[&str]) -> bool {
+    let start = clause.iter().take_while(|word| ALONE.contains(word)).count();
+    // "Support" and the like are asked for by those who say nothing else.
+    let persons: &[&str] = if start == 0 && clause.len() < 3 { PERSONS } else { WANTED };
+    let general = [
+        "people",
+        "team",
+        "someone",
+        "somebody",
+        "anyone",
+        "anybody",
+        "jemand",
+        "alguien",
+        "quelqu'un",
+        "sales",
+        "staff",
+    ];
+    let end = person(clause, start, persons).filter(|_| !general.contains(clause.get(start).unwrap_or(&"")));
+    end.is_some_and(|end| clause.iter().skip(end).all(|word| ALONE.contains(word)))
+}
+
+/// Whether the verb at a place, with what follows, asks for a person.
+fn asks_at(clause: &[&str], at: usize) -> bool {
+    let Some(verb) = clause.get(at).copied() else { return false };
+    let is = |at: usize, words: &[&str]| clause.get(at).is_some_and(|word| words.contains(word));
+    let asks = match verb {
+        "talk" | "speak" | "chat" | "talking" | "speaking" | "chatting" => {
+            // "Am I talking to a person?" wants to know who answers.
+            let wonders = at > 1 && is(at - 1, &["i"]) && is(at - 2, &["am"]);
+            !wonders && is(at + 1, &["to", "with"]) && is_asked(clause, at + 2)
+        }
+        "connect" | "transfer" | "put" | "pass" | "hand" | "escalate" | "switch" | "forward" | "redirect" | "route"
+        | "send" => {
+            let own =
+                ["me", "us", "this", "it", "through", "over", "on", "my", "chat", "conversation", "call", "request"];
+            let hands = ["send", "pass", "hand", "forward"].contains(&verb) && !is(at + 1, &["me", "us"]);
+            let to = (at + 1..clause.len()).take_while(|at| is(*at, &own)).count() + at + 1;
+            !hands && is(to, &["to", "with"]) && is_asked(clause, to + 1)
+                || verb == "escalate" && (to == clause.len() && to > at + 1)
+        }
+        "get" | "give" | "find" => is(at + 1, &["me", "us"]) && is_wanted(clause, at + 2),
+        "need" | "want" | "prefer" | "wants" => is_wanted(clause, at + 1),
+        "like" => at > 0 && is(at - 1, &["would", "i'd", "we'd", "id"]) && is_wanted(clause, at + 1),
+        "there" => at > 0 && is(at - 1, &["is"]) && is_wanted(clause, at + 1),
+        "can" | "could" | "let" | "have" => person(clause, at + 1, PERSONS).is_some_and(|end| {
+            is(end, &["call", "phone", "ring", "contact"]) && is(end + 1, &["me", "us"])
+                || person(clause, at + 1, WANTED) == Some(end)
+                    && is(end, &["help", "answer", "take", "handle", "assist"])
+        }),
+        // German puts the verb at the end.
+        "mit" => {
+            let verbs = [
+                "sprechen",
+                "spreche",
+                "reden",
+                "rede",
+                "chatten",
+                "verbinden",
+                "verbinde",
+                "verbunden",
+                "telefonieren",
+                "weiterleiten",
+            ];
+            person(clause, at + 1, PERSONS).is_some() && clause.iter().any(|word| verbs.contains(word))
+        }
+        "brauche" | "möchte" | "will" | "gerne" | "gern" => is_wanted(clause, at + 1),
+        "mir" => at > 0 && is(at - 1, &["geben", "gib", "sie", "holen"]) && is_wanted(clause, at + 1),
+        "parler" | "discuter" | "échanger" | "parle" => {
+            is(at + 1, &["à", "avec", "au"]) && (is_asked(clause, at + 2) || is_asked(clause, at + 1))
+        }
+        "moi" => {
+            let verbs = ["passez", "passe", "mettez", "connectez", "transférez", "donnez"];
+            at > 0
+                && is(at - 1, &verbs)
+                && (at + 1..at + 5).any(|at| is_asked(clause, at) && !is(at, &["en", "relation", "contact"]))
+        }
+        "veux" | "voudrais" | "souhaite" | "besoin" => {
+            is_wanted(clause, at + 1) || is(at + 1, &["de"]) && is_wanted(clause, at + 2)
+        }
+        "hablar" | "chatear" | "comunicarme" | "contactar" | "pásame" | "páseme" | "pasarme" | "comuníqueme"
+        | "conécteme" | "transfiérame" | "transfiéreme" => is(at + 1, &["con", "a"]) && is_asked(clause, at + 2),
+        "quiero" | "necesito" | "quisiera" | "prefiero" => is_wanted(clause, at + 1),
+        _ => false,
+    };
+    asks && !is_denied(clause, at)
+}
+
+fn is_asked(clause: &[&str], at: usize) -> bool {
+    person(clause, at, PERSONS).is_some()
+}
+
+fn is_wanted(clause: &[&str], at: usize) -> bool {
+    person(clause, at, WANTED).is_some_and(|end| clause.get(end).is_none_or(|next| AFTER.contains(next)))
+}
+
+/// "I don't want to talk to …". Who can't talk to anybody wants to.
+fn is_denied(clause: &[&str], verb: usize) -> bool {
+    const DENIALS: &[&str] = &[
+        "don't", "dont", "not", "never", "without", "no", "doesn't", "didn't", "won't", "nicht", "kein", "keinen",
+        "keine", "ohne", "nie", "pas", "sans", "jamais", "nunca", "sin",
+    ];
+    let before = clause.get(verb.saturating_sub(6)..verb).unwrap_or_default();
+    before.iter().enumerate().any(|(at, word)| {
+        let able = |word: Option<&&str>| word.is_some_and(|word| ["can", "could", "puedo", "pude", "logro", "why", "kann"].contains(word));
+        DENIALS.contains(word)
+            && !able(before.get(at + 1))
+            && !(at > 0 && able(before.get(at - 1)))
+            // "Could you not just …", "no, I want …": the denial is another one's.
+            && !(*word == "no" && at + 1 < before.len() && ["i", "quiero", "necesito"].contains(&before[at + 1]) && before[at + 1] == "i")
+    })
+}
+
+/// Chinese has no borders of words: a verb close before a person asks.
+fn asks_in_chinese(lower: &str) -> bool {
+    const PERSONS: &[&str] = &["人工", "真人", "客服", "活人", "工作人员", "人类"];
+    const VERBS: &[&str] =
+        &["转", "接", "找", "联系", "跟", "和", "与", "要", "换", "叫", "有没有", "有", "需要", "呼叫", "请"];
+    const DENIALS: &[&str] = &["不要", "不想", "不用", "不需要", "别", "无需", "不必"];
+    /// Then it is a question about customer service.
+    const ABOUT: &[&str] = &[
+        "几点",
+        "什么时候",
+        "时间",
+        "电话",
+        "上班",
+        "邮箱",
+        "号码",
+        "下班",
+        "热线",
+        "态度",
+        "制作",
+        "费",
+        "回复说",
+        "告诉我",
+        "说",
+    ];
+    let text = lower.replace("人工智能", "").replace("机器人客服", "").replace("智能客服", "");
+    let whole =
+        text.trim_matches(|c: char| !c.is_alphanumeric()).trim_start_matches('请').trim_end_matches(['吧', '谢', '，']);
+    if ["人工", "人工客服", "真人", "真人客服", "客服", "人工服务", "转人工"].contains(&whole) {
+        return true;
+    }
+    PERSONS.iter().flat_map(|person| text.match_indices(person)).any(|(at, person)| {
+        let before: Vec<char> = text.get(..at).unwrap_or_default().chars().collect();
+        let near: String = before.get(before.len().saturating_sub(6)..).unwrap_or_default().iter().collect();
+        let near = near.rsplit(['，', '。', '！', '？', ',', '.']).next().unwrap_or_default().to_owned();
+        let wider: String = before.get(before.len().saturating_sub(9)..).unwrap_or_default().iter().collect();
+        let wider = wider.rsplit(['，', '。', '！', '？', ',', '.']).next().unwrap_or_default().to_owned();
+        let rest: String = text.get(at + person.len()..).unwrap_or_default().chars().take(8).collect();
+        let close =
+            VERBS.iter().any(|verb| near.rsplit_once(verb).is_some_and(|(_, between)| between.chars().count() <= 3));
+        close && !DENIALS.iter().any(|denial| wider.contains(denial)) && !ABOUT.iter().any(|about| rest.contains(about))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asking_for_a_person_is_understood() {
+        for text in [
+            "Can I talk to a human?",
+            "human please",
+            "Can I speak with a human?",
+            "I want to speak to a representative",
+            "get me a real human",
+            "agent",
+            "Agent!",
+            "operator please",
+            "connect me to support",
+            "I want to speak with customer service",
+            "customer service",
+            "I need to talk to a real person",
+            "Let me speak to your manager",
+            "please transfer me to a live agent",
+            "put me through to someone",
+            "I need a human",
+            "Is there a human I can talk to?",
+            "I don't want a bot but a human",
+            "I don't want to talk to a bot, I want a human",
+            "Why can't I talk to a person?",
+            "Could someone call me?",
+            "please escalate this",
+            "Can I chat with a customer service representative?",
+            "Kann ich mit einem Menschen sprechen?",
+            "Ich möchte mit einem Mitarbeiter reden",
+            "Bitte verbinden Sie mich mit dem Kundenservice",
+            "Ich brauche einen echten Menschen",
+            "Mitarbeiter bitte",
+            "Puis-je parler à un humain ?",
+            "Je voudrais parler avec un conseiller",
+            "Passez-moi un conseiller",
+            "Quiero hablar con una persona",
+            "¿Puedo hablar con un agente?",
+            "Páseme con alguien",
+            "agente por favor",
+            "请转人工",
+            "人工客服",
+            "我要找真人",
+            "有没有人工客服？",
+            "我想和客服聊聊",
+        ] {
+            assert!(asks_for_person(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn naming_a_person_is_not_asking_for_one() {
+        for text in [
+            "I don't want to talk to a human, just tell me the price",
+            "I do not need an agent",
+            "No need to transfer me to a person",
+            "Can I ask without talking to anyone?",
+            "Are you a human?",
+            "Am I talking to a real person?",
+            "Can you act like a real person?",
+            "Is this a real person?",
+            "Is the jacket for a tall person?",
+            "I need a jacket for a tall person",
+            "Do you work with a travel agent?",
+            "I booked through a travel agent",
+            "When is customer service open?",
+            "What are the customer service hours?",
+            "customer service hours",
+            "is this made by human hands",
+            "I need a human hair wig",
+            "How do I connect the tent to the support pole?",
+            "Which tent for two people?",
+            "How many people fit in?",
+            "Does the sales team get the discount?",
+            "Is the support good on these boots?",
+            "Can I send it to someone as a gift?",
+            "Ich möchte nicht mit einem Menschen sprechen",
+            "Wann ist der Kundenservice erreichbar?",
+            "Für wie viele Personen ist das Zelt?",
+            "Je ne veux pas parler à un humain",
+            "Quels sont les horaires du service client ?",
+            "No quiero hablar con una persona",
+            "¿Cuál es el horario de atención al cliente?",
+            "人工客服几点上班？",
+            "我不想转人工",
+            "你是人工智能吗",
+            "客服电话是多少？",
+            "",
+        ] {
+            assert!(!asks_for_person(text), "{text}");
+        }
+    }
+}
