@@ -403,6 +403,13 @@ impl Llm {
         }
     }
 
+    /// Forgets what the KV cache keeps of finished conversations, at the next step. For the erasure of a visitor.
+    pub fn forget_finished(&self) {
+        if let Engine::Llama(llama) = &*self.engine {
+            llama.forget();
+        }
+    }
+
     fn log_start(&self) {
         let facts = self.facts();
         if matches!(*self.engine, Engine::Llama(_)) {

@@ -309,7 +309,7 @@ pub async fn generate(
                     let Some(unit) = source else { continue };
                     let Some(hit) = shown.get(unit.passage) else { continue };
                     let quote = hit.passage.text.get(unit.range.clone()).unwrap_or_default().trim();
-                    if let Some(citation) = cited.add(hit, &unit, quote) {
+                    if let Some(citation) = cited.add(hit, unit.passage, &unit.heading, quote) {
                         out.send(Output::Citation(citation)).await?;
                     }
                 }
@@ -378,7 +378,7 @@ async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut
         let whole = of_passage().map(|range| range.start).min().unwrap_or(0)
             ..of_passage().map(|range| range.end).max().unwrap_or(0);
         let quote = hit.passage.text.get(whole).map_or(unit.text.as_str(), str::trim);
-        citations.extend(cited.add(hit, unit, quote));
+        citations.extend(cited.add(hit, unit.passage, &unit.heading, quote));
     }
     // Documents that came close are named as well: the visitor may mean them.
     let best = hits.first().map_or(0.0, |hit| hit.score);
@@ -390,7 +390,7 @@ async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut
             && let Some(unit) = grounding::nearest(&ask.question, &grounding::units(at, &hit.passage.text)).cloned()
         {
             let quote = hit.passage.text.get(unit.range.clone()).map_or(unit.text.as_str(), str::trim);
-            citations.extend(cited.add(hit, &unit, quote));
+            citations.extend(cited.add(hit, unit.passage, &unit.heading, quote));
         }
     }
     // After a crash the same question gives the same quotes; if the knowledge changed meanwhile, what was sent stays.
@@ -541,16 +541,16 @@ impl Cited {
         self.citations.iter().map(|citation| citation.document.as_str()).collect::<HashSet<_>>().len()
     }
 
-    /// The citation, if its passage wasn't cited yet.
-    fn add(&mut self, hit: &Hit, unit: &Unit, quote: &str) -> Option<Citation> {
-        if self.passages.contains(&unit.passage) {
+    /// The citation, if its passage wasn't cited yet. `heading` is the one within the passage, if any.
+    fn add(&mut self, hit: &Hit, passage: usize, heading: &str, quote: &str) -> Option<Citation> {
+        if self.passages.contains(&passage) {
             return None;
         }
-        self.passages.push(unit.passage);
+        self.passages.push(passage);
         let from = &hit.passage;
         let mut headings = from.headings.clone();
-        if !unit.heading.is_empty() && unit.heading != from.title && !headings.contains(&unit.heading) {
-            headings.push(unit.heading.clone());
+        if !heading.is_empty() && heading != from.title && !headings.iter().any(|own| own == heading) {
+            headings.push(heading.to_owned());
         }
         let citation = Citation {
             n: u32::try_from(self.passages.len()).unwrap_or(u32::MAX),

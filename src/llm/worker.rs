@@ -76,6 +76,8 @@ struct Shared {
 enum Command {
     Write(Box<Task>),
     Judge(Box<Question>),
+    /// Forget the KV of all finished conversations.
+    Forget,
 }
 
 /// A request on its way to the thread.
@@ -120,8 +122,8 @@ impl Llama {
         let shared = Arc::new(Shared::default());
         shared.kv_tokens.store(setup.kv_tokens as usize, Ordering::Relaxed);
         let places = setup.limits.parallel + setup.limits.queue;
-        // Every command holds a place or a permit to judge, so the channel is never full.
-        let (commands, inbox) = sync_channel(places + judgements(config));
+        // Every command but `Forget` holds a place or a permit to judge, so the channel is never full of requests.
+        let (commands, inbox) = sync_channel(places + judgements(config) + 1);
         let (ready, is_ready) = sync_channel(1);
         let thread = {
             let (model, shared) = (Arc::clone(&model), Arc::clone(&shared));
@@ -253,6 +255,13 @@ impl Llama {
     pub(crate) async fn drained(&self) {
         let all = u32::try_from(self.limits.parallel + self.limits.queue).unwrap_or(u32::MAX);
         drop(self.places.acquire_many(all).await);
+    }
+
+    pub(crate) fn forget(&self) {
+        if let Some(commands) = &self.commands {
+            // Full only of other `Forget`s, one of which does the same.
+            drop(commands.try_send(Command::Forget));
+        }
     }
 
     fn overloaded(&self) -> LlmError {
@@ -452,6 +461,10 @@ impl<'a> Worker<'a> {
         let task = match command {
             Command::Write(task) => *task,
             Command::Judge(question) => return self.take_question(*question),
+            Command::Forget => {
+                self.scheduler.forget_kept();
+                return;
+            }
         };
         let answer = Answer {
             sampler: sampler::chain(&task.sampling, self.model.llama().n_vocab(), task.seed, &task.already),

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Ask, Cited, Outlet, Output, Spine, TurnError, language_of, retrieve};
+use super::{Ask, Cited, Outlet, Output, Spine, TurnError, language_of, understand};
 use crate::catalogue::{Asked, Told};
 use crate::grounding::{self, Unit, facts};
 use crate::llm::Usage;
@@ -33,7 +33,7 @@ pub(super) async fn tell(spine: &Spine, ask: &Ask, told: &Told, out: &mut Outlet
     let mut text = String::new();
     let mut citations = Vec::new();
     if told.open {
-        let hits = retrieve(spine, ask).await?;
+        let hits = understand(spine, ask).await?.hits;
         let beside = beside(spine, ask, told, &hits).await?;
         let sentences: Vec<&str> = beside.iter().map(|unit| unit.text.as_str()).collect();
         let chinese = sentences.first().is_some_and(|first| language_of(first) == Some("zh"));
@@ -44,7 +44,7 @@ pub(super) async fn tell(spine: &Spine, ask: &Ask, told: &Told, out: &mut Outlet
             let whole = of_passage().map(|range| range.start).min().unwrap_or(0)
                 ..of_passage().map(|range| range.end).max().unwrap_or(0);
             let quote = hit.passage.text.get(whole).map_or(unit.text.as_str(), str::trim);
-            citations.extend(cited.add(hit, unit.passage, quote));
+            citations.extend(cited.add(hit, unit.passage, &unit.heading, quote));
         }
         if !text.is_empty() {
             text.push_str("\n\n");
@@ -53,7 +53,7 @@ pub(super) async fn tell(spine: &Spine, ask: &Ask, told: &Told, out: &mut Outlet
     text.push_str(&told.text);
     for (at, passage) in told.passages.iter().enumerate() {
         let row = Hit { passage: passage.clone(), score: 1.0, cosine: None, bm25: None };
-        citations.extend(cited.add(&row, usize::MAX - at, passage.text.trim()));
+        citations.extend(cited.add(&row, usize::MAX - at, "", passage.text.trim()));
     }
     // As with quotes: after a crash the same question gives the same answer, and if the rows changed, what was sent stays.
     let rest = text.strip_prefix(&ask.written).map_or_else(|| format!("\n\n{text}"), str::to_owned);

@@ -110,13 +110,15 @@ async fn first_text(completion: &mut Completion) -> String {
 
 #[tokio::test]
 async fn an_answer_is_the_same_alone_and_among_others() {
+    let llm = model();
     let questions = ["When do you open?", "Do you sell chairs?", "How long does delivery take?", "Who are you?"];
     let mut alone = Vec::new();
     for question in questions {
         // No cached prefix either: what is compared is computed in full, in a batch of its own.
-        alone.push(answer(&model(), ask(question)).await);
+        llm.forget_finished();
+        alone.push(answer(&llm, ask(question)).await);
     }
-    let llm = model();
+    llm.forget_finished();
     let together: Vec<_> = questions.iter().map(|question| llm.submit(ask(question)).unwrap()).collect();
     for (alone, together) in alone.iter().zip(together) {
         let together = collect(together).await.unwrap();
@@ -240,7 +242,8 @@ async fn the_next_turn_shares_the_last_one() {
 
     let shared = answer(&llm, second.clone()).await;
     assert!(shared.usage.cached_tokens >= first.usage.prompt_tokens, "{:?} after {:?}", shared.usage, first.usage);
-    let computed = answer(&model(), second).await;
+    llm.forget_finished();
+    let computed = answer(&llm, second).await;
     assert_eq!(computed.usage.cached_tokens, 0);
     assert_eq!(shared.text, computed.text);
 }
