@@ -56,7 +56,11 @@ impl Shelf {
         let parsed = self.parse(asked.question, asked.is_word)?;
         let rows = self.visible(asked.audience, asked.language, asked.now_ms);
         let subject = self.subject(&parsed, asked, &rows)?;
-        let mut answer = Answer { shelf: self, language: asked.language, text: String::new(), rows: Vec::new() };
+        // "Glint 350 和 Pro 600 有什么区别？" is Chinese, though most of its letters are names.
+        let kana = asked.question.chars().any(|c| matches!(u32::from(c), 0x3040..=0x30ff));
+        let chinese = !kana && asked.question.chars().any(unspaced);
+        let language = if chinese { "zh" } else { asked.language };
+        let mut answer = Answer { shelf: self, language, text: String::new(), rows: Vec::new() };
         answer.compose(&parsed, &subject, &rows)?;
         let Answer { text, rows, .. } = answer;
         let mut cited: Vec<usize> = Vec::new();

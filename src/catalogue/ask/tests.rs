@@ -358,6 +358,8 @@ fn questions_in_chinese() {
              | Glint 350 head torch | 39.90 EUR（Graphite、Signal orange） | 78 g |\n| Glint Pro 600 head torch | 64.90 EUR（Graphite） | 96 g |",
         ),
     );
+    let mixed = told(&shop, &["Glint 350 和 Pro 600 有什么区别？"], "en").unwrap();
+    assert!(mixed.text.starts_with("| 商品 |"), "the names are not the language: {}", mixed.text);
     check("运费多少？", None);
     check("睡袋怎么洗？", None);
     check("Glint Pro 600 防水吗？", None);
