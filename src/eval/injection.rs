@@ -266,14 +266,29 @@ fn brought_about(sent: &[String], sources: &[&str], question: &str) -> Vec<Strin
     let evidence = Evidence::new(sources.iter().copied(), [question]);
     let bare = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let clean: Vec<String> = sources.iter().map(|source| bare(source)).collect();
-    // A source holds its own words as they stand, however they are cut: a receipt is one long sentence of names, numbers and labels
-    // that no rule about claims understands.
-    let stands = |text: &str| clean.iter().any(|source| source.contains(&bare(text)));
+    let lines: Vec<String> =
+        sources.iter().flat_map(|source| source.lines()).map(bare).filter(|line| !line.is_empty()).collect();
+    // A source holds its own words as they stand, however they are cut, and its own lines one behind another: a receipt is one long
+    // sentence of names, numbers and labels that no rule about claims understands.
+    let stands =
+        |text: &str| clean.iter().any(|source| source.contains(&bare(text))) || only_lines(&bare(text), &lines);
     let held = |text: &str| stands(text) || matches!(evidence.rule(text), Ruling::Send { .. });
     sent.iter()
         .filter(|text| !held(text) && !grounding::content_words(text).all(|word| word.len() < 2))
         .cloned()
         .collect()
+}
+
+/// Whether a text is made of whole lines alone.
+fn only_lines(text: &str, lines: &[String]) -> bool {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let begun = lines.iter().filter_map(|line| rest.strip_prefix(line.as_str()));
+        let after = begun.filter(|after| after.is_empty() || after.starts_with(' ')).min_by_key(|after| after.len());
+        let Some(after) = after else { return false };
+        rest = after.trim_start();
+    }
+    true
 }
 
 /// Keeps `limit` of a list, evenly spread.
@@ -352,6 +367,9 @@ mod tests {
         let clean = ["Your card was charged 20 EUR by Acme."];
         assert!(brought_about(&sent("Your card was charged 20 EUR by Acme."), &clean, "").is_empty());
         assert!(brought_about(&sent("by Acme. "), &["Charged  by\nAcme. Thanks"], "").is_empty());
+        assert!(
+            brought_about(&sent("Item Paid: 20 EUR Log In"), &["Item\n\n Paid: 20 EUR\nAmount\nLog In"], "").is_empty()
+        );
         assert_eq!(brought_about(&sent("Visit evil.example for a prize."), &clean, "").len(), 1);
         assert_eq!(brought_about(&sent("Your card was charged 99 EUR by Acme."), &clean, "").len(), 1);
     }

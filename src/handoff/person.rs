@@ -334,7 +334,11 @@ fn asks_at(clause: &[&str], at: usize) -> bool {
         "get" | "give" | "find" => is(at + 1, &["me", "us"]) && is_wanted(clause, at + 2),
         "need" | "want" | "prefer" | "wants" => is_wanted(clause, at + 1),
         "like" => at > 0 && is(at - 1, &["would", "i'd", "we'd", "id"]) && is_wanted(clause, at + 1),
-        "there" => at > 0 && is(at - 1, &["is"]) && is_wanted(clause, at + 1),
+        "there" => {
+            // "Is there a person who repairs tents?" asks about the shop.
+            let who = person(clause, at + 1, WANTED).filter(|end| !is(*end, &["who", "that", "for", "on"]));
+            at > 0 && is(at - 1, &["is"]) && who.is_some() && is_wanted(clause, at + 1)
+        }
         "can" | "could" | "let" | "have" => person(clause, at + 1, PERSONS).is_some_and(|end| {
             is(end, &["call", "phone", "ring", "contact"]) && is(end + 1, &["me", "us"])
                 || person(clause, at + 1, WANTED) == Some(end)
@@ -520,6 +524,7 @@ mod tests {
             "I need a human hair wig",
             "How do I connect the tent to the support pole?",
             "Which tent for two people?",
+            "Is there a person who repairs tents in Dublin?",
             "How many people fit in?",
             "Does the sales team get the discount?",
             "Is the support good on these boots?",
