@@ -3,6 +3,7 @@
 mod architecture;
 mod bad_input;
 mod chat;
+mod commands;
 mod console;
 mod formats;
 mod hostile;
