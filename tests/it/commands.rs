@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use frontdesk::config::Config;
+use frontdesk::http::auth::Scope;
 use frontdesk::store::{Record, RecordKind, Store};
 
 use crate::support::{config, directory, write_config, write_documents};
@@ -122,4 +124,55 @@ async fn commands_work_on_a_store_that_nobody_serves() {
     let trained = run(&path, &["intent", "train"], "");
     assert!(matches!(trained.code, Some(1 | 2)) && !trained.err.contains("panicked"), "{trained:?}");
     check(&path, &["verify"], 0, "sound");
+}
+
+/// The shipped configuration as one who follows all of its comments leaves it.
+fn followed() -> String {
+    let mut text = String::new();
+    for line in include_str!("../../config.toml").lines() {
+        let option = line.strip_prefix("# ").filter(|rest| {
+            let key = rest.split(" = ").next().unwrap_or_default();
+            let section = rest.starts_with('[') && rest.split('#').next().unwrap_or_default().trim_end().ends_with(']');
+            let named = rest.contains(" = ") && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            section || named
+        });
+        text.push_str(option.unwrap_or(line));
+        text.push('\n');
+    }
+    // Secrets are one's own.
+    text.replace("\"…\"", "\"0123456789abcdef0123456789abcdef\"")
+}
+
+#[test]
+fn the_shipped_configuration_can_be_followed() {
+    let text = followed();
+    for option in ["outcomes_secret", "knowledge = \"shops", "[sites.jwt]", "[sites.recommend]", "privacy_url"] {
+        assert!(
+            text.lines().any(|line| line.starts_with(option)),
+            "{option} is not an option that stands in a comment"
+        );
+    }
+    let directory = directory();
+    let path = directory.join("config.toml");
+    for (i, arguments) in [
+        vec!["key"],
+        vec!["key", "--name", "the \"shop\" \u{7}\u{e9}", "--scope", "knowledge", "--site", "default"],
+        vec!["key", "--scope", "outcomes", "--scope", "admin"],
+    ]
+    .iter()
+    .enumerate()
+    {
+        let printed = check(&path, arguments, 0, "[[auth.keys]]").out;
+        let (_, lines) = printed.split_once("For config.toml:").unwrap();
+        let before = if i == 0 { text.clone() } else { std::fs::read_to_string(&path).unwrap() };
+        std::fs::write(&path, before + lines).unwrap();
+    }
+    let options = Config::load(&path).unwrap();
+    let names: Vec<&str> = options.auth.keys.iter().map(|key| key.name.as_str()).collect();
+    assert_eq!(names, ["integration", "the \"shop\" \u{7}\u{e9}", "integration"]);
+    assert_eq!(options.auth.keys[1].scopes, [Scope::Knowledge]);
+    assert_eq!(options.auth.keys[1].site.as_deref(), Some("default"));
+    let site = &options.sites[0];
+    assert!(site.outcomes_secret.is_some() && site.jwt.is_some() && site.recommend.enabled);
+    assert_eq!(site.widget.proactive.len(), 1);
 }
