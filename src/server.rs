@@ -99,6 +99,8 @@ const READS: usize = 256;
 const SWEEP: Duration = Duration::from_secs(3600);
 /// Between two looks for newly deployed intent models.
 const INTENTS: Duration = Duration::from_secs(3);
+/// Between two requests to a remote model whose last one failed.
+const PROBE: Duration = Duration::from_secs(20);
 /// What tasks have to end once they were told to.
 const STOP: Duration = Duration::from_secs(5);
 
@@ -262,6 +264,7 @@ impl Server {
         tasks.spawn("desk", desk::run(registry.clone(), config.console.clone(), started, tasks.clone()));
         tasks.spawn("sweeper", sweep(registry.clone(), tasks.clone()));
         tasks.spawn("watchdog", watch(app.clone()));
+        tasks.spawn("language model probe", probe(app.clone()));
         tasks.spawn("intent models", follow_intents(app.clone()));
         tasks.spawn("intent scores", scorer::run(watched.clone(), to_score));
         tasks.spawn("intent watch", scorer::watch(watched));
@@ -448,6 +451,23 @@ async fn watch(app: App) {
                 app.tasks.fail(what);
                 return;
             }
+        }
+    }
+}
+
+/// Learns that a remote model is gone, or back, when no visitor asks.
+async fn probe(app: App) {
+    if app.spine.mode != Mode::Generate {
+        return;
+    }
+    loop {
+        tokio::select! {
+            () = app.tasks.draining() => return,
+            () = app.spine.llm.probe() => {}
+        }
+        tokio::select! {
+            () = app.tasks.draining() => return,
+            () = tokio::time::sleep(PROBE) => {}
         }
     }
 }

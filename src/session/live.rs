@@ -480,9 +480,13 @@ impl Live {
             }
             ticket.started();
             let mut outlet = Outlet::new(sender, shared.metrics.clone());
-            tokio::time::timeout(limit, turn::answer(&shared.spine, &ask, &mut outlet))
+            let answered = tokio::time::timeout(limit, turn::answer(&shared.spine, &ask, &mut outlet))
                 .await
-                .unwrap_or_else(|_| Err(crate::llm::LlmError::Engine("it took too long".into()).into()))
+                .unwrap_or_else(|_| Err(crate::llm::LlmError::Engine("it took too long".into()).into()));
+            if let Err(error) = &answered {
+                turn::excuse(&shared.spine, &ask, error, &mut outlet).await;
+            }
+            answered
         };
         self.turn = Some(Work {
             key: turn,

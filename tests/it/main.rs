@@ -23,3 +23,4 @@ mod store;
 mod support;
 mod who_gets_in;
 mod widget;
+mod without_model;
