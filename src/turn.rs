@@ -197,7 +197,10 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
 
 /// What a visitor reads in place of an answer that failed before a word of it went out: that it did, and how to reach a person.
 pub async fn excuse(spine: &Spine, ask: &Ask, error: &TurnError, out: &mut Outlet) {
-    if out.spoke() || !ask.written.is_empty() || matches!(error, TurnError::Gone | TurnError::Llm(LlmError::ShuttingDown)) {
+    if out.spoke()
+        || !ask.written.is_empty()
+        || matches!(error, TurnError::Gone | TurnError::Llm(LlmError::ShuttingDown))
+    {
         return;
     }
     let text = spine.prompts.failed(&ask.facts, ask.spoken().unwrap_or(&ask.language));

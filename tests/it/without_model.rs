@@ -68,7 +68,11 @@ async fn an_answer_that_fails_says_so_and_how_to_reach_a_person() {
 
 #[tokio::test]
 async fn a_server_without_knowledge_is_not_ready() {
-    let server = TestServer::with(|config| config.knowledge.path = config.knowledge.path.join("none")).await;
+    let server = TestServer::with(|config| {
+        config.knowledge.path = config.knowledge.path.join("none");
+        std::fs::create_dir_all(&config.knowledge.path).unwrap();
+    })
+    .await;
     let (status, told) = readiness(&server).await;
     assert_eq!((status, &told["ready"], &told["knowledge"]), (503, &false.into(), &"empty".into()), "{told}");
     assert_eq!(told["index"], "ok");
