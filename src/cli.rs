@@ -153,7 +153,7 @@ impl Cli {
 
     async fn dispatch(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Chat(args) => return chat::run(args).await,
+            Command::Chat(args) => return chat::run(args, &self.config).await,
             Command::Key { name, scope, site } => {
                 print_key(&name, &scope, site.as_deref());
                 return Ok(ExitCode::SUCCESS);

@@ -8,7 +8,7 @@ use frontdesk::config::Config;
 use frontdesk::http::auth::Scope;
 use frontdesk::store::{Record, RecordKind, Store};
 
-use crate::support::{config, directory, write_config, write_documents};
+use crate::support::{Binary, config, directory, write_config, write_documents};
 
 /// What a command came to.
 #[derive(Debug)]
@@ -175,4 +175,22 @@ fn the_shipped_configuration_can_be_followed() {
     let site = &options.sites[0];
     assert!(site.outcomes_secret.is_some() && site.jwt.is_some() && site.recommend.enabled);
     assert_eq!(site.widget.proactive.len(), 1);
+}
+
+#[tokio::test]
+async fn the_terminal_client_finds_the_configured_server() {
+    let directory = directory();
+    write_documents(&directory);
+    let mut options = config(&directory);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    options.server.bind = format!("0.0.0.0:{}", free.local_addr().unwrap().port());
+    drop(free);
+    let path = write_config(&directory, &options);
+    let server = Binary::serve(&path, &["--ingest"]).await;
+    let question = "What does shipping within Ireland cost?";
+    let asked = check(&path, &["chat", "--once", question, "--json"], 0, "4.90 EUR");
+    assert!(asked.out.contains("shipping.md"), "{asked:?}");
+    let elsewhere = ["chat", "--once", question, "--url", "ws://127.0.0.1:9", "--timeout", "1"];
+    check(&path, &elsewhere, 1, "127.0.0.1:9");
+    assert_eq!(server.terminate().await, Some(0));
 }
