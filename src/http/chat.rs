@@ -147,8 +147,8 @@ impl Connection {
                         Box::pin(self.send(&cards)).await?;
                     }
                 }
-                () = tokio::time::sleep_until(next_ping) => {
-                    if heard.elapsed() > dead {
+                () = tokio::time::sleep_until(next_ping.min(heard + dead)) => {
+                    if heard.elapsed() >= dead {
                         return Err(GONE);
                     }
                     next_ping = Instant::now() + ping;
