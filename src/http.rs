@@ -36,6 +36,7 @@ pub mod gaps;
 pub mod insight;
 pub mod intent;
 pub mod knowledge;
+pub mod listener;
 pub mod openai;
 pub mod page;
 pub mod stream;

@@ -4,6 +4,7 @@ mod architecture;
 mod bad_input;
 mod chat;
 mod commands;
+mod connections;
 mod console;
 mod formats;
 mod hostile;
