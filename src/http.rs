@@ -119,8 +119,12 @@ pub fn public(app: App) -> Router {
         .route("/v1/sites/{site}/logo", get(widget::logo))
         .route("/v1/chat", get(chat::upgrade))
         .route("/v1/chat/messages", post(stream::message).options(stream::preflight))
-        .route("/v1/chat/completions", post(openai::completions))
+        .route(
+            "/v1/chat/completions",
+            post(openai::completions).layer(axum::extract::DefaultBodyLimit::max(openai::MAX_BODY)),
+        )
         .route("/v1/models", get(openai::models))
+        .route("/v1/models/{*id}", get(openai::model))
         .route("/v1/sites/{site}/outcomes", post(insight::outcomes))
         .route("/v1/protocol/schema.json", get(page::schema))
         .route("/v1/protocol/asyncapi.json", get(page::asyncapi))
@@ -132,6 +136,7 @@ pub fn public(app: App) -> Router {
         .fallback(error::not_found)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .merge(knowledge::public(&app))
+        .method_not_allowed_fallback(error::wrong_method)
         .with_state(app)
 }
 
@@ -166,6 +171,7 @@ pub fn private(app: App) -> Router {
             post(intent::train).layer(axum::extract::DefaultBodyLimit::max(intent::MAX_ROWS)),
         )
         .fallback(error::not_found)
+        .method_not_allowed_fallback(error::wrong_method)
         .with_state(app)
 }
 
