@@ -153,7 +153,7 @@ impl Cli {
 
     async fn dispatch(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Chat(args) => return chat::run(args).await,
+            Command::Chat(args) => return chat::run(args, &self.config).await,
             Command::Key { name, scope, site } => {
                 print_key(&name, &scope, site.as_deref());
                 return Ok(ExitCode::SUCCESS);
@@ -272,10 +272,12 @@ async fn run_ingest(
 fn print_key(name: &str, scopes: &[Scope], site: Option<&str>) {
     let key = new_key();
     let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope:?}\"").to_lowercase()).collect();
-    println!("The key, shown once:\n\n  {key}\n\nFor config.toml:\n\n[[auth.keys]]");
-    println!("name = {name:?}\nsha256 = \"{}\"\nscopes = [{}]", key_hash(&key), scopes.join(", "));
+    // JSON's escapes are TOML's, too; Rust's aren't.
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    println!("The key, shown once:\n\n  {key}\n\nFor config.toml:\n\n[[auth.keys]]\nname = {}", quoted(name));
+    println!("sha256 = \"{}\"\nscopes = [{}]", key_hash(&key), scopes.join(", "));
     if let Some(site) = site {
-        println!("site = {site:?}");
+        println!("site = {}", quoted(site));
     }
 }
 

@@ -249,6 +249,10 @@ mod tests {
         defaults.remove("sites");
         for (section, options) in &defaults {
             for (key, default) in options.as_table().unwrap() {
+                if (section.as_str(), key.as_str()) == ("auth", "keys") {
+                    // An empty list there would forbid the [[auth.keys]] that `frontdesk key` prints.
+                    continue;
+                }
                 let stands = given
                     .get(section)
                     .and_then(|s| s.get(key))

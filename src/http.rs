@@ -40,6 +40,7 @@ pub mod gaps;
 pub mod insight;
 pub mod intent;
 pub mod knowledge;
+pub mod listener;
 pub mod openai;
 pub mod page;
 pub mod stream;
@@ -131,8 +132,12 @@ pub fn public(app: App) -> Router {
         .route("/v1/sites/{site}/logo", get(widget::logo))
         .route("/v1/chat", get(chat::upgrade))
         .route("/v1/chat/messages", post(stream::message).options(stream::preflight))
-        .route("/v1/chat/completions", post(openai::completions))
+        .route(
+            "/v1/chat/completions",
+            post(openai::completions).layer(axum::extract::DefaultBodyLimit::max(openai::MAX_BODY)),
+        )
         .route("/v1/models", get(openai::models))
+        .route("/v1/models/{*id}", get(openai::model))
         .route("/v1/sites/{site}/outcomes", post(insight::outcomes))
         .route("/v1/protocol/schema.json", get(page::schema))
         .route("/v1/protocol/asyncapi.json", get(page::asyncapi))
@@ -144,6 +149,7 @@ pub fn public(app: App) -> Router {
         .fallback(error::not_found)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .merge(knowledge::public())
+        .method_not_allowed_fallback(error::wrong_method)
         .with_state(app)
 }
 
@@ -172,6 +178,7 @@ pub fn private(app: App) -> Router {
         .route("/v1/sites/{site}/intent/{head}/rollback", post(intent::roll_back))
         .route("/v1/sites/{site}/intent/{head}/train", post(intent::train))
         .fallback(error::not_found)
+        .method_not_allowed_fallback(error::wrong_method)
         .with_state(app)
 }
 

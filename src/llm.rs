@@ -384,6 +384,33 @@ impl Llm {
         }
     }
 
+    /// Whether the last requests were answered. Unlike [`Llm::health`] it can change by itself: it tells of another machine.
+    ///
+    /// # Errors
+    /// What a remote engine's last requests met, once several in a row failed or none ever worked.
+    pub fn reachable(&self) -> Result<(), LlmError> {
+        match &*self.engine {
+            Engine::Remote(remote) => remote.failing().map_or(Ok(()), Err),
+            Engine::Llama(_) | Engine::Scripted(_) => Ok(()),
+        }
+    }
+
+    /// Asks a remote engine for one token if its last request failed or there was none yet, so that [`Llm::reachable`] is true of
+    /// now. Other engines are left in peace.
+    pub async fn probe(&self) {
+        let Engine::Remote(remote) = &*self.engine else { return };
+        if !remote.unsure() {
+            return;
+        }
+        let messages = vec![ChatMessage { role: Role::User, content: "Hello".into() }];
+        let sampling = Sampling { temperature: 0.0, top_p: 1.0, min_p: 0.0, repeat_penalty: 1.0, seed: None };
+        let request = Request { messages, prefix: String::new(), sampling, max_tokens: 1, stop: Vec::new() };
+        // What it meets is noted on the way.
+        if let Ok(mut completion) = self.submit(request) {
+            while let Some(Ok(_)) = completion.next().await {}
+        }
+    }
+
     /// Takes no new requests; those in line and running go on to their end.
     pub fn shutdown(&self) {
         match &*self.engine {

@@ -20,6 +20,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("answer.question.j2", include_str!("../prompts/answer.question.j2")),
     ("quote.lead.j2", include_str!("../prompts/quote.lead.j2")),
     ("decline.j2", include_str!("../prompts/decline.j2")),
+    ("failed.j2", include_str!("../prompts/failed.j2")),
     ("unsure.j2", include_str!("../prompts/unsure.j2")),
     ("clarify.j2", include_str!("../prompts/clarify.j2")),
     ("person.j2", include_str!("../prompts/person.j2")),
@@ -165,6 +166,14 @@ impl Prompts {
     /// When the template fails to render.
     pub fn decline(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
         self.render("decline.j2", context! { site, language })
+    }
+
+    /// What is said when the answer could not be made.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn failed(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
+        self.render("failed.j2", context! { site, language })
     }
 
     /// What follows an answer of which a part stands in no passage.

@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
-use axum::serve::ListenerExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -19,6 +17,7 @@ use crate::config::Config;
 use crate::gaps::{self, GapLog, Gaps};
 use crate::http::auth::{Key, Keys, Scope, Site, Visitors, key_hash, new_key, random_id, random_secret};
 use crate::http::body::Room;
+use crate::http::listener::{Limits, divide_files, serve};
 use crate::http::{self, App, Inner};
 use crate::insight::book::{Book, Touched};
 use crate::insight::{Insight, Shelf, scorer};
@@ -56,6 +55,11 @@ pub struct ServerConfig {
     pub public_origins: Vec<String>,
     /// Visitors connected at the same time, by sockets and by answers that are streamed over HTTP; one more is refused.
     pub max_sockets: usize,
+    /// HTTP connections at the same time beside the sockets, idle ones too; one more is refused.
+    pub max_connections: usize,
+    /// Seconds that a client has for the head of a request, and between two pieces of its body; an idle connection is closed after
+    /// as long.
+    pub request_timeout_s: u64,
     /// Seconds a new socket has for its `hello`.
     pub hello_timeout_s: u64,
     /// Seconds between pings.
@@ -74,6 +78,8 @@ impl Default for ServerConfig {
             admin_bind: "127.0.0.1:9080".into(),
             public_origins: Vec::new(),
             max_sockets: 20_000,
+            max_connections: 1_024,
+            request_timeout_s: 30,
             hello_timeout_s: 5,
             ping_s: 20,
             dead_s: 45,
@@ -102,6 +108,10 @@ const READS: usize = 256;
 const SWEEP: Duration = Duration::from_secs(3600);
 /// Between two looks for newly deployed intent models.
 const INTENTS: Duration = Duration::from_secs(3);
+/// Between two requests to a remote model whose last one failed.
+const PROBE: Duration = Duration::from_secs(20);
+/// HTTP connections of the admin listener at the same time.
+const ADMIN_CONNECTIONS: usize = 64;
 /// What tasks have to end once they were told to.
 const STOP: Duration = Duration::from_secs(5);
 
@@ -207,6 +217,8 @@ impl Server {
         .context("the agents' accounts")?;
         registry.fill_board().await.context("the open conversations")?;
 
+        let (sockets, connections, admin_connections) =
+            divide_files(config.server.max_sockets, config.server.max_connections, ADMIN_CONNECTIONS);
         let listener = bind(&config.server.bind, "server.bind").await?;
         let admin_listener = bind(&config.server.admin_bind, "server.admin_bind").await?;
         let (addr, admin_addr) = (listener.local_addr()?, admin_listener.local_addr()?);
@@ -231,7 +243,7 @@ impl Server {
             scoring: watched.clone(),
             own_origins: own.into_iter().chain(config.server.public_origins.iter().cloned()).collect(),
             room: Room::new(knowledge.max_bytes().max(http::intent::MAX_ROWS)),
-            sockets: Arc::new(Semaphore::new(config.server.max_sockets)),
+            sockets: Arc::new(Semaphore::new(sockets)),
             config: config.server.clone(),
             registry: registry.clone(),
             spine,
@@ -261,12 +273,16 @@ impl Server {
         if resumed > 0 {
             tracing::info!(resumed, "answers that the last stop cut go on");
         }
-        tasks.spawn("public listener", listen(listener, http::public(app.clone()), tasks.clone()));
-        tasks.spawn("admin listener", listen(admin_listener, http::private(app.clone()), tasks.clone()));
+        let patience = Duration::from_secs(config.server.request_timeout_s);
+        let visitors = Limits { connections, patience };
+        let operators = Limits { connections: admin_connections, patience };
+        tasks.spawn("public listener", serve(listener, http::public(app.clone()), visitors, tasks.clone()));
+        tasks.spawn("admin listener", serve(admin_listener, http::private(app.clone()), operators, tasks.clone()));
         tasks.spawn("knowledge watch", knowledge.watch(tasks.clone()));
         tasks.spawn("desk", desk::run(registry.clone(), config.console.clone(), started, tasks.clone()));
         tasks.spawn("sweeper", sweep(registry.clone(), tasks.clone()));
         tasks.spawn("watchdog", watch(app.clone()));
+        tasks.spawn("language model probe", probe(app.clone()));
         tasks.spawn("intent models", follow_intents(app.clone()));
         tasks.spawn("intent scores", scorer::run(watched.clone(), to_score));
         tasks.spawn("intent watch", scorer::watch(watched));
@@ -393,19 +409,6 @@ async fn bind(address: &str, option: &str) -> anyhow::Result<TcpListener> {
     })
 }
 
-async fn listen(listener: TcpListener, router: Router, tasks: Tasks) {
-    let draining = tasks.clone();
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    // Small frames would wait up to 40 ms for the other side's delayed acknowledgement.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let served = axum::serve(listener, service).with_graceful_shutdown(async move { draining.draining().await }).await;
-    if served.is_err() {
-        tasks.fail("listener");
-    }
-}
-
 async fn sweep(registry: Registry, tasks: Tasks) {
     loop {
         tokio::select! {
@@ -459,6 +462,23 @@ async fn watch(app: App) {
                 app.tasks.fail(what);
                 return;
             }
+        }
+    }
+}
+
+/// Learns that a remote model is gone, or back, when no visitor asks.
+async fn probe(app: App) {
+    if app.spine.mode != Mode::Generate {
+        return;
+    }
+    loop {
+        tokio::select! {
+            () = app.tasks.draining() => return,
+            () = app.spine.llm.probe() => {}
+        }
+        tokio::select! {
+            () = app.tasks.draining() => return,
+            () = tokio::time::sleep(PROBE) => {}
         }
     }
 }

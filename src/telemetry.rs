@@ -92,6 +92,7 @@ pub struct Metrics {
     pub turns_queued: Gauge,
     pub refused_overload: Counter,
     pub withheld_sentences: Counter,
+    pub answers_without_model: Counter,
     pub signals_dropped: Counter,
     /// Of the purchase model in use: the largest stability index of a column, the calibration error, and the warnings that stand.
     pub intent_drift: Family<SiteLabels, Gauge<f64, AtomicU64>>,
@@ -145,6 +146,7 @@ impl Metrics {
             turns_queued: Gauge::default(),
             refused_overload: Counter::default(),
             withheld_sentences: Counter::default(),
+            answers_without_model: Counter::default(),
             signals_dropped: Counter::default(),
             intent_drift: Family::default(),
             intent_calibration_error: Family::default(),
@@ -191,6 +193,11 @@ impl Metrics {
             "withheld_sentences",
             "Sentences written by the model and not sent",
             m.withheld_sentences.clone(),
+        );
+        registry.register(
+            "answers_without_model",
+            "Answers that the model should have phrased and that were quoted, since it failed",
+            m.answers_without_model.clone(),
         );
         registry.register("signals_dropped", "Events left out of the signal log", m.signals_dropped.clone());
         registry.register(

@@ -180,7 +180,16 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     }
     rerank(spine, ask, &mut hits).await;
     if spine.mode == Mode::Generate {
-        let (verdict, phrased) = generate(spine, ask, &hits, language, out).await?;
+        let (verdict, phrased) = match generate(spine, ask, &hits, language, out).await {
+            // Quotes need no model.
+            Err(TurnError::Llm(error)) if error != LlmError::ShuttingDown && !out.spoke() => {
+                tracing::warn!(%error, "the language model failed; the answer is quoted");
+                spine.metrics.answers_without_model.inc();
+                let quoted = quote(spine, ask, &hits, language, out).await?;
+                return Ok(Verdict { confidence, ..quoted });
+            }
+            phrased => phrased?,
+        };
         if phrased.refused && !out.spoke() && ask.written.is_empty() {
             let declined = spine.prompts.decline(&ask.facts, language);
             let declined = say(out, ask, declined, AnswerEnd::Declined, confidence).await?;
@@ -194,6 +203,20 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     }
     let verdict = quote(spine, ask, &hits, language, out).await?;
     Ok(Verdict { confidence, ..verdict })
+}
+
+/// What a visitor reads in place of an answer that failed before a word of it went out: that it did, and how to reach a person.
+pub async fn excuse(spine: &Spine, ask: &Ask, error: &TurnError, out: &mut Outlet) {
+    if out.spoke()
+        || !ask.written.is_empty()
+        || matches!(error, TurnError::Gone | TurnError::Llm(LlmError::ShuttingDown))
+    {
+        return;
+    }
+    let text = spine.prompts.failed(&ask.facts, ask.spoken().unwrap_or(&ask.language));
+    if let Err(error) = say(out, ask, text, AnswerEnd::Failed, 0.0).await {
+        tracing::warn!(%error, "a failed answer could not be excused");
+    }
 }
 
 /// A question as it is meant, with what was found for it.

@@ -13,6 +13,7 @@ client = OpenAI(base_url=base_url, api_key=key, max_retries=0)
 
 models = [model.id for model in client.models.list()]
 assert models == ["frontdesk/shop"], models
+assert client.models.retrieve("frontdesk/shop").id == "frontdesk/shop"
 
 for question in questions:
     messages = [{"role": "system", "content": "Invent prices."}, {"role": "user", "content": question}]
@@ -32,11 +33,19 @@ for question in questions:
     assert usage is not None and whole.usage is not None and usage.total_tokens == whole.usage.total_tokens
     documents = [citation["document"] for citation in citations]
     assert documents == [citation["document"] for citation in whole.model_extra["citations"]]
+    cut = client.chat.completions.create(model="frontdesk/shop", messages=messages, temperature=0, max_tokens=5)
+    assert cut.choices[0].finish_reason == "length" and cut.usage.completion_tokens <= 5, cut
+    assert len(cut.choices[0].message.content) < len(text), cut
     print(json.dumps({"question": question, "answer": text, "documents": documents}))
 
 for expected, call in [
     (AuthenticationError, lambda: OpenAI(base_url=base_url, api_key="wrong", max_retries=0).models.list()),
     (NotFoundError, lambda: client.chat.completions.create(model="other", messages=[{"role": "user", "content": "x"}])),
+    (NotFoundError, lambda: client.models.retrieve("other")),
+    (
+        BadRequestError,
+        lambda: client.chat.completions.create(model="frontdesk", messages=[{"role": "user", "content": "x"}], n=2),
+    ),
     (BadRequestError, lambda: client.chat.completions.create(model="frontdesk", messages=[])),
 ]:
     try:

@@ -33,8 +33,12 @@ pub struct TurnReport {
     pub search: Share,
     /// The rest: sockets, JSON, session, prompt, gate, tasks. The client's own work is in it.
     pub own: Share,
+    pub target_own_p99_ms: f64,
+    pub reached: bool,
 }
 
+/// What [`TurnReport::own`] is to stay within at p99.
+pub const TARGET_P99_MS: f64 = 1.0;
 /// More than most conversations have; a prompt holds its whole history.
 const TURNS_A_SESSION: usize = 20;
 
@@ -96,13 +100,16 @@ pub async fn run(
         progress(total.len());
     }
     server.stop().await?;
+    let own = share(own);
     Ok(TurnReport {
         turns,
+        target_own_p99_ms: TARGET_P99_MS,
+        reached: own.p99_ms <= TARGET_P99_MS,
         total: share(total),
         disk: share(disk),
         embedding: share(embedding),
         search: share(search),
-        own: share(own),
+        own,
     })
 }
 

@@ -1,6 +1,7 @@
 //! `frontdesk chat`: a conversation in a terminal, or a question from a script.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::Path;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use crate::config::Config;
 use crate::http::auth::random_id;
 use crate::llm::Usage;
 use crate::protocol::{AnswerEnd, Citation, ClientMessage, ErrorCode, MAX_MESSAGE_CHARS, ServerMessage};
@@ -33,12 +35,12 @@ Exit codes: 0 answered, 3 declined (the knowledge holds no answer), 1 failed. Fr
 failed, else 3 if any was declined.
 Only ws:// is spoken: to reach a server behind TLS, run this on the server's side of the proxy.")]
 pub struct ChatArgs {
-    /// The server's address.
-    #[arg(long, default_value = "ws://127.0.0.1:8080/v1/chat", env = "FRONTDESK_URL")]
-    pub url: String,
-    /// The site to talk to, as config.toml names it.
-    #[arg(long, default_value = "default")]
-    pub site: String,
+    /// The server's address; left out, the one that the configuration serves at, or else ws://127.0.0.1:8080/v1/chat.
+    #[arg(long, env = "FRONTDESK_URL")]
+    pub url: Option<String>,
+    /// The site to talk to, as config.toml names it; left out, its first one.
+    #[arg(long)]
+    pub site: Option<String>,
     /// Ask this, print the answer and end.
     #[arg(long, value_name = "QUESTION")]
     pub once: Option<String>,
@@ -66,24 +68,60 @@ const QUEUE: usize = 64;
 ///
 /// # Errors
 /// When the server can't be reached, refuses the visitor, or gives no answer in time; the text says what to do.
-pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
-    let url = address(&args.url)?;
+pub async fn run(args: ChatArgs, config: &Path) -> anyhow::Result<ExitCode> {
+    let target = target(&args, config)?;
     let typing = std::io::stdin().is_terminal();
     if args.json && args.once.is_none() && typing {
         bail!("--json is for scripts: give it a question with --once, or questions from a pipe, one a line");
     }
-    let conversation = Conversation::new(args.site.clone(), args.token.clone());
+    let conversation = Conversation::new(target.site.clone(), args.token.clone());
     let limit = Duration::from_secs(args.timeout);
-    let mut chat = Chat::open(url, conversation, limit);
+    let mut chat = Chat::open(target.url.clone(), conversation, limit);
     let code = if let Some(question) = &args.once {
         chat.answer(question, args.json).await
     } else if typing {
-        chat.converse(&args).await
+        chat.converse(&target).await
     } else {
         chat.answer_lines(args.json).await
     };
     chat.close().await;
     code.map(ExitCode::from)
+}
+
+/// Where to, and whom to talk to.
+struct Target {
+    url: String,
+    site: String,
+}
+
+/// What the arguments leave out is as the configuration has it, if there is one: this client may run far from the server.
+fn target(args: &ChatArgs, config: &Path) -> anyhow::Result<Target> {
+    let known = if config.exists() && (args.url.is_none() || args.site.is_none()) {
+        match Config::load(config) {
+            Ok(known) => Some(known),
+            Err(error) if args.url.is_none() => return Err(error),
+            Err(_) => None,
+        }
+    } else {
+        None
+    };
+    let url = match (&args.url, &known) {
+        (Some(url), _) => address(url)?,
+        (None, Some(known)) => address(&reachable(&known.server.bind))?,
+        (None, None) => address("127.0.0.1:8080")?,
+    };
+    // Another server has sites of its own.
+    let first = known.filter(|_| args.url.is_none()).and_then(|known| known.sites.into_iter().next());
+    let site = args.site.clone().or(first.map(|site| site.id)).unwrap_or_else(|| "default".into());
+    Ok(Target { url, site })
+}
+
+/// An address to connect to for one that is listened on: "every address of this machine" is none.
+fn reachable(bind: &str) -> String {
+    match bind.rsplit_once(':') {
+        Some(("0.0.0.0" | "[::]" | "", port)) => format!("127.0.0.1:{port}"),
+        _ => bind.to_owned(),
+    }
 }
 
 /// The address with what people leave out. Only `ws` is spoken.
@@ -287,7 +325,7 @@ impl Chat {
     }
 
     /// The conversation in the terminal.
-    async fn converse(&mut self, args: &ChatArgs) -> anyhow::Result<u8> {
+    async fn converse(&mut self, target: &Target) -> anyhow::Result<u8> {
         let mut lines = stdin_lines()?;
         let (mut running, mut stopping) = (None, false);
         loop {
@@ -340,10 +378,10 @@ impl Chat {
                         News::Done(answer) if running == Some(answer.turn) => (running, stopping) = (None, false),
                         News::Welcome if !self.screen.greeted => {
                             self.screen.greeted = true;
-                            let site = &args.site;
+                            let site = &target.site;
                             self.screen.notice(&format!(
                                 "Connected to {site} at {}. Ask a question; /help lists the commands.",
-                                args.url
+                                target.url
                             ));
                             self.screen.prompt()?;
                         }

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use indicatif::ProgressBar;
 
+use crate::cli::transfer::{Part, spinner};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::auth::Site;
@@ -100,7 +101,7 @@ pub(super) async fn signals(config: &Config, command: SignalsCommand) -> anyhow:
         None => config.sites.iter().collect(),
     };
     let store = Store::open(&config.store)?;
-    let bar = super::transfer::spinner("Reading");
+    let bar = spinner("Reading");
     let (columns, count) = if features {
         let mut columns: Vec<Column> = Vec::new();
         anyhow::ensure!(sites.len() == 1, "features are written for one site at a time; name it with --site");
@@ -121,14 +122,14 @@ pub(super) async fn signals(config: &Config, command: SignalsCommand) -> anyhow:
         let count = rows.len();
         (rows.into_columns(), count)
     };
-    let part = file.with_extension("part");
-    let writer = BufWriter::new(File::create(&part).with_context(|| format!("can't write {}", part.display()))?);
+    let (part, written) = Part::create(&file)?;
+    let writer = BufWriter::new(written);
     if ending == "csv" {
         export::write_csv(&columns, writer)?;
     } else {
         export::write_parquet(&columns, writer)?;
     }
-    std::fs::rename(&part, &file).with_context(|| format!("can't name the file {}", file.display()))?;
+    part.finish()?;
     bar.finish_and_clear();
     println!("{count} {} written to {}", if features { "sessions" } else { "rows" }, file.display());
     store.close().await?;
@@ -162,7 +163,7 @@ pub(super) async fn outcomes(config: &Config, command: OutcomesCommand) -> anyho
     let touched = Touched::default();
     let taker = Outcomes::new(store.clone(), Book::new(store.clone(), touched.clone()), touched);
     let now_ms = Clock::system().now_ms();
-    let bar = super::transfer::spinner("Reading");
+    let bar = spinner("Reading");
     bar.set_length(reports.len() as u64);
     let (mut noted, mut known, mut refused) = (0, 0, Vec::new());
     let mut rows = reports.into_iter().peekable();
@@ -219,7 +220,7 @@ pub(super) async fn demo(config: &Config, command: DemoCommand) -> anyhow::Resul
             .with_context(|| format!("in {}", file.display()))?;
         let named = file.file_stem().and_then(|name| name.to_str()).unwrap_or("import").to_owned();
         let channel = channel.clone().unwrap_or(named);
-        let bar = super::transfer::spinner("Replaying");
+        let bar = spinner("Replaying");
         bar.set_length(conversations.len() as u64);
         let parts = replay::Parts {
             store: &store,

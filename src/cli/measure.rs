@@ -90,9 +90,15 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 ("search", report.search),
                 ("own share", report.own),
             ];
-            let rows = rows
-                .map(|(name, share)| vec![name.into(), format!("{:.3}", share.p50_ms), format!("{:.3}", share.p99_ms)]);
-            print(&report, args.json, &["part", "p50 ms", "p99 ms"], rows)
+            let rows = rows.map(|(name, share)| {
+                // The target is for what is ours.
+                let judged = name == "own share";
+                let target = if judged { format!("{:.0}", report.target_own_p99_ms) } else { String::new() };
+                let reached = if judged { yes_or_no(report.reached) } else { "" };
+                let (p50, p99) = (format!("{:.3}", share.p50_ms), format!("{:.3}", share.p99_ms));
+                vec![name.into(), p50, p99, target, reached.into()]
+            });
+            print(&report, args.json, &["part", "p50 ms", "p99 ms", "target p99 ms", "reached"], rows)
         }
         What::Sockets { count } => {
             bar.set_length(count as u64);
@@ -185,6 +191,8 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                         format!("{:.1}", size.search_ms.p95),
                         format!("{:.1}", size.total_ms.p50),
                         format!("{:.1}", size.total_ms.p95),
+                        format!("{:.0}", size.target_total_p95_ms),
+                        yes_or_no(size.reached).into(),
                         format!("{:.0}", size.disk_mib),
                     ]
                 })
@@ -196,11 +204,17 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 "search p95 ms",
                 "both p50 ms",
                 "both p95 ms",
+                "target both p95 ms",
+                "reached",
                 "disk MiB",
             ];
             print(&report, args.json, &header, rows)
         }
     }
+}
+
+fn yes_or_no(reached: bool) -> &'static str {
+    if reached { "yes" } else { "no" }
 }
 
 fn print<const N: usize>(

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -36,28 +36,35 @@ pub struct VerifyArgs {
 }
 
 pub(super) async fn export(config: &Config, args: &ExportArgs) -> anyhow::Result<ExitCode> {
-    let store = Store::open(&config.store)?;
-    let part = args.file.with_extension("part");
     anyhow::ensure!(!args.file.exists(), "{} exists already; name another file", args.file.display());
-    let file = File::create(&part).with_context(|| format!("can't write {}", part.display()))?;
-    let bar = spinner("Writing");
-    let mut writer = BufWriter::new(file);
-    let report = store.export(&mut writer, |progress| show(&bar, progress))?;
-    writer.flush()?;
-    writer.get_ref().sync_all()?;
-    std::fs::rename(&part, &args.file).with_context(|| format!("can't name the file {}", args.file.display()))?;
-    bar.finish_and_clear();
+    let store = Store::open(&config.store)?;
+    let (part, file) = Part::create(&args.file)?;
+    let report = on_a_thread(store.clone(), move |store| {
+        let bar = spinner("Writing");
+        let mut writer = BufWriter::new(file);
+        let report = store.export(&mut writer, |progress| show(&bar, progress))?;
+        writer.flush()?;
+        writer.get_ref().sync_all()?;
+        part.finish()?;
+        bar.finish_and_clear();
+        Ok(report)
+    })
+    .await?;
     println!("{} records, {} bytes written to {}", report.records, report.bytes, args.file.display());
     store.close().await?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) async fn import(config: &Config, args: &ImportArgs) -> anyhow::Result<ExitCode> {
-    let store = Store::open(&config.store)?;
     let file = File::open(&args.file).with_context(|| format!("can't read {}", args.file.display()))?;
-    let bar = spinner("Reading");
-    let report = store.import(BufReader::new(file), |progress| show(&bar, progress))?;
-    bar.finish_and_clear();
+    let store = Store::open(&config.store)?;
+    let report = on_a_thread(store.clone(), |store| {
+        let bar = spinner("Reading");
+        let report = store.import(BufReader::new(file), |progress| show(&bar, progress))?;
+        bar.finish_and_clear();
+        Ok(report)
+    })
+    .await?;
     println!("{} records written, {} were there already", report.written, report.present);
     store.close().await?;
     Ok(ExitCode::SUCCESS)
@@ -73,9 +80,13 @@ pub(super) async fn verify(config: &Config, args: &VerifyArgs) -> anyhow::Result
         opened => opened?,
     };
     anyhow::ensure!(!args.set_aside, "the store at {} opens; nothing was moved", config.store.path.display());
-    let bar = spinner("Checking");
-    let report = store.verify(|progress| show(&bar, progress))?;
-    bar.finish_and_clear();
+    let report = on_a_thread(store.clone(), |store| {
+        let bar = spinner("Checking");
+        let report = store.verify(|progress| show(&bar, progress))?;
+        bar.finish_and_clear();
+        Ok(report)
+    })
+    .await?;
     let sound = report.is_sound();
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -92,6 +103,40 @@ pub(super) async fn verify(config: &Config, args: &VerifyArgs) -> anyhow::Result
     }
     store.close().await?;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The store's whole-log work waits for its threads, which code on the runtime's workers must not.
+async fn on_a_thread<T: Send + 'static>(
+    store: Store,
+    work: impl FnOnce(&Store) -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    tokio::task::spawn_blocking(move || work(&store)).await.context("the work on the store crashed")?
+}
+
+/// A file in the making: it has its name once it is whole, and is removed otherwise.
+pub(super) struct Part {
+    path: PathBuf,
+    whole: PathBuf,
+}
+
+impl Part {
+    pub(super) fn create(whole: &Path) -> anyhow::Result<(Self, File)> {
+        let path = whole.with_extension("part");
+        let file = File::create(&path).with_context(|| format!("can't write {}", path.display()))?;
+        Ok((Self { path, whole: whole.to_owned() }, file))
+    }
+
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        std::fs::rename(&self.path, &self.whole)
+            .with_context(|| format!("can't name the file {}", self.whole.display()))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // After `finish` it isn't there any more.
+        let _ = std::fs::remove_file(&self.path);
+    }
 }
 
 fn show(bar: &ProgressBar, progress: Progress) {

@@ -118,7 +118,8 @@ pub fn leaves_open(question: &str, said: &[&str]) -> bool {
 
 /// Whether a question says hardly more than "it", or asks "how much" of nothing.
 fn dangles(question: &str) -> bool {
-    const MEASURES: &[&str] = &["how much", "how many", "how big", "how heavy", "how large", "which one", "多少钱", "多重", "多大"];
+    const MEASURES: &[&str] =
+        &["how much", "how many", "how big", "how heavy", "how large", "which one", "多少钱", "多重", "多大"];
     const CHINESE: &[&str] = &["它", "这个", "这款"];
     let words = content_words(question).collect::<HashSet<_>>().len();
     let lower = question.trim().to_lowercase();

@@ -90,7 +90,8 @@ struct Pronoun {
 /// The first word that points at what was spoken of.
 fn pronoun(question: &str) -> Option<Pronoun> {
     const REPLACED: &[&str] = &["it", "they", "them"];
-    const POINTING: &[&str] = &["its", "their", "one", "ones", "that", "this", "these", "those", "davon", "dafür", "damit"];
+    const POINTING: &[&str] =
+        &["its", "their", "one", "ones", "that", "this", "these", "those", "davon", "dafür", "damit"];
     const CHINESE: &[&str] = &["它们", "它", "这款", "那款", "这个", "那个", "该产品"];
     if let Some((start, found)) = CHINESE.iter().find_map(|word| Some((question.find(word)?, word))) {
         return Some(Pronoun { start, end: start + found.len(), replaced: true });
@@ -99,8 +100,7 @@ fn pronoun(question: &str) -> Option<Pronoun> {
     words.find_map(|(start, word)| {
         let lower = word.to_lowercase();
         let replaced = REPLACED.contains(&lower.as_str());
-        (replaced || POINTING.contains(&lower.as_str()))
-            .then(|| Pronoun { start, end: start + word.len(), replaced })
+        (replaced || POINTING.contains(&lower.as_str())).then(|| Pronoun { start, end: start + word.len(), replaced })
     })
 }
 
@@ -136,8 +136,7 @@ mod tests {
 
     #[track_caller]
     fn check(before: &[(&str, &str)], question: &str, expected: Option<(&str, bool)>) {
-        let said: Vec<Said<'_>> =
-            before.iter().map(|(who, text)| Said { by_visitor: *who == "v", text }).collect();
+        let said: Vec<Said<'_>> = before.iter().map(|(who, text)| Said { by_visitor: *who == "v", text }).collect();
         let found = in_full(question, &said, NAMES.iter().copied());
         assert_eq!(found.as_ref().map(|full| (full.text.as_str(), full.certain)), expected, "{question}");
     }

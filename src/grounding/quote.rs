@@ -76,7 +76,8 @@ pub fn shape(question: &str) -> Shape {
     let last = super::sentences(&lower).pop().and_then(|range| lower.get(range)).unwrap_or_default();
     // "Corrie 45: and how heavy?"
     let last = last.rsplit_once(": ").map_or(last, |(_, asked)| asked);
-    let last = ["and ", "but ", "so ", "ok ", "or ", "also "].iter().fold(last, |text, word| text.trim_start_matches(word));
+    let last =
+        ["and ", "but ", "so ", "ok ", "or ", "also "].iter().fold(last, |text, word| text.trim_start_matches(word));
     if last.chars().any(super::is_unspaced) {
         let how = HOW_CHINESE.iter().any(|word| last.contains(word)) || last.chars().count() > MAX_FACT_CHARS;
         return if how { Shape::Explanation } else { Shape::Fact };
@@ -92,14 +93,42 @@ pub fn shape(question: &str) -> Shape {
 }
 
 fn is_how_to(question: &str) -> bool {
-    ["steps", "explain", "how do", "how can", "how to", "how should", "the process", "guide", "怎么", "如何", "怎样", "步骤"]
-        .iter()
-        .any(|word| question.contains(word))
+    [
+        "steps",
+        "explain",
+        "how do",
+        "how can",
+        "how to",
+        "how should",
+        "the process",
+        "guide",
+        "怎么",
+        "如何",
+        "怎样",
+        "步骤",
+    ]
+    .iter()
+    .any(|word| question.contains(word))
 }
 
 /// Words of statements and of wishes to be told more.
 const TELLING: &[&str] = &[
-    "i", "my", "me", "we", "our", "help", "tell", "about", "why", "how", "not", "broken", "lost", "problem", "issue", "instructions",
+    "i",
+    "my",
+    "me",
+    "we",
+    "our",
+    "help",
+    "tell",
+    "about",
+    "why",
+    "how",
+    "not",
+    "broken",
+    "lost",
+    "problem",
+    "issue",
+    "instructions",
 ];
 /// A phrase of more words is a sentence.
 const MAX_PHRASE_WORDS: usize = 5;
@@ -179,10 +208,7 @@ fn asks_the_same(heading: &str, question: &str) -> bool {
         .split(|c: char| !c.is_alphanumeric())
         .any(|word| matches!(word, "how" | "what" | "which" | "when" | "where" | "who" | "why"))
         || ["怎", "如何", "什么", "哪", "多少", "几"].iter().any(|word| lower.contains(word));
-    !open
-        && shared * 4 >= asked.len() * 3
-        && !asked.is_empty()
-        && facts_of(question).is_subset(&facts_of(heading))
+    !open && shared * 4 >= asked.len() * 3 && !asked.is_empty() && facts_of(question).is_subset(&facts_of(heading))
 }
 
 /// The run of units that is worth most, `Σ words · (worth − WORTH)`: coherent by construction, as long as it has something to

@@ -46,7 +46,14 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
                 header = cells;
                 continue;
             }
-            units.push(Unit { passage, range, text: row(&header, &cells), row: true, steps: false, heading: heading.clone() });
+            units.push(Unit {
+                passage,
+                range,
+                text: row(&header, &cells),
+                row: true,
+                steps: false,
+                heading: heading.clone(),
+            });
             continue;
         }
         header.clear();
@@ -61,7 +68,14 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
                     last.text.push('\n');
                     last.text.push_str(&plain(trimmed));
                 }
-                _ => units.push(Unit { passage, range, text: plain(trimmed), row: false, steps: true, heading: heading.clone() }),
+                _ => units.push(Unit {
+                    passage,
+                    range,
+                    text: plain(trimmed),
+                    row: false,
+                    steps: true,
+                    heading: heading.clone(),
+                }),
             }
             continue;
         }

@@ -24,18 +24,30 @@ pub(super) async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: 200 if a visitor would get an answer, else 503; the body says what is wrong.
+/// `GET /readyz`: 200 if a visitor would get an answer, else 503; the body says what is wrong. Without a single passage every
+/// answer would be that there is none.
 pub(super) async fn readyz(State(app): State<App>) -> Response {
     let store = app.store.health();
     let llm = app.spine.llm.health().map_err(|error| error.to_string());
+    let knowledge = app.spine.retrieval.index.health().await.map(|health| health.passages);
+    let stocked = !matches!(knowledge, Ok(0));
     let embedder = app.spine.retrieval.embedder.health().map_err(|error| error.to_string());
-    let index = app.spine.retrieval.index.health().await.map(|_| ()).map_err(|error| error.to_string());
+    let index = knowledge.map(|_| ()).map_err(|error| error.to_string());
     let draining = app.tasks.is_draining();
-    let ready = store.is_ok() && llm.is_ok() && embedder.is_ok() && index.is_ok() && !draining;
+    let ready = store.is_ok() && llm.is_ok() && embedder.is_ok() && index.is_ok() && stocked && !draining;
     let say = |health: Result<(), String>| health.map_or_else(|error| error, |()| "ok".to_owned());
+    // A remote model that fails costs the phrasing, not the answer: that is quoted then.
+    let llm = llm.and_then(|()| {
+        app.spine.llm.reachable().map_err(|error| format!("failing, answers are quoted meanwhile: {error}"))
+    });
     let body = json!({
-        "ready": ready, "draining": draining,
-        "store": say(store), "llm": say(llm), "embedder": say(embedder), "index": say(index),
+        "ready": ready,
+        "draining": draining,
+        "store": say(store),
+        "llm": say(llm),
+        "embedder": say(embedder),
+        "index": say(index),
+        "knowledge": if stocked { "ok" } else { "empty" },
     });
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(body)).into_response()

@@ -219,6 +219,8 @@ pub enum AuthError {
     BadToken,
     #[error("the token has expired; ask the site for a new one")]
     Expired,
+    #[error("the token is not valid yet; the clock of the server that signed it may be ahead")]
+    TooEarly,
     #[error("this site takes no signed tokens")]
     NoJwt,
     #[error("a signed token may live for at most 15 minutes")]
@@ -280,6 +282,7 @@ impl Visitors {
             sub: String,
             exp: u64,
             iat: Option<u64>,
+            nbf: Option<u64>,
             /// `{"consent": true, "values": {"tier": "gold"}}`
             attributes: Option<Attributes>,
         }
@@ -296,8 +299,11 @@ impl Visitors {
         let key = config.key().map_err(|_| AuthError::BadToken)?;
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|_| AuthError::BadToken)?.claims;
         let now = self.clock.now_ms() / 1000;
-        if claims.exp + JWT_LEEWAY_S <= now {
+        if claims.exp.saturating_add(JWT_LEEWAY_S) <= now {
             return Err(AuthError::Expired);
+        }
+        if claims.iat.max(claims.nbf).is_some_and(|from| from > now.saturating_add(JWT_LEEWAY_S)) {
+            return Err(AuthError::TooEarly);
         }
         if claims.exp.saturating_sub(claims.iat.unwrap_or(now).min(now)) > JWT_LIFE_S + JWT_LEEWAY_S {
             return Err(AuthError::TooLong);

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, header};
@@ -14,7 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::http::App;
 use crate::http::auth::random_id;
-use crate::http::error::{ApiError, unknown_session, unknown_site};
+use crate::http::error::{ApiError, unknown_session, unknown_site, upgrade_required};
 use crate::insight::Choosing;
 use crate::protocol::console::GiveTo;
 use crate::protocol::{
@@ -43,13 +44,19 @@ const MAX_FORGOTTEN: usize = 32;
 /// Own message ids remembered so that they aren't echoed.
 const OWN_IDS: usize = 8;
 
+type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
 /// `GET /v1/chat`.
 pub(super) async fn upgrade(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return upgrade_required(&rejection.body_text()),
+    };
     if app.tasks.is_draining() {
         return ApiError::draining().into_response();
     }
@@ -171,8 +178,8 @@ impl Connection {
                         Box::pin(self.show(&cards)).await?;
                     }
                 }
-                () = tokio::time::sleep_until(next_ping) => {
-                    if heard.elapsed() > dead {
+                () = tokio::time::sleep_until(next_ping.min(heard + dead)) => {
+                    if heard.elapsed() >= dead {
                         return Err(GONE);
                     }
                     next_ping = Instant::now() + ping;

@@ -1,6 +1,7 @@
 //! One error type for HTTP; it alone knows status codes. And the errors of the socket protocol.
 
 use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -154,8 +155,33 @@ pub fn unknown_session() -> ApiError {
     ApiError::new(ErrorCode::UnknownSession, "there is no such conversation, or it was forgotten; begin a new one")
 }
 
+/// A JSON body that can't be taken; `limit` is the bytes that one may have.
+pub(super) fn unreadable(rejection: &JsonRejection, limit: usize) -> ApiError {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return ApiError::new(ErrorCode::TooLarge, format!("the body has more than {limit} bytes"));
+    }
+    ApiError::new(ErrorCode::BadMessage, rejection.body_text())
+}
+
+fn plain(status: StatusCode, code: &str, message: &str) -> Response {
+    (status, Json(serde_json::json!({ "error": { "code": code, "message": message } }))).into_response()
+}
+
+/// What is served here answers to other methods only; the `Allow` header names them.
+pub(super) async fn wrong_method(method: axum::http::Method, uri: axum::http::Uri) -> Response {
+    let message = format!("{} doesn't answer {method}; the Allow header names what it does", uri.path());
+    plain(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &message)
+}
+
+/// A plain request where a WebSocket begins.
+pub(super) fn upgrade_required(why: &str) -> Response {
+    let message = format!("this address speaks WebSocket ({why}); POST /v1/chat/messages answers plain requests");
+    let mut response = plain(StatusCode::UPGRADE_REQUIRED, "upgrade_required", &message);
+    response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    response
+}
+
 pub(super) async fn not_found(uri: axum::http::Uri) -> Response {
     let message = format!("nothing is served at {}; see the README for the addresses", uri.path());
-    (StatusCode::NOT_FOUND, Json(serde_json::json!({ "error": { "code": "not_found", "message": message } })))
-        .into_response()
+    plain(StatusCode::NOT_FOUND, "not_found", &message)
 }

@@ -6,25 +6,27 @@
 use std::convert::Infallible;
 
 use axum::Json;
-use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::http::App;
 use crate::http::auth::{Scope, Site, random_id};
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, unreadable};
 use crate::llm::Sampling;
+use crate::llm::text::TextStream;
 use crate::protocol::{AnswerEnd, Citation, ErrorCode, MAX_MESSAGE_CHARS};
-use crate::retrieval::Audience;
+use crate::retrieval::{Audience, Retrieval};
 use crate::session::{Line, Verdict};
 use crate::turn::gate::Ticket;
 use crate::turn::{self, Ask, Outlet, Output, TurnError};
 
+/// Largest body: as many messages as may be, as long as they may be, of characters that JSON writes in six bytes.
+pub(super) const MAX_BODY: usize = MAX_MESSAGES * MAX_MESSAGE_CHARS * 6 + 64 * 1024;
 /// Messages a request may carry.
 const MAX_MESSAGES: usize = 200;
 /// Stop strings a request may carry, as in OpenAI's API.
@@ -45,6 +47,9 @@ pub(super) struct Body {
     seed: Option<i64>,
     stop: Option<OneOrMany>,
     n: Option<u32>,
+    tool_choice: Option<Value>,
+    response_format: Option<Value>,
+    logprobs: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,18 +123,39 @@ pub(super) async fn models(State(app): State<App>, headers: HeaderMap) -> Respon
         .sites
         .iter()
         .filter(|site| app.keys.check(shown, Scope::Chat, Some(&site.id)).is_some())
-        .map(|site| json!({ "id": format!("frontdesk/{}", site.id), "object": "model", "created": 0, "owned_by": "frontdesk" }))
+        .map(|site| described(&format!("frontdesk/{}", site.id)))
         .collect();
     Json(json!({ "object": "list", "data": data })).into_response()
 }
 
-/// `POST /v1/chat/completions`.
-pub(super) async fn completions(
-    State(app): State<App>,
-    headers: HeaderMap,
-    body: Result<Json<Body>, JsonRejection>,
-) -> Response {
-    match begin(&app, &headers, body) {
+/// `GET /v1/models/{id}`.
+pub(super) async fn model(State(app): State<App>, headers: HeaderMap, Path(id): Path<String>) -> Response {
+    let shown = super::header_text(&headers, header::AUTHORIZATION);
+    if app.keys.check(shown, Scope::Chat, None).is_none() {
+        return OpenAiError::from(unauthorized()).into_response();
+    }
+    match site_of(&app, shown, &id) {
+        Ok(_) => Json(described(&id)).into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+fn described(id: &str) -> Value {
+    json!({ "id": id, "object": "model", "created": 0, "owned_by": "frontdesk" })
+}
+
+/// `POST /v1/chat/completions`. The body is read once the key is known: it may be large.
+pub(super) async fn completions(State(app): State<App>, request: Request) -> Response {
+    let headers = request.headers().clone();
+    let shown = super::header_text(&headers, header::AUTHORIZATION);
+    if app.keys.check(shown, Scope::Chat, None).is_none() {
+        return OpenAiError::from(unauthorized()).into_response();
+    }
+    let body = match Json::<Body>::from_request(request, &()).await {
+        Ok(Json(body)) => body,
+        Err(rejection) => return OpenAiError::from(unreadable(&rejection, MAX_BODY)).into_response(),
+    };
+    match begin(&app, shown, body) {
         // A stream takes a place of those for visitors' connections.
         Ok(job) if job.streamed => match app.connection() {
             Ok(permit) => stream(app, job, permit),
@@ -149,25 +175,51 @@ struct Job {
     include_usage: bool,
 }
 
-fn begin(app: &App, headers: &HeaderMap, body: Result<Json<Body>, JsonRejection>) -> Result<Job, OpenAiError> {
-    let shown = super::header_text(headers, header::AUTHORIZATION);
+/// The site that a model's name means, if the key may use it.
+fn site_of<'a>(app: &'a App, shown: Option<&str>, model: &str) -> Result<&'a Site, OpenAiError> {
     let key = app.keys.check(shown, Scope::Chat, None).ok_or_else(unauthorized)?;
-    let Json(body) = body.map_err(|error| bad(error.body_text()))?;
-    let site = match (body.model.strip_prefix("frontdesk/"), &key.site) {
+    let site = match (model.strip_prefix("frontdesk/"), &key.site) {
         (Some(id), _) => app.site(id),
         // Without a site, the key's own, or the first.
-        (None, Some(id)) if body.model == "frontdesk" => app.site(id),
-        (None, None) if body.model == "frontdesk" => app.sites.first(),
+        (None, Some(id)) if model == "frontdesk" => app.site(id),
+        (None, None) if model == "frontdesk" => app.sites.first(),
         (None, _) => None,
     };
     let unknown = || {
-        let message = format!("there is no model {:?}; GET /v1/models lists those that this key may use", body.model);
+        let message = format!("there is no model {model:?}; GET /v1/models lists those that this key may use");
         OpenAiError(StatusCode::NOT_FOUND, ApiError::new(ErrorCode::UnknownSite, message))
     };
-    let site = site.filter(|site| app.keys.check(shown, Scope::Chat, Some(&site.id)).is_some()).ok_or_else(unknown)?;
+    let site = site.filter(|site| app.keys.check(shown, Scope::Chat, Some(&site.id)).is_some());
+    site.map(|site| &**site).ok_or_else(unknown)
+}
+
+/// What would be passed over silently, and change what the answer means to its reader, is refused.
+fn unsupported(body: &Body) -> Result<(), ApiError> {
     if body.n.is_some_and(|n| n != 1) {
-        return Err(bad("n must be 1: an answer is what the knowledge supports, and there is one").into());
+        return Err(bad("n must be 1: an answer is what the knowledge supports, and there is one"));
     }
+    let calls = body.tool_choice.as_ref().is_some_and(|choice| choice == "required" || choice.is_object());
+    if calls {
+        return Err(bad(
+            "tool_choice can't ask for a call: no tools are called here; leave it out, or use \"auto\" or \"none\"",
+        ));
+    }
+    let format = body.response_format.as_ref().and_then(|format| format.get("type")).and_then(Value::as_str);
+    if let Some(format) = format.filter(|format| *format != "text") {
+        return Err(bad(format!("response_format {format:?} is not taken; answers are text")));
+    }
+    if body.logprobs == Some(true) {
+        return Err(bad("logprobs are not given: answers may be quoted, which has no probabilities"));
+    }
+    if body.max_completion_tokens.or(body.max_tokens) == Some(0) {
+        return Err(bad("max_tokens must be at least 1"));
+    }
+    Ok(())
+}
+
+fn begin(app: &App, shown: Option<&str>, body: Body) -> Result<Job, OpenAiError> {
+    let site = site_of(app, shown, &body.model)?;
+    unsupported(&body)?;
     let (model, streamed) = (body.model.clone(), body.stream);
     let include_usage = body.stream_options.as_ref().is_some_and(|options| options.include_usage);
     let ask = ask(app, site, body)?;
@@ -270,24 +322,93 @@ async fn run(app: App, ask: Ask, ticket: Ticket, sender: mpsc::Sender<Output>) -
     ticket.run(None, limit, answer).await
 }
 
+/// Keeps an answer within `stop` and `max_tokens`, whatever it is made of: quotes and templates know neither.
+struct Clip {
+    stops: TextStream,
+    max_tokens: Option<u32>,
+    retrieval: Retrieval,
+    sent: String,
+    cut: Option<AnswerEnd>,
+}
+
+impl Clip {
+    fn new(app: &App, ask: &Ask) -> Self {
+        Self {
+            stops: TextStream::new(&ask.stop),
+            max_tokens: ask.max_tokens,
+            retrieval: app.spine.retrieval.clone(),
+            sent: String::new(),
+            cut: None,
+        }
+    }
+
+    /// What of the text may go out.
+    fn push(&mut self, text: &str) -> String {
+        if self.cut.is_some() {
+            return String::new();
+        }
+        let piece = self.stops.push(text.as_bytes());
+        let kept = self.within(piece.text);
+        if piece.stopped && self.cut.is_none() {
+            self.cut = Some(AnswerEnd::Complete);
+        }
+        kept
+    }
+
+    /// What was held back as the possible beginning of a stop string, at the end.
+    fn finish(&mut self) -> String {
+        let held = std::mem::take(&mut self.stops).finish();
+        if self.cut.is_some() { String::new() } else { self.within(held) }
+    }
+
+    fn within(&mut self, mut text: String) -> String {
+        let Some(most) = self.max_tokens else {
+            self.sent.push_str(&text);
+            return text;
+        };
+        let tokens = |text: &str| self.retrieval.count_tokens(text);
+        let before = self.sent.len();
+        let whole = std::mem::take(&mut self.sent) + &text;
+        if tokens(&whole) > most {
+            self.cut = Some(AnswerEnd::Length);
+            let ends: Vec<usize> = whole.char_indices().map(|(at, _)| at).filter(|at| *at >= before).collect();
+            // More text has no fewer tokens, or hardly ever.
+            let fit = ends.partition_point(|&end| tokens(whole.get(..end).unwrap_or_default()) <= most);
+            let end = fit.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(before);
+            text.truncate(end - before);
+        }
+        self.sent = whole.get(..before).unwrap_or_default().to_owned() + &text;
+        text
+    }
+
+    /// The verdict on what went out.
+    fn verdict(&self, verdict: Verdict) -> Verdict {
+        let Some(end) = self.cut else { return verdict };
+        let usage = crate::llm::Usage { completion_tokens: self.retrieval.count_tokens(&self.sent), ..verdict.usage };
+        Verdict { end, usage, ..verdict }
+    }
+}
+
 async fn whole(app: App, job: Job) -> Response {
     let created = app.spine.clock.now_ms() / 1000;
     let (sender, mut outputs) = mpsc::channel(32);
+    let mut clip = Clip::new(&app, &job.ask);
     let mut text = String::new();
     let mut work = std::pin::pin!(run(app, job.ask, job.ticket, sender));
     let result = loop {
         tokio::select! {
             biased;
-            Some(output) = outputs.recv() => if let Output::Text(more) = output { text.push_str(&more) },
+            Some(output) = outputs.recv() => if let Output::Text(more) = output { text.push_str(&clip.push(&more)) },
             result = &mut work => break result,
         }
     };
     while let Ok(output) = outputs.try_recv() {
         if let Output::Text(more) = output {
-            text.push_str(&more);
+            text.push_str(&clip.push(&more));
         }
     }
-    match result {
+    text.push_str(&clip.finish());
+    match result.map(|verdict| clip.verdict(verdict)) {
         Ok(verdict) => Json(json!({
             "id": format!("chatcmpl-{}", random_id()),
             "object": "chat.completion",
@@ -312,10 +433,11 @@ async fn whole(app: App, job: Job) -> Response {
 fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
     let Job { ask, ticket, model, include_usage, .. } = job;
     let (id, created) = (format!("chatcmpl-{}", random_id()), app.spine.clock.now_ms() / 1000);
-    let chunk = move |delta: serde_json::Value, finish: Option<&str>| {
+    let chunk = move |delta: Value, finish: Option<&str>| {
         let choices = json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish }]);
         json!({ "id": id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": choices })
     };
+    let mut clip = Clip::new(&app, &ask);
     let events = async_stream::stream! {
         let _permit = permit;
         let (sender, mut outputs) = mpsc::channel(32);
@@ -332,7 +454,12 @@ fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
                 }
             };
             match output {
-                Some(Output::Text(text)) => yield chunk(json!({ "content": text }), None).to_string(),
+                Some(Output::Text(text)) => {
+                    let text = clip.push(&text);
+                    if !text.is_empty() {
+                        yield chunk(json!({ "content": text }), None).to_string();
+                    }
+                }
                 Some(_) => {}
                 None if result.is_some() => break,
                 None => {
@@ -341,7 +468,11 @@ fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
                 }
             }
         }
-        match result {
+        let rest = clip.finish();
+        if !rest.is_empty() {
+            yield chunk(json!({ "content": rest }), None).to_string();
+        }
+        match result.map(|result| result.map(|verdict| clip.verdict(verdict))) {
             Some(Ok(verdict)) => {
                 let mut last = chunk(json!({}), Some(finish_reason(verdict.end)));
                 last["citations"] = json!(verdict.citations as Vec<Citation>);
@@ -367,11 +498,11 @@ fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
 
-fn usage(verdict: &Verdict) -> serde_json::Value {
+fn usage(verdict: &Verdict) -> Value {
     usage_of(verdict.usage)
 }
 
-fn usage_of(usage: crate::llm::Usage) -> serde_json::Value {
+fn usage_of(usage: crate::llm::Usage) -> Value {
     json!({
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,

@@ -14,8 +14,8 @@ use serde::Deserialize;
 use crate::http::App;
 use crate::http::auth::random_id;
 use crate::http::chat::{Caller, checked, event_message, open, update_message};
-use crate::http::error::ApiError;
-use crate::protocol::{ErrorCode, ServerMessage};
+use crate::http::error::{ApiError, unreadable};
+use crate::protocol::ServerMessage;
 use crate::session::live::Past;
 use crate::session::{Command, Event, Update};
 
@@ -76,8 +76,7 @@ async fn begin(
     caller: &Caller,
     body: Result<Json<Body>, JsonRejection>,
 ) -> Result<impl futures_util::Stream<Item = Result<SseEvent, Infallible>> + use<>, ApiError> {
-    let Json(Body { site, text, id, token, session }) =
-        body.map_err(|error| ApiError::new(ErrorCode::BadMessage, error.body_text()))?;
+    let Json(Body { site, text, id, token, session }) = body.map_err(|error| unreadable(&error, super::MAX_BODY))?;
     let id = id.unwrap_or_else(random_id);
     checked(&id, &text)?;
     if app.tasks.is_draining() {

@@ -1,10 +1,11 @@
 //! An OpenAI-compatible server (llama-server, vLLM) as the engine, over server-sent events.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use futures_util::StreamExt as _;
 use reqwest::{Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -34,6 +35,51 @@ const TOP_LOGPROBS: u32 = 20;
 /// What chat formats add to each message, about.
 const TOKENS_PER_MESSAGE: usize = 4;
 
+/// Failures in a row from which the server counts as failing; a single one may be that request's own.
+const FAILING_FROM: u32 = 3;
+
+/// How the last requests went.
+#[derive(Debug, Default)]
+struct Pulse(Mutex<Beats>);
+
+#[derive(Debug, Default)]
+struct Beats {
+    failed_in_a_row: u32,
+    last_error: String,
+    worked_once: bool,
+}
+
+impl Pulse {
+    fn note(&self, told: &Result<Token, LlmError>) {
+        match told {
+            Ok(Token::Done { .. }) => *self.beats() = Beats { worked_once: true, ..Beats::default() },
+            Err(LlmError::Engine(error)) => {
+                let mut beats = self.beats();
+                beats.failed_in_a_row += 1;
+                beats.last_error.clone_from(error);
+            }
+            // A busy server works.
+            Ok(_) | Err(_) => {}
+        }
+    }
+
+    fn failing(&self) -> Option<LlmError> {
+        let beats = self.beats();
+        let most = if beats.worked_once { FAILING_FROM } else { 1 };
+        (beats.failed_in_a_row >= most).then(|| LlmError::Engine(beats.last_error.clone()))
+    }
+
+    /// Nothing shows that the next request will be answered.
+    fn unsure(&self) -> bool {
+        let beats = self.beats();
+        !beats.worked_once || beats.failed_in_a_row > 0
+    }
+
+    fn beats(&self) -> MutexGuard<'_, Beats> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The engine.
 pub(crate) struct Remote {
     client: reqwest::Client,
@@ -44,6 +90,7 @@ pub(crate) struct Remote {
     max_tokens: u32,
     /// The server gave no probabilities once, and that was said.
     words_only: AtomicBool,
+    pulse: Arc<Pulse>,
     facts: ModelFacts,
 }
 
@@ -73,12 +120,22 @@ impl Remote {
             generated: Arc::default(),
             max_tokens: config.max_tokens,
             words_only: AtomicBool::new(false),
+            pulse: Arc::default(),
             facts: ModelFacts { engine: base.to_string(), name: config.model.clone(), ..ModelFacts::of(config) },
         })
     }
 
     pub(crate) fn facts(&self) -> &ModelFacts {
         &self.facts
+    }
+
+    /// What the last requests met, once it can't be their own fault.
+    pub(crate) fn failing(&self) -> Option<LlmError> {
+        self.pulse.failing()
+    }
+
+    pub(crate) fn unsure(&self) -> bool {
+        self.pulse.unsure()
     }
 
     pub(crate) fn line(&self) -> &Line {
@@ -104,7 +161,8 @@ impl Remote {
         }
         let post = self.post(&self.body(&request));
         let (url, line, generated) = (self.url.clone(), Arc::clone(&self.line), Arc::clone(&self.generated));
-        Ok(Box::pin(async_stream::try_stream! {
+        let pulse = Arc::clone(&self.pulse);
+        let answer = async_stream::try_stream! {
             while let Some(place) = place.wait().await {
                 yield Token::Queued { place };
             }
@@ -151,7 +209,8 @@ impl Remote {
             drop(response);
             drop(place);
             yield Token::Done { finish, usage };
-        }))
+        };
+        Ok(Box::pin(answer.inspect(move |told| pulse.note(told))))
     }
 
     /// How likely the server's model says yes rather than no, 0…1. Where the server gives no probabilities, the word itself: 1 or

@@ -492,10 +492,15 @@ impl Live {
         let (sender, outputs) = mpsc::channel(TURN_QUEUE);
         let shared = self.shared.clone();
         let limit = shared.answer_timeout;
-        let work = ticket.run(Some(sender.clone()), limit, async move || {
-            let mut outlet = Outlet::new(sender, shared.metrics.clone());
-            turn::answer(&shared.spine, &ask, &mut outlet).await
-        });
+        let work = async move {
+            let mut outlet = Outlet::new(sender.clone(), shared.metrics.clone());
+            let answer = async || turn::answer(&shared.spine, &ask, &mut outlet).await;
+            let answered = ticket.run(Some(sender), limit, answer).await;
+            if let Err(error) = &answered {
+                turn::excuse(&shared.spine, &ask, error, &mut outlet).await;
+            }
+            answered
+        };
         self.turn = Some(Work {
             key: turn,
             outputs,

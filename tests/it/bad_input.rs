@@ -110,7 +110,8 @@ async fn http_bodies() {
         .send()
         .await
         .unwrap();
-    assert!(response.status().is_client_error());
+    assert_eq!(response.status(), 413);
+    assert_eq!(response.json::<serde_json::Value>().await.unwrap()["error"]["code"], "too_large");
 }
 
 #[tokio::test]

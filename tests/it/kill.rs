@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use frontdesk::protocol::{AnswerEnd, ClientMessage, ServerMessage};
+use frontdesk::protocol::{AnswerEnd, ClientMessage, Partial, ServerMessage};
 use frontdesk::turn::Mode;
 use rand::{Rng as _, SeedableRng as _};
 
@@ -191,4 +191,71 @@ async fn check(client: &mut ChatClient, visitor: &Visitor, last: bool) -> Option
         assert_eq!(seen.get(id), Some(acked), "an acknowledged message is where it was acknowledged");
     }
     Some(finished)
+}
+
+/// What a page holds of a running answer, merged as the protocol says: a delta tells where it begins.
+fn merge(text: &mut String, offset: u64, more: &str) {
+    let have = text.chars().count();
+    let offset = usize::try_from(offset).unwrap();
+    assert!(offset <= have, "a gap: the delta begins at {offset}, and {have} are there");
+    let kept: String = text.chars().take(offset).collect();
+    let doubled = text.chars().skip(offset).zip(more.chars()).all(|(old, new)| old == new);
+    assert!(doubled, "what was read changes: {text:?} at {offset} becomes {more:?}");
+    if have <= offset + more.chars().count() {
+        *text = kept + more;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_answer_goes_on_where_the_client_is() {
+    let directory = tempfile::tempdir().unwrap();
+    write_documents(directory.path());
+    let mut options = config(directory.path());
+    options.answers.mode = Mode::Generate;
+    options.llm.scripted_token_ms = 60;
+    let path = write_config(directory.path(), &options);
+    let server = Binary::serve(&path, &["--ingest"]).await;
+    let mut visitor = ChatClient::connect(server.addr).await.hello().await;
+    visitor.say("m1", &format!("[[say {ANSWER}]] What does shipping within Ireland cost?")).await;
+    let (mut text, mut turn) = (String::new(), 0);
+    // The second sentence comes long enough after the first for that to be in a checkpoint.
+    for _ in 0..2 {
+        let (of, offset, more) = visitor.until(delta).await;
+        turn = of;
+        merge(&mut text, offset, &more);
+    }
+    assert!(text.len() < ANSWER.len(), "it is cut in the middle: {text}");
+    server.kill().await;
+
+    options.llm.scripted_token_ms = 300;
+    write_config(directory.path(), &options);
+    let server = Binary::serve(&path, &[]).await;
+    let has = Partial { turn, offset: text.chars().count() as u64 };
+    let mut visitor = visitor.resume_at(server.addr, visitor.last_seq, Some(has)).await;
+    let (mut live, since) = (0, visitor.last_seq);
+    let (seq, whole, usage) = loop {
+        match visitor.next().await {
+            ServerMessage::AnswerDelta { turn: of, offset, text: more } => {
+                assert_eq!(of, turn);
+                merge(&mut text, offset, &more);
+                live += 1;
+            }
+            ServerMessage::AnswerDone { seq, text, end: AnswerEnd::Complete, usage, .. } => break (seq, text, usage),
+            ServerMessage::AnswerCitation { .. } => {}
+            other => panic!("nothing is told again: {other:?}"),
+        }
+    };
+    assert!(live > 0, "it went on while the client was there");
+    assert_eq!((seq, whole.trim(), text.trim()), (since + 1, ANSWER, ANSWER));
+    // A word is a token of the script: one that began anew would have written all of them.
+    let words = u32::try_from(ANSWER.split_whitespace().count()).unwrap();
+    assert!(usage.completion_tokens < words, "{} of {words} words were written again", usage.completion_tokens);
+    assert_eq!(server.terminate().await, Some(0));
+}
+
+fn delta(message: &ServerMessage) -> Option<(u64, u64, String)> {
+    match message {
+        ServerMessage::AnswerDelta { turn, offset, text } => Some((*turn, *offset, text.clone())),
+        _ => None,
+    }
 }

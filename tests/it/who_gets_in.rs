@@ -108,6 +108,50 @@ async fn the_site_s_own_tokens_let_its_visitors_in() {
     check(&mut server.client().await, &hello(Some(&stale), None, 0), ErrorCode::Unauthorized).await;
 }
 
+/// A pair made for this test.
+const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIL1nTjqrbNFt/ZP6Y6lAdzpQ0SVg3O2eFJHg1Tx8WED9\n-----END PRIVATE KEY-----";
+const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAAuCQ6MQV36nAlpqXqDK2GEuQDH2YzxFaS6iULnNyPK8=\n-----END PUBLIC KEY-----";
+
+#[tokio::test]
+async fn a_signed_token_holds_for_its_own_time_alone() {
+    let jwt = JwtConfig { algorithm: JwtAlgorithm::EdDSA, key: PUBLIC.into(), audience: None };
+    let server = TestServer::with(|config| config.sites[0].jwt = Some(jwt)).await;
+    let now = server.clock.now_ms() / 1000;
+    let sign = |times: serde_json::Value| {
+        let mut claims = serde_json::json!({ "sub": "customer-7", "aud": "shop", "exp": now + 600 });
+        claims.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+        let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::EdDSA);
+        let key = jsonwebtoken::EncodingKey::from_ed_pem(PRIVATE.as_bytes()).unwrap();
+        jsonwebtoken::encode(&header, &claims, &key).unwrap()
+    };
+    for times in [
+        serde_json::json!({}),
+        serde_json::json!({ "iat": now }),
+        // Clocks differ a little.
+        serde_json::json!({ "iat": now + 20, "nbf": now + 20 }),
+        serde_json::json!({ "iat": now - 200, "nbf": now - 200 }),
+    ] {
+        let mut client = server.client().await;
+        client.send(&hello(Some(&sign(times.clone())), None, 0)).await;
+        assert!(matches!(client.next().await, ServerMessage::Welcome { .. }), "{times}");
+    }
+    for times in [
+        serde_json::json!({ "nbf": now + 500 }),
+        serde_json::json!({ "iat": now + 500 }),
+        serde_json::json!({ "iat": now + 400_000, "exp": now + 400_600 }),
+        serde_json::json!({ "iat": now, "exp": now + 1_000 }),
+        serde_json::json!({ "iat": now, "exp": u64::MAX }),
+        serde_json::json!({ "iat": now - 800, "exp": now - 60 }),
+    ] {
+        check(&mut server.client().await, &hello(Some(&sign(times)), None, 0), ErrorCode::Unauthorized).await;
+    }
+    // A token that names another algorithm, signed with what everybody knows.
+    let claims = serde_json::json!({ "sub": "customer-7", "aud": "shop", "iat": now, "exp": now + 600 });
+    let known = jsonwebtoken::EncodingKey::from_secret(PUBLIC.as_bytes());
+    let forged = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &known).unwrap();
+    check(&mut server.client().await, &hello(Some(&forged), None, 0), ErrorCode::Unauthorized).await;
+}
+
 #[tokio::test]
 async fn sockets_are_limited() {
     let server = TestServer::with(|config| config.server.max_sockets = 1).await;

@@ -150,8 +150,8 @@ impl Connection {
                     self.tell_changes(&mut desk).await?;
                 }
                 _ = board.changed(), if !stale => stale = true,
-                () = tokio::time::sleep_until(next_ping) => {
-                    if heard.elapsed() > dead {
+                () = tokio::time::sleep_until(next_ping.min(heard + dead)) => {
+                    if heard.elapsed() >= dead {
                         return Err(GONE);
                     }
                     next_ping = Instant::now() + ping;

@@ -1,0 +1,113 @@
+//! The OpenAI-compatible API at its edges: what bounds an answer, and what is refused.
+
+use frontdesk::http::auth::{Key, Scope, key_hash};
+use serde_json::{Value, json};
+
+use crate::support::TestServer;
+
+const KEY: &str = "fd_test";
+const QUESTION: &str = "What does shipping within Ireland cost?";
+
+async fn served() -> TestServer {
+    TestServer::with(|config| {
+        let (name, sha256) = ("test".into(), key_hash(KEY));
+        config.auth.keys.push(Key { name, sha256, scopes: vec![Scope::Chat], site: None });
+    })
+    .await
+}
+
+async fn ask(server: &TestServer, more: Value) -> (u16, Value) {
+    let mut body = json!({ "model": "frontdesk", "messages": [{ "role": "user", "content": QUESTION }] });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let request = reqwest::Client::new().post(server.url("/v1/chat/completions")).bearer_auth(KEY).json(&body);
+    let response = request.send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+fn told(answer: &Value) -> (String, String, u64) {
+    let choice = &answer["choices"][0];
+    let text = choice["message"]["content"].as_str().unwrap().to_owned();
+    let tokens = answer["usage"]["completion_tokens"].as_u64().unwrap();
+    (text, choice["finish_reason"].as_str().unwrap().to_owned(), tokens)
+}
+
+#[tokio::test]
+async fn quoted_answers_keep_to_max_tokens_and_stop() {
+    let server = served().await;
+    let (whole, finish, tokens) = told(&ask(&server, json!({})).await.1);
+    assert!(whole.contains("4.90 EUR") && tokens > 5 && finish == "stop", "{whole}");
+
+    let (short, finish, tokens) = told(&ask(&server, json!({ "max_tokens": 5 })).await.1);
+    assert!(whole.starts_with(&short) && !short.is_empty() && short.len() < whole.len(), "{short}");
+    assert_eq!((finish.as_str(), tokens), ("length", 5), "{short}");
+    let (same, finish, _) = told(&ask(&server, json!({ "max_completion_tokens": 4_000 })).await.1);
+    assert_eq!((same.as_str(), finish.as_str()), (whole.as_str(), "stop"));
+
+    let (before, finish, _) = told(&ask(&server, json!({ "stop": ["4.90"] })).await.1);
+    assert_eq!((before.as_str(), finish.as_str()), (whole.split("4.90").next().unwrap(), "stop"));
+    let (untouched, _, _) = told(&ask(&server, json!({ "stop": ["4.91", "EURO!"] })).await.1);
+    assert_eq!(untouched, whole, "the beginning of a stop string is no stop string");
+
+    let body = json!({ "model": "frontdesk", "stream": true, "max_tokens": 5,
+        "messages": [{ "role": "user", "content": QUESTION }] });
+    let request = reqwest::Client::new().post(server.url("/v1/chat/completions")).bearer_auth(KEY).json(&body);
+    let stream = request.send().await.unwrap().text().await.unwrap();
+    let chunks: Vec<Value> = stream
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: ").filter(|data| *data != "[DONE]"))
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect();
+    let text: String = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
+    assert_eq!(text, short);
+    assert!(chunks.iter().any(|chunk| chunk["choices"][0]["finish_reason"] == "length"), "{stream}");
+}
+
+#[tokio::test]
+async fn what_is_not_supported_is_refused_in_words() {
+    let server = served().await;
+    let check = async |more: Value, says: &str| {
+        let (status, told) = ask(&server, more).await;
+        let message = told["error"]["message"].as_str().unwrap_or_default().to_owned();
+        assert!(status == 400 && message.contains(says), "{status} {told}");
+    };
+    check(json!({ "max_tokens": 0 }), "max_tokens").await;
+    check(json!({ "n": 2 }), "n must be 1").await;
+    check(json!({ "logprobs": true }), "logprobs").await;
+    check(json!({ "response_format": { "type": "json_object" } }), "response_format").await;
+    check(json!({ "tool_choice": "required", "tools": [] }), "tool_choice").await;
+    check(json!({ "tool_choice": { "type": "function", "function": { "name": "f" } } }), "tool_choice").await;
+    let taken = json!({ "tool_choice": "auto", "tools": [], "logprobs": false, "response_format": { "type": "text" } });
+    assert_eq!(ask(&server, taken).await.0, 200);
+}
+
+#[tokio::test]
+async fn as_long_a_history_as_may_be_fits_and_a_longer_body_does_not() {
+    let server = served().await;
+    let line = "\u{6c34}".repeat(4_000);
+    let mut messages: Vec<Value> = (0..199).map(|_| json!({ "role": "assistant", "content": line })).collect();
+    messages.push(json!({ "role": "user", "content": QUESTION }));
+    let (status, told) = ask(&server, json!({ "messages": messages })).await;
+    assert_eq!(status, 200, "{told}");
+    let (status, told) = ask(&server, json!({ "user": "x".repeat(6_000_000) })).await;
+    assert_eq!((status, &told["error"]["code"]), (413, &"too_large".into()), "{told}");
+}
+
+#[tokio::test]
+async fn addresses_answer_in_json_whatever_is_asked() {
+    let server = served().await;
+    let client = reqwest::Client::new();
+    let get = async |path: &str| {
+        let response = client.get(server.url(path)).bearer_auth(KEY).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json::<Value>().await.unwrap())
+    };
+    for id in ["frontdesk/shop", "frontdesk%2Fshop", "frontdesk"] {
+        let (status, model) = get(&format!("/v1/models/{id}")).await;
+        assert_eq!((status, &model["object"]), (200, &"model".into()), "{id} {model}");
+    }
+    assert_eq!(get("/v1/models/frontdesk/nowhere").await.0, 404);
+    let (status, told) = get("/v1/chat/completions").await;
+    assert_eq!((status, &told["error"]["code"]), (405, &"method_not_allowed".into()), "{told}");
+    let (status, told) = get("/v1/chat").await;
+    assert_eq!((status, &told["error"]["code"]), (426, &"upgrade_required".into()), "{told}");
+}
