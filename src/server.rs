@@ -531,11 +531,15 @@ mod tests {
         config.store.path = directory.path().join("store");
         config.knowledge.index = directory.path().join("index");
         config.knowledge.uploads = directory.path().join("uploads");
+        config.knowledge.path = directory.path().join("knowledge");
+        std::fs::create_dir(&config.knowledge.path).unwrap();
+        std::fs::write(config.knowledge.path.join("shop.md"), "We are open on Monday.").unwrap();
         config.knowledge.watch_s = 0;
         config.intent.models = directory.path().join("intent");
         config.embedder.model = embedder::tests::model();
         config.llm.engine = "scripted".into();
-        let server = Server::start(config, Clock::system()).await.unwrap();
+        let server = Server::start(config.clone(), Clock::system()).await.unwrap();
+        server.ingest(&config, &|_| {}).await.unwrap();
         let ready = format!("http://{}/readyz", server.addr);
         let ask = async || {
             let response = reqwest::get(&ready).await.unwrap();

@@ -746,7 +746,7 @@ mod tests {
 
     #[test]
     fn the_section_whose_heading_says_it_is_quoted() {
-        let text = "### My parcel has not arrived\n\n1. Check the address.\n2. Ask the neighbours.\n3. Write to us.\n\n\
+        let text = "We pack with care.\n\n### My parcel has not arrived\n\n1. Check the address.\n2. Ask the neighbours.\n3. Write to us.\n\n\
                     ### My parcel is damaged\n\nReport it within 5 days with photos of the box and the item.";
         let chosen = quote("The parcel arrived damaged, what now?", &scored(text, 0.6));
         assert_eq!(chosen.iter().map(|unit| unit.heading.as_str()).collect::<Vec<_>>(), ["My parcel is damaged"]);

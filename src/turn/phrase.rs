@@ -192,7 +192,7 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
     /// True for a sentence, not for the word or two that may stand twice.
     fn has_said(&self, text: &str) -> bool {
         let text = text.trim();
-        let waits = |step: &Step| matches!(step, Step::Say { text: other, .. } if other.trim() == text);
+        let waits = |step: &Step| matches!(step, Step::Say { text: other, source: None } if other.trim() == text);
         text.split_whitespace().count() > 2 && (self.said.contains(text) || self.early.iter().any(waits))
     }
 
