@@ -138,7 +138,7 @@ pub(super) async fn run(config: &Config, args: IntentArgs) -> anyhow::Result<Exi
             let show = |step: &str, done: usize, of: usize| bar.show(step, done, of);
             let data = match &rows.data {
                 Some(path) => Data::read(path, &rows.label, &[], Some(&columns))?,
-                None => own(config, &site.id, Some(&columns)).await?,
+                None => own(config, &site.id, &version, &columns).await?,
             };
             ensure!(!data.table.is_empty(), "there are no rows with an outcome");
             let vectors = data::vectors(config, &[&data.table], &show).await?;
@@ -182,10 +182,10 @@ impl Source {
     }
 }
 
-/// The site's own conversations with an outcome, the oldest first.
-async fn own(config: &Config, site: &str, like: Option<&[Column]>) -> anyhow::Result<Data> {
+/// The site's own conversations with an outcome that a version did not learn from, the oldest first.
+async fn own(config: &Config, site: &str, version: &Version, like: &[Column]) -> anyhow::Result<Data> {
     let store = Source::store(config, "measuring on the site's own conversations")?;
-    let data = data::stored(&Book::new(store.clone(), Touched::default()), site, like).await;
+    let data = data::unseen(&Book::new(store.clone(), Touched::default()), site, version, like).await;
     store.close().await?;
     data
 }

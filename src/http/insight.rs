@@ -109,8 +109,10 @@ pub(super) async fn report(
 pub(super) async fn report_of(app: &App, site: &str, range: Range) -> Result<Response, ApiError> {
     let entries = report::within(&app.insight.book.read(site).await?, range);
     let catalogue = app.insight.catalogue(site);
+    let deployed = app.intents.purchase(site);
     let scorer = report::Scorer {
-        version: app.intents.purchase(site).map(|known| (known.version.version, known.version.model.clone())),
+        version: deployed.as_ref().map(|known| (known.version.version, known.version.model.clone())),
+        learned_until_ms: deployed.as_ref().map_or(0, |known| known.version.learned_until_ms()),
         warnings: app.intents.watch(site).map(|watch| watch.warnings.clone()).unwrap_or_default(),
     };
     // Aggregating thousands of sessions takes a while; it must not hold up the threads that serve visitors.

@@ -233,8 +233,8 @@ async fn rows(
     Ok((data, vectors))
 }
 
-/// `POST /v1/sites/{site}/intent/purchase/eval?label=…` with rows as for training, or without a body over the site's own conversations: how
-/// the deployed model does on them, with drift and calibration.
+/// `POST /v1/sites/{site}/intent/purchase/eval?label=…` with rows as for training, or without a body over the site's own conversations
+/// that it did not learn from: how the deployed model does on them, with drift and calibration.
 pub(super) async fn evaluate(
     State(app): State<App>,
     headers: HeaderMap,
@@ -245,10 +245,12 @@ pub(super) async fn evaluate(
     allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let deployed = deployed(&app, &site)?;
     let columns: Vec<Column> = deployed.model.columns().cloned().collect();
-    let (data, vectors) = rows(&app, &site, &headers, &lesson, Some(&columns), &body).await?;
-    if data.table.is_empty() {
-        return Err(bad(&anyhow::anyhow!("no conversation of this site has a reported outcome")));
-    }
+    let (data, vectors) = if body.is_empty() {
+        let data = data::unseen(&app.insight.book, &site, &deployed.version, &columns).await;
+        (data.map_err(|error| bad(&error))?, Vectors::default())
+    } else {
+        rows(&app, &site, &headers, &lesson, Some(&columns), &body).await?
+    };
     let config = app.intent.clone();
     let task = tokio::task::spawn_blocking(move || {
         round::evaluate(&config, &deployed.version, &deployed.model, &data, &vectors)

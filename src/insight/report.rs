@@ -52,10 +52,16 @@ pub struct Report {
 pub struct Scorer {
     /// Version and kind of the model.
     pub version: Option<(u32, String)>,
+    /// Conversations that began no later may be among those that the model learned from; 0 for the sum.
+    pub learned_until_ms: u64,
     pub warnings: Vec<String>,
 }
 
 impl Scorer {
+    fn is_new_to(&self, entry: &Entry) -> bool {
+        entry.state.started_at_ms > self.learned_until_ms
+    }
+
     fn name(&self) -> String {
         match &self.version {
             Some((version, kind)) => format!("version {version} ({kind})"),
@@ -119,6 +125,11 @@ pub struct Question {
 pub struct Scores {
     /// What made the scores.
     pub model: String,
+    /// Sessions with an outcome that everything here is about, and those that were left out because the model may have learned from them.
+    pub sessions: usize,
+    pub learned: usize,
+    /// The moment from which on sessions count; 0 if all do.
+    pub after_ms: u64,
     /// Sessions with an outcome, at most [`MAX_POINTS`], evenly chosen over time.
     pub points: Vec<Point>,
     /// False positive rate and true positive rate at each threshold, from (0, 0) to (1, 1).
@@ -369,8 +380,9 @@ fn questions(entries: &[Arc<Entry>]) -> Vec<Question> {
 
 #[expect(clippy::cast_precision_loss, reason = "counts of sessions")]
 fn scores(entries: &[Arc<Entry>], scorer: &Scorer) -> Scores {
-    let known: Vec<(&Entry, bool)> =
-        entries.iter().filter_map(|entry| Some((entry.as_ref(), entry.state.converted()?))).collect();
+    let outcomes = entries.iter().filter_map(|entry| Some((entry.as_ref(), entry.state.converted()?)));
+    // What a model learned from tells how well it remembers, not how well it foresees.
+    let (known, learned): (Vec<(&Entry, bool)>, Vec<_>) = outcomes.partition(|(entry, _)| scorer.is_new_to(entry));
     let mut sorted: Vec<(f32, bool)> = known.iter().map(|(entry, converted)| (entry.score, *converted)).collect();
     sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
     let all = sorted.len();
@@ -403,6 +415,9 @@ fn scores(entries: &[Arc<Entry>], scorer: &Scorer) -> Scores {
     let every = known.len().div_ceil(MAX_POINTS).max(1);
     Scores {
         model: scorer.name(),
+        sessions: known.len(),
+        learned: learned.len(),
+        after_ms: scorer.learned_until_ms,
         points: known
             .iter()
             .step_by(every)
@@ -520,10 +535,20 @@ fn notes(entries: &[Arc<Entry>], scorer: &Scorer) -> Vec<String> {
             entries.len()
         ));
     }
-    let known = entries.iter().filter(|entry| entry.state.converted().is_some()).count();
+    let outcomes = || entries.iter().filter(|entry| entry.state.converted().is_some());
+    let known = outcomes().count();
     if known < 100 {
         notes.push(format!(
             "Only {known} conversations have a reported outcome; rates and curves are uncertain below some hundreds."
+        ));
+    }
+    let later = outcomes().filter(|entry| scorer.is_new_to(entry)).count();
+    if let Some((version, _)) = scorer.version.as_ref().filter(|_| later < known) {
+        let few = if later < 100 { ", which is few: the curves are uncertain" } else { "" };
+        notes.push(format!(
+            "How well the intent foretells purchases is measured on the {later} conversations with an outcome that version {version} did not learn from{few}. The \
+             {} earlier ones would flatter it.",
+            known - later
         ));
     }
     if scorer.version.is_none() {
@@ -653,6 +678,22 @@ mod tests {
         let mixed: Vec<_> =
             (0..4).zip(mixed).map(|(id, (score, converted))| entry(id, score, Some(converted))).collect();
         assert_eq!(scores(&mixed, &Scorer::default()).auroc, Some(0.75));
+    }
+
+    #[test]
+    fn a_model_is_judged_on_what_it_did_not_learn_from() {
+        // What it learned from it knows by heart; of what came later it knows nothing.
+        let entries: Vec<_> =
+            (0..60).map(|id| entry(id, if id < 40 && id % 2 == 0 { 0.9 } else { 0.1 }, Some(id % 2 == 0))).collect();
+        let scorer =
+            |learned_until_ms| Scorer { version: Some((3, "trees".into())), learned_until_ms, ..Scorer::default() };
+        let seen = scores(&entries, &scorer(entries[39].state.started_at_ms));
+        assert_eq!((seen.sessions, seen.learned, seen.points.len(), seen.auroc), (20, 40, 20, Some(0.5)));
+        let none = scorer(u64::MAX);
+        let report = report(&entries, &Catalogue::default(), &none);
+        assert_eq!((report.scores.sessions, report.scores.auroc, report.scores.ece), (0, None, None));
+        assert!(report.scores.roc.is_empty() && report.scores.bins.is_empty() && report.scores.points.is_empty());
+        assert!(report.notes.iter().any(|note| note.contains("measured on the 0 conversations")), "{:?}", report.notes);
     }
 
     #[test]

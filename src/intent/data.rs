@@ -12,6 +12,7 @@ use crate::insight::book::Book;
 use crate::insight::replay;
 use crate::intent::classes::{Example, called};
 use crate::intent::columns::{self, Vectors};
+use crate::intent::registry::Version;
 use crate::intent::table::{Column, Table, TableError, Track};
 use crate::retrieval::embedder::Embedder;
 
@@ -121,6 +122,13 @@ impl Data {
         (self.select(before), self.select(after))
     }
 
+    /// The rows after a moment; of rows without one, none.
+    #[must_use]
+    pub fn after(&self, moment_ms: u64) -> Self {
+        let moments = self.table.at_ms.as_deref().unwrap_or_default();
+        self.select(&(0..moments.len()).filter(|row| moments[*row] > moment_ms).collect::<Vec<_>>())
+    }
+
     /// Rows that count once each: all of a table, the ends of conversations.
     #[must_use]
     pub fn ends(&self) -> Self {
@@ -140,6 +148,24 @@ pub async fn stored(book: &Book, site: &str, like: Option<&[Column]>) -> anyhow:
     // The newest come first; the order in time is the order of learning.
     let tracks = book.tracks(site, MAX_SESSIONS).await?.into_iter().rev();
     Ok(Data::of_tracks(&tracks.map(|(_, track)| track).collect::<Vec<_>>(), like))
+}
+
+/// Those of [`stored`] that a version did not learn from, to measure it on.
+///
+/// # Errors
+/// When the store can't be read; when there are none.
+pub async fn unseen(book: &Book, site: &str, version: &Version, like: &[Column]) -> anyhow::Result<Data> {
+    let data = stored(book, site, Some(like)).await?;
+    ensure!(!data.table.is_empty(), "no conversation of this site has a reported outcome");
+    let all = data.ends().table.len();
+    let data = data.after(version.learned_until_ms());
+    ensure!(
+        !data.table.is_empty(),
+        "all {all} conversations with an outcome are no later than what version {} learned from, which would flatter it; \
+         wait for later ones, or name a file of others",
+        version.version
+    );
+    Ok(data)
 }
 
 /// Recorded conversations, each with the signals that it would have left.

@@ -102,6 +102,9 @@ pub struct Version {
     /// First and last moment of all rows, where they have one.
     pub from_ms: Option<u64>,
     pub to_ms: Option<u64>,
+    /// Last moment of the rows that it learned from: what began after it was never seen. Missing in versions of before this was noted.
+    #[serde(default)]
+    pub learned_to_ms: Option<u64>,
     /// Measured on the later rows.
     pub metrics: HashMap<String, f64>,
     /// Of the model that was deployed at the time, on the same rows.
@@ -110,6 +113,15 @@ pub struct Version {
     pub objection: Option<String>,
     pub sha256: String,
     pub bytes: u64,
+}
+
+impl Version {
+    /// The moment after which conversations are surely new to the model, in milliseconds since 1970: where its rows had no time, or nobody noted
+    /// how far it learned, that of the last row or of the training.
+    #[must_use]
+    pub fn learned_until_ms(&self) -> u64 {
+        self.learned_to_ms.or(self.to_ms).unwrap_or(self.trained_at_ms)
+    }
 }
 
 /// What there is.
@@ -505,6 +517,7 @@ mod tests {
             later_rows: 2,
             from_ms: None,
             to_ms: None,
+            learned_to_ms: None,
             metrics: HashMap::from([("accuracy".to_owned(), 0.9)]),
             deployed_metrics: None,
             objection: objection.map(str::to_owned),

@@ -154,6 +154,7 @@ pub fn train_purchase(
         later_rows: later.table.len(),
         from_ms: moments.iter().min().copied(),
         to_ms: moments.iter().max().copied(),
+        learned_to_ms: earlier.table.at_ms.as_deref().unwrap_or_default().iter().max().copied(),
         metrics: numbers(&quality),
         deployed_metrics: rival.as_ref().map(|(_, quality)| numbers(quality)),
         objection: objection(
@@ -223,6 +224,7 @@ pub fn train_classes(
         later_rows: later.len(),
         from_ms: None,
         to_ms: None,
+        learned_to_ms: None,
         metrics,
         deployed_metrics: rival.map(|(_, rival)| rival),
         objection,
@@ -272,6 +274,14 @@ pub fn evaluate(
     let drift = drift(model, &data.table);
     let mut warnings = drifted(config, &drift);
     let data = data.ends();
+    let until_ms = version.learned_until_ms();
+    let early = data.table.at_ms.iter().flatten().filter(|at_ms| **at_ms <= until_ms).count();
+    if early > 0 {
+        warnings.push(format!(
+            "{early} of {} rows are no later than what it learned from; if it learned from them, they flatter it",
+            data.table.len()
+        ));
+    }
     let probabilities = model.predict(&data.table, vectors)?;
     let quality = Quality::of(&probabilities, &data.table.labels);
     warnings.extend(miscalibrated(config, &quality));

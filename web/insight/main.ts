@@ -117,6 +117,8 @@ function draw(report: Report): void {
   const rate = (r: Report['totals']['converted']) => (r.of === 0 ? 'unknown' : `${percent(r.rate, 1)} of ${r.of}`);
   const currency = totals.currency ? ` ${totals.currency}` : '';
 
+  const since = scores.learned > 0
+    ? `Only the ${number(scores.sessions)} conversations with an outcome after ${day(scores.after_ms)}, until when the model learned; the ${number(scores.learned)} before would flatter it.` : '';
   const kpi = (name: string, value: string, more: string) => h('li', {}, h('b', {}, value), h('span', {}, name), h('small', {}, more));
   const figures = [
     figure({
@@ -142,7 +144,7 @@ function draw(report: Report): void {
     })]),
     figure({
       id: 'scatter', title: 'Purchase intent and what really came', wide: false,
-      says: `Each point is a conversation: above, those that came to a purchase. The line is the share that did, in up to ten groups of about equal size, with its 95% interval; on the dashes a probability would be right. Model: ${scores.model}.`,
+      says: `Each point is a conversation: above, those that came to a purchase. The line is the share that did, in up to ten groups of about equal size, with its 95% interval; on the dashes a probability would be right. Model: ${scores.model}. ${since}`,
       plot: scatter(scores.points.map((point) => ({
         x: point.score, hit: point.converted, text: `${day(point.at_ms)}: predicted ${percent(point.score)}, ${point.converted ? 'bought' : 'did not buy'}`,
         open: () => void transcript(point.session),
@@ -152,7 +154,7 @@ function draw(report: Report): void {
       rows: scores.bins.map((bin) => [cell(`${percent(bin.low)} to ${percent(bin.high)}`, () => void drill(`Intent ${percent(bin.low)} to ${percent(bin.high)}`, { score_from: bin.low, score_to: bin.high })), percent(bin.mean, 1), rate(bin.converted)]),
     }),
     figure({
-      id: 'roc', title: 'How well intent orders conversations', says: 'Going down from the highest intent: purchases found against false alarms.',
+      id: 'roc', title: 'How well intent orders conversations', says: `Going down from the highest intent: purchases found against false alarms. ${since}`,
       plot: scores.auroc === null ? null : roc(scores.roc, scores.auroc),
       head: ['False alarms', 'Purchases found'], rows: scores.roc.filter((_, i) => i % Math.max(1, Math.ceil(scores.roc.length / 20)) === 0 || i === scores.roc.length - 1).map(([fp, tp]) => [percent(fp), percent(tp)]),
     }),
@@ -213,7 +215,7 @@ function draw(report: Report): void {
       kpi('visitor messages', number(totals.messages), totals.sessions ? `${(totals.messages / totals.sessions).toFixed(1)} a conversation` : ''),
       kpi('came to a purchase', totals.converted.of ? percent(totals.converted.rate, 1) : '–', totals.converted.of ? `${number(totals.converted.count)} of ${number(totals.converted.of)} with an outcome` : 'no outcome was reported'),
       kpi('paid', `${totals.amount.toFixed(2)}${currency}`, 'in conversations that came to a purchase'),
-      kpi('ordering by intent', scores.auroc === null ? '–' : scores.auroc.toFixed(3), 'area under the ROC curve')),
+      kpi('ordering by intent', scores.auroc === null ? '–' : scores.auroc.toFixed(3), scores.learned > 0 ? `area under the ROC curve, ${number(scores.sessions)} later conversations` : 'area under the ROC curve')),
     h('div', { class: 'grid' }, ...figures, forecasts),
     h('aside', { class: 'notes', 'aria-label': 'To keep in mind' }, h('h2', {}, 'To keep in mind'), h('ul', {}, ...report.notes.map((note) => h('li', {}, note)))));
   for (const details of document.querySelectorAll<HTMLDetailsElement>('details[data-figure]')) details.open = open.has(details.dataset.figure);

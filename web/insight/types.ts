@@ -20,6 +20,10 @@ export interface Report {
     model: string;
     points: { session: string; at_ms: number; score: number; converted: boolean }[];
     roc: [number, number][];
+    /** Sessions with an outcome that all of this is about; those that the model may have learned from are left out. */
+    sessions: number;
+    learned: number;
+    after_ms: number;
     auroc: number | null;
     bins: { low: number; high: number; mean: number; converted: Rate }[];
     brier: number | null; brier_of_mean: number | null; ece: number | null;
