@@ -66,6 +66,8 @@ pub struct State {
     pub(crate) last_answer_ms: Option<u64>,
     /// One for each order; a label, never a feature.
     pub outcomes: Vec<(u64, Outcome)>,
+    /// Nothing was reported for so long that it counts as no purchase ([`crate::outcomes::silent`]); a label, too.
+    pub silent: bool,
 }
 
 /// A running sum: count, mean, extremes and the last value.
@@ -222,10 +224,19 @@ impl State {
         }
     }
 
-    /// Whether it came to a purchase, as far as it was reported; `None` if nothing was.
+    /// Whether it came to a purchase, as far as it was reported or silence tells; `None` if nobody knows.
     #[must_use]
     pub fn converted(&self) -> Option<bool> {
-        (!self.outcomes.is_empty()).then(|| self.outcomes.iter().any(|(_, outcome)| outcome.converted))
+        if self.outcomes.is_empty() {
+            return self.silent.then_some(false);
+        }
+        Some(self.outcomes.iter().any(|(_, outcome)| outcome.converted))
+    }
+
+    /// True for a recording that was imported, see [`crate::insight::replay`].
+    #[must_use]
+    pub fn recorded(&self) -> bool {
+        self.visitor.starts_with("replay:")
     }
 
     /// What was paid in all.

@@ -104,7 +104,7 @@ pub(super) async fn signals(config: &Config, command: SignalsCommand) -> anyhow:
     let (columns, count) = if features {
         let mut columns: Vec<Column> = Vec::new();
         anyhow::ensure!(sites.len() == 1, "features are written for one site at a time; name it with --site");
-        let book = Book::new(store.clone(), Touched::default());
+        let book = Book::new(store.clone(), Touched::default()).patient(&config.sites, Clock::system());
         let mut count = 0;
         for site in sites {
             let entries = book.read(&site.id).await?;

@@ -182,10 +182,15 @@ impl Source {
     }
 }
 
+/// The sessions of a store, with what silence tells.
+fn book(config: &Config, store: &Store) -> Book {
+    Book::new(store.clone(), Touched::default()).patient(&config.sites, Clock::system())
+}
+
 /// The site's own conversations with an outcome that a version did not learn from, the oldest first.
 async fn own(config: &Config, site: &str, version: &Version, like: &[Column]) -> anyhow::Result<Data> {
     let store = Source::store(config, "measuring on the site's own conversations")?;
-    let data = data::unseen(&Book::new(store.clone(), Touched::default()), site, version, like).await;
+    let data = data::unseen(&book(config, &store), site, version, like).await;
     store.close().await?;
     data
 }
@@ -197,7 +202,7 @@ async fn watch(config: &Config, site: &str, registry: &Registry, json: bool) -> 
         }
         Source::Store(store) => {
             let (version, model) = purchase(registry, None)?;
-            let tracks = Book::new(store.clone(), Touched::default()).tracks(site, scorer::WATCHED).await;
+            let tracks = book(config, &store).tracks(site, scorer::WATCHED).await;
             store.close().await?;
             let tracks: Vec<Track> = tracks?.into_iter().map(|(_, track)| track).collect();
             round::watch(&config.intent, &version, &model, &tracks, Clock::system().now_ms())?
@@ -267,7 +272,7 @@ async fn train_on_own(
     let round = async {
         match head {
             Head::Purchase => {
-                let data = data::stored(&Book::new(store.clone(), Touched::default()), site, None).await?;
+                let data = data::stored(&book(config, &store), site, None).await?;
                 tokio::task::block_in_place(|| {
                     let none = Vectors::default();
                     round::train_purchase(registry, &config.intent, &data, &none, now_ms, &mut step)

@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 
+use crate::clock::Clock;
 use crate::features::State;
+
 use crate::intent::classes::{Classes, Guess};
 use crate::intent::registry::{Deployed, Live};
 use crate::intent::table::Track;
 use crate::intent::train::{Model, TrainError};
 use crate::intent::{self, Intent};
+use crate::outcomes::{self, Told};
 use crate::session::{Event, SessionKey};
 use crate::signals::{self, Meaning, Signal};
 use crate::store::{RecordKind, SessionInfo, SessionQuery, Store, StoreError};
@@ -124,19 +127,35 @@ pub struct Book {
     store: Store,
     touched: Touched,
     models: Option<Live>,
+    /// By site, the days after which silence counts as no purchase; and what time it is.
+    patience: Option<(Arc<HashMap<String, u32>>, Clock)>,
     sites: Arc<tokio::sync::Mutex<HashMap<String, Site>>>,
 }
 
 impl Book {
     #[must_use]
     pub fn new(store: Store, touched: Touched) -> Self {
-        Self { store, touched, models: None, sites: Arc::default() }
+        Self { store, touched, models: None, patience: None, sites: Arc::default() }
     }
 
     /// Sessions are scored by the deployed models.
     #[must_use]
     pub fn scored_by(self, models: Live) -> Self {
         Self { models: Some(models), ..self }
+    }
+
+    /// Sessions count as not bought when nothing was reported of them for so many days ([`outcomes::silent`]).
+    #[must_use]
+    pub fn patient(self, sites: &[crate::http::auth::Site], clock: Clock) -> Self {
+        let days = sites.iter().map(|site| (site.id.clone(), site.outcome_after_days)).collect();
+        Self { patience: Some((Arc::new(days), clock)), ..self }
+    }
+
+    /// Which sessions of a site count as not bought because nobody reported.
+    fn silent(&self, site: &str, told: &[Told<'_>]) -> Vec<bool> {
+        let days = |(days, clock): &(Arc<HashMap<String, u32>>, Clock)| Some((*days.get(site)?, clock.now_ms()));
+        let (after_days, now_ms) = self.patience.as_ref().and_then(days).unwrap_or_default();
+        outcomes::silent(told, after_days, now_ms)
     }
 
     /// The site's sessions as the log has them now; only those that changed are read.
@@ -185,6 +204,12 @@ impl Book {
             }
         }
         judges.judge(known, unjudged).await;
+        let silent = self.silent(site, &known.values().map(|entry| Told::of(&entry.state)).collect::<Vec<_>>());
+        for (entry, silent) in known.values_mut().zip(silent) {
+            if entry.state.silent != silent {
+                Arc::make_mut(entry).state.silent = silent;
+            }
+        }
         *read_at = Some(Instant::now());
         Ok(sorted(known))
     }
@@ -247,6 +272,11 @@ impl Book {
             while let Some(track) = reading.next().await {
                 tracks.push(track?);
             }
+        }
+        let states: Vec<State> = tracks.iter().map(|(_, track)| track.outline()).collect();
+        let silent = self.silent(site, &states.iter().map(Told::of).collect::<Vec<_>>());
+        for ((_, track), _) in tracks.iter_mut().zip(silent).filter(|(_, silent)| *silent) {
+            track.converted = Some(false);
         }
         Ok(tracks)
     }

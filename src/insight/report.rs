@@ -527,7 +527,7 @@ fn demand(entries: &[Arc<Entry>], catalogue: &Catalogue) -> Vec<Demand> {
 fn notes(entries: &[Arc<Entry>], scorer: &Scorer) -> Vec<String> {
     let mut notes: Vec<String> =
         scorer.warnings.iter().map(|warning| format!("The purchase model: {warning}.")).collect();
-    let replayed = entries.iter().filter(|entry| entry.state.visitor.starts_with("replay:")).count();
+    let replayed = entries.iter().filter(|entry| entry.state.recorded()).count();
     if replayed > 0 {
         notes.push(format!(
             "{replayed} of {} conversations are recordings that were imported: they have their own words, time and outcome, but no time within the conversation \
@@ -541,6 +541,19 @@ fn notes(entries: &[Arc<Entry>], scorer: &Scorer) -> Vec<String> {
         notes.push(format!(
             "Only {known} conversations have a reported outcome; rates and curves are uncertain below some hundreds."
         ));
+    }
+    let silent = outcomes().filter(|entry| entry.state.outcomes.is_empty()).count();
+    if silent > 0 {
+        notes.push(format!(
+            "{silent} of the {known} outcomes are silence: nothing was reported of these conversations for so many days (`outcome_after_days`) that they count as \
+             not bought."
+        ));
+    } else if known > 0 && outcomes().all(|entry| entry.state.converted() == Some(true)) {
+        notes.push(
+            "Every reported outcome is a purchase, so rates and comparisons tell nothing. Report what came to none, too, or let silence count after a while \
+             (`outcome_after_days`)."
+                .into(),
+        );
     }
     let later = outcomes().filter(|entry| scorer.is_new_to(entry)).count();
     if let Some((version, _)) = scorer.version.as_ref().filter(|_| later < known) {
@@ -725,6 +738,20 @@ mod tests {
         }
         let bought = Drill { stage: Some("bought".into()), ..Drill::default() };
         assert_eq!(drill(&entries, &bought, &Catalogue::default(), 100).len(), 1);
+    }
+
+    #[test]
+    fn silence_is_an_outcome_and_the_notes_say_so() {
+        let orders: Vec<_> = (0..12).map(|id| entry(id, 0.3, (id < 3).then_some(true))).collect();
+        let said = |entries: &[Arc<Entry>]| notes(entries, &Scorer::default()).join("\n");
+        assert!(said(&orders).contains("Every reported outcome is a purchase"));
+        let mut heard = orders;
+        for entry in heard.iter_mut().skip(3) {
+            Arc::make_mut(entry).state.silent = true;
+        }
+        assert!(said(&heard).contains("9 of the 12 outcomes are silence") && !said(&heard).contains("Every reported"));
+        let report = report(&heard, &Catalogue::default(), &Scorer::default());
+        assert_eq!((report.totals.converted.count, report.totals.converted.of), (3, 12));
     }
 
     #[test]

@@ -263,7 +263,7 @@ pub struct Track {
     pub records: Vec<(u64, Vec<Signal>)>,
     /// The visitor's messages, where their meanings are not among the signals.
     pub said: Vec<String>,
-    /// Whether it came to a purchase; `None` if nobody reported it.
+    /// Whether it came to a purchase; `None` if nobody reported it, nor silence tells it.
     pub converted: Option<bool>,
 }
 
@@ -278,6 +278,17 @@ impl Track {
         let mut state = State::default();
         records.iter().for_each(|(at_ms, signals)| signals.iter().for_each(|signal| state.push(*at_ms, signal)));
         Self { records, said: Vec::new(), converted: state.converted() }
+    }
+
+    /// The whole of it with its outcomes, but for what the messages mean.
+    #[must_use]
+    pub fn outline(&self) -> State {
+        let mut state = State::default();
+        for (at_ms, signals) in &self.records {
+            let told = signals.iter().filter(|signal| !matches!(signal, Signal::Meaning { .. }));
+            told.for_each(|signal| state.push(*at_ms, signal));
+        }
+        state
     }
 
     /// What was known after the record with the visitor's message number `turns`, or at the end. With the first report of an outcome

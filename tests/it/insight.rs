@@ -173,6 +173,35 @@ async fn an_order_counts_once_and_goes_with_its_session() {
     store.close().await.unwrap();
 }
 
+/// A shop that reports its orders and nothing else: after two weeks it knows who didn't buy.
+#[tokio::test]
+async fn silence_counts_as_no_purchase_after_a_while() {
+    let server = shop(|site| site.outcome_after_days = 14).await;
+    let mut sessions = Vec::new();
+    for text in ["Is the Tarn 2 in stock?", "How much is the Ember stove?", "What does shipping cost?"] {
+        let mut client = arrive(&server, true).await;
+        client.ask("m1", text).await;
+        sessions.push(client.session.clone());
+    }
+    let converted = async |server: &TestServer| {
+        let (_, report) = ask_admin(server, reqwest::Method::GET, "/v1/sites/shop/insight", None).await;
+        let rate = &report["totals"]["converted"];
+        (rate["count"].as_u64().unwrap(), rate["of"].as_u64().unwrap())
+    };
+    server.clock.advance(15 * 86_400_000);
+    assert_eq!(converted(&server).await, (0, 0), "nothing was ever reported");
+    let order =
+        |session: &str| format!(r#"{{"order":"O-{session}","session":"{session}","converted":true,"amount":9}}"#);
+    assert_eq!(report(&server, &order(&sessions[0]), None).await.0, 200);
+    assert_eq!(converted(&server).await, (1, 3));
+    // A buyer who took long is one from the report on.
+    assert_eq!(report(&server, &order(&sessions[1]), None).await.0, 200);
+    assert_eq!(converted(&server).await, (2, 3));
+    let mut young = arrive(&server, true).await;
+    young.ask("m1", "Do you sell maps?").await;
+    assert_eq!(converted(&server).await, (2, 3), "too early to tell");
+}
+
 async fn shown(client: &mut ChatClient) -> Vec<Card> {
     client
         .until(|message| match message {
