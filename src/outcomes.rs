@@ -107,7 +107,8 @@ impl<'a> Told<'a> {
         Self {
             channel: state.recorded().then_some(state.channel.as_str()),
             started_at_ms: state.started_at_ms,
-            last_at_ms: state.last_at_ms,
+            // The visitor's last word: a conversation can end much later, by itself.
+            last_at_ms: state.last_message_ms.unwrap_or(state.started_at_ms),
             reported: !state.outcomes.is_empty(),
         }
     }

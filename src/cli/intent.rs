@@ -30,12 +30,12 @@ use crate::store::{Store, StoreError};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   frontdesk intent train --deploy                          from this site's conversations and reported outcomes
-  frontdesk intent train visits.csv --label Revenue --deploy
+  frontdesk intent train features.csv --deploy             from `frontdesk signals export features.csv --features`
   frontdesk intent train conversations.jsonl --label converted
   frontdesk intent train --head classes --deploy           from what agents said that messages are about
   frontdesk intent train --head classes utterances.jsonl --deploy
-  frontdesk intent eval november.csv --label Revenue       with drift and calibration
-  frontdesk intent explain november.csv --label Revenue --row 17
+  frontdesk intent eval november.csv                       with drift and calibration
+  frontdesk intent explain november.csv --row 17
   frontdesk intent watch                                   how it does on conversations since its training
   frontdesk intent list
   frontdesk intent rollback
@@ -362,6 +362,9 @@ fn show_round(round: &Round) {
         let header = ["cross-validated", "log loss", "AUROC", "AUPRC", "Brier", "ECE", "train s"];
         println!("{}", table(&header, rows.collect()));
     }
+    if round.unlabelled > 0 {
+        println!("{} rows without an outcome were passed over.", round.unlabelled);
+    }
     let version = &round.version;
     println!(
         "Version {}: {}, trained on {} rows, measured on {} later ones: {}",
@@ -478,7 +481,7 @@ async fn explain(
     let (version, model) = purchase(registry, None)?;
     let columns: Vec<Column> = model.columns().cloned().collect();
     let path = rows.data.as_deref().context("name a file; a running session is explained by the admin listener")?;
-    let table = read_moment(path, &rows.label, turns, &columns)?;
+    let (table, outcomes) = read_moment(path, &rows.label, turns, &columns)?;
     ensure!(row >= 1 && row <= table.len(), "--row is {row}; {} has rows 1 to {}", path.display(), table.len());
     let one = table.select(&[row - 1]);
     let vectors = data::vectors(config, &[&one], &|_, _, _| {}).await?;
@@ -498,13 +501,12 @@ async fn explain(
         println!("{}", serde_json::to_string_pretty(&explanation)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let outcome = one.labels.first().is_some_and(|label| *label);
-    println!(
-        "Version {} says {:.1}%; it came to {} purchase.",
-        version.version,
-        probability * 100.0,
-        if outcome { "a" } else { "no" }
-    );
+    let outcome = match outcomes.get(row - 1).copied().flatten() {
+        Some(true) => "it came to a purchase",
+        Some(false) => "it came to no purchase",
+        None => "what came of it is unknown",
+    };
+    println!("Version {} says {:.1}%; {outcome}.", version.version, probability * 100.0);
     let rows = explanation.reasons.iter().take(12).map(|reason| {
         vec![reason.moved.column.clone(), reason.value.clone(), format!("{:+.2}", reason.moved.log_odds)]
     });
@@ -512,21 +514,26 @@ async fn explain(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Rows, or conversations as they stood at a moment.
+/// Rows, or conversations as they stood at a moment, and what came of each.
 fn read_moment(
     path: &Path,
     label: &str,
     turns: Option<usize>,
     columns: &[Column],
-) -> anyhow::Result<crate::intent::table::Table> {
+) -> anyhow::Result<(crate::intent::table::Table, Vec<Option<bool>>)> {
     use crate::intent::table::Table;
     let file = std::fs::File::open(path).with_context(|| format!("can't read {}", path.display()))?;
     let named = || format!("reading {}", path.display());
     if path.extension().is_some_and(|extension| extension == "jsonl") {
         let tracks = data::recorded(std::io::BufReader::new(file), label).with_context(named)?;
-        return Ok(Table::of_tracks(&tracks, turns, Some(columns)));
+        return Ok((
+            Table::of_tracks(&tracks, turns, Some(columns)),
+            tracks.iter().map(|track| track.converted).collect(),
+        ));
     }
-    Table::csv(file, label, Some(columns)).with_context(named)
+    let (table, labelled) = Table::csv(file, label, Some(columns)).with_context(named)?;
+    let outcomes = table.labels.iter().zip(labelled).map(|(label, known)| known.then_some(*label)).collect();
+    Ok((table, outcomes))
 }
 
 fn show_value(value: &Value) -> String {
