@@ -316,6 +316,9 @@ impl State {
 pub const NAMED: [&str; 7] =
     ["channel", "utm_source", "utm_medium", "utm_campaign", "referrer", "language", "top_category"];
 
+/// Those of [`COLUMNS`] that are 1 or 0.
+pub const FLAGS: [&str; 5] = ["known_visitor", "agrees_last", "refuses_last", "names_amount_last", "human_requested"];
+
 /// The columns that every session has, in their order.
 pub const COLUMNS: [&str; 47] = [
     "channel",

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::features;
 use crate::intent::Intent;
 use crate::intent::classes::Classes;
 use crate::intent::columns::Vectors;
@@ -333,6 +334,20 @@ pub struct Deployed<M> {
     pub model: M,
 }
 
+/// A column's value for a reader; nothing for what no word tells.
+fn in_words(column: &str, value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Missing => "unknown".to_owned(),
+        Value::Number(number) if features::FLAGS.contains(&column) => {
+            if *number > 0.0 { "yes" } else { "no" }.to_owned()
+        }
+        // Two digits tell as much as anybody reads.
+        Value::Number(number) => ((number * 100.0).round() / 100.0).to_string(),
+        Value::Category(name) => name.clone(),
+        Value::Text(_) | Value::Vector(_) => return None,
+    })
+}
+
 impl Deployed<Model> {
     /// A conversation as it stood after the visitor's first `turns` messages, or as it stands: the probability of a purchase and what
     /// moved it. The row is made as those of training are.
@@ -345,15 +360,11 @@ impl Deployed<Model> {
         let none = Vectors::default();
         let probability = self.model.predict(&table, &none)?.first().copied().unwrap_or_default();
         let moved = self.model.explain(&table, &none)?;
-        let count = |name: &str| {
-            let at = columns.iter().position(|column| column.name == name);
-            match at.and_then(|at| table.rows.first()?.get(at)) {
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-                Some(Value::Number(number)) if *number >= 1.0 && number.fract() == 0.0 => *number as u32,
-                _ => 1,
-            }
+        let value = |name: &str| {
+            let at = columns.iter().position(|column| column.name == name)?;
+            in_words(name, table.rows.first()?.get(at)?)
         };
-        Ok(Intent::of_model(self.version.version, probability, moved, count))
+        Ok(Intent::of_model(self.version.version, probability, moved, value))
     }
 
     /// The probabilities of many rows at once, made by [`Self::row`].

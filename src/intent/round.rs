@@ -404,6 +404,40 @@ mod tests {
     }
 
     #[test]
+    fn reasons_tell_what_was_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let registry = Registry::new(directory.path(), "shop", crate::intent::registry::Head::Purchase);
+        let learned = tracks(400, 1_000, 8, 800);
+        let data = Data::of_tracks(&learned, None);
+        let round =
+            train_purchase(&registry, &IntentConfig::default(), &data, &Vectors::default(), 1, &mut |_, _| {}).unwrap();
+        let model: Model = registry.load(round.version.version).unwrap();
+        let deployed = crate::intent::registry::Deployed { version: round.version, model };
+        let check = |track: &Track, expected: &str| {
+            let intent = deployed.intent(track, None).unwrap();
+            let state = track.state(None);
+            let asks = intent.reasons.iter().find(|reason| reason.signal == "asks price").unwrap();
+            assert_eq!((asks.count, asks.value.as_deref()), (0, Some(expected)));
+            for reason in &intent.reasons {
+                let value =
+                    state.row().into_iter().find(|(name, _)| name.replace('_', " ") == reason.signal).unwrap().1;
+                match value {
+                    crate::features::Value::Number(number) => {
+                        let told: f32 = reason.value.as_deref().unwrap().parse().unwrap();
+                        assert!((told - number).abs() < 0.01, "{reason:?} is {number}");
+                    }
+                    value => {
+                        assert_eq!((value, reason.value.as_deref()), (crate::features::Value::Missing, Some("unknown")))
+                    }
+                }
+            }
+        };
+        check(&learned[0], "1");
+        // Nobody asked, and nothing says so.
+        check(&learned[1], "0");
+    }
+
+    #[test]
     fn a_model_that_is_blind_to_conversations_is_refused_and_an_export_is_not() {
         let directory = tempfile::tempdir().unwrap();
         let registry = Registry::new(directory.path(), "shop", crate::intent::registry::Head::Purchase);
@@ -438,7 +472,9 @@ mod tests {
         assert_eq!((exported.table.len(), exported.unlabelled), (391, 9));
         assert!(exported.table.columns.iter().all(|column| Track::has(&column.name)), "{:?}", exported.table.columns);
         let round = train(&exported);
-        assert_eq!((round.unlabelled, round.version.objection.map(|text| text.contains("columns"))), (9, Some(false)));
+        assert_eq!(round.unlabelled, 9);
+        // The other version learned from the same, so the reason may be that it is no better; it isn't that it is blind.
+        assert!(!round.version.objection.unwrap_or_default().contains("columns"));
         assert!(round.version.metrics["auroc"] < 0.95, "{:?}", round.version.metrics);
         // A model of the store's conversations is measured on them; what the file lacks is missing.
         let model: Model = registry.load(learned.version.version).unwrap();
