@@ -155,6 +155,16 @@ pub fn choose(
     scored.into_iter().take(rule.cards).map(|(_, card)| card).collect()
 }
 
+/// Cards of before as they would be shown now: without those that can't be had any more, the others at the price of today.
+#[must_use]
+pub fn renewed(cards: Vec<Card>, catalogue: &Catalogue, now_ms: u64) -> Vec<Card> {
+    let now = |old: Card| {
+        let product = catalogue.product(&old.id)?;
+        Some(card(product, product.offer(now_ms)?, old.reason))
+    };
+    cards.into_iter().filter_map(now).collect()
+}
+
 fn reason(language: Option<&str>, named: bool, bought: bool, category: bool, product: &Product) -> String {
     let chinese = language == Some("zh");
     match (named, bought, category) {
@@ -320,6 +330,26 @@ mod tests {
         state.recommended = vec!["tent".into()];
         let cards = choose(&RecommendRule::default(), &state, &catalogue, &vectors, &purchases, 1);
         assert_eq!(ids(&cards), ["stove"]);
+    }
+
+    #[test]
+    fn cards_of_before_are_shown_as_they_are_sold_now() {
+        let (catalogue, vectors) = shop();
+        let cards = choose(
+            &RecommendRule { min_cosine: -1.0, ..RecommendRule::default() },
+            &wants([1.0, 0.1]),
+            &catalogue,
+            &vectors,
+            &[],
+            1,
+        );
+        assert_eq!(ids(&cards), ["tent", "stove"]);
+        let mut dearer = product("stove", "Stoves", true);
+        dearer.variants[0].price = 12.0;
+        let later = Catalogue::new(vec![product("tent", "Tents", false), dearer]);
+        let renewed = renewed(cards.clone(), &later, 1);
+        assert_eq!((ids(&renewed), renewed[0].price, &renewed[0].reason), (vec!["stove"], 12.0, &cards[1].reason));
+        assert!(super::renewed(cards, &Catalogue::default(), 1).is_empty());
     }
 
     #[test]
