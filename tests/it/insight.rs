@@ -118,6 +118,41 @@ async fn a_conversation_leaves_every_kind_of_signal_and_none_without_consent() {
     store.close().await.unwrap();
 }
 
+/// What finds the queue full is made up for from the transcript, once.
+#[tokio::test]
+async fn a_full_queue_costs_no_signal_of_the_transcript() {
+    let mut server = TestServer::with(|config| config.signals.queue = 1).await;
+    let mut clients = Vec::new();
+    for _ in 0..6 {
+        clients.push(server.client().await.hello().await);
+    }
+    for n in 0..3 {
+        for client in &mut clients {
+            client.say(&format!("m{n}"), "What does shipping cost?").await;
+        }
+        for client in &mut clients {
+            client.done().await;
+        }
+    }
+    let request = reqwest::Client::new().get(server.admin_url("/metrics")).bearer_auth(server.admin_key());
+    let metrics = request.send().await.unwrap().text().await.unwrap();
+    let dropped = metrics.lines().find_map(|line| line.strip_prefix("frontdesk_signals_dropped_total ")).unwrap();
+    assert_ne!(dropped, "0", "nothing found the queue full");
+    let sessions: Vec<String> = clients.iter().map(|client| client.session.clone()).collect();
+    drop(clients);
+    server.stop().await;
+    let store = Store::open(&server.config.store).unwrap();
+    for session in sessions {
+        let noted = read(&store, &session).await;
+        assert_eq!(
+            (count(&noted, "started"), count(&noted, "message"), count(&noted, "answer")),
+            (1, 3, 3),
+            "{noted:?}"
+        );
+    }
+    store.close().await.unwrap();
+}
+
 async fn report(server: &TestServer, body: &str, signature: Option<&str>) -> (u16, serde_json::Value) {
     let mut request = reqwest::Client::new().post(server.url("/v1/sites/shop/outcomes")).body(body.to_owned());
     let signed = outcomes::sign(SECRET, body.as_bytes(), server.clock.now_ms() / 1000);
@@ -233,8 +268,26 @@ async fn cards_come_after_the_answer_and_never_out_of_stock() {
     client.send(&ClientMessage::RecommendationClick { id: "T2".into() }).await;
     client.send(&ClientMessage::RecommendationClick { id: "elsewhere".into() }).await;
     client.error().await;
+    // Cheaper meanwhile, then sold out: who comes back sees it as it is sold now.
+    let sell = async |text: String| {
+        std::fs::write(server.config.knowledge.path.join("catalogue.csv"), text).unwrap();
+        let (status, _) = ask_admin(&server, reqwest::Method::POST, "/v1/sites/shop/ingest", Some("{}")).await;
+        assert_eq!(status, 200);
+    };
+    sell(CATALOGUE.replace("349.00,4", "339.00,4")).await;
+    let again = shown(&mut client.resume_at(server.addr(), 0, None).await).await;
+    assert_eq!(again.iter().find(|card| card.id == "T2").unwrap().price, 339.0);
+    sell(CATALOGUE.replace("349.00,4", "339.00,0")).await;
+    let mut back = client.resume_at(server.addr(), 0, None).await;
+    back.say("m3", "hello").await;
+    let gone = back.until(|message| match message {
+        ServerMessage::Recommendation { products, .. } => Some(products.iter().all(|card| card.id != "T2")),
+        ServerMessage::Ack { .. } => Some(true),
+        _ => None,
+    });
+    assert!(gone.await, "a card of what is sold out");
     let session = client.session.clone();
-    drop(client);
+    drop((client, back));
     let noted = log(&mut server, &session).await;
     assert_eq!((count(&noted, "recommended"), count(&noted, "clicked")), (1, 1));
 }
