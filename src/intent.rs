@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::signals::{Signal, Topic};
 
@@ -23,7 +23,7 @@ pub mod train;
 pub mod trees;
 
 /// The purchase intent of a session, a pure function of its signals and of the deployed model.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
     /// 0…1: a model's calibrated probability, or without one a logistic curve over the sum of `reasons`, which is ordered but no
     /// probability.
@@ -31,19 +31,19 @@ pub struct Intent {
     /// What moved the score, strongest first.
     pub reasons: Vec<Reason>,
     /// Version of the model that made it; `None` for the sum.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
 }
 
 /// One contribution to the score.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reason {
     /// A kind of signal, or a feature's name in words.
     pub signal: Cow<'static, str>,
     /// How often it was seen; 0 in a model's reasons, where `value` tells.
     pub count: u32,
     /// The feature's value in words ("yes", "41", "unknown"), in a model's reasons only and not for the meaning of messages.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// What it adds to the sum, or to a model's log-odds compared with an average conversation.
     pub weight: f32,

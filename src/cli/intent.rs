@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::insight::book::{Book, Touched};
 use crate::insight::scorer;
+use crate::intent::Intent;
 use crate::intent::classes::Classes;
 use crate::intent::columns::Vectors;
 use crate::intent::data::{self, Data};
@@ -36,6 +37,7 @@ use crate::store::{Store, StoreError};
   frontdesk intent train --head classes utterances.jsonl --deploy
   frontdesk intent eval november.csv                       with drift and calibration
   frontdesk intent explain november.csv --row 17
+  frontdesk intent explain --session We6xXZPr… --turns 2   a conversation as it stood after its second message
   frontdesk intent watch                                   how it does on conversations since its training
   frontdesk intent list
   frontdesk intent rollback
@@ -95,11 +97,14 @@ enum What {
     },
     /// Show the versions.
     List,
-    /// Say what moved the prediction of a row.
+    /// Say what moved the prediction of a row, or of a conversation of the site.
     Explain {
         #[command(flatten)]
         rows: Rows,
-        /// Which row or conversation, counted from 1.
+        /// A conversation of the site by its id, after each of the visitor's messages.
+        #[arg(long, conflicts_with_all = ["data", "row"])]
+        session: Option<String>,
+        /// Which row or conversation of the file, counted from 1.
         #[arg(long, default_value_t = 1)]
         row: usize,
         /// A conversation as it stood after so many messages of the visitor.
@@ -132,15 +137,26 @@ pub(super) async fn run(config: &Config, args: IntentArgs) -> anyhow::Result<Exi
         What::Train { rows, deploy } => train(config, &site.id, &registry, args.head, &rows, deploy, json).await,
         What::Eval { rows, version } => {
             ensure!(args.head == Head::Purchase, "measure classes with `frontdesk eval intents`");
-            let (version, model) = purchase(&registry, version)?;
-            let columns: Vec<Column> = model.columns().cloned().collect();
             let bar = Bar::new();
             let show = |step: &str, done: usize, of: usize| bar.show(step, done, of);
-            let data = match &rows.data {
-                Some(path) => Data::read(path, &rows.label, &[], Some(&columns))?,
-                None => own(config, &site.id, &version, &columns).await?,
+            let store = match &rows.data {
+                Some(_) => None,
+                None => match Source::of(config)? {
+                    Source::Store(store) => Some(store),
+                    Source::Remote(remote) => {
+                        let which = version.map_or_else(String::new, |version| format!("?version={version}"));
+                        let path = format!("/v1/sites/{}/intent/purchase/eval{which}", site.id);
+                        return show_evaluation(&remote.json(Method::POST, &path).await?, json);
+                    }
+                },
             };
-            ensure!(!data.table.is_empty(), "there are no rows with an outcome");
+            let (version, model) = purchase(&registry, version)?;
+            let columns: Vec<Column> = model.columns().cloned().collect();
+            let data = match (&rows.data, store) {
+                (Some(path), _) => Data::read(path, &rows.label, &[], Some(&columns))?,
+                (None, Some(store)) => own(config, &site.id, &store, &version, &columns).await?,
+                (None, None) => bail!("there are no rows to measure on"),
+            };
             let vectors = data::vectors(config, &[&data.table], &show).await?;
             let evaluation = round::evaluate(&config.intent, &version, &model, &data, &vectors)?;
             bar.finish();
@@ -151,7 +167,11 @@ pub(super) async fn run(config: &Config, args: IntentArgs) -> anyhow::Result<Exi
         What::List => list(&registry, json),
         What::Watch => watch(config, &site.id, &registry, json).await,
         What::Label { session, seq, intent } => label(config, &site.id, session, seq, &intent).await,
-        What::Explain { rows, row, turns } => match args.head {
+        What::Explain { session: Some(session), turns, .. } => {
+            ensure!(args.head == Head::Purchase, "what messages are about is in the console, and in `intent label`");
+            explain_session(config, &site.id, &registry, session, turns, json).await
+        }
+        What::Explain { rows, session: None, row, turns } => match args.head {
             Head::Purchase => explain(config, &registry, &rows, row, turns, json).await,
             Head::Classes => explain_class(config, &registry, &rows, row, json).await,
         },
@@ -172,14 +192,6 @@ impl Source {
             Err(error) => Err(error.into()),
         }
     }
-
-    /// The store, where only that will do.
-    fn store(config: &Config, what: &str) -> anyhow::Result<Store> {
-        match Self::of(config)? {
-            Self::Store(store) => Ok(store),
-            Self::Remote(_) => bail!("{what} needs the store, which the running server has open; stop it first"),
-        }
-    }
 }
 
 /// The sessions of a store, with what silence tells.
@@ -188,9 +200,8 @@ fn book(config: &Config, store: &Store) -> Book {
 }
 
 /// The site's own conversations with an outcome that a version did not learn from, the oldest first.
-async fn own(config: &Config, site: &str, version: &Version, like: &[Column]) -> anyhow::Result<Data> {
-    let store = Source::store(config, "measuring on the site's own conversations")?;
-    let data = data::unseen(&book(config, &store), site, version, like).await;
+async fn own(config: &Config, site: &str, store: &Store, version: &Version, like: &[Column]) -> anyhow::Result<Data> {
+    let data = data::unseen(&book(config, store), site, version, like).await;
     store.close().await?;
     data
 }
@@ -376,6 +387,16 @@ fn show_round(round: &Round) {
     );
 }
 
+/// First and last day of the rows; nothing for rows without time.
+fn range(version: &Version) -> String {
+    let (Some(from), Some(to)) = (version.from_ms, version.to_ms) else { return String::new() };
+    let day = |ms: u64| {
+        let (year, month, day) = crate::llm::template::civil_from_days(ms / 86_400_000);
+        format!("{year}-{month:02}-{day:02}")
+    };
+    format!("{}, {}", day(from), day(to))
+}
+
 fn metrics(version: &Version) -> String {
     let mut names: Vec<_> = version.metrics.iter().collect();
     names.sort_by_key(|(name, _)| *name);
@@ -447,12 +468,16 @@ fn list(registry: &Registry, json: bool) -> anyhow::Result<ExitCode> {
             version.version.to_string(),
             version.model.clone(),
             version.rows.to_string(),
+            range(version),
             metrics(version),
             version.sha256.chars().take(12).collect(),
             state.to_owned(),
         ]
     });
-    println!("{}", table(&["version", "model", "rows", "on later rows", "SHA-256", ""], rows.collect()));
+    println!(
+        "{}",
+        table(&["version", "model", "rows", "data from, to", "on later rows", "SHA-256", ""], rows.collect())
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -480,7 +505,7 @@ async fn explain(
 ) -> anyhow::Result<ExitCode> {
     let (version, model) = purchase(registry, None)?;
     let columns: Vec<Column> = model.columns().cloned().collect();
-    let path = rows.data.as_deref().context("name a file; a running session is explained by the admin listener")?;
+    let path = rows.data.as_deref().context("name a file, or a conversation of the site with --session")?;
     let (table, outcomes) = read_moment(path, &rows.label, turns, &columns)?;
     ensure!(row >= 1 && row <= table.len(), "--row is {row}; {} has rows 1 to {}", path.display(), table.len());
     let one = table.select(&[row - 1]);
@@ -511,6 +536,71 @@ async fn explain(
         vec![reason.moved.column.clone(), reason.value.clone(), format!("{:+.2}", reason.moved.log_odds)]
     });
     println!("{}", self::table(&["column", "value", "log-odds"], rows.collect()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The intent of a stored conversation after each of the visitor's messages, or after one: by the running server, or here.
+async fn explain_session(
+    config: &Config,
+    site: &str,
+    registry: &Registry,
+    session: String,
+    turns: Option<usize>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    #[derive(Deserialize, Serialize)]
+    struct Moments {
+        moments: Vec<Moment>,
+    }
+    #[derive(Deserialize, Serialize)]
+    struct Moment {
+        turns: usize,
+        intent: Intent,
+    }
+    let found = match Source::of(config)? {
+        Source::Remote(remote) => {
+            let which = turns.map_or_else(String::new, |turns| format!("?turns={turns}"));
+            remote.json::<Moments>(Method::GET, &format!("/v1/sites/{site}/sessions/{session}/intent{which}")).await?
+        }
+        Source::Store(store) => {
+            let key = SessionKey { site: site.to_owned(), id: session };
+            let known = store.session(&key.site, &key.id).await;
+            let track = book(config, &store).track(&key).await;
+            store.close().await?;
+            ensure!(known?.is_some(), "no conversation {:?} is known here; it may have been erased", key.id);
+            let track = track?;
+            let deployed = match registry.manifest()?.deployed {
+                Some(version) => Some(registry.version::<Model>(version)?),
+                None => None,
+            };
+            let moments = turns.map_or_else(|| (1..=track.messages()).collect(), |turns| vec![turns]);
+            let at = |turns: usize| -> anyhow::Result<Moment> {
+                let intent = match &deployed {
+                    Some(deployed) => deployed.intent(&track, Some(turns))?,
+                    None => crate::intent::score(track.until(Some(turns))),
+                };
+                Ok(Moment { turns, intent })
+            };
+            Moments { moments: moments.into_iter().map(at).collect::<anyhow::Result<_>>()? }
+        }
+    };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&found)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if found.moments.is_empty() {
+        println!("The visitor has written nothing.");
+    }
+    for Moment { turns, intent } in &found.moments {
+        let by = intent.version.map_or_else(|| crate::intent::SUM.to_owned(), |version| format!("version {version}"));
+        println!("After message {turns}: {:.1}% ({by})", intent.score * 100.0);
+        let rows = intent.reasons.iter().map(|reason| {
+            let times = || if reason.count > 0 { format!("×{}", reason.count) } else { String::new() };
+            let value = reason.value.clone().unwrap_or_else(times);
+            vec![reason.signal.clone().into_owned(), value, format!("{:+.2}", reason.weight)]
+        });
+        println!("{}", table(&["signal", "value", "log-odds"], rows.collect()));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -218,6 +218,16 @@ impl Registry {
         Ok((known, self.load(version)?))
     }
 
+    /// A version and its model, deployed or not.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn version<M: DeserializeOwned>(&self, version: u32) -> Result<Deployed<M>, RegistryError> {
+        let manifest = self.manifest()?;
+        let known = manifest.version(version).ok_or_else(|| self.no_version(&manifest, version))?.clone();
+        Ok(Deployed { version: known, model: self.load(version)? })
+    }
+
     /// Makes a version the deployed one, unless it doesn't earn its place and `force` isn't given. Its file is checked first.
     ///
     /// # Errors

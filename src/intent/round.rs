@@ -25,7 +25,7 @@ pub struct Round {
 }
 
 /// How a model does on rows with known outcomes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Evaluation {
     pub version: u32,
     pub model: String,

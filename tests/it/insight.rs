@@ -14,7 +14,7 @@ use frontdesk::signals::export::{SignalRows, kind};
 use frontdesk::signals::{self, Meaning, Outcome, Signal, Topic};
 use frontdesk::store::{RecordKind, Store, StoreConfig};
 
-use crate::support::{ChatClient, TestServer, directory};
+use crate::support::{Binary, ChatClient, TestServer, config, directory, write_config, write_documents};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const CATALOGUE: &str = "sku,name,category,variant,price_eur,stock,url
@@ -315,6 +315,41 @@ async fn who_is_held_out_sees_no_cards_but_is_counted() {
     drop(client);
     let noted = log(&mut server, &session).await;
     assert!(noted.iter().all(|(_, signal)| !matches!(signal, Signal::Recommended { held_out: false, .. })));
+}
+
+#[tokio::test]
+async fn the_command_line_explains_and_measures_beside_a_running_server() {
+    let directory = directory();
+    write_documents(&directory);
+    let path = write_config(&directory, &config(&directory));
+    let server = Binary::serve(&path, &["--ingest"]).await;
+    let mut client = ChatClient::connect(server.addr).await.hello().await;
+    client.ask("m1", "What does shipping cost?").await;
+    client.ask("m2", "And is it free above some sum?").await;
+    let session = client.session.clone();
+    drop(client);
+    let run = async |arguments: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_frontdesk"));
+        let output = command.arg("--config").arg(&path).arg("intent").args(arguments).output().await.unwrap();
+        let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.success(), format!("{out}{error}"))
+    };
+    let explain = ["explain", "--session", &session, "--json"];
+    let (done, told) = run(&explain).await;
+    assert!(done, "{told}");
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["moments"].as_array().unwrap().len(), 2, "{told}");
+    let (done, second) = run(&["explain", "--session", &session, "--turns", "2"]).await;
+    assert!(done && second.starts_with("After message 2:") && second.contains("delivery"), "{second}");
+    let (done, measured) = run(&["eval"]).await;
+    assert!(!done && measured.contains("no purchase model is deployed"), "{measured}");
+    let (done, unknown) = run(&["explain", "--session", "nobody"]).await;
+    assert!(!done && unknown.contains("404"), "{unknown}");
+    assert_eq!(server.terminate().await, Some(0));
+    // Without a server the store itself is read, with the same result.
+    let (done, again) = run(&explain).await;
+    assert!(done, "{again}");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&again).unwrap(), told);
 }
 
 fn store(directory: &std::path::Path) -> Store {
