@@ -44,8 +44,8 @@ const UPSET: f32 = -0.5;
 /// Buyers that are asked what they bought, and how alike their conversation has to be.
 const NEIGHBOURS: usize = 20;
 const MIN_LIKENESS: f32 = 0.4;
-/// Visitors on each side from which the difference between them is worth an interval.
-const MIN_GROUP: u32 = 1;
+/// Conversations on each side from which a difference between them is told: below, its interval says little and misleads much.
+pub const MIN_GROUP: u32 = 30;
 /// The 97.5% quantile of the normal distribution: intervals hold 95%.
 const Z: f64 = 1.959_963_984_540_054;
 
@@ -242,7 +242,8 @@ pub struct Uplift {
     /// Conversions among conversations with a known outcome in which cards were shown, and in which they were held back.
     pub with_cards: Rate,
     pub held_out: Rate,
-    /// Difference of the two rates and its 95% interval (Newcombe's hybrid score interval); `None` while one side is empty.
+    /// Difference of the two rates and its 95% interval (Newcombe's hybrid score interval), in shares: 0.02 is two percentage points. `None` while one
+    /// side has fewer than [`MIN_GROUP`].
     pub difference: Option<[f64; 3]>,
 }
 
@@ -392,5 +393,10 @@ mod tests {
             assert!((found - expected).abs() < 5e-4, "{found} {expected}");
         }
         assert_eq!(Uplift::of(&states[..70]).difference, None);
+        let few = |held_out: usize| {
+            Uplift::of(group(70, 56, false).chain(group(held_out, 3, true)).collect::<Vec<_>>().iter())
+        };
+        assert_eq!(few(29).difference, None, "chance as often as not");
+        assert!(few(30).difference.is_some());
     }
 }

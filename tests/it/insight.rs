@@ -314,7 +314,17 @@ async fn who_is_held_out_sees_no_cards_but_is_counted() {
     let session = client.session.clone();
     drop(client);
     let noted = log(&mut server, &session).await;
-    assert!(noted.iter().all(|(_, signal)| !matches!(signal, Signal::Recommended { held_out: false, .. })));
+    let due: Vec<bool> = noted
+        .iter()
+        .filter_map(|(_, signal)| match signal {
+            Signal::Recommended { held_out, products } => {
+                assert!(!products.is_empty());
+                Some(*held_out)
+            }
+            _ => None,
+        })
+        .collect();
+    assert!(!due.is_empty() && due.iter().all(|held_out| *held_out), "{noted:?}");
 }
 
 #[tokio::test]

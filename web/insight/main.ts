@@ -119,6 +119,7 @@ function draw(report: Report): void {
 
   const since = scores.learned > 0
     ? `Only the ${number(scores.sessions)} conversations with an outcome after ${day(scores.after_ms)}, until when the model learned; the ${number(scores.learned)} before would flatter it.` : '';
+  const points = (share: number): string => `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)}`;
   const kpi = (name: string, value: string, more: string) => h('li', {}, h('b', {}, value), h('span', {}, name), h('small', {}, more));
   const figures = [
     figure({
@@ -193,8 +194,8 @@ function draw(report: Report): void {
     figure({
       id: 'uplift', title: 'What recommendations do',
       says: uplift.difference
-        ? `With cards ${percent(uplift.difference[0], 1)} more purchases than without (95%: ${percent(uplift.difference[1], 1)} to ${percent(uplift.difference[2], 1)}). Shown in ${number(uplift.shown)} conversations, opened in ${percent(uplift.clicked.rate)}.`
-        : 'Compared with visitors who are held out. It needs conversations with an outcome on both sides.',
+        ? `With cards ${points(uplift.difference[0])} percentage points of purchases compared with visitors who are held out (95%: ${points(uplift.difference[1])} to ${points(uplift.difference[2])}). Shown in ${number(uplift.shown)} conversations, opened in ${percent(uplift.clicked.rate)}.`
+        : 'Compared with visitors who are held out. A difference is told from 30 conversations with an outcome on each side on.',
       plot: rates([{ name: 'with cards', rate: uplift.with_cards }, { name: 'held out', rate: uplift.held_out }], 'Conversion with and without cards'),
       head: ['Group', 'Came to a purchase'], rows: [['with cards', rate(uplift.with_cards)], ['held out', rate(uplift.held_out)]],
     }),
