@@ -70,6 +70,24 @@ pub struct State {
     pub silent: bool,
 }
 
+/// An amount of one currency.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Money {
+    pub currency: String,
+    pub amount: f64,
+}
+
+impl Money {
+    /// What was paid in orders that stand, by currency.
+    pub fn sums<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Vec<Self> {
+        let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
+        for outcome in outcomes.filter(|outcome| outcome.converted && outcome.amount != 0.0) {
+            *sums.entry(&outcome.currency).or_default() += outcome.amount;
+        }
+        sums.into_iter().map(|(currency, amount)| Self { currency: currency.to_owned(), amount }).collect()
+    }
+}
+
 /// A running sum: count, mean, extremes and the last value.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spread {
@@ -239,10 +257,10 @@ impl State {
         self.visitor.starts_with("replay:")
     }
 
-    /// What was paid in all.
+    /// What was paid, by currency in alphabetical order; amounts of several are never one sum. The currency is empty where nobody named it.
     #[must_use]
-    pub fn amount(&self) -> f64 {
-        self.outcomes.iter().filter(|(_, outcome)| outcome.converted).map(|(_, outcome)| outcome.amount).sum()
+    pub fn paid(&self) -> Vec<Money> {
+        Money::sums(self.outcomes.iter().map(|(_, outcome)| outcome))
     }
 
     /// The features, by name. The names of a site's attributes follow as `attribute.<name>`; everything else is [`COLUMNS`].
@@ -436,6 +454,6 @@ mod tests {
         let with = State::at(log.iter().map(|(at, signal)| (*at, signal)), u64::MAX);
         let without = State::at(log.iter().take(8).map(|(at, signal)| (*at, signal)), u64::MAX);
         assert_eq!(with.row(), without.row());
-        assert_eq!((with.converted(), with.amount()), (Some(true), 9.0));
+        assert_eq!((with.converted(), with.paid()), (Some(true), vec![Money { currency: String::new(), amount: 9.0 }]));
     }
 }

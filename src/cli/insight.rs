@@ -34,7 +34,7 @@ The ending of the file's name decides the format. docs/signals.md describes ever
     Export {
         /// The file to write, .csv or .parquet; it must not exist.
         file: PathBuf,
-        /// One row for each conversation, with the outcome as `converted` and `amount`.
+        /// One row for each conversation, with the outcome as `converted`, `amount` and `currency`.
         #[arg(long)]
         features: bool,
         /// The mean embedding of the visitor's messages as further columns.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::book::Entry;
 use super::forecast::{self, Forecast};
 use super::segments::{self, Segment};
+use crate::features::Money;
 use crate::recommend::{Catalogue, Rate, Uplift, cosine};
 use crate::signals::Topic;
 
@@ -76,14 +77,14 @@ pub struct Totals {
     pub messages: u64,
     /// Of the sessions whose outcome was reported.
     pub converted: Rate,
-    pub amount: f64,
-    pub currency: String,
+    /// What was paid, by currency.
+    pub paid: Vec<Money>,
     /// Between these the sessions began; 0 without any.
     pub first_ms: u64,
     pub last_ms: u64,
 }
 
-/// A stage of the funnel: sessions that came so far.
+/// A stage of the funnel: sessions in which it happened.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stage {
     pub name: &'static str,
@@ -167,7 +168,8 @@ pub struct Campaign {
     pub sessions: u32,
     pub score: f64,
     pub converted: Rate,
-    pub amount: f64,
+    /// What was paid, by currency.
+    pub paid: Vec<Money>,
     /// The topic asked about most.
     pub topic: Option<&'static str>,
 }
@@ -225,21 +227,18 @@ pub fn report(entries: &[Arc<Entry>], catalogue: &Catalogue, scorer: &Scorer) ->
 }
 
 fn totals(entries: &[Arc<Entry>]) -> Totals {
-    let mut amounts: BTreeMap<&str, f64> = BTreeMap::new();
-    for (_, outcome) in entries.iter().flat_map(|entry| &entry.state.outcomes).filter(|(_, outcome)| outcome.converted)
-    {
-        *amounts.entry(&outcome.currency).or_default() += outcome.amount;
-    }
-    let largest = amounts.iter().max_by(|a, b| a.1.total_cmp(b.1));
     Totals {
         sessions: entries.len(),
         messages: entries.iter().map(|entry| u64::from(entry.state.messages)).sum(),
         converted: rate(entries.iter().map(AsRef::as_ref)),
-        amount: largest.map_or(0.0, |(_, amount)| *amount),
-        currency: largest.map(|(currency, _)| (*currency).to_owned()).unwrap_or_default(),
+        paid: paid(entries.iter().map(AsRef::as_ref)),
         first_ms: entries.first().map_or(0, |entry| entry.state.started_at_ms),
         last_ms: entries.last().map_or(0, |entry| entry.state.started_at_ms),
     }
+}
+
+fn paid<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Money> {
+    Money::sums(entries.flat_map(|entry| &entry.state.outcomes).map(|(_, outcome)| outcome))
 }
 
 fn rate<'a>(entries: impl Iterator<Item = &'a Entry>) -> Rate {
@@ -251,30 +250,25 @@ fn rate<'a>(entries: impl Iterator<Item = &'a Entry>) -> Rate {
     Rate::new(count, of)
 }
 
-fn stage(entry: &Entry) -> usize {
+/// The stages, in the order in which most purchases come about. Each counts the conversations in which it happened: who bought need not have
+/// asked before.
+const STAGES: [&str; 4] = ["wrote", "kept on (3 messages)", "asked about buying", "bought"];
+
+/// Which of [`STAGES`] happened.
+fn stages(entry: &Entry) -> [bool; STAGES.len()] {
     let state = &entry.state;
-    if state.converted() == Some(true) {
-        return 4;
-    }
-    let interested = state
+    let asked = state
         .topics
         .iter()
         .zip(Topic::ALL)
-        .any(|(count, topic)| *count > 0 && !matches!(topic, Topic::Returns | Topic::Complaint))
-        || !state.products.is_empty();
-    [state.messages >= 1, state.messages >= 3, interested && state.messages >= 3, false]
-        .iter()
-        .take_while(|reached| **reached)
-        .count()
+        .any(|(count, topic)| *count > 0 && !matches!(topic, Topic::Returns | Topic::Complaint));
+    let interested = asked || !state.products.is_empty();
+    [state.messages >= 1, state.messages >= 3, interested, state.converted() == Some(true)]
 }
 
-/// The stages in their order; a session counts in every stage up to the one it reached.
-const STAGES: [&str; 4] = ["wrote", "kept on (3 messages)", "asked about buying", "bought"];
-
 fn funnel(entries: &[Arc<Entry>]) -> Vec<Stage> {
-    (1..=STAGES.len())
-        .map(|n| Stage { name: STAGES[n - 1], sessions: entries.iter().filter(|entry| stage(entry) >= n).count() })
-        .collect()
+    let count = |n: usize| entries.iter().filter(|entry| stages(entry)[n]).count();
+    STAGES.iter().enumerate().map(|(n, name)| Stage { name, sessions: count(n) }).collect()
 }
 
 fn steps(entries: &[Arc<Entry>], classes: &[Named]) -> (u64, Vec<Step>) {
@@ -478,7 +472,7 @@ fn campaigns(entries: &[Arc<Entry>]) -> Vec<Campaign> {
                 sessions: u32::try_from(group.len()).unwrap_or(u32::MAX),
                 score: group.iter().map(|entry| f64::from(entry.score)).sum::<f64>() / group.len() as f64,
                 converted: rate(group.iter().copied()),
-                amount: group.iter().map(|entry| entry.state.amount()).sum(),
+                paid: paid(group.iter().copied()),
                 topic: top.filter(|at| asked(*at) > 0).map(|at| Topic::ALL[at].name()),
             }
         })
@@ -605,7 +599,8 @@ pub struct Line {
     pub sentiment: Option<f32>,
     pub score: f32,
     pub converted: Option<bool>,
-    pub amount: f64,
+    /// What was paid, by currency.
+    pub paid: Vec<Money>,
 }
 
 /// The sessions that a part of a plot stands for, the newest first.
@@ -616,7 +611,7 @@ pub fn drill(entries: &[Arc<Entry>], drill: &Drill, catalogue: &Catalogue, limit
         let state = &entry.state;
         let topic =
             |name: &String| Topic::ALL.iter().zip(state.topics).any(|(topic, count)| topic.name() == name && count > 0);
-        let reached = |name: &String| STAGES.iter().position(|stage| stage == name).is_some_and(|n| stage(entry) > n);
+        let reached = |name: &String| STAGES.iter().position(|stage| stage == name).is_some_and(|n| stages(entry)[n]);
         drill.topic.as_ref().is_none_or(topic)
             && drill.class.as_ref().is_none_or(|name| entry.classes.contains(name))
             && drill.product.as_ref().is_none_or(|id| state.products.contains_key(id))
@@ -652,7 +647,7 @@ pub fn drill(entries: &[Arc<Entry>], drill: &Drill, catalogue: &Catalogue, limit
             sentiment: entry.state.sentiment.mean(),
             score: entry.score,
             converted: entry.state.converted(),
-            amount: entry.state.amount(),
+            paid: entry.state.paid(),
         })
         .collect()
 }
@@ -730,6 +725,11 @@ mod tests {
         let funnel: Vec<usize> = report.funnel.iter().map(|stage| stage.sessions).collect();
         // The buyer is among those who asked for a price.
         assert_eq!(funnel, [10, 10, 5, 1]);
+        // Who bought after one message without a question did neither keep on nor ask.
+        let mut silent = entry(1, 0.3, Some(true));
+        Arc::make_mut(&mut silent).state.messages = 1;
+        let happened: Vec<usize> = super::funnel(&[silent]).iter().map(|stage| stage.sessions).collect();
+        assert_eq!(happened, [1, 0, 0, 1]);
         assert_eq!(report.steps.iter().map(|step| step.sessions).sum::<u32>(), 10);
         assert_eq!((report.topics[0].name.as_str(), report.topics[0].sessions), ("price", 5));
         for (topic, expected) in [("price", 5), ("stock", 0)] {
@@ -752,6 +752,24 @@ mod tests {
         assert!(said(&heard).contains("9 of the 12 outcomes are silence") && !said(&heard).contains("Every reported"));
         let report = report(&heard, &Catalogue::default(), &Scorer::default());
         assert_eq!((report.totals.converted.count, report.totals.converted.of), (3, 12));
+    }
+
+    #[test]
+    fn currencies_are_never_one_sum() {
+        let order = |id: u64, currency: &str, amount: f64| {
+            let mut entry = entry(id, 0.5, Some(true));
+            let outcome = &mut Arc::make_mut(&mut entry).state.outcomes[0].1;
+            (outcome.currency, outcome.amount) = (currency.into(), amount);
+            entry
+        };
+        let entries =
+            [order(0, "USD", 100.0), order(1, "EUR", 349.0), order(2, "EUR", 1.0), entry(3, 0.5, Some(false))];
+        let money = |currency: &str, amount| Money { currency: currency.into(), amount };
+        let report = report(&entries, &Catalogue::default(), &Scorer::default());
+        assert_eq!(report.totals.paid, [money("EUR", 350.0), money("USD", 100.0)]);
+        assert_eq!(report.campaigns[0].paid, report.totals.paid);
+        let lines = drill(&entries, &Drill { converted: Some(true), ..Drill::default() }, &Catalogue::default(), 9);
+        assert_eq!(lines[2].paid, [money("USD", 100.0)]);
     }
 
     #[test]

@@ -193,7 +193,7 @@ async fn an_order_counts_once_and_goes_with_its_session() {
     drop(client);
     let noted = log(&mut server, &session).await;
     let state = State::at(noted.iter().map(|(at, signal)| (*at, signal)), u64::MAX);
-    assert_eq!((state.outcomes.len(), state.converted(), state.amount()), (2, Some(true), 5.0));
+    assert_eq!((state.outcomes.len(), state.converted(), state.paid()[0].amount), (2, Some(true), 5.0));
 
     // Erasing the session leaves nothing: no signal, no outcome, and nothing derived.
     let store = Store::open(&server.config.store).unwrap();

@@ -3,7 +3,7 @@
 
 import { by, day, h, number, percent } from './dom';
 import { areas, bars, calibration, figure, forecast, funnel, legend, rates, roc, scatter, type Cell } from './plots';
-import { type Line, type Report, TOPICS } from './types';
+import { type Line, type Money, type Report, TOPICS } from './types';
 
 const EVERY_MS = 15_000;
 const DAY_MS = 86_400_000;
@@ -54,6 +54,9 @@ async function refresh(): Promise<void> {
   }
 }
 
+/** Amounts, each in its currency. */
+const money = (paid: Money[]): string => paid.map(({ amount, currency }) => `${amount.toFixed(2)}${currency ? ` ${currency}` : ''}`).join(' + ');
+
 /** The sessions that something on the page stands for. */
 async function drill(title: string, query: Record<string, string | number>): Promise<void> {
   const dialog = by<HTMLDialogElement>('drill');
@@ -67,7 +70,7 @@ async function drill(title: string, query: Record<string, string | number>): Pro
     const rows = sessions.map((line) => h('tr', {},
       h('td', {}, h('button', { type: 'button', class: 'link', click: () => void transcript(line.session) }, day(line.at_ms))),
       h('td', {}, line.campaign), h('td', {}, String(line.messages)), h('td', {}, line.topics.join(', ')), h('td', {}, line.products.join(', ')),
-      h('td', {}, percent(line.score)), h('td', {}, line.converted === null ? 'unknown' : line.converted ? `bought${line.amount ? ` (${number(line.amount)})` : ''}` : 'did not')));
+      h('td', {}, percent(line.score)), h('td', {}, line.converted === null ? 'unknown' : line.converted ? `bought${line.paid.length > 0 ? ` (${money(line.paid)})` : ''}` : 'did not')));
     const head = ['Began', 'From', 'Messages', 'Asked about', 'Products', 'Intent', 'Outcome'];
     by('drill-body').replaceChildren(sessions.length === 0 ? h('p', { class: 'empty' }, 'No conversation in this range.')
       : h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Conversations' },
@@ -115,7 +118,6 @@ function draw(report: Report): void {
   const shown = report.classes.slice(0, TOPICS.length);
   const seen = TOPICS.filter((_, at) => report.steps.some((step) => (step.topics[at] ?? 0) > 0));
   const rate = (r: Report['totals']['converted']) => (r.of === 0 ? 'unknown' : `${percent(r.rate, 1)} of ${r.of}`);
-  const currency = totals.currency ? ` ${totals.currency}` : '';
 
   const since = scores.learned > 0
     ? `Only the ${number(scores.sessions)} conversations with an outcome after ${day(scores.after_ms)}, until when the model learned; the ${number(scores.learned)} before would flatter it.` : '';
@@ -123,9 +125,9 @@ function draw(report: Report): void {
   const kpi = (name: string, value: string, more: string) => h('li', {}, h('b', {}, value), h('span', {}, name), h('small', {}, more));
   const figures = [
     figure({
-      id: 'funnel', title: 'From the first word to the purchase', says: 'Conversations that came at least so far. Click a stage to see them.',
-      plot: funnel(report.funnel, (stage) => void drill(`Reached “${stage}”`, { stage })),
-      head: ['Stage', 'Conversations'], rows: report.funnel.map((stage) => [cell(stage.name, () => void drill(`Reached “${stage.name}”`, { stage: stage.name })), number(stage.sessions)]),
+      id: 'funnel', title: 'From the first word to the purchase', says: 'Conversations in which it happened; who bought need not have asked before. Click a stage to see them.',
+      plot: funnel(report.funnel, (stage) => void drill(`Conversations: ${stage}`, { stage })),
+      head: ['Stage', 'Conversations'], rows: report.funnel.map((stage) => [cell(stage.name, () => void drill(`Conversations: ${stage.name}`, { stage: stage.name })), number(stage.sessions)]),
     }),
     figure({
       id: 'intents', title: 'What visitors ask about', says: `Conversations by topic, by ${report.step_ms === DAY_MS ? 'day' : `${Math.round(report.step_ms / DAY_MS)} days`}.`,
@@ -182,7 +184,7 @@ function draw(report: Report): void {
       id: 'campaigns', title: 'Campaigns by intent', says: 'Mean purchase intent of visitors by where they came from (campaign, source, referrer, else the channel).',
       plot: bars(report.campaigns.map((campaign) => ({ name: campaign.name, value: campaign.score, text: `${percent(campaign.score)}, mean of ${number(campaign.sessions)}`, colour: 'c2', open: () => void drill(campaign.name, { campaign: campaign.name }) })), 'Campaigns'),
       head: ['From', 'Conversations', 'Mean intent', 'Came to a purchase', 'Amount', 'Asked most'],
-      rows: report.campaigns.map((campaign) => [cell(campaign.name, () => void drill(campaign.name, { campaign: campaign.name })), number(campaign.sessions), percent(campaign.score), rate(campaign.converted), campaign.amount.toFixed(2), campaign.topic ?? '']),
+      rows: report.campaigns.map((campaign) => [cell(campaign.name, () => void drill(campaign.name, { campaign: campaign.name })), number(campaign.sessions), percent(campaign.score), rate(campaign.converted), money(campaign.paid), campaign.topic ?? '']),
     }),
     figure({
       id: 'questions', title: 'Questions asked most', says: 'Questions that mean the same are counted together.', plot: h('ol', { class: 'questions' }, ...report.questions.map((question) => {
@@ -215,7 +217,7 @@ function draw(report: Report): void {
       kpi('conversations', number(totals.sessions), totals.sessions ? `${day(totals.first_ms)} to ${day(totals.last_ms)}` : ''),
       kpi('visitor messages', number(totals.messages), totals.sessions ? `${(totals.messages / totals.sessions).toFixed(1)} a conversation` : ''),
       kpi('came to a purchase', totals.converted.of ? percent(totals.converted.rate, 1) : '–', totals.converted.of ? `${number(totals.converted.count)} of ${number(totals.converted.of)} with an outcome` : 'no outcome was reported'),
-      kpi('paid', `${totals.amount.toFixed(2)}${currency}`, 'in conversations that came to a purchase'),
+      kpi('paid', totals.paid.length > 0 ? money(totals.paid) : '–', 'in conversations that came to a purchase'),
       kpi('ordering by intent', scores.auroc === null ? '–' : scores.auroc.toFixed(3), scores.learned > 0 ? `area under the ROC curve, ${number(scores.sessions)} later conversations` : 'area under the ROC curve')),
     h('div', { class: 'grid' }, ...figures, forecasts),
     h('aside', { class: 'notes', 'aria-label': 'To keep in mind' }, h('h2', {}, 'To keep in mind'), h('ul', {}, ...report.notes.map((note) => h('li', {}, note)))));

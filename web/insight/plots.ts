@@ -87,12 +87,12 @@ export function funnel(stages: { name: string; sessions: number }[], open: (name
     const y = i * row;
     const x = 200 + (W - 220 - width(stage.sessions)) / 2;
     const before = stages[i - 1]?.sessions;
-    const kept = before ? `, ${percent(stage.sessions / before)} of the stage before` : '';
+    const kept = before !== undefined ? `, ${percent(stage.sessions / most)} of all` : '';
     const next = stages[i + 1];
     const middle = 200 + (W - 220) / 2;
     return s('g', {},
       s('text', { x: 0, y: y + 20, class: 'strong' }, stage.name),
-      s('text', { x: 0, y: y + 38, class: 'soft' }, `${number(stage.sessions)}${before ? ` · ${percent(stage.sessions / before)}` : ''}`),
+      s('text', { x: 0, y: y + 38, class: 'soft' }, `${number(stage.sessions)}${before !== undefined ? ` · ${percent(stage.sessions / most)}` : ''}`),
       next ? s('path', {
         class: 'between',
         d: `M${x} ${y + 40}L${x + width(stage.sessions)} ${y + 40}L${middle + width(next.sessions) / 2} ${y + row + 6}L${middle - width(next.sessions) / 2} ${y + row + 6}Z`,
