@@ -187,6 +187,15 @@ async fn an_order_counts_once_and_goes_with_its_session() {
         (changed["outcomes"][0]["result"].as_str(), changed["outcomes"][1]["result"].as_str()),
         (Some("noted"), Some("noted"))
     );
+    // A row that is no report costs itself and says what is wrong with it.
+    let mixed = format!(
+        r#"[{{"order":"A2","visitor":"{visitor}","converted":true,"amount":5}},{{"order":"A5","visitor":"{visitor}","converted":"yes"}},3]"#
+    );
+    let (status, mixed) = report(&server, &mixed, None).await;
+    let results: Vec<&str> =
+        mixed["outcomes"].as_array().unwrap().iter().map(|one| one["result"].as_str().unwrap()).collect();
+    assert_eq!((status, results), (200, vec!["known", "refused", "refused"]), "{mixed}");
+    assert!(mixed["outcomes"][1]["reason"].as_str().unwrap().contains("expected a boolean"), "{mixed}");
     let nobody = r#"{"order":"A3","visitor":"nobody","converted":true}"#;
     assert_eq!(result(&report(&server, nobody, None).await.1), "refused");
 
