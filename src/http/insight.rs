@@ -123,6 +123,7 @@ pub(super) struct Lines {
     from_ms: Option<u64>,
     #[serde(default)]
     to_ms: Option<u64>,
+    session: Option<String>,
     topic: Option<String>,
     class: Option<String>,
     product: Option<String>,
@@ -151,6 +152,7 @@ pub(super) async fn sessions_of(app: &App, site: &str, lines: Lines) -> Result<R
     let Lines {
         from_ms,
         to_ms,
+        session,
         topic,
         class,
         product,
@@ -163,7 +165,8 @@ pub(super) async fn sessions_of(app: &App, site: &str, lines: Lines) -> Result<R
         converted,
     } = lines;
     let range = Range { from_ms: from_ms.unwrap_or(0), to_ms: to_ms.unwrap_or(u64::MAX) };
-    let drill = Drill { topic, class, product, category, campaign, stage, segment, score_from, score_to, converted };
+    let drill =
+        Drill { session, topic, class, product, category, campaign, stage, segment, score_from, score_to, converted };
     let entries = report::within(&app.insight.book.read(site).await?, range);
     let catalogue = app.insight.catalogue(site);
     let made = tokio::task::spawn_blocking(move || report::drill(&entries, &drill, &catalogue, MAX_LINES)).await;

@@ -316,7 +316,7 @@ impl Book {
         for record in self.store.read(&info.site, &info.session, 0, &kinds).await? {
             if record.kind == RecordKind::Event {
                 let Ok(Event::Said { text, .. }) = serde_json::from_slice(&record.body) else { continue };
-                if asked.len() < MAX_ASKED && text.contains(['?', '？', '吗']) {
+                if asked.len() < MAX_ASKED && signals::words::asks(&text) {
                     let text = text.chars().take(MAX_ASKED_CHARS).collect();
                     asked.push((record.seq, Asked { at_ms: record.at_ms, text, meaning: None }));
                 }

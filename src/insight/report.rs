@@ -571,6 +571,8 @@ fn notes(entries: &[Arc<Entry>], scorer: &Scorer) -> Vec<String> {
 /// Which sessions to list, by what a plot shows.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Drill {
+    /// One session alone.
+    pub session: Option<String>,
     pub topic: Option<String>,
     /// Name of a class of the deployed classes.
     pub class: Option<String>,
@@ -612,7 +614,8 @@ pub fn drill(entries: &[Arc<Entry>], drill: &Drill, catalogue: &Catalogue, limit
         let topic =
             |name: &String| Topic::ALL.iter().zip(state.topics).any(|(topic, count)| topic.name() == name && count > 0);
         let reached = |name: &String| STAGES.iter().position(|stage| stage == name).is_some_and(|n| stages(entry)[n]);
-        drill.topic.as_ref().is_none_or(topic)
+        drill.session.as_ref().is_none_or(|id| entry.id == *id)
+            && drill.topic.as_ref().is_none_or(topic)
             && drill.class.as_ref().is_none_or(|name| entry.classes.contains(name))
             && drill.product.as_ref().is_none_or(|id| state.products.contains_key(id))
             && drill.category.as_ref().is_none_or(|name| state.categories.contains_key(name))
@@ -736,6 +739,11 @@ mod tests {
             let wanted = Drill { topic: Some(topic.into()), ..Drill::default() };
             assert_eq!(drill(&entries, &wanted, &Catalogue::default(), 100).len(), expected);
         }
+        let one = Drill { session: Some("s7".into()), ..Drill::default() };
+        assert_eq!(
+            drill(&entries, &one, &Catalogue::default(), 100).iter().map(|line| &*line.session).collect::<Vec<_>>(),
+            ["s7"]
+        );
         let bought = Drill { stage: Some("bought".into()), ..Drill::default() };
         assert_eq!(drill(&entries, &bought, &Catalogue::default(), 100).len(), 1);
     }
