@@ -502,8 +502,13 @@ async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts, missed: 
             Noted::Event { key, seq, at_ms, event } => {
                 let arrival = if let Event::Started { .. } = event { arrivals.take(&key) } else { Vec::new() };
                 // Conversations have the disk first: a signal that finds the store busy comes later.
-                match parts.event(&key, seq, at_ms, &event, arrival).await {
-                    Err(StoreError::Overloaded { .. }) => miss(&missed, key, seq),
+                match parts.event(&key, seq, at_ms, &event, &arrival).await {
+                    Err(StoreError::Overloaded { .. }) => {
+                        if !arrival.is_empty() {
+                            arrivals.remember(key.clone(), arrival);
+                        }
+                        miss(&missed, key, seq);
+                    }
                     Err(_) => drop(parts.metrics.signals_dropped.inc()),
                     Ok(()) => {}
                 }
@@ -513,7 +518,7 @@ async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts, missed: 
         if receiver.is_empty() {
             let due = std::mem::take(&mut *missed.lock().unwrap_or_else(PoisonError::into_inner));
             for (key, seq) in due {
-                parts.make_up(&key, seq).await;
+                parts.make_up(&key, seq, &mut arrivals).await;
             }
         }
         if let Some(done) = settled {
@@ -529,10 +534,10 @@ impl SignalParts {
         seq: u64,
         at_ms: u64,
         event: &Event,
-        arrival: Vec<Signal>,
+        arrival: &[Signal],
     ) -> Result<(), StoreError> {
         let mut signals = of(event, &self.products.goods(&key.site));
-        signals.extend(arrival);
+        signals.extend_from_slice(arrival);
         if let Event::Said { text, .. } = event {
             signals.extend(meaning(self.embedder.as_ref(), text).await);
         }
@@ -549,10 +554,11 @@ impl SignalParts {
     }
 
     /// Writes the signals that the session's events up to `upto` lack. What finds the store busy a second time is lost.
-    async fn make_up(&self, key: &SessionKey, upto: u64) {
+    async fn make_up(&self, key: &SessionKey, upto: u64, arrivals: &mut Arrivals) {
         let Ok(lost) = lost(&self.store, key, &self.products.goods(&key.site)).await else { return };
         for (seq, at_ms, event) in lost.into_iter().filter(|(seq, ..)| *seq <= upto) {
-            if self.event(key, seq, at_ms, &event, Vec::new()).await.is_err() {
+            let arrival = if let Event::Started { .. } = event { arrivals.take(key) } else { Vec::new() };
+            if self.event(key, seq, at_ms, &event, &arrival).await.is_err() {
                 return;
             }
         }

@@ -89,6 +89,8 @@ enum What {
     Watch,
     /// Say what a message is about, or take that back: an example for the next training of the classes.
     Label {
+        // Ids begin with any letter of URL-safe base64, a hyphen too.
+        #[arg(allow_hyphen_values = true)]
         session: String,
         /// The message's `seq` in its session.
         seq: u64,
@@ -102,7 +104,7 @@ enum What {
         #[command(flatten)]
         rows: Rows,
         /// A conversation of the site by its id, after each of the visitor's messages.
-        #[arg(long, conflicts_with_all = ["data", "row"])]
+        #[arg(long, conflicts_with_all = ["data", "row"], allow_hyphen_values = true)]
         session: Option<String>,
         /// Which row or conversation of the file, counted from 1.
         #[arg(long, default_value_t = 1)]

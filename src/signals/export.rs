@@ -428,10 +428,10 @@ mod tests {
         state.attributes.insert("tier".into(), AttributeValue::Name("gold".into()));
         let columns = feature_columns("shop", &[("a".into(), state), ("b".into(), State::default())], true);
         let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-        assert_eq!(names.len(), 3 + features::COLUMNS.len() + 1 + 1 + 2);
+        assert_eq!(names.len(), 3 + features::COLUMNS.len() + 1 + 1 + 3);
         assert_eq!(names[names.len() - 5..], ["attribute.tier", "meaning_000", "converted", "amount", "currency"]);
         assert!(columns.iter().all(|column| column.cells.len() == 2));
-        assert_eq!(columns[columns.len() - 4].cells, Cells::Text(vec![Some("gold".into()), None]));
-        assert_eq!(columns[columns.len() - 2].cells, Cells::Whole(vec![None, None]));
+        assert_eq!(columns[columns.len() - 5].cells, Cells::Text(vec![Some("gold".into()), None]));
+        assert_eq!(columns[columns.len() - 3].cells, Cells::Whole(vec![None, None]));
     }
 }
