@@ -320,7 +320,18 @@ async fn who_is_held_out_sees_no_cards_but_is_counted() {
         })
         .await;
     assert!(done);
+    // Nobody tells the visitor when the choice is made; its signal does.
     let session = client.session.clone();
+    let path = format!("/v1/sites/shop/sessions/{session}");
+    let noted = async {
+        while !ask_admin(&server, reqwest::Method::GET, &path, None).await.1["signals"]
+            .to_string()
+            .contains("recommended")
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), noted).await.expect("cards that are held back are noted");
     drop(client);
     let noted = log(&mut server, &session).await;
     let due: Vec<bool> = noted
