@@ -66,6 +66,26 @@ pub struct State {
     pub(crate) last_answer_ms: Option<u64>,
     /// One for each order; a label, never a feature.
     pub outcomes: Vec<(u64, Outcome)>,
+    /// Nothing was reported for so long that it counts as no purchase ([`crate::outcomes::silent`]); a label, too.
+    pub silent: bool,
+}
+
+/// An amount of one currency.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Money {
+    pub currency: String,
+    pub amount: f64,
+}
+
+impl Money {
+    /// What was paid in orders that stand, by currency.
+    pub fn sums<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Vec<Self> {
+        let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
+        for outcome in outcomes.filter(|outcome| outcome.converted && outcome.amount != 0.0) {
+            *sums.entry(&outcome.currency).or_default() += outcome.amount;
+        }
+        sums.into_iter().map(|(currency, amount)| Self { currency: currency.to_owned(), amount }).collect()
+    }
 }
 
 /// A running sum: count, mean, extremes and the last value.
@@ -222,16 +242,25 @@ impl State {
         }
     }
 
-    /// Whether it came to a purchase, as far as it was reported; `None` if nothing was.
+    /// Whether it came to a purchase, as far as it was reported or silence tells; `None` if nobody knows.
     #[must_use]
     pub fn converted(&self) -> Option<bool> {
-        (!self.outcomes.is_empty()).then(|| self.outcomes.iter().any(|(_, outcome)| outcome.converted))
+        if self.outcomes.is_empty() {
+            return self.silent.then_some(false);
+        }
+        Some(self.outcomes.iter().any(|(_, outcome)| outcome.converted))
     }
 
-    /// What was paid in all.
+    /// True for a recording that was imported, see [`crate::insight::replay`].
     #[must_use]
-    pub fn amount(&self) -> f64 {
-        self.outcomes.iter().filter(|(_, outcome)| outcome.converted).map(|(_, outcome)| outcome.amount).sum()
+    pub fn recorded(&self) -> bool {
+        self.visitor.starts_with("replay:")
+    }
+
+    /// What was paid, by currency in alphabetical order; amounts of several are never one sum. The currency is empty where nobody named it.
+    #[must_use]
+    pub fn paid(&self) -> Vec<Money> {
+        Money::sums(self.outcomes.iter().map(|(_, outcome)| outcome))
     }
 
     /// The features, by name. The names of a site's attributes follow as `attribute.<name>`; everything else is [`COLUMNS`].
@@ -304,6 +333,9 @@ impl State {
 /// Those of [`COLUMNS`] that hold names; the others are numbers.
 pub const NAMED: [&str; 7] =
     ["channel", "utm_source", "utm_medium", "utm_campaign", "referrer", "language", "top_category"];
+
+/// Those of [`COLUMNS`] that are 1 or 0.
+pub const FLAGS: [&str; 5] = ["known_visitor", "agrees_last", "refuses_last", "names_amount_last", "human_requested"];
 
 /// The columns that every session has, in their order.
 pub const COLUMNS: [&str; 47] = [
@@ -422,6 +454,6 @@ mod tests {
         let with = State::at(log.iter().map(|(at, signal)| (*at, signal)), u64::MAX);
         let without = State::at(log.iter().take(8).map(|(at, signal)| (*at, signal)), u64::MAX);
         assert_eq!(with.row(), without.row());
-        assert_eq!((with.converted(), with.amount()), (Some(true), 9.0));
+        assert_eq!((with.converted(), with.paid()), (Some(true), vec![Money { currency: String::new(), amount: 9.0 }]));
     }
 }

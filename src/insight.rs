@@ -117,10 +117,17 @@ impl Insight {
         Some(Box::pin(async move { cell.get_or_init(|| this.choose(&key, turn, seq)).await.clone() }))
     }
 
-    /// The products that were chosen for the answer whose end is event `seq`, for who comes back to it.
+    /// The products that were chosen for the answer whose end is event `seq`, for who comes back to it: those that can still be had, as they are
+    /// sold now.
     #[must_use]
     pub fn cards_again(&self, key: &SessionKey, seq: u64) -> Option<ServerMessage> {
-        self.chosen.get(&(key.clone(), seq))?.get()?.clone()
+        match self.chosen.get(&(key.clone(), seq))?.get()?.clone()? {
+            ServerMessage::Recommendation { turn, products } => {
+                let products = recommend::renewed(products, &self.catalogue(&key.site), self.clock.now_ms());
+                (!products.is_empty()).then_some(ServerMessage::Recommendation { turn, products })
+            }
+            other => Some(other),
+        }
     }
 
     async fn choose(&self, key: &SessionKey, turn: u64, seq: u64) -> Option<ServerMessage> {

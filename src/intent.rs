@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::signals::{Signal, Topic};
 
@@ -23,7 +23,7 @@ pub mod train;
 pub mod trees;
 
 /// The purchase intent of a session, a pure function of its signals and of the deployed model.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
     /// 0…1: a model's calibrated probability, or without one a logistic curve over the sum of `reasons`, which is ordered but no
     /// probability.
@@ -31,17 +31,20 @@ pub struct Intent {
     /// What moved the score, strongest first.
     pub reasons: Vec<Reason>,
     /// Version of the model that made it; `None` for the sum.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
 }
 
 /// One contribution to the score.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reason {
     /// A kind of signal, or a feature's name in words.
     pub signal: Cow<'static, str>,
-    /// How often it was seen; 1 where it isn't counted.
+    /// How often it was seen; 0 in a model's reasons, where `value` tells.
     pub count: u32,
+    /// The feature's value in words ("yes", "41", "unknown"), in a model's reasons only and not for the meaning of messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
     /// What it adds to the sum, or to a model's log-odds compared with an average conversation.
     pub weight: f32,
 }
@@ -52,13 +55,18 @@ const MAX_REASONS: usize = 8;
 const MIN_WEIGHT: f32 = 0.02;
 
 impl Intent {
-    /// What a model says of a row: its probability, and what moved it. `count` tells how often a column was seen.
+    /// What a model says of a row: its probability, and what moved it. `value` tells a column's value in words.
     #[must_use]
-    pub fn of_model(version: u32, probability: f32, moved: Vec<train::Moved>, count: impl Fn(&str) -> u32) -> Self {
+    pub fn of_model(
+        version: u32,
+        probability: f32,
+        moved: Vec<train::Moved>,
+        value: impl Fn(&str) -> Option<String>,
+    ) -> Self {
         let told = moved.into_iter().filter(|moved| moved.log_odds.abs() >= MIN_WEIGHT).take(MAX_REASONS);
         let reasons = told.map(|moved| {
             let words = moved.column.strip_prefix("attribute.").unwrap_or(&moved.column).replace('_', " ");
-            Reason { signal: words.into(), count: count(&moved.column), weight: moved.log_odds }
+            Reason { signal: words.into(), count: 0, value: value(&moved.column), weight: moved.log_odds }
         });
         Self { score: probability, reasons: reasons.collect(), version: Some(version) }
     }
@@ -84,7 +92,7 @@ pub fn score<'a>(signals: impl IntoIterator<Item = &'a Signal>) -> Intent {
         .into_iter()
         .map(|(signal, weight, count)| {
             let times: f32 = (0..count.min(8)).map(|n| 0.5_f32.powi(i32::try_from(n).unwrap_or(8))).sum();
-            Reason { signal: signal.into(), count, weight: weight * times }
+            Reason { signal: signal.into(), count, value: None, weight: weight * times }
         })
         .collect();
     reasons.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then_with(|| a.signal.cmp(&b.signal)));

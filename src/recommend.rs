@@ -44,8 +44,8 @@ const UPSET: f32 = -0.5;
 /// Buyers that are asked what they bought, and how alike their conversation has to be.
 const NEIGHBOURS: usize = 20;
 const MIN_LIKENESS: f32 = 0.4;
-/// Visitors on each side from which the difference between them is worth an interval.
-const MIN_GROUP: u32 = 1;
+/// Conversations on each side from which a difference between them is told: below, its interval says little and misleads much.
+pub const MIN_GROUP: u32 = 30;
 /// The 97.5% quantile of the normal distribution: intervals hold 95%.
 const Z: f64 = 1.959_963_984_540_054;
 
@@ -155,6 +155,16 @@ pub fn choose(
     scored.into_iter().take(rule.cards).map(|(_, card)| card).collect()
 }
 
+/// Cards of before as they would be shown now: without those that can't be had any more, the others at the price of today.
+#[must_use]
+pub fn renewed(cards: Vec<Card>, catalogue: &Catalogue, now_ms: u64) -> Vec<Card> {
+    let now = |old: Card| {
+        let product = catalogue.product(&old.id)?;
+        Some(card(product, product.offer(now_ms)?, old.reason))
+    };
+    cards.into_iter().filter_map(now).collect()
+}
+
 fn reason(language: Option<&str>, named: bool, bought: bool, category: bool, product: &Product) -> String {
     let chinese = language == Some("zh");
     match (named, bought, category) {
@@ -232,7 +242,8 @@ pub struct Uplift {
     /// Conversions among conversations with a known outcome in which cards were shown, and in which they were held back.
     pub with_cards: Rate,
     pub held_out: Rate,
-    /// Difference of the two rates and its 95% interval (Newcombe's hybrid score interval); `None` while one side is empty.
+    /// Difference of the two rates and its 95% interval (Newcombe's hybrid score interval), in shares: 0.02 is two percentage points. `None` while one
+    /// side has fewer than [`MIN_GROUP`].
     pub difference: Option<[f64; 3]>,
 }
 
@@ -323,6 +334,26 @@ mod tests {
     }
 
     #[test]
+    fn cards_of_before_are_shown_as_they_are_sold_now() {
+        let (catalogue, vectors) = shop();
+        let cards = choose(
+            &RecommendRule { min_cosine: -1.0, ..RecommendRule::default() },
+            &wants([1.0, 0.1]),
+            &catalogue,
+            &vectors,
+            &[],
+            1,
+        );
+        assert_eq!(ids(&cards), ["tent", "stove"]);
+        let mut dearer = product("stove", "Stoves", true);
+        dearer.variants[0].price = 12.0;
+        let later = Catalogue::new(vec![product("tent", "Tents", false), dearer]);
+        let renewed = renewed(cards.clone(), &later, 1);
+        assert_eq!((ids(&renewed), renewed[0].price, &renewed[0].reason), (vec!["stove"], 12.0, &cards[1].reason));
+        assert!(super::renewed(cards, &Catalogue::default(), 1).is_empty());
+    }
+
+    #[test]
     fn the_rule_decides() {
         let rule = RecommendRule { enabled: true, times: 1, ..RecommendRule::default() };
         let mut state = wants([1.0, 0.0]);
@@ -362,5 +393,10 @@ mod tests {
             assert!((found - expected).abs() < 5e-4, "{found} {expected}");
         }
         assert_eq!(Uplift::of(&states[..70]).difference, None);
+        let few = |held_out: usize| {
+            Uplift::of(group(70, 56, false).chain(group(held_out, 3, true)).collect::<Vec<_>>().iter())
+        };
+        assert_eq!(few(29).difference, None, "chance as often as not");
+        assert!(few(30).difference.is_some());
     }
 }

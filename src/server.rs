@@ -177,7 +177,8 @@ impl Server {
         });
         tasks.spawn("knowledge gaps", keeping_gaps);
         let intents = Live::new(&config.intent.models);
-        let book = Book::new(store.clone(), touched.clone()).scored_by(intents.clone());
+        let book =
+            Book::new(store.clone(), touched.clone()).scored_by(intents.clone()).patient(&config.sites, clock.clone());
         let shelf = |site: &Site| (site.id.clone(), Shelf::new(site.recommend.clone()));
         let insight = Insight::new(
             book.clone(),
@@ -269,6 +270,11 @@ impl Server {
             training: Arc::new(Semaphore::new(1)),
         });
         refresh_intents(&app).await;
+        let site_ids: Vec<String> = app.sites.iter().map(|site| site.id.clone()).collect();
+        let lost = app.signals.recover(&app.store, &site_ids).await.context("signals that the last stop cut")?;
+        if lost > 0 {
+            tracing::info!(lost, "events whose signals the last stop kept from the disk are read again");
+        }
         let resumed = registry.recover().await.context("answers cut by the last stop")?;
         if resumed > 0 {
             tracing::info!(resumed, "answers that the last stop cut go on");

@@ -1,14 +1,17 @@
 //! What happens in conversations, as numbers and labels; docs/signals.md is their schema. Off the answer path: events arrive over
-//! a bounded queue, and one that finds it full is counted and left out rather than letting a reply wait.
+//! a bounded queue, and one that finds it full is counted and left out rather than letting a reply wait. It is on disk all the same, so
+//! that its signals are made up for from there once there is room, and so are those that a crash kept from the disk.
 //!
 //! Signals are records of the session they belong to and nowhere else, so that erasing a session erases them. What is made of
 //! them ([`crate::features`], [`crate::insight`]) is computed from the log and never stored.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::catalogue;
@@ -19,7 +22,7 @@ pub use crate::protocol::{AttributeValue, Attributes, Source};
 use crate::recommend::Catalogue;
 use crate::retrieval::embedder::Embedder;
 use crate::session::{Event, SessionKey};
-use crate::store::{Record, RecordKind, Store, StoreError};
+use crate::store::{Record, RecordKind, SessionQuery, Store, StoreError};
 use crate::telemetry::Metrics;
 
 pub mod export;
@@ -33,7 +36,8 @@ pub use words::{Stance, Topic};
 pub struct SignalsConfig {
     /// Switches the log of signals on. Without it there is no intent score, no insight and no recommendation.
     pub enabled: bool,
-    /// Events that may wait to be read for signals; one more is left out and counted in `frontdesk_signals_dropped_total`.
+    /// Events that may wait to be read for signals; one more is counted in `frontdesk_signals_dropped_total` and read from the disk once there
+    /// is room. What is no event (where a visitor came from, cards and clicks) is lost then.
     pub queue: usize,
     /// Keeps the meaning of each message (its embedding, in 8 bits a number) beside the other signals, 0.5 KiB a message.
     /// Without it, features and recommendations know counts and words only.
@@ -327,7 +331,19 @@ pub struct SignalLog {
     products: catalogue::Catalogue,
     scoring: Option<mpsc::Sender<SessionKey>>,
     metrics: Metrics,
+    missed: Missed,
 }
+
+/// Sessions with events that found no room, each with the last such event's number; at most [`MAX_MISSED`].
+type Missed = Arc<Mutex<HashMap<SessionKey, u64>>>;
+
+/// What is beyond that stays lost: a session takes under 200 bytes.
+const MAX_MISSED: usize = 10_000;
+
+/// Sessions that are looked at for signals that a crash kept from the disk: the newest of a site, used in the hour before its last event. More than
+/// the queue ever held.
+const RECENT: usize = 500;
+const RECENT_MS: u64 = 3_600_000;
 
 /// Something on its way to the signals.
 enum Noted {
@@ -379,8 +395,9 @@ impl SignalLog {
         let (sender, receiver) = mpsc::channel(config.queue.max(1));
         let products = parts.products.clone();
         let (scoring, metrics) = (parts.scoring.clone(), parts.metrics.clone());
-        let log = Self { sender: config.enabled.then_some(sender), products, scoring, metrics };
-        (log, write(receiver, parts))
+        let missed = Missed::default();
+        let log = Self { sender: config.enabled.then_some(sender), products, scoring, metrics, missed: missed.clone() };
+        (log, write(receiver, parts, missed))
     }
 
     /// The signals of an event, as they will be logged but for its meaning.
@@ -444,57 +461,147 @@ impl SignalLog {
         }
     }
 
+    /// Notes what the last run left behind: events of recent conversations whose signals a crash kept from the disk. Call it before anything new
+    /// happens. Gives how many events that were.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn recover(&self, store: &Store, sites: &[String]) -> Result<usize, StoreError> {
+        let Some(sender) = &self.sender else { return Ok(0) };
+        let mut recovered = 0;
+        for site in sites {
+            let query = SessionQuery { site: site.clone(), limit: RECENT, after: None, since_ms: 0 };
+            let listed = store.sessions(query).await?;
+            let since_ms = listed.first().map_or(0, |info| info.last_at_ms.saturating_sub(RECENT_MS));
+            // The one that was used last comes last, as it happened.
+            for info in listed.into_iter().rev().filter(|info| info.last_at_ms >= since_ms) {
+                let key = SessionKey { site: info.site, id: info.session };
+                for (seq, at_ms, event) in lost(store, &key, &self.products.goods(site)).await? {
+                    recovered += 1;
+                    // At a start there is time to wait for room.
+                    if sender.send(Noted::Event { key: key.clone(), seq, at_ms, event }).await.is_err() {
+                        return Ok(recovered);
+                    }
+                }
+            }
+        }
+        Ok(recovered)
+    }
+
     fn send(&self, noted: Noted) {
-        if self.sender.as_ref().is_some_and(|sender| sender.try_send(noted).is_err()) {
+        let Some(sender) = &self.sender else { return };
+        if let Err(TrySendError::Full(noted) | TrySendError::Closed(noted)) = sender.try_send(noted) {
             self.metrics.signals_dropped.inc();
+            if let Noted::Event { key, seq, .. } = noted {
+                miss(&self.missed, key, seq);
+            }
         }
     }
 }
 
-async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts) {
+fn miss(missed: &Missed, key: SessionKey, seq: u64) {
+    let mut missed = missed.lock().unwrap_or_else(PoisonError::into_inner);
+    if missed.len() < MAX_MISSED || missed.contains_key(&key) {
+        missed.insert(key, seq);
+    }
+}
+
+async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts, missed: Missed) {
     let mut arrivals = Arrivals::default();
     while let Some(noted) = receiver.recv().await {
-        let (key, seq, at_ms, signals) = match noted {
-            Noted::Settled(done) => {
-                let _ = done.send(());
-                continue;
+        let mut settled = None;
+        match noted {
+            Noted::Settled(done) => settled = Some(done),
+            Noted::Signals { key, seq: 0, signals, .. } => arrivals.remember(key, signals),
+            Noted::Signals { key, seq, at_ms, signals } => {
+                if parts.write(&key, seq, at_ms, &signals).await.is_err() {
+                    parts.metrics.signals_dropped.inc();
+                }
             }
-            Noted::Close => {
-                receiver.close();
-                continue;
-            }
-            Noted::Forgotten { key } => {
-                arrivals.take(&key);
-                continue;
-            }
-            Noted::Signals { key, seq: 0, signals, .. } => {
-                arrivals.remember(key, signals);
-                continue;
-            }
-            Noted::Signals { key, seq, at_ms, signals } => (key, seq, at_ms, signals),
+            Noted::Close => receiver.close(),
+            Noted::Forgotten { key } => drop(arrivals.take(&key)),
             Noted::Event { key, seq, at_ms, event } => {
-                let mut signals = of(&event, &parts.products.goods(&key.site));
-                match &event {
-                    Event::Started { .. } => signals.extend(arrivals.take(&key)),
-                    Event::Said { text, .. } => signals.extend(meaning(parts.embedder.as_ref(), text).await),
-                    _ => {}
-                }
-                (key, seq, at_ms, signals)
-            }
-        };
-        // Conversations have the disk first: a signal that finds the store busy or its session erased is left out.
-        match append(&parts.store, &key, seq, at_ms, &signals).await {
-            Ok(()) => {
-                parts.touched.touch(&key);
-                if let Some(scoring) = &parts.scoring {
-                    let _ = scoring.try_send(key);
+                let arrival = if let Event::Started { .. } = event { arrivals.take(&key) } else { Vec::new() };
+                // Conversations have the disk first: a signal that finds the store busy comes later.
+                match parts.event(&key, seq, at_ms, &event, &arrival).await {
+                    Err(StoreError::Overloaded { .. }) => {
+                        if !arrival.is_empty() {
+                            arrivals.remember(key.clone(), arrival);
+                        }
+                        miss(&missed, key, seq);
+                    }
+                    Err(_) => drop(parts.metrics.signals_dropped.inc()),
+                    Ok(()) => {}
                 }
             }
-            Err(_) => {
-                parts.metrics.signals_dropped.inc();
+        }
+        // All that was noted before an event that found no room is through when the queue is empty: what has no signals now won't get any.
+        if receiver.is_empty() {
+            let due = std::mem::take(&mut *missed.lock().unwrap_or_else(PoisonError::into_inner));
+            for (key, seq) in due {
+                parts.make_up(&key, seq, &mut arrivals).await;
+            }
+        }
+        if let Some(done) = settled {
+            let _ = done.send(());
+        }
+    }
+}
+
+impl SignalParts {
+    async fn event(
+        &self,
+        key: &SessionKey,
+        seq: u64,
+        at_ms: u64,
+        event: &Event,
+        arrival: &[Signal],
+    ) -> Result<(), StoreError> {
+        let mut signals = of(event, &self.products.goods(&key.site));
+        signals.extend_from_slice(arrival);
+        if let Event::Said { text, .. } = event {
+            signals.extend(meaning(self.embedder.as_ref(), text).await);
+        }
+        self.write(key, seq, at_ms, &signals).await
+    }
+
+    async fn write(&self, key: &SessionKey, seq: u64, at_ms: u64, signals: &[Signal]) -> Result<(), StoreError> {
+        append(&self.store, key, seq, at_ms, signals).await?;
+        self.touched.touch(key);
+        if let Some(scoring) = &self.scoring {
+            let _ = scoring.try_send(key.clone());
+        }
+        Ok(())
+    }
+
+    /// Writes the signals that the session's events up to `upto` lack. What finds the store busy a second time is lost.
+    async fn make_up(&self, key: &SessionKey, upto: u64, arrivals: &mut Arrivals) {
+        let Ok(lost) = lost(&self.store, key, &self.products.goods(&key.site)).await else { return };
+        for (seq, at_ms, event) in lost.into_iter().filter(|(seq, ..)| *seq <= upto) {
+            let arrival = if let Event::Started { .. } = event { arrivals.take(key) } else { Vec::new() };
+            if self.event(key, seq, at_ms, &event, &arrival).await.is_err() {
+                return;
             }
         }
     }
+}
+
+/// A session's events that should have left signals and didn't, in their order. Events and signals are told apart by number and kind, so that
+/// doing it again finds nothing.
+async fn lost(store: &Store, key: &SessionKey, catalogue: &Catalogue) -> Result<Vec<(u64, u64, Event)>, StoreError> {
+    let records = store.read(&key.site, &key.id, 0, &[RecordKind::Event, RecordKind::Signal]).await?;
+    let mut noted = HashSet::new();
+    for record in records.iter().filter(|record| record.kind == RecordKind::Signal) {
+        noted.extend(read(&record.body).iter().map(|signal| (record.seq, std::mem::discriminant(signal))));
+    }
+    let events = records.iter().filter(|record| record.kind == RecordKind::Event);
+    Ok(events
+        .filter_map(|record| {
+            let event: Event = serde_json::from_slice(&record.body).ok()?;
+            let first = std::mem::discriminant(of(&event, catalogue).first()?);
+            (!noted.contains(&(record.seq, first))).then_some((record.seq, record.at_ms, event))
+        })
+        .collect())
 }
 
 /// Writes signals into a session's log; ready once they are on disk.

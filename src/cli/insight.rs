@@ -35,7 +35,7 @@ The ending of the file's name decides the format. docs/signals.md describes ever
     Export {
         /// The file to write, .csv or .parquet; it must not exist.
         file: PathBuf,
-        /// One row for each conversation, with the outcome as `converted` and `amount`.
+        /// One row for each conversation, with the outcome as `converted`, `amount` and `currency`.
         #[arg(long)]
         features: bool,
         /// The mean embedding of the visitor's messages as further columns.
@@ -105,7 +105,7 @@ pub(super) async fn signals(config: &Config, command: SignalsCommand) -> anyhow:
     let (columns, count) = if features {
         let mut columns: Vec<Column> = Vec::new();
         anyhow::ensure!(sites.len() == 1, "features are written for one site at a time; name it with --site");
-        let book = Book::new(store.clone(), Touched::default());
+        let book = Book::new(store.clone(), Touched::default()).patient(&config.sites, Clock::system());
         let mut count = 0;
         for site in sites {
             let entries = book.read(&site.id).await?;

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::insight::book::{Book, Touched};
 use crate::insight::scorer;
+use crate::intent::Intent;
 use crate::intent::classes::Classes;
 use crate::intent::columns::Vectors;
 use crate::intent::data::{self, Data};
@@ -30,12 +31,13 @@ use crate::store::{Store, StoreError};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   frontdesk intent train --deploy                          from this site's conversations and reported outcomes
-  frontdesk intent train visits.csv --label Revenue --deploy
+  frontdesk intent train features.csv --deploy             from `frontdesk signals export features.csv --features`
   frontdesk intent train conversations.jsonl --label converted
   frontdesk intent train --head classes --deploy           from what agents said that messages are about
   frontdesk intent train --head classes utterances.jsonl --deploy
-  frontdesk intent eval november.csv --label Revenue       with drift and calibration
-  frontdesk intent explain november.csv --label Revenue --row 17
+  frontdesk intent eval november.csv                       with drift and calibration
+  frontdesk intent explain november.csv --row 17
+  frontdesk intent explain --session We6xXZPr… --turns 2   a conversation as it stood after its second message
   frontdesk intent watch                                   how it does on conversations since its training
   frontdesk intent list
   frontdesk intent rollback
@@ -87,6 +89,8 @@ enum What {
     Watch,
     /// Say what a message is about, or take that back: an example for the next training of the classes.
     Label {
+        // Ids begin with any letter of URL-safe base64, a hyphen too.
+        #[arg(allow_hyphen_values = true)]
         session: String,
         /// The message's `seq` in its session.
         seq: u64,
@@ -95,11 +99,14 @@ enum What {
     },
     /// Show the versions.
     List,
-    /// Say what moved the prediction of a row.
+    /// Say what moved the prediction of a row, or of a conversation of the site.
     Explain {
         #[command(flatten)]
         rows: Rows,
-        /// Which row or conversation, counted from 1.
+        /// A conversation of the site by its id, after each of the visitor's messages.
+        #[arg(long, conflicts_with_all = ["data", "row"], allow_hyphen_values = true)]
+        session: Option<String>,
+        /// Which row or conversation of the file, counted from 1.
         #[arg(long, default_value_t = 1)]
         row: usize,
         /// A conversation as it stood after so many messages of the visitor.
@@ -132,15 +139,26 @@ pub(super) async fn run(config: &Config, args: IntentArgs) -> anyhow::Result<Exi
         What::Train { rows, deploy } => train(config, &site.id, &registry, args.head, &rows, deploy, json).await,
         What::Eval { rows, version } => {
             ensure!(args.head == Head::Purchase, "measure classes with `frontdesk eval intents`");
-            let (version, model) = purchase(&registry, version)?;
-            let columns: Vec<Column> = model.columns().cloned().collect();
             let bar = Bar::new();
             let show = |step: &str, done: usize, of: usize| bar.show(step, done, of);
-            let data = match &rows.data {
-                Some(path) => Data::read(path, &rows.label, &[], Some(&columns))?,
-                None => own(config, &site.id, Some(&columns)).await?,
+            let store = match &rows.data {
+                Some(_) => None,
+                None => match Source::of(config)? {
+                    Source::Store(store) => Some(store),
+                    Source::Remote(remote) => {
+                        let which = version.map_or_else(String::new, |version| format!("?version={version}"));
+                        let path = format!("/v1/sites/{}/intent/purchase/eval{which}", site.id);
+                        return show_evaluation(&remote.json(Method::POST, &path).await?, json);
+                    }
+                },
             };
-            ensure!(!data.table.is_empty(), "there are no rows with an outcome");
+            let (version, model) = purchase(&registry, version)?;
+            let columns: Vec<Column> = model.columns().cloned().collect();
+            let data = match (&rows.data, store) {
+                (Some(path), _) => Data::read(path, &rows.label, &[], Some(&columns))?,
+                (None, Some(store)) => own(config, &site.id, &store, &version, &columns).await?,
+                (None, None) => bail!("there are no rows to measure on"),
+            };
             let vectors = data::vectors(config, &[&data.table], &show).await?;
             let evaluation = round::evaluate(&config.intent, &version, &model, &data, &vectors)?;
             bar.finish();
@@ -151,7 +169,11 @@ pub(super) async fn run(config: &Config, args: IntentArgs) -> anyhow::Result<Exi
         What::List => list(&registry, json),
         What::Watch => watch(config, &site.id, &registry, json).await,
         What::Label { session, seq, intent } => label(config, &site.id, session, seq, &intent).await,
-        What::Explain { rows, row, turns } => match args.head {
+        What::Explain { session: Some(session), turns, .. } => {
+            ensure!(args.head == Head::Purchase, "what messages are about is in the console, and in `intent label`");
+            explain_session(config, &site.id, &registry, session, turns, json).await
+        }
+        What::Explain { rows, session: None, row, turns } => match args.head {
             Head::Purchase => explain(config, &registry, &rows, row, turns, json).await,
             Head::Classes => explain_class(config, &registry, &rows, row, json).await,
         },
@@ -172,20 +194,16 @@ impl Source {
             Err(error) => Err(error.into()),
         }
     }
-
-    /// The store, where only that will do.
-    fn store(config: &Config, what: &str) -> anyhow::Result<Store> {
-        match Self::of(config)? {
-            Self::Store(store) => Ok(store),
-            Self::Remote(_) => bail!("{what} needs the store, which the running server has open; stop it first"),
-        }
-    }
 }
 
-/// The site's own conversations with an outcome, the oldest first.
-async fn own(config: &Config, site: &str, like: Option<&[Column]>) -> anyhow::Result<Data> {
-    let store = Source::store(config, "measuring on the site's own conversations")?;
-    let data = data::stored(&Book::new(store.clone(), Touched::default()), site, like).await;
+/// The sessions of a store, with what silence tells.
+fn book(config: &Config, store: &Store) -> Book {
+    Book::new(store.clone(), Touched::default()).patient(&config.sites, Clock::system())
+}
+
+/// The site's own conversations with an outcome that a version did not learn from, the oldest first.
+async fn own(config: &Config, site: &str, store: &Store, version: &Version, like: &[Column]) -> anyhow::Result<Data> {
+    let data = data::unseen(&book(config, store), site, version, like).await;
     store.close().await?;
     data
 }
@@ -197,7 +215,7 @@ async fn watch(config: &Config, site: &str, registry: &Registry, json: bool) -> 
         }
         Source::Store(store) => {
             let (version, model) = purchase(registry, None)?;
-            let tracks = Book::new(store.clone(), Touched::default()).tracks(site, scorer::WATCHED).await;
+            let tracks = book(config, &store).tracks(site, scorer::WATCHED).await;
             store.close().await?;
             let tracks: Vec<Track> = tracks?.into_iter().map(|(_, track)| track).collect();
             round::watch(&config.intent, &version, &model, &tracks, Clock::system().now_ms())?
@@ -267,7 +285,7 @@ async fn train_on_own(
     let round = async {
         match head {
             Head::Purchase => {
-                let data = data::stored(&Book::new(store.clone(), Touched::default()), site, None).await?;
+                let data = data::stored(&book(config, &store), site, None).await?;
                 tokio::task::block_in_place(|| {
                     let none = Vectors::default();
                     round::train_purchase(registry, &config.intent, &data, &none, now_ms, &mut step)
@@ -357,6 +375,9 @@ fn show_round(round: &Round) {
         let header = ["cross-validated", "log loss", "AUROC", "AUPRC", "Brier", "ECE", "train s"];
         println!("{}", table(&header, rows.collect()));
     }
+    if round.unlabelled > 0 {
+        println!("{} rows without an outcome were passed over.", round.unlabelled);
+    }
     let version = &round.version;
     println!(
         "Version {}: {}, trained on {} rows, measured on {} later ones: {}",
@@ -366,6 +387,16 @@ fn show_round(round: &Round) {
         version.later_rows,
         metrics(version)
     );
+}
+
+/// First and last day of the rows; nothing for rows without time.
+fn range(version: &Version) -> String {
+    let (Some(from), Some(to)) = (version.from_ms, version.to_ms) else { return String::new() };
+    let day = |ms: u64| {
+        let (year, month, day) = crate::llm::template::civil_from_days(ms / 86_400_000);
+        format!("{year}-{month:02}-{day:02}")
+    };
+    format!("{}, {}", day(from), day(to))
 }
 
 fn metrics(version: &Version) -> String {
@@ -439,12 +470,16 @@ fn list(registry: &Registry, json: bool) -> anyhow::Result<ExitCode> {
             version.version.to_string(),
             version.model.clone(),
             version.rows.to_string(),
+            range(version),
             metrics(version),
             version.sha256.chars().take(12).collect(),
             state.to_owned(),
         ]
     });
-    println!("{}", table(&["version", "model", "rows", "on later rows", "SHA-256", ""], rows.collect()));
+    println!(
+        "{}",
+        table(&["version", "model", "rows", "data from, to", "on later rows", "SHA-256", ""], rows.collect())
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -472,8 +507,8 @@ async fn explain(
 ) -> anyhow::Result<ExitCode> {
     let (version, model) = purchase(registry, None)?;
     let columns: Vec<Column> = model.columns().cloned().collect();
-    let path = rows.data.as_deref().context("name a file; a running session is explained by the admin listener")?;
-    let table = read_moment(path, &rows.label, turns, &columns)?;
+    let path = rows.data.as_deref().context("name a file, or a conversation of the site with --session")?;
+    let (table, outcomes) = read_moment(path, &rows.label, turns, &columns)?;
     ensure!(row >= 1 && row <= table.len(), "--row is {row}; {} has rows 1 to {}", path.display(), table.len());
     let one = table.select(&[row - 1]);
     let vectors = data::vectors(config, &[&one], &|_, _, _| {}).await?;
@@ -493,13 +528,12 @@ async fn explain(
         println!("{}", serde_json::to_string_pretty(&explanation)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let outcome = one.labels.first().is_some_and(|label| *label);
-    println!(
-        "Version {} says {:.1}%; it came to {} purchase.",
-        version.version,
-        probability * 100.0,
-        if outcome { "a" } else { "no" }
-    );
+    let outcome = match outcomes.get(row - 1).copied().flatten() {
+        Some(true) => "it came to a purchase",
+        Some(false) => "it came to no purchase",
+        None => "what came of it is unknown",
+    };
+    println!("Version {} says {:.1}%; {outcome}.", version.version, probability * 100.0);
     let rows = explanation.reasons.iter().take(12).map(|reason| {
         vec![reason.moved.column.clone(), reason.value.clone(), format!("{:+.2}", reason.moved.log_odds)]
     });
@@ -507,21 +541,91 @@ async fn explain(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Rows, or conversations as they stood at a moment.
+/// The intent of a stored conversation after each of the visitor's messages, or after one: by the running server, or here.
+async fn explain_session(
+    config: &Config,
+    site: &str,
+    registry: &Registry,
+    session: String,
+    turns: Option<usize>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    #[derive(Deserialize, Serialize)]
+    struct Moments {
+        moments: Vec<Moment>,
+    }
+    #[derive(Deserialize, Serialize)]
+    struct Moment {
+        turns: usize,
+        intent: Intent,
+    }
+    let found = match Source::of(config)? {
+        Source::Remote(remote) => {
+            let which = turns.map_or_else(String::new, |turns| format!("?turns={turns}"));
+            remote.json::<Moments>(Method::GET, &format!("/v1/sites/{site}/sessions/{session}/intent{which}")).await?
+        }
+        Source::Store(store) => {
+            let key = SessionKey { site: site.to_owned(), id: session };
+            let known = store.session(&key.site, &key.id).await;
+            let track = book(config, &store).track(&key).await;
+            store.close().await?;
+            ensure!(known?.is_some(), "no conversation {:?} is known here; it may have been erased", key.id);
+            let track = track?;
+            let deployed = match registry.manifest()?.deployed {
+                Some(version) => Some(registry.version::<Model>(version)?),
+                None => None,
+            };
+            let moments = turns.map_or_else(|| (1..=track.messages()).collect(), |turns| vec![turns]);
+            let at = |turns: usize| -> anyhow::Result<Moment> {
+                let intent = match &deployed {
+                    Some(deployed) => deployed.intent(&track, Some(turns))?,
+                    None => crate::intent::score(track.until(Some(turns))),
+                };
+                Ok(Moment { turns, intent })
+            };
+            Moments { moments: moments.into_iter().map(at).collect::<anyhow::Result<_>>()? }
+        }
+    };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&found)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if found.moments.is_empty() {
+        println!("The visitor has written nothing.");
+    }
+    for Moment { turns, intent } in &found.moments {
+        let by = intent.version.map_or_else(|| crate::intent::SUM.to_owned(), |version| format!("version {version}"));
+        println!("After message {turns}: {:.1}% ({by})", intent.score * 100.0);
+        let rows = intent.reasons.iter().map(|reason| {
+            let times = || if reason.count > 0 { format!("×{}", reason.count) } else { String::new() };
+            let value = reason.value.clone().unwrap_or_else(times);
+            vec![reason.signal.clone().into_owned(), value, format!("{:+.2}", reason.weight)]
+        });
+        println!("{}", table(&["signal", "value", "log-odds"], rows.collect()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Rows, or conversations as they stood at a moment, and what came of each.
 fn read_moment(
     path: &Path,
     label: &str,
     turns: Option<usize>,
     columns: &[Column],
-) -> anyhow::Result<crate::intent::table::Table> {
+) -> anyhow::Result<(crate::intent::table::Table, Vec<Option<bool>>)> {
     use crate::intent::table::Table;
     let file = std::fs::File::open(path).with_context(|| format!("can't read {}", path.display()))?;
     let named = || format!("reading {}", path.display());
     if path.extension().is_some_and(|extension| extension == "jsonl") {
         let tracks = data::recorded(std::io::BufReader::new(file), label).with_context(named)?;
-        return Ok(Table::of_tracks(&tracks, turns, Some(columns)));
+        return Ok((
+            Table::of_tracks(&tracks, turns, Some(columns)),
+            tracks.iter().map(|track| track.converted).collect(),
+        ));
     }
-    Table::csv(file, label, Some(columns)).with_context(named)
+    let (table, labelled) = Table::csv(file, label, Some(columns)).with_context(named)?;
+    let outcomes = table.labels.iter().zip(labelled).map(|(label, known)| known.then_some(*label)).collect();
+    Ok((table, outcomes))
 }
 
 fn show_value(value: &Value) -> String {

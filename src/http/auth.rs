@@ -99,6 +99,15 @@ pub struct Site {
     /// Secret, at least 32 bytes, with which the site's server signs reports of what came of conversations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcomes_secret: Option<String>,
+    /// Days without a report after which a conversation counts as one without a purchase, from the first report on; 0 never. A site that reports
+    /// orders alone has buyers only without it: no rate, no comparison and no training would tell anything. Shorter than visitors take to
+    /// decide calls late buyers lost until their order comes.
+    #[serde(default = "two_weeks")]
+    pub outcome_after_days: u32,
+}
+
+fn two_weeks() -> u32 {
+    14
 }
 
 /// See [`Site::answers`].
@@ -146,6 +155,7 @@ impl Default for Site {
             jwt: None,
             recommend: RecommendRule::default(),
             outcomes_secret: None,
+            outcome_after_days: two_weeks(),
         }
     }
 }

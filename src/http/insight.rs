@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::http::assets::Asset;
 use crate::http::auth::Scope;
@@ -22,14 +22,6 @@ use crate::protocol::ErrorCode;
 
 /// Reports of one request.
 const MAX_REPORTS: usize = 1000;
-
-/// One report or a list.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Reports {
-    One(Box<Report>),
-    Many(Vec<Report>),
-}
 
 /// `POST /v1/sites/{site}/outcomes`: signed by the site's server, or with a key of the scope `outcomes`.
 pub(super) async fn outcomes(
@@ -55,24 +47,29 @@ pub(super) async fn outcomes(
         verdict.map_err(|reason| ApiError::new(ErrorCode::Unauthorized, reason))?;
     }
     let bad = |text: String| ApiError::new(ErrorCode::BadMessage, text);
-    let reports = match serde_json::from_slice(&body) {
-        Ok(Reports::One(report)) => vec![*report],
-        Ok(Reports::Many(reports)) => reports,
-        // The untagged enum's own error names no field.
-        Err(_) => {
-            let error = serde_json::from_slice::<Report>(&body).err().map(|error| error.to_string());
-            return Err(bad(format!("no report or list of reports: {}", error.unwrap_or_default())));
-        }
+    let values = match serde_json::from_slice(&body) {
+        Ok(Value::Array(values)) => values,
+        Ok(value @ Value::Object(_)) => vec![value],
+        Ok(_) => return Err(bad("the body is neither a report nor a list of reports".into())),
+        Err(error) => return Err(bad(format!("the body is no JSON: {error}"))),
     };
-    if reports.len() > MAX_REPORTS {
-        return Err(bad(format!("{} reports at once; send at most {MAX_REPORTS}", reports.len())));
+    if values.len() > MAX_REPORTS {
+        return Err(bad(format!("{} reports at once; send at most {MAX_REPORTS}", values.len())));
     }
-    let mut results = Vec::new();
-    for taken in app.outcomes.take(&site, reports, now_ms).await? {
-        results.push(match taken {
-            Ok(taken) => json!({ "result": taken }),
-            Err(OutcomeError::Store(error)) => return Err(error.into()),
-            Err(error) => json!({ "result": "refused", "reason": error.to_string() }),
+    // One that is none costs itself, not the others.
+    let reports: Vec<Result<Report, String>> =
+        values.into_iter().map(|value| serde_json::from_value(value).map_err(|error| error.to_string())).collect();
+    let sound = reports.iter().filter_map(|report| report.as_ref().ok().cloned()).collect();
+    let mut taken = app.outcomes.take(&site, sound, now_ms).await?.into_iter();
+    let mut results = Vec::with_capacity(reports.len());
+    for report in reports {
+        let refused = |reason: String| json!({ "result": "refused", "reason": reason });
+        results.push(match report.map(|_| taken.next()) {
+            Err(reason) => refused(reason),
+            Ok(Some(Ok(taken))) => json!({ "result": taken }),
+            Ok(Some(Err(OutcomeError::Store(error)))) => return Err(error.into()),
+            Ok(Some(Err(error))) => refused(error.to_string()),
+            Ok(None) => refused("it was not taken".into()),
         });
     }
     Ok(Json(json!({ "outcomes": results })).into_response())
@@ -109,8 +106,10 @@ pub(super) async fn report(
 pub(super) async fn report_of(app: &App, site: &str, range: Range) -> Result<Response, ApiError> {
     let entries = report::within(&app.insight.book.read(site).await?, range);
     let catalogue = app.insight.catalogue(site);
+    let deployed = app.intents.purchase(site);
     let scorer = report::Scorer {
-        version: app.intents.purchase(site).map(|known| (known.version.version, known.version.model.clone())),
+        version: deployed.as_ref().map(|known| (known.version.version, known.version.model.clone())),
+        learned_until_ms: deployed.as_ref().map_or(0, |known| known.version.learned_until_ms()),
         warnings: app.intents.watch(site).map(|watch| watch.warnings.clone()).unwrap_or_default(),
     };
     // Aggregating thousands of sessions takes a while; it must not hold up the threads that serve visitors.
@@ -124,6 +123,7 @@ pub(super) struct Lines {
     from_ms: Option<u64>,
     #[serde(default)]
     to_ms: Option<u64>,
+    session: Option<String>,
     topic: Option<String>,
     class: Option<String>,
     product: Option<String>,
@@ -152,6 +152,7 @@ pub(super) async fn sessions_of(app: &App, site: &str, lines: Lines) -> Result<R
     let Lines {
         from_ms,
         to_ms,
+        session,
         topic,
         class,
         product,
@@ -164,7 +165,8 @@ pub(super) async fn sessions_of(app: &App, site: &str, lines: Lines) -> Result<R
         converted,
     } = lines;
     let range = Range { from_ms: from_ms.unwrap_or(0), to_ms: to_ms.unwrap_or(u64::MAX) };
-    let drill = Drill { topic, class, product, category, campaign, stage, segment, score_from, score_to, converted };
+    let drill =
+        Drill { session, topic, class, product, category, campaign, stage, segment, score_from, score_to, converted };
     let entries = report::within(&app.insight.book.read(site).await?, range);
     let catalogue = app.insight.catalogue(site);
     let made = tokio::task::spawn_blocking(move || report::drill(&entries, &drill, &catalogue, MAX_LINES)).await;

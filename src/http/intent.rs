@@ -253,23 +253,40 @@ async fn parsed<T: Send + 'static>(
     parsed.await.map_err(|_| failed())?.map_err(|error| bad(&error))
 }
 
-/// `POST /v1/sites/{site}/intent/purchase/eval?label=…` with rows as for training, or without a body over the site's own conversations: how
-/// the deployed model does on them, with drift and calibration.
+/// Which version to measure; the deployed one, if it is left out.
+#[derive(Debug, Deserialize)]
+pub(super) struct Measured {
+    version: Option<u32>,
+    #[serde(default = "converted")]
+    label: String,
+}
+
+/// `POST /v1/sites/{site}/intent/purchase/eval?label=…&version=…` with rows as for training, or without a body over the site's own conversations
+/// that it did not learn from: how the deployed model does on them, with drift and calibration.
 pub(super) async fn evaluate(
     State(app): State<App>,
     headers: HeaderMap,
     Path(site): Path<String>,
-    Query(lesson): Query<Lesson>,
+    Query(Measured { version, label }): Query<Measured>,
     body: Body,
 ) -> Result<Response, ApiError> {
     allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let body = app.room.read(body, MAX_ROWS, "").await?;
-    let deployed = deployed(&app, &site)?;
+    let lesson = Lesson { label, drop: String::new() };
+    let deployed = match version {
+        None => deployed(&app, &site)?,
+        Some(version) => {
+            let registry = app.intents.registry(&site, Head::Purchase);
+            Arc::new(blocking(move || registry.version(version)).await?)
+        }
+    };
     let columns: Vec<Column> = deployed.model.columns().cloned().collect();
-    let (data, vectors) = rows(&app, &site, &headers, lesson, Some(columns), body).await?;
-    if data.table.is_empty() {
-        return Err(bad(&anyhow::anyhow!("no conversation of this site has a reported outcome")));
-    }
+    let (data, vectors) = if body.is_empty() {
+        let data = data::unseen(&app.insight.book, &site, &deployed.version, &columns).await;
+        (data.map_err(|error| bad(&error))?, Vectors::default())
+    } else {
+        rows(&app, &site, &headers, lesson, Some(columns), body).await?
+    };
     let config = app.intent.clone();
     let task = tokio::task::spawn_blocking(move || {
         round::evaluate(&config, &deployed.version, &deployed.model, &data, &vectors)

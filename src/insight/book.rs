@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 
+use crate::clock::Clock;
 use crate::features::State;
+
 use crate::intent::classes::{Classes, Guess};
 use crate::intent::registry::{Deployed, Live};
 use crate::intent::table::Track;
 use crate::intent::train::{Model, TrainError};
 use crate::intent::{self, Intent};
+use crate::outcomes::{self, Told};
 use crate::session::{Event, SessionKey};
 use crate::signals::{self, Meaning, Signal};
 use crate::store::{RecordKind, SessionInfo, SessionQuery, Store, StoreError};
@@ -143,6 +146,8 @@ pub struct Book {
     /// Sessions that the store is too busy to read.
     #[cfg(test)]
     refused: Arc<Mutex<HashSet<String>>>,
+    /// By site, the days after which silence counts as no purchase; and what time it is.
+    patience: Option<(Arc<HashMap<String, u32>>, Clock)>,
 }
 
 impl Book {
@@ -152,6 +157,7 @@ impl Book {
             store,
             touched,
             models: None,
+            patience: None,
             sites: Arc::default(),
             #[cfg(test)]
             refused: Arc::default(),
@@ -162,6 +168,20 @@ impl Book {
     #[must_use]
     pub fn scored_by(self, models: Live) -> Self {
         Self { models: Some(models), ..self }
+    }
+
+    /// Sessions count as not bought when nothing was reported of them for so many days ([`outcomes::silent`]).
+    #[must_use]
+    pub fn patient(self, sites: &[crate::http::auth::Site], clock: Clock) -> Self {
+        let days = sites.iter().map(|site| (site.id.clone(), site.outcome_after_days)).collect();
+        Self { patience: Some((Arc::new(days), clock)), ..self }
+    }
+
+    /// Which sessions of a site count as not bought because nobody reported.
+    fn silent(&self, site: &str, told: &[Told<'_>]) -> Vec<bool> {
+        let days = |(days, clock): &(Arc<HashMap<String, u32>>, Clock)| Some((*days.get(site)?, clock.now_ms()));
+        let (after_days, now_ms) = self.patience.as_ref().and_then(days).unwrap_or_default();
+        outcomes::silent(told, after_days, now_ms)
     }
 
     /// The site's sessions as the log has them now; only those that changed are read.
@@ -231,6 +251,12 @@ impl Book {
         }
         if let Some(failure) = failure {
             return Err(failure);
+        }
+        let silent = self.silent(site, &known.values().map(|entry| Told::of(&entry.state)).collect::<Vec<_>>());
+        for (entry, silent) in known.values_mut().zip(silent) {
+            if entry.state.silent != silent {
+                Arc::make_mut(entry).state.silent = silent;
+            }
         }
         *read_at = Some(Instant::now());
         Ok(sorted(known))
@@ -302,6 +328,11 @@ impl Book {
                 tracks.push(track?);
             }
         }
+        let states: Vec<State> = tracks.iter().map(|(_, track)| track.outline()).collect();
+        let silent = self.silent(site, &states.iter().map(Told::of).collect::<Vec<_>>());
+        for ((_, track), _) in tracks.iter_mut().zip(silent).filter(|(_, silent)| *silent) {
+            track.converted = Some(false);
+        }
         Ok(tracks)
     }
 
@@ -344,7 +375,7 @@ impl Book {
         for record in self.store.read(&info.site, &info.session, 0, &kinds).await? {
             if record.kind == RecordKind::Event {
                 let Ok(Event::Said { text, .. }) = serde_json::from_slice(&record.body) else { continue };
-                if asked.len() < MAX_ASKED && text.contains(['?', '？', '吗']) {
+                if asked.len() < MAX_ASKED && signals::words::asks(&text) {
                     let text = text.chars().take(MAX_ASKED_CHARS).collect();
                     asked.push((record.seq, Asked { at_ms: record.at_ms, text, meaning: None }));
                 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::book::Entry;
 use super::forecast::{self, Forecast};
 use super::segments::{self, Segment};
+use crate::features::Money;
 use crate::recommend::{Catalogue, Rate, Uplift, cosine};
 use crate::signals::Topic;
 
@@ -52,10 +53,16 @@ pub struct Report {
 pub struct Scorer {
     /// Version and kind of the model.
     pub version: Option<(u32, String)>,
+    /// Conversations that began no later may be among those that the model learned from; 0 for the sum.
+    pub learned_until_ms: u64,
     pub warnings: Vec<String>,
 }
 
 impl Scorer {
+    fn is_new_to(&self, entry: &Entry) -> bool {
+        entry.state.started_at_ms > self.learned_until_ms
+    }
+
     fn name(&self) -> String {
         match &self.version {
             Some((version, kind)) => format!("version {version} ({kind})"),
@@ -70,14 +77,14 @@ pub struct Totals {
     pub messages: u64,
     /// Of the sessions whose outcome was reported.
     pub converted: Rate,
-    pub amount: f64,
-    pub currency: String,
+    /// What was paid, by currency.
+    pub paid: Vec<Money>,
     /// Between these the sessions began; 0 without any.
     pub first_ms: u64,
     pub last_ms: u64,
 }
 
-/// A stage of the funnel: sessions that came so far.
+/// A stage of the funnel: sessions in which it happened.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stage {
     pub name: &'static str,
@@ -119,6 +126,11 @@ pub struct Question {
 pub struct Scores {
     /// What made the scores.
     pub model: String,
+    /// Sessions with an outcome that everything here is about, and those that were left out because the model may have learned from them.
+    pub sessions: usize,
+    pub learned: usize,
+    /// The moment from which on sessions count; 0 if all do.
+    pub after_ms: u64,
     /// Sessions with an outcome, at most [`MAX_POINTS`], evenly chosen over time.
     pub points: Vec<Point>,
     /// False positive rate and true positive rate at each threshold, from (0, 0) to (1, 1).
@@ -156,7 +168,8 @@ pub struct Campaign {
     pub sessions: u32,
     pub score: f64,
     pub converted: Rate,
-    pub amount: f64,
+    /// What was paid, by currency.
+    pub paid: Vec<Money>,
     /// The topic asked about most.
     pub topic: Option<&'static str>,
 }
@@ -214,21 +227,18 @@ pub fn report(entries: &[Arc<Entry>], catalogue: &Catalogue, scorer: &Scorer) ->
 }
 
 fn totals(entries: &[Arc<Entry>]) -> Totals {
-    let mut amounts: BTreeMap<&str, f64> = BTreeMap::new();
-    for (_, outcome) in entries.iter().flat_map(|entry| &entry.state.outcomes).filter(|(_, outcome)| outcome.converted)
-    {
-        *amounts.entry(&outcome.currency).or_default() += outcome.amount;
-    }
-    let largest = amounts.iter().max_by(|a, b| a.1.total_cmp(b.1));
     Totals {
         sessions: entries.len(),
         messages: entries.iter().map(|entry| u64::from(entry.state.messages)).sum(),
         converted: rate(entries.iter().map(AsRef::as_ref)),
-        amount: largest.map_or(0.0, |(_, amount)| *amount),
-        currency: largest.map(|(currency, _)| (*currency).to_owned()).unwrap_or_default(),
+        paid: paid(entries.iter().map(AsRef::as_ref)),
         first_ms: entries.first().map_or(0, |entry| entry.state.started_at_ms),
         last_ms: entries.last().map_or(0, |entry| entry.state.started_at_ms),
     }
+}
+
+fn paid<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Money> {
+    Money::sums(entries.flat_map(|entry| &entry.state.outcomes).map(|(_, outcome)| outcome))
 }
 
 fn rate<'a>(entries: impl Iterator<Item = &'a Entry>) -> Rate {
@@ -240,30 +250,25 @@ fn rate<'a>(entries: impl Iterator<Item = &'a Entry>) -> Rate {
     Rate::new(count, of)
 }
 
-fn stage(entry: &Entry) -> usize {
+/// The stages, in the order in which most purchases come about. Each counts the conversations in which it happened: who bought need not have
+/// asked before.
+const STAGES: [&str; 4] = ["wrote", "kept on (3 messages)", "asked about buying", "bought"];
+
+/// Which of [`STAGES`] happened.
+fn stages(entry: &Entry) -> [bool; STAGES.len()] {
     let state = &entry.state;
-    if state.converted() == Some(true) {
-        return 4;
-    }
-    let interested = state
+    let asked = state
         .topics
         .iter()
         .zip(Topic::ALL)
-        .any(|(count, topic)| *count > 0 && !matches!(topic, Topic::Returns | Topic::Complaint))
-        || !state.products.is_empty();
-    [state.messages >= 1, state.messages >= 3, interested && state.messages >= 3, false]
-        .iter()
-        .take_while(|reached| **reached)
-        .count()
+        .any(|(count, topic)| *count > 0 && !matches!(topic, Topic::Returns | Topic::Complaint));
+    let interested = asked || !state.products.is_empty();
+    [state.messages >= 1, state.messages >= 3, interested, state.converted() == Some(true)]
 }
 
-/// The stages in their order; a session counts in every stage up to the one it reached.
-const STAGES: [&str; 4] = ["wrote", "kept on (3 messages)", "asked about buying", "bought"];
-
 fn funnel(entries: &[Arc<Entry>]) -> Vec<Stage> {
-    (1..=STAGES.len())
-        .map(|n| Stage { name: STAGES[n - 1], sessions: entries.iter().filter(|entry| stage(entry) >= n).count() })
-        .collect()
+    let count = |n: usize| entries.iter().filter(|entry| stages(entry)[n]).count();
+    STAGES.iter().enumerate().map(|(n, name)| Stage { name, sessions: count(n) }).collect()
 }
 
 fn steps(entries: &[Arc<Entry>], classes: &[Named]) -> (u64, Vec<Step>) {
@@ -369,8 +374,9 @@ fn questions(entries: &[Arc<Entry>]) -> Vec<Question> {
 
 #[expect(clippy::cast_precision_loss, reason = "counts of sessions")]
 fn scores(entries: &[Arc<Entry>], scorer: &Scorer) -> Scores {
-    let known: Vec<(&Entry, bool)> =
-        entries.iter().filter_map(|entry| Some((entry.as_ref(), entry.state.converted()?))).collect();
+    let outcomes = entries.iter().filter_map(|entry| Some((entry.as_ref(), entry.state.converted()?)));
+    // What a model learned from tells how well it remembers, not how well it foresees.
+    let (known, learned): (Vec<(&Entry, bool)>, Vec<_>) = outcomes.partition(|(entry, _)| scorer.is_new_to(entry));
     let mut sorted: Vec<(f32, bool)> = known.iter().map(|(entry, converted)| (entry.score, *converted)).collect();
     sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
     let all = sorted.len();
@@ -403,6 +409,9 @@ fn scores(entries: &[Arc<Entry>], scorer: &Scorer) -> Scores {
     let every = known.len().div_ceil(MAX_POINTS).max(1);
     Scores {
         model: scorer.name(),
+        sessions: known.len(),
+        learned: learned.len(),
+        after_ms: scorer.learned_until_ms,
         points: known
             .iter()
             .step_by(every)
@@ -463,7 +472,7 @@ fn campaigns(entries: &[Arc<Entry>]) -> Vec<Campaign> {
                 sessions: u32::try_from(group.len()).unwrap_or(u32::MAX),
                 score: group.iter().map(|entry| f64::from(entry.score)).sum::<f64>() / group.len() as f64,
                 converted: rate(group.iter().copied()),
-                amount: group.iter().map(|entry| entry.state.amount()).sum(),
+                paid: paid(group.iter().copied()),
                 topic: top.filter(|at| asked(*at) > 0).map(|at| Topic::ALL[at].name()),
             }
         })
@@ -512,7 +521,7 @@ fn demand(entries: &[Arc<Entry>], catalogue: &Catalogue) -> Vec<Demand> {
 fn notes(entries: &[Arc<Entry>], scorer: &Scorer) -> Vec<String> {
     let mut notes: Vec<String> =
         scorer.warnings.iter().map(|warning| format!("The purchase model: {warning}.")).collect();
-    let replayed = entries.iter().filter(|entry| entry.state.visitor.starts_with("replay:")).count();
+    let replayed = entries.iter().filter(|entry| entry.state.recorded()).count();
     if replayed > 0 {
         notes.push(format!(
             "{replayed} of {} conversations are recordings that were imported: they have their own words, time and outcome, but no time within the conversation \
@@ -520,10 +529,33 @@ fn notes(entries: &[Arc<Entry>], scorer: &Scorer) -> Vec<String> {
             entries.len()
         ));
     }
-    let known = entries.iter().filter(|entry| entry.state.converted().is_some()).count();
+    let outcomes = || entries.iter().filter(|entry| entry.state.converted().is_some());
+    let known = outcomes().count();
     if known < 100 {
         notes.push(format!(
             "Only {known} conversations have a reported outcome; rates and curves are uncertain below some hundreds."
+        ));
+    }
+    let silent = outcomes().filter(|entry| entry.state.outcomes.is_empty()).count();
+    if silent > 0 {
+        notes.push(format!(
+            "{silent} of the {known} outcomes are silence: nothing was reported of these conversations for so many days (`outcome_after_days`) that they count as \
+             not bought."
+        ));
+    } else if known > 0 && outcomes().all(|entry| entry.state.converted() == Some(true)) {
+        notes.push(
+            "Every reported outcome is a purchase, so rates and comparisons tell nothing. Report what came to none, too, or let silence count after a while \
+             (`outcome_after_days`)."
+                .into(),
+        );
+    }
+    let later = outcomes().filter(|entry| scorer.is_new_to(entry)).count();
+    if let Some((version, _)) = scorer.version.as_ref().filter(|_| later < known) {
+        let few = if later < 100 { ", which is few: the curves are uncertain" } else { "" };
+        notes.push(format!(
+            "How well the intent foretells purchases is measured on the {later} conversations with an outcome that version {version} did not learn from{few}. The \
+             {} earlier ones would flatter it.",
+            known - later
         ));
     }
     if scorer.version.is_none() {
@@ -539,6 +571,8 @@ fn notes(entries: &[Arc<Entry>], scorer: &Scorer) -> Vec<String> {
 /// Which sessions to list, by what a plot shows.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Drill {
+    /// One session alone.
+    pub session: Option<String>,
     pub topic: Option<String>,
     /// Name of a class of the deployed classes.
     pub class: Option<String>,
@@ -567,7 +601,8 @@ pub struct Line {
     pub sentiment: Option<f32>,
     pub score: f32,
     pub converted: Option<bool>,
-    pub amount: f64,
+    /// What was paid, by currency.
+    pub paid: Vec<Money>,
 }
 
 /// The sessions that a part of a plot stands for, the newest first.
@@ -578,8 +613,9 @@ pub fn drill(entries: &[Arc<Entry>], drill: &Drill, catalogue: &Catalogue, limit
         let state = &entry.state;
         let topic =
             |name: &String| Topic::ALL.iter().zip(state.topics).any(|(topic, count)| topic.name() == name && count > 0);
-        let reached = |name: &String| STAGES.iter().position(|stage| stage == name).is_some_and(|n| stage(entry) > n);
-        drill.topic.as_ref().is_none_or(topic)
+        let reached = |name: &String| STAGES.iter().position(|stage| stage == name).is_some_and(|n| stages(entry)[n]);
+        drill.session.as_ref().is_none_or(|id| entry.id == *id)
+            && drill.topic.as_ref().is_none_or(topic)
             && drill.class.as_ref().is_none_or(|name| entry.classes.contains(name))
             && drill.product.as_ref().is_none_or(|id| state.products.contains_key(id))
             && drill.category.as_ref().is_none_or(|name| state.categories.contains_key(name))
@@ -614,7 +650,7 @@ pub fn drill(entries: &[Arc<Entry>], drill: &Drill, catalogue: &Catalogue, limit
             sentiment: entry.state.sentiment.mean(),
             score: entry.score,
             converted: entry.state.converted(),
-            amount: entry.state.amount(),
+            paid: entry.state.paid(),
         })
         .collect()
 }
@@ -656,6 +692,22 @@ mod tests {
     }
 
     #[test]
+    fn a_model_is_judged_on_what_it_did_not_learn_from() {
+        // What it learned from it knows by heart; of what came later it knows nothing.
+        let entries: Vec<_> =
+            (0..60).map(|id| entry(id, if id < 40 && id % 2 == 0 { 0.9 } else { 0.1 }, Some(id % 2 == 0))).collect();
+        let scorer =
+            |learned_until_ms| Scorer { version: Some((3, "trees".into())), learned_until_ms, ..Scorer::default() };
+        let seen = scores(&entries, &scorer(entries[39].state.started_at_ms));
+        assert_eq!((seen.sessions, seen.learned, seen.points.len(), seen.auroc), (20, 40, 20, Some(0.5)));
+        let none = scorer(u64::MAX);
+        let report = report(&entries, &Catalogue::default(), &none);
+        assert_eq!((report.scores.sessions, report.scores.auroc, report.scores.ece), (0, None, None));
+        assert!(report.scores.roc.is_empty() && report.scores.bins.is_empty() && report.scores.points.is_empty());
+        assert!(report.notes.iter().any(|note| note.contains("measured on the 0 conversations")), "{:?}", report.notes);
+    }
+
+    #[test]
     fn bins_hold_every_session_once() {
         let entries: Vec<_> = (0..57).map(|id| entry(id, id as f32 / 57.0, Some(id % 3 == 0))).collect();
         let scores = scores(&entries, &Scorer::default());
@@ -676,14 +728,56 @@ mod tests {
         let funnel: Vec<usize> = report.funnel.iter().map(|stage| stage.sessions).collect();
         // The buyer is among those who asked for a price.
         assert_eq!(funnel, [10, 10, 5, 1]);
+        // Who bought after one message without a question did neither keep on nor ask.
+        let mut silent = entry(1, 0.3, Some(true));
+        Arc::make_mut(&mut silent).state.messages = 1;
+        let happened: Vec<usize> = super::funnel(&[silent]).iter().map(|stage| stage.sessions).collect();
+        assert_eq!(happened, [1, 0, 0, 1]);
         assert_eq!(report.steps.iter().map(|step| step.sessions).sum::<u32>(), 10);
         assert_eq!((report.topics[0].name.as_str(), report.topics[0].sessions), ("price", 5));
         for (topic, expected) in [("price", 5), ("stock", 0)] {
             let wanted = Drill { topic: Some(topic.into()), ..Drill::default() };
             assert_eq!(drill(&entries, &wanted, &Catalogue::default(), 100).len(), expected);
         }
+        let one = Drill { session: Some("s7".into()), ..Drill::default() };
+        assert_eq!(
+            drill(&entries, &one, &Catalogue::default(), 100).iter().map(|line| &*line.session).collect::<Vec<_>>(),
+            ["s7"]
+        );
         let bought = Drill { stage: Some("bought".into()), ..Drill::default() };
         assert_eq!(drill(&entries, &bought, &Catalogue::default(), 100).len(), 1);
+    }
+
+    #[test]
+    fn silence_is_an_outcome_and_the_notes_say_so() {
+        let orders: Vec<_> = (0..12).map(|id| entry(id, 0.3, (id < 3).then_some(true))).collect();
+        let said = |entries: &[Arc<Entry>]| notes(entries, &Scorer::default()).join("\n");
+        assert!(said(&orders).contains("Every reported outcome is a purchase"));
+        let mut heard = orders;
+        for entry in heard.iter_mut().skip(3) {
+            Arc::make_mut(entry).state.silent = true;
+        }
+        assert!(said(&heard).contains("9 of the 12 outcomes are silence") && !said(&heard).contains("Every reported"));
+        let report = report(&heard, &Catalogue::default(), &Scorer::default());
+        assert_eq!((report.totals.converted.count, report.totals.converted.of), (3, 12));
+    }
+
+    #[test]
+    fn currencies_are_never_one_sum() {
+        let order = |id: u64, currency: &str, amount: f64| {
+            let mut entry = entry(id, 0.5, Some(true));
+            let outcome = &mut Arc::make_mut(&mut entry).state.outcomes[0].1;
+            (outcome.currency, outcome.amount) = (currency.into(), amount);
+            entry
+        };
+        let entries =
+            [order(0, "USD", 100.0), order(1, "EUR", 349.0), order(2, "EUR", 1.0), entry(3, 0.5, Some(false))];
+        let money = |currency: &str, amount| Money { currency: currency.into(), amount };
+        let report = report(&entries, &Catalogue::default(), &Scorer::default());
+        assert_eq!(report.totals.paid, [money("EUR", 350.0), money("USD", 100.0)]);
+        assert_eq!(report.campaigns[0].paid, report.totals.paid);
+        let lines = drill(&entries, &Drill { converted: Some(true), ..Drill::default() }, &Catalogue::default(), 9);
+        assert_eq!(lines[2].paid, [money("USD", 100.0)]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::insight::book::Book;
 use crate::insight::replay;
 use crate::intent::classes::{Example, called};
 use crate::intent::columns::{self, Vectors};
+use crate::intent::registry::Version;
 use crate::intent::table::{Column, Table, TableError, Track};
 use crate::retrieval::embedder::Embedder;
 
@@ -26,6 +27,8 @@ pub struct Data {
     pub groups: Option<Vec<usize>>,
     /// Which of [`MOMENTS`] each row is at; empty for a table.
     pub moments: Vec<usize>,
+    /// Rows or conversations that were passed over because nobody says what came of them.
+    pub unlabelled: usize,
 }
 
 impl Data {
@@ -54,8 +57,14 @@ impl Data {
         let mut data = if conversations {
             Self::of_tracks(&recorded(file, label)?, like)
         } else {
-            Self { table: Table::csv(file, label, like)?, groups: None, moments: Vec::new() }
+            let (table, labelled) = Table::csv(file, label, like)?;
+            let known: Vec<usize> = (0..table.len()).filter(|row| labelled[*row]).collect();
+            let unlabelled = table.len() - known.len();
+            Self { table: table.select(&known), groups: None, moments: Vec::new(), unlabelled }
         };
+        if data.table.is_empty() {
+            return Err(TableError::Unlabelled { rows: data.unlabelled, label: label.to_owned() });
+        }
         if like.is_none() {
             data.table = data.table.without(drop)?;
         }
@@ -66,7 +75,7 @@ impl Data {
     #[must_use]
     pub fn of_tracks(tracks: &[Track], like: Option<&[Column]>) -> Self {
         let known: Vec<Track> = tracks.iter().filter(|track| track.converted.is_some()).cloned().collect();
-        Self::at_all_moments(&known, like)
+        Self { unlabelled: tracks.len() - known.len(), ..Self::at_all_moments(&known, like) }
     }
 
     /// A row for each moment of each conversation. Of those without a reported outcome the label means nothing.
@@ -74,7 +83,7 @@ impl Data {
     pub fn at_all_moments(tracks: &[Track], like: Option<&[Column]>) -> Self {
         let whole = Table::of_tracks(tracks, None, like);
         let table = Table { at_ms: whole.at_ms.as_ref().map(|_| Vec::new()), ..Table::default() };
-        let mut data = Self { table, groups: Some(Vec::new()), moments: Vec::new() };
+        let mut data = Self { table, groups: Some(Vec::new()), moments: Vec::new(), unlabelled: 0 };
         for (moment, turns) in MOMENTS.into_iter().enumerate() {
             let seen = Table::of_tracks(tracks, turns, Some(&whole.columns));
             data.table.rows.extend(seen.rows);
@@ -96,6 +105,7 @@ impl Data {
             table: self.table.select(rows),
             groups: self.groups.as_ref().map(|groups| rows.iter().map(|row| groups[*row]).collect()),
             moments: rows.iter().filter_map(|row| self.moments.get(*row).copied()).collect(),
+            unlabelled: self.unlabelled,
         }
     }
 
@@ -119,6 +129,13 @@ impl Data {
         }
         let (before, after) = order.split_at(cut);
         (self.select(before), self.select(after))
+    }
+
+    /// The rows after a moment; of rows without one, none.
+    #[must_use]
+    pub fn after(&self, moment_ms: u64) -> Self {
+        let moments = self.table.at_ms.as_deref().unwrap_or_default();
+        self.select(&(0..moments.len()).filter(|row| moments[*row] > moment_ms).collect::<Vec<_>>())
     }
 
     /// Rows that count once each: all of a table, the ends of conversations.
@@ -146,18 +163,33 @@ pub async fn stored(book: &Book, site: &str, like: Option<&[Column]>) -> anyhow:
     rows.await.context("making rows of conversations crashed")
 }
 
+/// Those of [`stored`] that a version did not learn from, to measure it on.
+///
+/// # Errors
+/// When the store can't be read; when there are none.
+pub async fn unseen(book: &Book, site: &str, version: &Version, like: &[Column]) -> anyhow::Result<Data> {
+    let data = stored(book, site, Some(like)).await?;
+    ensure!(!data.table.is_empty(), "no conversation of this site has a reported outcome");
+    let all = data.ends().table.len();
+    let data = data.after(version.learned_until_ms());
+    ensure!(
+        !data.table.is_empty(),
+        "all {all} conversations with an outcome are no later than what version {} learned from, which would flatter it; \
+         wait for later ones, or name a file of others",
+        version.version
+    );
+    Ok(data)
+}
+
 /// Recorded conversations, each with the signals that it would have left.
 ///
 /// # Errors
-/// With the line that is none, or has no outcome.
+/// With the line that is none; when there are none.
 pub fn recorded(mut file: impl BufRead, label: &str) -> Result<Vec<Track>, TableError> {
     let mut text = String::new();
     file.read_to_string(&mut text)?;
     let wrong = |error: anyhow::Error| TableError::Conversations(format!("{error:#}"));
     let conversations = replay::read(&text, 0, label).map_err(wrong)?;
-    if let Some(at) = conversations.iter().position(|conversation| conversation.outcome.is_none()) {
-        return Err(TableError::Conversations(format!("conversation {} has no {label:?}", at + 1)));
-    }
     if conversations.is_empty() {
         return Err(TableError::Empty);
     }

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::features;
 use crate::intent::Intent;
 use crate::intent::classes::Classes;
 use crate::intent::columns::Vectors;
@@ -103,6 +104,9 @@ pub struct Version {
     /// First and last moment of all rows, where they have one.
     pub from_ms: Option<u64>,
     pub to_ms: Option<u64>,
+    /// Last moment of the rows that it learned from: what began after it was never seen. Missing in versions of before this was noted.
+    #[serde(default)]
+    pub learned_to_ms: Option<u64>,
     /// Measured on the later rows.
     pub metrics: HashMap<String, f64>,
     /// Of the model that was deployed at the time, on the same rows.
@@ -111,6 +115,15 @@ pub struct Version {
     pub objection: Option<String>,
     pub sha256: String,
     pub bytes: u64,
+}
+
+impl Version {
+    /// The moment after which conversations are surely new to the model, in milliseconds since 1970: where its rows had no time, or nobody noted
+    /// how far it learned, that of the last row or of the training.
+    #[must_use]
+    pub fn learned_until_ms(&self) -> u64 {
+        self.learned_to_ms.or(self.to_ms).unwrap_or(self.trained_at_ms)
+    }
 }
 
 /// What there is.
@@ -215,6 +228,16 @@ impl Registry {
         let version = manifest.deployed.ok_or(RegistryError::NothingDeployed { head: self.head.name() })?;
         let known = manifest.version(version).ok_or_else(|| self.no_version(&manifest, version))?.clone();
         Ok((known, self.load(version)?))
+    }
+
+    /// A version and its model, deployed or not.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn version<M: DeserializeOwned>(&self, version: u32) -> Result<Deployed<M>, RegistryError> {
+        let manifest = self.manifest()?;
+        let known = manifest.version(version).ok_or_else(|| self.no_version(&manifest, version))?.clone();
+        Ok(Deployed { version: known, model: self.load(version)? })
     }
 
     /// Makes a version the deployed one, unless it doesn't earn its place and `force` isn't given. Its file is checked first. Waits
@@ -363,6 +386,20 @@ pub struct Deployed<M> {
     pub model: M,
 }
 
+/// A column's value for a reader; nothing for what no word tells.
+fn in_words(column: &str, value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Missing => "unknown".to_owned(),
+        Value::Number(number) if features::FLAGS.contains(&column) => {
+            if *number > 0.0 { "yes" } else { "no" }.to_owned()
+        }
+        // Two digits tell as much as anybody reads.
+        Value::Number(number) => ((number * 100.0).round() / 100.0).to_string(),
+        Value::Category(name) => name.clone(),
+        Value::Text(_) | Value::Vector(_) => return None,
+    })
+}
+
 impl Deployed<Model> {
     /// A conversation as it stood after the visitor's first `turns` messages, or as it stands: the probability of a purchase and what
     /// moved it. The row is made as those of training are.
@@ -375,15 +412,11 @@ impl Deployed<Model> {
         let none = Vectors::default();
         let probability = self.model.predict(&table, &none)?.first().copied().unwrap_or_default();
         let moved = self.model.explain(&table, &none)?;
-        let count = |name: &str| {
-            let at = columns.iter().position(|column| column.name == name);
-            match at.and_then(|at| table.rows.first()?.get(at)) {
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-                Some(Value::Number(number)) if *number >= 1.0 && number.fract() == 0.0 => *number as u32,
-                _ => 1,
-            }
+        let value = |name: &str| {
+            let at = columns.iter().position(|column| column.name == name)?;
+            in_words(name, table.rows.first()?.get(at)?)
         };
-        Ok(Intent::of_model(self.version.version, probability, moved, count))
+        Ok(Intent::of_model(self.version.version, probability, moved, value))
     }
 
     /// The probabilities of many rows at once, made by [`Self::row`].
@@ -547,6 +580,7 @@ mod tests {
             later_rows: 2,
             from_ms: None,
             to_ms: None,
+            learned_to_ms: None,
             metrics: HashMap::from([("accuracy".to_owned(), 0.9)]),
             deployed_metrics: None,
             objection: objection.map(str::to_owned),

@@ -19,10 +19,13 @@ pub struct Round {
     pub version: Version,
     /// Each kind's cross-validated quality on the earlier rows; empty for classes.
     pub compared: Vec<Compared>,
+    /// Rows or conversations that were passed over because nobody says what came of them.
+    #[serde(default)]
+    pub unlabelled: usize,
 }
 
 /// How a model does on rows with known outcomes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Evaluation {
     pub version: u32,
     pub model: String,
@@ -76,7 +79,7 @@ pub fn watch(
     if later.len() >= MIN_SESSIONS {
         // Training rows are conversations at all moments; these are, too.
         watch.drift = drift(model, &Data::at_all_moments(&later, Some(&columns)).table);
-        watch.warnings = drifted(config, &watch.drift);
+        watch.warnings.extend(drifted(config, &watch.drift));
     }
     let known: Vec<Track> = later.into_iter().filter(|track| track.converted.is_some()).collect();
     watch.outcomes = known.len();
@@ -100,12 +103,22 @@ fn drift(model: &Model, table: &Table) -> Vec<(String, f64)> {
     drift
 }
 
-fn drifted(config: &IntentConfig, drift: &[(String, f64)]) -> Vec<String> {
-    let far = drift.iter().filter(|(_, index)| *index > config.drift);
-    let say = |(column, index): &(String, f64)| {
-        format!("{column} has drifted since training (stability index {index:.2}, more than {})", config.drift)
-    };
-    far.map(say).collect()
+fn drifted(config: &IntentConfig, drift: &[(String, f64)]) -> Option<String> {
+    // They come with the largest first.
+    let far: Vec<String> = drift
+        .iter()
+        .filter(|(_, index)| *index > config.drift)
+        .map(|(column, index)| format!("{column} {index:.2}"))
+        .collect();
+    let worst = far.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    (!far.is_empty()).then(|| {
+        format!(
+            "{} of {} columns drifted since training (stability index above {}), most of all {worst}",
+            far.len(),
+            drift.len(),
+            config.drift
+        )
+    })
 }
 
 fn miscalibrated(config: &IntentConfig, quality: &Quality) -> Option<String> {
@@ -154,17 +167,31 @@ pub fn train_purchase(
         later_rows: later.table.len(),
         from_ms: moments.iter().min().copied(),
         to_ms: moments.iter().max().copied(),
+        learned_to_ms: earlier.table.at_ms.as_deref().unwrap_or_default().iter().max().copied(),
         metrics: numbers(&quality),
         deployed_metrics: rival.as_ref().map(|(_, quality)| numbers(quality)),
-        objection: objection(
-            &quality,
-            rival.as_ref().map(|(version, quality)| (*version, quality)),
-            config.calibration,
-        ),
+        objection: blind(&model).or_else(|| {
+            objection(&quality, rival.as_ref().map(|(version, quality)| (*version, quality)), config.calibration)
+        }),
         sha256: String::new(),
         bytes: 0,
     };
-    Ok(Round { version: registry.add(&model, version)?, compared: trained.compared })
+    Ok(Round { version: registry.add(&model, version)?, compared: trained.compared, unlabelled: data.unlabelled })
+}
+
+/// Why a model can't serve conversations, if it can't: each lacks what it learned from, so that it would say the same of everybody.
+fn blind(model: &Model) -> Option<String> {
+    let foreign: Vec<&str> =
+        model.columns().map(|column| column.name.as_str()).filter(|name| !Track::has(name)).collect();
+    let more = foreign.len().checked_sub(3).filter(|more| *more > 0).map(|more| format!(" and {more} more"));
+    let named = foreign.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+    (!foreign.is_empty()).then(|| {
+        format!(
+            "no conversation has the columns {named}{} that it learned from, so it could tell visitors apart poorly or not at all; leave them out (--drop), or \
+             compare models on such a table with `frontdesk eval purchase`",
+            more.unwrap_or_default()
+        )
+    })
 }
 
 /// Trains classes and keeps them as a version. They aren't deployed.
@@ -223,13 +250,14 @@ pub fn train_classes(
         later_rows: later.len(),
         from_ms: None,
         to_ms: None,
+        learned_to_ms: None,
         metrics,
         deployed_metrics: rival.map(|(_, rival)| rival),
         objection,
         sha256: String::new(),
         bytes: 0,
     };
-    Ok(Round { version: registry.add(&classes, version)?, compared: Vec::new() })
+    Ok(Round { version: registry.add(&classes, version)?, compared: Vec::new(), unlabelled: 0 })
 }
 
 fn measure_classes(
@@ -270,8 +298,19 @@ pub fn evaluate(
     vectors: &Vectors,
 ) -> anyhow::Result<Evaluation> {
     let drift = drift(model, &data.table);
-    let mut warnings = drifted(config, &drift);
+    let mut warnings: Vec<String> = drifted(config, &drift).into_iter().collect();
+    if data.unlabelled > 0 {
+        warnings.push(format!("{} rows without a label were passed over", data.unlabelled));
+    }
     let data = data.ends();
+    let until_ms = version.learned_until_ms();
+    let early = data.table.at_ms.iter().flatten().filter(|at_ms| **at_ms <= until_ms).count();
+    if early > 0 {
+        warnings.push(format!(
+            "{early} of {} rows are no later than what it learned from; if it learned from them, they flatter it",
+            data.table.len()
+        ));
+    }
     let probabilities = model.predict(&data.table, vectors)?;
     let quality = Quality::of(&probabilities, &data.table.labels);
     warnings.extend(miscalibrated(config, &quality));
@@ -354,9 +393,99 @@ mod tests {
         assert!(alike.quality.unwrap().auroc > 0.7);
         // Visitors write three times as much, and don't buy any more.
         let changed = look(&tracks(400, 2_000, 24, 150)).warnings;
-        assert!(changed.iter().any(|warning| warning.starts_with("words has drifted")), "{changed:?}");
+        assert!(
+            changed[0].contains("columns drifted since training") && changed[0].contains("most of all words"),
+            "{changed:?}"
+        );
+        assert_eq!(changed.iter().filter(|warning| warning.contains("drifted")).count(), 1, "{changed:?}");
         assert!(changed.iter().any(|warning| warning.contains("off by")), "{changed:?}");
         let few = look(&tracks(50, 2_000, 24, 150));
         assert_eq!(few.warnings, Vec::<String>::new(), "fifty conversations can be chance");
+    }
+
+    #[test]
+    fn reasons_tell_what_was_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let registry = Registry::new(directory.path(), "shop", crate::intent::registry::Head::Purchase);
+        let learned = tracks(400, 1_000, 8, 800);
+        let data = Data::of_tracks(&learned, None);
+        let round =
+            train_purchase(&registry, &IntentConfig::default(), &data, &Vectors::default(), 1, &mut |_, _| {}).unwrap();
+        let model: Model = registry.load(round.version.version).unwrap();
+        let deployed = crate::intent::registry::Deployed { version: round.version, model };
+        let check = |track: &Track, expected: &str| {
+            let intent = deployed.intent(track, None).unwrap();
+            let state = track.state(None);
+            let asks = intent.reasons.iter().find(|reason| reason.signal == "asks price").unwrap();
+            assert_eq!((asks.count, asks.value.as_deref()), (0, Some(expected)));
+            for reason in &intent.reasons {
+                let value =
+                    state.row().into_iter().find(|(name, _)| name.replace('_', " ") == reason.signal).unwrap().1;
+                match value {
+                    crate::features::Value::Number(number) => {
+                        let told: f32 = reason.value.as_deref().unwrap().parse().unwrap();
+                        assert!((told - number).abs() < 0.01, "{reason:?} is {number}");
+                    }
+                    value => {
+                        assert_eq!((value, reason.value.as_deref()), (crate::features::Value::Missing, Some("unknown")))
+                    }
+                }
+            }
+        };
+        check(&learned[0], "1");
+        // Nobody asked, and nothing says so.
+        check(&learned[1], "0");
+    }
+
+    #[test]
+    fn a_model_that_is_blind_to_conversations_is_refused_and_an_export_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let registry = Registry::new(directory.path(), "shop", crate::intent::registry::Head::Purchase);
+        let config = IntentConfig::default();
+        let train =
+            |data: &Data| train_purchase(&registry, &config, data, &Vectors::default(), 1, &mut |_, _| {}).unwrap();
+        let csv =
+            |text: &[u8], label: &str, like: Option<&[Column]>| Data::parse(text, false, label, &[], like).unwrap();
+        // What visits of a shop's pages tell, and conversations don't.
+        let visits: String =
+            (0..400).map(|i| format!("{},{},{}\n", i % 7, i % 3, u8::from((i % 7 > 3) != (i % 11 == 0)))).collect();
+        let visits = train(&csv(format!("PageValues,Month,Revenue\n{visits}").as_bytes(), "Revenue", None));
+        let objection = visits.version.objection.unwrap();
+        assert!(
+            objection.starts_with("no conversation has the columns PageValues, Month that it learned from"),
+            "{objection}"
+        );
+        let refused = registry.deploy(visits.version.version, false).unwrap_err().to_string();
+        assert!(refused.contains("PageValues"), "{refused}");
+
+        // The features that were exported: what came of it is in no column, and rows without an outcome are passed over.
+        let mut tracks = tracks(400, 1_000, 8, 800);
+        let learned = train(&Data::of_tracks(&tracks, None));
+        for track in &mut tracks[..9] {
+            track.records.pop();
+        }
+        let states: Vec<_> = tracks.iter().enumerate().map(|(i, track)| (i.to_string(), track.outline())).collect();
+        let mut file = Vec::new();
+        crate::signals::export::write_csv(&crate::signals::export::feature_columns("shop", &states, false), &mut file)
+            .unwrap();
+        let exported = csv(&file, "converted", None);
+        assert_eq!((exported.table.len(), exported.unlabelled), (391, 9));
+        assert!(exported.table.columns.iter().all(|column| Track::has(&column.name)), "{:?}", exported.table.columns);
+        let round = train(&exported);
+        assert_eq!(round.unlabelled, 9);
+        // The other version learned from the same, so the reason may be that it is no better; it isn't that it is blind.
+        assert!(!round.version.objection.unwrap_or_default().contains("columns"));
+        assert!(round.version.metrics["auroc"] < 0.95, "{:?}", round.version.metrics);
+        // A model of the store's conversations is measured on them; what the file lacks is missing.
+        let model: Model = registry.load(learned.version.version).unwrap();
+        let columns: Vec<Column> = model.columns().cloned().collect();
+        let data = csv(&file, "converted", Some(&columns));
+        let evaluation = evaluate(&config, &learned.version, &model, &data, &Vectors::default()).unwrap();
+        assert_eq!(evaluation.quality.rows, 391);
+        assert!(
+            evaluation.warnings.iter().any(|warning| warning.starts_with("9 rows without a label")),
+            "{:?}",
+            evaluation.warnings
+        );
     }
 }

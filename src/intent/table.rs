@@ -68,6 +68,8 @@ pub enum TableError {
     NotANumber { row: usize, column: String, value: String },
     #[error("there are no rows")]
     Empty,
+    #[error("none of the {rows} rows has a label in {label:?}")]
+    Unlabelled { rows: usize, label: String },
 }
 
 /// A category has at most this many distinct values, or fewer than a tenth of the rows; else the column is text.
@@ -77,43 +79,63 @@ const TEXT_WORDS: usize = 2;
 
 impl Table {
     /// Reads CSV with a header. Kinds are inferred: a column of numbers is [`Kind::Number`], one of few distinct values a category, one of many
-    /// wordy values text. A column of many distinct single words (an identifier) tells nothing about new rows and is left out. `at_ms` gives the
-    /// moments.
+    /// wordy values text. A column of many distinct single words (an identifier) tells nothing about new rows and is left out, and so are the
+    /// columns of an export that say whose row it is or what came of it (`session`, `amount`, …). Its columns `meaning_000`… together are
+    /// [`SAID`]. `at_ms` gives the moments.
     ///
-    /// With `like`, the columns are those, in their order and with their kinds; further ones are passed over.
+    /// With `like`, the columns are those, in their order and with their kinds: further ones are passed over, and one that the file lacks has
+    /// missing values.
+    ///
+    /// Rows without a label are in it, too; the second part says which rows have one.
     ///
     /// # Errors
-    /// When it is no CSV, has no rows, the label is missing or no yes or no, or a column of `like` is missing or no number.
-    pub fn csv(file: impl Read, label: &str, like: Option<&[Column]>) -> Result<Self, TableError> {
+    /// When it is no CSV, has no rows, the label is missing or no yes or no, or a column of `like` is no number or all of them are missing.
+    pub fn csv(file: impl Read, label: &str, like: Option<&[Column]>) -> Result<(Self, Vec<bool>), TableError> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
         let header: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
         let position = |name: &str| header.iter().position(|known| known == name);
         let no_column = |name: &str| TableError::NoColumn { name: name.to_owned(), known: header.join(", ") };
         let label_at = position(label).ok_or_else(|| no_column(label))?;
         let time_at = position("at_ms");
+        let meanings: Vec<usize> = (0..header.len()).filter(|at| is_meaning(&header[*at])).collect();
+        let said = || Column { name: SAID.to_owned(), kind: Kind::Text };
         let records: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>()?;
         if records.is_empty() {
             return Err(TableError::Empty);
         }
 
-        let chosen: Vec<(usize, Column)> = match like {
-            Some(columns) => columns
-                .iter()
-                .map(|column| Ok((position(&column.name).ok_or_else(|| no_column(&column.name))?, column.clone())))
-                .collect::<Result<_, TableError>>()?,
-            None => (0..header.len())
-                .filter(|at| *at != label_at && Some(*at) != time_at)
-                .filter_map(|at| {
+        let chosen: Vec<(Cells, Column)> = match like {
+            Some(columns) => {
+                let cells = |name: &str| match position(name) {
+                    Some(at) => Cells::Column(at),
+                    None if name == SAID && !meanings.is_empty() => Cells::Meaning,
+                    None => Cells::Missing,
+                };
+                let chosen: Vec<_> = columns.iter().map(|column| (cells(&column.name), column.clone())).collect();
+                if let Some((_, first)) =
+                    chosen.first().filter(|_| chosen.iter().all(|(cells, _)| *cells == Cells::Missing))
+                {
+                    return Err(no_column(&first.name));
+                }
+                chosen
+            }
+            None => {
+                let told =
+                    |at: &usize| Some(*at) != time_at && *at != label_at && !TOLD.contains(&header[*at].as_str());
+                let columns = (0..header.len()).filter(told).filter(|at| !meanings.contains(at)).filter_map(|at| {
                     let kind = kind_of(records.iter().filter_map(|record| record.get(at)), records.len())?;
-                    Some((at, Column { name: header[at].clone(), kind }))
-                })
-                .collect(),
+                    Some((Cells::Column(at), Column { name: header[at].clone(), kind }))
+                });
+                columns.chain((!meanings.is_empty()).then(|| (Cells::Meaning, said()))).collect()
+            }
         };
         let mut table = Self { columns: chosen.iter().map(|(_, column)| column.clone()).collect(), ..Self::default() };
-        let mut moments = Vec::new();
+        let (mut moments, mut labelled) = (Vec::new(), Vec::new());
         for (i, record) in records.iter().enumerate() {
             let row = i + 1;
-            table.labels.push(parse_label(row, record.get(label_at).unwrap_or_default())?);
+            let label = record.get(label_at).unwrap_or_default();
+            labelled.push(!is_missing(label));
+            table.labels.push(!is_missing(label) && parse_label(row, label)?);
             if let Some(at) = time_at {
                 let text = record.get(at).unwrap_or_default();
                 let moment = text.parse().map_err(|_| TableError::NotANumber {
@@ -123,11 +145,15 @@ impl Table {
                 })?;
                 moments.push(moment);
             }
-            let cells = chosen.iter().map(|(at, column)| parse(row, column, record.get(*at).unwrap_or_default()));
-            table.rows.push(cells.collect::<Result<_, _>>()?);
+            let cell = |cells: &Cells, column: &Column| match cells {
+                Cells::Column(at) => parse(row, column, record.get(*at).unwrap_or_default()),
+                Cells::Meaning => meaning(row, record, &meanings, &header),
+                Cells::Missing => Ok(Value::Missing),
+            };
+            table.rows.push(chosen.iter().map(|(cells, column)| cell(cells, column)).collect::<Result<_, _>>()?);
         }
         table.at_ms = time_at.map(|_| moments);
-        Ok(table)
+        Ok((table, labelled))
     }
 
     /// A row for each conversation as it stood after the visitor's first `turns` messages, or at its end. Nothing later is seen.
@@ -210,6 +236,36 @@ impl Table {
     }
 }
 
+/// Where the cells of a column come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cells {
+    Column(usize),
+    /// All the columns of [`is_meaning`].
+    Meaning,
+    Missing,
+}
+
+/// Columns of `frontdesk signals export --features`, and of others' exports, that say whose row it is or what came of it: the one tells nothing
+/// about new rows, the other gives the answer away.
+const TOLD: [&str; 7] = ["site", "session", "converted", "amount", "currency", "order", "outcome"];
+
+/// `meaning_000` and so on, as an export has them.
+fn is_meaning(name: &str) -> bool {
+    name.strip_prefix("meaning_").is_some_and(|number| number.len() >= 3 && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn meaning(row: usize, record: &csv::StringRecord, columns: &[usize], header: &[String]) -> Result<Value, TableError> {
+    let number = |at: &usize| match record.get(*at).unwrap_or_default() {
+        value if is_missing(value) => Ok(None),
+        value => match value.parse::<f32>() {
+            Ok(number) if number.is_finite() => Ok(Some(number)),
+            _ => Err(TableError::NotANumber { row, column: header[*at].clone(), value: value.into() }),
+        },
+    };
+    let numbers: Option<Vec<f32>> = columns.iter().map(number).collect::<Result<_, _>>()?;
+    Ok(numbers.map_or(Value::Missing, Value::Vector))
+}
+
 /// What a column holds; nothing for one that tells nothing about new rows (empty, or identifiers).
 fn kind_of<'a>(values: impl Iterator<Item = &'a str> + Clone, rows: usize) -> Option<Kind> {
     let values = values.filter(|value| !is_missing(value));
@@ -263,7 +319,7 @@ pub struct Track {
     pub records: Vec<(u64, Vec<Signal>)>,
     /// The visitor's messages, where their meanings are not among the signals.
     pub said: Vec<String>,
-    /// Whether it came to a purchase; `None` if nobody reported it.
+    /// Whether it came to a purchase; `None` if nobody reported it, nor silence tells it.
     pub converted: Option<bool>,
 }
 
@@ -278,6 +334,17 @@ impl Track {
         let mut state = State::default();
         records.iter().for_each(|(at_ms, signals)| signals.iter().for_each(|signal| state.push(*at_ms, signal)));
         Self { records, said: Vec::new(), converted: state.converted() }
+    }
+
+    /// The whole of it with its outcomes, but for what the messages mean.
+    #[must_use]
+    pub fn outline(&self) -> State {
+        let mut state = State::default();
+        for (at_ms, signals) in &self.records {
+            let told = signals.iter().filter(|signal| !matches!(signal, Signal::Meaning { .. }));
+            told.for_each(|signal| state.push(*at_ms, signal));
+        }
+        state
     }
 
     /// What was known after the record with the visitor's message number `turns`, or at the end. With the first report of an outcome
@@ -321,6 +388,12 @@ impl Track {
     #[must_use]
     pub fn at_ms(&self) -> u64 {
         self.records.first().map_or(0, |(at_ms, _)| *at_ms)
+    }
+
+    /// True for a column that a conversation can have: a model that learned from others is blind to every visitor.
+    #[must_use]
+    pub fn has(column: &str) -> bool {
+        features::COLUMNS.contains(&column) || column.starts_with("attribute.") || [SAID, LAST].contains(&column)
     }
 
     fn columns(states: &[State]) -> Vec<Column> {
@@ -388,7 +461,8 @@ d-4,7,Nov,I am only looking around for now,40,TRUE
 
     #[test]
     fn kinds_are_inferred_and_identifiers_left_out() {
-        let table = Table::csv(SHOP.as_bytes(), "bought", None).unwrap();
+        let (table, labelled) = Table::csv(SHOP.as_bytes(), "bought", None).unwrap();
+        assert_eq!(labelled, [true; 4]);
         let expected = [column("pages", Kind::Number), column("month", Kind::Category), column("note", Kind::Text)];
         assert_eq!(table.columns, expected);
         assert_eq!(table.rows[1], [Value::Missing, Value::Category("May".into()), Value::Missing]);
@@ -396,6 +470,26 @@ d-4,7,Nov,I am only looking around for now,40,TRUE
         let (before, after) = table.split_in_time(0.25);
         assert_eq!(before.at_ms.unwrap(), [10, 20, 30]);
         assert_eq!(after.at_ms.unwrap(), [40]);
+    }
+
+    #[test]
+    fn an_export_gives_no_outcome_away_and_may_lack_labels_and_columns() {
+        let text = "site,session,at_ms,messages,meaning_000,meaning_001,converted,amount\n\
+                    s,a,1,3,0.6,0.8,1,9.5\ns,b,2,4,,,0,0\ns,c,3,5,1,0,,\n";
+        let (table, labelled) = Table::csv(text.as_bytes(), "converted", None).unwrap();
+        assert_eq!(table.columns, [column("messages", Kind::Number), column(SAID, Kind::Text)]);
+        assert_eq!(table.rows[0], [Value::Number(3.0), Value::Vector(vec![0.6, 0.8])]);
+        assert_eq!(table.rows[1], [Value::Number(4.0), Value::Missing]);
+        assert_eq!(
+            (table.labels.as_slice(), labelled.as_slice()),
+            (&[true, false, false][..], &[true, true, false][..])
+        );
+        let like = [column(LAST, Kind::Text), column("messages", Kind::Number), column(SAID, Kind::Text)];
+        let (table, _) = Table::csv(text.as_bytes(), "converted", Some(&like)).unwrap();
+        assert_eq!(table.rows[2], [Value::Missing, Value::Number(5.0), Value::Vector(vec![1.0, 0.0])]);
+        let broken = text.replace("0.6", "much");
+        let error = Table::csv(broken.as_bytes(), "converted", None).unwrap_err().to_string();
+        assert!(error.contains("row 1: \"much\" in column \"meaning_000\""), "{error}");
     }
 
     fn check(text: &str, like: Option<&[Column]>, expected: &str) {
@@ -409,6 +503,11 @@ d-4,7,Nov,I am only looking around for now,40,TRUE
         check("a,bought\n1,maybe\n", None, "row 1 has the label \"maybe\"");
         check("a,bought\n", None, "no rows");
         check("a,bought\n1,1\n2\n", None, "no CSV");
+        check(
+            "a,bought\n1,1\n",
+            Some(&[column("b", Kind::Number), column("c", Kind::Number)]),
+            "no column \"b\"; it has a, bought",
+        );
         check("a,bought\n1,1\nx,0\n", Some(&[column("a", Kind::Number)]), "row 2: \"x\" in column \"a\"");
     }
 

@@ -19,7 +19,12 @@ use crate::intent::trees::{self, Trees};
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     #[error(
-        "{rows} rows with {positives} purchases are too few to learn from; at least {MIN_OF_EACH} of each outcome are needed"
+        "{rows} rows with {positives} purchases are too few to learn from; at least {MIN_OF_EACH} of each outcome are needed{}",
+        if rows == positives && *rows > 0 {
+            "; every row is a purchase: report what came to none, too, or let silence count after a while (`outcome_after_days` of the site)"
+        } else {
+            ""
+        }
     )]
     TooFew { rows: usize, positives: usize },
     #[error("the examples name {classes} class(es); at least two are needed")]

@@ -298,7 +298,7 @@ fn strftime(format: &str, now_ms: u64) -> String {
 }
 
 /// Year, month and day of a count of days since 1970-01-01. Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
-fn civil_from_days(days: u64) -> (u64, u64, u64) {
+pub(crate) fn civil_from_days(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let era = days / 146_097;
     let of_era = days % 146_097;

@@ -612,7 +612,11 @@ pub struct RunningDraft {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IntentReason {
     pub signal: String,
+    /// How often it was seen; 0 where `value` tells.
     pub count: u32,
+    /// What was seen, in words: "yes", "41", "unknown". In a trained model's reasons, but for the meaning of messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
     pub weight: f32,
 }
 

@@ -256,7 +256,16 @@ pub fn feature_columns(site: &str, sessions: &[(String, State)], meanings: bool)
         }
     }
     let converted = |state: &State| state.converted().map(i64::from);
-    let paid = |state: &State| state.converted().map(|_| state.amount());
+    // Of several currencies there is no one amount.
+    let paid = |state: &State| match state.paid().as_slice() {
+        [] => state.converted().map(|_| 0.0),
+        [paid] => Some(paid.amount),
+        _ => None,
+    };
+    let currency = |state: &State| {
+        let names: Vec<String> = state.paid().into_iter().map(|paid| paid.currency).collect();
+        (!names.is_empty()).then(|| names.join(" "))
+    };
     columns.push(Column {
         name: "converted".into(),
         cells: Cells::Whole(sessions.iter().map(|(_, state)| converted(state)).collect()),
@@ -264,6 +273,10 @@ pub fn feature_columns(site: &str, sessions: &[(String, State)], meanings: bool)
     columns.push(Column {
         name: "amount".into(),
         cells: Cells::Number(sessions.iter().map(|(_, state)| paid(state)).collect()),
+    });
+    columns.push(Column {
+        name: "currency".into(),
+        cells: Cells::Text(sessions.iter().map(|(_, state)| currency(state)).collect()),
     });
     columns
 }
@@ -415,10 +428,10 @@ mod tests {
         state.attributes.insert("tier".into(), AttributeValue::Name("gold".into()));
         let columns = feature_columns("shop", &[("a".into(), state), ("b".into(), State::default())], true);
         let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-        assert_eq!(names.len(), 3 + features::COLUMNS.len() + 1 + 1 + 2);
-        assert_eq!(names[names.len() - 4..], ["attribute.tier", "meaning_000", "converted", "amount"]);
+        assert_eq!(names.len(), 3 + features::COLUMNS.len() + 1 + 1 + 3);
+        assert_eq!(names[names.len() - 5..], ["attribute.tier", "meaning_000", "converted", "amount", "currency"]);
         assert!(columns.iter().all(|column| column.cells.len() == 2));
-        assert_eq!(columns[columns.len() - 4].cells, Cells::Text(vec![Some("gold".into()), None]));
-        assert_eq!(columns[columns.len() - 2].cells, Cells::Whole(vec![None, None]));
+        assert_eq!(columns[columns.len() - 5].cells, Cells::Text(vec![Some("gold".into()), None]));
+        assert_eq!(columns[columns.len() - 3].cells, Cells::Whole(vec![None, None]));
     }
 }

@@ -765,6 +765,103 @@ const HAN: &[(&str, i8)] = &[
     ("一般", -1),
 ];
 
+/// Small talk that has the form of a question, and words that may stand around it.
+const SMALL_TALK: [&str; 22] = [
+    "how are you",
+    "how r u",
+    "how is your day",
+    "how's your day",
+    "hows your day",
+    "how is it going",
+    "how's it going",
+    "hows it going",
+    "how are things",
+    "how do you do",
+    "how have you been",
+    "how about you",
+    "what about you",
+    "and you",
+    "and yourself",
+    "how about yourself",
+    "are you there",
+    "is anyone there",
+    "is anybody there",
+    "anyone there",
+    "what's up",
+    "whats up",
+];
+const AROUND: [&str; 38] = [
+    "hi",
+    "hello",
+    "hey",
+    "there",
+    "dear",
+    "good",
+    "morning",
+    "afternoon",
+    "evening",
+    "day",
+    "today",
+    "tonight",
+    "this",
+    "doing",
+    "going",
+    "so",
+    "far",
+    "well",
+    "fine",
+    "great",
+    "nice",
+    "i",
+    "am",
+    "i'm",
+    "im",
+    "thanks",
+    "thank",
+    "you",
+    "ok",
+    "okay",
+    "oh",
+    "and",
+    "then",
+    "now",
+    "my",
+    "friend",
+    "very",
+    "too",
+];
+const EMPTY: [&str; 12] = ["what", "really", "why", "huh", "yes", "no", "ok", "okay", "hello", "hi", "hey", "right"];
+const SMALL_TALK_ZH: [&str; 7] = ["好吗", "你好吗", "您好吗", "最近好吗", "在吗", "有人吗", "你呢"];
+
+/// True if a text asks something, and more than "And you?": of the questions of a day the ones worth reading.
+#[must_use]
+pub fn asks(text: &str) -> bool {
+    let sentences = text.split_inclusive(['.', '!', '?', '\n', '。', '！', '？']);
+    sentences.filter(|sentence| sentence.contains(['?', '？', '吗'])).any(|sentence| !small_talk(sentence))
+}
+
+fn small_talk(sentence: &str) -> bool {
+    let lower = sentence.to_lowercase().replace('’', "'");
+    let apart = |c: char| !(c.is_alphanumeric() || c == '\'');
+    let words: Vec<&str> = lower.split(apart).filter(|word| !word.is_empty()).collect();
+    let text = words.join(" ");
+    let greeted = words.concat();
+    let greeted = greeted.trim_start_matches("你好").trim_start_matches("您好").trim_start_matches('，');
+    if words.is_empty() || SMALL_TALK_ZH.contains(&words.concat().as_str()) || SMALL_TALK_ZH.contains(&greeted) {
+        return true;
+    }
+    if words.len() == 1 {
+        return EMPTY.contains(&text.as_str());
+    }
+    let padded = format!(" {text} ");
+    SMALL_TALK.iter().any(|phrase| {
+        let found = padded.split_once(&format!(" {phrase} "));
+        found.is_some_and(|(before, after)| {
+            before.split_whitespace().chain(after.split_whitespace()).all(|word| AROUND.contains(&word))
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -813,6 +910,35 @@ mod tests {
             let score = sentiment(text);
             assert!((-1.0..=1.0).contains(&score));
             assert_eq!(if score == 0.0 { 0 } else { score.signum() as i32 }, sign, "{text}: {score}");
+        }
+    }
+
+    #[test]
+    fn small_talk_is_no_question() {
+        for text in [
+            "I'm good. How is your day going?",
+            "Hi there how are you?",
+            "I am fine. And you?",
+            "How’s it going today?",
+            "Hello?",
+            "Really?!",
+            "你好吗？",
+            "在吗",
+            "What a day!",
+            "?",
+        ] {
+            assert!(!asks(text), "{text}");
+        }
+        for text in [
+            "How are you shipping it?",
+            "I'm fine, and you? How much is the tent?",
+            "Price?",
+            "Maybe, what kind of charity is that?",
+            "What about you guys repairing it?",
+            "有货吗",
+            "你好，这个帐篷有货吗？",
+        ] {
+            assert!(asks(text), "{text}");
         }
     }
 }

@@ -47,6 +47,8 @@ test('a marketer signs in, sees every plot, and comes down to one conversation',
   await page.fill('#key', await server.adminKey());
   await page.click('#sign-in button');
   await page.waitForSelector('#funnel svg');
+  // All of it is from 2018: the page opens there.
+  assert.deepEqual([await page.inputValue('#range'), await page.inputValue('#to')], ['dates', '2018-09-28']);
   const figures = await page.$$eval('figure', (found) => found.map((figure) => [figure.id, figure.querySelectorAll('svg').length, figure.querySelectorAll('tbody tr').length]));
   for (const id of ['funnel', 'intents', 'scatter', 'roc', 'calibration', 'segments', 'campaigns']) {
     const [, plots, rows] = figures.find(([name]) => name === id);
@@ -60,5 +62,10 @@ test('a marketer signs in, sees every plot, and comes down to one conversation',
   await page.locator('#drill table .link').first().click();
   await page.waitForSelector('#drill .talk');
   await accessible(page);
+  const facts = await page.textContent('#drill .facts');
+  for (const name of ['From', 'Outcome', 'bought', 'Intent', 'What moved it']) assert.ok(facts.includes(name), `no ${name} in ${facts}`);
+  await page.locator('#drill .link').first().click();
+  await page.waitForSelector('#drill table');
+  assert.equal(await page.locator('#drill tbody tr').count(), 20);
   page.problems();
 });

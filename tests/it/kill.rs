@@ -4,12 +4,53 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use frontdesk::protocol::{AnswerEnd, ClientMessage, Partial, ServerMessage};
+use frontdesk::signals::{self, Signal};
+use frontdesk::store::{RecordKind, Store};
 use frontdesk::turn::Mode;
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::support::{Binary, ChatClient, config, write_config, write_documents};
 
 const SESSIONS: usize = 50;
+
+/// Whatever was acknowledged leaves its signals, too, though they are written after the acknowledgement.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_has_its_signals_after_a_kill() {
+    let directory = tempfile::tempdir().unwrap();
+    write_documents(directory.path());
+    let options = config(directory.path());
+    let path = write_config(directory.path(), &options);
+    let server = Binary::serve(&path, &["--ingest"]).await;
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(ChatClient::connect(server.addr).await.hello().await);
+    }
+    for client in &mut clients {
+        client.say("m1", "How much does shipping to Ireland cost?").await;
+    }
+    let mut acked = Vec::new();
+    for mut client in clients {
+        acked.push((client.session.clone(), client.acked("m1").await));
+    }
+    server.kill().await;
+    // The second start finds nothing left to do.
+    for _ in 0..2 {
+        assert_eq!(Binary::serve(&path, &[]).await.terminate().await, Some(0));
+    }
+    let store = Store::open(&options.store).unwrap();
+    for (session, seq) in acked {
+        let records = store.read("shop", &session, 0, &[RecordKind::Signal]).await.unwrap();
+        let of = |seq: u64| -> Vec<Signal> {
+            records.iter().filter(|record| record.seq == seq).flat_map(|record| signals::read(&record.body)).collect()
+        };
+        let count =
+            |signals: &[Signal], wanted: fn(&Signal) -> bool| signals.iter().filter(|signal| wanted(signal)).count();
+        assert_eq!(count(&of(1), |signal| matches!(signal, Signal::Started { .. })), 1, "{records:?}");
+        assert_eq!(count(&of(seq), |signal| matches!(signal, Signal::Message { .. })), 1, "{records:?}");
+        assert_eq!(count(&of(seq), |signal| matches!(signal, Signal::Meaning { .. })), 1, "{records:?}");
+    }
+    store.close().await.unwrap();
+}
 
 /// What a visitor knows for sure.
 struct Visitor {

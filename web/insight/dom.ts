@@ -32,6 +32,7 @@ export function by<T extends HTMLElement>(id: string): T {
 export const percent = (share: number, digits = 0): string => `${(100 * share).toFixed(digits)}%`;
 export const number = (value: number): string => value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 1 : 0 });
 export const day = (ms: number): string => new Date(ms).toLocaleDateString('en', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
+export const monthAndYear = (ms: number): string => new Date(ms).toLocaleDateString('en', { month: 'short', year: 'numeric', timeZone: 'UTC' });
 export const shortDay = (ms: number): string => new Date(ms).toLocaleDateString('en', { day: 'numeric', month: 'short', timeZone: 'UTC' });
 
 /** Shows a tip while the pointer or the focus is on an element, which is also what a screen reader says of it. */

@@ -2,8 +2,8 @@
 // in this tab.
 
 import { by, day, h, number, percent } from './dom';
-import { areas, bars, calibration, figure, forecast, funnel, legend, rates, roc, scatter, type Cell } from './plots';
-import { type Line, type Report, TOPICS } from './types';
+import { areas, bars, calibration, figure, fit, forecast, funnel, legend, rates, roc, scatter, type Cell } from './plots';
+import { type Line, type Money, type Report, TOPICS } from './types';
 
 const EVERY_MS = 15_000;
 const DAY_MS = 86_400_000;
@@ -40,6 +40,24 @@ function range(): string {
   return query.toString();
 }
 
+/** The shortest of the offered ranges that holds a conversation; where all are older, the quarter up to the last one. */
+async function firstRange(): Promise<void> {
+  const { totals } = await get<Report>(of('insight'));
+  if (totals.sessions === 0) return;
+  const days = [30, 90, 365].find((days) => totals.last_ms >= Math.floor(Date.now() / DAY_MS) * DAY_MS - (days - 1) * DAY_MS);
+  by<HTMLSelectElement>('range').value = days ? String(days) : 'dates';
+  if (!days) {
+    by<HTMLInputElement>('from').valueAsNumber = Math.floor(Math.max(totals.first_ms, totals.last_ms - 89 * DAY_MS) / DAY_MS) * DAY_MS;
+    by<HTMLInputElement>('to').valueAsNumber = Math.floor(totals.last_ms / DAY_MS) * DAY_MS;
+  }
+  dates();
+}
+
+/** The fields for dates are there when they count. */
+function dates(): void {
+  for (const label of document.querySelectorAll<HTMLElement>('.dates')) label.hidden = by<HTMLSelectElement>('range').value !== 'dates';
+}
+
 async function refresh(): Promise<void> {
   const status = by('status');
   try {
@@ -54,6 +72,9 @@ async function refresh(): Promise<void> {
   }
 }
 
+/** Amounts, each in its currency. */
+const money = (paid: Money[]): string => paid.map(({ amount, currency }) => `${amount.toFixed(2)}${currency ? ` ${currency}` : ''}`).join(' + ');
+
 /** The sessions that something on the page stands for. */
 async function drill(title: string, query: Record<string, string | number>): Promise<void> {
   const dialog = by<HTMLDialogElement>('drill');
@@ -65,9 +86,9 @@ async function drill(title: string, query: Record<string, string | number>): Pro
   try {
     const { sessions } = await get<{ sessions: Line[] }>(of(`insight/sessions?${parameters}`));
     const rows = sessions.map((line) => h('tr', {},
-      h('td', {}, h('button', { type: 'button', class: 'link', click: () => void transcript(line.session) }, day(line.at_ms))),
+      h('td', {}, h('button', { type: 'button', class: 'link', click: () => void transcript(line.session, { title, open: () => void drill(title, query) }) }, day(line.at_ms))),
       h('td', {}, line.campaign), h('td', {}, String(line.messages)), h('td', {}, line.topics.join(', ')), h('td', {}, line.products.join(', ')),
-      h('td', {}, percent(line.score)), h('td', {}, line.converted === null ? 'unknown' : line.converted ? `bought${line.amount ? ` (${number(line.amount)})` : ''}` : 'did not')));
+      h('td', {}, percent(line.score)), h('td', {}, line.converted === null ? 'unknown' : line.converted ? `bought${line.paid.length > 0 ? ` (${money(line.paid)})` : ''}` : 'did not')));
     const head = ['Began', 'From', 'Messages', 'Asked about', 'Products', 'Intent', 'Outcome'];
     by('drill-body').replaceChildren(sessions.length === 0 ? h('p', { class: 'empty' }, 'No conversation in this range.')
       : h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Conversations' },
@@ -79,8 +100,33 @@ async function drill(title: string, query: Record<string, string | number>): Pro
 
 /** A conversation as the admin listener tells it, and as the console's protocol does. */
 interface Recorded {
+  intent?: Judged;
+  session?: { intent?: number };
+  reasons?: Reason[];
   transcript?: { seq: number; event: { event: string; text?: string } }[];
   entries?: { seq: number; event: string; text?: string }[];
+}
+
+interface Reason { signal: string; count: number; value?: string; weight: number }
+interface Judged { score: number; reasons: Reason[] }
+
+/** What is known of a conversation beside its words. */
+function facts(line: Line | undefined, recorded: Recorded): HTMLElement {
+  const score = line?.score ?? recorded.intent?.score ?? recorded.session?.intent;
+  const reasons = recorded.intent?.reasons ?? recorded.reasons ?? [];
+  const fact = (name: string, ...value: (Node | string)[]) => [h('dt', {}, name), h('dd', { dir: 'auto' }, ...value)];
+  const why = reasons.map(({ signal, count, value, weight }) => h('li', {},
+    h('span', {}, `${signal.replaceAll('_', ' ')}${value !== undefined ? `: ${value}` : count > 1 ? ` ×${count}` : ''}`),
+    h('b', {}, `${weight < 0 ? '−' : '+'}${Math.abs(weight).toFixed(2)}`)));
+  return h('dl', { class: 'facts' },
+    ...(line ? [
+      ...fact('Began', day(line.at_ms)), ...fact('From', line.campaign),
+      ...fact('Outcome', line.converted === null ? 'unknown' : line.converted ? `bought${line.paid.length > 0 ? ` (${money(line.paid)})` : ''}` : 'did not buy'),
+      ...(line.topics.length > 0 ? fact('Asked about', line.topics.join(', ')) : []),
+      ...(line.products.length > 0 ? fact('Products', line.products.join(', ')) : []),
+    ] : []),
+    ...(score === undefined ? [] : fact('Intent', percent(score))),
+    ...(why.length > 0 ? fact('What moved it', h('ul', { class: 'why' }, ...why)) : []));
 }
 
 /** Who said what; notes and drafts of agents are no part of it. */
@@ -92,20 +138,27 @@ function spoken({ transcript = [], entries = [] }: Recorded): [by: string, text:
   return all.flatMap(({ event, text }) => (names[event] && text ? [[names[event], text] as [string, string]] : []));
 }
 
-async function transcript(session: string): Promise<void> {
+/** A conversation, with the way back to the list that it was chosen from. */
+async function transcript(session: string, back?: { title: string; open: () => void }): Promise<void> {
   const dialog = by<HTMLDialogElement>('drill');
   by('drill-title').textContent = 'Conversation';
   if (!dialog.open) dialog.showModal();
   try {
-    const recorded = await get<Recorded>(of(`sessions/${encodeURIComponent(session)}`));
+    const [recorded, { sessions: [line] }] = await Promise.all([
+      get<Recorded>(of(`sessions/${encodeURIComponent(session)}`)),
+      get<{ sessions: Line[] }>(of(`insight/sessions?session=${encodeURIComponent(session)}`)),
+    ]);
     const lines = spoken(recorded).map(([who, text]) => h('li', { class: who === 'Visitor' ? 'visitor' : 'other' }, h('b', {}, who), h('p', { dir: 'auto' }, text)));
-    by('drill-body').replaceChildren(h('ol', { class: 'talk' }, ...lines));
+    by('drill-body').replaceChildren(
+      h('div', {}, back ? h('button', { type: 'button', class: 'link', click: back.open }, `← ${back.title}`) : null),
+      h('div', { class: 'case' }, h('ol', { class: 'talk' }, ...lines), facts(line, recorded)));
   } catch (error) {
     by('drill-body').replaceChildren(h('p', { role: 'alert' }, error instanceof Error ? error.message : String(error)));
   }
 }
 
 function draw(report: Report): void {
+  fit(place());
   const open = new Set([...document.querySelectorAll<HTMLElement>('details[open][data-figure]')].map((details) => details.dataset.figure));
   const focus = document.activeElement?.closest('figure')?.id;
   const { totals, scores, uplift } = report;
@@ -115,14 +168,18 @@ function draw(report: Report): void {
   const shown = report.classes.slice(0, TOPICS.length);
   const seen = TOPICS.filter((_, at) => report.steps.some((step) => (step.topics[at] ?? 0) > 0));
   const rate = (r: Report['totals']['converted']) => (r.of === 0 ? 'unknown' : `${percent(r.rate, 1)} of ${r.of}`);
-  const currency = totals.currency ? ` ${totals.currency}` : '';
 
+  const since = scores.learned > 0
+    ? `Only the ${number(scores.sessions)} conversations with an outcome after ${day(scores.after_ms)}, until when the model learned; the ${number(scores.learned)} before would flatter it.` : '';
+  // Amounts of several currencies can't be compared; the largest number stands in front.
+  const [most, ...others] = [...totals.paid].sort((a, b) => b.amount - a.amount);
+  const points = (share: number): string => `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)}`;
   const kpi = (name: string, value: string, more: string) => h('li', {}, h('b', {}, value), h('span', {}, name), h('small', {}, more));
   const figures = [
     figure({
-      id: 'funnel', title: 'From the first word to the purchase', says: 'Conversations that came at least so far. Click a stage to see them.',
-      plot: funnel(report.funnel, (stage) => void drill(`Reached “${stage}”`, { stage })),
-      head: ['Stage', 'Conversations'], rows: report.funnel.map((stage) => [cell(stage.name, () => void drill(`Reached “${stage.name}”`, { stage: stage.name })), number(stage.sessions)]),
+      id: 'funnel', title: 'From the first word to the purchase', says: 'Conversations in which it happened; who bought need not have asked before. Click a stage to see them.',
+      plot: funnel(report.funnel, (stage) => void drill(`Conversations: ${stage}`, { stage })),
+      head: ['Stage', 'Conversations'], rows: report.funnel.map((stage) => [cell(stage.name, () => void drill(`Conversations: ${stage.name}`, { stage: stage.name })), number(stage.sessions)]),
     }),
     figure({
       id: 'intents', title: 'What visitors ask about', says: `Conversations by topic, by ${report.step_ms === DAY_MS ? 'day' : `${Math.round(report.step_ms / DAY_MS)} days`}.`,
@@ -142,7 +199,7 @@ function draw(report: Report): void {
     })]),
     figure({
       id: 'scatter', title: 'Purchase intent and what really came', wide: false,
-      says: `Each point is a conversation: above, those that came to a purchase. The line is the share that did, in up to ten groups of about equal size, with its 95% interval; on the dashes a probability would be right. Model: ${scores.model}.`,
+      says: `Each point is a conversation: above, those that came to a purchase. The line is the share that did, in up to ten groups of about equal size, with its 95% interval; on the dashes a probability would be right. Model: ${scores.model}. ${since}`,
       plot: scatter(scores.points.map((point) => ({
         x: point.score, hit: point.converted, text: `${day(point.at_ms)}: predicted ${percent(point.score)}, ${point.converted ? 'bought' : 'did not buy'}`,
         open: () => void transcript(point.session),
@@ -152,7 +209,7 @@ function draw(report: Report): void {
       rows: scores.bins.map((bin) => [cell(`${percent(bin.low)} to ${percent(bin.high)}`, () => void drill(`Intent ${percent(bin.low)} to ${percent(bin.high)}`, { score_from: bin.low, score_to: bin.high })), percent(bin.mean, 1), rate(bin.converted)]),
     }),
     figure({
-      id: 'roc', title: 'How well intent orders conversations', says: 'Going down from the highest intent: purchases found against false alarms.',
+      id: 'roc', title: 'How well intent orders conversations', says: `Going down from the highest intent: purchases found against false alarms. ${since}`,
       plot: scores.auroc === null ? null : roc(scores.roc, scores.auroc),
       head: ['False alarms', 'Purchases found'], rows: scores.roc.filter((_, i) => i % Math.max(1, Math.ceil(scores.roc.length / 20)) === 0 || i === scores.roc.length - 1).map(([fp, tp]) => [percent(fp), percent(tp)]),
     }),
@@ -176,10 +233,11 @@ function draw(report: Report): void {
       rows: report.products.map((product) => [cell(product.name, () => void drill(product.name, { product: product.id })), number(product.sessions), rate(product.converted)]),
     }),
     figure({
-      id: 'campaigns', title: 'Campaigns by intent', says: 'Mean purchase intent of visitors by where they came from (campaign, source, referrer, else the channel).',
-      plot: bars(report.campaigns.map((campaign) => ({ name: campaign.name, value: campaign.score, text: `${percent(campaign.score)}, mean of ${number(campaign.sessions)}`, colour: 'c2', open: () => void drill(campaign.name, { campaign: campaign.name }) })), 'Campaigns'),
+      id: 'campaigns', title: 'Campaigns by intent', says: 'Mean purchase intent of visitors by where they came from (campaign, source, referrer, else the channel), and the share of those with an outcome who bought.',
+      plot: bars(report.campaigns.map((campaign) => ({ name: campaign.name, value: campaign.score, text: `${percent(campaign.score)}, mean of ${number(campaign.sessions)}`, colour: 'c2', second: { value: campaign.converted.rate, text: campaign.converted.of > 0 ? `${percent(campaign.converted.rate)} of ${number(campaign.converted.of)} bought` : 'no outcome', colour: 'c0' }, open: () => void drill(campaign.name, { campaign: campaign.name }) })), 'Campaigns'),
+      legend: legend([['purchase intent', 'c2'], ['came to a purchase', 'c0']]),
       head: ['From', 'Conversations', 'Mean intent', 'Came to a purchase', 'Amount', 'Asked most'],
-      rows: report.campaigns.map((campaign) => [cell(campaign.name, () => void drill(campaign.name, { campaign: campaign.name })), number(campaign.sessions), percent(campaign.score), rate(campaign.converted), campaign.amount.toFixed(2), campaign.topic ?? '']),
+      rows: report.campaigns.map((campaign) => [cell(campaign.name, () => void drill(campaign.name, { campaign: campaign.name })), number(campaign.sessions), percent(campaign.score), rate(campaign.converted), money(campaign.paid), campaign.topic ?? '']),
     }),
     figure({
       id: 'questions', title: 'Questions asked most', says: 'Questions that mean the same are counted together.', plot: h('ol', { class: 'questions' }, ...report.questions.map((question) => {
@@ -191,8 +249,8 @@ function draw(report: Report): void {
     figure({
       id: 'uplift', title: 'What recommendations do',
       says: uplift.difference
-        ? `With cards ${percent(uplift.difference[0], 1)} more purchases than without (95%: ${percent(uplift.difference[1], 1)} to ${percent(uplift.difference[2], 1)}). Shown in ${number(uplift.shown)} conversations, opened in ${percent(uplift.clicked.rate)}.`
-        : 'Compared with visitors who are held out. It needs conversations with an outcome on both sides.',
+        ? `With cards ${points(uplift.difference[0])} percentage points of purchases compared with visitors who are held out (95%: ${points(uplift.difference[1])} to ${points(uplift.difference[2])}). Shown in ${number(uplift.shown)} conversations, opened in ${percent(uplift.clicked.rate)}.`
+        : 'Compared with visitors who are held out. A difference is told from 30 conversations with an outcome on each side on.',
       plot: rates([{ name: 'with cards', rate: uplift.with_cards }, { name: 'held out', rate: uplift.held_out }], 'Conversion with and without cards'),
       head: ['Group', 'Came to a purchase'], rows: [['with cards', rate(uplift.with_cards)], ['held out', rate(uplift.held_out)]],
     }),
@@ -212,8 +270,8 @@ function draw(report: Report): void {
       kpi('conversations', number(totals.sessions), totals.sessions ? `${day(totals.first_ms)} to ${day(totals.last_ms)}` : ''),
       kpi('visitor messages', number(totals.messages), totals.sessions ? `${(totals.messages / totals.sessions).toFixed(1)} a conversation` : ''),
       kpi('came to a purchase', totals.converted.of ? percent(totals.converted.rate, 1) : '–', totals.converted.of ? `${number(totals.converted.count)} of ${number(totals.converted.of)} with an outcome` : 'no outcome was reported'),
-      kpi('paid', `${totals.amount.toFixed(2)}${currency}`, 'in conversations that came to a purchase'),
-      kpi('ordering by intent', scores.auroc === null ? '–' : scores.auroc.toFixed(3), 'area under the ROC curve')),
+      kpi('paid', most ? money([most]) : '–', others.length > 0 ? `and ${money(others)}, in conversations that came to a purchase` : 'in conversations that came to a purchase'),
+      kpi('ordering by intent', scores.auroc === null ? '–' : scores.auroc.toFixed(3), scores.learned > 0 ? `area under the ROC curve, ${number(scores.sessions)} later conversations` : 'area under the ROC curve')),
     h('div', { class: 'grid' }, ...figures, forecasts),
     h('aside', { class: 'notes', 'aria-label': 'To keep in mind' }, h('h2', {}, 'To keep in mind'), h('ul', {}, ...report.notes.map((note) => h('li', {}, note)))));
   for (const details of document.querySelectorAll<HTMLDetailsElement>('details[data-figure]')) details.open = open.has(details.dataset.figure);
@@ -270,6 +328,7 @@ async function begin(): Promise<void> {
     by('site').replaceChildren(...mine.map(({ id, name }) => h('option', { value: id }, name || id)));
     const wanted = new URLSearchParams(location.search).get('site');
     if (wanted && mine.some(({ id }) => id === wanted)) by<HTMLSelectElement>('site').value = wanted;
+    await firstRange();
     await refresh();
   } catch (error) {
     signIn(error instanceof Error ? error.message : String(error));
@@ -282,8 +341,13 @@ by('sign-in').addEventListener('submit', (event) => {
   void begin();
 });
 by('filters').addEventListener('change', () => {
-  for (const label of document.querySelectorAll<HTMLElement>('.dates')) label.hidden = by<HTMLSelectElement>('range').value !== 'dates';
+  dates();
   void refresh();
+});
+/** What a plot has of the page: all of it in one column, and as much as suits it in two. */
+const place = (): number => (by('page').clientWidth || innerWidth) - 44;
+addEventListener('resize', () => {
+  if (last && !by('page').hidden && fit(place())) draw(JSON.parse(last) as Report);
 });
 by('filters').addEventListener('submit', (event) => event.preventDefault());
 setInterval(() => {

@@ -1,6 +1,6 @@
 // Plots as SVG. Every one comes in a figure with a heading, a sentence that says what is seen, and its data as a table.
 
-import { h, number, percent, s, shortDay, tip } from './dom';
+import { h, monthAndYear, number, percent, s, shortDay, tip } from './dom';
 import type { Rate } from './types';
 
 export interface Cell { text: string; open?: () => void }
@@ -30,10 +30,26 @@ export function legend(names: [string, string][]): HTMLElement {
   return h('ul', { class: 'legend' }, ...names.map(([name, colour]) => h('li', {}, h('span', { class: `dot ${colour}` }), name)));
 }
 
-const W = 560;
+/** Width of a plot in its own units: the place it has, so that its text is as large as the page's, and no more than suits a wide page. */
+let W = 560;
+/** From here on names stand above what they name. */
+const narrow = (): boolean => W < 460;
+
+/** Plots that are drawn from now on have so many pixels; true if that is another width than before. */
+export function fit(pixels: number): boolean {
+  const width = Math.round(Math.min(560, Math.max(260, pixels)));
+  const changed = width !== W;
+  W = width;
+  return changed;
+}
 
 function frame(height: number, label: string, ...children: (Element | null)[]): SVGSVGElement {
   return s('svg', { viewBox: `0 0 ${W} ${height}`, role: 'group', 'aria-label': label, class: 'plot' }, ...children);
+}
+
+/** Dates of an axis: with the year where days of several are shown. */
+function dating(first: number, last: number): (ms: number) => string {
+  return new Date(first).getUTCFullYear() === new Date(last).getUTCFullYear() ? shortDay : monthAndYear;
 }
 
 /** A round step for about `count` ticks up to `most`. */
@@ -81,23 +97,26 @@ function opens<T extends Element>(element: T, text: string, open?: () => void): 
 export function funnel(stages: { name: string; sessions: number }[], open: (name: string) => void): Element | null {
   const most = stages[0]?.sessions ?? 0;
   if (most === 0) return null;
-  const row = 58;
-  const width = (n: number) => Math.max(2, (n / most) * (W - 220));
+  const [row, left] = narrow() ? [76, 0] : [58, 200];
+  const down = narrow() ? 26 : 0;
+  const room = W - left - (narrow() ? 0 : 20);
+  const width = (n: number) => Math.max(2, (n / most) * room);
   return frame(stages.length * row, 'Funnel', ...stages.map((stage, i) => {
     const y = i * row;
-    const x = 200 + (W - 220 - width(stage.sessions)) / 2;
+    const x = left + (room - width(stage.sessions)) / 2;
     const before = stages[i - 1]?.sessions;
-    const kept = before ? `, ${percent(stage.sessions / before)} of the stage before` : '';
+    const kept = before !== undefined ? `, ${percent(stage.sessions / most)} of all` : '';
     const next = stages[i + 1];
-    const middle = 200 + (W - 220) / 2;
+    const middle = left + room / 2;
+    const top = y + 6 + down;
     return s('g', {},
       s('text', { x: 0, y: y + 20, class: 'strong' }, stage.name),
-      s('text', { x: 0, y: y + 38, class: 'soft' }, `${number(stage.sessions)}${before ? ` · ${percent(stage.sessions / before)}` : ''}`),
-      next ? s('path', {
+      s('text', { x: narrow() ? W : 0, y: y + (narrow() ? 20 : 38), 'text-anchor': narrow() ? 'end' : 'start', class: 'soft' }, `${number(stage.sessions)}${before !== undefined ? ` · ${percent(stage.sessions / most)}` : ''}`),
+      next && !narrow() ? s('path', {
         class: 'between',
         d: `M${x} ${y + 40}L${x + width(stage.sessions)} ${y + 40}L${middle + width(next.sessions) / 2} ${y + row + 6}L${middle - width(next.sessions) / 2} ${y + row + 6}Z`,
       }) : null,
-      opens(s('rect', { x, y: y + 6, width: width(stage.sessions), height: 34, rx: 6, class: 'c0', 'fill-opacity': 1 - 0.17 * i }),
+      opens(s('rect', { x, y: top, width: width(stage.sessions), height: 34, rx: 6, class: 'c0', 'fill-opacity': 1 - 0.17 * i }),
         `${stage.name}: ${number(stage.sessions)} conversations${kept}`, () => open(stage.name)));
   }));
 }
@@ -123,8 +142,9 @@ export function areas(steps: { at_ms: number; values: number[] }[], names: strin
       : line(high) + line(low.reverse()).replace('M', 'L');
     return opens(s('path', { d: `${d}Z`, class: `area ${colours[at]}` }), `${name}: asked in ${number(sum)} conversations`, () => open(name));
   });
-  const every = Math.max(1, Math.ceil(steps.length / 6));
-  const dates = steps.map((step, i) => [x(i), shortDay(step.at_ms)] as [number, string]).filter((_, i) => i % every === 0);
+  const every = Math.max(1, Math.ceil(steps.length / Math.floor(W / 90)));
+  const date = dating(steps[0]!.at_ms, steps.at(-1)!.at_ms);
+  const dates = steps.map((step, i) => [x(i), date(step.at_ms)] as [number, string]).filter((_, i) => i % every === 0);
   return frame(236, 'Topics over time', axes(box, dates, marks.map((mark) => [y(mark), number(mark)])), ...layers);
 }
 
@@ -168,7 +188,10 @@ export function scatter(dots: Dot[], bins: { mean: number; converted: Rate }[], 
 
 export function roc(points: [number, number][], area: number): Element | null {
   if (points.length < 2) return null;
-  const box = { left: 52, right: 312, top: 12, bottom: 262 };
+  const box = { left: 52, right: narrow() ? W - 12 : 312, top: 12, bottom: 262 };
+  // Below the curve there is room where none is beside it.
+  const words = narrow() ? { x: W - 24, 'text-anchor': 'end' } : { x: 340 };
+  const high = narrow() ? 196 : 120;
   const x = (share: number) => box.left + share * (box.right - box.left);
   const y = (share: number) => box.bottom - share * (box.bottom - box.top);
   const curve = points.map(([fp, tp]) => [x(fp), y(tp)] as [number, number]);
@@ -178,9 +201,9 @@ export function roc(points: [number, number][], area: number): Element | null {
     s('path', { d: `${line(curve)}L${x(1)} ${y(0)}L${x(0)} ${y(0)}Z`, class: 'under' }),
     s('path', { d: line([[x(0), y(0)], [x(1), y(1)]]), class: 'diagonal' }),
     s('path', { d: line(curve), class: 'curve' }),
-    s('text', { x: 340, y: 120, class: 'big' }, area.toFixed(3)),
-    s('text', { x: 340, y: 146, class: 'soft' }, 'area under the curve'),
-    s('text', { x: 340, y: 166, class: 'soft' }, '0.5 is chance, 1 is perfect'));
+    s('text', { ...words, y: high, class: 'big' }, area.toFixed(3)),
+    s('text', { ...words, y: high + 26, class: 'soft' }, 'area under the curve'),
+    s('text', { ...words, y: high + 46, class: 'soft' }, '0.5 is chance, 1 is perfect'));
   return plot;
 }
 
@@ -202,18 +225,33 @@ export function calibration(bins: { mean: number; converted: Rate }[]): Element 
     }));
 }
 
-export interface Bar { name: string; value: number; text: string; colour?: string; open?: () => void }
+export interface Bar {
+  name: string; value: number; text: string; colour?: string; open?: () => void;
+  /** A second, thinner bar below it, on the same scale. */
+  second?: { value: number; text: string; colour: string };
+}
 
 export function bars(list: Bar[], label: string): Element | null {
   if (list.length === 0) return null;
-  const row = 30;
-  const most = Math.max(...list.map((bar) => bar.value), 1e-9);
-  const cut = (name: string) => (name.length > 30 ? `${name.slice(0, 29)}…` : name);
-  return frame(list.length * row + 4, label, ...list.map((bar, i) => s('g', {},
-    s('text', { x: 0, y: i * row + 20 }, cut(bar.name)),
-    opens(s('rect', { x: 220, y: i * row + 5, width: Math.max(2, (bar.value / most) * 220), height: 20, rx: 4, class: bar.colour ?? 'c0' }),
-      `${bar.name}: ${bar.text}`, bar.open),
-    s('text', { x: 220 + Math.max(2, (bar.value / most) * 220) + 8, y: i * row + 20, class: 'soft' }, bar.text))));
+  const double = list.some((bar) => bar.second);
+  const most = Math.max(...list.flatMap((bar) => [bar.value, bar.second?.value ?? 0]), 1e-9);
+  // Names stand beside the bars, or above them where that leaves no room.
+  const [left, down] = narrow() ? [0, 22] : [220, 0];
+  const row = down + (double ? 50 : 30);
+  const room = Math.max(60, W - left - 150);
+  const letters = narrow() ? Math.floor(W / 8) : 30;
+  const cut = (name: string) => (name.length > letters ? `${name.slice(0, letters - 1)}…` : name);
+  const width = (value: number) => Math.max(2, (value / most) * room);
+  return frame(list.length * row + 4, label, ...list.map((bar, i) => {
+    const y = i * row + down;
+    const { second } = bar;
+    return s('g', {},
+      s('text', { x: 0, y: i * row + (down ? 18 : 20) }, cut(bar.name)),
+      opens(s('rect', { x: left, y: y + 5, width: width(bar.value), height: 20, rx: 4, class: bar.colour ?? 'c0' }), `${bar.name}: ${bar.text}`, bar.open),
+      s('text', { x: left + width(bar.value) + 8, y: y + 20, class: 'soft' }, bar.text),
+      second ? s('rect', { x: left, y: y + 28, width: width(second.value), height: 12, rx: 3, class: second.colour }) : null,
+      second ? s('text', { x: left + width(second.value) + 8, y: y + 39, class: 'soft' }, second.text) : null);
+  }));
 }
 
 /** Rates with their intervals, one a row. */
@@ -226,7 +264,7 @@ export function rates(list: { name: string; rate: Rate; open?: () => void }[], l
   return frame(known.length * row, label, ...known.map((item, i) => {
     const y = i * row + 32;
     return s('g', {},
-      s('text', { x: 0, y: y - 16 }, item.name),
+      s('text', { x: 0, y: y - 16 }, item.name.length > W / 7 ? `${item.name.slice(0, Math.floor(W / 7) - 1)}…` : item.name),
       s('line', { x1: x(0), x2: x(most), y1: y, y2: y, class: 'track' }),
       opens(s('g', { class: 'whisker' },
         s('line', { x1: x(item.rate.low), x2: x(item.rate.high), y1: y, y2: y }),
@@ -237,8 +275,9 @@ export function rates(list: { name: string; rate: Rate; open?: () => void }[], l
 }
 
 export function forecast(history: number[], begins: number, days: [number, number, number][], name: string): Element | null {
+  const width = Math.min(W, 360);
   const shown = history.slice(-42);
-  const box = { left: 40, right: W - 8, top: 10, bottom: 122 };
+  const box = { left: 40, right: width - 8, top: 10, bottom: 122 };
   const count = shown.length + days.length;
   const marks = ticks(Math.max(...shown, ...days.map(([, , high]) => high), 1), 3);
   const most = marks.at(-1) ?? 1;
@@ -249,8 +288,9 @@ export function forecast(history: number[], begins: number, days: [number, numbe
   const band = [...days.map(([, , high], i) => [x(shown.length + i), y(high)] as [number, number]),
     ...days.map(([, low], i) => [x(shown.length + i), y(low)] as [number, number]).reverse()];
   const at = (i: number) => begins + (i - shown.length) * 86_400_000;
-  const dates = [0, Math.floor(shown.length / 2), shown.length].map((i) => [x(i), shortDay(at(i))] as [number, string]);
-  return frame(148, `Demand for ${name}`,
+  const date = dating(at(0), at(shown.length));
+  const dates = [0, Math.floor(shown.length / 2), shown.length].map((i) => [x(i), date(at(i))] as [number, string]);
+  return s('svg', { viewBox: `0 0 ${width} 148`, role: 'group', 'aria-label': `Demand for ${name}`, class: 'plot' },
     axes(box, dates, marks.map((mark) => [y(mark), number(mark)])),
     s('path', { d: `${line(band)}Z`, class: 'band' }),
     s('path', { d: line(past), class: 'past' }),

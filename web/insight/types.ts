@@ -1,12 +1,13 @@
 // What `GET /v1/sites/{site}/insight` answers; src/insight/report.rs is where it is made.
 
 export interface Rate { of: number; count: number; rate: number; low: number; high: number }
+export interface Money { currency: string; amount: number }
 export interface Named { id: string; name: string; sessions: number; converted: Rate }
 export interface Forecast {
   history: number[]; begins_ms: number; days: [number, number, number][]; method: string; error: number; naive_error: number;
 }
 export interface Report {
-  totals: { sessions: number; messages: number; converted: Rate; amount: number; currency: string; first_ms: number; last_ms: number };
+  totals: { sessions: number; messages: number; converted: Rate; paid: Money[]; first_ms: number; last_ms: number };
   funnel: { name: string; sessions: number }[];
   step_ms: number;
   steps: { at_ms: number; sessions: number; converted: number; topics: number[]; classes: number[] }[];
@@ -20,6 +21,10 @@ export interface Report {
     model: string;
     points: { session: string; at_ms: number; score: number; converted: boolean }[];
     roc: [number, number][];
+    /** Sessions with an outcome that all of this is about; those that the model may have learned from are left out. */
+    sessions: number;
+    learned: number;
+    after_ms: number;
     auroc: number | null;
     bins: { low: number; high: number; mean: number; converted: Rate }[];
     brier: number | null; brier_of_mean: number | null; ece: number | null;
@@ -28,14 +33,14 @@ export interface Report {
     name: string; sessions: number; converted: Rate; score: number;
     traits: { feature: string; mean: number; of_all: number; deviations: number }[];
   }[];
-  campaigns: { name: string; sessions: number; score: number; converted: Rate; amount: number; topic: string | null }[];
+  campaigns: { name: string; sessions: number; score: number; converted: Rate; paid: Money[]; topic: string | null }[];
   forecasts: { name: string; kind: string; forecast: Forecast }[];
   uplift: { shown: number; clicked: Rate; with_cards: Rate; held_out: Rate; difference: [number, number, number] | null };
   notes: string[];
 }
 export interface Line {
   session: string; at_ms: number; channel: string; campaign: string; messages: number; topics: string[]; products: string[];
-  sentiment: number | null; score: number; converted: boolean | null; amount: number;
+  sentiment: number | null; score: number; converted: boolean | null; paid: Money[];
 }
 /** The topics, in the order of `steps[].topics`. */
 export const TOPICS = ['price', 'stock', 'delivery', 'discount', 'payment', 'comparison', 'returns', 'complaint'];

@@ -63,6 +63,7 @@ pub(super) fn reasons(intent: &Intent) -> Vec<IntentReason> {
     let reason = |reason: &crate::intent::Reason| IntentReason {
         signal: reason.signal.clone().into_owned(),
         count: reason.count,
+        value: reason.value.clone(),
         weight: reason.weight,
     };
     intent.reasons.iter().map(reason).collect()

@@ -51,7 +51,8 @@ export interface Citation {
 
 export type AnswerEnd = 'complete' | 'length' | 'declined' | 'clarified' | 'cancelled' | 'superseded' | 'taken_over' | 'failed';
 export interface SuggestionId { turn: number; version: number }
-export interface IntentReason { signal: string; count: number; weight: number }
+/** `count` is 0 where `value` tells what was seen. */
+export interface IntentReason { signal: string; count: number; value?: string; weight: number }
 
 export type What =
   | { event: 'started'; visitor: string; channel: string }

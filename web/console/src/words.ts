@@ -78,5 +78,8 @@ export const visitorName = (visitor: string): string =>
 /** Two characters for a disc, four for a name. */
 export const visitorCode = (visitor: string, length = 4): string => visitor.replace(/^jwt:/, '').replace(/[^\p{L}\p{N}]/gu, '').slice(0, length).toUpperCase();
 
+/** What was seen of it: a number or a name, and a few words. */
+export const signalValue = (value: string): string => t.signalValues[value] ?? value;
+
 /** What a signal of the server is called; its own name in words where no translation stands. */
 export const signalName = (signal: string): string => t.signals[signal] ?? signal.replace(/[_.]/g, ' ');

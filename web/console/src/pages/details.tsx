@@ -13,7 +13,7 @@ import { Avatar, Button, cx, Meter, Spinner } from '../ui/base';
 import { useNow } from '../ui/clock';
 import { Icon } from '../ui/icons';
 import { Prose } from '../ui/prose';
-import { ago, clock, language, moment, number, percent, signalName, t, visitorName } from '../words';
+import { ago, clock, language, moment, number, percent, signalName, signalValue, t, visitorName } from '../words';
 import { holderText, watchersOf } from './inbox';
 
 export function Details({ summary, talk, about, onAbout, onClose }: { summary: Summary; talk: Talk; about: number | null; onAbout: (turn: number) => void; onClose: () => void }) {
@@ -109,9 +109,9 @@ function Intent({ talk }: { talk: Talk }) {
       <Meter share={intent} tone={intent >= 0.6 ? 'hot' : 'plain'} />
       {reasons.length > 0 ? (
         <ul class="signals" aria-label={t.intentWhy}>
-          {reasons.map(({ signal, count, weight }) => (
+          {reasons.map(({ signal, count, value, weight }) => (
             <li>
-              <span class="signal-name">{signalName(signal)}{count > 1 && <span class="faint num"> ×{number(count)}</span>}</span>
+              <span class="signal-name">{signalName(signal)}{count > 1 && <span class="faint num"> ×{number(count)}</span>}{value !== undefined && <span class="faint num" dir="auto">: {signalValue(value)}</span>}</span>
               <svg class={cx('signal-bar', weight < 0 && 'is-minus')} viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
                 <rect x={weight < 0 ? 50 - (50 * -weight) / most : 50} width={(50 * Math.abs(weight)) / most} height="6" rx="1.5" />
                 <path d="M50 0v6" />

@@ -264,6 +264,7 @@ export const en = {
   noNotes: 'No notes yet.',
   colleagues: 'Open with',
   signals: {} as Record<string, string>,
+  signalValues: {} as Record<string, string>,
   // Search
   searchTitle: 'Search conversations',
   searchHint: 'Words of messages and notes',

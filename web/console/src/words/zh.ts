@@ -255,6 +255,7 @@ export const zh: Words = {
   notes: '备注',
   noNotes: '暂无备注。',
   colleagues: '正在查看',
+  signalValues: { yes: '是', no: '否', unknown: '未知' },
   signals: {
     price: '询问价格', stock: '询问库存', delivery: '询问配送', discount: '询问折扣', payment: '询问支付', comparison: '比较商品',
     returns: '询问退货', complaint: '投诉', message: '消息', 'thumbs up': '好评', 'thumbs down': '差评',
