@@ -44,7 +44,7 @@ export function DraftCard({ session, talk, summary, composing, onComposing, onPa
     if (usable) void desk.write(session, 'agent', shown.text, shown.id);
   };
   const edit = () => {
-    if (usable) onComposing({ mode: 'reply', draft: shown.id, insert: shown.text });
+    if (usable) onComposing({ mode: 'reply', draft: shown.id, insert: shown.text, before: composing.draft });
   };
   const wish = (wanted: Wish, language?: string) => {
     if (summary.ended || (wanted !== 'answer' && !ready)) return;

@@ -207,6 +207,8 @@ export const en = {
   addNote: 'Add note',
   editing: 'Editing the draft',
   dropDraft: 'Stop using the draft',
+  putAside: 'The reply you had begun was put aside for the draft.',
+  undo: 'Undo',
   tooLong: (n: number) => `${n.toLocaleString('en')} characters too many`,
   held: (name: string) => `${name} holds this conversation. You can leave notes.`,
   over: 'This conversation is over. You can leave notes.',

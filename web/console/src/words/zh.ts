@@ -201,6 +201,8 @@ export const zh: Words = {
   addNote: '添加备注',
   editing: '正在编辑草稿',
   dropDraft: '不再使用草稿',
+  putAside: '您已开始写的回复已为草稿让位。',
+  undo: '撤销',
   tooLong: (n) => `超出 ${n} 个字符`,
   held: (name) => `这段对话由 ${name} 接待，你可以写备注。`,
   over: '这段对话已结束，你可以写备注。',
