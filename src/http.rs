@@ -101,6 +101,12 @@ impl App {
     fn site(&self, id: &str) -> Option<&Arc<Site>> {
         self.sites.iter().find(|site| site.id == id)
     }
+
+    /// On a site where people answer: whether somebody who takes conversations is there.
+    fn available(&self, site: &str) -> Option<bool> {
+        let people = self.site(site).is_some_and(|site| site.answers == auth::Answers::Suggest);
+        people.then(|| self.registry.board().available(site))
+    }
 }
 
 /// What visitors and integrators reach.

@@ -156,6 +156,16 @@ impl Event {
     pub fn is_internal(&self) -> bool {
         matches!(self, Self::Note { .. } | Self::SuggestionMade { .. } | Self::SuggestionDecided { .. })
     }
+
+    /// True if the visitor reads or wrote words by it: what comes and goes beside them makes no conversation younger.
+    #[must_use]
+    pub fn is_word(&self) -> bool {
+        match self {
+            Self::Said { .. } | Self::AgentSaid { .. } => true,
+            Self::AnswerDone { text, .. } => !text.is_empty(),
+            _ => false,
+        }
+    }
 }
 
 /// Who may answer.
@@ -436,7 +446,7 @@ pub enum Refusal {
     Ended,
     #[error("no answer {turn} is running in this conversation")]
     UnknownTurn { turn: u64 },
-    #[error("more than {per_minute} messages a minute; try again in {retry_after_ms} ms")]
+    #[error("more than {per_minute} messages a minute; try again in {} s", retry_after_ms.div_ceil(1000))]
     RateLimited { per_minute: u32, retry_after_ms: u64 },
     #[error("this conversation holds {limit} messages, the most it may; begin a new one")]
     Full { limit: usize },
@@ -512,7 +522,10 @@ pub struct Session {
     pub channel: String,
     pub last_seq: u64,
     pub started_at_ms: u64,
+    /// Of the last event.
     pub last_at_ms: u64,
+    /// When anybody last said something; of the first event while nobody has.
+    pub last_word_at_ms: u64,
     pub ended: bool,
     pub human_requested: bool,
     pub holder: Holder,
@@ -565,6 +578,7 @@ impl Session {
             last_seq: 0,
             started_at_ms: now_ms,
             last_at_ms: now_ms,
+            last_word_at_ms: now_ms,
             ended: false,
             human_requested: false,
             holder: Holder::Model,
@@ -590,9 +604,13 @@ impl Session {
     pub fn replay(&mut self, seq: u64, at_ms: u64, event: &Event) {
         if seq == 1 {
             self.started_at_ms = at_ms;
+            self.last_word_at_ms = at_ms;
         }
         self.last_seq = seq;
         self.last_at_ms = at_ms;
+        if event.is_word() {
+            self.last_word_at_ms = at_ms;
+        }
         match event {
             Event::Started { visitor, channel } => {
                 self.visitor.clone_from(visitor);
@@ -1289,7 +1307,7 @@ mod tests {
         for id in ["a", "b", "c"] {
             say(&mut session, id, 1_000);
         }
-        check(&say(&mut session, "d", 21_000), &["no: more than 3 messages a minute; try again in 40000 ms"]);
+        check(&say(&mut session, "d", 21_000), &["no: more than 3 messages a minute; try again in 40 s"]);
         say(&mut session, "d", 61_000);
         say(&mut session, "e", 61_000);
         check(

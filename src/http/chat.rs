@@ -209,6 +209,7 @@ impl Connection {
                     session: seat.handle.key.id.clone(),
                     token,
                     last_seq: joined.last_seq,
+                    available: app.available(&seat.handle.key.site),
                 })
                 .await?;
                 let last = joined.missed.last().map(|past| past.seq);
@@ -331,7 +332,15 @@ impl Connection {
                 }
                 Err(ApiError::new(ErrorCode::BadMessage, "this product was not recommended here"))
             }
-            ClientMessage::End {} => {
+            ClientMessage::End { session: Some(id) } if id.is_empty() || id.len() > MAX_ID_BYTES => Err(unknown_session()),
+            ClientMessage::End { session: Some(id) } if id != seat.handle.key.id => {
+                return match seat.handle.sibling(id).end_if_open().await {
+                    // Whether it exists is nobody's business but its visitor's.
+                    Ok(()) | Err(JoinError::Open(OpenError::Foreign)) => Ok(()),
+                    Err(error) => self.send(&ApiError::from(error).frame(None)).await,
+                };
+            }
+            ClientMessage::End { .. } => {
                 seat.handle.command(Command::End { reason: "visitor".into() }).await.map_err(ApiError::from)
             }
         };

@@ -161,6 +161,7 @@ pub struct Summary {
     pub channel: String,
     pub visitor: String,
     pub started_at_ms: u64,
+    /// When anybody last said something.
     pub last_at_ms: u64,
     pub last_seq: u64,
     pub ended: bool,
@@ -634,6 +635,7 @@ pub struct FoundSession {
     pub channel: String,
     pub visitor: String,
     pub started_at_ms: u64,
+    /// When anybody last said something.
     pub last_at_ms: u64,
     pub last_seq: u64,
     pub ended: bool,

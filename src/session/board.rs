@@ -60,6 +60,7 @@ struct Entry {
     channel: String,
     visitor: String,
     started_at_ms: u64,
+    /// Of the last word.
     last_at_ms: u64,
     last_seq: u64,
     ended: bool,
@@ -177,6 +178,15 @@ impl Board {
         open.map(|(id, _)| SessionKey { site: site.to_owned(), id: id.clone() }).collect()
     }
 
+    /// The open sessions of all sites in which nobody has said anything since then.
+    #[must_use]
+    pub fn quiet_since(&self, at_ms: u64) -> Vec<SessionKey> {
+        let state = self.lock();
+        let entries = state.sites.iter().flat_map(|(site, board)| board.entries.iter().map(move |entry| (site, entry)));
+        let quiet = entries.filter(|(_, (_, entry))| !entry.ended && entry.last_at_ms < at_ms);
+        quiet.map(|(site, (id, _))| SessionKey { site: site.clone(), id: id.clone() }).collect()
+    }
+
     /// Forgets an erased session.
     pub fn remove(&self, key: &SessionKey) {
         self.change(&key.site, |site, rev| site.remove(&key.id, rev));
@@ -205,6 +215,12 @@ impl Board {
         let entry = site.entries.get(&key.id)?;
         let at = (entry.since_ms, key.id.clone());
         site.queue.contains(&at).then(|| (site.queue.range(..at).count() + 1, site.somebody()))
+    }
+
+    /// Whether anybody is there who takes a site's sessions.
+    #[must_use]
+    pub fn available(&self, site: &str) -> bool {
+        self.lock().sites.get(site).is_some_and(SiteBoard::somebody)
     }
 
     /// A session as it is listed, or would be: old ones may not be on the board.
@@ -566,7 +582,7 @@ impl Entry {
             channel: session.channel.clone(),
             visitor: session.visitor.clone(),
             started_at_ms: session.started_at_ms,
-            last_at_ms: session.last_at_ms,
+            last_at_ms: session.last_word_at_ms,
             last_seq: session.last_seq,
             ended: session.ended,
             holder: session.holder.clone(),

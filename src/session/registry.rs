@@ -1,6 +1,6 @@
 //! The sessions in memory: one task each, found by key, read from disk on first use.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::board::Board;
 use super::live::{CommandError, Envelope, Joined, Live, MAILBOX};
-use super::{Accepted, Checkpoint, Command, Event, Limits, Policy, Session, SessionKey, SessionsConfig};
+use super::{Accepted, Checkpoint, Command, Event, Limits, Policy, Refusal, Session, SessionKey, SessionsConfig};
 use crate::clock::Clock;
 use crate::gaps::GapLog;
 use crate::http::auth::Site;
@@ -282,11 +282,13 @@ impl Registry {
         let expired_before = now_ms.saturating_sub(config.expire_after_h.saturating_mul(3_600_000));
         let mut ended = 0;
         // Sessions that expired while the server was down for longer than this end when they are next used.
-        for info in self.shared.store.unfinished(expired_before.saturating_sub(SWEEP_BACK_MS)).await? {
-            if info.last_at_ms >= expired_before || info.last_seq == 0 {
-                continue;
-            }
-            let key = SessionKey { site: info.site, id: info.session };
+        let stored = self.shared.store.unfinished(expired_before.saturating_sub(SWEEP_BACK_MS)).await?;
+        let stored = stored.into_iter().filter(|info| info.last_at_ms < expired_before && info.last_seq > 0);
+        let mut quiet: BTreeSet<SessionKey> =
+            stored.map(|info| SessionKey { site: info.site, id: info.session }).collect();
+        // Routing writes to a conversation that waits, and nobody says a word in it.
+        quiet.extend(self.shared.board.quiet_since(expired_before));
+        for key in quiet {
             let Some(Loaded { session, .. }) = self.load(&key).await? else { continue };
             if session.ended {
                 continue;
@@ -495,6 +497,21 @@ impl SessionHandle {
     #[must_use]
     pub fn sibling(&self, id: String) -> Self {
         Self { key: SessionKey { site: self.key.site.clone(), id }, ..self.clone() }
+    }
+
+    /// Ends the conversation for its visitor; one that isn't there or is over stays as it is.
+    ///
+    /// # Errors
+    /// When the session is somebody else's or the disk fails.
+    pub async fn end_if_open(&self) -> Result<(), JoinError> {
+        // Ending begins what was never begun.
+        if self.registry.shared.store.session(&self.key.site, &self.key.id).await.map_err(OpenError::Store)?.is_none() {
+            return Ok(());
+        }
+        match self.command(Command::End { reason: "visitor".into() }).await {
+            Ok(_) | Err(JoinError::Command(CommandError::Refused(Refusal::Ended))) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Erases the conversation with everything derived from it; who takes part is told to come back, and finds nothing.

@@ -472,7 +472,7 @@ async fn drafts_stream_to_agents_alone_and_what_became_of_them_is_counted() {
 
     // A visitor who reads it all sees none of the inside.
     let mut late = visitor.resume_at(visitor.addr, 0, None).await;
-    late.send(&ClientMessage::End {}).await;
+    late.send(&ClientMessage::End { session: None }).await;
     let mut seen = Vec::new();
     while !matches!(seen.last(), Some(ServerMessage::Ended { .. })) {
         seen.push(late.next().await);

@@ -98,6 +98,15 @@ async fn a_visitor_can_have_everything_erased() {
     tab.send(&hello(Some(&session), 0)).await;
     tab.done().await;
 
+    // The earlier one is ended from here; somebody else's is not, and nothing begins by that.
+    for id in [&earlier.session, &earlier.session, &other.session, &"unknown".to_owned()] {
+        mine.send(&ClientMessage::End { session: Some(id.clone()) }).await;
+    }
+    earlier.until(|message| matches!(message, ServerMessage::Ended { .. }).then_some(())).await;
+    mine.ask("m3", "What does shipping cost?").await;
+    assert_eq!(stored("unknown").await, StatusCode::NOT_FOUND);
+    other.ask("m2", "How long may I keep it before I return it?").await;
+
     mine.send(&ClientMessage::Forget { also: vec![earlier.session.clone(), other.session.clone(), "unknown".into()] })
         .await;
     mine.until(|message| matches!(message, ServerMessage::Forgotten {}).then_some(())).await;

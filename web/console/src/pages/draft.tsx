@@ -129,7 +129,7 @@ function Sources({ draft, onPassages }: { draft: Draft; onPassages: (turn: numbe
     <>
       {draft.citations.map((citation) => (
         <button type="button" class="source-chip" title={citation.quote} onClick={() => onPassages(draft.id.turn)}>
-          <span class="source-n">{citation.n}</span><span class="source-name" dir="auto">{trail(citation).join(' › ')}</span>
+          <span class="source-name" dir="auto">{trail(citation).join(' › ')}</span>
         </button>
       ))}
     </>
