@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::handoff::{HandoffConfig, Memory};
 use crate::llm::Usage;
-use crate::protocol::console::{Agent, Decision, GiveTo, HandoffReason, LeaveReason, Speaker, SuggestionId, Wish};
+use crate::protocol::console::{Agent, Decision, DraftNote, GiveTo, HandoffReason, LeaveReason, Speaker, SuggestionId, Wish};
 use crate::protocol::{AnswerEnd, Citation, Rating};
 
 pub mod board;
@@ -129,7 +129,7 @@ pub enum Event {
         end: AnswerEnd,
         withheld: u32,
         #[serde(default)]
-        note: Option<String>,
+        note: Option<DraftNote>,
     },
     /// For colleagues only. `distance` is the Levenshtein distance between draft and reply over the longer one's length.
     SuggestionDecided {
@@ -300,7 +300,7 @@ pub enum Command {
     FinishDraft {
         id: SuggestionId,
         verdict: Verdict,
-        note: Option<String>,
+        note: Option<DraftNote>,
     },
     /// A draft could not be made.
     DropDraft {
@@ -341,7 +341,7 @@ pub enum Effect {
 }
 
 /// What a draft is to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Brief {
     pub id: SuggestionId,
     pub wish: Wish,
@@ -486,11 +486,12 @@ pub struct Draft {
 }
 
 /// A draft that was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Made {
     pub id: SuggestionId,
     pub text: String,
     pub citations: Vec<Citation>,
+    pub confidence: f32,
     decided: bool,
 }
 
@@ -669,11 +670,17 @@ impl Session {
             Event::Note { id, agent, text } => {
                 self.acts.insert(act_key(agent, id), (seq, fingerprint(text)));
             }
-            Event::SuggestionMade { id, text, citations, .. } => {
+            Event::SuggestionMade { id, text, citations, confidence, .. } => {
                 if self.made.len() == MADE {
                     self.made.pop_front();
                 }
-                self.made.push_back(Made { id: *id, text: text.clone(), citations: citations.clone(), decided: false });
+                self.made.push_back(Made {
+                    id: *id,
+                    text: text.clone(),
+                    citations: citations.clone(),
+                    confidence: *confidence,
+                    decided: false,
+                });
             }
             Event::SuggestionDecided { id, .. } => {
                 if let Some(made) = self.made.iter_mut().find(|made| made.id == *id) {

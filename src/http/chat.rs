@@ -19,6 +19,7 @@ use crate::protocol::console::GiveTo;
 use crate::protocol::{
     AnswerEnd, Attributes, ClientMessage, ErrorCode, MAX_ID_BYTES, MAX_MESSAGE_CHARS, Partial, ServerMessage,
 };
+use crate::session::board::VisitGuard;
 use crate::session::live::{Joined, Past};
 use crate::session::registry::{JoinError, OpenError, Opener, SessionHandle};
 use crate::session::{Command, Event, SessionKey, Update};
@@ -98,6 +99,8 @@ struct Seat {
     /// How else the site can be reached, for who waits for a person.
     contact: String,
     updates: mpsc::Receiver<Arc<Update>>,
+    /// The visitor is here.
+    _here: VisitGuard,
 }
 
 impl Connection {
@@ -445,7 +448,7 @@ async fn seat(
     }
     let contact = app.site(site).map(|site| site.contact.clone()).unwrap_or_default();
     Ok((
-        Seat { handle: opened.handle, contact, updates },
+        Seat { _here: app.registry.board().visit(&opened.handle.key, &app.spine.clock), handle: opened.handle, contact, updates },
         opened.token,
         JoinedRest { last_seq: last, missed, running, attributes },
     ))

@@ -583,7 +583,8 @@ impl Live {
         }
         self.shared.metrics.draft_seconds.observe(seconds(draft.since));
         let command = match result {
-            Ok(Drafted { verdict, note }) => Command::FinishDraft { id, verdict, note },
+            Ok(Drafted::Made { verdict, note }) => Command::FinishDraft { id, verdict, note },
+            Ok(Drafted::Unchanged(why)) => Command::DropDraft { id, why: why.name().to_owned() },
             Err(error) => {
                 tracing::warn!(session = self.session.key.id, turn = id.turn, %error, "a draft failed");
                 Command::DropDraft { id, why: format!("the draft could not be made: {error}") }

@@ -135,6 +135,98 @@ describe('an agent’s words', () => {
   });
 });
 
+describe('what an agent is shown', () => {
+  test('no draft to send where the documents hold no answer, but the way to the missing article', async () => {
+    const question = 'Who won the chess world championship in 1972?';
+    const { visitor, mara } = await held(question);
+    const card = mara.locator('.draft.is-declined', { hasText: 'The documents don’t answer this.' });
+    await card.waitFor();
+    assert.equal(await mara.locator('.draft').getByRole('button', { name: 'Send' }).count(), 0);
+    await settled(mara);
+    for (const key of ['s', 'e', 'h']) await mara.keyboard.press(key);
+    await settled(mara);
+    assert.equal(await mara.locator('.by-agent').count(), 0);
+    assert.equal(await mara.locator('.compose-text').inputValue(), '');
+    await accessible(mara);
+    await shot(mara, 'console-declined');
+    // Gaps are noted beside the draft.
+    for (const until = Date.now() + 30_000; ;) {
+      assert.ok(Date.now() < until, 'the gap is noted');
+      const { gaps } = await (await fetch(`${server.adminUrl}/v1/sites/default/gaps`, { headers: { authorization: `Bearer ${await server.adminKey()}` } })).json();
+      if (gaps.some((gap) => gap.question === question)) break;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await card.getByRole('button', { name: 'Write the article' }).click();
+    await mara.locator('.gap', { hasText: question }).getByLabel('Title').waitFor();
+    mara.problems();
+    visitor.problems();
+  });
+
+  test('a model that may not reword says so, and what did not change is no version', async () => {
+    const { visitor, mara } = await held();
+    await mara.waitForSelector('.draft.is-ready .source-chip');
+    const warmer = mara.locator('.draft').getByRole('button', { name: 'Warmer' });
+    assert.equal(await warmer.isDisabled(), true);
+    assert.match(await warmer.getAttribute('title'), /not trusted to reword/);
+    assert.equal(await mara.locator('.draft').getByRole('button', { name: 'Translate' }).isDisabled(), true);
+    assert.doesNotMatch(await mara.locator('.draft .confidence').innerText(), /100/);
+    await settled(mara);
+    await mara.keyboard.press('w');
+    await mara.locator('.toast', { hasText: 'not trusted to reword' }).waitFor();
+    const confidence = await mara.locator('.draft .confidence').innerText();
+    // Shorter works by leaving out, until one sentence is left.
+    for (let left = 9; (await mara.locator('.draft-note', { hasText: 'one sentence' }).count()) === 0; left -= 1) {
+      assert.ok(left > 0);
+      const before = await mara.locator('.versions').allInnerTexts();
+      await mara.keyboard.press('h');
+      await mara.waitForFunction((was) => document.querySelector('.draft.is-ready')
+        && (document.querySelector('.draft-note')?.textContent.includes('one sentence') || JSON.stringify([...document.querySelectorAll('.versions')].map((one) => one.innerText)) !== was), JSON.stringify(before));
+    }
+    assert.equal(await mara.locator('.draft .confidence').innerText(), confidence, 'what was left out makes nothing likelier');
+    await accessible(mara);
+    await shot(mara, 'console-not-qualified');
+    mara.problems();
+    visitor.problems();
+  });
+
+  test('whether the visitor is still there, who holds it, and passages as they are read', async () => {
+    const { visitor, mara, session } = await held();
+    await mara.waitForSelector('.draft.is-ready .source-chip');
+    await mara.locator(`[id="row-${session}"] .presence.online`).waitFor();
+    await mara.locator('.talk-there', { hasText: 'Here now' }).waitFor();
+    const facts = await mara.locator('.details dl.facts').first().innerText();
+    assert.match(facts, /Held by\s+You/);
+    await mara.locator('.passage-text').first().waitFor();
+    const passages = await mara.locator('.passage-text').allInnerTexts();
+    assert.ok(passages.every((text) => !/^#|\*\*/m.test(text)), passages.join('\n'));
+    const all = mara.getByRole('button', { name: 'Show all' }).first();
+    if (await all.count()) await all.click();
+    await accessible(mara);
+    await shot(mara, 'console-presence');
+    visitor.problems();
+    await visitor.context().close();
+    await mara.locator('.talk-there', { hasText: /^Left .* ago$/ }).waitFor();
+    await mara.locator(`[id="row-${session}"] .presence.offline`).waitFor();
+    for (const colorScheme of ['light', 'dark']) {
+      await mara.emulateMedia({ colorScheme });
+      await mara.setViewportSize({ width: 390, height: 780 });
+      const heading = mara.locator('.talk-head h2');
+      await heading.waitFor();
+      assert.ok(await heading.evaluate((node) => node.scrollWidth <= node.clientWidth), 'the name is whole');
+      assert.equal(await mara.locator('.rail').isVisible(), false);
+      await mara.waitForFunction(() => document.querySelector('.details')?.checkVisibility() !== false);
+      if (await mara.locator('.details-head').isVisible()) await mara.locator('.details').getByRole('button', { name: 'Hide details' }).click();
+      await accessible(mara);
+      await shot(mara, `console-phone-${colorScheme}`);
+      await mara.getByRole('button', { name: 'Back to the list' }).click();
+      await mara.locator('.rail').waitFor();
+      await shot(mara, `console-phone-list-${colorScheme}`);
+      await mara.click(`[id="row-${session}"]`);
+    }
+    mara.problems();
+  });
+});
+
 describe('a visitor’s words', () => {
   /** How the log of a conversation ends. */
   const ended = async (session) => {

@@ -77,9 +77,10 @@ async fn a_visitor_can_have_everything_erased() {
     other.ask("m1", "What does shipping cost?").await;
 
     // The same visitor's next conversation, open in two tabs.
+    let token = earlier.token.clone();
     let hello = |session: Option<&str>, last_seq| ClientMessage::Hello {
         site: "shop".into(),
-        token: Some(earlier.token.clone()),
+        token: Some(token.clone()),
         session: session.map(str::to_owned),
         last_seq,
         partial: None,
