@@ -259,7 +259,10 @@ impl Server {
         tasks.spawn("public listener", listen(listener, http::public(app.clone()), tasks.clone()));
         tasks.spawn("admin listener", listen(admin_listener, http::private(app.clone()), tasks.clone()));
         tasks.spawn("knowledge watch", knowledge.watch(tasks.clone()));
-        tasks.spawn("desk", desk::run(registry.clone(), config.console.clone(), app.spine.clock.clone(), started, tasks.clone()));
+        tasks.spawn(
+            "desk",
+            desk::run(registry.clone(), config.console.clone(), app.spine.clock.clone(), started, tasks.clone()),
+        );
         tasks.spawn("sweeper", sweep(registry.clone(), tasks.clone()));
         tasks.spawn("watchdog", watch(app.clone()));
         tasks.spawn("intent models", follow_intents(app.clone()));

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::handoff::{HandoffConfig, Memory};
 use crate::llm::Usage;
-use crate::protocol::console::{Agent, Decision, DraftNote, GiveTo, HandoffReason, LeaveReason, Speaker, SuggestionId, Wish};
+use crate::protocol::console::{
+    Agent, Decision, DraftNote, GiveTo, HandoffReason, LeaveReason, Speaker, SuggestionId, Wish,
+};
 use crate::protocol::{AnswerEnd, Citation, Rating};
 
 pub mod board;

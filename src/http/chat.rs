@@ -335,7 +335,9 @@ impl Connection {
                 }
                 Err(ApiError::new(ErrorCode::BadMessage, "this product was not recommended here"))
             }
-            ClientMessage::End { session: Some(id) } if id.is_empty() || id.len() > MAX_ID_BYTES => Err(unknown_session()),
+            ClientMessage::End { session: Some(id) } if id.is_empty() || id.len() > MAX_ID_BYTES => {
+                Err(unknown_session())
+            }
             ClientMessage::End { session: Some(id) } if id != seat.handle.key.id => {
                 return match seat.handle.sibling(id).end_if_open().await {
                     // Whether it exists is nobody's business but its visitor's.
@@ -448,7 +450,12 @@ async fn seat(
     }
     let contact = app.site(site).map(|site| site.contact.clone()).unwrap_or_default();
     Ok((
-        Seat { _here: app.registry.board().visit(&opened.handle.key, &app.spine.clock), handle: opened.handle, contact, updates },
+        Seat {
+            _here: app.registry.board().visit(&opened.handle.key, &app.spine.clock),
+            handle: opened.handle,
+            contact,
+            updates,
+        },
         opened.token,
         JoinedRest { last_seq: last, missed, running, attributes },
     ))

@@ -454,7 +454,10 @@ impl Board {
         let mut waiting = HashMap::new();
         for (site_id, site) in &state.sites {
             let key = |id: &str| SessionKey { site: site_id.clone(), id: id.to_owned() };
-            let (mut held, mut all) = (site.held(|id, entry| !site.left_for(id, entry, routing, routing.gone_after_ms)), site.held(|_, _| true));
+            let (mut held, mut all) = (
+                site.held(|id, entry| !site.left_for(id, entry, routing, routing.gone_after_ms)),
+                site.held(|_, _| true),
+            );
             for (id, entry) in site.entries.iter().filter(|(_, entry)| !entry.ended) {
                 let Some(agent) = entry.held_by() else { continue };
                 // Who no longer works here is gone at once.
@@ -640,7 +643,8 @@ impl SiteBoard {
 
     /// Whether the visitor is known to have left longer ago. Where no page was seen, as on channels without one, nobody left.
     fn left_for(&self, id: &str, entry: &Entry, routing: Routing, after_ms: u64) -> bool {
-        !self.here.contains_key(id) && entry.left_at_ms.is_some_and(|left| left.saturating_add(after_ms) <= routing.now_ms)
+        !self.here.contains_key(id)
+            && entry.left_at_ms.is_some_and(|left| left.saturating_add(after_ms) <= routing.now_ms)
     }
 
     /// Whether anybody is there who takes sessions.
@@ -882,7 +886,11 @@ mod tests {
         let jo = board.enter("shop", "jo", started);
         let duties = board.duties(ZERO, MINUTE, ROUTED, &mut told);
         assert_eq!(assigned(&duties), [pair("s0", "jo"), pair("s1", "mara"), pair("s2", "mara")]);
-        assert_eq!(assigned(&board.duties(ZERO, MINUTE, Routing { on: false, ..ROUTED }, &mut told)), [], "agents choose");
+        assert_eq!(
+            assigned(&board.duties(ZERO, MINUTE, Routing { on: false, ..ROUTED }, &mut told)),
+            [],
+            "agents choose"
+        );
         for (session, holder) in sessions.iter_mut().zip(["jo", "mara", "mara"]) {
             session.apply(Command::Take { agent: agent(holder), by: None }, 200);
             board.note(session, 0.5);

@@ -463,7 +463,8 @@ impl Live {
     async fn expire(&mut self) -> Result<(), StoreError> {
         let limit_ms = self.shared.config.expire_after_h.saturating_mul(3_600_000);
         let session = &self.session;
-        let old = session.last_seq > 0 && !session.ended && session.last_word_at_ms + limit_ms <= self.shared.clock.now_ms();
+        let old =
+            session.last_seq > 0 && !session.ended && session.last_word_at_ms + limit_ms <= self.shared.clock.now_ms();
         if old { self.apply(Command::End { reason: "expired".into() }, None, None).await } else { Ok(()) }
     }
 
