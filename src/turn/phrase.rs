@@ -258,12 +258,7 @@ mod tests {
 
     #[test]
     fn what_leads_waits_for_what_follows() {
-        check(
-            "returns?",
-            "So:\nReturns are free within 60 days.",
-            "So:\nReturns are free within 60 days.",
-            (1, 0, 0, 0),
-        );
+        check("returns?", "So:\nReturns are free within 60 days.", "So:\nReturns are free within 60 days.", (1, 0, 0, 0));
         check("returns?", "So:\nUnicorns graze.", "", (0, 1, 0, 0));
         check(
             "costs?",
