@@ -172,7 +172,8 @@ describe('what an agent is shown', () => {
     assert.doesNotMatch(await mara.locator('.draft .confidence').innerText(), /100/);
     await settled(mara);
     await mara.keyboard.press('w');
-    await mara.locator('.toast', { hasText: 'not trusted to reword' }).waitFor();
+    await mara.locator('.toast', { hasText: 'not trusted to reword' }).getByRole('button', { name: 'Close' }).click();
+    await mara.locator('.toast').waitFor({ state: 'detached' });
     const confidence = await mara.locator('.draft .confidence').innerText();
     // Shorter works by leaving out, until one sentence is left.
     for (let left = 9; (await mara.locator('.draft-note', { hasText: 'one sentence' }).count()) === 0; left -= 1) {

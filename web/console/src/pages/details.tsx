@@ -206,11 +206,14 @@ function Passage({ passage, quotes }: { passage: PassageView; quotes: string[] }
   // A quote that stands further down is what one wants to see.
   const from = ranges.length > 0 ? Math.min(...ranges.map(([start]) => start)) : 0;
   const folded = long && !open && from < 240;
+  // Cut, not clipped: what is out of sight is not read aloud either.
+  const shown = folded ? cutTo(text, 300) : text;
+  const marks = ranges.map(([start, end]): [number, number] => [start, Math.min(end, shown.length)]).filter(([start, end]) => start < end);
   return (
     <article class={cx('passage', cited && 'is-cited')}>
       <PassageHead source={passage} cited={cited} agentsOnly={passage.agents_only} cosine={passage.cosine} />
-      <blockquote class={cx('passage-text', folded && 'is-folded')} dir="auto">
-        {highlight(text, ranges).map((part) => (part.marked ? <mark>{part.text}</mark> : part.text))}
+      <blockquote class="passage-text" dir="auto">
+        {highlight(shown, marks).map((part) => (part.marked ? <mark>{part.text}</mark> : part.text))}
       </blockquote>
       {long && from < 240 && <button type="button" class="foot-link" aria-expanded={open} onClick={() => setOpen(!open)}>{open ? t.showLess : t.showAll}</button>}
     </article>
