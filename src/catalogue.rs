@@ -464,7 +464,9 @@ pub struct Listed {
 }
 
 impl Listed {
-    fn of(passage: Passage) -> Option<Self> {
+    /// The product of a passage, if it is one.
+    #[must_use]
+    pub fn of(passage: Passage) -> Option<Self> {
         let Passage { document, ordinal, url, language, audience, valid_from_ms, valid_until_ms, product, .. } =
             passage;
         let mut product = *product?;

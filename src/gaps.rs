@@ -374,6 +374,10 @@ fn key(site: &str, id: &str) -> Vec<u8> {
 pub fn reason(event: &Event, min_confidence: f32) -> Option<(u64, Reason)> {
     match event {
         Event::AnswerDone { turn, end: AnswerEnd::Declined, .. } => Some((*turn, Reason::Declined)),
+        // Without a text nothing was looked up.
+        Event::SuggestionMade { id, end: AnswerEnd::Declined, text, .. } if !text.is_empty() => {
+            Some((id.turn, Reason::Declined))
+        }
         Event::AnswerDone { turn, end: AnswerEnd::Complete | AnswerEnd::Length, confidence, .. }
             if *confidence < min_confidence =>
         {

@@ -78,6 +78,9 @@ fn matching(info: &SessionInfo, events: &[(u64, u64, Event)], words: &[String]) 
         messages: 0,
         matches: Vec::new(),
     };
+    if let Some((_, at_ms, _)) = events.iter().rfind(|(_, _, event)| event.is_word()) {
+        found.last_at_ms = *at_ms;
+    }
     for (seq, _, event) in events {
         let (by, text) = match event {
             Event::Started { visitor, channel } => {

@@ -115,6 +115,12 @@ impl App {
             ApiError::new(ErrorCode::Overloaded, "too many visitors are connected; try again soon").retry(5_000)
         })
     }
+
+    /// On a site where people answer: whether somebody who takes conversations is there.
+    fn available(&self, site: &str) -> Option<bool> {
+        let people = self.site(site).is_some_and(|site| site.answers == auth::Answers::Suggest);
+        people.then(|| self.registry.board().available(site))
+    }
 }
 
 /// What visitors and integrators reach.

@@ -64,8 +64,12 @@ pub enum ClientMessage {
     /// The visitor opened a recommended product.
     #[serde(rename = "recommendation.click")]
     RecommendationClick { id: String },
-    /// The visitor ends the conversation.
-    End {},
+    /// The visitor ends the conversation; with `session` an earlier one of theirs, which they could not end while they were not
+    /// connected. One that is over, unknown or somebody else's is passed over.
+    End {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
+    },
     /// The visitor wants this conversation erased, with everything made from it. `also` names earlier conversations of the same
     /// visitor, at most 32; others are passed over.
     Forget {
@@ -116,9 +120,13 @@ pub enum AttributeValue {
 pub struct Card {
     pub id: String,
     pub name: String,
-    /// The cheapest variant in stock, in words; empty where there is only one.
+    /// The variants in stock, in words; the cheapest alone where they are many, empty where there is only one.
     pub variant: String,
+    /// Of the cheapest in stock.
     pub price: f64,
+    /// Of the dearest in stock, where it costs more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_to: Option<f64>,
     pub currency: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -195,7 +203,14 @@ pub enum AnswerEnd {
 pub enum ServerMessage {
     /// The conversation is open. `token` is to be kept and shown when resuming.
     #[serde(rename = "welcome")]
-    Welcome { session: String, token: String, last_seq: u64 },
+    Welcome {
+        session: String,
+        token: String,
+        last_seq: u64,
+        /// On sites where people answer: whether somebody who takes conversations is there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        available: Option<bool>,
+    },
     /// The message is on disk.
     #[serde(rename = "ack")]
     Ack { id: String, seq: u64 },

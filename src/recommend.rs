@@ -148,7 +148,7 @@ pub fn choose(
             }
             let score = fits + f32::from(u8::from(named)) + 0.2 * f32::from(u8::from(category)) + 0.5 * bought;
             let reason = reason(state.language.as_deref(), named, bought > 0.25, category, product);
-            Some((score, card(product, offer, reason)))
+            Some((score, card(product, offer, reason, now_ms)))
         })
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.id.cmp(&b.1.id)));
@@ -160,7 +160,7 @@ pub fn choose(
 pub fn renewed(cards: Vec<Card>, catalogue: &Catalogue, now_ms: u64) -> Vec<Card> {
     let now = |old: Card| {
         let product = catalogue.product(&old.id)?;
-        Some(card(product, product.offer(now_ms)?, old.reason))
+        Some(card(product, product.offer(now_ms)?, old.reason, now_ms))
     };
     cards.into_iter().filter_map(now).collect()
 }
@@ -172,19 +172,36 @@ fn reason(language: Option<&str>, named: bool, bought: bool, category: bool, pro
         (true, ..) => "You asked about it".into(),
         (_, true, _) if chinese => "有类似需求的顾客买了它".into(),
         (_, true, _) => "Bought by visitors with similar questions".into(),
+        // A sentence is in one language, its category's name included.
+        (_, _, true) if chinese && product.category.is_ascii() => "与您咨询的商品同类".into(),
         (_, _, true) if chinese => format!("您提到了{}", product.category),
-        (_, _, true) => format!("You asked about {}", product.category.to_lowercase()),
+        (_, _, true) if product.category.is_ascii() => format!("You asked about {}", product.category.to_lowercase()),
+        (_, _, true) => "Of the kind you asked about".into(),
         _ if chinese => "与您说的内容相符".into(),
         _ => "Fits what you wrote".into(),
     }
 }
 
-fn card(product: &Product, offer: &Variant, reason: String) -> Card {
+/// Longest list of variants on a card, in bytes; of more, the cheapest alone is named.
+const VARIANTS: usize = 60;
+
+fn card(product: &Product, offer: &Variant, reason: String, now_ms: u64) -> Card {
+    let mut labels: Vec<&str> = Vec::new();
+    let mut price_to = offer.price;
+    for variant in product.offers(now_ms).filter(|variant| variant.currency == offer.currency) {
+        price_to = price_to.max(variant.price);
+        if !variant.label.is_empty() && !labels.contains(&variant.label.as_str()) {
+            labels.push(&variant.label);
+        }
+    }
+    let all = labels.join(" · ");
+    let variant = if all.len() <= VARIANTS { all } else { offer.label.clone() };
     Card {
         id: product.id.clone(),
         name: product.name.clone(),
-        variant: if product.variants.len() > 1 { offer.label.clone() } else { String::new() },
+        variant: if product.variants.len() > 1 { variant } else { String::new() },
         price: offer.price,
+        price_to: (price_to > offer.price).then_some(price_to),
         currency: offer.currency.clone(),
         url: product.url.clone(),
         image: product.image.clone(),
@@ -297,6 +314,24 @@ mod tests {
         let products =
             vec![product("tent", "Tents", true), product("gone", "Tents", false), product("stove", "Stoves", true)];
         (Catalogue::new(products), vec![vec![1.0, 0.0], vec![1.0, 0.0], vec![0.0, 1.0]])
+    }
+
+    #[test]
+    fn a_card_names_the_variants_that_can_be_had_and_reads_in_one_language() {
+        let mut tent = product("tent", "Tents", true);
+        for (label, price, available) in [("red", 12.5, true), ("grey", 9.0, false), ("blue", 10.0, true)] {
+            let currency = String::new();
+            tent.variants.push(Variant { label: label.into(), price, currency, available, ..Variant::default() });
+        }
+        let offer = tent.offer(1).unwrap().clone();
+        let shown = card(&tent, &offer, String::new(), 1);
+        assert_eq!((shown.variant.as_str(), shown.price, shown.price_to), ("blue · red", 10.0, Some(12.5)));
+        tent.variants.push(Variant { label: "a long name ".repeat(6), ..offer.clone() });
+        assert_eq!(card(&tent, &offer, String::new(), 1).variant, "blue");
+        assert_eq!(reason(Some("zh"), false, false, true, &tent), "与您咨询的商品同类");
+        tent.category = "帐篷".into();
+        assert_eq!(reason(Some("zh"), false, false, true, &tent), "您提到了帐篷");
+        assert_eq!(reason(Some("en"), false, false, true, &tent), "Of the kind you asked about");
     }
 
     fn wants(meaning: [f32; 2]) -> State {

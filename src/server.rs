@@ -285,7 +285,10 @@ impl Server {
         tasks.spawn("public listener", serve(listener, http::public(app.clone()), visitors, tasks.clone()));
         tasks.spawn("admin listener", serve(admin_listener, http::private(app.clone()), operators, tasks.clone()));
         tasks.spawn("knowledge watch", knowledge.watch(tasks.clone()));
-        tasks.spawn("desk", desk::run(registry.clone(), config.console.clone(), started, tasks.clone()));
+        tasks.spawn(
+            "desk",
+            desk::run(registry.clone(), config.console.clone(), app.spine.clock.clone(), started, tasks.clone()),
+        );
         tasks.spawn("sweeper", sweep(registry.clone(), tasks.clone()));
         tasks.spawn("watchdog", watch(app.clone()));
         tasks.spawn("language model probe", probe(app.clone()));

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use self::pace::Deed;
 use crate::handoff::{HandoffConfig, Memory};
 use crate::llm::Usage;
-use crate::protocol::console::{Agent, Decision, GiveTo, HandoffReason, LeaveReason, Speaker, SuggestionId, Wish};
+use crate::protocol::console::{
+    Agent, Decision, DraftNote, GiveTo, HandoffReason, LeaveReason, Speaker, SuggestionId, Wish,
+};
 use crate::protocol::{AnswerEnd, Citation, MAX_ID_BYTES, Rating};
 
 pub mod board;
@@ -152,7 +154,7 @@ pub enum Event {
         end: AnswerEnd,
         withheld: u32,
         #[serde(default)]
-        note: Option<String>,
+        note: Option<DraftNote>,
     },
     /// For colleagues only. `distance` is the Levenshtein distance between draft and reply over the longer one's length.
     SuggestionDecided {
@@ -178,6 +180,16 @@ impl Event {
     #[must_use]
     pub fn is_internal(&self) -> bool {
         matches!(self, Self::Note { .. } | Self::SuggestionMade { .. } | Self::SuggestionDecided { .. })
+    }
+
+    /// True if the visitor reads or wrote words by it: what comes and goes beside them makes no conversation younger.
+    #[must_use]
+    pub fn is_word(&self) -> bool {
+        match self {
+            Self::Said { .. } | Self::AgentSaid { .. } => true,
+            Self::AnswerDone { text, .. } => !text.is_empty(),
+            _ => false,
+        }
     }
 }
 
@@ -266,7 +278,7 @@ pub enum Command {
     FinishDraft {
         id: SuggestionId,
         verdict: Verdict,
-        note: Option<String>,
+        note: Option<DraftNote>,
     },
     /// A draft could not be made.
     DropDraft {
@@ -361,7 +373,7 @@ pub enum Effect {
 }
 
 /// What a draft is to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Brief {
     pub id: SuggestionId,
     pub wish: Wish,
@@ -466,7 +478,7 @@ pub enum Refusal {
     Ended,
     #[error("no answer {turn} is running in this conversation")]
     UnknownTurn { turn: u64 },
-    #[error("more than {per_minute} {what} a minute; try again in {retry_after_ms} ms")]
+    #[error("more than {per_minute} {what} a minute; try again in {} s", retry_after_ms.div_ceil(1000))]
     RateLimited { what: Deed, per_minute: u32, retry_after_ms: u64 },
     #[error("this conversation holds {limit} messages, the most it may; begin a new one")]
     Full { limit: usize },
@@ -506,11 +518,12 @@ pub struct Draft {
 }
 
 /// A draft that was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Made {
     pub id: SuggestionId,
     pub text: String,
     pub citations: Vec<Citation>,
+    pub confidence: f32,
     decided: bool,
 }
 
@@ -542,7 +555,10 @@ pub struct Session {
     pub channel: String,
     pub last_seq: u64,
     pub started_at_ms: u64,
+    /// Of the last event.
     pub last_at_ms: u64,
+    /// When anybody last said something; of the first event while nobody has.
+    pub last_word_at_ms: u64,
     pub ended: bool,
     pub human_requested: bool,
     pub holder: Holder,
@@ -594,6 +610,7 @@ impl Session {
             last_seq: 0,
             started_at_ms: now_ms,
             last_at_ms: now_ms,
+            last_word_at_ms: now_ms,
             ended: false,
             human_requested: false,
             holder: Holder::Model,
@@ -619,9 +636,13 @@ impl Session {
     pub fn replay(&mut self, seq: u64, at_ms: u64, event: &Event) {
         if seq == 1 {
             self.started_at_ms = at_ms;
+            self.last_word_at_ms = at_ms;
         }
         self.last_seq = seq;
         self.last_at_ms = at_ms;
+        if event.is_word() {
+            self.last_word_at_ms = at_ms;
+        }
         match event {
             Event::Started { visitor, channel } => {
                 self.visitor.clone_from(visitor);
@@ -690,11 +711,17 @@ impl Session {
             Event::Note { id, agent, text } => {
                 self.acts.insert(act_key(agent, id), (seq, fingerprint(text)));
             }
-            Event::SuggestionMade { id, text, citations, .. } => {
+            Event::SuggestionMade { id, text, citations, confidence, .. } => {
                 if self.made.len() == MADE {
                     self.made.pop_front();
                 }
-                self.made.push_back(Made { id: *id, text: text.clone(), citations: citations.clone(), decided: false });
+                self.made.push_back(Made {
+                    id: *id,
+                    text: text.clone(),
+                    citations: citations.clone(),
+                    confidence: *confidence,
+                    decided: false,
+                });
             }
             Event::SuggestionDecided { id, .. } => {
                 if let Some(made) = self.made.iter_mut().find(|made| made.id == *id) {

@@ -9,7 +9,7 @@ use crate::catalogue::Listed;
 use crate::grounding::{self, Evidence, Gate, Ruling};
 use crate::handoff;
 use crate::llm::{Finish, Request, Token, Usage};
-use crate::protocol::console::Wish;
+use crate::protocol::console::{DraftNote, NoteCode, Wish};
 use crate::protocol::{AnswerEnd, Citation};
 use crate::retrieval::{Audience, Query};
 use crate::session::{Made, Verdict};
@@ -26,11 +26,13 @@ pub struct Wanted<'a> {
     pub base: Option<&'a Made>,
 }
 
-/// A draft, and what the agent should know of it.
+/// What came of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Drafted {
-    pub verdict: Verdict,
-    pub note: Option<String>,
+pub enum Drafted {
+    /// A draft, and what the agent should know of it.
+    Made { verdict: Verdict, note: Option<DraftNote> },
+    /// The draft that was to be rewritten stands as it was; nothing was put out.
+    Unchanged(NoteCode),
 }
 
 /// Drafts a reply.
@@ -41,25 +43,24 @@ pub async fn draft(spine: &Spine, wanted: &Wanted<'_>, out: &mut Outlet) -> Resu
     match (wanted.base, wanted.wish) {
         (None, _) | (_, Wish::Answer) => answer(spine, wanted.ask, out).await,
         (Some(base), wish) if spine.mode == Mode::Generate => rewrite(spine, wanted, base, wish, out).await,
-        (Some(base), wish) => unqualified(spine, base, wish, out).await,
+        (Some(base), wish) => unqualified(base, wish, out).await,
     }
 }
 
 /// An answer of its own. Where it leans on documents that visitors must not see, the note says so.
 async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Drafted, TurnError> {
     if handoff::asks_for_person(&ask.question) {
-        let note = "The visitor asks for a person; there is nothing to look up.".to_owned();
-        return Ok(Drafted { verdict: verdict(AnswerEnd::Declined, Vec::new(), 1.0), note: Some(note) });
+        let verdict = verdict(AnswerEnd::Declined, Vec::new(), 1.0);
+        return Ok(Drafted::Made { verdict, note: Some(NoteCode::AsksForPerson.into()) });
     }
     let verdict = turn::answer(spine, ask, out).await?;
     let note = if verdict.end == AnswerEnd::Declined {
-        Some("The documents hold no answer to this; the draft says so.".to_owned())
+        Some(NoteCode::NoAnswer.into())
     } else {
-        let inside = agents_only(spine, ask, &verdict.citations).await?;
-        (!inside.is_empty())
-            .then(|| format!("Made from documents for agents only: {}. Check what you send.", inside.join(", ")))
+        let about = agents_only(spine, ask, &verdict.citations).await?;
+        (!about.is_empty()).then_some(DraftNote::Coded { code: NoteCode::AgentsOnly, about })
     };
-    Ok(Drafted { verdict, note })
+    Ok(Drafted::Made { verdict, note })
 }
 
 /// Titles of cited documents that visitors must not see.
@@ -133,42 +134,33 @@ async fn rewrite(
             }
         }
     }
-    let note = if sent.trim().is_empty() {
-        out.send(Output::Text(base.text.clone())).await?;
-        Some("Every sentence of the new version said something that the draft doesn't; the draft stands.".to_owned())
-    } else if wish == Wish::Translated {
-        Some(
-            "Numbers, links and codes were checked against the draft. Whether the words mean the same was not: read it before you send it."
-                .to_owned(),
-        )
-    } else if withheld > 0 {
-        Some(format!("{withheld} sentence(s) that the draft doesn't support were left out."))
+    if sent.trim().is_empty() {
+        return Ok(Drafted::Unchanged(NoteCode::NothingKept));
+    }
+    let note = if wish == Wish::Translated {
+        Some(NoteCode::TranslationUnchecked.into())
     } else {
-        None
+        (withheld > 0).then(|| NoteCode::LeftOut.into())
     };
-    let verdict = Verdict { citations: base.citations.clone(), confidence: confidence(withheld), usage, end, withheld };
-    Ok(Drafted { verdict, note })
+    // It is no likelier right than what it says anew.
+    let confidence = base.confidence * confidence(withheld);
+    let verdict = Verdict { citations: base.citations.clone(), confidence, usage, end, withheld };
+    Ok(Drafted::Made { verdict, note })
 }
 
-/// Without a model that may phrase: shorter by leaving sentences out, which invents nothing; the rest is said to be impossible.
-async fn unqualified(spine: &Spine, base: &Made, wish: Wish, out: &mut Outlet) -> Result<Drafted, TurnError> {
-    let name = &spine.llm.facts().name;
+/// Without a model that may phrase: shorter by leaving sentences out, which invents nothing; the rest is impossible.
+async fn unqualified(base: &Made, wish: Wish, out: &mut Outlet) -> Result<Drafted, TurnError> {
+    if wish != Wish::Shorter {
+        return Ok(Drafted::Unchanged(NoteCode::NotQualified));
+    }
     let ranges = grounding::sentences(&base.text);
-    let shortened = match (wish, ranges.get(ranges.len().div_ceil(2).saturating_sub(1))) {
-        (Wish::Shorter, Some(last)) if ranges.len() > 1 => base.text.get(..last.end),
-        _ => None,
+    let last = ranges.get(ranges.len().div_ceil(2).saturating_sub(1)).filter(|_| ranges.len() > 1);
+    let Some(short) = last.and_then(|last| base.text.get(..last.end)) else {
+        return Ok(Drafted::Unchanged(NoteCode::OneSentence));
     };
-    let note = match (wish, shortened) {
-        (_, Some(_)) => format!(
-            "Shortened by leaving out the last sentences: the model {name} has not qualified for rephrasing on this site's documents."
-        ),
-        (Wish::Shorter, None) => "The draft is one sentence; there is nothing to leave out.".to_owned(),
-        _ => format!(
-            "The model {name} has not qualified for phrasing on this site's documents, so the draft stands as it was. A larger model that passes `frontdesk check` can rewrite."
-        ),
-    };
-    out.send(Output::Text(shortened.unwrap_or(&base.text).to_owned())).await?;
-    Ok(Drafted { verdict: verdict(AnswerEnd::Complete, base.citations.clone(), 1.0), note: Some(note) })
+    out.send(Output::Text(short.to_owned())).await?;
+    let verdict = verdict(AnswerEnd::Complete, base.citations.clone(), base.confidence);
+    Ok(Drafted::Made { verdict, note: Some(NoteCode::CutShort.into()) })
 }
 
 fn verdict(end: AnswerEnd, citations: Vec<Citation>, confidence: f32) -> Verdict {

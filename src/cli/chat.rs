@@ -339,7 +339,7 @@ impl Chat {
                         "" => self.screen.prompt()?,
                         "/quit" | "/exit" => break,
                         "/human" => self.order(Order::Send(ClientMessage::Human {}))?,
-                        "/end" => self.order(Order::Send(ClientMessage::End {}))?,
+                        "/end" => self.order(Order::Send(ClientMessage::End { session: None }))?,
                         "/help" => {
                             self.screen.line(HELP)?;
                             self.screen.prompt()?;

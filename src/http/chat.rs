@@ -21,6 +21,7 @@ use crate::protocol::console::GiveTo;
 use crate::protocol::{
     AnswerEnd, Attributes, ClientMessage, ErrorCode, MAX_ID_BYTES, MAX_MESSAGE_CHARS, Partial, ServerMessage,
 };
+use crate::session::board::VisitGuard;
 use crate::session::live::{Joined, Past};
 use crate::session::registry::{JoinError, OpenError, Opener, SessionHandle};
 use crate::session::{Command, Event, SessionKey, Update};
@@ -128,6 +129,8 @@ struct Seat {
     /// How else the site can be reached, for who waits for a person.
     contact: String,
     updates: mpsc::Receiver<Arc<Update>>,
+    /// The visitor is here.
+    _here: VisitGuard,
 }
 
 impl Connection {
@@ -244,6 +247,7 @@ impl Connection {
                     session: seat.handle.key.id.clone(),
                     token,
                     last_seq: joined.last_seq,
+                    available: app.available(&seat.handle.key.site),
                 })
                 .await?;
                 let last = joined.missed.last().map(|past| past.seq);
@@ -378,7 +382,17 @@ impl Connection {
                     return Ok(());
                 }
             }
-            ClientMessage::End {} => {
+            ClientMessage::End { session: Some(id) } if id != seat.handle.key.id => {
+                let Some(key) = SessionKey::named(&seat.handle.key.site, &id) else {
+                    return self.send(&unknown_session().frame(None)).await;
+                };
+                return match seat.handle.sibling(key).end_if_open().await {
+                    // Whether it exists is nobody's business but its visitor's.
+                    Ok(()) | Err(JoinError::Open(OpenError::Foreign)) => Ok(()),
+                    Err(error) => self.send(&ApiError::from(error).frame(None)).await,
+                };
+            }
+            ClientMessage::End { .. } => {
                 seat.handle.command(Command::End { reason: "visitor".into() }).await.map_err(ApiError::from)
             }
         };
@@ -509,7 +523,12 @@ async fn seat(
     }
     let contact = app.site(site).map(|site| site.contact.clone()).unwrap_or_default();
     Ok((
-        Seat { handle: opened.handle, contact, updates },
+        Seat {
+            _here: app.registry.board().visit(&opened.handle.key, &app.spine.clock),
+            handle: opened.handle,
+            contact,
+            updates,
+        },
         opened.token,
         JoinedRest { last_seq: last, missed, running, attributes },
     ))

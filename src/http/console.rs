@@ -29,6 +29,7 @@ use crate::protocol::{ErrorCode, MAX_ID_BYTES};
 use crate::retrieval::{Audience, Query as Search};
 use crate::session::live::Past;
 use crate::session::{AgentCommand, Command, Event, SessionKey};
+use crate::turn::Mode;
 
 mod convert;
 mod gaps;
@@ -171,6 +172,7 @@ fn me_of(app: &App, who: &SignedIn) -> Me {
             language: site.language.clone(),
             suggest: site.answers == Answers::Suggest,
             auto_routing: app.console.auto_routing,
+            rephrases: app.spine.mode == Mode::Generate,
         })
     });
     Me { agent: who.agent.clone(), csrf: who.csrf.clone(), expires_at_ms: who.expires_at_ms, sites: sites.collect() }

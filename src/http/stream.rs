@@ -93,6 +93,7 @@ async fn begin(
         session: opened.handle.key.id.clone(),
         token: opened.token,
         last_seq: joined.last_seq,
+        available: app.available(&opened.handle.key.site),
     };
     Ok(async_stream::stream! {
         let _permit = permit;

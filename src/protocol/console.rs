@@ -58,6 +58,9 @@ pub struct MySite {
     pub suggest: bool,
     /// True where waiting visitors are assigned to available agents by the server.
     pub auto_routing: bool,
+    /// True where the model may phrase, and so make drafts warmer or translate them.
+    #[serde(default)]
+    pub rephrases: bool,
 }
 
 /// An agent, as others may see one.
@@ -161,6 +164,7 @@ pub struct Summary {
     pub channel: String,
     pub visitor: String,
     pub started_at_ms: u64,
+    /// When anybody last said something.
     pub last_at_ms: u64,
     pub last_seq: u64,
     pub ended: bool,
@@ -177,6 +181,12 @@ pub struct Summary {
     pub intent: f32,
     /// Ids of the agents who have the conversation open.
     pub watchers: Vec<String>,
+    /// Whether the visitor has a page with the conversation open.
+    #[serde(default)]
+    pub here: bool,
+    /// When the last such page was closed; absent while one is open, and where none was since the server started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_at_ms: Option<u64>,
     /// Version of this line, see `welcome`.
     pub rev: u64,
 }
@@ -481,9 +491,71 @@ pub struct Suggestion {
     pub end: AnswerEnd,
     /// Sentences that were written but withheld because the documents don't support them.
     pub withheld: u32,
-    /// What the agent should know of it, in words: why a wish could not be met, that the documents hold no answer, …
+    /// What the agent should know of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    pub note: Option<DraftNote>,
+}
+
+/// What an agent should know of a draft. Consoles word it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum DraftNote {
+    Coded {
+        code: NoteCode,
+        /// Titles of documents, where the note is about some.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        about: Vec<String>,
+    },
+    /// English words; of drafts that were stored before notes had codes.
+    Words(String),
+}
+
+/// See [`DraftNote`]; some are why a rewrite was given up, and then nothing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NoteCode {
+    /// The visitor asks for a person; there was nothing to look up.
+    AsksForPerson,
+    /// The documents hold no answer, and the text says so.
+    NoAnswer,
+    /// Made from documents for agents only, named in `about`.
+    AgentsOnly,
+    /// Numbers, links and codes of the translation were checked, the words were not.
+    TranslationUnchecked,
+    /// Sentences of the rewrite that the draft doesn't support were left out.
+    LeftOut,
+    /// Shortened by leaving out the last sentences: the model has not qualified for rephrasing.
+    CutShort,
+    /// Given up: the draft is one sentence, and the model has not qualified for rephrasing.
+    OneSentence,
+    /// Given up: the model has not qualified for phrasing on this site's documents.
+    NotQualified,
+    /// Given up: every sentence of the rewrite said something that the draft doesn't.
+    NothingKept,
+}
+
+impl NoteCode {
+    /// As it stands in a frame.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AsksForPerson => "asks_for_person",
+            Self::NoAnswer => "no_answer",
+            Self::AgentsOnly => "agents_only",
+            Self::TranslationUnchecked => "translation_unchecked",
+            Self::LeftOut => "left_out",
+            Self::CutShort => "cut_short",
+            Self::OneSentence => "one_sentence",
+            Self::NotQualified => "not_qualified",
+            Self::NothingKept => "nothing_kept",
+        }
+    }
+}
+
+impl From<NoteCode> for DraftNote {
+    fn from(code: NoteCode) -> Self {
+        Self::Coded { code, about: Vec::new() }
+    }
 }
 
 /// What the server sends to a console.
@@ -638,6 +710,7 @@ pub struct FoundSession {
     pub channel: String,
     pub visitor: String,
     pub started_at_ms: u64,
+    /// When anybody last said something.
     pub last_at_ms: u64,
     pub last_seq: u64,
     pub ended: bool,
@@ -867,6 +940,12 @@ mod tests {
             withheld: 0,
             note: None,
         };
+        // What was stored before there were codes is still read.
+        let note = |json: &str| serde_json::from_str::<DraftNote>(json).unwrap();
+        assert_eq!(note("\"old words\""), DraftNote::Words("old words".into()));
+        for code in [NoteCode::AgentsOnly, NoteCode::NotQualified] {
+            assert_eq!(note(&format!(r#"{{"code":"{}"}}"#, code.name())), code.into());
+        }
         let entry = Entry { seq: 7, at_ms: 9, what: What::SuggestionDone(done) };
         let json = serde_json::to_value(&entry).unwrap();
         assert_eq!(json["event"], "suggestion.done");

@@ -77,14 +77,16 @@ impl Catalogue {
         Self { products, by_id, names }
     }
 
-    /// The rows of a site that visitors may see. Rows of one name in one document are variants of one product.
+    /// The rows of a site that visitors may see. Rows of one name in one file are variants of one product: where a key makes each row a
+    /// document of its own, its id is the file's with `#` and the key.
     #[must_use]
     pub fn of(listed: &[Listed]) -> Self {
         let mut products: Vec<Product> = Vec::new();
         let mut known: HashMap<(&str, &str), usize> = HashMap::new();
         for row in listed.iter().filter(|row| row.audience == Audience::Public) {
             let product = &row.product;
-            let at = *known.entry((&row.document, &product.name)).or_insert_with(|| {
+            let file = row.document.split('#').next().unwrap_or_default();
+            let at = *known.entry((file, &product.name)).or_insert_with(|| {
                 products.push(Product {
                     id: product.id.clone(),
                     name: product.name.clone(),
@@ -151,12 +153,17 @@ impl Product {
     /// The cheapest variant that can be had now.
     #[must_use]
     pub fn offer(&self, now_ms: u64) -> Option<&Variant> {
-        let holds = |variant: &&Variant| {
+        self.offers(now_ms).min_by(|a, b| a.price.total_cmp(&b.price))
+    }
+
+    /// The variants that can be had now.
+    pub fn offers(&self, now_ms: u64) -> impl Iterator<Item = &Variant> {
+        let holds = move |variant: &&Variant| {
             variant.available
                 && variant.valid_from_ms.is_none_or(|from| from <= now_ms)
                 && variant.valid_until_ms.is_none_or(|until| now_ms <= until)
         };
-        self.variants.iter().filter(holds).min_by(|a, b| a.price.total_cmp(&b.price))
+        self.variants.iter().filter(holds)
     }
 
     /// What an embedding of the product is made of.
@@ -206,8 +213,8 @@ mod tests {
 
     fn rows() -> Vec<Listed> {
         vec![
-            row("a.csv", "1", "Tarn 2 tent", "Tents", "349.00", 0),
-            row("a.csv", "2", "Tarn 2 tent", "Tents", "359.00", 11),
+            row("a.csv#1", "1", "Tarn 2 tent", "Tents", "349.00", 0),
+            row("a.csv#2", "2", "Tarn 2 tent", "Tents", "359.00", 11),
             row("a.csv", "3", "Tarn 3 tent", "Tents", "429.00", 0),
             row("a.csv", "4", "Ember stove", "Stoves", "89.90", 3),
         ]

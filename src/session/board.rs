@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::{Holder, Session, SessionKey};
+use crate::clock::Clock;
 use crate::protocol::console::{
     Agent, Counts, Filter, Holder as HolderView, LeaveReason, List, Presence, Preview, Role, Summary,
 };
@@ -50,6 +51,8 @@ struct SiteBoard {
     forgotten: u64,
     agents: HashMap<String, Desk>,
     presence_rev: u64,
+    /// Pages that visitors have open, by session; also of sessions in which nobody said anything yet.
+    here: HashMap<String, usize>,
     /// (agent, session) → seq.
     read: HashMap<(String, String), u64>,
 }
@@ -60,6 +63,7 @@ struct Entry {
     channel: String,
     visitor: String,
     started_at_ms: u64,
+    /// Of the last word.
     last_at_ms: u64,
     last_seq: u64,
     ended: bool,
@@ -71,6 +75,8 @@ struct Entry {
     preview: Option<Preview>,
     intent: f32,
     watchers: Vec<String>,
+    /// When the visitor's last page went, on the wall clock; `None` while one is open, and where none was since the server started.
+    left_at_ms: Option<u64>,
     rev: u64,
 }
 
@@ -126,6 +132,26 @@ pub struct PresenceGuard {
     clock: std::time::Instant,
 }
 
+/// A visitor's open page; dropping it is leaving.
+pub struct VisitGuard {
+    board: Board,
+    key: SessionKey,
+    clock: Clock,
+}
+
+/// How waiting sessions are given out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Routing {
+    pub(super) on: bool,
+    /// Milliseconds since the epoch.
+    pub(super) now_ms: u64,
+    /// A visitor who left longer ago doesn't count against an agent's limit.
+    pub(super) gone_after_ms: u64,
+}
+
+/// Milliseconds that a visitor may be away between two pages without falling behind those who are there.
+const BETWEEN_PAGES_MS: u64 = 15_000;
+
 /// An open conversation; dropping it is closing it.
 pub struct WatchGuard {
     board: Board,
@@ -152,8 +178,10 @@ impl Board {
             return;
         }
         self.change(&session.key.site, |site, rev| {
-            let watchers = site.entries.get(&session.key.id).map(|entry| entry.watchers.clone()).unwrap_or_default();
-            let entry = Entry { watchers, rev, ..Entry::of(session, intent) };
+            let known = site.entries.get(&session.key.id);
+            let (watchers, left_at_ms) =
+                known.map(|entry| (entry.watchers.clone(), entry.left_at_ms)).unwrap_or_default();
+            let entry = Entry { watchers, left_at_ms, rev, ..Entry::of(session, intent) };
             site.put(&session.key.id, entry);
             site.trim();
         });
@@ -175,6 +203,15 @@ impl Board {
         let state = self.lock();
         let open = state.sites.get(site).into_iter().flat_map(|site| &site.entries).filter(|(_, entry)| !entry.ended);
         open.map(|(id, _)| SessionKey { site: site.to_owned(), id: id.clone() }).collect()
+    }
+
+    /// The open sessions of all sites in which nobody has said anything since then.
+    #[must_use]
+    pub fn quiet_since(&self, at_ms: u64) -> Vec<SessionKey> {
+        let state = self.lock();
+        let entries = state.sites.iter().flat_map(|(site, board)| board.entries.iter().map(move |entry| (site, entry)));
+        let quiet = entries.filter(|(_, (_, entry))| !entry.ended && entry.last_at_ms < at_ms);
+        quiet.map(|(site, (id, _))| SessionKey { site: site.clone(), id: id.clone() }).collect()
     }
 
     /// Forgets an erased session.
@@ -205,6 +242,12 @@ impl Board {
         let entry = site.entries.get(&key.id)?;
         let at = (entry.since_ms, key.id.clone());
         site.queue.contains(&at).then(|| (site.queue.range(..at).count() + 1, site.somebody()))
+    }
+
+    /// Whether anybody is there who takes a site's sessions.
+    #[must_use]
+    pub fn available(&self, site: &str) -> bool {
+        self.lock().sites.get(site).is_some_and(SiteBoard::somebody)
     }
 
     /// A session as it is listed, or would be: old ones may not be on the board.
@@ -296,7 +339,7 @@ impl Board {
     pub fn presence(&self, site: &str) -> Vec<Presence> {
         let state = self.lock();
         let Some(site) = state.sites.get(site) else { return Vec::new() };
-        let held = site.held();
+        let held = site.held(|_, _| true);
         let mut all: Vec<Presence> = site
             .agents
             .values()
@@ -346,6 +389,31 @@ impl Board {
         WatchGuard { board: self.clone(), key: key.clone(), agent: agent.to_owned() }
     }
 
+    /// Notes that a visitor has the conversation open until the guard is dropped.
+    #[must_use]
+    pub fn visit(&self, key: &SessionKey, clock: &Clock) -> VisitGuard {
+        self.visits(key, true, None);
+        VisitGuard { board: self.clone(), key: key.clone(), clock: clock.clone() }
+    }
+
+    /// One page more or less. Consoles are told when a visitor comes or goes, not of each page.
+    fn visits(&self, key: &SessionKey, comes: bool, left_at_ms: Option<u64>) {
+        let mut state = self.lock();
+        let site = state.sites.entry(key.site.clone()).or_default();
+        let pages = site.here.entry(key.id.clone()).or_default();
+        let before = *pages;
+        *pages = if comes { before + 1 } else { before.saturating_sub(1) };
+        let after = *pages;
+        if after == 0 {
+            site.here.remove(&key.id);
+        }
+        let listed = site.entries.contains_key(&key.id);
+        drop(state);
+        if listed && (before == 0) != (after == 0) {
+            self.entry(key, |entry| entry.left_at_ms = left_at_ms);
+        }
+    }
+
     /// How far an agent has read; true if it is further than before.
     pub fn read(&self, key: &SessionKey, agent: &str, seq: u64) -> bool {
         let mut state = self.lock();
@@ -378,7 +446,7 @@ impl Board {
         &self,
         now: std::time::Duration,
         vanish: std::time::Duration,
-        routing: bool,
+        routing: Routing,
         told: &mut HashMap<SessionKey, (usize, bool)>,
     ) -> Vec<Duty> {
         let state = self.lock();
@@ -386,7 +454,10 @@ impl Board {
         let mut waiting = HashMap::new();
         for (site_id, site) in &state.sites {
             let key = |id: &str| SessionKey { site: site_id.clone(), id: id.to_owned() };
-            let mut held = site.held();
+            let (mut held, mut all) = (
+                site.held(|id, entry| !site.left_for(id, entry, routing, routing.gone_after_ms)),
+                site.held(|_, _| true),
+            );
             for (id, entry) in site.entries.iter().filter(|(_, entry)| !entry.ended) {
                 let Some(agent) = entry.held_by() else { continue };
                 // Who no longer works here is gone at once.
@@ -397,14 +468,23 @@ impl Board {
                 };
                 duties.push(Duty::Release { key: key(id), agent: agent.to_owned(), reason });
             }
-            if routing {
-                for (_, id) in &site.queue {
+            if routing.on {
+                let left = |id: &String, after_ms| {
+                    site.entries.get(id).is_some_and(|entry| site.left_for(id, entry, routing, after_ms))
+                };
+                let mut line: Vec<&String> = site.queue.iter().map(|(_, id)| id).collect();
+                // Stable: within both halves it is first come, first served.
+                line.sort_by_key(|id| left(id, BETWEEN_PAGES_MS));
+                for id in line {
+                    // What costs no place must not pile up on one agent either.
+                    let counts = if left(id, routing.gone_after_ms) { &all } else { &held };
                     let free = site.agents.values().filter(|desk| desk.takes()).filter_map(|desk| {
-                        let has = held.get(desk.agent.id.as_str()).copied().unwrap_or(0);
+                        let has = counts.get(desk.agent.id.as_str()).copied().unwrap_or(0);
                         (has < desk.limit).then_some((has, &desk.agent))
                     });
-                    let Some((_, agent)) = free.min_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id))) else { break };
+                    let Some((_, agent)) = free.min_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id))) else { continue };
                     *held.entry(agent.id.as_str()).or_default() += 1;
+                    *all.entry(agent.id.as_str()).or_default() += 1;
                     duties.push(Duty::Assign { key: key(id), agent: agent.clone() });
                 }
             }
@@ -422,9 +502,14 @@ impl Board {
     }
 
     fn watchers(&self, key: &SessionKey, change: impl FnOnce(&mut Vec<String>)) {
+        self.entry(key, |entry| change(&mut entry.watchers));
+    }
+
+    /// Changes what no list is sorted by.
+    fn entry(&self, key: &SessionKey, change: impl FnOnce(&mut Entry)) {
         self.change(&key.site, |site, rev| {
             let Some(entry) = site.entries.get_mut(&key.id) else { return };
-            change(&mut entry.watchers);
+            change(entry);
             site.by_rev.remove(&entry.rev);
             entry.rev = rev;
             site.by_rev.insert(rev, key.id.clone());
@@ -534,6 +619,8 @@ impl SiteBoard {
             intent: entry.intent,
             // Several consoles of one agent are one agent who watches.
             watchers: entry.watchers.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect(),
+            here: self.here.contains_key(id),
+            left_at_ms: entry.left_at_ms,
             rev: entry.rev,
         }
     }
@@ -544,13 +631,20 @@ impl SiteBoard {
         Counts { mine, waiting: self.queue.len(), all: self.entries.len() - ended, ended }
     }
 
-    /// Open sessions by the agent who holds them.
-    fn held(&self) -> HashMap<&str, usize> {
+    /// Open sessions that count, by the agent who holds them.
+    fn held(&self, counts: impl Fn(&str, &Entry) -> bool) -> HashMap<&str, usize> {
         let mut held = HashMap::new();
-        for agent in self.entries.values().filter(|entry| !entry.ended).filter_map(Entry::held_by) {
+        let open = self.entries.iter().filter(|(id, entry)| !entry.ended && counts(id, entry));
+        for agent in open.filter_map(|(_, entry)| entry.held_by()) {
             *held.entry(agent).or_default() += 1;
         }
         held
+    }
+
+    /// Whether the visitor is known to have left longer ago. Where no page was seen, as on channels without one, nobody left.
+    fn left_for(&self, id: &str, entry: &Entry, routing: Routing, after_ms: u64) -> bool {
+        !self.here.contains_key(id)
+            && entry.left_at_ms.is_some_and(|left| left.saturating_add(after_ms) <= routing.now_ms)
     }
 
     /// Whether anybody is there who takes sessions.
@@ -566,7 +660,7 @@ impl Entry {
             channel: session.channel.clone(),
             visitor: session.visitor.clone(),
             started_at_ms: session.started_at_ms,
-            last_at_ms: session.last_at_ms,
+            last_at_ms: session.last_word_at_ms,
             last_seq: session.last_seq,
             ended: session.ended,
             holder: session.holder.clone(),
@@ -577,6 +671,7 @@ impl Entry {
             preview,
             intent,
             watchers: Vec::new(),
+            left_at_ms: None,
             rev: 0,
         }
     }
@@ -639,6 +734,12 @@ impl Drop for PresenceGuard {
     }
 }
 
+impl Drop for VisitGuard {
+    fn drop(&mut self) {
+        self.board.visits(&self.key, false, Some(self.clock.now_ms()));
+    }
+}
+
 impl Drop for WatchGuard {
     fn drop(&mut self) {
         self.board.watchers(&self.key, |watchers| {
@@ -670,6 +771,7 @@ mod tests {
 
     const ZERO: Duration = Duration::ZERO;
     const MINUTE: Duration = Duration::from_secs(60);
+    const ROUTED: Routing = Routing { on: true, now_ms: 0, gone_after_ms: 600_000 };
 
     fn key(id: &str) -> SessionKey {
         SessionKey { site: "shop".into(), id: id.into() }
@@ -789,34 +891,83 @@ mod tests {
         };
         let pair = |id: &str, agent: &str| (id.to_owned(), agent.to_owned());
         // Nobody is there: everybody is told so, once.
-        let duties = board.duties(ZERO, MINUTE, true, &mut told);
+        let duties = board.duties(ZERO, MINUTE, ROUTED, &mut told);
         assert_eq!(assigned(&duties), []);
         let tells = duties.iter().filter(|duty| matches!(duty, Duty::Tell { available: false, .. })).count();
         assert_eq!(tells, 5);
-        assert_eq!(board.duties(ZERO, MINUTE, true, &mut told), []);
+        assert_eq!(board.duties(ZERO, MINUTE, ROUTED, &mut told), []);
 
         let _mara = board.enter("shop", "mara", started);
         let jo = board.enter("shop", "jo", started);
-        let duties = board.duties(ZERO, MINUTE, true, &mut told);
+        let duties = board.duties(ZERO, MINUTE, ROUTED, &mut told);
         assert_eq!(assigned(&duties), [pair("s0", "jo"), pair("s1", "mara"), pair("s2", "mara")]);
-        assert_eq!(assigned(&board.duties(ZERO, MINUTE, false, &mut told)), [], "agents choose");
+        assert_eq!(
+            assigned(&board.duties(ZERO, MINUTE, Routing { on: false, ..ROUTED }, &mut told)),
+            [],
+            "agents choose"
+        );
         for (session, holder) in sessions.iter_mut().zip(["jo", "mara", "mara"]) {
             session.apply(Command::Agent(AgentCommand::Take { agent: agent(holder), by: None }), 200);
             board.note(session, 0.5);
         }
-        let duties = board.duties(ZERO, MINUTE, true, &mut told);
+        let duties = board.duties(ZERO, MINUTE, ROUTED, &mut told);
         assert_eq!(assigned(&duties), []);
         assert_eq!(board.waiting(&key("s3")), Some((1, true)));
 
         // Jo goes: a minute later what Jo held is due, and so is the next in line for nobody.
         drop(jo);
         let left = started.elapsed();
-        assert_eq!(board.duties(left, MINUTE, true, &mut told), []);
+        assert_eq!(board.duties(left, MINUTE, ROUTED, &mut told), []);
         let release = |reason| Duty::Release { key: key("s0"), agent: "jo".into(), reason };
-        let duties = board.duties(left + MINUTE, MINUTE, true, &mut told);
+        let duties = board.duties(left + MINUTE, MINUTE, ROUTED, &mut told);
         assert_eq!(duties, [release(LeaveReason::Vanished)]);
         board.staff("shop", vec![seat("mara", 2)], left);
-        assert_eq!(board.duties(left, MINUTE, true, &mut told), [release(LeaveReason::Revoked)]);
+        assert_eq!(board.duties(left, MINUTE, ROUTED, &mut told), [release(LeaveReason::Revoked)]);
+    }
+
+    #[test]
+    fn visitors_who_are_there_go_first_and_those_long_gone_take_no_place() {
+        let board = Board::new("boot");
+        board.staff("shop", vec![seat("mara", 1)], ZERO);
+        let _mara = board.enter("shop", "mara", std::time::Instant::now());
+        let clock = Clock::manual(1_000);
+        let mut told = HashMap::new();
+        let mut next = |now_ms| -> Vec<String> {
+            let duties = board.duties(ZERO, MINUTE, Routing { now_ms, ..ROUTED }, &mut told);
+            let ids = duties.into_iter().filter_map(|duty| match duty {
+                Duty::Assign { key, .. } => Some(key.id),
+                _ => None,
+            });
+            ids.collect()
+        };
+        let view = |id: &str| {
+            let all = board.list("shop", "mara", List::All, &Filter::default(), 0, 9).0;
+            all.into_iter().find(|one| one.session == id).map(|one| (one.here, one.left_at_ms))
+        };
+        // A page that is open before anything is said counts; a second one changes nothing.
+        let first = board.visit(&key("first"), &clock);
+        let _second = board.visit(&key("second"), &clock);
+        let mut sessions = [session("first", 1), session("second", 2), session("third", 3)];
+        for (session, at_ms) in sessions.iter_mut().zip(10..) {
+            wait(&board, session, at_ms);
+        }
+        let tab = board.visit(&key("first"), &clock);
+        drop(tab);
+        assert_eq!(view("first"), Some((true, None)));
+        assert_eq!(view("third"), Some((false, None)), "no page of it was ever seen");
+        assert_eq!(next(1_000), ["first"]);
+        drop(first);
+        assert_eq!(view("first"), Some((false, Some(1_000))));
+        assert_eq!(next(2_000), ["first"], "between two pages");
+        assert_eq!(next(1_000 + BETWEEN_PAGES_MS), ["second"]);
+
+        sessions[0].apply(Command::Agent(AgentCommand::Take { agent: agent("mara"), by: None }), 3_000);
+        board.note(&sessions[0], 0.5);
+        assert_eq!(view("first"), Some((false, Some(1_000))), "news of the session don't bring its visitor back");
+        assert_eq!(next(300_000), [""; 0], "mara has one, and may have one");
+        assert_eq!(next(601_000), ["second"], "whose visitor is gone for ten minutes");
+        let _back = board.visit(&key("first"), &clock);
+        assert_eq!(next(601_000), [""; 0]);
     }
 
     #[test]

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::board::Duty;
+use super::board::{Duty, Routing};
 use super::live::CommandError;
 use super::registry::{JoinError, OpenError, Registry};
 use super::{AgentCommand, Command, SessionKey};
+use crate::clock::Clock;
 use crate::lifecycle::Tasks;
 
 /// `[console]`: agents, their sign-ins and what they are given.
@@ -26,11 +27,14 @@ pub struct ConsoleConfig {
     /// Sessions given to an agent at the same time on each of the agent's sites, for accounts that say nothing else. A site's admins can
     /// set another for theirs.
     pub limit: usize,
+    /// Minutes without any open page of the visitor after which a conversation takes no place of its agent's limit. Shorter serves those
+    /// who are there sooner, longer gives agents fewer conversations whose visitors may still come back.
+    pub gone_after_min: u64,
 }
 
 impl Default for ConsoleConfig {
     fn default() -> Self {
-        Self { sign_in_h: 12, vanish_s: 60, auto_routing: true, limit: 5 }
+        Self { sign_in_h: 12, vanish_s: 60, auto_routing: true, limit: 5, gone_after_min: 10 }
     }
 }
 
@@ -42,13 +46,18 @@ const TICK: Duration = Duration::from_millis(500);
 pub const ROUTING: &str = "routing";
 
 /// The task. `started` is the zero of the server's monotonic clock.
-pub async fn run(registry: Registry, config: ConsoleConfig, started: Instant, tasks: Tasks) {
+pub async fn run(registry: Registry, config: ConsoleConfig, clock: Clock, started: Instant, tasks: Tasks) {
     let vanish = Duration::from_secs(config.vanish_s);
     let board = registry.board().clone();
     let mut changed = board.changed();
     let mut told = HashMap::new();
     loop {
-        for duty in board.duties(started.elapsed(), vanish, config.auto_routing, &mut told) {
+        let routing = Routing {
+            on: config.auto_routing,
+            now_ms: clock.now_ms(),
+            gone_after_ms: config.gone_after_min.saturating_mul(60_000),
+        };
+        for duty in board.duties(started.elapsed(), vanish, routing, &mut told) {
             act(&registry, duty).await;
         }
         tokio::select! {

@@ -483,7 +483,8 @@ impl Live {
     async fn expire(&mut self) -> Result<(), StoreError> {
         let limit_ms = self.shared.config.expire_after_h.saturating_mul(3_600_000);
         let session = &self.session;
-        let old = session.last_seq > 0 && !session.ended && session.last_at_ms + limit_ms <= self.shared.clock.now_ms();
+        let old =
+            session.last_seq > 0 && !session.ended && session.last_word_at_ms + limit_ms <= self.shared.clock.now_ms();
         if old { self.apply(Command::End { reason: "expired".into() }, None, None).await } else { Ok(()) }
     }
 
@@ -596,7 +597,8 @@ impl Live {
         }
         self.shared.metrics.draft_seconds.observe(seconds(draft.since));
         let command = match result {
-            Ok(Drafted { verdict, note }) => Command::FinishDraft { id, verdict, note },
+            Ok(Drafted::Made { verdict, note }) => Command::FinishDraft { id, verdict, note },
+            Ok(Drafted::Unchanged(why)) => Command::DropDraft { id, why: why.name().to_owned() },
             Err(error) => {
                 tracing::warn!(session = self.session.key.id, turn = id.turn, %error, "a draft failed");
                 Command::DropDraft { id, why: format!("the draft could not be made: {error}") }

@@ -375,6 +375,13 @@ impl Registry {
                 }
             }
         }
+        // Routing writes to a conversation that waits, and nobody says a word in it.
+        for key in self.shared.board.quiet_since(expired_before) {
+            match self.end_quiet(key).await {
+                Ok(did) => ended += usize::from(did),
+                Err(error) => tracing::warn!(%error, "a session that expired could not be ended; it is tried again"),
+            }
+        }
         self.shared.swept_ms.store(swept_ms, Ordering::Relaxed);
         let mut erased = 0;
         if config.retain_days > 0 {
@@ -405,6 +412,11 @@ impl Registry {
         if last.last().is_some_and(tells) {
             return Ok(false);
         }
+        self.end_quiet(key).await
+    }
+
+    /// Ends a session in which nobody has said anything for too long; false if it had ended before.
+    async fn end_quiet(&self, key: SessionKey) -> Result<bool, JoinError> {
         let Some(Loaded { session, .. }) = self.load(&key).await.map_err(OpenError::Store)? else { return Ok(false) };
         if session.ended {
             return Ok(false);
@@ -646,6 +658,21 @@ impl SessionHandle {
     #[must_use]
     pub fn sibling(&self, key: SessionKey) -> Self {
         Self { key, ..self.clone() }
+    }
+
+    /// Ends the conversation for its visitor; one that isn't there or is over stays as it is.
+    ///
+    /// # Errors
+    /// When the session is somebody else's or the disk fails.
+    pub async fn end_if_open(&self) -> Result<(), JoinError> {
+        // Ending begins what was never begun.
+        if self.registry.shared.store.session(&self.key.site, &self.key.id).await.map_err(OpenError::Store)?.is_none() {
+            return Ok(());
+        }
+        match self.command(Command::End { reason: "visitor".into() }).await {
+            Ok(_) | Err(JoinError::Command(CommandError::Refused(Refusal::Ended))) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Erases the conversation with everything derived from it; who takes part is told to come back, and finds nothing.

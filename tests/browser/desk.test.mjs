@@ -187,7 +187,7 @@ describe('a person joins', () => {
     const mara = await signIn(browser, server.url, 'mara');
     const visitor = await chat(`${pages.url}/repairs/`);
     await visitor.getByText('People answer here. An AI assistant drafts replies').waitFor();
-    await visitor.locator('.status', { hasText: 'People answer here' }).waitFor();
+    await visitor.locator('.status', { hasText: 'Away, answers later' }).waitFor();
     assert.equal(await visitor.getByText('Answers at once').count(), 0);
     assert.equal(await visitor.locator('.under').getByRole('button', { name: 'Talk to a person' }).isVisible(), false);
     await accessible(visitor);

@@ -1,6 +1,7 @@
 // What the browser tests share: the real binary on a scratch directory, Debian's Chromium, a connection that can be cut, axe-core.
 //
 // FRONTDESK_BIN names the binary; FRONTDESK_CACHE the folder with the models. FRONTDESK_SHOTS, if set, is a folder for screenshots.
+// FRONTDESK_LIMIT_MS is the longest wait for anything, in milliseconds.
 // FRONTDESK_DIST, if set, is a folder whose built files take the place of those in the binary: no rebuild for each change of web/.
 
 import assert from 'node:assert/strict';
@@ -20,7 +21,7 @@ export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 const BIN = process.env.FRONTDESK_BIN ?? path.join(ROOT, 'target/debug/frontdesk');
 const CACHE = process.env.FRONTDESK_CACHE ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache'), 'frontdesk');
 /** Longest wait for anything; a test that needs it has failed. */
-export const LIMIT_MS = 60_000;
+export const LIMIT_MS = Number(process.env.FRONTDESK_LIMIT_MS ?? 60_000);
 
 // Without these Chromium asks its maker's servers for updates, and as root it doesn't start inside its own sandbox.
 const CHROMIUM_FLAGS = [
@@ -159,7 +160,8 @@ export async function openPage(browser, url, options = {}) {
   return page;
 }
 
-async function fromFolder(context, folder) {
+/** Serves the built files of a folder in place of those in the binary. */
+export async function fromFolder(context, folder) {
   // Scripts and styles alone: a document that didn't come over the network may not connect to loopback.
   await context.route(/\/console\/(?:console|insight)\.(?:js|css)$/, async (route) => {
     const response = await route.fetch();

@@ -239,7 +239,7 @@ async fn feedback_a_wish_for_a_person_and_the_end_are_kept() {
     visitor.send(&ClientMessage::Human {}).await;
     visitor.until(|message| matches!(message, ServerMessage::HumanRequested { seq: 6, .. }).then_some(())).await;
     visitor.until(|message| matches!(message, ServerMessage::Handoff { seq: 7, .. }).then_some(())).await;
-    visitor.send(&ClientMessage::End {}).await;
+    visitor.send(&ClientMessage::End { session: None }).await;
     visitor.until(|message| matches!(message, ServerMessage::Ended { seq: 8, .. }).then_some(())).await;
     visitor.say("m2", "Still there?").await;
     assert_eq!(visitor.error().await.0, frontdesk::protocol::ErrorCode::SessionEnded);
@@ -317,4 +317,14 @@ async fn a_conversation_expires() {
     server.clock.advance(25 * 3_600_000);
     visitor.say("m2", "Hello again").await;
     assert_eq!(visitor.error().await.0, frontdesk::protocol::ErrorCode::SessionEnded);
+
+    // What comes and goes beside the words makes it no younger: nobody answered this one.
+    let mut waiting = server.client().await.hello().await;
+    waiting.ask("m1", "What does shipping cost?").await;
+    server.clock.advance(20 * 3_600_000);
+    waiting.send(&ClientMessage::Human {}).await;
+    waiting.until(|message| matches!(message, ServerMessage::Handoff { .. }).then_some(())).await;
+    server.clock.advance(5 * 3_600_000);
+    waiting.say("m2", "Hello again").await;
+    assert_eq!(waiting.error().await.0, frontdesk::protocol::ErrorCode::SessionEnded);
 }

@@ -1,12 +1,14 @@
 //! Documents → passages in an index, with a memory for an index; and the real embedding model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use frontdesk::catalogue::Listed;
+use frontdesk::recommend::Catalogue;
 use frontdesk::retrieval::chunk::{chunk, embedding_text, tokens};
 use frontdesk::retrieval::embedder::{EmbedError, Embedder, EmbedderConfig};
 use frontdesk::retrieval::ingest::{IngestOptions, IngestParts, IngestReport, PassageEmbedder, PassageSink, ingest};
@@ -395,6 +397,20 @@ async fn a_catalogues_rows_are_products() {
     assert!(report.warnings[0].to_string().contains("list.csv:3: its price \"on request\""), "{:?}", report.warnings);
     let texts: Vec<String> = shop.passages("11").into_iter().map(|passage| passage.text).collect();
     assert_eq!(texts[0], "available: true; item_id: a; name: Tee; options color: blue; options size: M; price: 50.88.");
+}
+
+#[tokio::test]
+async fn no_two_products_of_the_sample_shop_have_one_name() {
+    let csv = fs::read("knowledge/catalogue.csv").expect("the sample shop");
+    let shop = Shop::new(&[("catalogue.csv", csv.as_slice())]);
+    shop.ingest().await;
+    let rows: Vec<Listed> =
+        shop.documents().iter().flat_map(|document| shop.passages(document)).filter_map(Listed::of).collect();
+    let catalogue = Catalogue::of(&rows);
+    let names: BTreeSet<&str> = catalogue.products().iter().map(|product| product.name.as_str()).collect();
+    assert_eq!(names.len(), catalogue.products().len(), "{names:?}");
+    assert!(rows.len() > names.len(), "it has variants");
+    assert_eq!(catalogue.product("HP-1012").map(|tent| tent.variants.len()), Some(2));
 }
 
 #[cfg(unix)]

@@ -176,7 +176,7 @@ async fn try_hello(mut client: ChatClient, resume: Option<(String, String)>) -> 
     };
     client.try_send(&hello).await.ok()?;
     match client.try_next().await? {
-        ServerMessage::Welcome { session, token, last_seq } => {
+        ServerMessage::Welcome { session, token, last_seq, .. } => {
             client.session = session;
             client.token = token;
             client.last_seq = last_seq;

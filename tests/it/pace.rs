@@ -50,7 +50,7 @@ async fn ratings_and_requests_are_stored_once_and_within_a_rate() {
     visitor.send(&rate(turn, "best")).await;
     assert_eq!(refused(&mut visitor).await, (ErrorCode::RateLimited, 60_000));
     let mut again = visitor.resume(None).await;
-    again.send(&ClientMessage::End {}).await;
+    again.send(&ClientMessage::End { session: None }).await;
     assert_eq!(refused(&mut again).await.0, ErrorCode::RateLimited);
     server.clock.advance(60_000);
     again.send(&rate(turn, "best")).await;

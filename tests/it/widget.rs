@@ -77,9 +77,10 @@ async fn a_visitor_can_have_everything_erased() {
     other.ask("m1", "What does shipping cost?").await;
 
     // The same visitor's next conversation, open in two tabs.
+    let token = earlier.token.clone();
     let hello = |session: Option<&str>, last_seq| ClientMessage::Hello {
         site: "shop".into(),
-        token: Some(earlier.token.clone()),
+        token: Some(token.clone()),
         session: session.map(str::to_owned),
         last_seq,
         partial: None,
@@ -97,6 +98,15 @@ async fn a_visitor_can_have_everything_erased() {
     let mut tab = server.client().await;
     tab.send(&hello(Some(&session), 0)).await;
     tab.done().await;
+
+    // The earlier one is ended from here; somebody else's is not, and nothing begins by that.
+    for id in [&earlier.session, &earlier.session, &other.session, &"unknown".to_owned()] {
+        mine.send(&ClientMessage::End { session: Some(id.clone()) }).await;
+    }
+    earlier.until(|message| matches!(message, ServerMessage::Ended { .. }).then_some(())).await;
+    mine.ask("m3", "What does shipping cost?").await;
+    assert_eq!(stored("unknown").await, StatusCode::NOT_FOUND);
+    other.ask("m2", "How long may I keep it before I return it?").await;
 
     mine.send(&ClientMessage::Forget { also: vec![earlier.session.clone(), other.session.clone(), "unknown".into()] })
         .await;

@@ -29,8 +29,9 @@ const SLEPT_MS = 75_000;
 export class Link {
   state: LinkState = 'idle';
   why: Why = 'lost';
-  /** The server's words where `why` is `refused` or `busy`. */
+  /** The server's words and code where `why` is `refused`. */
   words = '';
+  code = '';
   /** `Date.now()` of the next try while `waiting`. */
   retryAt = 0;
   #options: LinkOptions;
@@ -90,9 +91,8 @@ export class Link {
   }
 
   /** The connection is gone: the next try comes after a while that doubles, with jitter so that not all come at once. */
-  lost(why: Why, leastMs = 0, words = ''): void {
+  lost(why: Why, leastMs = 0): void {
     this.#drop();
-    this.words = words;
     if (navigator.onLine === false) return this.#enter('offline', why);
     const ceiling = Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** this.#attempt);
     const wait = Math.max(leastMs, ceiling * (0.5 + Math.random() / 2));
@@ -103,9 +103,9 @@ export class Link {
   }
 
   /** The server said no. */
-  refuse(words: string): void {
+  refuse(code: string, words: string): void {
     this.#drop();
-    this.words = words;
+    Object.assign(this, { code, words });
     this.#enter('refused', 'refused');
   }
 

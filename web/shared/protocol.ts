@@ -22,6 +22,7 @@ export interface Product {
   name: string;
   variant: string;
   price: number;
+  price_to?: number | null;
   currency: string;
   url?: string | null;
   image?: string | null;
@@ -41,14 +42,14 @@ export type ClientMessage =
   | { type: 'human' }
   | { type: 'feedback'; turn: number; rating: Rating; text?: string }
   | { type: 'recommendation.click'; id: string }
-  | { type: 'end' }
+  | { type: 'end'; session?: string }
   | { type: 'forget'; also?: string[] };
 
 /** When it was stored, in milliseconds since the epoch; servers of before this field don't say. */
 type Timed = { at_ms?: number };
 
 export interface ServerMessages {
-  welcome: { session: string; token: string; last_seq: number };
+  welcome: { session: string; token: string; last_seq: number; available?: boolean | null };
   ack: { id: string; seq: number };
   message: { id: string; seq: number; text: string } & Timed;
   queue: { turn: number; place: number };
@@ -88,6 +89,7 @@ const isProduct = shaped({
   name: isText,
   variant: isText,
   price: Number.isFinite,
+  price_to: maybe(Number.isFinite),
   currency: (value) => isText(value) && /^[A-Z]{3}$/.test(value as string),
   url: maybe(isText),
   image: maybe(isText),
@@ -96,7 +98,7 @@ const isProduct = shaped({
 
 /** What a frame must carry to be heard. */
 const SHAPES: { [K in keyof ServerMessages]: Fits } = {
-  welcome: shaped({ session: isText, token: isText, last_seq: isCount }),
+  welcome: shaped({ session: isText, token: isText, last_seq: isCount, available: maybe(isFlag) }),
   ack: shaped({ id: isText, seq: isCount }),
   message: shaped({ at_ms: maybe(isCount), id: isText, seq: isCount, text: isText }),
   queue: shaped({ turn: isCount, place: isCount }),

@@ -117,6 +117,8 @@ export class Talk {
   readonly link: Link;
   items: Item[] = [];
   person = nobody();
+  /** Whether somebody who takes conversations is there, as the server said last; null while it hasn't. */
+  available: boolean | null = null;
   /** The conversation has ended; the next message begins another one. */
   over = false;
   lastSeq = 0;
@@ -131,6 +133,8 @@ export class Talk {
   #silentTo = 0;
   #restarted = false;
   #earlier: string[] = [];
+  /** Conversations that are to end. */
+  #ends: string[] = [];
   #forgetting = false;
   /** Another tab ended the conversation this one was connected to. */
   #resting = false;
@@ -148,6 +152,13 @@ export class Talk {
     });
     this.#join(this.#kept());
     this.readSeq = Number(keptItem(local, `${this.#keep}:read`, 0)) || 0;
+    const { sessions, token } = keptItem(local, `${this.#keep}:ends`, {}) as { sessions?: unknown; token?: unknown };
+    if (Array.isArray(sessions)) this.#ends = sessions.filter(isText);
+    // Only whose they are can end them: where no conversation remembers who that is, they do.
+    if (this.session === null && this.#ends.length > 0) {
+      this.#token = typeof token === 'string' ? token : null;
+      this.#earlier = this.#ends;
+    }
     for (const { id, text } of this.#keptOutbox()) this.#saidItem(id, text, null);
     addEventListener('storage', (event) => this.#otherTab(event), { signal: this.#stop.signal });
     const watching = setInterval(() => this.#watch(), 5_000);
@@ -159,7 +170,22 @@ export class Talk {
    * site signs in waits until the site says who it is.
    */
   get known(): boolean {
-    return (this.session !== null && (this.#token ?? this.#identity.token) != null) || this.unsent.length > 0;
+    return (this.session !== null && (this.#token ?? this.#identity.token) != null) || this.unsent.length > 0 || this.#ends.length > 0;
+  }
+
+  /** The conversation is over, or will be as soon as the server hears of it. */
+  get #gone(): boolean {
+    return this.over || (this.session !== null && this.#ends.includes(this.session));
+  }
+
+  /** What stands in the composer: the tab's, until it is sent. */
+  get begun(): string {
+    const text = keptItem(tab, `${this.#keep}:begun`, '');
+    return typeof text === 'string' ? text : '';
+  }
+
+  set begun(text: string) {
+    keepItem(tab, `${this.#keep}:begun`, text || null);
   }
 
   get answers(): Answer[] {
@@ -206,7 +232,7 @@ export class Talk {
   }
 
   say(text: string): void {
-    if (this.over) this.#begin();
+    if (this.#gone) this.#begin();
     const said = this.#saidItem(newId(), text, null);
     this.#keepOutbox();
     this.#typed.text = '';
@@ -247,7 +273,7 @@ export class Talk {
 
   /** Asks for a person; once the connection is there, if it isn't. */
   human(): void {
-    if (this.over) this.#begin();
+    if (this.#gone) this.#begin();
     if (this.person.state !== 'none') return;
     this.person.state = 'asked';
     if (this.link.state === 'idle') this.link.connect();
@@ -263,18 +289,24 @@ export class Talk {
     this.#send({ type: 'recommendation.click', id: product.id });
   }
 
-  /** Ends the conversation; what was said stays on the page. */
-  end(): void {
-    if (!this.over) this.#send({ type: 'end' });
+  /** True while a conversation is to end once there is a connection. */
+  get ending(): boolean {
+    return this.#ends.length > 0 && !this.link.online;
   }
 
-  /** Begins another conversation on an empty page. */
-  startOver(): void {
-    if (!this.over && this.lastSeq > 0) this.#send({ type: 'end' });
+  /** Ends the conversation; what was said stays on the page. False if it ends only once there is a connection. */
+  end(): boolean {
+    return this.over || !this.session || this.#end(this.session);
+  }
+
+  /** Begins another conversation on an empty page. False if the old one ends only once there is a connection. */
+  startOver(): boolean {
+    const ended = this.over || this.lastSeq === 0 || !this.session || this.#end(this.session);
     this.#clear(true);
     this.#keepSession();
     this.#keepOutbox();
     this.link.connect();
+    return ended;
   }
 
   /** Erases this conversation and earlier ones of this browser, here and on the server. False without a connection. */
@@ -325,6 +357,20 @@ export class Talk {
     if (!answer || !this.link.online || Date.now() - answer.newsAt < SILENCE_MS) return;
     answer.newsAt = Date.now();
     this.link.connect();
+  }
+
+  /** A connection may be dead without anybody knowing: what is to end is remembered until that is heard of, or was said anew. */
+  #end(session: string): boolean {
+    this.#keepEnds([...this.#ends.filter((id) => id !== session), session]);
+    const sent = this.#send({ type: 'end' });
+    if (!sent) this.#changed();
+    return sent;
+  }
+
+  #keepEnds(ends: string[]): void {
+    this.#ends = ends.slice(-MAX_EARLIER);
+    const token = this.#identity.token ? null : this.#token;
+    keepItem(local, `${this.#keep}:ends`, ends.length > 0 ? { sessions: this.#ends, token } : null);
   }
 
   #send(message: ClientMessage): boolean {
@@ -492,7 +538,7 @@ export class Talk {
   }
 
   #heard: { [K in keyof ServerMessages]: (message: ServerMessages[K]) => void } = {
-    welcome: ({ session, token, last_seq: storedSeq }) => {
+    welcome: ({ session, token, last_seq: storedSeq, available }) => {
       const other = this.#kept();
       if (!this.session && other && other.session !== session && other.token) {
         // Two tabs began at once: one conversation is enough.
@@ -500,6 +546,7 @@ export class Talk {
         return this.link.connect();
       }
       if (this.#identity.token === undefined) this.#token = token;
+      this.available = available ?? null;
       this.session = session;
       if (this.lastSeq === 0) this.#silentTo = storedSeq;
       this.#keepSession();
@@ -507,6 +554,9 @@ export class Talk {
       this.link.welcome();
       for (const said of this.unsent) if (said.state === 'sending') this.#transmit(said);
       if (this.person.state === 'asked') this.#send({ type: 'human' });
+      for (const id of this.#ends) this.#send(id === session ? { type: 'end' } : { type: 'end', session: id });
+      // Of this conversation's end the log will tell.
+      this.#keepEnds(this.#ends.filter((id) => id === session));
     },
 
     ack: ({ id, seq }) => {
@@ -575,11 +625,13 @@ export class Talk {
     },
 
     'human.queue': ({ place, available, contact }) => {
+      this.available = available;
       this.person = { ...this.person, state: 'waiting', place, available, contact: contact ?? '' };
     },
 
     'agent.joined': (event) => {
       const { name } = event;
+      this.available = true;
       this.person = { ...nobody(), state: 'here', name };
       this.#note(event, 'joined', name);
     },
@@ -611,6 +663,7 @@ export class Talk {
 
     ended: (event) => {
       this.over = true;
+      this.#keepEnds(this.#ends.filter((id) => id !== this.session));
       this.person = nobody();
       this.#note(event, event.reason === 'expired' ? 'expired' : 'ended');
       // What came too late for the old conversation opens the new one.
@@ -622,6 +675,7 @@ export class Talk {
       this.#clear(true);
       this.#token = null;
       this.#earlier = [];
+      this.#keepEnds([]);
       this.#options.source = undefined;
       this.#keepSession();
       this.#keepOutbox();
@@ -653,7 +707,7 @@ export class Talk {
   /** The server said no to our hello. */
   #helloRefused(code: string, text: string, patience: number): void {
     if (code === 'draining' || code === 'storage_failed') return this.link.lost('restarting', patience);
-    if (code === 'overloaded' || code === 'rate_limited') return this.link.lost('busy', patience, text);
+    if (code === 'overloaded' || code === 'rate_limited') return this.link.lost('busy', patience);
     const shown = this.#token ?? this.#identity.token;
     if ((code === 'unknown_session' || code === 'unauthorized') && shown && !this.#restarted) {
       this.#restarted = true;
@@ -662,7 +716,7 @@ export class Talk {
       return this.#begin();
     }
     this.#options.change({ type: 'error', code, message: text });
-    this.link.refuse(text);
+    this.link.refuse(code, text);
   }
 }
 

@@ -10,6 +10,7 @@ import type { Panel } from './lang/en.ts';
 import { initial, picture } from './picture.ts';
 import type { Settings } from './settings.ts';
 import { brief, moment, stands } from './when.ts';
+import { why } from './why.ts';
 
 export interface LogContext {
   talk: Talk;
@@ -88,7 +89,7 @@ export class Log {
       if (at < 0) continue;
       let entry = this.#entries.get(item);
       if (!entry) {
-        const time = h('time', { class: 'when', hidden: true });
+        const time = h('time', { class: 'when', dir: 'auto', hidden: true });
         entry = { ...this.#make(item), time, at: null };
         entry.node.prepend(time);
         this.#entries.set(item, entry);
@@ -149,7 +150,7 @@ function said({ talk, say }: LogContext, item: Said): Drawn {
     if (problem) {
       const label = seconds > 0 ? say('again_in', { n: seconds }) : say('again');
       fate.replaceChildren(
-        h('span', { class: 'bad', dir: 'auto' }, say('failed', { why: problem.text })),
+        h('span', { class: 'bad', dir: 'auto' }, say('failed', { why: why(say, problem.code, problem.text) })),
         h('button', { type: 'button', class: 'small', disabled: seconds > 0, onclick: () => talk.again(item) }, label));
     } else {
       fate.replaceChildren(...(waits ? [say('unsent')] : late ? [say('sending')] : []));
@@ -267,12 +268,12 @@ function answer(context: LogContext, item: Answer, redraw: () => void): Drawn {
       list.append(h('li', {}, h('button', {
         type: 'button', class: 'chip', 'aria-expanded': String(open), 'aria-controls': open ? panel : null, 'data-key': `source-${citation.n}`,
         onclick: change(() => { state.open = open ? null : citation.n; }),
-      }, h('span', { class: 'n' }, String(citation.n)), h('span', { class: 'cut', dir: 'auto' }, [title, ...headings.slice(-1)].join(' › ')))));
+      }, h('span', { class: 'cut', dir: 'auto' }, [title, ...headings.slice(-1)].join(' › ')))));
     }
     const shown = state.open === null ? undefined : item.citations.get(state.open);
     if (!shown) return [list];
     const [title, ...headings] = trail(shown) as [string, ...string[]];
-    const source = h('div', { class: 'source', id: panel, role: 'group', 'aria-label': say('source', { n: shown.n }) },
+    const source = h('div', { class: 'source', id: panel, role: 'group', 'aria-label': title },
       h('p', { class: 'trail', dir: 'auto' }, h('b', {}, title), ...headings.map((heading) => ` › ${heading}`)),
       h('blockquote', { dir: 'auto' }));
     render(source.lastElementChild!, shown.quote, noLinks);
@@ -339,7 +340,8 @@ function products({ say, server, language, talk }: LogContext, found: Product[])
     const url = webAddress(product.url);
     const name = url ? link(url, product.name, { class: 'name', 'aria-label': `${product.name}. ${say('view', { host: url.host })}` }) : h('span', { class: 'name' }, product.name);
     name.addEventListener('click', () => talk.opened(product));
-    const price = new Intl.NumberFormat(language, { style: 'currency', currency: product.currency }).format(product.price);
+    const money = new Intl.NumberFormat(language, { style: 'currency', currency: product.currency });
+    const price = product.price_to ? money.formatRange(product.price, product.price_to) : money.format(product.price);
     list.append(h('li', { class: 'product' }, tile, h('div', { class: 'facts' }, name,
       product.variant ? h('span', { class: 'variant', dir: 'auto' }, product.variant) : null,
       h('span', { class: 'price' }, price),

@@ -14,9 +14,12 @@ import { initial, picture } from './picture.ts';
 import { localised } from './settings.ts';
 import { chime, setSound, soundOn } from './sound.ts';
 import { save, transcript } from './transcript.ts';
+import { why } from './why.ts';
 
 /** From how many characters on they are counted aloud. */
 const COUNT_FROM = MAX_CHARS - 400;
+/** Milliseconds after which what was announced is gone from where screen readers find it. */
+const SPOKEN_MS = 10_000;
 /** Pixels from the end within which the reader counts as being there. */
 const PINNED_PX = 64;
 
@@ -45,7 +48,7 @@ class Panel implements View {
   #countdown: ReturnType<typeof setInterval>;
   #sheet: CSSStyleSheet;
 
-  #live = h('div', { class: 'unseen', role: 'status', 'aria-live': 'polite' });
+  #live = h('div', { class: 'unseen', role: 'status', 'aria-live': 'polite', 'aria-atomic': 'false' });
   #face = h('span', { class: 'face', 'aria-hidden': 'true' });
   #name = h('h2', { class: 'name', id: 'fd-title' }, h('bdi'));
   #status = h('p', { class: 'status' });
@@ -63,6 +66,8 @@ class Panel implements View {
   #send: HTMLButtonElement;
   #stopButton: HTMLButtonElement;
   #human: HTMLButtonElement;
+  /** Says that what is typed is sent, while it is. */
+  #drafts = h('p', { class: 'draft', hidden: true });
   #count = h('span', { class: 'count', hidden: true });
   #dialog: HTMLDialogElement;
   #scrim = h('div', { class: 'scrim', hidden: true });
@@ -107,12 +112,13 @@ class Panel implements View {
     this.#trouble.append(this.#troubleText, this.#retry);
 
     this.#text = h('textarea', { rows: 1, 'aria-label': say('write'), placeholder: say('write'), dir: 'auto', enterkeyhint: 'send', autocomplete: 'off' });
+    this.#drafts.append(say('draft_notice'));
     this.#send = h('button', { class: 'round', type: 'submit', 'aria-label': say('send'), title: say('send') }, icon(icons.SEND));
     this.#stopButton = button('round stop', say('stop'), icons.STOP, () => this.#stopAnswer());
     this.#stopButton.hidden = true;
     this.#human = h('button', { class: 'link', type: 'button', onclick: () => talk.human() }, icon(icons.PERSON), h('span', {}, say('human')));
     this.#form = h('form', { class: 'compose', onsubmit: ((event: Event) => { event.preventDefault(); this.#submit(); }) as (event: never) => void },
-      settings.draft ? h('p', { class: 'draft' }, say('draft_notice')) : null,
+      this.#drafts,
       h('div', { class: 'box' }, this.#text, this.#stopButton, this.#send),
       h('div', { class: 'under' }, this.#human, this.#count));
 
@@ -125,6 +131,7 @@ class Panel implements View {
     this.#drawFace();
     this.#listen();
     for (const item of talk.items) this.#log.changed(item);
+    this.#text.value = talk.begun;
     this.#draw();
     this.#countdown = setInterval(() => this.#drawTrouble(), 500);
   }
@@ -136,6 +143,7 @@ class Panel implements View {
     this.#fit();
     this.#pinned = true;
     this.#follow();
+    this.#resized();
     this.#draw();
     if (!focus) return;
     // On a phone the keyboard would cover what the visitor came to read.
@@ -168,10 +176,9 @@ class Panel implements View {
     } else if (change.type === 'forgotten') {
       this.#tellTrouble(this.#say('forgotten'));
       this.#announce(this.#say('forgotten'));
-      this.#text.value = '';
-      this.#resized();
+      this.#emptied();
     } else if (change.type === 'error' && talk.link.online) {
-      this.#tellTrouble(change.message);
+      this.#tellTrouble(why(this.#say, change.code, change.message));
     }
     this.#draw();
   }
@@ -189,7 +196,7 @@ class Panel implements View {
 
   #listen(): void {
     const { signal } = this.#stop;
-    const { talk, settings } = this.#c;
+    const { talk } = this.#c;
     this.#text.addEventListener('keydown', (event) => {
       if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
         event.preventDefault();
@@ -197,8 +204,9 @@ class Panel implements View {
       }
     });
     this.#text.addEventListener('input', () => {
+      talk.begun = this.#text.value;
       this.#resized();
-      if (!talk.over) talk.typing(this.#text.value, settings.draft && talk.person.state === 'none');
+      if (!talk.over) talk.typing(this.#text.value, this.#sendsDrafts);
     });
     this.#panel.addEventListener('keydown', (event) => this.#key(event));
     // Keys pressed here are no shortcuts of the page.
@@ -250,6 +258,12 @@ class Panel implements View {
     return matchMedia('(max-width: 480px), (max-height: 520px)').matches;
   }
 
+  /** Whether what is typed goes out before it is sent: not once a person answers, or nobody. */
+  get #sendsDrafts(): boolean {
+    const { settings, talk } = this.#c;
+    return settings.draft && talk.person.state === 'none' && !talk.over;
+  }
+
   /** With the on-screen keyboard open, the panel is as large as what is left to see. */
   #fit(): void {
     const { style } = this.#panel;
@@ -266,10 +280,14 @@ class Panel implements View {
   #submit(): void {
     const words = sendable(this.#text.value);
     if (words === '' || scalars(words) > MAX_CHARS || this.#c.talk.link.state === 'refused') return;
-    this.#text.value = '';
-    this.#resized();
+    this.#emptied();
     this.#speak(words);
     this.#text.focus();
+  }
+
+  #emptied(): void {
+    this.#text.value = this.#c.talk.begun = '';
+    this.#resized();
   }
 
   #speak(words: string): void {
@@ -306,7 +324,7 @@ class Panel implements View {
       item(soundOn() ? say('sound_off') : say('sound_on'), soundOn() ? icons.MUTE : icons.SOUND, () => setSound(!soundOn())),
       said && item(say('transcript'), icons.SAVE, () => this.#save()),
       said && item(say('restart'), icons.NEW, () => (talk.over ? this.#startOver() : this.#ask('restart', () => this.#startOver()))),
-      said && !talk.over && item(say('end'), icons.END, () => this.#ask('end', () => talk.end())),
+      said && !talk.over && item(say('end'), icons.END, () => this.#ask('end', () => { this.#emptied(); if (!talk.end()) this.#announce(say('end_due')); })),
       talk.known && item(say('forget'), icons.BIN, () => this.#ask('forget', () => {
         if (!talk.forget()) this.#tellTrouble(say('not_forgotten'));
       }), 'bad'));
@@ -314,7 +332,8 @@ class Panel implements View {
   }
 
   #startOver(): void {
-    this.#c.talk.startOver();
+    this.#emptied();
+    if (!this.#c.talk.startOver()) this.#announce(this.#say('end_due'));
     this.#text.focus();
   }
 
@@ -367,13 +386,14 @@ class Panel implements View {
     this.#drawFace();
     this.#name.firstElementChild!.textContent = person.state === 'here' ? person.name : this.#title;
     const { suggest } = this.#c.settings;
-    const kind = person.state === 'here' ? say('person_here') : suggest ? say('people') : `${say('assistant')} · ${say('online')}`;
+    const away = suggest === true && person.state !== 'here' && talk.available === false;
+    const kind = person.state === 'here' ? say('person_here') : suggest ? say(away ? 'people_away' : 'people') : `${say('assistant')} · ${say('online')}`;
     const states: Partial<Record<typeof connection.state, string>> = {
       connecting: this.#wasOnline || connection.why !== 'lost' ? say('reconnecting') : say('connecting'), waiting: say('reconnecting'), offline: say('offline'), refused: say('refused'),
     };
     const status = states[connection.state] ?? kind;
     if (this.#status.textContent !== status) this.#status.textContent = status;
-    this.#status.dataset.state = connection.state;
+    this.#status.dataset.state = away && connection.online ? 'away' : connection.state;
     this.#panel.dataset.state = connection.state;
 
     if (connection.online && !this.#wasOnline && this.#troubleWas) this.#announce(say('back'));
@@ -421,13 +441,14 @@ class Panel implements View {
     let text = '';
     let retry = false;
     if (connection.state === 'offline') text = say('device_offline');
-    else if (connection.state === 'refused') [text, retry] = [connection.words, true];
+    else if (connection.state === 'refused') [text, retry] = [why(say, connection.code, connection.words), true];
     else if (connection.state === 'waiting' || (connection.state === 'connecting' && this.#troubleWas)) {
-      const why = { lost: 'lost', unreachable: 'unreachable', silent: 'silent', gap: 'gap', restarting: 'restarting', slow: 'too_slow', busy: 'busy', refused: 'lost' } as const;
+      const reasons = { lost: 'lost', unreachable: 'unreachable', silent: 'silent', gap: 'gap', restarting: 'restarting', slow: 'too_slow', busy: 'busy', refused: 'lost' } as const;
       const seconds = Math.max(1, Math.ceil((connection.retryAt - Date.now()) / 1000));
-      text = `${say(why[connection.why])} ${connection.state === 'waiting' ? say('next_try', { n: seconds }) : say('trying')}`;
+      text = `${say(reasons[connection.why])} ${connection.state === 'waiting' ? say('next_try', { n: seconds }) : say('trying')}`;
       retry = connection.state === 'waiting';
     } else text = this.#told;
+    if (this.#c.talk.ending && text) text += ` ${say('end_due')}`;
     if (connection.state === 'waiting' || connection.state === 'offline') this.#troubleWas = true;
     this.#trouble.hidden = text === '';
     this.#trouble.dataset.state = connection.online || connection.state === 'idle' ? 'told' : connection.state;
@@ -463,6 +484,7 @@ class Panel implements View {
     this.#count.classList.toggle('bad', over);
     this.#text.setAttribute('aria-invalid', String(over));
     this.#text.placeholder = person.state === 'here' ? say('write_to', { name: person.name }) : say('write');
+    this.#drafts.hidden = !this.#sendsDrafts;
     const empty = text.trim() === '';
     this.#stopButton.hidden = !running || !empty;
     this.#stopButton.disabled = !talk.link.online || running?.stopping === true;
@@ -482,6 +504,9 @@ class Panel implements View {
 
   /** Without the marks of formatting, which would be read out. */
   #announce(text: string): void {
-    this.#live.textContent = text.replace(/\*\*|`/g, '');
+    const line = h('p', {}, text.replace(/\*\*|`/g, ''));
+    // A paragraph each: two within one frame are both read.
+    this.#live.append(line);
+    setTimeout(() => line.remove(), SPOKEN_MS);
   }
 }

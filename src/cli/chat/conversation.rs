@@ -246,7 +246,12 @@ mod tests {
 
     fn open() -> Conversation {
         let mut conversation = Conversation::new("shop".into(), None);
-        conversation.apply(ServerMessage::Welcome { session: "s".into(), token: "t".into(), last_seq: 0 });
+        conversation.apply(ServerMessage::Welcome {
+            session: "s".into(),
+            token: "t".into(),
+            last_seq: 0,
+            available: None,
+        });
         conversation
     }
 

@@ -1,6 +1,7 @@
 // What this console knows: who is signed in, the inbox, the conversations that are open. Pages show it, actions change it.
 
 import { ApiError, api, session as signIn, sitePath } from './api';
+import * as begun from './begun';
 import { Cell } from './cell';
 import { Link, type LinkState, Refused } from './link';
 import { type Action, type Counts, type FromServer, type List, type Me, type MySite, PAGE, type Presence, type Summary } from './protocol';
@@ -96,6 +97,7 @@ class Desk extends Cell {
     } catch {
       // The cookie stays, but this page forgets all the same.
     }
+    begun.clear();
     this.#forget();
   }
 
@@ -126,6 +128,7 @@ class Desk extends Cell {
     signIn.begin(me);
     // The page of insight sent its reader here to sign in.
     if (new URLSearchParams(location.search).get('to') === 'insight') return location.replace('/console/insight');
+    begun.open(me.agent.id);
     this.me = me;
     this.signInProblem = null;
     const wanted = recall('frontdesk:site');

@@ -27,6 +27,9 @@ export interface Tried { document: string; closed: boolean; answered: boolean; b
 
 export interface Article { title: string; text: string; audience: Audience }
 
+/** The question that an agent came to write the article for. */
+export const wanted: { turn: { session: string; turn: number } | null } = { turn: null };
+
 const of = (site: string, gap: Gap, rest: string): string => sitePath(site, `/gaps/${encodeURIComponent(gap.id)}/${rest}`);
 
 export const loadGaps = (site: string, state: GapState): Promise<GapList> => api('GET', sitePath(site, `/gaps?state=${state}`));

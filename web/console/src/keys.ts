@@ -1,6 +1,7 @@
 // Keyboard shortcuts: one list of them, used by the listener and by the overview.
 //
-// Single keys work only while no text is being written, and can be switched off (WCAG 2.1.4): then the same ones work with Alt.
+// They work only while no text is being written: there, Alt types characters on many keyboards. Single keys can be switched off (WCAG
+// 2.1.4); then the same ones work with Alt.
 
 import { recall, remember } from './desk';
 import type { Words } from './words/en';
@@ -63,14 +64,14 @@ const writes = (target: EventTarget | null): boolean =>
 addEventListener('keydown', (event) => {
   if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey) return;
   // A dialog that is open has the keyboard to itself.
-  if (document.querySelector('dialog[open]')) return;
+  if (document.querySelector('dialog[open]') || writes(event.target)) return;
   if (event.altKey) {
     // With Alt some layouts type other characters: the key's place counts.
     const letter = /^(?:Key|Digit)(.)$/.exec(event.code)?.[1]?.toLowerCase();
     if (letter && press(letter)) event.preventDefault();
     return;
   }
-  if (!single || writes(event.target)) return;
+  if (!single) return;
   if (press(event.key)) event.preventDefault();
 });
 

@@ -6,7 +6,7 @@ export type Wish = 'answer' | 'shorter' | 'warmer' | 'translated';
 export type GiveTo = 'model' | 'queue';
 
 export interface Agent { id: string; name: string }
-export interface MySite { id: string; name: string; role: Role; language: string; suggest: boolean; auto_routing: boolean }
+export interface MySite { id: string; name: string; role: Role; language: string; suggest: boolean; auto_routing: boolean; rephrases: boolean }
 export interface Me { agent: Agent; csrf: string; expires_at_ms: number; sites: MySite[] }
 export interface Presence { agent: Agent; role: Role; online: boolean; available: boolean; held: number; limit: number }
 export interface Account { agent: Agent; login: string; roles: Record<string, Role>; limit: number; created_at_ms: number }
@@ -35,6 +35,9 @@ export interface Summary {
   preview?: { by: 'visitor' | 'model' | 'agent'; text: string };
   intent: number;
   watchers: string[];
+  /** Whether the visitor has a page open, and when the last one was closed; neither where none was seen. */
+  here?: boolean;
+  left_at_ms?: number;
   rev: number;
 }
 
@@ -50,6 +53,8 @@ export interface Citation {
 }
 
 export type AnswerEnd = 'complete' | 'length' | 'declined' | 'clarified' | 'cancelled' | 'superseded' | 'taken_over' | 'failed';
+/** What an agent should know of a draft; words of drafts from before there were codes. */
+export type DraftNote = string | { code: string; about?: string[] };
 export interface SuggestionId { turn: number; version: number }
 /** `count` is 0 where `value` tells what was seen. */
 export interface IntentReason { signal: string; count: number; value?: string; weight: number }
@@ -65,7 +70,7 @@ export type What =
   | { event: 'agent.left'; agent: Agent; to: GiveTo; reason: 'gave_back' | 'assigned' | 'vanished' | 'revoked' }
   | { event: 'agent.message'; id: string; agent: Agent; text: string; suggestion?: SuggestionId }
   | { event: 'note'; id: string; agent: Agent; text: string }
-  | ({ event: 'suggestion.done'; wish: Wish; text: string; citations: Citation[]; confidence: number; end: AnswerEnd; withheld: number; note?: string } & SuggestionId)
+  | ({ event: 'suggestion.done'; wish: Wish; text: string; citations: Citation[]; confidence: number; end: AnswerEnd; withheld: number; note?: DraftNote } & SuggestionId)
   | ({ event: 'suggestion.decided'; agent: Agent; decision: 'sent' | 'edited' | 'rejected'; distance: number; reason?: string } & SuggestionId)
   | { event: 'feedback'; turn: number; rating: 'up' | 'down'; text?: string }
   | { event: 'ended'; reason: string };

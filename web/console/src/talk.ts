@@ -1,6 +1,6 @@
 // One conversation as this console knows it: entries and what is being written, made into what is shown. No socket, no page.
 
-import type { Agent, AnswerEnd, Citation, Entry, FromServer, IntentReason, SuggestionId, Wish } from './protocol';
+import type { Agent, AnswerEnd, Citation, DraftNote, Entry, FromServer, IntentReason, SuggestionId, Wish } from './protocol';
 import { merge, scalars } from './text';
 
 export interface VisitorItem { kind: 'visitor'; key: string; order: number; at: number; id: string; text: string; seq: number }
@@ -45,7 +45,7 @@ export interface Draft {
   confidence: number | null;
   withheld: number;
   end: AnswerEnd | null;
-  note: string | null;
+  note: DraftNote | null;
   seq: number;
   decided: boolean;
 }
@@ -58,7 +58,7 @@ export class Talk {
   loaded = false;
   reasons: IntentReason[] = [];
   intent = 0;
-  /** Why the newest draft was given up, if it failed. */
+  /** Why the newest draft was given up: a code where a rewrite changed nothing, else words. */
   draftProblem: string | null = null;
   /** Replaced, never changed in place: an item that is the same object needs no drawing. */
   items: Item[] = [];

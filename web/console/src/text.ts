@@ -17,6 +17,15 @@ export function trail(source: { title: string; document: string; headings: strin
   return [name, ...(source.headings[0] === name ? source.headings.slice(1) : source.headings)];
 }
 
+/** Text without the marks of Markdown: what a passage says, as it is read. */
+export function plain(text: string): string {
+  return text
+    .replace(/^ {0,3}#{1,6}[ \t]+/gm, '')
+    .replace(/^([ \t]*)[-*+][ \t]+/gm, '$1• ')
+    .replace(/!?\[([^\]\n]*)\]\([^)\s]*\)/g, '$1')
+    .replace(/\*\*|`/g, '');
+}
+
 /**
  * Where `quote` stands in `text`, as [start, end) in UTF-16 units, or null. White space counts as one blank, since a quote is cut from
  * running text and a passage keeps its lines.

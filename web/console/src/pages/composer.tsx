@@ -2,6 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
+import * as begun from '../begun';
 import { useCell } from '../cell';
 import { cannedReplies } from '../canned';
 import { desk } from '../desk';
@@ -15,15 +16,13 @@ export interface Composing {
   mode: 'reply' | 'note';
   /** The draft that the text was made of. */
   draft: SuggestionId | null;
-  /** Text to begin with; taken once. */
+  /** Text to begin with; taken once. What stands there is put aside, with the draft that it was made of. */
   insert?: string;
+  before?: SuggestionId | null;
 }
 
-/** What was begun and not sent, by conversation: moving through the inbox loses nothing. */
-const begun = new Map<string, { reply: string; note: string; draft: SuggestionId | null }>();
-
 export function Composer({ session, summary, composing, onComposing }: { session: string; summary: Summary; composing: Composing; onComposing: (next: Composing) => void }) {
-  const kept = begun.get(session);
+  const kept = begun.of(session);
   const [texts, setTexts] = useState({ reply: kept?.reply ?? '', note: kept?.note ?? '' });
   const area = useRef<HTMLTextAreaElement>(null);
   const online = useCell(desk, () => desk.online);
@@ -45,7 +44,7 @@ export function Composer({ session, summary, composing, onComposing }: { session
   }, []);
   const latest = useRef(composing);
   latest.current = composing;
-  useEffect(() => { begun.set(session, { ...texts, draft: composing.draft }); }, [texts, composing.draft]);
+  useEffect(() => begun.put(session, { ...texts, draft: composing.draft }), [texts, composing.draft]);
 
   const focus = () => requestAnimationFrame(() => {
     const node = area.current;
@@ -56,8 +55,21 @@ export function Composer({ session, summary, composing, onComposing }: { session
 
   useEffect(() => {
     if (composing.insert === undefined) return;
-    setTexts((now) => ({ ...now, reply: composing.insert ?? '' }));
-    const { insert: _, ...rest } = composing;
+    const { insert, before = null, ...rest } = composing;
+    const aside = texts.reply;
+    setTexts((now) => ({ ...now, reply: insert }));
+    if (sendable(aside) !== '' && aside !== insert) {
+      desk.toast(t.putAside, 'plain', {
+        label: t.undo,
+        act: () => {
+          begun.put(session, { ...(begun.of(session) ?? { note: '' }), reply: aside, draft: before });
+          if (!area.current) return; // Another conversation is open; the words wait in this one.
+          setTexts((now) => ({ ...now, reply: aside }));
+          onComposing({ mode: 'reply', draft: before });
+          focus();
+        },
+      });
+    }
     onComposing({ ...rest, mode: 'reply' });
     focus();
   }, [composing.insert]);

@@ -9,13 +9,14 @@ import type { Summary } from '../protocol';
 import { address, go } from '../route';
 import type { AgentItem, AnswerItem, Item, LineItem, NoteItem, Talk, VisitorItem } from '../talk';
 import { Avatar, Button, Confirm, cx, Dialog, Empty, Menu, type MenuItem, Pill, Spinner } from '../ui/base';
+import { useNow } from '../ui/clock';
 import { Icon } from '../ui/icons';
 import { Prose } from '../ui/prose';
 import { clock, day, t, visitorCode, visitorName } from '../words';
 import { type Composing, Composer } from './composer';
 import { Details } from './details';
 import { DraftCard } from './draft';
-import { holderText, watchersOf } from './inbox';
+import { holderText, visitorDot, visitorState, watchersOf } from './inbox';
 
 /** What an agent sees of a conversation before it counts as read, in milliseconds. */
 const READ_MS = 700;
@@ -78,6 +79,7 @@ function Head({ summary, details, onDetails }: { summary: Summary; details: bool
   const suggestOnly = desk.site?.suggest ?? false;
   const others = holder.by === 'agent' && !mine;
   const watchers = watchersOf(summary);
+  const there = visitorState(summary, useNow());
 
   const toggle = async () => {
     if (busy || ended || others) return;
@@ -106,12 +108,13 @@ function Head({ summary, details, onDetails }: { summary: Summary; details: bool
   return (
     <header class="talk-head">
       <Button icon="back" tone="quiet" label={t.showList} class="only-narrow" onClick={() => go({ page: 'inbox' })} />
-      <Avatar id={summary.visitor} name={visitorCode(summary.visitor, 2)} kind="visitor" />
+      <Avatar id={summary.visitor} name={visitorCode(summary.visitor, 2)} kind="visitor" dot={visitorDot(summary)} />
       <div class="talk-title">
         <h2 dir="auto">{visitorName(summary.visitor)}</h2>
         <p class="talk-state" role="status">
           <Pill tone={ended ? 'plain' : holder.by === 'queue' ? 'wait' : holder.by === 'agent' ? 'agent' : 'model'}>{holderText(summary)}</Pill>
-          <span class="faint">{summary.channel}</span>
+          <span class="faint talk-channel">{summary.channel}</span>
+          {there && <span class="faint talk-there">{there}</span>}
           {watchers.length > 0 && <span class="row-watchers" title={t.watching(watchers.map(({ name }) => name).join(', '))}><Icon name="eye" size={13} />{watchers.map(({ name }) => name).join(', ')}</span>}
         </p>
       </div>

@@ -8,13 +8,13 @@ import { desk } from '../desk';
 import type { Citation, Passages, PassageView, Source, Summary, VisitorView } from '../protocol';
 import { address, follow } from '../route';
 import type { NoteItem, Talk, VisitorItem } from '../talk';
-import { findQuote, highlight, trail, webAddress } from '../text';
+import { findQuote, highlight, plain, trail, webAddress } from '../text';
 import { Avatar, Button, cx, Meter, Spinner } from '../ui/base';
 import { useNow } from '../ui/clock';
 import { Icon } from '../ui/icons';
 import { Prose } from '../ui/prose';
 import { ago, clock, language, moment, number, percent, signalName, signalValue, t, visitorName } from '../words';
-import { holderText, watchersOf } from './inbox';
+import { holderName, watchersOf } from './inbox';
 
 export function Details({ summary, talk, about, onAbout, onClose }: { summary: Summary; talk: Talk; about: number | null; onAbout: (turn: number) => void; onClose: () => void }) {
   return (
@@ -60,7 +60,7 @@ function Visitor({ summary }: { summary: Summary }) {
       <h3>{t.about}</h3>
       <dl class="facts">
         <dt>{t.about}</dt><dd dir="auto">{visitorName(summary.visitor)}</dd>
-        <dt>{t.holder}</dt><dd>{holderText(summary)}</dd>
+        <dt>{t.holder}</dt><dd>{holderName(summary)}</dd>
         <dt>{t.channel}</dt><dd>{summary.channel}</dd>
         <dt>{t.began}</dt><dd>{moment(summary.started_at_ms)}</dd>
         <dt>{t.lastWord}</dt><dd>{ago(summary.last_at_ms, now)}</dd>
@@ -173,7 +173,7 @@ function Sources({ summary, talk, about, onAbout }: { summary: Summary; talk: Ta
       {lost.map((citation) => (
         <article class="passage is-cited">
           <PassageHead source={citation} cited />
-          <blockquote class="passage-text" dir="auto"><mark>{citation.quote}</mark></blockquote>
+          <blockquote class="passage-text" dir="auto"><mark>{plain(citation.quote)}</mark></blockquote>
         </article>
       ))}
       {passages.map((passage) => <Passage passage={passage} quotes={citations.filter((one) => covers(passage, one)).map(({ quote }) => quote)} />)}
@@ -199,19 +199,23 @@ function PassageHead({ source, cited, agentsOnly, cosine }: { source: { title: s
 
 function Passage({ passage, quotes }: { passage: PassageView; quotes: string[] }) {
   const [open, setOpen] = useState(false);
-  const ranges = quotes.map((quote) => findQuote(passage.text, quote)).filter((range) => range !== null);
+  const text = plain(passage.text);
+  const ranges = quotes.map((quote) => findQuote(text, plain(quote))).filter((range) => range !== null);
   const cited = ranges.length > 0 || passage.cited;
-  const long = passage.text.length > 320;
+  const long = text.length > 320;
   // A quote that stands further down is what one wants to see.
   const from = ranges.length > 0 ? Math.min(...ranges.map(([start]) => start)) : 0;
   const folded = long && !open && from < 240;
+  // Cut, not clipped: what is out of sight is not read aloud either.
+  const shown = folded ? cutTo(text, 300) : text;
+  const marks = ranges.map(([start, end]): [number, number] => [start, Math.min(end, shown.length)]).filter(([start, end]) => start < end);
   return (
     <article class={cx('passage', cited && 'is-cited')}>
       <PassageHead source={passage} cited={cited} agentsOnly={passage.agents_only} cosine={passage.cosine} />
-      <blockquote class={cx('passage-text', folded && 'is-folded')} dir="auto">
-        {highlight(passage.text, ranges).map((part) => (part.marked ? <mark>{part.text}</mark> : part.text))}
+      <blockquote class="passage-text" dir="auto">
+        {highlight(shown, marks).map((part) => (part.marked ? <mark>{part.text}</mark> : part.text))}
       </blockquote>
-      {long && from < 240 && <button type="button" class="foot-link" aria-expanded={open} onClick={() => setOpen(!open)}>{open ? '−' : '+'} {t.text}</button>}
+      {long && from < 240 && <button type="button" class="foot-link" aria-expanded={open} onClick={() => setOpen(!open)}>{open ? t.showLess : t.showAll}</button>}
     </article>
   );
 }

@@ -4,8 +4,10 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 
 import { useCell } from '../cell';
 import { desk } from '../desk';
+import { wanted } from '../gaps';
 import { onKeys } from '../keys';
-import type { Summary, Wish } from '../protocol';
+import type { DraftNote, Summary, Wish } from '../protocol';
+import { go } from '../route';
 import type { Draft, Talk } from '../talk';
 import { trail } from '../text';
 import { Button, cx, Dialog, Menu, type MenuItem, Pill } from '../ui/base';
@@ -38,16 +40,20 @@ export function DraftCard({ session, talk, summary, composing, onComposing, onPa
   const others = summary.holder.by === 'agent' && !desk.mine(summary);
   const ready = shown !== undefined && shown.end !== null;
   const can = ready && !others && !summary.ended;
-  const usable = can && shown.text !== '';
+  // Where the documents hold no answer, there is nothing to send: who writes the article answers for all who ask.
+  const declined = shown?.end === 'declined';
+  const usable = can && !declined && shown.text !== '';
+  const rephrases = useCell(desk, () => desk.site?.rephrases ?? true);
 
   const send = () => {
     if (usable) void desk.write(session, 'agent', shown.text, shown.id);
   };
   const edit = () => {
-    if (usable) onComposing({ mode: 'reply', draft: shown.id, insert: shown.text });
+    if (usable) onComposing({ mode: 'reply', draft: shown.id, insert: shown.text, before: composing.draft });
   };
   const wish = (wanted: Wish, language?: string) => {
-    if (summary.ended || (wanted !== 'answer' && !ready)) return;
+    if (summary.ended || (wanted !== 'answer' && (!ready || declined))) return;
+    if (!rephrases && (wanted === 'warmer' || wanted === 'translated')) return desk.toast(t.draftNotes.not_qualified ?? '');
     void desk.act(session, { do: 'suggest', wish: wanted, ...(language ? { language } : {}) });
   };
   const reject = () => { if (ready) setRejecting(true); };
@@ -65,9 +71,11 @@ export function DraftCard({ session, talk, summary, composing, onComposing, onPa
 
   if (!shown) {
     if (!problem) return summary.ended || others || !desk.mine(summary) ? null : <AskDraft onAsk={() => wish('answer')} waits={summary.unanswered} />;
-    return <section class="draft draft-slim" aria-label={t.draft}><p class="bad">{t.draftFailed(problem)}</p><Button small onClick={() => wish('answer')}>{t.retry}</Button></section>;
+    return <section class="draft draft-slim" aria-label={t.draft}><p class="bad">{t.draftNotes[problem] ?? t.draftFailed(problem)}</p><Button small onClick={() => wish('answer')}>{t.retry}</Button></section>;
   }
   if (composing.draft && composing.draft.turn === shown.id.turn && composing.draft.version === shown.id.version && composing.mode === 'reply') return null;
+
+  if (declined) return <Declined session={session} draft={shown} onPassages={onPassages} />;
 
   const at = versions.indexOf(shown);
   const names = new Intl.DisplayNames([language], { type: 'language' });
@@ -92,24 +100,51 @@ export function DraftCard({ session, talk, summary, composing, onComposing, onPa
       <div class="draft-text" tabIndex={0} role="group" aria-label={t.draft}>
         {shown.text === '' && !ready ? <p class="pending"><span class="dots" aria-hidden="true"><i /><i /><i /></span>{t.lookingUp}</p> : <Prose text={shown.text} writing={!ready} citations={shown.citations} />}
       </div>
-      {(shown.note || shown.withheld > 0 || shown.citations.length > 0) && (
+      {(shown.note || problem || shown.withheld > 0 || shown.citations.length > 0) && (
         <div class="draft-notes">
           <Sources draft={shown} onPassages={onPassages} />
           {shown.withheld > 0 && <span>{t.withheld(shown.withheld)}</span>}
-          {shown.note && <p class="draft-note">{shown.note}</p>}
+          {shown.note && <p class="draft-note">{noteText(shown.note)}</p>}
+          {problem && <p class="draft-note" role="status">{t.draftNotes[problem] ?? t.draftFailed(problem)}</p>}
         </div>
       )}
       <div class="draft-actions">
         <Button tone="model" small icon="send" kbd="s" disabled={!usable} onClick={send}>{t.sendDraft}</Button>
         <Button small icon="edit" kbd="e" disabled={!usable} onClick={edit}>{t.editDraft}</Button>
         <span class="draft-wishes">
-          <Button small tone="quiet" kbd="h" disabled={!can} onClick={() => wish('shorter')}>{t.shorter}</Button>
-          <Button small tone="quiet" kbd="w" disabled={!can} onClick={() => wish('warmer')}>{t.warmer}</Button>
-          <Menu label={t.translateTo} items={tongues} align="start" button={(props) => <Button {...props} small tone="quiet" kbd="l" disabled={!can}>{t.translate}</Button>} />
+          <Button small tone="quiet" kbd="h" disabled={!can} title={rephrases ? undefined : t.shorterCuts} onClick={() => wish('shorter')}>{t.shorter}</Button>
+          <Button small tone="quiet" kbd="w" disabled={!can || !rephrases} title={rephrases ? undefined : t.draftNotes.not_qualified} onClick={() => wish('warmer')}>{t.warmer}</Button>
+          <Menu label={t.translateTo} items={tongues} align="start" button={(props) => <Button {...props} small tone="quiet" kbd="l" disabled={!can || !rephrases} title={rephrases ? undefined : t.draftNotes.not_qualified}>{t.translate}</Button>} />
         </span>
         <Button small tone="quiet" kbd="x" disabled={!ready} class="draft-reject" onClick={reject}>{t.reject}</Button>
       </div>
       {rejecting && <Reject onClose={() => setRejecting(false)} onReject={(reason) => void desk.act(session, { do: 'reject', suggestion: shown.id, reason })} />}
+    </section>
+  );
+}
+
+const noteText = (note: DraftNote): string => {
+  if (typeof note === 'string') return note;
+  if (note.code === 'agents_only') return t.agentsOnlyNote((note.about ?? []).join(', '));
+  return t.draftNotes[note.code] ?? note.code;
+};
+
+/** Instead of a refusal to send: what can be done about it. */
+function Declined({ session, draft, onPassages }: { session: string; draft: Draft; onPassages: (turn: number) => void }) {
+  const person = typeof draft.note === 'object' && draft.note?.code === 'asks_for_person';
+  const write = () => {
+    wanted.turn = { session, turn: draft.id.turn };
+    go({ page: 'gaps' });
+  };
+  return (
+    <section class="draft draft-slim is-ready is-declined" aria-label={t.draft}>
+      <p><Icon name={person ? 'person' : 'gap'} size={15} />{person ? t.draftNotes.asks_for_person : t.notInDocuments}</p>
+      {!person && (
+        <span class="draft-ways">
+          <Button small tone="quiet" onClick={() => onPassages(draft.id.turn)}>{t.nearest}</Button>
+          <Button small icon="edit" onClick={write}>{t.writeArticle}</Button>
+        </span>
+      )}
     </section>
   );
 }
@@ -129,7 +164,7 @@ function Sources({ draft, onPassages }: { draft: Draft; onPassages: (turn: numbe
     <>
       {draft.citations.map((citation) => (
         <button type="button" class="source-chip" title={citation.quote} onClick={() => onPassages(draft.id.turn)}>
-          <span class="source-n">{citation.n}</span><span class="source-name" dir="auto">{trail(citation).join(' › ')}</span>
+          <span class="source-name" dir="auto">{trail(citation).join(' › ')}</span>
         </button>
       ))}
     </>

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 
 import { useCell } from '../cell';
 import { desk } from '../desk';
-import { type Article, type Audience, dismiss, type Gap, type GapList, type GapState, loadGaps, publish, reopen, type Tried, withdraw } from '../gaps';
+import { type Article, type Audience, dismiss, type Gap, type GapList, type GapState, loadGaps, publish, reopen, type Tried, wanted, withdraw } from '../gaps';
 import { address, follow } from '../route';
 import { trail } from '../text';
 import { Button, cx, Empty, Field, Pill, Segments, Spinner } from '../ui/base';
@@ -31,7 +31,14 @@ export function Gaps() {
     setFound(null);
     setFailed(false);
     loadGaps(site, state).then(
-      (list) => { if (here) setFound(list); },
+      (list) => {
+        if (!here) return;
+        setFound(list);
+        const { turn: sought } = wanted;
+        wanted.turn = null;
+        const gap = sought && list.gaps.find(({ examples }) => examples.some(({ session, turn }) => session === sought.session && turn === sought.turn));
+        if (gap) setOpen(gap.id);
+      },
       (error: unknown) => { desk.fail(error); if (here) setFailed(true); },
     );
     return () => { here = false; };

@@ -221,6 +221,22 @@ export function holderText(summary: Summary): string {
   return holder.agent.id === desk.id ? t.by.you : t.by.agent(holder.agent.name);
 }
 
+/** Who holds a conversation, as a name. */
+export function holderName({ holder }: Summary): string {
+  if (holder.by === 'agent') return holder.agent.id === desk.id ? t.you : holder.agent.name;
+  return holder.by === 'model' ? t.assistant : t.nobodyYet;
+}
+
+/** Whether the visitor is there, where that is known. */
+export const visitorDot = ({ here, left_at_ms: left, ended }: Summary): 'online' | 'offline' | undefined =>
+  (ended ? undefined : here ? 'online' : left === undefined ? undefined : 'offline');
+
+/** In words; empty where it isn't known. */
+export function visitorState(summary: Summary, now: number): string {
+  const dot = visitorDot(summary);
+  return dot === 'online' ? t.visitorHere : dot === 'offline' ? t.visitorLeft(span(now - (summary.left_at_ms ?? now))) : '';
+}
+
 function Row({ summary, list }: { summary: Summary; list: List }) {
   const now = useNow();
   const { holder, preview } = summary;
@@ -230,7 +246,10 @@ function Row({ summary, list }: { summary: Summary; list: List }) {
   const waited = holder.by === 'queue' ? now - holder.since_ms : 0;
   return (
     <div class={cx('row-in', unread && 'is-unread')}>
-      <Avatar id={summary.visitor} name={visitorCode(summary.visitor, 2)} kind="visitor" />
+      <span class="row-face" title={visitorState(summary, now)}>
+        <Avatar id={summary.visitor} name={visitorCode(summary.visitor, 2)} kind="visitor" dot={visitorDot(summary)} />
+        <span class="unseen">{visitorState(summary, now)}</span>
+      </span>
       <div class="row-main">
         <div class="row-top">
           <span class="row-name" dir="auto">{visitorName(summary.visitor)}</span>

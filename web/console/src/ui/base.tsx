@@ -19,7 +19,7 @@ interface ButtonProps {
   kbd?: string;
   /** Name and tooltip of a button that shows an icon alone. */
   label?: string;
-  title?: string;
+  title?: string | undefined;
   pressed?: boolean;
   busy?: boolean;
   disabled?: boolean;
@@ -67,7 +67,7 @@ const initials = (name: string): string => {
 };
 
 /** A person, or the assistant, as a disc. Always beside a name, so it is hidden from screen readers. */
-export function Avatar({ id, name, size = 'm', kind = 'agent', dot }: { id: string; name: string; size?: 's' | 'm' | 'l'; kind?: 'agent' | 'visitor' | 'model'; dot?: 'online' | 'away' | 'offline' }) {
+export function Avatar({ id, name, size = 'm', kind = 'agent', dot }: { id: string; name: string; size?: 's' | 'm' | 'l'; kind?: 'agent' | 'visitor' | 'model'; dot?: 'online' | 'away' | 'offline' | undefined }) {
   return (
     <span class={cx('avatar', `avatar-${size}`, `avatar-${kind}`, kind !== 'model' && `hue-${hue(id)}`)} aria-hidden="true" dir="ltr">
       {kind === 'model' ? <Icon name="spark" size={size === 's' ? 11 : 15} /> : kind === 'visitor' ? name : initials(name)}
