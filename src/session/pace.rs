@@ -11,8 +11,8 @@ use std::sync::{Mutex, PoisonError};
 use super::{Refusal, SessionsConfig};
 
 const MINUTE_MS: u64 = 60_000;
-/// Visitors, or addresses, whose last minute is remembered twice over. Each takes 8 bytes for every message it may send, and some
-/// 100 more; beyond that those who were heard first are forgotten.
+/// Visitors, or addresses, whose last minute is remembered, twice over; beyond that those who were heard first are forgotten. Each takes
+/// some 8 bytes for everything it may do in a minute, beside its place in the table.
 const REMEMBERED: usize = 50_000;
 
 /// What is counted.

@@ -38,7 +38,7 @@ const LONG_REPLAY: u64 = 100_000;
 /// sled keeps every page in memory that was written since it was opened. After four times the configured cache, and
 /// at least this many bytes, it is opened anew: that takes some tenths of a second, rarely.
 const LEAST_REOPEN_BYTES: usize = 16 << 20;
-/// Signals that an import remembers of the sessions it came across, at some 50 bytes each; beyond that, those of the session at hand
+/// Signals that an import remembers of the sessions it came across, by position and hash; beyond that, those of the session at hand
 /// alone.
 const MANY_SIGNALS: usize = 1 << 20;
 

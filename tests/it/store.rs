@@ -370,7 +370,7 @@ async fn an_export_makes_the_same_store_again() {
     verify(&other).await;
 }
 
-/// Walking all of a session's signals for each of them took over a minute here.
+/// Each of them is looked up among the session's others; walking through these every time would take the square of their number.
 #[tokio::test]
 async fn many_signals_of_one_session_are_imported_soon() {
     const SIGNALS: u64 = 4_000;
