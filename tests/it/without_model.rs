@@ -42,12 +42,14 @@ async fn a_remote_model_that_is_gone_costs_no_answer() {
                   \"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
     let listener = tokio::net::TcpListener::bind(addr).await.unwrap();
     let app = axum::Router::new().route("/v1/chat/completions", post(async move || stream));
-    let peer = tokio::spawn(async move { axum::serve(listener, app).await });
+    // Ends with the test.
+    let mut peer = tokio::task::JoinSet::new();
+    peer.spawn(async move { axum::serve(listener, app).await });
     let (text, _) = answer(&visitor.ask("m4", QUESTION).await);
     assert_eq!(text.trim(), "Shipping within Ireland costs 4.90 EUR.");
     assert_eq!(metrics.answers_without_model.get(), 3);
     assert_eq!(readiness(&server).await.1["llm"], "ok");
-    peer.abort();
+    drop(peer);
 }
 
 #[tokio::test]
