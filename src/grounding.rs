@@ -21,7 +21,7 @@ mod units;
 pub use claims::is_refusal;
 pub use evidence::{Evidence, Ruling, Source, unmarked};
 pub use gate::Gate;
-pub use quote::{Scored, Shape, compose, holds_what_is_asked, nearest, quote, shape};
+pub use quote::{Scored, Shape, asks_for_a_kind, compose, holds_what_is_asked, nearest, quote, shape};
 pub use units::{Unit, units};
 
 /// Where the first whole sentence ends: behind its closing mark and the white space after it, or behind a line break.

@@ -177,8 +177,9 @@ impl Server {
         });
         tasks.spawn("knowledge gaps", keeping_gaps);
         let intents = Live::new(&config.intent.models);
-        let book =
-            Book::new(store.clone(), touched.clone()).scored_by(intents.clone()).patient(&config.sites, clock.clone());
+        let book = Book::new(store.clone(), touched.clone())
+            .scored_by(intents.clone())
+            .patient(http::auth::patience(&config.sites), clock.clone());
         let shelf = |site: &Site| (site.id.clone(), Shelf::new(site.recommend.clone()));
         let insight = Insight::new(
             book.clone(),

@@ -429,6 +429,8 @@ async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut
 /// Passages found at least: the neighbours of the best one are quoted too, and how far the best stands out is measured against
 /// the twentieth.
 const QUOTED_FROM: usize = 40;
+/// Lines of the conversation that a question is understood from.
+const RECENT: usize = 20;
 /// Documents cited at most, and how near to the best score one must come to be cited without being quoted.
 const MAX_CITED: usize = 3;
 const ALSO_CITED: f32 = 0.75;
@@ -453,8 +455,9 @@ impl Ask {
         let meaning = |question: String| Cow::Owned(Self { question, ..self.clone() });
         let corrected = spine.retrieval.spelling.corrected(&self.site, &self.question).map(|meant| meant.text);
         let question = corrected.as_deref().unwrap_or(&self.question);
+        let recent = self.history.get(self.history.len().saturating_sub(RECENT)..).unwrap_or_default();
         let before: Vec<Said<'_>> =
-            self.history.iter().map(|line| Said { by_visitor: line.by_visitor, text: &line.text }).collect();
+            recent.iter().map(|line| Said { by_visitor: line.by_visitor, text: &line.text }).collect();
         let products = spine.catalogue.products(&self.site);
         let full = in_full(question, &before, products.iter().map(|listed| listed.product.name.as_str()));
         let own = |corrected: Option<String>| corrected.map_or(Cow::Borrowed(self), meaning);
@@ -474,7 +477,8 @@ impl Ask {
                 documents.push((&hit.passage.title, hit.score));
             }
         }
-        let said: Vec<&str> = self.history.iter().map(|line| line.text.as_str()).collect();
+        let recent = self.history.get(self.history.len().saturating_sub(RECENT)..).unwrap_or_default();
+        let said: Vec<&str> = recent.iter().map(|line| line.text.as_str()).collect();
         if unsure && !leaves_open(&self.question, &said) {
             return None;
         }

@@ -12,7 +12,7 @@ use indicatif::ProgressBar;
 use crate::cli::transfer::{Part, spinner};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::auth::Site;
+use crate::http::auth::{Site, patience};
 use crate::insight::book::{Book, Touched};
 use crate::insight::replay::{self, Meanings};
 use crate::outcomes::{self, Outcomes, Taken};
@@ -105,7 +105,7 @@ pub(super) async fn signals(config: &Config, command: SignalsCommand) -> anyhow:
     let (columns, count) = if features {
         let mut columns: Vec<Column> = Vec::new();
         anyhow::ensure!(sites.len() == 1, "features are written for one site at a time; name it with --site");
-        let book = Book::new(store.clone(), Touched::default()).patient(&config.sites, Clock::system());
+        let book = Book::new(store.clone(), Touched::default()).patient(patience(&config.sites), Clock::system());
         let mut count = 0;
         for site in sites {
             let entries = book.read(&site.id).await?;

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::remote::Remote;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::auth::patience;
 use crate::insight::book::{Book, Touched};
 use crate::insight::scorer;
 use crate::intent::Intent;
@@ -198,7 +199,7 @@ impl Source {
 
 /// The sessions of a store, with what silence tells.
 fn book(config: &Config, store: &Store) -> Book {
-    Book::new(store.clone(), Touched::default()).patient(&config.sites, Clock::system())
+    Book::new(store.clone(), Touched::default()).patient(patience(&config.sites), Clock::system())
 }
 
 /// The site's own conversations with an outcome that a version did not learn from, the oldest first.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{content_words, coverage};
+use super::{asks_for_a_kind, content_words, coverage};
 
 /// What the confidence is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Signs {
     pub words: usize,
     /// The embedding says nothing about the question's language: the words alone do.
     pub by_words: bool,
+    /// A price, a duration or a number is asked for, and without one there is no answer ([`super::holds_what_is_asked`]).
+    pub kind_asked: bool,
 }
 
 /// More words than this say no more about a question.
@@ -47,6 +49,7 @@ impl Signs {
         let by_words = cosines.is_empty();
         Self {
             by_words,
+            kind_asked: asks_for_a_kind(question),
             cosine: best(cosines.get(..FIRST).unwrap_or(cosines)),
             lead: best(cosines) - background,
             covered: if by_words { coverage(question, first) } else { share(asked.intersection(&held).count()) },
@@ -63,12 +66,14 @@ impl Signs {
     /// are answered, 79% of the unanswerable are declined. Of the help-centre questions, none of which it has seen, it passes
     /// 96% at that threshold. The signs were chosen among some 35 sets on the same turns: expect less elsewhere.
     ///
-    /// By words alone it is set by hand, so that the default threshold asks for three quarters of the question's words.
+    /// By words alone it is set by hand, so that the default threshold asks for three quarters of the question's words,
+    /// or two thirds where the answer has to hold a price, a duration or a number besides.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "at most fifteen")]
     pub fn confidence(&self) -> f32 {
         if self.by_words {
-            return 1.0 / (1.0 + (3.2 - 5.0 * self.covered).exp());
+            let needed = if self.kind_asked { 2.8 } else { 3.2 };
+            return 1.0 / (1.0 + (needed - 5.0 * self.covered).exp());
         }
         let logit = -5.51
             + 5.42 * self.cosine
@@ -173,18 +178,23 @@ fn points_nowhere(question: &str, said: &[&str]) -> bool {
     ];
     let lower = question.to_lowercase();
     let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    let known: HashSet<String> = said.iter().flat_map(|text| content_words(text)).collect();
-    words.len() <= POINTING_WORDS
-        && words.iter().enumerate().filter(|(_, word)| matches!(**word, "this" | "these" | "those")).any(|(at, _)| {
-            let noun = words.get(at + 1..(at + 3).min(words.len())).unwrap_or_default();
-            let named = noun.iter().flat_map(|word| content_words(word)).collect::<Vec<_>>();
-            noun.first().is_some_and(|word| word.len() > 3)
-                && !named.is_empty()
-                && !noun.iter().any(|word| CLEAR.contains(word))
-                && !named.iter().any(|word| known.contains(word))
-        })
+    if words.len() > POINTING_WORDS || !words.iter().any(|word| matches!(*word, "this" | "these" | "those")) {
+        return false;
+    }
+    let recent = said.get(said.len().saturating_sub(POINTED_LINES)..).unwrap_or_default();
+    let known: HashSet<String> = recent.iter().flat_map(|text| content_words(text)).collect();
+    words.iter().enumerate().filter(|(_, word)| matches!(**word, "this" | "these" | "those")).any(|(at, _)| {
+        let noun = words.get(at + 1..(at + 3).min(words.len())).unwrap_or_default();
+        let named = noun.iter().flat_map(|word| content_words(word)).collect::<Vec<_>>();
+        noun.first().is_some_and(|word| word.len() > 3)
+            && !named.is_empty()
+            && !noun.iter().any(|word| CLEAR.contains(word))
+            && !named.iter().any(|word| known.contains(word))
+    })
 }
 
+/// Lines before a question that name what it may point at.
+const POINTED_LINES: usize = 20;
 /// A longer question tells what it points at.
 const POINTING_WORDS: usize = 20;
 /// As [`NEAR`], for a question that points at one of several things: they come as near as their descriptions are alike.

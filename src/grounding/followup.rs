@@ -19,6 +19,8 @@ pub struct InFull {
     pub certain: bool,
 }
 
+/// A story is no follow-up, and what follows one would be lost in it.
+const MAX_BYTES: usize = 600;
 /// A longer question brings its subject with it.
 const MAX_WORDS: usize = 5;
 /// Of a question that neither points nor goes on: it says too little to stand alone.
@@ -31,6 +33,9 @@ const LINES: usize = 6;
 #[must_use]
 pub fn in_full<'a>(question: &str, before: &[Said<'_>], names: impl IntoIterator<Item = &'a str>) -> Option<InFull> {
     let previous = before.iter().rev().find(|line| line.by_visitor)?.text.trim();
+    if question.len() + previous.len() > MAX_BYTES {
+        return None;
+    }
     let asked: HashSet<String> = content_words(question).collect();
     let (points, goes_on) = (pronoun(question).is_some(), goes_on(question));
     if asked.len() > MAX_WORDS || !points && !goes_on && asked.len() > MAX_BARE_WORDS {

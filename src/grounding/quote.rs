@@ -581,6 +581,12 @@ fn says_again<'a>(unit: &Unit, others: impl Iterator<Item = &'a Unit>) -> bool {
     if numbers.is_empty() { said * 5 >= own.len() * 4 } else { numbers.is_subset(&facts) && said * 2 >= own.len() }
 }
 
+/// Whether a question asks for a price, a duration or a number.
+#[must_use]
+pub fn asks_for_a_kind(question: &str) -> bool {
+    AnswerType::of(question) != AnswerType::Any
+}
+
 /// Whether one of the units holds the kind of thing that is asked for: a price, a duration, a number. True where none is asked for.
 #[must_use]
 pub fn holds_what_is_asked(question: &str, units: &[Unit]) -> bool {
@@ -640,7 +646,7 @@ impl AnswerType {
             }
             Self::Duration => {
                 const TIMES: &[&str] =
-                    &["minute", "hour", "day", "week", "month", "year", "分钟", "小时", "天", "周", "月", "年"];
+                    &["minute", "hour", "day", "week", "month", "year", "分钟", "小时", "天", "日", "周", "月", "年"];
                 has_number && TIMES.iter().any(|time| text.contains(time))
             }
             Self::Number => has_number,

@@ -17,7 +17,9 @@ pub fn is_angry(text: &str) -> bool {
         let own = ANGRY.iter().any(|phrase| holds(&words, phrase).is_some_and(|at| !is_denied(&words, at)));
         let complains = COMPLAINTS.iter().any(|phrase| holds(&words, phrase).is_some_and(|at| !is_denied(&words, at)));
         let asked = sentence.trim_end().ends_with('?');
-        own || complains && !asked || !asked && is_about_us(&words)
+        let clauses =
+            || sentence.split([',', ';', ':']).any(|clause| is_about_us(&self::words(clause), words.len() < 3));
+        own || complains && !asked || !asked && clauses()
     });
     angry || is_shouted(text, &words(&lower), asks)
 }
@@ -345,7 +347,7 @@ const BETWEEN: &[&str] = &[
     "support",
 ];
 
-fn is_about_us(words: &[&str]) -> bool {
+fn is_about_us(words: &[&str], alone: bool) -> bool {
     (0..words.len()).filter(|at| words.get(*at).is_some_and(|word| HARSH.contains(word))).any(|at| {
         let before = words.get(..at).unwrap_or_default().iter().rev();
         let between = before.clone().take_while(|word| BETWEEN.contains(word)).count();
@@ -361,7 +363,6 @@ fn is_about_us(words: &[&str]) -> bool {
             words.get(at + 1..).unwrap_or_default().iter().take(2).any(|next| {
                 ["service", "company", "support", "shop", "experience", "people", "servicio"].contains(next)
             });
-        let alone = words.len() < 3;
         (of_us && ends || ours || alone) && !is_denied(words, at)
     })
 }
@@ -446,6 +447,7 @@ mod tests {
     fn anger_and_complaints_are_heard() {
         for text in [
             "This is ridiculous!",
+            "This is ridiculous, nobody helps me",
             "You guys are idiots, where the hell is my parcel??",
             "You are completely useless",
             "Your support sucks",

@@ -1,5 +1,6 @@
 //! Who gets in: sites and their origins, visitor tokens, keys.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -162,6 +163,12 @@ impl Default for Site {
 
 fn english() -> String {
     "en".into()
+}
+
+/// By site, [`Site::outcome_after_days`].
+#[must_use]
+pub fn patience(sites: &[Site]) -> HashMap<String, u32> {
+    sites.iter().map(|site| (site.id.clone(), site.outcome_after_days)).collect()
 }
 
 impl Site {

@@ -1,17 +1,17 @@
 //! Connections: how many there are, and how long they may take to say what they want.
 
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, HttpBody as _};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use futures_util::StreamExt as _;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -19,7 +19,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Sleep, sleep};
 
 use crate::lifecycle::Tasks;
 
@@ -140,22 +140,39 @@ async fn in_time(patience: Duration, request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
-    let request = request.map(|body| {
-        let mut pieces = body.into_data_stream();
-        Body::from_stream(async_stream::stream! {
-            loop {
-                match timeout(patience, pieces.next()).await {
-                    Ok(Some(piece)) => yield piece,
-                    Ok(None) => return,
-                    Err(_) => {
-                        yield Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut)));
-                        return;
-                    }
-                }
-            }
-        })
-    });
-    next.run(request).await
+    next.run(request.map(|body| Body::new(Timed { body, patience, wait: None }))).await
+}
+
+/// A body whose pieces have a time to come in.
+struct Timed {
+    body: Body,
+    patience: Duration,
+    wait: Option<Pin<Box<Sleep>>>,
+}
+
+impl HttpBody for Timed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.wait = None;
+            return Poll::Ready(frame);
+        }
+        let patience = self.patience;
+        let wait = self.wait.get_or_insert_with(|| Box::pin(sleep(patience)));
+        ready!(wait.as_mut().poll(cx));
+        Poll::Ready(Some(Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    /// Who makes room for a body asks how long it is.
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 #[cfg(test)]

@@ -172,8 +172,7 @@ impl Book {
 
     /// Sessions count as not bought when nothing was reported of them for so many days ([`outcomes::silent`]).
     #[must_use]
-    pub fn patient(self, sites: &[crate::http::auth::Site], clock: Clock) -> Self {
-        let days = sites.iter().map(|site| (site.id.clone(), site.outcome_after_days)).collect();
+    pub fn patient(self, days: HashMap<String, u32>, clock: Clock) -> Self {
         Self { patience: Some((Arc::new(days), clock)), ..self }
     }
 

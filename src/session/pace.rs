@@ -176,24 +176,24 @@ mod tests {
         for now_ms in [1_000, 1_000, 2_000] {
             check(say("v", now_ms), "ok");
         }
-        check(say("v", 21_000), "more than 3 messages a minute; try again in 40000 ms");
+        check(say("v", 21_000), "more than 3 messages a minute; try again in 40 s");
         check(say("w", 21_000), "ok");
         check(pace.visitor("bank", "v", Deed::Message, 21_000), "ok");
         check(say("v", 61_000), "ok");
         check(say("v", 61_000), "ok");
-        check(say("v", 61_000), "more than 3 messages a minute; try again in 1000 ms");
+        check(say("v", 61_000), "more than 3 messages a minute; try again in 1 s");
         check(say("v", 62_000), "ok");
 
         let rate = |now_ms| pace.visitor("shop", "v", Deed::Event, now_ms);
         check(rate(0), "ok");
-        check(rate(0), "more than 1 ratings, clicks and requests a minute; try again in 60000 ms");
+        check(rate(0), "more than 1 ratings, clicks and requests a minute; try again in 60 s");
     }
 
     #[test]
     fn new_visitors_are_counted_by_network_and_not_those_of_a_proxy_nearby() {
         let pace = pace();
         let from = |address: &str| pace.newcomer(address.parse().unwrap(), 0);
-        let full = "more than 2 new visitors from one network address a minute; try again in 60000 ms";
+        let full = "more than 2 new visitors from one network address a minute; try again in 60 s";
         for (address, expected) in [
             ("203.0.113.7", "ok"),
             ("::ffff:203.0.113.7", "ok"),

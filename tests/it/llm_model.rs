@@ -329,7 +329,8 @@ async fn judgements_are_probabilities_computed_side_by_side() {
     assert!(together[0] > 0.01 && together[0] < 0.99, "the model knows both words: {together:?}");
     let all: usize = prompts.iter().map(|messages| llm.prompt_tokens(messages)).sum();
     let computed = llm.stats().computed_prompt_tokens as usize;
-    assert!(computed * 2 < all, "{computed} of {all} tokens were computed: what they share is computed once");
+    // Two that come in the same step may each compute the beginning.
+    assert!(computed * 5 < all * 4, "{computed} of {all} tokens were computed: what they share is computed once");
     for (prompt, together) in prompts.iter().zip(&together) {
         let alone = llm.judge(std::slice::from_ref(prompt)).await.unwrap()[0];
         // A prompt is cut into chunks by the measured speed, and kernels round differently for each size. That moves a small

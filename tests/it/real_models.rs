@@ -45,7 +45,12 @@ fn right(question: &Question, text: &str, documents: &[String]) -> bool {
     let holds = |document: &String| {
         let path = root().join("knowledge").join(document.split('#').next().unwrap());
         let text = plain(&std::fs::read_to_string(path).unwrap_or_default());
-        question.must_contain.iter().all(|fact| text.contains(&plain(fact)))
+        let held = grounding::facts(&text.replace(',', " "));
+        question.must_contain.iter().all(|fact| {
+            let numbers = grounding::facts(fact);
+            // A row has "429.00" and "EUR" in different cells.
+            if numbers.is_empty() { text.contains(&plain(fact)) } else { numbers.is_subset(&held) }
+        })
     };
     let cited = documents.iter().any(|document| *document == question.document || holds(document));
     cited && question.must_contain.iter().all(|fact| plain(text).contains(&plain(fact)))
@@ -128,11 +133,12 @@ async fn the_model_streams_and_invents_nothing() {
     let path = write_config(directory.path(), &config);
     let server = Binary::serve(&path, &["--ingest"]).await;
     let (mut generated, mut written) = (0, 0);
-    for question in questions().iter().take(5) {
+    // What rows of the catalogue answer needs no model.
+    for question in questions().iter().filter(|question| question.document.starts_with("help/")).take(5) {
         let mut visitor = ChatClient::connect(server.addr).await.hello().await;
         let done = visitor.ask("m", &question.question).await;
         let ServerMessage::AnswerDone { text, citations, usage, .. } = &done else { unreachable!() };
-        assert!(usage.prompt_tokens > 50, "the model read the passages");
+        assert!(usage.prompt_tokens > 50, "the model read the passages: {} → {text}", question.question);
         generated += usage.completion_tokens;
         written += text.len();
         let sources: Vec<String> = citations
