@@ -468,8 +468,7 @@ impl Ask {
         }
     }
 
-    /// Titles to choose from, where the question can mean several things; where it says too little to be answered at all, also if
-    /// nothing found would answer it.
+    /// Titles to choose from, where the question can mean several things; none where it says too little to be answered at all.
     fn choices<'h>(&self, hits: &'h [Hit], unsure: bool) -> Option<Vec<&'h str>> {
         let mut documents: Vec<(&str, f32)> = Vec::new();
         for hit in hits {
@@ -479,10 +478,12 @@ impl Ask {
         }
         let recent = self.history.get(self.history.len().saturating_sub(RECENT)..).unwrap_or_default();
         let said: Vec<&str> = recent.iter().map(|line| line.text.as_str()).collect();
-        if unsure && !leaves_open(&self.question, &said) {
-            return None;
+        let chosen = || choices(&self.question, &said, &documents);
+        match (unsure, leaves_open(&self.question, &said)) {
+            (false, _) => chosen(),
+            (true, true) => Some(chosen().unwrap_or_default()),
+            (true, false) => None,
         }
-        choices(&self.question, &said, &documents)
     }
 
     /// What the search says about whether the knowledge answers this.

@@ -115,10 +115,10 @@ pub fn choices<'a>(question: &str, said: &[&str], documents: &[(&'a str, f32)]) 
     many.then(|| titles.into_iter().take(3).collect())
 }
 
-/// Whether a question leaves open what it is about, and nothing said before it tells.
+/// Whether a first question leaves open what it is about.
 #[must_use]
 pub fn leaves_open(question: &str, said: &[&str]) -> bool {
-    points_nowhere(question, said) || said.is_empty() && dangles(question)
+    said.is_empty() && (points_nowhere(question, said) || dangles(question))
 }
 
 /// Whether a question says hardly more than "it", or asks "how much" of nothing.
