@@ -302,7 +302,9 @@ pub async fn generate(
     })?;
 
     let mut cited = Cited::default();
-    let (mut end, mut usage) = (AnswerEnd::Complete, Usage::default());
+    // What a model that is stopped has cost: about a token a piece; one that ends tells exactly.
+    let prompt_tokens = u32::try_from(prompt.tokens).unwrap_or(u32::MAX);
+    let (mut end, mut usage) = (AnswerEnd::Complete, Usage { prompt_tokens, ..Usage::default() });
     while let Some(token) = completion.next().await {
         let (rulings, ended) = match token? {
             Token::Queued { place } => {
@@ -310,7 +312,10 @@ pub async fn generate(
                 continue;
             }
             Token::Started => continue,
-            Token::Text(text) => (gate.push(&text), false),
+            Token::Text(text) => {
+                usage.completion_tokens += 1;
+                (gate.push(&text), false)
+            }
             Token::Done { finish, usage: cost } => {
                 usage = cost;
                 if finish == Finish::Length {
