@@ -234,6 +234,19 @@ async fn silence_counts_as_no_purchase_after_a_while() {
         let rate = &report["totals"]["converted"];
         (rate["count"].as_u64().unwrap(), rate["of"].as_u64().unwrap())
     };
+    // What the last conversations did is noted beside them: it has to be in before the clock goes on.
+    let noted = async {
+        for session in &sessions {
+            let path = format!("/v1/sites/shop/sessions/{session}");
+            while !ask_admin(&server, reqwest::Method::GET, &path, None).await.1["signals"]
+                .to_string()
+                .contains("answer")
+            {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), noted).await.expect("signals are noted");
     server.clock.advance(15 * 86_400_000);
     assert_eq!(converted(&server).await, (0, 0), "nothing was ever reported");
     let order =
