@@ -324,13 +324,14 @@ const PASSAGES: [&str; 3] =
 async fn judgements_are_probabilities_computed_side_by_side() {
     let llm = model();
     let prompts: Vec<_> = PASSAGES.iter().map(|passage| judgement(passage)).collect();
+    // The first one alone: those that come while it is computed find nothing to share yet.
+    llm.judge(&prompts[..1]).await.unwrap();
     let together = llm.judge(&prompts).await.unwrap();
     assert!(together.iter().all(|share| (0.0..=1.0).contains(share)), "{together:?}");
     assert!(together[0] > 0.01 && together[0] < 0.99, "the model knows both words: {together:?}");
     let all: usize = prompts.iter().map(|messages| llm.prompt_tokens(messages)).sum();
     let computed = llm.stats().computed_prompt_tokens as usize;
-    // Two that come in the same step may each compute the beginning.
-    assert!(computed * 5 < all * 4, "{computed} of {all} tokens were computed: what they share is computed once");
+    assert!(computed * 2 < all, "{computed} of {all} tokens were computed: what they share is computed once");
     for (prompt, together) in prompts.iter().zip(&together) {
         let alone = llm.judge(std::slice::from_ref(prompt)).await.unwrap()[0];
         // A prompt is cut into chunks by the measured speed, and kernels round differently for each size. That moves a small
