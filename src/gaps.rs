@@ -419,7 +419,7 @@ pub struct Parts {
 }
 
 impl GapLog {
-    /// The handle, and the task to spawn: it ends when the server drains.
+    /// The handle, and the task to spawn: it ends when its tasks drain, with everything noted by then.
     pub fn new(parts: Parts) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (sender, receiver) = mpsc::channel(parts.gaps.config.queue.max(1));
         let log = Self {
@@ -456,7 +456,7 @@ async fn keep(mut parts: Parts, mut receiver: mpsc::Receiver<Noted>) {
     let mut forgetting = tokio::time::interval(FORGET_PERIOD);
     loop {
         let outcome = tokio::select! {
-            () = parts.tasks.draining() => return,
+            () = parts.tasks.draining() => break,
             noted = receiver.recv() => match noted {
                 Some(noted) => note(&parts, noted).await,
                 None => return,
@@ -465,7 +465,10 @@ async fn keep(mut parts: Parts, mut receiver: mpsc::Receiver<Noted>) {
                 if changed.is_err() {
                     return;
                 }
-                tokio::time::sleep(GATHER).await;
+                tokio::select! {
+                    () = parts.tasks.draining() => break,
+                    () = tokio::time::sleep(GATHER) => {}
+                }
                 parts.changes.mark_unchanged();
                 recheck(&parts).await
             },
@@ -475,10 +478,20 @@ async fn keep(mut parts: Parts, mut receiver: mpsc::Receiver<Noted>) {
             },
         };
         if let Err(error) = outcome {
-            tracing::warn!(error = format!("{error:#}"), "a knowledge gap could not be noted");
-            parts.metrics.gaps_dropped.inc();
+            failed(&parts, &error);
         }
     }
+    // What the last answers left.
+    while let Ok(noted) = receiver.try_recv() {
+        if let Err(error) = note(&parts, noted).await {
+            failed(&parts, &error);
+        }
+    }
+}
+
+fn failed(parts: &Parts, error: &anyhow::Error) {
+    tracing::warn!(error = format!("{error:#}"), "a knowledge gap could not be noted");
+    parts.metrics.gaps_dropped.inc();
 }
 
 async fn note(parts: &Parts, noted: Noted) -> anyhow::Result<()> {

@@ -15,6 +15,7 @@ pub mod followup;
 mod gate;
 pub mod injection;
 mod quote;
+pub mod several;
 pub mod smalltalk;
 mod units;
 

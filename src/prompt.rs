@@ -20,6 +20,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("answer.question.j2", include_str!("../prompts/answer.question.j2")),
     ("quote.lead.j2", include_str!("../prompts/quote.lead.j2")),
     ("decline.j2", include_str!("../prompts/decline.j2")),
+    ("unanswered.j2", include_str!("../prompts/unanswered.j2")),
     ("failed.j2", include_str!("../prompts/failed.j2")),
     ("unsure.j2", include_str!("../prompts/unsure.j2")),
     ("clarify.j2", include_str!("../prompts/clarify.j2")),
@@ -145,7 +146,7 @@ impl Prompts {
         TEMPLATES
             .iter()
             .map(|(name, _)| {
-                let values = context! { site, language, passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, wish => "shorter", language_name => "English", text => "Shipping costs 4.90 EUR." };
+                let values = context! { site, language, passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, number => 2, wish => "shorter", language_name => "English", text => "Shipping costs 4.90 EUR." };
                 self.render(name, values).map(|text| (*name, text))
             })
             .collect()
@@ -166,6 +167,14 @@ impl Prompts {
     /// When the template fails to render.
     pub fn decline(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
         self.render("decline.j2", context! { site, language })
+    }
+
+    /// What is said for the question `number` (from 1) of a message when the knowledge answers only others of it.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn unanswered(&self, number: usize, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
+        self.render("unanswered.j2", context! { site, language, number })
     }
 
     /// What is said when the answer could not be made.
@@ -455,7 +464,8 @@ pub(crate) mod tests {
         let prompts = Prompts::load(Path::new("prompts")).unwrap();
         let site = SiteFacts { name: "Shop".into(), contact: "help@shop.example".into() };
         type Say = fn(&Prompts, &SiteFacts, &str) -> String;
-        let all: [Say; 10] = [
+        let all: [Say; 11] = [
+            |prompts, site, language| prompts.unanswered(2, site, language).unwrap(),
             |prompts, site, language| prompts.decline(site, language).unwrap(),
             |prompts, site, language| prompts.person(site, language).unwrap(),
             |prompts, site, language| prompts.unsure(site, language).unwrap(),

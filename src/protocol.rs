@@ -170,6 +170,9 @@ pub struct Citation {
     /// Bytes of the document's extracted text where the cited passage stands.
     pub start: u64,
     pub end: u64,
+    /// Nothing of the answer stands there: the document came close, and the visitor may mean it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub related: bool,
 }
 
 /// Why an answer ended.

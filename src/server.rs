@@ -173,9 +173,9 @@ impl Server {
             clock: clock.clone(),
             sites: config.sites.iter().map(|site| (site.id.clone(), site.facts(), site.language.clone())).collect(),
             changes: knowledge.changes(),
-            tasks: tasks.clone(),
+            tasks: writers.clone(),
         });
-        tasks.spawn("knowledge gaps", keeping_gaps);
+        writers.spawn("knowledge gaps", keeping_gaps);
         let intents = Live::new(&config.intent.models);
         let book = Book::new(store.clone(), touched.clone())
             .scored_by(intents.clone())

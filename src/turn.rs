@@ -30,6 +30,7 @@ use crate::telemetry::{Metrics, seconds};
 pub mod gate;
 mod phrase;
 pub mod rerank;
+mod several;
 mod shelf;
 
 pub use phrase::Tally;
@@ -165,6 +166,17 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     if handoff::asks_for_person(&ask.question) {
         return say(out, ask, spine.prompts.person(&ask.facts, language), AnswerEnd::Complete, 1.0).await;
     }
+    if spine.mode != Mode::Generate
+        && let Some(verdict) = several::answer(spine, ask, out).await?
+    {
+        return Ok(verdict);
+    }
+    one(spine, ask, out).await
+}
+
+/// Answers a message that asks one thing.
+async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, TurnError> {
+    let language = ask.spoken().unwrap_or(&ask.language);
     if let Some(told) = shelf::ask(spine, ask) {
         return shelf::tell(spine, ask, &told, out).await;
     }
@@ -418,7 +430,7 @@ async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut
             && let Some(unit) = grounding::nearest(&ask.question, &grounding::units(at, &hit.passage.text)).cloned()
         {
             let quote = hit.passage.text.get(unit.range.clone()).map_or(unit.text.as_str(), str::trim);
-            citations.extend(cited.add(hit, unit.passage, &unit.heading, quote));
+            citations.extend(cited.add_related(hit, unit.passage, &unit.heading, quote));
         }
     }
     // After a crash the same question gives the same quotes; if the knowledge changed meanwhile, what was sent stays.
@@ -574,6 +586,14 @@ impl Cited {
         self.citations.iter().map(|citation| citation.document.as_str()).collect::<HashSet<_>>().len()
     }
 
+    /// As [`Cited::add`], of a passage that came close and isn't quoted.
+    fn add_related(&mut self, hit: &Hit, passage: usize, heading: &str, quote: &str) -> Option<Citation> {
+        self.add(hit, passage, heading, quote)?;
+        let added = self.citations.last_mut()?;
+        added.related = true;
+        Some(added.clone())
+    }
+
     /// The citation, if its passage wasn't cited yet. `heading` is the one within the passage, if any.
     fn add(&mut self, hit: &Hit, passage: usize, heading: &str, quote: &str) -> Option<Citation> {
         if self.passages.contains(&passage) {
@@ -595,6 +615,7 @@ impl Cited {
             url: from.url.clone(),
             start: from.start,
             end: from.end,
+            related: false,
         };
         self.citations.push(citation.clone());
         Some(citation)

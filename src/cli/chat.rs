@@ -841,6 +841,7 @@ mod tests {
 
     fn check_source(title: &str, headings: &[&str], url: Option<&str>, expected: &str) {
         let citation = Citation {
+            related: false,
             n: 1,
             document: "doc".into(),
             title: title.into(),

@@ -208,11 +208,12 @@ impl<'a> Asker<'a> {
         let (mut invented, mut unsupported) = (Vec::new(), Vec::new());
         if answered {
             // A passage stands under its title and headings.
-            let contexts: Vec<String> = cited
+            let quoted: Vec<&Cited> = cited.iter().filter(|cited| !cited.citation.related).collect();
+            let contexts: Vec<String> = quoted
                 .iter()
                 .map(|Cited { citation, .. }| format!("{}\n{}", citation.title, citation.headings.join("\n")))
                 .collect();
-            let passages = || cited.iter().map(|cited| cited.passage.as_str());
+            let passages = || quoted.iter().map(|cited| cited.passage.as_str());
             let all = || passages().chain(contexts.iter().map(String::as_str)).chain(conversation());
             let known: HashSet<String> = all().flat_map(grounding::facts).collect();
             invented = grounding::facts(&answer).into_iter().filter(|fact| !known.contains(fact)).collect();

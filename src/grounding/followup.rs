@@ -28,6 +28,12 @@ const MAX_BARE_WORDS: usize = 2;
 /// Lines that a subject is looked for in, from the last on.
 const LINES: usize = 6;
 
+/// Whether a question may need what was said before it: it points at something, goes on from it, or says too little alone.
+#[must_use]
+pub fn leans_on_what_was_said(question: &str) -> bool {
+    pronoun(question).is_some() || goes_on(question) || content_words(question).nth(MAX_BARE_WORDS).is_none()
+}
+
 /// What a question means in its conversation, oldest line first; `None` if it stands for itself. `names` are the products that the site
 /// sells.
 #[must_use]

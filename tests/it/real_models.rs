@@ -101,6 +101,30 @@ async fn ten_questions_by_every_way_in() {
 
 /// The default embedder puts every Chinese text in the same corner; what is answered then is answered by words, or not at all.
 #[tokio::test]
+async fn the_questions_of_a_message_are_answered_one_by_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = write_config(directory.path(), &shop(directory.path()));
+    let server = Binary::serve(&path, &["--ingest"]).await;
+    let mut visitor = ChatClient::connect(server.addr).await.hello().await;
+
+    let both = "How long is the warranty on a tent? And what does delivery to Switzerland cost?";
+    let done = visitor.ask("m1", both).await;
+    let (text, documents) = answer(&done);
+    let warranty = text.find("5-year").expect(&text);
+    let delivery = text.find("18.90").expect(&text);
+    assert!(warranty < delivery, "in the order asked: {text}");
+    assert!(documents.iter().any(|document| document.contains("warranty")), "{documents:?}");
+    assert!(documents.iter().any(|document| document.contains("shipping")), "{documents:?}");
+
+    // What is missing is told, and makes the answer an unsure one.
+    let half = "What does delivery to Switzerland cost? Do you employ dentists in Antarctica?";
+    let ServerMessage::AnswerDone { end, text, confidence, .. } = visitor.ask("m2", half).await else { panic!() };
+    assert_eq!(end, AnswerEnd::Complete);
+    assert!(text.contains("18.90") && text.contains("your second question"), "{text}");
+    assert!(confidence < 0.62, "{confidence}");
+}
+
+#[tokio::test]
 async fn a_language_that_the_embedder_does_not_read_is_answered_by_words_or_declined() {
     let directory = tempfile::tempdir().unwrap();
     let path = write_config(directory.path(), &shop(directory.path()));

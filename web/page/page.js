@@ -419,9 +419,13 @@ function trail({ title, document: id, headings }) {
 }
 
 function citations(answer) {
-  const list = el('ul', { className: 'sources', 'aria-label': 'Sources' });
   const panel = `source-${answer.turn}`;
-  for (const citation of [...answer.citations.values()].sort((a, b) => a.n - b.n)) {
+  const lists = [el('ul', { className: 'sources', 'aria-label': 'Sources' })];
+  for (const citation of [...answer.citations.values()].sort((a, b) => Number(a.related ?? false) - Number(b.related ?? false) || a.n - b.n)) {
+    // What only came close doesn't pass for where the answer stands.
+    if (citation.related && lists.length === 1) {
+      lists.push(el('p', { className: 'also', 'aria-hidden': 'true' }, 'See also'), el('ul', { className: 'sources', 'aria-label': 'See also' }));
+    }
     const open = answer.open === citation.n;
     const [title, ...headings] = trail(citation);
     const name = [title, ...headings.slice(-1)].join(' › ');
@@ -433,10 +437,10 @@ function citations(answer) {
       answer.open = open ? null : citation.n;
       draw(answer);
     });
-    list.append(el('li', {}, chip));
+    lists.at(-1).append(el('li', {}, chip));
   }
   const shown = answer.citations.get(answer.open);
-  if (!shown) return [list];
+  if (!shown) return lists;
   const [title, ...headings] = trail(shown);
   const path = headings.map((heading) => ` › ${heading}`);
   const where = el('p', { className: 'trail', dir: 'auto' }, el('b', {}, title), ...path);
@@ -448,7 +452,7 @@ function citations(answer) {
     const props = { href: url.href, target: '_blank', rel: 'noopener noreferrer nofollow' };
     source.append(el('a', props, `Open on ${url.host}`, icon('out')));
   }
-  return [list, source];
+  return [...lists, source];
 }
 
 function verdict(answer) {

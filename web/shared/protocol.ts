@@ -14,6 +14,8 @@ export interface Citation {
   headings: string[];
   quote: string;
   url?: string | null;
+  /** Nothing of the answer stands there: the document only came close. */
+  related?: boolean | null;
 }
 
 /** A product of the shop that fits the conversation. */
@@ -83,7 +85,7 @@ const listOf = (fits: Fits): Fits => (value) => Array.isArray(value) && value.ev
 const shaped = (shape: Record<string, Fits>): Fits => (value) =>
   typeof value === 'object' && value !== null && Object.entries(shape).every(([field, fits]) => fits((value as Record<string, unknown>)[field]));
 
-const isCitation = shaped({ n: isCount, document: isText, title: isText, headings: listOf(isText), quote: isText, url: maybe(isText) });
+const isCitation = shaped({ n: isCount, document: isText, title: isText, headings: listOf(isText), quote: isText, url: maybe(isText), related: maybe(isFlag) });
 const isProduct = shaped({
   id: isText,
   name: isText,

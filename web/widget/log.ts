@@ -260,18 +260,22 @@ function answer(context: LogContext, item: Answer, redraw: () => void): Drawn {
   }
 
   function sources(): Node[] {
-    const list = h('ul', { class: 'sources', 'aria-label': say('sources') });
     const panel = `source-${item.turn}`;
-    for (const citation of [...item.citations.values()].sort((a, b) => a.n - b.n)) {
+    const chips = (name: string, citations: Citation[]): Node => h('ul', { class: 'sources', 'aria-label': name }, ...citations.map((citation) => {
       const open = state.open === citation.n;
       const [title, ...headings] = trail(citation) as [string, ...string[]];
-      list.append(h('li', {}, h('button', {
+      return h('li', {}, h('button', {
         type: 'button', class: 'chip', 'aria-expanded': String(open), 'aria-controls': open ? panel : null, 'data-key': `source-${citation.n}`,
         onclick: change(() => { state.open = open ? null : citation.n; }),
-      }, h('span', { class: 'cut', dir: 'auto' }, [title, ...headings.slice(-1)].join(' › ')))));
-    }
+      }, h('span', { class: 'cut', dir: 'auto' }, [title, ...headings.slice(-1)].join(' › '))));
+    }));
+    const all = [...item.citations.values()].sort((a, b) => a.n - b.n);
+    const related = all.filter((one) => one.related);
+    const lists = [chips(say('sources'), all.filter((one) => !one.related))];
+    // What only came close doesn't pass for where the answer stands.
+    if (related.length > 0) lists.push(h('p', { class: 'also', 'aria-hidden': 'true' }, say('see_also')), chips(say('see_also'), related));
     const shown = state.open === null ? undefined : item.citations.get(state.open);
-    if (!shown) return [list];
+    if (!shown) return lists;
     const [title, ...headings] = trail(shown) as [string, ...string[]];
     const source = h('div', { class: 'source', id: panel, role: 'group', 'aria-label': title },
       h('p', { class: 'trail', dir: 'auto' }, h('b', {}, title), ...headings.map((heading) => ` › ${heading}`)),
@@ -284,7 +288,7 @@ function answer(context: LogContext, item: Answer, redraw: () => void): Drawn {
       anchor.append(icon(icons.OUT));
       source.append(anchor);
     }
-    return [list, source];
+    return [...lists, source];
   }
 
   function verdict(): Node {

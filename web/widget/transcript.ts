@@ -15,7 +15,7 @@ export function transcript(items: readonly Item[], say: Say<Panel>, title: strin
     else if (item.kind === 'note') parts.push(`${at}${say(`note_${item.what}`, { name: item.name })}`, '');
     else if (item.kind === 'answer' && item.text) {
       parts.push(`${at}${say('assistant')}:`, item.text);
-      for (const { title: source, document, url } of item.citations.values()) parts.push(`— ${source || document}${url ? ` ${url}` : ''}`);
+      for (const { title: source, document, url, related } of item.citations.values()) if (!related) parts.push(`— ${source || document}${url ? ` ${url}` : ''}`);
       parts.push('');
     }
   }

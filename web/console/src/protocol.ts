@@ -50,6 +50,8 @@ export interface Citation {
   url?: string;
   start: number;
   end: number;
+  /** Nothing of the answer stands there: the document only came close. */
+  related?: boolean;
 }
 
 export type AnswerEnd = 'complete' | 'length' | 'declined' | 'clarified' | 'cancelled' | 'superseded' | 'taken_over' | 'failed';

@@ -71,6 +71,7 @@ export const panel = {
   again: 'Send again',
   again_in: 'Send again in {n} s',
   sources: 'Sources',
+  see_also: 'See also',
   open_source: 'Open on {host}',
   withheld: 'One sentence was left out because the sources don’t support it.|{n} sentences were left out because the sources don’t support them.',
   end_length: 'The answer reached its greatest length.',

@@ -73,6 +73,7 @@ export const panel: Panel = {
   again: '重新发送',
   again_in: '{n} 秒后重新发送',
   sources: '资料来源',
+  see_also: '相关内容',
   open_source: '在 {host} 打开',
   withheld: '有 {n} 句话因缺少依据而未显示。',
   end_length: '回答已达到长度上限。',

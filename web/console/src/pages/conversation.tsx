@@ -259,7 +259,7 @@ function Answer({ item, onPassages }: { item: AnswerItem; onPassages: (turn: num
       </div>
       <div class="item-foot">
         {citations.length > 0 && (
-          <button type="button" class="foot-link" title={t.showPassages} onClick={() => onPassages(item.turn)}>{t.sourcesN(citations.length)}</button>
+          <button type="button" class="foot-link" title={t.showPassages} onClick={() => onPassages(item.turn)}>{t.sourcesN(citations.filter((one) => !one.related).length)}</button>
         )}
         {confidence !== null && end === 'complete' && <span>{t.confidence(Math.round(confidence * 100))}</span>}
         {withheld > 0 && <span>{t.withheld(withheld)}</span>}

@@ -163,7 +163,7 @@ function Sources({ draft, onPassages }: { draft: Draft; onPassages: (turn: numbe
   return (
     <>
       {draft.citations.map((citation) => (
-        <button type="button" class="source-chip" title={citation.quote} onClick={() => onPassages(draft.id.turn)}>
+        <button type="button" class={cx('source-chip', citation.related && 'is-related')} title={citation.quote} onClick={() => onPassages(draft.id.turn)}>
           <span class="source-name" dir="auto">{trail(citation).join(' › ')}</span>
         </button>
       ))}

@@ -1,0 +1,164 @@
+//! A message that asks several things, taken apart. Pure.
+
+use std::ops::Range;
+
+use super::{content_words, sentences};
+
+/// A message with more is a list to be looked at as one.
+const MAX_QUESTIONS: usize = 4;
+/// Words with a meaning that each side of an "and" needs: "how and why" asks one thing.
+const MIN_WORDS_BESIDE_AND: usize = 2;
+/// Words that a question may begin with.
+const OPENERS: &[&str] = &[
+    "how", "what", "whats", "what's", "when", "where", "which", "who", "why", "can", "could", "do", "does", "did",
+    "is", "are", "will", "would", "should", "may", "must", "have", "has", "wie", "was", "wann", "wo", "welche",
+    "welcher", "welches", "wer", "warum", "kann", "kannst", "können", "gibt", "ist", "sind", "habt", "quel", "quelle",
+    "quand", "où", "comment", "combien", "pourquoi", "puis-je", "peut-on", "est-ce", "qué", "cuándo", "dónde", "cómo",
+    "cuánto", "puedo", "hay",
+];
+/// Words that join one question to the next.
+const JOINTS: &[&str] = &["and", "also", "und", "auch", "et", "aussi", "y", "también"];
+const CHINESE_JOINTS: &[&str] = &["另外", "还有", "以及", "而且"];
+
+/// The questions of a message in their order, each with the statements that lead up to it; empty if it asks one thing or none. Every part is
+/// a piece of the message.
+#[must_use]
+pub fn questions(message: &str) -> Vec<&str> {
+    let mut parts: Vec<Range<usize>> = Vec::new();
+    let mut asked = 0;
+    // Statements go with the question after them, and those at the end with the one before.
+    let mut start = None;
+    for sentence in sentences(message) {
+        for clause in clauses(message, sentence) {
+            let text = message.get(clause.clone()).unwrap_or_default();
+            let begin = start.unwrap_or(clause.start);
+            // "Really?" and "Why?" ask nothing of their own.
+            if !is_question(text) || content_words(text).next().is_none() {
+                start = Some(begin);
+                continue;
+            }
+            parts.push(begin..clause.end);
+            asked += 1;
+            start = None;
+        }
+    }
+    if let (Some(_), Some(last)) = (start, parts.last_mut()) {
+        last.end = message.trim_end().len();
+    }
+    if !(2..=MAX_QUESTIONS).contains(&asked) {
+        return Vec::new();
+    }
+    parts.into_iter().map(|part| unjoined(message.get(part).unwrap_or_default())).collect()
+}
+
+/// A sentence, cut where "and" begins another question.
+fn clauses(message: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
+    let text = message.get(sentence.clone()).unwrap_or_default();
+    let mut cuts = vec![0];
+    let mut from = 0;
+    for (at, _) in text.match_indices(char::is_whitespace) {
+        let (before, after) = (text.get(from..at).unwrap_or_default(), text.get(at..).unwrap_or_default());
+        let mut words = after.split_whitespace();
+        let joins = words.next().is_some_and(|word| is_one_of(word, JOINTS));
+        if joins
+            && words.next().is_some_and(|word| is_one_of(word, OPENERS))
+            && is_question(before)
+            && content_words(before).take(MIN_WORDS_BESIDE_AND).count() == MIN_WORDS_BESIDE_AND
+            && content_words(after).take(MIN_WORDS_BESIDE_AND).count() == MIN_WORDS_BESIDE_AND
+        {
+            from = at + after.len() - after.trim_start().len();
+            cuts.push(from);
+        }
+    }
+    let ends = cuts.iter().skip(1).copied().chain([text.len()]);
+    let trimmed = |start: usize, end: usize| start..start + text.get(start..end).unwrap_or_default().trim_end().len();
+    cuts.iter()
+        .zip(ends)
+        .map(|(start, end)| trimmed(*start, end))
+        .map(|clause| sentence.start + clause.start..sentence.start + clause.end)
+        .collect()
+}
+
+fn is_question(text: &str) -> bool {
+    let text = text.trim();
+    let closed = text.trim_end_matches(['!', '"', '”', ')', ' ']);
+    closed.ends_with(['?', '？'])
+        || unjoined(text).split_whitespace().next().is_some_and(|word| is_one_of(word, OPENERS))
+}
+
+/// Without the word that joins it to what stood before.
+fn unjoined(text: &str) -> &str {
+    let text = text.trim();
+    if let Some(rest) = CHINESE_JOINTS.iter().find_map(|joint| text.strip_prefix(joint)) {
+        return rest.trim_start_matches(['，', ',', ' ']);
+    }
+    match text.split_once(char::is_whitespace) {
+        Some((first, rest)) if is_one_of(first, JOINTS) => rest.trim_start(),
+        _ => text,
+    }
+}
+
+fn is_one_of(word: &str, words: &[&str]) -> bool {
+    let bare = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    words.contains(&bare.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(message: &str, expected: &[&str]) {
+        assert_eq!(questions(message), expected, "{message}");
+    }
+
+    #[test]
+    fn questions_of_a_message_come_apart() {
+        check(
+            "How long is the warranty on a tent? And can I pay by invoice?",
+            &["How long is the warranty on a tent?", "can I pay by invoice?"],
+        );
+        check(
+            "how long is the warranty on a tent and can I pay by invoice",
+            &["how long is the warranty on a tent", "can I pay by invoice"],
+        );
+        check("保修多长时间？另外，可以开发票吗？", &["保修多长时间？", "可以开发票吗？"]);
+        check(
+            "Wie lange dauert die Lieferung nach Wien? Kann ich auf Rechnung zahlen?",
+            &["Wie lange dauert die Lieferung nach Wien?", "Kann ich auf Rechnung zahlen?"],
+        );
+    }
+
+    #[test]
+    fn statements_stay_with_their_question() {
+        check(
+            "The zip of my tent broke. Is the repair free? How do I send it in? I live in Bern.",
+            &["The zip of my tent broke. Is the repair free?", "How do I send it in? I live in Bern."],
+        );
+    }
+
+    #[test]
+    fn one_question_is_none_of_several() {
+        check("How long is the warranty?", &[]);
+        check("I bought a tent. It leaks. What can I do?", &[]);
+        check("How and why do I configure alerts?", &[]);
+        check("What? Really?!", &[]);
+        check("Which is better, the Tarn 2 and the Tarn 3?", &[]);
+        check("When and where do you open?", &[]);
+        check("I know how it works and what it costs.", &[]);
+        check("", &[]);
+        check(&"Is it dry? ".repeat(5), &[]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_taken_apart_in_order(message in "(how|can| and |[?？。. \n]|[a-z]{1,6}|保修|另外|é|\\PC){0,40}") {
+            let mut from = 0;
+            for part in questions(&message) {
+                let at = message[from..].find(part);
+                proptest::prop_assert!(at.is_some() && !part.is_empty());
+                from += at.unwrap_or_default() + part.len();
+            }
+        }
+    }
+}
