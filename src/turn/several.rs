@@ -52,8 +52,9 @@ pub(super) async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result
         }
         let alone = Ask { question: (*question).to_owned(), history, written: String::new(), ..ask.clone() };
         let part = answer_alone(spine, &alone, at + 1).await?;
-        // One that has to be asked back can't be told from the others in one question.
-        if part.verdict.end == AnswerEnd::Clarified {
+        // Whether one that needs the others has an answer shows only with them, and what has to be asked back can't be in one question with others.
+        let open = part.verdict.end == AnswerEnd::Declined && leans_on_what_was_said(question);
+        if open || part.verdict.end == AnswerEnd::Clarified {
             return Ok(None);
         }
         let again = parts.iter().any(|other| other.answers() && other.text.contains(&part.text));
