@@ -1,16 +1,20 @@
 // Makes the pictures of docs/screenshots anew (but for insight's own page): `FRONTDESK_BIN=… node scripts/screenshots.mjs FOLDER`.
 // The real binary with the default models over the sample shop, Debian's Chromium, and a story that shows each state once.
 
-import { mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 
 import { ROOT, account, openPage, signIn, startBrowser, startProxy, startServer } from '../tests/browser/support.mjs';
 
 const folder = path.resolve(process.argv[2] ?? path.join(ROOT, 'docs/screenshots'));
+/** `widget` or `desk` makes one half alone. */
+const only = process.argv[3];
 await mkdir(folder, { recursive: true });
 const cache = process.env.FRONTDESK_CACHE ?? path.join(os.homedir(), '.cache/frontdesk');
 const proxy = await startProxy();
+const repairs = await mkdtemp(path.join(os.tmpdir(), 'frontdesk-repairs-'));
+await writeFile(path.join(repairs, 'poles.md'), '# Tent poles\n\n## Repair\n\nA broken tent pole is repaired within 5 working days. The repair of a tent pole costs 12 EUR.\n');
 
 const SITE = `
 contact = "help@shop.example"
@@ -33,7 +37,7 @@ text = "Not sure which tent? I can compare them."
 id = "repairs"
 name = "Hollin & Pike Repairs"
 answers = "suggest"
-knowledge = ${JSON.stringify(path.join(ROOT, 'knowledge'))}
+knowledge = ${JSON.stringify(repairs)}
 [sites.widget]
 greeting = "Hello! Tell us what broke."
 `;
@@ -84,11 +88,11 @@ const write = async (page, key, text) => {
 };
 const still = (page) => page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 400)));
 
-try {
+async function alone() {
   // == The page at the root
   let page = await openPage(browser, server.url);
   await page.getByText('Connected', { exact: true }).waitFor();
-  await page.getByLabel('Your message').fill('What does delivery to the United Kingdom cost?');
+  await page.getByLabel('Your message').fill('How long can I return unused items?');
   await page.keyboard.press('Enter');
   const first = page.locator('.answer:not(.writing)').last();
   await first.waitFor();
@@ -180,6 +184,10 @@ try {
   await shot(page, 'widget-offline', CORNER);
   await end(page);
 
+}
+
+async function together() {
+  let page;
   // == Both faces. First the inbox is filled: visitors who ask, and stay.
   const questions = [
     'Do you have a store in Dublin?', 'How do I dry my tent before storing it?', 'What volume do I need for a day walk?',
@@ -256,7 +264,7 @@ try {
   await mara.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
   await mara.setViewportSize({ width: 834, height: 1112 });
   await still(mara);
-  if (await mara.locator('.details').isVisible()) await mara.getByRole('button', { name: /Hide details|Close/ }).first().click();
+  if (await mara.locator('.details').isVisible()) await mara.keyboard.press('i');
   await still(mara);
   await shot(mara, 'console-tablet');
   await mara.setViewportSize({ width: 1200, height: 750 });
@@ -365,8 +373,14 @@ try {
   await page.locator('.banner').waitFor();
   await still(page);
   await shot(page, 'widget-people', { clip: { x: 620, y: 0, width: 480, height: 740 } });
+}
+
+try {
+  if (only !== 'desk') await alone();
+  if (only !== 'widget') await together();
 } finally {
   await browser.close();
   proxy.stop();
   await server.stop();
+  await rm(repairs, { recursive: true, force: true });
 }
