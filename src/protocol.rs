@@ -45,7 +45,8 @@ pub enum ClientMessage {
     },
     /// Something the visitor says. Sending the same `id` again is harmless: it is acknowledged again.
     Message { id: String, text: String },
-    /// The visitor is typing; with `text`, what an answer to it would need is computed ahead. Nobody is shown it and it isn't stored.
+    /// The visitor is typing: agents are shown that, for 6 s. With `text`, what an answer to it would need is
+    /// computed ahead; nobody is shown it. Neither is stored. Say it again every 3 s while it goes on; more often is passed over.
     Typing {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
@@ -312,6 +313,9 @@ pub enum ServerMessage {
         text: String,
         name: String,
     },
+    /// The person is typing. Show it for 6 s, unless it comes again or a message, `agent.left` or `ended` comes first.
+    #[serde(rename = "agent.typing")]
+    AgentTyping { name: String },
     /// The feedback is recorded.
     #[serde(rename = "feedback.received")]
     FeedbackReceived {

@@ -439,6 +439,12 @@ pub enum Update {
         place: usize,
         available: bool,
     },
+    /// For agents only.
+    VisitorTyping,
+    /// For visitors: the agent who holds the session types a reply.
+    AgentTyping {
+        name: String,
+    },
     /// The session can't go on here; the client reconnects and resumes.
     Lost,
 }
@@ -453,14 +459,22 @@ impl Update {
             | Self::DraftDelta { .. }
             | Self::DraftCitation { .. }
             | Self::DraftStopped { .. }
-            | Self::Intent(_) => true,
+            | Self::Intent(_)
+            | Self::VisitorTyping => true,
             Self::Queued { .. }
             | Self::Delta { .. }
             | Self::Citation { .. }
             | Self::Withheld { .. }
             | Self::Waiting { .. }
+            | Self::AgentTyping { .. }
             | Self::Lost => false,
         }
+    }
+
+    /// True for what is worth nothing a moment later: a participant who is behind does without it.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::VisitorTyping | Self::AgentTyping { .. })
     }
 }
 

@@ -42,6 +42,10 @@ const LINGER: Duration = Duration::from_secs(1);
 const MAX_MISTAKES: u32 = 8;
 /// Conversations erased with one request, beside the one at hand.
 const MAX_FORGOTTEN: usize = 32;
+/// Signs of typing within this time are passed on once; clients give one every 3 s.
+const TYPING_PAUSE: Duration = Duration::from_secs(2);
+/// Drafts within this time are prepared once; clients wait until somebody pauses.
+const DRAFT_PAUSE: Duration = Duration::from_millis(100);
 /// Own message ids remembered so that they aren't echoed.
 const OWN_IDS: usize = 8;
 
@@ -85,6 +89,8 @@ pub(super) async fn upgrade(
                 seen: 0,
                 choosing: None,
                 shown: Shown::default(),
+                typing: Throttle::of_typing(),
+                drafts: Throttle::new(DRAFT_PAUSE),
             });
             // A task of its own: the one that made the upgrade would keep its room as long as the socket lives.
             tasks.spawn("socket", async move {
@@ -108,6 +114,38 @@ struct Connection {
     /// Products that are being chosen for the last answer.
     choosing: Option<Choosing>,
     shown: Shown,
+    typing: Throttle,
+    drafts: Throttle,
+}
+
+/// Lets one thing through in a while.
+pub(super) struct Throttle {
+    pause: Duration,
+    passed: Option<Instant>,
+}
+
+impl Throttle {
+    /// For signs that somebody is typing.
+    pub(super) fn of_typing() -> Self {
+        Self::new(TYPING_PAUSE)
+    }
+
+    fn new(pause: Duration) -> Self {
+        Self { pause, passed: None }
+    }
+
+    pub(super) fn passes(&mut self) -> bool {
+        let free = self.passed.is_none_or(|passed| passed.elapsed() >= self.pause);
+        if free {
+            self.passed = Some(Instant::now());
+        }
+        free
+    }
+
+    /// The next one passes.
+    pub(super) fn reset(&mut self) {
+        self.passed = None;
+    }
 }
 
 /// Products that the visitor was shown in this conversation.
@@ -335,6 +373,7 @@ impl Connection {
                     self.own.pop_front();
                 }
                 self.own.push_back(id.clone());
+                self.typing.reset();
                 match checked(&id, &text) {
                     Err(error) => Err(error),
                     Ok(()) if self.app.tasks.is_draining() => Err(ApiError::draining()),
@@ -345,8 +384,14 @@ impl Connection {
                 }
             }
             ClientMessage::Typing { text } => {
+                // Who has emptied the composer types no more.
+                if text.as_deref() != Some("") && self.typing.passes() {
+                    seat.handle.types(None);
+                }
                 // Words that are too long will be refused when they are sent.
-                if let Some(text) = text.filter(|text| text.chars().count() <= MAX_MESSAGE_CHARS) {
+                if let Some(text) = text.filter(|text| text.chars().count() <= MAX_MESSAGE_CHARS)
+                    && self.drafts.passes()
+                {
                     seat.handle.typed(text);
                 }
                 return Ok(());
@@ -632,6 +677,7 @@ pub(super) fn update_message(update: &Update) -> Option<ServerMessage> {
         Update::Delta { turn, offset, text } => ServerMessage::AnswerDelta { turn, offset, text },
         Update::Citation { turn, citation } => ServerMessage::AnswerCitation { turn, citation },
         Update::Withheld { turn, reason } => ServerMessage::AnswerWithheld { turn, reason },
+        Update::AgentTyping { name } => ServerMessage::AgentTyping { name },
         // Agents' updates don't enter a visitor's queue; if one did, it would end here. Who waits is told by the connection,
         // which knows the site's contact.
         Update::DraftStarted { .. }
@@ -639,6 +685,7 @@ pub(super) fn update_message(update: &Update) -> Option<ServerMessage> {
         | Update::DraftCitation { .. }
         | Update::DraftStopped { .. }
         | Update::Intent(_)
+        | Update::VisitorTyping
         | Update::Waiting { .. }
         | Update::Lost => return None,
     })

@@ -6,7 +6,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::extract::{ConnectInfo, FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
@@ -115,33 +116,75 @@ fn not_signed_in() -> ApiError {
     ApiError::new(ErrorCode::Unauthorized, "sign in first; a sign-in ends by itself, on sign-out, and with the account")
 }
 
+/// Who asks: signed in, from a page of our own, and with the sign-in's CSRF token where the request changes something.
+struct Caller(SignedIn);
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let who = signed_in(app, &parts.headers)?;
+        let shown = super::header_text(&parts.headers, HeaderName::from_static(CSRF_HEADER)).unwrap_or_default();
+        if !parts.method.is_safe() && !who.csrf_fits(shown) {
+            let text = format!("the header {CSRF_HEADER} must carry the token of GET /v1/console/me");
+            return Err(ApiError::new(ErrorCode::Forbidden, text));
+        }
+        Ok(Self(who))
+    }
+}
+
+/// A [`Caller`] who works for the site that the path names.
+struct OfSite {
+    who: SignedIn,
+    site: String,
+    role: Role,
+}
+
+impl FromRequestParts<App> for OfSite {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Caller(who) = Caller::from_request_parts(parts, app).await?;
+        let Path(InSite { site }) = Path::from_request_parts(parts, app)
+            .await
+            .map_err(|error| ApiError::new(ErrorCode::BadMessage, error.body_text()))?;
+        let role = role(&who, &site)?;
+        Ok(Self { who, site, role })
+    }
+}
+
+/// What all paths below a site have.
+#[derive(Deserialize)]
+struct InSite {
+    site: String,
+}
+
+/// [`OfSite`] for what admins alone may do.
+struct AdminOf {
+    who: SignedIn,
+    site: String,
+}
+
+impl FromRequestParts<App> for AdminOf {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        match OfSite::from_request_parts(parts, app).await? {
+            OfSite { who, site, role: Role::Admin } => Ok(Self { who, site }),
+            OfSite { .. } => Err(ApiError::new(ErrorCode::Forbidden, "only admins of this site may do that")),
+        }
+    }
+}
+
 /// Who is signed in.
 fn signed_in(app: &App, headers: &HeaderMap) -> Result<SignedIn, ApiError> {
     check_origin(app, headers)?;
     cookie(headers).and_then(|token| app.agents.check(token)).ok_or_else(not_signed_in)
 }
 
-/// Who is signed in and shows the CSRF token, as every change needs it.
-fn changing(app: &App, headers: &HeaderMap) -> Result<SignedIn, ApiError> {
-    let who = signed_in(app, headers)?;
-    let shown = super::header_text(headers, HeaderName::from_static(CSRF_HEADER)).unwrap_or_default();
-    if !who.csrf_fits(shown) {
-        let text = format!("the header {CSRF_HEADER} must carry the token of GET /v1/console/me");
-        return Err(ApiError::new(ErrorCode::Forbidden, text));
-    }
-    Ok(who)
-}
-
 /// The agent's role on a site. A site that isn't the agent's is refused like one that isn't there.
 fn role(who: &SignedIn, site: &str) -> Result<Role, ApiError> {
     who.role(site).ok_or_else(|| ApiError::new(ErrorCode::Forbidden, format!("you have no role on a site {site:?}")))
-}
-
-fn admin(who: &SignedIn, site: &str) -> Result<(), ApiError> {
-    match role(who, site)? {
-        Role::Admin => Ok(()),
-        Role::Agent => Err(ApiError::new(ErrorCode::Forbidden, "only admins of this site may do that")),
-    }
 }
 
 fn key(site: &str, session: &str) -> Result<SessionKey, ApiError> {
@@ -217,26 +260,23 @@ pub(super) fn address(peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
 }
 
 /// `POST /v1/console/sign-out`.
-async fn sign_out(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
-    let who = changing(&app, &headers)?;
+async fn sign_out(State(app): State<App>, Caller(who): Caller) -> Result<Response, ApiError> {
     app.agents.sign_out(&who.key).await?;
     tracing::info!(agent = who.agent.id, "an agent signed out");
     Ok(private(([(header::SET_COOKIE, cookie_line("", 0))], StatusCode::NO_CONTENT)))
 }
 
 /// `GET /v1/console/me`.
-async fn me(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
-    let who = signed_in(&app, &headers)?;
+async fn me(State(app): State<App>, Caller(who): Caller) -> Result<Response, ApiError> {
     Ok(private(Json(me_of(&app, &who))))
 }
 
 /// `PUT /v1/console/me/password`.
 async fn own_password(
     State(app): State<App>,
-    headers: HeaderMap,
+    Caller(who): Caller,
     new: Result<Json<NewPassword>, JsonRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let who = changing(&app, &headers)?;
     let NewPassword { current, password } = body(new)?;
     let current = current.unwrap_or_default();
     app.agents.set_password(&who.agent.id, Some(&current), password, Some(&who.key)).await?;
@@ -271,12 +311,9 @@ fn fifty() -> usize {
 
 async fn sessions(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path(site): Path<String>,
+    OfSite { who, site, .. }: OfSite,
     listing: Result<Query<Listing>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let who = signed_in(&app, &headers)?;
-    role(&who, &site)?;
     let Listing { list, offset, limit, text, channel, agent, min_intent, unanswered } = query(listing)?;
     let filter = Filter { text, channel, agent, min_intent, unanswered };
     let board = app.registry.board();
@@ -287,11 +324,9 @@ async fn sessions(
 
 async fn conversation(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, session)): Path<(String, String)>,
+    OfSite { site, .. }: OfSite,
+    Path((_, session)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let who = signed_in(&app, &headers)?;
-    role(&who, &site)?;
     let joined = app.registry.agents_handle(key(&site, &session)?).join(0, None).await?;
     let entries = joined.missed.into_iter().map(convert::entry).collect();
     let reasons = convert::reasons(&joined.intent);
@@ -300,11 +335,9 @@ async fn conversation(
 
 async fn erase(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, session)): Path<(String, String)>,
+    AdminOf { who, site }: AdminOf,
+    Path((_, session)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let who = changing(&app, &headers)?;
-    admin(&who, &site)?;
     let key = key(&site, &session)?;
     if app.store.session(&key.site, &key.id).await?.is_none() {
         return Err(unknown_session());
@@ -317,11 +350,9 @@ async fn erase(
 /// `GET …/sessions/{session}/visitor`.
 async fn visitor(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, session)): Path<(String, String)>,
+    OfSite { site, .. }: OfSite,
+    Path((_, session)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let who = signed_in(&app, &headers)?;
-    role(&who, &site)?;
     let key = key(&site, &session)?;
     let joined = app.registry.agents_handle(key.clone()).join(u64::MAX, None).await?;
     let visitor = joined.summary.visitor;
@@ -342,12 +373,10 @@ struct Turn {
 
 async fn passages(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, session)): Path<(String, String)>,
+    OfSite { site, .. }: OfSite,
+    Path((_, session)): Path<(String, String)>,
     turn: Result<Query<Turn>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let who = signed_in(&app, &headers)?;
-    role(&who, &site)?;
     let Turn { turn } = query(turn)?;
     let joined = app.registry.agents_handle(key(&site, &session)?).join(0, None).await?;
     let (mut history, mut question, mut cited) = (Vec::new(), None, Vec::new());
@@ -397,11 +426,9 @@ async fn passages(
 /// `GET …/sessions/{session}/classes`: what the visitor's messages are about, by the deployed classes and by people's labels.
 async fn classes(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, session)): Path<(String, String)>,
+    OfSite { site, .. }: OfSite,
+    Path((_, session)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let who = signed_in(&app, &headers)?;
-    role(&who, &site)?;
     let (names, messages) = super::intent::meant(&app, &key(&site, &session)?).await?;
     Ok(private(Json(json!({ "names": names, "messages": messages }))))
 }
@@ -409,12 +436,10 @@ async fn classes(
 /// `POST …/sessions/{session}/label` with `{"seq": 2, "intent": "refund"}`: an agent says, or corrects, what a message is about.
 async fn label_message(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, session)): Path<(String, String)>,
+    OfSite { who, site, .. }: OfSite,
+    Path((_, session)): Path<(String, String)>,
     wanted: Result<Json<super::intent::Label>, JsonRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let who = changing(&app, &headers)?;
-    role(&who, &site)?;
     super::intent::put_label(&app, &key(&site, &session)?, &body(wanted)?, &who.agent.id).await
 }
 
@@ -428,11 +453,10 @@ struct Act {
 
 async fn act(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, session)): Path<(String, String)>,
+    OfSite { who, site, .. }: OfSite,
+    Path((_, session)): Path<(String, String)>,
     act: Result<Json<Act>, JsonRejection>,
 ) -> Result<Response, ApiError> {
-    let who = changing(&app, &headers)?;
     let Act { id, action } = body(act)?;
     let command = command(&app, &who, &site, id, action)?;
     let accepted = app.registry.agents_handle(key(&site, &session)?).command(command).await?;
@@ -495,12 +519,9 @@ fn twenty() -> usize {
 
 async fn search(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path(site): Path<String>,
+    OfSite { site, .. }: OfSite,
     searching: Result<Query<Searching>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let who = signed_in(&app, &headers)?;
-    role(&who, &site)?;
     let Searching { q, after, limit } = query(searching)?;
     if q.trim().is_empty() || q.chars().count() > MAX_SEARCH_CHARS {
         let text = format!("q has 1 to {MAX_SEARCH_CHARS} characters");
@@ -524,46 +545,32 @@ fn thirty() -> u64 {
 
 async fn statistics(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path(site): Path<String>,
+    OfSite { site, .. }: OfSite,
     days: Result<Query<Days>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let who = signed_in(&app, &headers)?;
-    role(&who, &site)?;
     let Days { days } = query(days)?;
     let since_ms = app.spine.clock.now_ms().saturating_sub(days.clamp(1, 366) * 86_400_000);
     let report: Statistics = history::statistics(&app.store, &site, since_ms).await?;
     Ok(private(Json(report)))
 }
 
-async fn list_canned(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path(site): Path<String>,
-) -> Result<Response, ApiError> {
-    let who = signed_in(&app, &headers)?;
-    role(&who, &site)?;
+async fn list_canned(State(app): State<App>, OfSite { site, .. }: OfSite) -> Result<Response, ApiError> {
     Ok(private(Json(json!({ "canned": canned::list(&app.store, &site).await? }))))
 }
 
 async fn put_canned(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path(site): Path<String>,
+    OfSite { site, .. }: OfSite,
     reply: Result<Json<Canned>, JsonRejection>,
 ) -> Result<Response, ApiError> {
-    let who = changing(&app, &headers)?;
-    role(&who, &site)?;
     Ok(private(Json(canned::put(&app.store, &site, body(reply)?).await?)))
 }
 
 async fn remove_canned(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, id)): Path<(String, String)>,
+    OfSite { site, .. }: OfSite,
+    Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let who = changing(&app, &headers)?;
-    role(&who, &site)?;
     canned::remove(&app.store, &site, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -576,24 +583,16 @@ struct Staff {
     accounts: Option<Vec<Account>>,
 }
 
-async fn list_agents(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path(site): Path<String>,
-) -> Result<Response, ApiError> {
-    let who = signed_in(&app, &headers)?;
-    let accounts = (role(&who, &site)? == Role::Admin).then(|| app.agents.accounts_of(&site));
+async fn list_agents(State(app): State<App>, OfSite { site, role, .. }: OfSite) -> Result<Response, ApiError> {
+    let accounts = (role == Role::Admin).then(|| app.agents.accounts_of(&site));
     Ok(private(Json(Staff { presence: app.registry.board().presence(&site), accounts })))
 }
 
 async fn add_agent(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path(site): Path<String>,
+    AdminOf { site, .. }: AdminOf,
     new: Result<Json<NewAccount>, JsonRejection>,
 ) -> Result<Response, ApiError> {
-    let who = changing(&app, &headers)?;
-    admin(&who, &site)?;
     let new = body(new)?;
     if new.roles.keys().any(|of| *of != site) {
         return Err(ApiError::new(ErrorCode::Forbidden, "an admin gives roles on the own site alone"));
@@ -612,12 +611,10 @@ struct AgentChange {
 
 async fn change_agent(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, id)): Path<(String, String)>,
+    AdminOf { who, site }: AdminOf,
+    Path((_, id)): Path<(String, String)>,
     change: Result<Json<AgentChange>, JsonRejection>,
 ) -> Result<Response, ApiError> {
-    let who = changing(&app, &headers)?;
-    admin(&who, &site)?;
     let AgentChange { role, limit, name } = body(change)?;
     let account = app.agents.change(&id, &site, SiteChange { role, limit, name }, &who.roles).await?;
     Ok(private(Json(account)))
@@ -625,11 +622,9 @@ async fn change_agent(
 
 async fn remove_agent(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, id)): Path<(String, String)>,
+    AdminOf { who, site }: AdminOf,
+    Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let who = changing(&app, &headers)?;
-    admin(&who, &site)?;
     app.agents.remove(&id, Some(&site)).await?;
     tracing::info!(agent = who.agent.id, removed = id, site, "an agent was removed from a site");
     Ok(StatusCode::NO_CONTENT)

@@ -295,6 +295,10 @@ pub enum ConsoleClient {
     /// The agent has read the conversation up to `seq`.
     #[serde(rename = "read")]
     Read { session: String, seq: u64 },
+    /// The agent types a reply in a conversation that is open here: the visitor is shown that, if the agent holds it. Say it again
+    /// every 3 s while it goes on; more often is passed over.
+    #[serde(rename = "typing")]
+    Typing { session: String },
     /// Does something to a conversation. Sending the same `id` again is harmless.
     #[serde(rename = "act")]
     Act { id: String, session: String, action: Action },
@@ -659,6 +663,10 @@ pub enum ConsoleServer {
     /// What the conversation is worth changed.
     #[serde(rename = "intent")]
     Intent { session: String, intent: f32, reasons: Vec<IntentReason> },
+    /// The visitor is typing, in a conversation that is open here or that the agent holds. Show it for 6 s, unless it comes again or
+    /// the message comes first.
+    #[serde(rename = "typing")]
+    Typing { session: String },
     /// The watched conversation can't go on here: watch it again.
     #[serde(rename = "lost")]
     Lost { session: String },

@@ -11,9 +11,9 @@ use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::registry::Shared;
+use super::registry::{Shared, TypingMark};
 use super::{
-    Accepted, Brief, Checkpoint, Command, Draft, Effect, Event, Refusal, Session, SessionKey, Update, Verdict,
+    Accepted, Brief, Checkpoint, Command, Draft, Effect, Event, Holder, Refusal, Session, SessionKey, Update, Verdict,
 };
 use crate::http::auth::Site;
 use crate::intent::{self, Intent};
@@ -100,6 +100,10 @@ pub(super) enum Envelope {
     /// What stands in the visitor's composer.
     Typed {
         text: String,
+    },
+    /// Somebody is typing: the visitor, or the agent of this id.
+    Typing {
+        agent: Option<String>,
     },
     /// What the deployed model says of the session as its log is, or the sum again after the model went.
     Scored {
@@ -275,7 +279,7 @@ impl Live {
                 self.apply(command, ticket, Some(reply)).await
             }
             Envelope::Waiting { place, available } => {
-                if matches!(self.session.holder, super::Holder::Queue { .. }) {
+                if matches!(self.session.holder, Holder::Queue { .. }) {
                     self.tell(Update::Waiting { place, available });
                 }
                 Ok(())
@@ -284,8 +288,34 @@ impl Live {
                 self.prepare(text);
                 Ok(())
             }
+            Envelope::Typing { agent } => {
+                self.pass_on_typing(agent.as_deref());
+                Ok(())
+            }
             Envelope::Scored { intent } => self.scored(intent).await,
             Envelope::Stop => Ok(()),
+        }
+    }
+
+    /// Tells who may know that the visitor, or the agent, is typing. Agents who don't hold the session speak to no visitor.
+    fn pass_on_typing(&mut self, agent: Option<&str>) {
+        if self.session.ended {
+            return;
+        }
+        match (agent, &self.session.holder) {
+            (None, holder) => {
+                if let Holder::Agent(holder) = holder {
+                    // Nobody listens when no console is connected.
+                    let (key, agent) = (self.session.key.clone(), holder.id.clone());
+                    let _ = self.shared.typing.send(TypingMark { key, agent });
+                }
+                self.tell(Update::VisitorTyping);
+            }
+            (Some(agent), Holder::Agent(holder)) if holder.id == agent => {
+                let name = holder.name.clone();
+                self.tell(Update::AgentTyping { name });
+            }
+            (Some(_), _) => {}
         }
     }
 
@@ -648,9 +678,13 @@ impl Live {
     fn tell(&mut self, update: Update) {
         let update = Arc::new(update);
         let metrics = &self.shared.metrics;
-        let internal = update.is_internal();
+        let (internal, passing) = (update.is_internal(), update.is_passing());
         self.participants.retain(|participant| {
             if internal && !participant.agent {
+                return true;
+            }
+            // It must not take the place of something that counts.
+            if passing && participant.updates.capacity() < PARTICIPANT_QUEUE / 2 {
                 return true;
             }
             match participant.updates.try_send(update.clone()) {

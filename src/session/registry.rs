@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 
 use super::board::Board;
 use super::live::{CommandError, Envelope, Joined, Live, MAILBOX};
@@ -32,6 +32,18 @@ const READ_MARKS: &str = "read";
 /// How far back sessions are looked at for having expired.
 const SWEEP_BACK_MS: u64 = 7 * 86_400_000;
 
+/// Marks that a console may be behind: they come every few seconds from each visitor whom a person answers, and one that is lost is
+/// a dot that isn't shown.
+const TYPING_MARKS: usize = 64;
+
+/// The visitor of a session types to the agent who holds it.
+#[derive(Clone, Debug)]
+pub struct TypingMark {
+    pub key: SessionKey,
+    /// The agent's id.
+    pub agent: String,
+}
+
 /// What every session's task needs.
 pub struct Shared {
     pub config: SessionsConfig,
@@ -47,6 +59,8 @@ pub struct Shared {
     pub sites: HashMap<String, Arc<Site>>,
     pub board: Board,
     pub pace: Pace,
+    /// For agents who hold a session and look at another one.
+    pub typing: broadcast::Sender<TypingMark>,
     live: Mutex<InMemory>,
     /// Wakes when an erasure is over.
     erased: Notify,
@@ -204,6 +218,7 @@ impl Registry {
                 sites,
                 board,
                 pace,
+                typing: broadcast::channel(TYPING_MARKS).0,
                 live,
                 erased: Notify::new(),
                 swept_ms,
@@ -228,6 +243,12 @@ impl Registry {
     #[must_use]
     pub fn board(&self) -> &Board {
         &self.shared.board
+    }
+
+    /// Visitors who type to the agents who hold their sessions.
+    #[must_use]
+    pub fn typing(&self) -> broadcast::Receiver<TypingMark> {
+        self.shared.typing.subscribe()
     }
 
     /// Lets a new visitor in from this network address.
@@ -637,10 +658,19 @@ impl SessionHandle {
 
     /// Has the answer to what is being typed prepared, if the session is in memory and not busy.
     pub fn typed(&self, text: String) {
+        self.mention(Envelope::Typed { text });
+    }
+
+    /// Has it passed on that the visitor is typing, or the agent of this id.
+    pub fn types(&self, agent: Option<String>) {
+        self.mention(Envelope::Typing { agent });
+    }
+
+    /// Tells a session that is in memory. One with a full mailbox has better things to do.
+    fn mention(&self, envelope: Envelope) {
         let entry = self.registry.lock().entries.get(&self.key).cloned();
         if let Some(Entry { mailbox, .. }) = entry {
-            // A session with a full mailbox has better things to do.
-            let _ = mailbox.try_send(Box::new(Envelope::Typed { text }));
+            let _ = mailbox.try_send(Box::new(envelope));
         }
     }
 

@@ -110,6 +110,71 @@ const banner = (page, text) => page.locator('.banner', { hasText: text }).waitFo
 const note = (page, text) => page.locator('.note', { hasText: text }).last().waitFor();
 
 describe('a person joins', () => {
+  test('who types is seen by the other, and what is typed is not', async () => {
+    const heard = [];
+    const listen = (page) => page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => heard.push(String(payload))));
+    const mara = await signIn(browser, server.url, 'mara', { prepare: (context) => listen(context.pages()[0]) });
+    const visitor = await chat();
+    listen(visitor);
+    await visitor.reload();
+    await visitor.getByRole('dialog').waitFor();
+    await say(visitor, 'My tent pole broke on the second night.');
+    await answered(visitor);
+    const session = await sessionOf(visitor);
+    await open(mara, session);
+    const typing = mara.locator('.typing', { hasText: 'Visitor is typing' });
+
+    // The visitor writes to the assistant, and an agent has the conversation open.
+    await visitor.locator('.box textarea').pressSequentially('SECRET');
+    await typing.waitFor();
+    await mara.locator(`[id="row-${session}"] .row-preview`, { hasText: 'Typing…' }).waitFor();
+    await accessible(mara);
+    await say(visitor, 'Is it under warranty?');
+    await mara.locator('.from-visitor', { hasText: 'Is it under warranty?' }).waitFor();
+    assert.equal(await typing.count(), 0, 'the message ended it');
+    await answered(visitor, 2);
+
+    // The agent holds it, and looks at another one.
+    await mara.keyboard.press('t');
+    await mara.waitForSelector('.pill-agent');
+    await note(visitor, 'Mara Lindqvist joined the conversation');
+    const other = await chat();
+    await say(other, 'Where is my parcel?');
+    await answered(other);
+    await open(mara, await sessionOf(other));
+    await visitor.locator('.box textarea').pressSequentially('SECRET');
+    await mara.locator(`[id="row-${session}"] .row-preview`, { hasText: 'Typing…' }).waitFor();
+    assert.equal(await typing.count(), 0, 'the conversation that is open is another one');
+    // Nobody renews it: it ends by itself.
+    await mara.locator(`[id="row-${session}"] .row-preview`, { hasText: 'Typing…' }).waitFor({ state: 'detached' });
+
+    // The other way: a reply, and not a note.
+    await open(mara, session);
+    const types = visitor.locator('.types', { hasText: 'Mara Lindqvist is typing' });
+    await mara.keyboard.press('n');
+    await mara.waitForFunction(() => document.activeElement?.classList.contains('compose-text'));
+    await mara.keyboard.type('For colleagues');
+    await mara.keyboard.press('Enter');
+    await mara.locator('.note', { hasText: 'For colleagues' }).waitFor();
+    await mara.keyboard.press('Escape');
+    await mara.keyboard.press('r');
+    await mara.waitForFunction(() => document.activeElement?.classList.contains('compose-text'));
+    assert.equal(await types.count(), 0);
+    await mara.keyboard.type('UNSENT');
+    await types.waitFor();
+    await accessible(visitor);
+    await shot(visitor, 'widget-typing');
+    await mara.keyboard.press('ControlOrMeta+a');
+    await mara.keyboard.type('Hello, Mara here.');
+    await mara.keyboard.press('Enter');
+    await visitor.locator('.agent', { hasText: 'Hello, Mara here.' }).waitFor();
+    await types.waitFor({ state: 'detached' });
+    assert.ok(heard.some((frame) => frame.includes('"typing"')));
+    assert.deepEqual(heard.filter((frame) => /SECRET|UNSENT/.test(frame)), []);
+    await end(visitor);
+    await end(other);
+  });
+
   test('places in line, the agent’s name, what each says, handing back, and an agent who vanishes', async () => {
     const mara = await signIn(browser, server.url, 'mara');
     const [first, second] = [await chat(), await chat()];

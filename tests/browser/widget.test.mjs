@@ -36,6 +36,21 @@ key = "${JWT_KEY}"
 path = "/tents/*"
 after_s = 0
 text = "Not sure which tent? I can compare them."
+[[sites.widget.proactive]]
+path = "/tall/*"
+after_s = 0
+scroll_percent = 60
+text = "That was a lot to read. Shall I sum it up?"
+[[sites]]
+id = "start"
+name = "The other side"
+origins = ${JSON.stringify(origins)}
+[sites.widget]
+position = "start"
+[[sites.widget.proactive]]
+path = "/tents/*"
+after_s = 0
+text = "Not sure which tent?"
 `;
 
 let server;
@@ -49,15 +64,19 @@ async function startShop() {
     const chat = server.url;
     const csp = `default-src 'none'; script-src ${chat}; connect-src ${chat} ${chat.replace('http', 'ws')}; style-src 'self'; ` +
       "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
-    const { pathname } = new URL(request.url, 'http://shop');
+    const { pathname, searchParams } = new URL(request.url, 'http://shop');
+    if (pathname === '/late.css') return shop.late.push(() => response.setHeader('content-type', 'text/css').end());
     if (pathname === '/hostile.css') return response.setHeader('content-type', 'text/css').end(HOSTILE_CSS);
     response.setHeader('content-security-policy', csp).setHeader('content-type', 'text/html; charset=utf-8');
-    const hostile = pathname.startsWith('/plain') ? '' : '<link rel="stylesheet" href="/hostile.css">';
-    response.end(`<!doctype html><html lang="en"><head><title>A shop</title>${hostile}<script async src="${chat}/widget.js" data-site="default"></script></head>
-      <body><main><h1>A shop</h1><p>Words of the page.</p></main></body></html>`);
+    const hostile = /^\/(plain|tall)/.test(pathname) ? '' : '<link rel="stylesheet" href="/hostile.css">';
+    // What a page waits for before it is whole, as it does for pictures.
+    const late = pathname.startsWith('/tall') ? '<link rel="stylesheet" media="print" href="/late.css">' : '';
+    response.end(`<!doctype html><html lang="en" dir="${searchParams.get('dir') ?? 'ltr'}"><head><title>A shop</title>${hostile}
+      <script async src="${chat}/widget.js" data-site="${searchParams.get('site') ?? 'default'}"></script></head>
+      <body><main><h1>A shop</h1><p>Words of the page.</p></main>${late}</body></html>`);
   }).listen(0, '127.0.0.1');
   await once(listener, 'listening');
-  return { url: `http://127.0.0.1:${listener.address().port}`, stop: () => listener.close() };
+  return { url: `http://127.0.0.1:${listener.address().port}`, late: [], stop: () => listener.close() };
 }
 
 const HOSTILE_CSS = `
@@ -98,6 +117,9 @@ const done = (page, n = 1) => answers(page).nth(n - 1).waitFor();
 /** Waits for some words of a running answer. */
 const words = (page) => page.locator('.answer.writing .prose').filter({ hasText: /\S+\s+\S+/ }).last().waitFor();
 const text = (locator) => locator.evaluate((node) => node.innerText.trim());
+
+/** What was just spoken into a page has been heard, and drawn. */
+const settledIn = (page) => page.evaluate(() => new Promise((resolve) => { const channel = new MessageChannel(); channel.port1.onmessage = resolve; channel.port2.postMessage(0); }));
 
 /** Waits for something on this side of the browser. */
 async function eventually(fits, what) {
@@ -452,6 +474,60 @@ test('it speaks up by itself where the site says so, once a visit', async () => 
   assert.equal(await teaser.count(), 0);
 });
 
+test('it waits until a page was read so far, and does not take a page that is still loading for a short one', async () => {
+  const page = await openPage(browser, 'about:blank');
+  for (const one of [shop.url, server.url]) page.allow(one);
+  const teaser = page.getByRole('button', { name: /Shall I sum it up/ });
+  const scrolled = (share) => page.evaluate((part) => new Promise((resolve) => {
+    const { scrollHeight, clientHeight } = document.documentElement;
+    addEventListener('scroll', () => requestAnimationFrame(() => setTimeout(resolve)), { once: true });
+    scrollTo(0, (scrollHeight - clientHeight) * part);
+  }), share);
+  await page.goto(`${shop.url}/tall/guide`, { waitUntil: 'commit' });
+  // The chat is there before the page is whole.
+  await page.getByRole('button', { name: 'Open chat' }).waitFor();
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
+  assert.ok(await page.evaluate(() => document.readyState !== 'complete' && document.documentElement.scrollHeight <= innerHeight));
+  assert.equal(await teaser.count(), 0, 'short because it is not whole');
+  await page.locator('main').evaluate((main) => { main.style.height = '4000px'; });
+  for (const end of shop.late.splice(0)) end();
+  await page.waitForLoadState('load');
+  for (const share of [0.3, 0.58]) {
+    await scrolled(share);
+    assert.equal(await teaser.count(), 0, `at ${share * 100} percent`);
+  }
+  await scrolled(0.62);
+  await teaser.waitFor();
+  // Elsewhere on the site another rule or none holds.
+  await page.evaluate(() => sessionStorage.clear());
+  await page.goto(`${shop.url}/plain`);
+  await page.getByRole('button', { name: 'Open chat' }).waitFor();
+  assert.equal(await teaser.count(), 0);
+  page.problems();
+});
+
+test('at the start of the line or at its end, in both directions of writing', async () => {
+  const page = await openPage(browser, 'about:blank', { reducedMotion: 'reduce' });
+  for (const one of [shop.url, server.url]) page.allow(one);
+  const width = 1100;
+  for (const [site, dir, side] of [['default', 'ltr', 'right'], ['default', 'rtl', 'left'], ['start', 'ltr', 'left'], ['start', 'rtl', 'right']]) {
+    await page.goto(`${shop.url}/tents/plain?site=${site}&dir=${dir}`);
+    const launcher = page.getByRole('button', { name: 'Open chat' });
+    await launcher.waitFor();
+    const at = async (locator) => {
+      const box = await locator.boundingBox();
+      return Math.round(side === 'left' ? box.x : width - box.x - box.width);
+    };
+    assert.equal(await at(launcher), 20, `the button: ${site}, ${dir}`);
+    await page.locator('.teaser').waitFor();
+    assert.equal(await at(page.locator('.teaser')), 20, `what it says by itself: ${site}, ${dir}`);
+    await open(page);
+    assert.equal(await at(page.getByRole('dialog')), 20, `the chat: ${site}, ${dir}`);
+    await page.evaluate(() => { sessionStorage.clear(); localStorage.clear(); });
+  }
+  page.problems();
+});
+
 /** A page whose socket the test can speak into. */
 async function spokenInto(query = '', options = {}) {
   let speak;
@@ -497,6 +573,54 @@ test('a person: the place in line, who joins, what they say, and that they left'
   await shot(page, 'widget-agent');
   speak({ type: 'agent.left', seq: 903, name: 'Maya', waiting: false });
   await page.locator('.note', { hasText: 'Maya left. The assistant answers again' }).waitFor();
+  page.problems();
+});
+
+test('a person who types is shown as typing, and never for ever', async () => {
+  const { page, speak, line } = await spokenInto();
+  await page.clock.install();
+  await page.reload();
+  await open(page);
+  await page.locator('.status', { hasText: 'Answers at once' }).waitFor();
+  const types = page.locator('.types', { hasText: 'Maya is typing' });
+  const gone = () => types.waitFor({ state: 'hidden' });
+  // Nobody has joined: a frame that comes out of order shows nothing.
+  speak({ type: 'agent.typing', name: 'Maya' });
+  speak({ type: 'agent.joined', seq: 900, name: 'Maya' });
+  await page.getByRole('heading', { name: 'Maya' }).waitFor();
+  assert.equal(await types.count(), 0);
+
+  speak({ type: 'agent.typing', name: 'Maya' });
+  await types.waitFor();
+  await accessible(page);
+  await page.clock.runFor(4_000);
+  speak({ type: 'agent.typing', name: 'Maya' });
+  await settledIn(page);
+  await page.clock.runFor(4_000);
+  assert.ok(await types.isVisible(), 'it was said again');
+  await page.clock.runFor(2_500);
+  await gone();
+
+  speak({ type: 'agent.typing', name: 'Maya' });
+  await types.waitFor();
+  speak({ type: 'agent.message', seq: 901, id: 'a1', text: 'Hi, Maya here.', name: 'Maya' });
+  await page.locator('.agent', { hasText: 'Hi, Maya here.' }).waitFor();
+  await gone();
+
+  speak({ type: 'agent.typing', name: 'Maya' });
+  await types.waitFor();
+  speak({ type: 'agent.left', seq: 902, name: 'Maya', waiting: false });
+  await gone();
+
+  speak({ type: 'agent.joined', seq: 903, name: 'Maya' });
+  speak({ type: 'agent.typing', name: 'Maya' });
+  await types.waitFor();
+  // With the connection goes what was known.
+  const { sockets } = line;
+  await page.evaluate(() => dispatchEvent(new Event('offline')));
+  await gone();
+  await page.clock.runFor(30_000);
+  assert.ok(line.sockets > sockets);
   page.problems();
 });
 

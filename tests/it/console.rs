@@ -401,6 +401,109 @@ async fn two_agents_race_for_a_session_and_one_has_it() {
 }
 
 #[tokio::test]
+async fn a_visitor_who_types_is_seen_by_who_watches_and_by_who_holds_and_not_a_word_of_it() {
+    let server = quick().await;
+    let (mara, jo) = (desk(&server, "mara", Role::Agent).await, desk(&server, "jo", Role::Agent).await);
+    let mut visitor = server.client().await.hello().await;
+    visitor.ask("m1", QUESTION).await;
+    let session = visitor.session.clone();
+    let (mut watching, mut holding, mut elsewhere) = (mara.console().await, jo.console().await, mara.console().await);
+    watching.watch(&session, 0).await;
+    // Held, and not open on this console.
+    let last_seq = holding.act(&session, take()).await.unwrap();
+    visitor.until(|message| matches!(message, ServerMessage::AgentJoined { .. }).then_some(())).await;
+
+    let typing = |session: &str| ConsoleServer::Typing { session: session.to_owned() };
+    let draft = ClientMessage::Typing { text: Some("SECRET words".into()) };
+    // Surplus is passed over: of many signs at once one arrives, before the message that ends the typing.
+    for _ in 0..20 {
+        visitor.send(&draft).await;
+    }
+    visitor.say("m2", "And to Austria?").await;
+    let seq = visitor.acked("m2").await;
+    assert_eq!(seq, last_seq + 1, "nothing of the typing is stored");
+    let mut signs = 0;
+    let mut frames = String::new();
+    watching
+        .until(|frame| {
+            frames.push_str(&serde_json::to_string(frame).unwrap());
+            signs += usize::from(*frame == typing(&session));
+            matches!(frame, ConsoleServer::Event { entry, .. } if entry.seq == seq).then_some(())
+        })
+        .await;
+    assert_eq!(signs, 1);
+    assert!(!frames.contains("SECRET"), "{frames}");
+    holding.until(|frame| (*frame == typing(&session)).then_some(())).await;
+    // After a message the next sign is passed on at once; an empty composer is none.
+    visitor.send(&ClientMessage::Typing { text: Some(String::new()) }).await;
+    visitor.send(&ClientMessage::Typing { text: None }).await;
+    watching.until(|frame| (*frame == typing(&session)).then_some(())).await;
+    holding.until(|frame| (*frame == typing(&session)).then_some(())).await;
+    // Who neither watches nor holds hears of the message and of no typing.
+    elsewhere
+        .until(|frame| {
+            assert!(!matches!(frame, ConsoleServer::Typing { .. }));
+            matches!(frame, ConsoleServer::Session { session, .. } if session.visitor_seq == seq).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn an_agent_who_types_is_seen_by_the_visitor_while_holding_alone() {
+    let server = quick().await;
+    let (mara, jo) = (desk(&server, "mara", Role::Agent).await, desk(&server, "jo", Role::Agent).await);
+    let mut visitor = server.client().await.hello().await;
+    visitor.ask("m1", QUESTION).await;
+    let session = visitor.session.clone();
+    let (mut one, mut two) = (mara.console().await, jo.console().await);
+    one.watch(&session, 0).await;
+    two.watch(&session, 0).await;
+    let types = ConsoleClient::Typing { session: session.clone() };
+    let typing = |message: &ServerMessage| matches!(message, ServerMessage::AgentTyping { .. });
+
+    // Nobody holds it yet, then somebody else does: nothing for the visitor. The `ok` shows that the sign before it was heard.
+    two.send(&types).await;
+    one.act(&session, take()).await.unwrap();
+    two.send(&types).await;
+    two.act(&session, Action::Note { text: "I read along".into() }).await.unwrap();
+    one.act(&session, say("Let me look.")).await.unwrap();
+    visitor
+        .until(|message| {
+            assert!(!typing(message), "{message:?}");
+            matches!(message, ServerMessage::AgentMessage { .. }).then_some(())
+        })
+        .await;
+
+    // The holder's first sign arrives with the name, the surplus is passed over, and after a message the next one passes.
+    for text in ["4.90 EUR.", "Anything else?"] {
+        for _ in 0..20 {
+            one.send(&types).await;
+        }
+        one.act(&session, say(text)).await.unwrap();
+        let mut names = Vec::new();
+        let seq = visitor
+            .until(|message| match message {
+                ServerMessage::AgentTyping { name } => {
+                    names.push(name.clone());
+                    None
+                }
+                ServerMessage::AgentMessage { seq, .. } => Some(*seq),
+                _ => None,
+            })
+            .await;
+        assert_eq!(names, ["MARA"], "before message {seq}");
+    }
+    // A client that comes back is told of messages, and of no typing: nothing of it was stored.
+    let mut again = visitor.resume_at(server.addr(), 0, None).await;
+    again
+        .until(|message| {
+            assert!(!typing(message));
+            matches!(message, ServerMessage::AgentMessage { text, .. } if text == "Anything else?").then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn drafts_stream_to_agents_alone_and_what_became_of_them_is_counted() {
     let server = quick().await;
     let mara = desk(&server, "mara", Role::Agent).await;

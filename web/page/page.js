@@ -429,8 +429,7 @@ function citations(answer) {
     const open = answer.open === citation.n;
     const [title, ...headings] = trail(citation);
     const name = [title, ...headings.slice(-1)].join(' › ');
-    const number = el('span', { className: 'n' }, String(citation.n));
-    const chip = el('button', { type: 'button', className: 'chip', 'aria-expanded': String(open) }, number, el('span', {}, name));
+    const chip = el('button', { type: 'button', className: 'chip', 'aria-expanded': String(open) }, el('span', {}, name));
     chip.dataset.key = `source-${citation.n}`;
     if (open) chip.setAttribute('aria-controls', panel);
     chip.addEventListener('click', () => {

@@ -66,6 +66,7 @@ export interface ServerMessages {
   'agent.joined': { seq: number; name: string } & Timed;
   'agent.left': { seq: number; name: string; waiting?: boolean } & Timed;
   'agent.message': { seq: number; id?: string; text: string; name: string } & Timed;
+  'agent.typing': { name: string };
   recommendation: { turn?: number; products: Product[] };
   'feedback.received': { seq: number; turn: number; rating: Rating };
   ended: { seq: number; reason: string } & Timed;
@@ -115,6 +116,7 @@ const SHAPES: { [K in keyof ServerMessages]: Fits } = {
   'agent.joined': shaped({ at_ms: maybe(isCount), seq: isCount, name: isText }),
   'agent.left': shaped({ at_ms: maybe(isCount), seq: isCount, name: isText, waiting: maybe(isFlag) }),
   'agent.message': shaped({ at_ms: maybe(isCount), seq: isCount, id: maybe(isText), text: isText, name: isText }),
+  'agent.typing': shaped({ name: isText }),
   recommendation: shaped({ turn: maybe(isCount), products: listOf(isProduct) }),
   'feedback.received': shaped({ seq: isCount, turn: isCount, rating: (value) => value === 'up' || value === 'down' }),
   ended: shaped({ at_ms: maybe(isCount), seq: isCount, reason: isText }),

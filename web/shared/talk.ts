@@ -75,6 +75,8 @@ export interface Person {
   /** Whether somebody who takes conversations is there now. */
   available: boolean | null;
   contact: string;
+  /** Whether the person who is here is typing, as far as was heard lately. */
+  typing: boolean;
 }
 
 /**
@@ -109,9 +111,11 @@ const SILENCE_MS = 25_000;
 /** Conversations remembered so that they can be erased together. */
 const MAX_EARLIER = 31;
 const TYPING_MS = 400;
-const TYPING_SIGN_MS = 4_000;
+/** How often it is said that somebody types, and how long a word of it holds: one that is lost goes unnoticed. */
+const TYPING_SIGN_MS = 3_000;
+const TYPING_SHOWN_MS = 6_000;
 
-const nobody = (): Person => ({ state: 'none', name: '', place: null, available: null, contact: '' });
+const nobody = (): Person => ({ state: 'none', name: '', place: null, available: null, contact: '', typing: false });
 
 export class Talk {
   readonly link: Link;
@@ -139,6 +143,7 @@ export class Talk {
   /** Another tab ended the conversation this one was connected to. */
   #resting = false;
   #typed = { text: '', at: 0, timer: 0 as ReturnType<typeof setTimeout> | 0 };
+  #typingEnds: ReturnType<typeof setTimeout> | 0 = 0;
   #stop = new AbortController();
 
   constructor(options: TalkOptions) {
@@ -235,7 +240,7 @@ export class Talk {
     if (this.#gone) this.#begin();
     const said = this.#saidItem(newId(), text, null);
     this.#keepOutbox();
-    this.#typed.text = '';
+    Object.assign(this.#typed, { text: '', at: 0 });
     if (this.link.state === 'idle') this.link.connect();
     else this.#transmit(said);
   }
@@ -248,20 +253,17 @@ export class Talk {
     this.#transmit(said);
   }
 
-  /** What stands in the composer; `withText` sends the words as a draft, else only that somebody types. */
+  /** What stands in the composer: says that somebody types, and with `withText` the words as a draft, too. */
   typing(text: string, withText: boolean): void {
-    const { timer } = this.#typed;
+    const { timer, at } = this.#typed;
     if (timer) clearTimeout(timer);
-    if (withText) {
-      this.#typed.timer = setTimeout(() => {
-        if (text === this.#typed.text) return;
-        this.#typed.text = text;
-        this.#send({ type: 'typing', text });
-      }, TYPING_MS);
-    } else if (text && Date.now() - this.#typed.at > TYPING_SIGN_MS) {
-      this.#typed.at = Date.now();
-      this.#send({ type: 'typing' });
-    }
+    if (text.trim() && Date.now() - at >= TYPING_SIGN_MS && this.#send({ type: 'typing' })) this.#typed.at = Date.now();
+    if (!withText) return;
+    this.#typed.timer = setTimeout(() => {
+      if (text === this.#typed.text) return;
+      this.#typed.text = text;
+      this.#send({ type: 'typing', text });
+    }, TYPING_MS);
   }
 
   stop(): void {
@@ -318,6 +320,8 @@ export class Talk {
 
   destroy(): void {
     this.#stop.abort();
+    clearTimeout(this.#typed.timer);
+    clearTimeout(this.#typingEnds);
     this.link.destroy();
   }
 
@@ -341,6 +345,8 @@ export class Talk {
   }
 
   #linkChanged(): void {
+    // Whether somebody still types is not known any more.
+    if (!this.link.online) this.person.typing = false;
     if (this.link.state === 'waiting' || this.link.state === 'offline') {
       for (const said of this.unsent) said.sentAt = 0;
       for (const answer of this.answers) answer.stopping = false;
@@ -642,7 +648,18 @@ export class Talk {
       this.#note(event, waiting ? 'left_waiting' : 'left', name);
     },
 
+    'agent.typing': ({ name }) => {
+      if (this.person.state !== 'here' || this.person.name !== name) return;
+      this.person.typing = true;
+      clearTimeout(this.#typingEnds);
+      this.#typingEnds = setTimeout(() => {
+        this.person.typing = false;
+        this.#changed();
+      }, TYPING_SHOWN_MS);
+    },
+
     'agent.message': ({ seq, text, name, at_ms: at }) => {
+      this.person.typing = false;
       if (this.items.some((item) => item.kind === 'agent' && item.seq === seq)) return;
       this.#place({ kind: 'agent', order: seq, seq, at: at || null, text, name });
     },

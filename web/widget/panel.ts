@@ -56,6 +56,8 @@ class Panel implements View {
   #menu = h('div', { class: 'menu', hidden: true });
   #banner = h('div', { class: 'banner', hidden: true });
   #scroll: HTMLElement;
+  /** A person who is typing. */
+  #types = h('div', { class: 'types', hidden: true });
   #replies = h('div', { class: 'replies' });
   #latest: HTMLButtonElement;
   #trouble = h('div', { class: 'trouble', hidden: true, role: 'status' });
@@ -105,7 +107,7 @@ class Panel implements View {
     if (privacy) notice.lastElementChild!.append(link(privacy, say('privacy')));
     const hello = h('div', { class: 'bubble', dir: 'auto' }, this.#greeting);
     this.#scroll = h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': say('log') },
-      notice, h('div', { class: 'hello' }, hello), this.#log.list, this.#replies);
+      notice, h('div', { class: 'hello' }, hello), this.#log.list, this.#types, this.#replies);
     this.#latest = h('button', { class: 'latest', type: 'button', hidden: true, onclick: () => { this.#pinned = true; this.#follow(); } }, icon(icons.LATEST), say('latest'));
 
     this.#retry = h('button', { class: 'small', type: 'button', onclick: () => talk.link.connect() }, say('try_now'));
@@ -404,10 +406,25 @@ class Panel implements View {
     const offers = `${person.state} ${connection.online} ${talk.over}`;
     if (offers !== this.#offers) for (const answer of talk.answers) this.#log.changed(answer);
     this.#offers = offers;
+    this.#drawTypes();
     this.#drawBanner();
     this.#drawTrouble();
     this.#drawReplies();
     this.#drawComposer();
+  }
+
+  #drawTypes(): void {
+    const { typing, name } = this.#c.talk.person;
+    if (this.#types.hidden === !typing) return;
+    this.#types.hidden = !typing;
+    const text = this.#say('person_types', { name });
+    this.#types.replaceChildren(...(typing ? [
+      h('span', { class: 'face', 'aria-hidden': 'true' }, initial(name)),
+      h('div', { class: 'bubble' }, h('span', { class: 'dots', 'aria-hidden': 'true' }, h('i'), h('i'), h('i'))),
+      h('span', { class: 'by', dir: 'auto' }, text),
+    ] : []));
+    if (typing) this.#announce(text);
+    this.#follow();
   }
 
   #drawBanner(): void {

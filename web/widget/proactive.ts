@@ -26,13 +26,17 @@ export function watch(rules: readonly Rule[], speak: (rule: Rule) => void): () =
   const look = (): void => {
     const { scrollHeight, clientHeight } = document.documentElement;
     const room = scrollHeight - clientHeight;
-    const scrolled = room <= 0 ? 100 : (scrollY / room) * 100;
-    if (!late || document.hidden || scrolled < rule.scroll_percent) return;
+    // Where the page is zoomed, its end is reached up to a part of a pixel.
+    const scrolled = room - scrollY < 1 ? 100 : (scrollY / room) * 100;
+    // A page that isn't whole yet is short, and would count as read to its end.
+    const whole = rule.scroll_percent === 0 || document.readyState === 'complete';
+    if (!late || !whole || document.hidden || scrolled < rule.scroll_percent) return;
     stop.abort();
     speak(rule);
   };
   const timer = setTimeout(() => { late = true; look(); }, rule.after_s * 1000);
   stop.signal.addEventListener('abort', () => clearTimeout(timer));
+  addEventListener('load', look, { signal: stop.signal });
   addEventListener('scroll', look, { passive: true, signal: stop.signal });
   document.addEventListener('visibilitychange', look, { signal: stop.signal });
   return () => stop.abort();

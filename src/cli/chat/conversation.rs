@@ -180,6 +180,7 @@ impl Conversation {
             }
             // A terminal shows no cards.
             ServerMessage::AnswerCitation { .. }
+            | ServerMessage::AgentTyping { .. }
             | ServerMessage::FeedbackReceived { .. }
             | ServerMessage::Forgotten {}
             | ServerMessage::Recommendation { .. } => News::Nothing,
@@ -233,6 +234,7 @@ fn event_seq(message: &ServerMessage) -> u64 {
         | ServerMessage::AnswerDelta { .. }
         | ServerMessage::AnswerCitation { .. }
         | ServerMessage::AnswerWithheld { .. }
+        | ServerMessage::AgentTyping { .. }
         | ServerMessage::Forgotten {}
         | ServerMessage::HumanQueue { .. }
         | ServerMessage::Recommendation { .. }

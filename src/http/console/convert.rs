@@ -54,8 +54,9 @@ pub(super) fn frame(session: &str, update: &Update) -> Option<ConsoleServer> {
         }
         Update::DraftStopped { id, why } => ConsoleServer::SuggestionStopped { session, suggestion: id, why },
         Update::Intent(intent) => ConsoleServer::Intent { session, intent: intent.score, reasons: reasons(&intent) },
+        Update::VisitorTyping => ConsoleServer::Typing { session },
         Update::Lost => ConsoleServer::Lost { session },
-        Update::Waiting { .. } => return None,
+        Update::Waiting { .. } | Update::AgentTyping { .. } => return None,
     })
 }
 

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{body, changing, private, query, role, signed_in};
+use super::{OfSite, body, private, query};
 use crate::gaps::{self, Gap};
 use crate::http::App;
 use crate::http::error::{ApiError, unknown_site};
@@ -58,12 +58,9 @@ fn hundred() -> usize {
 /// `GET …/gaps?state=open&limit=100`: the most asked first.
 async fn list(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path(site): Path<String>,
+    OfSite { site, .. }: OfSite,
     listing: Result<Query<Listing>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let who = signed_in(&app, &headers)?;
-    role(&who, &site)?;
     let Listing { state, limit } = query(listing)?;
     let mut gaps = app.gaps.list(&site, state).await?;
     let total = gaps.len();
@@ -74,24 +71,22 @@ async fn list(
 /// `POST …/gaps/{id}/dismiss`
 async fn dismiss(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, id)): Path<(String, String)>,
+    agent: OfSite,
+    Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    set(&app, &headers, &site, &id, gaps::State::Dismissed).await
+    set(&app, &agent, &id, gaps::State::Dismissed).await
 }
 
 /// `POST …/gaps/{id}/reopen`
 async fn reopen(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, id)): Path<(String, String)>,
+    agent: OfSite,
+    Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    set(&app, &headers, &site, &id, gaps::State::Open).await
+    set(&app, &agent, &id, gaps::State::Open).await
 }
 
-async fn set(app: &App, headers: &HeaderMap, site: &str, id: &str, state: gaps::State) -> Result<Response, ApiError> {
-    let who = changing(app, headers)?;
-    role(&who, site)?;
+async fn set(app: &App, OfSite { who, site, .. }: &OfSite, id: &str, state: gaps::State) -> Result<Response, ApiError> {
     let gap = app.gaps.set_state(site, id, state).await?.ok_or_else(unknown_gap)?;
     tracing::info!(agent = who.agent.id, site, gap = id, ?state, "a knowledge gap was changed");
     Ok(private(Json(gap)))
@@ -112,12 +107,10 @@ fn article_id(gap: &str) -> String {
 /// `POST …/gaps/{id}/article`: hands the article in, asks the question again, and closes the gap if that answers it.
 async fn publish(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, id)): Path<(String, String)>,
+    OfSite { who, site, .. }: OfSite,
+    Path((_, id)): Path<(String, String)>,
     article: Result<Json<Article>, JsonRejection>,
 ) -> Result<Response, ApiError> {
-    let who = changing(&app, &headers)?;
-    role(&who, &site)?;
     let Article { title, text, audience } = body(article)?;
     let (title, text) = (title.trim().to_owned(), text.trim().to_owned());
     sized("the title", &title, MAX_TITLE_CHARS)?;
@@ -224,11 +217,9 @@ async fn ask(app: &App, site: &str, gap: &Gap, audience: ArticleAudience, docume
 /// `DELETE …/gaps/{id}/article`: takes the article back and opens the gap again.
 async fn withdraw(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, id)): Path<(String, String)>,
+    OfSite { who, site, .. }: OfSite,
+    Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let who = changing(&app, &headers)?;
-    role(&who, &site)?;
     app.gaps.get(&site, &id).await?.ok_or_else(unknown_gap)?;
     let (knowledge, of_site, article) = (app.knowledge.clone(), site.clone(), article_id(&id));
     let removed = to_its_end(&app, "removal", async move { knowledge.remove(&of_site, &article).await });

@@ -2,12 +2,11 @@
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
+use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::get;
 
-use super::{admin, private, query, signed_in};
+use super::{AdminOf, private, query};
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::insight::{Lines, report_of, sessions_of};
@@ -21,23 +20,17 @@ pub(super) fn routes() -> Router<App> {
 /// `GET …/insight?from_ms=&to_ms=`: as on the admin listener.
 async fn report(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path(site): Path<String>,
+    AdminOf { site, .. }: AdminOf,
     range: Result<Query<Range>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let who = signed_in(&app, &headers)?;
-    admin(&who, &site)?;
     Ok(private(report_of(&app, &site, query(range)?).await?))
 }
 
 /// `GET …/insight/sessions`: as on the admin listener.
 async fn sessions(
     State(app): State<App>,
-    headers: HeaderMap,
-    Path(site): Path<String>,
+    AdminOf { site, .. }: AdminOf,
     lines: Result<Query<Lines>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let who = signed_in(&app, &headers)?;
-    admin(&who, &site)?;
     Ok(private(sessions_of(&app, &site, query(lines)?).await?))
 }

@@ -13,17 +13,17 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, timeout};
 
-use super::{ReadMark, check_origin, command, convert, cookie, key, not_signed_in, role};
+use super::{ReadMark, command, convert, key, not_signed_in, role, signed_in};
 use crate::agents::SignedIn;
 use crate::http::App;
-use crate::http::chat::farewell;
+use crate::http::chat::{Throttle, farewell};
 use crate::http::error::ApiError;
 use crate::protocol::console::{
     Action, ConsoleClient, ConsoleServer, MAX_PAGE, MAX_WATCHED, RunningDraft, RunningText,
 };
 use crate::protocol::{ErrorCode, MAX_ID_BYTES, Partial};
 use crate::session::board::{PresenceGuard, WatchGuard};
-use crate::session::registry::SessionHandle;
+use crate::session::registry::{SessionHandle, TypingMark};
 use crate::session::{SessionKey, Update};
 use crate::telemetry::GaugeGuard;
 
@@ -43,11 +43,9 @@ const MAX_CHANGES: usize = 500;
 
 /// `GET /v1/console`.
 pub(super) async fn upgrade(State(app): State<App>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
-    if let Err(error) = check_origin(&app, &headers) {
-        return error.into_response();
-    }
-    let Some(who) = cookie(&headers).and_then(|token| app.agents.check(token)) else {
-        return not_signed_in().into_response();
+    let who = match signed_in(&app, &headers) {
+        Ok(who) => who,
+        Err(error) => return error.into_response(),
     };
     if app.tasks.is_draining() {
         return ApiError::draining().into_response();
@@ -92,6 +90,7 @@ struct Desk {
     rev: u64,
     watched: BTreeMap<String, Watched>,
     reads: broadcast::Receiver<ReadMark>,
+    typing: broadcast::Receiver<TypingMark>,
     _presence: PresenceGuard,
 }
 
@@ -99,6 +98,7 @@ struct Desk {
 struct Watched {
     handle: SessionHandle,
     updates: mpsc::Receiver<Arc<Update>>,
+    typing: Throttle,
     _guard: WatchGuard,
 }
 
@@ -142,6 +142,16 @@ impl Connection {
                         && mark.key.site == desk.site
                     {
                         self.send(&ConsoleServer::Read { session: mark.key.id, seq: mark.seq }).await?;
+                    }
+                }
+                mark = desk.typing.recv() => {
+                    // A conversation that is open tells by itself, in order with its messages.
+                    if let Ok(TypingMark { key, agent }) = mark
+                        && agent == self.who.agent.id
+                        && key.site == desk.site
+                        && !desk.watched.contains_key(&key.id)
+                    {
+                        self.send(&ConsoleServer::Typing { session: key.id }).await?;
                     }
                 }
                 () = tokio::time::sleep_until(next_inbox), if stale => {
@@ -196,7 +206,7 @@ impl Connection {
         };
         let board = app.registry.board();
         let presence = board.enter(&site, &id, app.started);
-        let reads = app.reads.subscribe();
+        let (reads, typing) = (app.reads.subscribe(), app.registry.typing());
         let known = boot.as_deref() == Some(&*board.boot);
         let changes = board.since(&site, rev, MAX_CHANGES);
         let reset = !known || changes.reset;
@@ -215,7 +225,7 @@ impl Connection {
         })
         .await?;
         // What changed since a known revision follows as any change does.
-        Ok(Desk { site, rev: told, watched: BTreeMap::new(), reads, _presence: presence })
+        Ok(Desk { site, rev: told, watched: BTreeMap::new(), reads, typing, _presence: presence })
     }
 
     /// Ends the connection if the sign-in or the role is gone.
@@ -307,7 +317,18 @@ impl Connection {
                 }
                 Ok(())
             }
+            ConsoleClient::Typing { session } => {
+                if let Some(Watched { handle, typing, .. }) = desk.watched.get_mut(&session)
+                    && typing.passes()
+                {
+                    handle.types(Some(self.who.agent.id.clone()));
+                }
+                Ok(())
+            }
             ConsoleClient::Act { id, session, action } => {
+                if let (Action::Send { .. }, Some(watched)) = (&action, desk.watched.get_mut(&session)) {
+                    watched.typing.reset();
+                }
                 let done = self.act(desk, &id, session, action).await;
                 self.answer(id, done.map(Some)).await
             }
@@ -344,7 +365,7 @@ impl Connection {
         let handle = self.app.registry.agents_handle(key.clone());
         let joined = handle.join(last_seq, partial).await?;
         let guard = self.app.registry.board().watch(&key, &self.who.agent.id);
-        let watched = Watched { handle, updates: joined.updates, _guard: guard };
+        let watched = Watched { handle, updates: joined.updates, typing: Throttle::of_typing(), _guard: guard };
         desk.watched.insert(session, watched);
         let running = joined.running.map(|(turn, offset, text)| RunningText { turn, offset, text });
         let draft = joined.draft.map(|d| RunningDraft { suggestion: d.id, wish: d.wish, text: d.text });

@@ -20,6 +20,10 @@ export const NO_FILTER: Filter = { text: '', channel: '', agent: '', unanswered:
 /** Purchase intent from which on a conversation counts as hot. */
 export const HOT = 0.6;
 
+/** How often it is said that the agent types, and how long a word of the visitor's typing holds: one that is lost goes unnoticed. */
+const TYPING_SIGN_MS = 3_000;
+const TYPING_SHOWN_MS = 6_000;
+
 export interface Toast { id: string; text: string; tone: 'plain' | 'bad' | 'good'; action?: { label: string; act: () => void } }
 
 /** Something an open page may want to tell of: the desktop notifications listen. */
@@ -47,6 +51,10 @@ class Desk extends Cell {
   onNews: (news: News) => void = () => {};
 
   #link: Link | null = null;
+  /** Visitors who are typing, each until its timer. */
+  #typing = new Map<string, ReturnType<typeof setTimeout>>();
+  /** What was last said of this agent's own typing. */
+  #typed = { session: '', at: 0 };
   #boot: string | undefined;
   #rev = 0;
   #watched = new Set<string>();
@@ -112,7 +120,12 @@ class Desk extends Cell {
     remember('frontdesk:site', site.id);
     this.#link = new Link({
       hello: () => ({ type: 'hello', csrf: signIn.csrf, site: site.id, ...(this.#boot ? { boot: this.#boot } : {}), rev: this.#rev }),
-      state: (state) => { this.state = state; this.changed(); },
+      state: (state) => {
+        this.state = state;
+        // Whether somebody still types is not known any more.
+        if (state.name !== 'online') for (const session of [...this.#typing.keys()]) this.#typesNoMore(session);
+        this.changed();
+      },
       message: (message) => { this.#hear(message); this.changed(); },
       signedOut: () => this.#forget(),
     });
@@ -192,8 +205,15 @@ class Desk extends Cell {
       case 'lost':
         void this.#watch(message.session);
         break;
+      case 'typing':
+        this.#types(message.session);
+        break;
       case 'ok':
       case 'error':
+        break;
+      case 'event':
+        if (message.entry.event === 'message' || message.entry.event === 'ended') this.#typesNoMore(message.session);
+        this.talks.get(message.session)?.apply(message);
         break;
       default:
         this.talks.get(message.session)?.apply(message);
@@ -206,9 +226,27 @@ class Desk extends Cell {
     if (known && known.rev >= summary.rev) return;
     this.sessions.set(summary.session, summary);
     this.inboxVersion += 1;
+    // A conversation that is open here has told of its message already, and perhaps of the next one being typed.
+    const said = summary.visitor_seq > (known?.visitor_seq ?? 0) && !this.#watched.has(summary.session);
+    if (said || summary.ended || !summary.here) this.#typesNoMore(summary.session);
     if (!fresh || !this.complete) return;
     if (summary.holder.by === 'queue' && known?.holder.by !== 'queue') this.onNews({ kind: 'waiting', summary });
     else if (this.mine(summary) && summary.visitor_seq > (known?.visitor_seq ?? 0)) this.onNews({ kind: 'message', summary });
+  }
+
+  #types(session: string): void {
+    clearTimeout(this.#typing.get(session));
+    this.#typing.set(session, setTimeout(() => { this.#typesNoMore(session); this.changed(); }, TYPING_SHOWN_MS));
+  }
+
+  #typesNoMore(session: string): void {
+    clearTimeout(this.#typing.get(session));
+    this.#typing.delete(session);
+  }
+
+  /** Whether the visitor is typing, as far as was heard lately. */
+  visitorTypes(session: string): boolean {
+    return this.#typing.has(session);
   }
 
   #hasRead(session: string, seq: number): void {
@@ -373,6 +411,15 @@ class Desk extends Cell {
     this.changed();
   }
 
+  /** This agent types a reply. */
+  types(session: string): void {
+    const { session: before, at } = this.#typed;
+    const summary = this.sessions.get(session);
+    if (!summary || !this.mine(summary) || (before === session && Date.now() - at < TYPING_SIGN_MS)) return;
+    this.#typed = { session, at: Date.now() };
+    this.#link?.say({ type: 'typing', session });
+  }
+
   /** True if it was done; a refusal is told in a toast. */
   async act(session: string, action: Action): Promise<boolean> {
     try {
@@ -390,6 +437,7 @@ class Desk extends Cell {
     const agent = this.me?.agent;
     if (!talk || !agent || !this.#link) return false;
     const id = newId();
+    this.#typed.at = 0;
     talk.pending(kind, id, agent, text);
     this.changed();
     try {

@@ -97,6 +97,7 @@ export type ToServer =
   | { type: 'watch'; id: string; session: string; last_seq: number; partial?: { turn: number; offset: number } }
   | { type: 'unwatch'; session: string }
   | { type: 'read'; session: string; seq: number }
+  | { type: 'typing'; session: string }
   | { type: 'act'; id: string; session: string; action: Action };
 
 export type FromServer =
@@ -120,6 +121,7 @@ export type FromServer =
   | { type: 'suggestion.citation'; session: string; suggestion: SuggestionId; citation: Citation }
   | { type: 'suggestion.stopped'; session: string; suggestion: SuggestionId; why?: string }
   | { type: 'intent'; session: string; intent: number; reasons: IntentReason[] }
+  | { type: 'typing'; session: string }
   | { type: 'lost'; session: string };
 
 export interface FoundSession {

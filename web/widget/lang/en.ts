@@ -39,6 +39,7 @@ export const panel = {
   you_said: 'You said:',
   ai_said: 'Assistant said:',
   person_said: '{name} said:',
+  person_types: '{name} is typing',
   write: 'Write a message…',
   write_to: 'Write to {name}…',
   send: 'Send',

@@ -41,6 +41,7 @@ export const panel: Panel = {
   you_said: '您说：',
   ai_said: '助手说：',
   person_said: '{name}说：',
+  person_types: '{name}正在输入',
   write: '输入消息…',
   write_to: '写给{name}…',
   send: '发送',

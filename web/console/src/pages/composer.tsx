@@ -154,7 +154,11 @@ export function Composer({ session, summary, composing, onComposing }: { session
           aria-controls={listed ? 'canned-list' : undefined}
           aria-activedescendant={listed && matches.length > 0 ? `canned-${pick}` : undefined}
           placeholder={mode === 'note' ? t.noteHint : summary.holder.by === 'agent' ? t.replyHint : t.replyTakes}
-          onInput={(event) => set(event.currentTarget.value)}
+          onInput={(event) => {
+            set(event.currentTarget.value);
+            // Notes are nobody's business but the colleagues'.
+            if (mode === 'reply' && event.currentTarget.value.trim() !== '') desk.types(session);
+          }}
           onKeyDown={onKeyDown}
         />
         <div class="compose-foot">

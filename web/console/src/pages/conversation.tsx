@@ -160,6 +160,7 @@ function Assign({ summary, onClose }: { summary: Summary; onClose: () => void })
 
 function Transcript({ talk, onPassages }: { talk: Talk; onPassages: (turn: number) => void }) {
   const items = useCell(desk, () => talk.items);
+  const typing = useCell(desk, () => desk.visitorTypes(talk.session));
   const box = useRef<HTMLDivElement>(null);
   const pinned = useRef(true);
   const height = useRef(0);
@@ -171,7 +172,7 @@ function Transcript({ talk, onPassages }: { talk: Talk; onPassages: (turn: numbe
     height.current = node.clientHeight;
     if (pinned.current) node.scrollTop = node.scrollHeight;
   };
-  useLayoutEffect(follow, [items]);
+  useLayoutEffect(follow, [items, typing]);
   // The draft's card and the composer take room away while they grow.
   useEffect(() => {
     const observer = new ResizeObserver(follow);
@@ -198,6 +199,12 @@ function Transcript({ talk, onPassages }: { talk: Talk; onPassages: (turn: numbe
             before = date;
             return [divider, <ItemView key={item.key} item={item} onPassages={onPassages} />];
           })}
+          {typing && (
+            <li class="item typing" key="typing">
+              <div class="bubble"><span class="dots" aria-hidden="true"><i /><i /><i /></span></div>
+              <p class="item-by"><span>{t.visitorTypes}</span></p>
+            </li>
+          )}
         </ol>
       </div>
       {away && <button type="button" class="to-latest" onClick={() => { pinned.current = true; follow(); setAway(false); }}><Icon name="latest" size={15} />{t.latest}</button>}
@@ -211,10 +218,12 @@ function Announcer({ talk }: { talk: Talk }) {
   const first = useRef(talk.lastSeq);
   const newest = useCell(desk, () => talk.items.findLast((item): item is VisitorItem => item.kind === 'visitor'));
   const draft = useCell(desk, () => talk.open.at(-1));
+  const typing = useCell(desk, () => desk.visitorTypes(talk.session));
   return (
     <div class="unseen" role="status" aria-live="polite">
       {newest && newest.seq > first.current && <p>{t.saidVisitor(newest.text)}</p>}
       {draft?.end && draft.seq > first.current && <p>{t.draftReady}</p>}
+      {typing && <p>{t.visitorTypes}</p>}
     </div>
   );
 }

@@ -241,6 +241,7 @@ function Row({ summary, list }: { summary: Summary; list: List }) {
   const now = useNow();
   const { holder, preview } = summary;
   const unread = desk.unread(summary);
+  const typing = useCell(desk, () => desk.visitorTypes(summary.session));
   const watchers = watchersOf(summary);
   const who = preview?.by === 'model' ? t.assistantWrote : preview?.by === 'agent' && desk.mine(summary) ? t.youWrote : '';
   const waited = holder.by === 'queue' ? now - holder.since_ms : 0;
@@ -255,7 +256,7 @@ function Row({ summary, list }: { summary: Summary; list: List }) {
           <span class="row-name" dir="auto">{visitorName(summary.visitor)}</span>
           <time class="row-time" dateTime={new Date(summary.last_at_ms).toISOString()}>{ago(summary.last_at_ms, now)}</time>
         </div>
-        <p class="row-preview" dir="auto">{preview ? `${who}${preview.text}` : '—'}</p>
+        <p class={cx('row-preview', typing && 'is-typing')} dir="auto">{typing ? t.typing : preview ? `${who}${preview.text}` : '—'}</p>
         <div class="row-foot">
           {summary.ended ? <Pill>{t.by.ended}</Pill>
             : holder.by === 'queue' ? <Pill tone="wait" icon="clock">{t.waitingFor(span(waited))}</Pill>

@@ -103,6 +103,8 @@ export const en = {
   visitor: (id: string) => `Visitor ${id}`,
   visitorWord: 'Visitor',
   visitorHere: 'Here now',
+  visitorTypes: 'Visitor is typing',
+  typing: 'Typing…',
   visitorLeft: (time: string) => `Left ${time} ago`,
   assistant: 'Assistant',
   intentPercent: (n: number) => `Purchase intent ${n}%`,

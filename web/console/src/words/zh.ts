@@ -99,6 +99,8 @@ export const zh: Words = {
   visitor: (id) => `访客 ${id}`,
   visitorWord: '访客',
   visitorHere: '访客在线',
+  visitorTypes: '访客正在输入',
+  typing: '正在输入…',
   visitorLeft: (time) => `${time}前离开`,
   assistant: '助手',
   intentPercent: (n) => `购买意向 ${n}%`,
