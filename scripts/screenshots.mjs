@@ -64,6 +64,8 @@ const chat = async (address = '/demo', options = {}) => {
   await page.getByRole('button', { name: /^(Open chat|打开聊天)/ }).click();
   await page.getByRole('dialog').waitFor();
   await page.locator('.status[data-state="online"], .status[data-state="away"]').waitFor();
+  // The button is not to look as if somebody pointed at it.
+  await page.mouse.move(20, 20);
   return page;
 };
 const say = async (page, text) => {
@@ -149,7 +151,7 @@ async function alone() {
   await end(page);
 
   page = await chat('/demo?theme=dark');
-  await ask(page, 'Can I return boots I wore?');
+  await ask(page, 'How long can I return unused items?');
   await page.locator('.chip').first().click();
   await page.locator('.scroll').evaluate((node) => node.scrollTo(0, node.scrollHeight));
   await still(page);
@@ -169,7 +171,7 @@ async function alone() {
   await end(page);
 
   page = await chat('/demo', { viewport: { width: 390, height: 780 }, deviceScaleFactor: 1.5, isMobile: true, hasTouch: true });
-  await ask(page, 'Can I return boots I wore?');
+  await ask(page, 'How long can I return unused items?');
   await still(page);
   await shot(page, 'widget-phone');
   await end(page);

@@ -158,7 +158,7 @@ function Result({ tried, question, audience, onTakeBack }: { tried: Tried; quest
       <p class="gap-asked" dir="auto">{question}</p>
       {tried.text && <Prose text={tried.text} citations={tried.citations} />}
       {tried.citations.filter((one) => !one.related).map((citation) => (
-        <p class="passage-trail" dir="auto" key={citation.n}><b>{citation.n}</b> {trail(citation).join(' › ')}: <mark>{citation.quote}</mark></p>
+        <p class="passage-trail" dir="auto" key={citation.n}>{trail(citation).join(' › ')}: <mark>{citation.quote}</mark></p>
       ))}
       <p class="gap-published"><span class="faint">{t.published} <code class="mono">{tried.document}</code></span><Button tone="quiet" small onClick={onTakeBack}>{t.withdraw}</Button></p>
     </section>
