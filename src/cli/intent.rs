@@ -31,20 +31,17 @@ use crate::store::{Store, StoreError};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  frontdesk intent train --deploy                          from this site's conversations and reported outcomes
-  frontdesk intent train features.csv --deploy             from `frontdesk signals export features.csv --features`
-  frontdesk intent train conversations.jsonl --label converted
-  frontdesk intent train --head classes --deploy           from what agents said that messages are about
-  frontdesk intent train --head classes utterances.jsonl --deploy
-  frontdesk intent eval november.csv                       with drift and calibration
-  frontdesk intent explain november.csv --row 17
-  frontdesk intent explain --session We6xXZPr… --turns 2   a conversation as it stood after its second message
-  frontdesk intent watch                                   how it does on conversations since its training
+  frontdesk intent train --deploy               from this site's conversations and what came of them
+  frontdesk intent train features.csv --deploy  from `frontdesk signals export features.csv --features`
+  frontdesk intent train --head classes --deploy
+  frontdesk intent eval november.csv            with drift and calibration
+  frontdesk intent explain --session We6xXZPr…
+  frontdesk intent watch
   frontdesk intent list
   frontdesk intent rollback
 
-A running server takes a newly deployed model in use within seconds; no session is dropped. Exit codes: 0 done, 1 failed or
-refused, 2 wrong usage.")]
+Each subcommand's --help has more. A running server takes a newly deployed model in use within seconds;
+no session is dropped. Exit codes: 0 done, 1 failed or refused, 2 wrong usage.")]
 pub struct IntentArgs {
     #[command(subcommand)]
     what: What,
@@ -62,6 +59,13 @@ pub struct IntentArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Train on the earlier rows, evaluate on the later ones, compare with the deployed model, and keep the result as a version.
+    #[command(after_help = "Examples:
+  frontdesk intent train --deploy
+  frontdesk intent train conversations.jsonl --label converted
+  frontdesk intent train visits.csv --label Revenue --drop PageValues
+  frontdesk intent train --head classes utterances.jsonl --deploy
+
+A version that does worse than the deployed one on the later rows is kept, and with --deploy refused with exit code 1.")]
     Train {
         #[command(flatten)]
         rows: Rows,
@@ -70,6 +74,10 @@ enum What {
         deploy: bool,
     },
     /// Measure the deployed model on rows with known outcomes, and look for drift.
+    #[command(after_help = "Examples:
+  frontdesk intent eval
+  frontdesk intent eval november.csv --json
+  frontdesk intent eval november.csv --version 2")]
     Eval {
         #[command(flatten)]
         rows: Rows,
@@ -78,7 +86,13 @@ enum What {
         version: Option<u32>,
     },
     /// Make a version the deployed one.
+    #[command(after_help = "Examples:
+  frontdesk intent deploy 3
+  frontdesk intent deploy 3 --force
+
+Exit code 1 where the version is refused, with the reason.")]
     Deploy {
+        /// Its number, as `frontdesk intent list` shows it.
         version: u32,
         /// Also if it did worse than the deployed one.
         #[arg(long)]
@@ -89,8 +103,12 @@ enum What {
     /// Say how the deployed model does on conversations since its training: drift and calibration.
     Watch,
     /// Say what a message is about, or take that back: an example for the next training of the classes.
+    #[command(after_help = "Examples:
+  frontdesk intent label We6xXZPr… 2 refund
+  frontdesk intent label We6xXZPr… 2 \"\"")]
     Label {
         // Ids begin with any letter of URL-safe base64, a hyphen too.
+        /// Id of the conversation.
         #[arg(allow_hyphen_values = true)]
         session: String,
         /// The message's `seq` in its session.
@@ -101,6 +119,10 @@ enum What {
     /// Show the versions.
     List,
     /// Say what moved the prediction of a row, or of a conversation of the site.
+    #[command(after_help = "Examples:
+  frontdesk intent explain november.csv --row 17
+  frontdesk intent explain --session We6xXZPr…             after each of the visitor's messages
+  frontdesk intent explain --session We6xXZPr… --turns 2   as it stood after the second")]
     Explain {
         #[command(flatten)]
         rows: Rows,
@@ -477,10 +499,7 @@ fn list(registry: &Registry, json: bool) -> anyhow::Result<ExitCode> {
             state.to_owned(),
         ]
     });
-    println!(
-        "{}",
-        show::table(&["version", "model", "rows", "data from, to", "on later rows", "SHA-256", ""], rows)
-    );
+    println!("{}", show::table(&["version", "model", "rows", "data from, to", "on later rows", "SHA-256", ""], rows));
     Ok(ExitCode::SUCCESS)
 }
 

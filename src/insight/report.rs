@@ -522,13 +522,26 @@ pub enum Note {
     /// The deployed model needs a look.
     Model(Warning),
     /// Imported conversations among all.
-    Recordings { recorded: usize, of: usize },
-    FewOutcomes { outcomes: usize },
+    Recordings {
+        recorded: usize,
+        of: usize,
+    },
+    FewOutcomes {
+        outcomes: usize,
+    },
     /// Outcomes that are long silence, among all.
-    Silence { silent: usize, outcomes: usize },
+    Silence {
+        silent: usize,
+        outcomes: usize,
+    },
     OnlyPurchases,
     /// The model is judged on what it did not learn from.
-    Learned { later: usize, earlier: usize, version: u32, few: bool },
+    Learned {
+        later: usize,
+        earlier: usize,
+        version: u32,
+        few: bool,
+    },
     /// No model made the scores.
     Sum,
     Erased,
@@ -738,7 +751,11 @@ mod tests {
         let report = report(&entries, &Catalogue::default(), &none);
         assert_eq!((report.scores.sessions, report.scores.auroc, report.scores.ece), (0, None, None));
         assert!(report.scores.roc.is_empty() && report.scores.bins.is_empty() && report.scores.points.is_empty());
-        assert!(report.notes.iter().any(|note| note.text.contains("measured on the 0 conversations")), "{:?}", report.notes);
+        assert!(
+            report.notes.iter().any(|note| note.text.contains("measured on the 0 conversations")),
+            "{:?}",
+            report.notes
+        );
     }
 
     #[test]

@@ -51,12 +51,25 @@ impl<T> Display for Told<T> {
 #[serde(tag = "warning", rename_all = "snake_case")]
 pub enum Warning {
     /// Columns whose population stability index is above the limit, how many there are, and those that are furthest off.
-    Drifted { columns: usize, of: usize, above: f64, worst: Vec<(String, f64)> },
+    Drifted {
+        columns: usize,
+        of: usize,
+        above: f64,
+        worst: Vec<(String, f64)>,
+    },
     /// The expected calibration error is above the limit.
-    Miscalibrated { ece: f64, above: f64 },
-    Unlabelled { rows: usize },
+    Miscalibrated {
+        ece: f64,
+        above: f64,
+    },
+    Unlabelled {
+        rows: usize,
+    },
     /// Rows that the model may have learned from.
-    NotLater { rows: usize, of: usize },
+    NotLater {
+        rows: usize,
+        of: usize,
+    },
 }
 
 impl Display for Warning {
@@ -438,7 +451,11 @@ mod tests {
             changed[0].text.contains("columns drifted since training") && changed[0].text.contains("most of all words"),
             "{changed:?}"
         );
-        assert_eq!(changed.iter().filter(|warning| matches!(warning.what, Warning::Drifted { .. })).count(), 1, "{changed:?}");
+        assert_eq!(
+            changed.iter().filter(|warning| matches!(warning.what, Warning::Drifted { .. })).count(),
+            1,
+            "{changed:?}"
+        );
         assert!(changed.iter().any(|warning| warning.text.contains("off by")), "{changed:?}");
         let few = look(&tracks(50, 2_000, 24, 150));
         assert_eq!(few.warnings, [], "fifty conversations can be chance");
