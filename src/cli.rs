@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::cli::remote::Remote;
 use crate::clock::Clock;
@@ -28,6 +28,7 @@ pub mod insight;
 pub mod intent;
 pub mod measure;
 mod remote;
+mod show;
 pub mod transfer;
 
 /// A customer-service chat server: grounded, streaming answers from your own documents, in one process.
@@ -292,12 +293,7 @@ struct IngestBar(ProgressBar);
 
 impl IngestBar {
     fn new() -> Self {
-        let bar = ProgressBar::new(0);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len} documents, {elapsed}") {
-            bar.set_style(style);
-        }
-        bar.set_message("Reading documents");
-        Self(bar)
+        Self(show::progress("Reading documents"))
     }
 
     fn show(&self, progress: &IngestProgress<'_>) {

@@ -117,6 +117,14 @@ impl Insight {
         Some(Box::pin(async move { cell.get_or_init(|| this.choose(&key, turn, seq)).await.clone() }))
     }
 
+    /// As [`Self::cards`], for who comes back to an answer that ended while no socket of the visitor was there, or that was read without one.
+    #[must_use]
+    pub fn cards_missed(&self, key: &SessionKey, turn: u64, seq: u64) -> Option<Choosing> {
+        // What was chosen and may not be shown any more isn't shown this way.
+        let known = self.chosen.get(&(key.clone(), seq)).is_some_and(|cell| cell.initialized());
+        if known { None } else { self.cards(key, turn, seq) }
+    }
+
     /// The products that were chosen for the answer whose end is event `seq`, for who comes back to it: those that can still be had, as they are
     /// sold now.
     #[must_use]
@@ -136,7 +144,8 @@ impl Insight {
         let shelf = self.shelves.get(&key.site)?;
         let own = self.book.session(key).await.ok()??;
         let state = &own.state;
-        if !shelf.rule.allows(state) {
+        // What is remembered is lost with the process; that an answer had its cards isn't.
+        if !shelf.rule.allows(state) || self.book.recommended_at(key, seq).await.ok()? {
             return None;
         }
         let entries = self.book.recent(&key.site, PURCHASES_AGE).await.ok()?;

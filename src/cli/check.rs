@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
-use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::show;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::llm::Llm;
@@ -79,18 +79,12 @@ async fn model(config: &Config, args: CheckArgs) -> anyhow::Result<ExitCode> {
         Some(id) => vec![config.site(id).with_context(|| format!("no site {id:?} is configured"))?],
         None => config.sites.iter().collect(),
     };
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len} questions, {elapsed}") {
-        bar.set_style(style);
-    }
+    let bar = show::progress("");
     let mut results: Vec<(Qualification, Vec<Record>)> = Vec::new();
     for site in sites {
         spine.catalogue.refresh(&spine.retrieval.index, &site.id).await?;
-        bar.set_message(format!("Testing the model on {}", site.id));
-        let show = |done: usize, all: usize| {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-        };
+        let what = format!("Testing the model on {}", site.id);
+        let show = |done: usize, all: usize| show::step(&bar, &what, done, all);
         let tested = Tested { id: site.id.clone(), facts: site.facts(), language: site.language.clone() };
         let result = qualify::run(&spine, &tested, args.questions, &show).await?;
         qualify::keep(&qualify::file(config), result.0.clone())?;

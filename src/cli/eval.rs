@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use comfy_table::{CellAlignment, Table, presets};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use crate::cli::show;
 use crate::config::Config;
 use crate::eval::{self, answers, gaps, injection, intents, purchase, retrieval};
 use crate::turn::Mode;
@@ -142,15 +141,8 @@ struct Outcomes {
 }
 
 pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitCode> {
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len}, {elapsed}") {
-        bar.set_style(style);
-    }
-    let show = |step: &str, done: usize, total: usize| {
-        bar.set_message(step.to_owned());
-        bar.set_length(total as u64);
-        bar.set_position(done as u64);
-    };
+    let bar = show::progress("");
+    let show = |step: &str, done: usize, total: usize| show::step(&bar, step, done, total);
     match args.what {
         What::Retrieval { asked, rerank } => {
             let judged = rerank.unwrap_or(config.knowledge.rerank);
@@ -172,19 +164,19 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
                 .into_iter()
                 .chain(report.reranked.map(|scores| row("reranked", scores, report.rerank_ms.map(whole_ms))));
             let header = ["", "recall@1", "recall@5", "recall@10", "MRR", "nDCG@10", "ms a question"];
-            print(&report, args.json, &header, rows)
+            show::report(&report, args.json, &header, rows)
         }
         What::Answers(asked) => {
             let report = answers::run(config, &asked.knowledge, &asked.questions()?, &show).await?;
             bar.finish_and_clear();
-            print(&report, args.json, &["measure", "value"], measures(&report.summary)?)
+            show::report(&report, args.json, &["measure", "value"], measures(&report.summary)?)
         }
         What::Injection { attacks, knowledge, mode, limit } => {
             let mut config = config.clone();
             config.answers.mode = mode.unwrap_or(config.answers.mode);
             let report = injection::run(&config, &attacks, knowledge.as_deref(), limit, &show).await?;
             bar.finish_and_clear();
-            print(&report, args.json, &["measure", "value"], measures(&report.summary)?)
+            show::report(&report, args.json, &["measure", "value"], measures(&report.summary)?)
         }
         What::Gaps { questions, per_class } => {
             let report = gaps::run(config, &questions, per_class, &show).await?;
@@ -194,7 +186,7 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
                 [format!("{:.2}", scores.same_cosine), scores.gaps.to_string()].into_iter().chain(shares).collect()
             });
             let header = ["same_cosine", "gaps", "precision", "recall", "F1", "F0.5"];
-            print(&report, args.json, &header, rows.collect::<Vec<_>>())
+            show::report(&report, args.json, &header, rows)
         }
         What::Intents(Labelled { train, test, oos, seed }) => {
             let options = intents::Options { train, test, oos, seed };
@@ -215,7 +207,7 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             });
             let header =
                 ["", "accuracy", "macro F1", "oos AUROC", "oos refused", "known kept", "ECE", "train s", "predict ms"];
-            print(&report, args.json, &header, rows.collect::<Vec<_>>())
+            show::report(&report, args.json, &header, rows)
         }
         What::Purchase(Outcomes { train, test, folds, label, drop, seed }) => {
             let options = purchase::Options { train, test, folds, label, drop, seed };
@@ -243,7 +235,7 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
                 row
             });
             let rows: Vec<_> = models.chain([deployed]).chain(turns).collect();
-            print(&report, args.json, &["", "AUROC", "AUPRC", "Brier", "ECE", "train s", "predict ms"], rows)
+            show::report(&report, args.json, &["", "AUROC", "AUPRC", "Brier", "ECE", "train s", "predict ms"], rows)
         }
     }
 }
@@ -269,26 +261,4 @@ fn mode(text: &str) -> Result<Mode, String> {
 
 fn share(value: f64) -> String {
     format!("{value:.3}")
-}
-
-fn print<const N: usize>(
-    report: &impl Serialize,
-    json: bool,
-    header: &[&str; N],
-    rows: impl IntoIterator<Item = Vec<String>>,
-) -> anyhow::Result<ExitCode> {
-    if json {
-        println!("{}", serde_json::to_string_pretty(report)?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(header);
-    for row in rows {
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    println!("{table}");
-    Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,8 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use indicatif::ProgressBar;
 
-use crate::cli::transfer::{Part, spinner};
+use crate::cli::show::progress;
+use crate::cli::transfer::Part;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::auth::{Site, patience};
@@ -101,7 +102,7 @@ pub(super) async fn signals(config: &Config, command: SignalsCommand) -> anyhow:
         None => config.sites.iter().collect(),
     };
     let store = Store::open(&config.store)?;
-    let bar = spinner("Reading");
+    let bar = progress("Reading");
     let (columns, count) = if features {
         let mut columns: Vec<Column> = Vec::new();
         anyhow::ensure!(sites.len() == 1, "features are written for one site at a time; name it with --site");
@@ -163,7 +164,7 @@ pub(super) async fn outcomes(config: &Config, command: OutcomesCommand) -> anyho
     let touched = Touched::default();
     let taker = Outcomes::new(store.clone(), Book::new(store.clone(), touched.clone()), touched);
     let now_ms = Clock::system().now_ms();
-    let bar = spinner("Reading");
+    let bar = progress("Reading");
     bar.set_length(reports.len() as u64);
     let (mut noted, mut known, mut refused) = (0, 0, Vec::new());
     let mut rows = reports.into_iter().peekable();
@@ -220,7 +221,7 @@ pub(super) async fn demo(config: &Config, command: DemoCommand) -> anyhow::Resul
             .with_context(|| format!("in {}", file.display()))?;
         let named = file.file_stem().and_then(|name| name.to_str()).unwrap_or("import").to_owned();
         let channel = channel.clone().unwrap_or(named);
-        let bar = spinner("Replaying");
+        let bar = progress("Replaying");
         bar.set_length(conversations.len() as u64);
         let parts = replay::Parts {
             store: &store,

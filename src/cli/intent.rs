@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
-use comfy_table::{CellAlignment, Table, presets};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::remote::Remote;
+use crate::cli::show;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::auth::patience;
@@ -31,20 +31,17 @@ use crate::store::{Store, StoreError};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  frontdesk intent train --deploy                          from this site's conversations and reported outcomes
-  frontdesk intent train features.csv --deploy             from `frontdesk signals export features.csv --features`
-  frontdesk intent train conversations.jsonl --label converted
-  frontdesk intent train --head classes --deploy           from what agents said that messages are about
-  frontdesk intent train --head classes utterances.jsonl --deploy
-  frontdesk intent eval november.csv                       with drift and calibration
-  frontdesk intent explain november.csv --row 17
-  frontdesk intent explain --session We6xXZPr… --turns 2   a conversation as it stood after its second message
-  frontdesk intent watch                                   how it does on conversations since its training
+  frontdesk intent train --deploy               from this site's conversations and what came of them
+  frontdesk intent train features.csv --deploy  from `frontdesk signals export features.csv --features`
+  frontdesk intent train --head classes --deploy
+  frontdesk intent eval november.csv            with drift and calibration
+  frontdesk intent explain --session We6xXZPr…
+  frontdesk intent watch
   frontdesk intent list
   frontdesk intent rollback
 
-A running server takes a newly deployed model in use within seconds; no session is dropped. Exit codes: 0 done, 1 failed or
-refused, 2 wrong usage.")]
+Each subcommand's --help has more. A running server takes a newly deployed model in use within seconds;
+no session is dropped. Exit codes: 0 done, 1 failed or refused, 2 wrong usage.")]
 pub struct IntentArgs {
     #[command(subcommand)]
     what: What,
@@ -62,6 +59,13 @@ pub struct IntentArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Train on the earlier rows, evaluate on the later ones, compare with the deployed model, and keep the result as a version.
+    #[command(after_help = "Examples:
+  frontdesk intent train --deploy
+  frontdesk intent train conversations.jsonl --label converted
+  frontdesk intent train visits.csv --label Revenue --drop PageValues
+  frontdesk intent train --head classes utterances.jsonl --deploy
+
+A version that does worse than the deployed one on the later rows is kept, and with --deploy refused with exit code 1.")]
     Train {
         #[command(flatten)]
         rows: Rows,
@@ -70,6 +74,10 @@ enum What {
         deploy: bool,
     },
     /// Measure the deployed model on rows with known outcomes, and look for drift.
+    #[command(after_help = "Examples:
+  frontdesk intent eval
+  frontdesk intent eval november.csv --json
+  frontdesk intent eval november.csv --version 2")]
     Eval {
         #[command(flatten)]
         rows: Rows,
@@ -78,7 +86,13 @@ enum What {
         version: Option<u32>,
     },
     /// Make a version the deployed one.
+    #[command(after_help = "Examples:
+  frontdesk intent deploy 3
+  frontdesk intent deploy 3 --force
+
+Exit code 1 where the version is refused, with the reason.")]
     Deploy {
+        /// Its number, as `frontdesk intent list` shows it.
         version: u32,
         /// Also if it did worse than the deployed one.
         #[arg(long)]
@@ -89,8 +103,12 @@ enum What {
     /// Say how the deployed model does on conversations since its training: drift and calibration.
     Watch,
     /// Say what a message is about, or take that back: an example for the next training of the classes.
+    #[command(after_help = "Examples:
+  frontdesk intent label We6xXZPr… 2 refund
+  frontdesk intent label We6xXZPr… 2 \"\"")]
     Label {
         // Ids begin with any letter of URL-safe base64, a hyphen too.
+        /// Id of the conversation.
         #[arg(allow_hyphen_values = true)]
         session: String,
         /// The message's `seq` in its session.
@@ -101,6 +119,10 @@ enum What {
     /// Show the versions.
     List,
     /// Say what moved the prediction of a row, or of a conversation of the site.
+    #[command(after_help = "Examples:
+  frontdesk intent explain november.csv --row 17
+  frontdesk intent explain --session We6xXZPr…             after each of the visitor's messages
+  frontdesk intent explain --session We6xXZPr… --turns 2   as it stood after the second")]
     Explain {
         #[command(flatten)]
         rows: Rows,
@@ -140,8 +162,8 @@ pub(super) async fn run(config: &Config, args: IntentArgs) -> anyhow::Result<Exi
         What::Train { rows, deploy } => train(config, &site.id, &registry, args.head, &rows, deploy, json).await,
         What::Eval { rows, version } => {
             ensure!(args.head == Head::Purchase, "measure classes with `frontdesk eval intents`");
-            let bar = Bar::new();
-            let show = |step: &str, done: usize, of: usize| bar.show(step, done, of);
+            let bar = show::progress("");
+            let show = |what: &str, done: usize, of: usize| show::step(&bar, what, done, of);
             let store = match &rows.data {
                 Some(_) => None,
                 None => match Source::of(config)? {
@@ -162,7 +184,7 @@ pub(super) async fn run(config: &Config, args: IntentArgs) -> anyhow::Result<Exi
             };
             let vectors = data::vectors(config, &[&data.table], &show).await?;
             let evaluation = round::evaluate(&config.intent, &version, &model, &data, &vectors)?;
-            bar.finish();
+            bar.finish_and_clear();
             show_evaluation(&evaluation, json)
         }
         What::Deploy { version, force } => deployed(&registry.deploy(version, force)?, args.head, json),
@@ -232,11 +254,11 @@ async fn watch(config: &Config, site: &str, registry: &Registry, json: bool) -> 
     );
     if let Some(quality) = &watch.quality {
         let row = [quality.auroc, quality.auprc, quality.brier, quality.ece, quality.log_loss].map(share).to_vec();
-        println!("{}", table(&["AUROC", "AUPRC", "Brier", "ECE", "log loss"], vec![row]));
+        println!("{}", show::table(&["AUROC", "AUPRC", "Brier", "ECE", "log loss"], vec![row]));
     }
     if !watch.drift.is_empty() {
         let drift = watch.drift.iter().take(10).map(|(column, index)| vec![column.clone(), share(*index)]);
-        println!("{}", table(&["column", "stability index"], drift.collect()));
+        println!("{}", show::table(&["column", "stability index"], drift));
     }
     for warning in &watch.warnings {
         println!("warning: {warning}");
@@ -267,7 +289,7 @@ async fn train_on_own(
     site: &str,
     registry: &Registry,
     head: Head,
-    bar: &Bar,
+    bar: &ProgressBar,
 ) -> anyhow::Result<Round> {
     #[derive(Deserialize)]
     struct Answer {
@@ -275,14 +297,14 @@ async fn train_on_own(
     }
     let store = match Source::of(config)? {
         Source::Remote(remote) => {
-            bar.show("The running server trains", 0, 0);
+            show::step(bar, "The running server trains", 0, 0);
             let path = format!("/v1/sites/{site}/intent/{}/train", head.name());
             return Ok(remote.json::<Answer>(Method::POST, &path).await?.round);
         }
         Source::Store(store) => store,
     };
     let now_ms = Clock::system().now_ms();
-    let mut step = |done: usize, of: usize| bar.show("Training", done, of);
+    let mut step = |done: usize, of: usize| show::step(&bar, "Training", done, of);
     let round = async {
         match head {
             Head::Purchase => {
@@ -295,7 +317,7 @@ async fn train_on_own(
             Head::Classes => {
                 let examples = labels::examples(&store, site).await?;
                 let embedder = crate::retrieval::embedder::Embedder::load(&config.embedder)?;
-                let show = |step: &str, done: usize, of: usize| bar.show(step, done, of);
+                let show = |what: &str, done: usize, of: usize| show::step(&bar, what, done, of);
                 let (vectors, called) = data::lessons(&embedder, &examples, &show).await?;
                 tokio::task::block_in_place(|| {
                     round::train_classes(registry, &config.intent, &examples, &vectors, &called, now_ms, &mut step)
@@ -317,10 +339,10 @@ async fn train(
     deploy: bool,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let bar = Bar::new();
-    let show = |step: &str, done: usize, of: usize| bar.show(step, done, of);
+    let bar = show::progress("");
+    let show = |what: &str, done: usize, of: usize| show::step(&bar, what, done, of);
     let now_ms = Clock::system().now_ms();
-    let mut step = |done: usize, of: usize| bar.show("Training", done, of);
+    let mut step = |done: usize, of: usize| show::step(&bar, "Training", done, of);
     let round = match (head, &rows.data) {
         (_, None) => train_on_own(config, site, registry, head, &bar).await?,
         (Head::Purchase, Some(path)) => {
@@ -339,7 +361,7 @@ async fn train(
             })?
         }
     };
-    bar.finish();
+    bar.finish_and_clear();
     let verdict = deploy.then(|| registry.deploy(round.version.version, false));
     let refused = verdict.as_ref().and_then(|verdict| verdict.as_ref().err()).map(ToString::to_string);
     if json {
@@ -374,7 +396,7 @@ fn show_round(round: &Round) {
             row
         });
         let header = ["cross-validated", "log loss", "AUROC", "AUPRC", "Brier", "ECE", "train s"];
-        println!("{}", table(&header, rows.collect()));
+        println!("{}", show::table(&header, rows));
     }
     if round.unlabelled > 0 {
         println!("{} rows without an outcome were passed over.", round.unlabelled);
@@ -414,14 +436,14 @@ fn show_evaluation(evaluation: &Evaluation, json: bool) -> anyhow::Result<ExitCo
     let quality = &evaluation.quality;
     let mut row = vec![format!("version {} ({})", evaluation.version, evaluation.model)];
     row.extend([quality.auroc, quality.auprc, quality.brier, quality.ece, quality.log_loss].map(share));
-    println!("{}", table(&["", "AUROC", "AUPRC", "Brier", "ECE", "log loss"], vec![row]));
+    println!("{}", show::table(&["", "AUROC", "AUPRC", "Brier", "ECE", "log loss"], vec![row]));
     let bins = evaluation.calibration.iter().map(|bin| {
         let bar = "█".repeat(bar_length(bin.observed));
         vec![share(bin.predicted), share(bin.observed), bin.rows.to_string(), bar]
     });
-    println!("{}", table(&["predicted", "observed", "rows", ""], bins.collect()));
+    println!("{}", show::table(&["predicted", "observed", "rows", ""], bins));
     let drift = evaluation.drift.iter().take(10).map(|(column, index)| vec![column.clone(), share(*index)]);
-    println!("{}", table(&["column", "stability index"], drift.collect()));
+    println!("{}", show::table(&["column", "stability index"], drift));
     for warning in &evaluation.warnings {
         println!("warning: {warning}");
     }
@@ -477,10 +499,7 @@ fn list(registry: &Registry, json: bool) -> anyhow::Result<ExitCode> {
             state.to_owned(),
         ]
     });
-    println!(
-        "{}",
-        table(&["version", "model", "rows", "data from, to", "on later rows", "SHA-256", ""], rows.collect())
-    );
+    println!("{}", show::table(&["version", "model", "rows", "data from, to", "on later rows", "SHA-256", ""], rows));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -538,7 +557,7 @@ async fn explain(
     let rows = explanation.reasons.iter().take(12).map(|reason| {
         vec![reason.moved.column.clone(), reason.value.clone(), format!("{:+.2}", reason.moved.log_odds)]
     });
-    println!("{}", self::table(&["column", "value", "log-odds"], rows.collect()));
+    println!("{}", show::table(&["column", "value", "log-odds"], rows));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -602,7 +621,7 @@ async fn explain_session(
             let value = reason.value.clone().unwrap_or_else(times);
             vec![reason.signal.clone().into_owned(), value, format!("{:+.2}", reason.weight)]
         });
-        println!("{}", table(&["signal", "value", "log-odds"], rows.collect()));
+        println!("{}", show::table(&["signal", "value", "log-odds"], rows));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -677,39 +696,4 @@ async fn explain_class(
 
 fn share(value: f64) -> String {
     format!("{value:.3}")
-}
-
-fn table(header: &[&str], rows: Vec<Vec<String>>) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(header.to_vec());
-    for row in rows {
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
-
-/// Progress on a terminal; nothing otherwise.
-struct Bar(ProgressBar);
-
-impl Bar {
-    fn new() -> Self {
-        let bar = ProgressBar::new(0);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len}, {elapsed}") {
-            bar.set_style(style);
-        }
-        Self(bar)
-    }
-
-    fn show(&self, step: &str, done: usize, of: usize) {
-        self.0.set_message(step.to_owned());
-        self.0.set_length(of as u64);
-        self.0.set_position(done as u64);
-    }
-
-    fn finish(&self) {
-        self.0.finish_and_clear();
-    }
 }

@@ -5,11 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use comfy_table::{CellAlignment, Table, presets};
-use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
 
 use crate::bench::{insight, retrieval, sockets, store, turn};
+use crate::cli::show;
 use crate::config::Config;
 use crate::retrieval::embedder::{Embedder, EmbedderConfig};
 
@@ -73,10 +71,7 @@ enum What {
 
 pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<ExitCode> {
     let scratch = Scratch::new(&args.directory)?;
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len}, {elapsed}") {
-        bar.set_style(style);
-    }
+    let bar = show::progress("");
     let show = |done: usize| bar.set_position(done as u64);
     match args.what {
         What::Turn { count } => {
@@ -98,7 +93,7 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 let (p50, p99) = (format!("{:.3}", share.p50_ms), format!("{:.3}", share.p99_ms));
                 vec![name.into(), p50, p99, target, reached.into()]
             });
-            print(&report, args.json, &["part", "p50 ms", "p99 ms", "target p99 ms", "reached"], rows)
+            show::report(&report, args.json, &["part", "p50 ms", "p99 ms", "target p99 ms", "reached"], rows)
         }
         What::Sockets { count } => {
             bar.set_length(count as u64);
@@ -110,7 +105,7 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 report.after_kib.to_string(),
                 format!("{:.2}", report.kib_per_socket),
             ];
-            print(&report, args.json, &["idle sockets", "before KiB", "after KiB", "KiB a socket"], [row])
+            show::report(&report, args.json, &["idle sockets", "before KiB", "after KiB", "KiB a socket"], [row])
         }
         What::Insight { conversations, count } => {
             bar.set_length(count as u64);
@@ -123,7 +118,7 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 format!("{:.3}", report.again_s),
                 format!("{:.2}", report.report_s),
             ];
-            print(&report, args.json, &["sessions", "messages", "features s", "unchanged s", "report s"], [row])
+            show::report(&report, args.json, &["sessions", "messages", "features s", "unchanged s", "report s"], [row])
         }
         What::Store { rounds } => {
             let options = store::StoreBench { directory: scratch.0.clone(), rounds, ..store::StoreBench::default() };
@@ -160,7 +155,7 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 "× one by one",
                 "× same groups",
             ];
-            print(&report, args.json, &header, rows)
+            show::report(&report, args.json, &header, rows)
         }
         What::Retrieval { articles, questions, sizes } => {
             // Each question is asked several times; a visitor's is new.
@@ -173,12 +168,8 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 embed: Some(&embed),
                 ..retrieval::RetrievalOptions::new(articles)
             };
-            let report = retrieval::run(&options, &mut |step, done, total| {
-                bar.set_message(step.to_owned());
-                bar.set_length(total as u64);
-                bar.set_position(done as u64);
-            })
-            .await?;
+            let mut tell = |step: &str, done, total| show::step(&bar, step, done, total);
+            let report = retrieval::run(&options, &mut tell).await?;
             bar.finish_and_clear();
             let rows: Vec<_> = report
                 .sizes
@@ -208,35 +199,13 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 "reached",
                 "disk MiB",
             ];
-            print(&report, args.json, &header, rows)
+            show::report(&report, args.json, &header, rows)
         }
     }
 }
 
 fn yes_or_no(reached: bool) -> &'static str {
     if reached { "yes" } else { "no" }
-}
-
-fn print<const N: usize>(
-    report: &impl Serialize,
-    json: bool,
-    header: &[&str; N],
-    rows: impl IntoIterator<Item = Vec<String>>,
-) -> anyhow::Result<ExitCode> {
-    if json {
-        println!("{}", serde_json::to_string_pretty(report)?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(header);
-    for row in rows {
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut() {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    println!("{table}");
-    Ok(ExitCode::SUCCESS)
 }
 
 /// A directory that goes when the measurement ends.

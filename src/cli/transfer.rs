@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use indicatif::ProgressBar;
 
+use crate::cli::show::progress;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::Progress;
@@ -40,7 +41,7 @@ pub(super) async fn export(config: &Config, args: &ExportArgs) -> anyhow::Result
     let store = Store::open(&config.store)?;
     let (part, file) = Part::create(&args.file)?;
     let report = on_a_thread(store.clone(), move |store| {
-        let bar = spinner("Writing");
+        let bar = progress("Writing");
         let mut writer = BufWriter::new(file);
         let report = store.export(&mut writer, |progress| show(&bar, progress))?;
         writer.flush()?;
@@ -59,7 +60,7 @@ pub(super) async fn import(config: &Config, args: &ImportArgs) -> anyhow::Result
     let file = File::open(&args.file).with_context(|| format!("can't read {}", args.file.display()))?;
     let store = Store::open(&config.store)?;
     let report = on_a_thread(store.clone(), |store| {
-        let bar = spinner("Reading");
+        let bar = progress("Reading");
         let report = store.import(BufReader::new(file), |progress| show(&bar, progress))?;
         bar.finish_and_clear();
         Ok(report)
@@ -81,7 +82,7 @@ pub(super) async fn verify(config: &Config, args: &VerifyArgs) -> anyhow::Result
     };
     anyhow::ensure!(!args.set_aside, "the store at {} opens; nothing was moved", config.store.path.display());
     let report = on_a_thread(store.clone(), |store| {
-        let bar = spinner("Checking");
+        let bar = progress("Checking");
         let report = store.verify(|progress| show(&bar, progress))?;
         bar.finish_and_clear();
         Ok(report)
@@ -142,12 +143,4 @@ impl Drop for Part {
 fn show(bar: &ProgressBar, progress: Progress) {
     bar.set_length(progress.total);
     bar.set_position(progress.done);
-}
-
-pub(super) fn spinner(what: &'static str) -> ProgressBar {
-    let bar = ProgressBar::no_length().with_message(what);
-    if let Ok(style) = indicatif::ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len}, {elapsed}") {
-        bar.set_style(style);
-    }
-    bar
 }

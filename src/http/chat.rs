@@ -288,14 +288,18 @@ impl Connection {
                     available: app.available(&seat.handle.key.site),
                 })
                 .await?;
-                let last = joined.missed.last().map(|past| past.seq);
+                let last = joined.missed.last().map(|past| (past.seq, answered(&past.event)));
                 for past in joined.missed {
                     if let Some(message) = event_message(past) {
                         self.send(&message).await?;
                     }
                 }
-                if let Some(cards) = last.and_then(|seq| app.insight.cards_again(&seat.handle.key, seq)) {
-                    self.show(&cards).await?;
+                if let Some((seq, turn)) = last {
+                    if let Some(cards) = app.insight.cards_again(&seat.handle.key, seq) {
+                        self.show(&cards).await?;
+                    } else if let Some(turn) = turn {
+                        self.choosing = app.insight.cards_missed(&seat.handle.key, turn, seq);
+                    }
                 }
                 if let Some((turn, offset, text)) = joined.running.filter(|(.., text)| !text.is_empty()) {
                     self.send(&ServerMessage::AnswerDelta { turn, offset, text }).await?;
@@ -491,8 +495,8 @@ impl Connection {
     async fn forward(&mut self, seat: &Seat, update: &Update) -> Result<(), Close> {
         if let Update::Event { seq, event, .. } = update {
             self.seen = self.seen.max(*seq);
-            if let Event::AnswerDone { turn, end: AnswerEnd::Complete, .. } = event {
-                self.choosing = self.app.insight.cards(&seat.handle.key, *turn, *seq);
+            if let Some(turn) = answered(event) {
+                self.choosing = self.app.insight.cards(&seat.handle.key, turn, *seq);
             }
         }
         match update {
@@ -585,6 +589,14 @@ struct JoinedRest {
     missed: Vec<Past>,
     running: Option<(u64, u64, String)>,
     attributes: Option<Attributes>,
+}
+
+/// The turn whose answer is complete with this event.
+fn answered(event: &Event) -> Option<u64> {
+    match event {
+        Event::AnswerDone { turn, end: AnswerEnd::Complete, .. } => Some(*turn),
+        _ => None,
+    }
 }
 
 /// The cards that are being chosen, when they are; never, while none are.

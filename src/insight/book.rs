@@ -301,6 +301,16 @@ impl Book {
         Ok(Track::of_log(records.iter().map(|record| (record.at_ms, signals::read(&record.body))).collect()))
     }
 
+    /// Whether cards were due, shown or held back, after event `seq`.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn recommended_at(&self, key: &SessionKey, seq: u64) -> Result<bool, StoreError> {
+        let records = self.store.read(&key.site, &key.id, seq.saturating_sub(1), &[RecordKind::Signal]).await?;
+        let due = |signal: &Signal| matches!(signal, Signal::Recommended { .. });
+        Ok(records.iter().any(|record| record.seq == seq && signals::read(&record.body).iter().any(due)))
+    }
+
     /// The newest sessions of a site, at most `limit`, with their ids.
     ///
     /// # Errors
@@ -495,6 +505,21 @@ mod tests {
         let body = serde_json::to_vec(&event).unwrap();
         store.append(Record { site, session, seq: 1, at_ms: 1_000, kind: RecordKind::Event, body }).await.unwrap();
         append(store, key, 1, &[Signal::Started { visitor: "v".into(), channel: "c".into() }]).await;
+    }
+
+    #[tokio::test]
+    async fn the_log_tells_which_answer_had_its_cards() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = StoreConfig { path: directory.path().join("store"), ..StoreConfig::default() };
+        let (store, touched) = (Store::open(&config).unwrap(), Touched::default());
+        let book = Book::new(store.clone(), touched);
+        let key = SessionKey { site: "shop".into(), id: "s".into() };
+        begin(&store, &key).await;
+        assert!(!book.recommended_at(&key, 1).await.unwrap());
+        append(&store, &key, 1, &[Signal::Recommended { products: vec!["T2".into()], held_out: true }]).await;
+        let due = [0, 1, 2].map(|seq| book.recommended_at(&key, seq));
+        assert_eq!(futures_util::future::try_join_all(due).await.unwrap(), [false, true, false]);
+        store.close().await.unwrap();
     }
 
     #[tokio::test]

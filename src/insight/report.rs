@@ -1,6 +1,7 @@
 //! Aggregates over sessions: funnel, demand, scores against outcomes, segments, campaigns. Pure.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use super::book::Entry;
 use super::forecast::{self, Forecast};
 use super::segments::{self, Segment};
 use crate::features::Money;
+use crate::intent::round::{Told, Warning};
 use crate::recommend::{Catalogue, Rate, Uplift, cosine};
 use crate::signals::Topic;
 
@@ -45,7 +47,7 @@ pub struct Report {
     pub forecasts: Vec<Demand>,
     pub uplift: Uplift,
     /// What to keep in mind when reading it.
-    pub notes: Vec<String>,
+    pub notes: Vec<Told<Note>>,
 }
 
 /// What made the scores: a deployed model with what is to be said about it, or the sum.
@@ -55,19 +57,12 @@ pub struct Scorer {
     pub version: Option<(u32, String)>,
     /// Conversations that began no later may be among those that the model learned from; 0 for the sum.
     pub learned_until_ms: u64,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Told<Warning>>,
 }
 
 impl Scorer {
     fn is_new_to(&self, entry: &Entry) -> bool {
         entry.state.started_at_ms > self.learned_until_ms
-    }
-
-    fn name(&self) -> String {
-        match &self.version {
-            Some((version, kind)) => format!("version {version} ({kind})"),
-            None => crate::intent::SUM.to_owned(),
-        }
     }
 }
 
@@ -124,8 +119,9 @@ pub struct Question {
 /// Purchase intent against what really came.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scores {
-    /// What made the scores.
+    /// What made the scores: the kind of the model and its version, or the sum.
     pub model: String,
+    pub version: Option<u32>,
     /// Sessions with an outcome that everything here is about, and those that were left out because the model may have learned from them.
     pub sessions: usize,
     pub learned: usize,
@@ -408,7 +404,8 @@ fn scores(entries: &[Arc<Entry>], scorer: &Scorer) -> Scores {
     let gap: f64 = bins.iter().map(|bin| (bin.mean - bin.converted.rate).abs() * f64::from(bin.converted.of)).sum();
     let every = known.len().div_ceil(MAX_POINTS).max(1);
     Scores {
-        model: scorer.name(),
+        model: scorer.version.as_ref().map_or_else(|| crate::intent::SUM.to_owned(), |(_, kind)| kind.clone()),
+        version: scorer.version.as_ref().map(|(version, _)| *version),
         sessions: known.len(),
         learned: learned.len(),
         after_ms: scorer.learned_until_ms,
@@ -518,54 +515,104 @@ fn demand(entries: &[Arc<Entry>], catalogue: &Catalogue) -> Vec<Demand> {
         .collect()
 }
 
-fn notes(entries: &[Arc<Entry>], scorer: &Scorer) -> Vec<String> {
-    let mut notes: Vec<String> =
-        scorer.warnings.iter().map(|warning| format!("The purchase model: {warning}.")).collect();
-    let replayed = entries.iter().filter(|entry| entry.state.recorded()).count();
-    if replayed > 0 {
-        notes.push(format!(
-            "{replayed} of {} conversations are recordings that were imported: they have their own words, time and outcome, but no time within the conversation \
-             and no answers of this server, and nobody saw cards in them.",
-            entries.len()
-        ));
+/// What to keep in mind when reading a report.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "note", rename_all = "snake_case")]
+pub enum Note {
+    /// The deployed model needs a look.
+    Model(Warning),
+    /// Imported conversations among all.
+    Recordings {
+        recorded: usize,
+        of: usize,
+    },
+    FewOutcomes {
+        outcomes: usize,
+    },
+    /// Outcomes that are long silence, among all.
+    Silence {
+        silent: usize,
+        outcomes: usize,
+    },
+    OnlyPurchases,
+    /// The model is judged on what it did not learn from.
+    Learned {
+        later: usize,
+        earlier: usize,
+        version: u32,
+        few: bool,
+    },
+    /// No model made the scores.
+    Sum,
+    Erased,
+}
+
+impl Display for Note {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Model(warning) => write!(f, "The purchase model: {warning}."),
+            Self::Recordings { recorded, of } => write!(
+                f,
+                "{recorded} of {of} conversations are recordings that were imported: they have their own words, time and outcome, but no time within the \
+                 conversation and no answers of this server, and nobody saw cards in them."
+            ),
+            Self::FewOutcomes { outcomes } => write!(
+                f,
+                "Only {outcomes} conversations have a reported outcome; rates and curves are uncertain below some hundreds."
+            ),
+            Self::Silence { silent, outcomes } => write!(
+                f,
+                "{silent} of the {outcomes} outcomes are silence: nothing was reported of these conversations for so many days (`outcome_after_days`) that \
+                 they count as not bought."
+            ),
+            Self::OnlyPurchases => f.write_str(
+                "Every reported outcome is a purchase, so rates and comparisons tell nothing. Report what came to none, too, or let silence count after a \
+                 while (`outcome_after_days`).",
+            ),
+            Self::Learned { later, earlier, version, few } => write!(
+                f,
+                "How well the intent foretells purchases is measured on the {later} conversations with an outcome that version {version} did not learn \
+                 from{}. The {earlier} earlier ones would flatter it.",
+                if *few { ", which is few: the curves are uncertain" } else { "" }
+            ),
+            Self::Sum => f.write_str(
+                "The purchase intent is a hand-set sum until a model is trained on your outcomes: it orders conversations, it is no probability. The curves \
+                 show how far it can be trusted.",
+            ),
+            Self::Erased => f.write_str("Conversations that were erased or expired are in no figure."),
+        }
     }
-    let outcomes = || entries.iter().filter(|entry| entry.state.converted().is_some());
-    let known = outcomes().count();
-    if known < 100 {
-        notes.push(format!(
-            "Only {known} conversations have a reported outcome; rates and curves are uncertain below some hundreds."
-        ));
+}
+
+/// Outcomes below which rates and curves are uncertain.
+const FEW: usize = 100;
+
+fn notes(entries: &[Arc<Entry>], scorer: &Scorer) -> Vec<Told<Note>> {
+    let mut notes: Vec<Note> = scorer.warnings.iter().map(|warning| Note::Model(warning.what.clone())).collect();
+    let recorded = entries.iter().filter(|entry| entry.state.recorded()).count();
+    if recorded > 0 {
+        notes.push(Note::Recordings { recorded, of: entries.len() });
     }
-    let silent = outcomes().filter(|entry| entry.state.outcomes.is_empty()).count();
+    let known = || entries.iter().filter(|entry| entry.state.converted().is_some());
+    let outcomes = known().count();
+    if outcomes < FEW {
+        notes.push(Note::FewOutcomes { outcomes });
+    }
+    let silent = known().filter(|entry| entry.state.outcomes.is_empty()).count();
     if silent > 0 {
-        notes.push(format!(
-            "{silent} of the {known} outcomes are silence: nothing was reported of these conversations for so many days (`outcome_after_days`) that they count as \
-             not bought."
-        ));
-    } else if known > 0 && outcomes().all(|entry| entry.state.converted() == Some(true)) {
-        notes.push(
-            "Every reported outcome is a purchase, so rates and comparisons tell nothing. Report what came to none, too, or let silence count after a while \
-             (`outcome_after_days`)."
-                .into(),
-        );
+        notes.push(Note::Silence { silent, outcomes });
+    } else if outcomes > 0 && known().all(|entry| entry.state.converted() == Some(true)) {
+        notes.push(Note::OnlyPurchases);
     }
-    let later = outcomes().filter(|entry| scorer.is_new_to(entry)).count();
-    if let Some((version, _)) = scorer.version.as_ref().filter(|_| later < known) {
-        let few = if later < 100 { ", which is few: the curves are uncertain" } else { "" };
-        notes.push(format!(
-            "How well the intent foretells purchases is measured on the {later} conversations with an outcome that version {version} did not learn from{few}. The \
-             {} earlier ones would flatter it.",
-            known - later
-        ));
+    let later = known().filter(|entry| scorer.is_new_to(entry)).count();
+    if let Some((version, _)) = scorer.version.as_ref().filter(|_| later < outcomes) {
+        notes.push(Note::Learned { later, earlier: outcomes - later, version: *version, few: later < FEW });
     }
     if scorer.version.is_none() {
-        notes.push(
-            "The purchase intent is a hand-set sum until a model is trained on your outcomes: it orders conversations, it is no probability. The curves show how far it can be trusted."
-                .into(),
-        );
+        notes.push(Note::Sum);
     }
-    notes.push("Conversations that were erased or expired are in no figure.".into());
-    notes
+    notes.push(Note::Erased);
+    notes.into_iter().map(Told::from).collect()
 }
 
 /// Which sessions to list, by what a plot shows.
@@ -704,7 +751,11 @@ mod tests {
         let report = report(&entries, &Catalogue::default(), &none);
         assert_eq!((report.scores.sessions, report.scores.auroc, report.scores.ece), (0, None, None));
         assert!(report.scores.roc.is_empty() && report.scores.bins.is_empty() && report.scores.points.is_empty());
-        assert!(report.notes.iter().any(|note| note.contains("measured on the 0 conversations")), "{:?}", report.notes);
+        assert!(
+            report.notes.iter().any(|note| note.text.contains("measured on the 0 conversations")),
+            "{:?}",
+            report.notes
+        );
     }
 
     #[test]
@@ -751,7 +802,7 @@ mod tests {
     #[test]
     fn silence_is_an_outcome_and_the_notes_say_so() {
         let orders: Vec<_> = (0..12).map(|id| entry(id, 0.3, (id < 3).then_some(true))).collect();
-        let said = |entries: &[Arc<Entry>]| notes(entries, &Scorer::default()).join("\n");
+        let said = |entries: &[Arc<Entry>]| serde_json::to_string(&notes(entries, &Scorer::default())).unwrap();
         assert!(said(&orders).contains("Every reported outcome is a purchase"));
         let mut heard = orders;
         for entry in heard.iter_mut().skip(3) {

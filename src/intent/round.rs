@@ -2,6 +2,7 @@
 //! verdict.
 
 use std::collections::HashMap;
+use std::fmt::{self, Display, Formatter};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,76 @@ pub struct Round {
     pub unlabelled: usize,
 }
 
+/// Something to read: in English, and as data for who says it in another language.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Told<T> {
+    #[serde(flatten)]
+    pub what: T,
+    pub text: String,
+}
+
+impl<T: Display> From<T> for Told<T> {
+    fn from(what: T) -> Self {
+        let text = what.to_string();
+        Self { what, text }
+    }
+}
+
+impl<T> Display for Told<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// What deserves a look in how a model does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "warning", rename_all = "snake_case")]
+pub enum Warning {
+    /// Columns whose population stability index is above the limit, how many there are, and those that are furthest off.
+    Drifted {
+        columns: usize,
+        of: usize,
+        above: f64,
+        worst: Vec<(String, f64)>,
+    },
+    /// The expected calibration error is above the limit.
+    Miscalibrated {
+        ece: f64,
+        above: f64,
+    },
+    Unlabelled {
+        rows: usize,
+    },
+    /// Rows that the model may have learned from.
+    NotLater {
+        rows: usize,
+        of: usize,
+    },
+}
+
+impl Display for Warning {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Drifted { columns, of, above, worst } => {
+                let worst: Vec<String> = worst.iter().map(|(column, index)| format!("{column} {index:.2}")).collect();
+                write!(
+                    f,
+                    "{columns} of {of} columns drifted since training (stability index above {above}), most of all {}",
+                    worst.join(", ")
+                )
+            }
+            Self::Miscalibrated { ece, above } => {
+                write!(f, "the probabilities are off by {ece:.3} on average, more than {above}; train again")
+            }
+            Self::Unlabelled { rows } => write!(f, "{rows} rows without a label were passed over"),
+            Self::NotLater { rows, of } => write!(
+                f,
+                "{rows} of {of} rows are no later than what it learned from; if it learned from them, they flatter it"
+            ),
+        }
+    }
+}
+
 /// How a model does on rows with known outcomes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Evaluation {
@@ -33,8 +104,8 @@ pub struct Evaluation {
     pub calibration: Vec<Bin>,
     /// Population stability index of each column against the training rows, largest first.
     pub drift: Vec<(String, f64)>,
-    /// What deserves a look, in words.
-    pub warnings: Vec<String>,
+    /// What deserves a look.
+    pub warnings: Vec<Told<Warning>>,
 }
 
 /// How a deployed model does on conversations that it did not learn from.
@@ -50,8 +121,8 @@ pub struct Watch {
     pub calibration: Vec<Bin>,
     /// Population stability index of each column against the training rows, largest first.
     pub drift: Vec<(String, f64)>,
-    /// What deserves a look, in words.
-    pub warnings: Vec<String>,
+    /// What deserves a look.
+    pub warnings: Vec<Told<Warning>>,
 }
 
 /// Conversations below which a drift, and outcomes below which a calibration error, is chance as often as not: with ten bins, 200 outcomes
@@ -103,31 +174,17 @@ fn drift(model: &Model, table: &Table) -> Vec<(String, f64)> {
     drift
 }
 
-fn drifted(config: &IntentConfig, drift: &[(String, f64)]) -> Option<String> {
+fn drifted(config: &IntentConfig, drift: &[(String, f64)]) -> Option<Told<Warning>> {
+    let above = config.drift;
     // They come with the largest first.
-    let far: Vec<String> = drift
-        .iter()
-        .filter(|(_, index)| *index > config.drift)
-        .map(|(column, index)| format!("{column} {index:.2}"))
-        .collect();
-    let worst = far.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-    (!far.is_empty()).then(|| {
-        format!(
-            "{} of {} columns drifted since training (stability index above {}), most of all {worst}",
-            far.len(),
-            drift.len(),
-            config.drift
-        )
-    })
+    let columns = drift.iter().take_while(|(_, index)| *index > above).count();
+    let worst = drift.iter().take(columns.min(3)).cloned().collect();
+    (columns > 0).then(|| Warning::Drifted { columns, of: drift.len(), above, worst }.into())
 }
 
-fn miscalibrated(config: &IntentConfig, quality: &Quality) -> Option<String> {
-    (quality.ece > config.calibration).then(|| {
-        format!(
-            "the probabilities are off by {:.3} on average, more than {}; train again",
-            quality.ece, config.calibration
-        )
-    })
+fn miscalibrated(config: &IntentConfig, quality: &Quality) -> Option<Told<Warning>> {
+    let above = config.calibration;
+    (quality.ece > above).then(|| Warning::Miscalibrated { ece: quality.ece, above }.into())
 }
 
 /// Trains a purchase model and keeps it as a version. It isn't deployed.
@@ -298,18 +355,15 @@ pub fn evaluate(
     vectors: &Vectors,
 ) -> anyhow::Result<Evaluation> {
     let drift = drift(model, &data.table);
-    let mut warnings: Vec<String> = drifted(config, &drift).into_iter().collect();
+    let mut warnings: Vec<Told<Warning>> = drifted(config, &drift).into_iter().collect();
     if data.unlabelled > 0 {
-        warnings.push(format!("{} rows without a label were passed over", data.unlabelled));
+        warnings.push(Warning::Unlabelled { rows: data.unlabelled }.into());
     }
     let data = data.ends();
     let until_ms = version.learned_until_ms();
     let early = data.table.at_ms.iter().flatten().filter(|at_ms| **at_ms <= until_ms).count();
     if early > 0 {
-        warnings.push(format!(
-            "{early} of {} rows are no later than what it learned from; if it learned from them, they flatter it",
-            data.table.len()
-        ));
+        warnings.push(Warning::NotLater { rows: early, of: data.table.len() }.into());
     }
     let probabilities = model.predict(&data.table, vectors)?;
     let quality = Quality::of(&probabilities, &data.table.labels);
@@ -389,18 +443,22 @@ mod tests {
         assert_eq!((own.sessions, own.outcomes), (0, 0), "what it learned from tells nothing");
         let alike = look(&tracks(400, 2_000, 8, 800));
         assert_eq!((alike.sessions, alike.outcomes), (400, 400));
-        assert_eq!(alike.warnings, Vec::<String>::new());
+        assert_eq!(alike.warnings, []);
         assert!(alike.quality.unwrap().auroc > 0.7);
         // Visitors write three times as much, and don't buy any more.
         let changed = look(&tracks(400, 2_000, 24, 150)).warnings;
         assert!(
-            changed[0].contains("columns drifted since training") && changed[0].contains("most of all words"),
+            changed[0].text.contains("columns drifted since training") && changed[0].text.contains("most of all words"),
             "{changed:?}"
         );
-        assert_eq!(changed.iter().filter(|warning| warning.contains("drifted")).count(), 1, "{changed:?}");
-        assert!(changed.iter().any(|warning| warning.contains("off by")), "{changed:?}");
+        assert_eq!(
+            changed.iter().filter(|warning| matches!(warning.what, Warning::Drifted { .. })).count(),
+            1,
+            "{changed:?}"
+        );
+        assert!(changed.iter().any(|warning| warning.text.contains("off by")), "{changed:?}");
         let few = look(&tracks(50, 2_000, 24, 150));
-        assert_eq!(few.warnings, Vec::<String>::new(), "fifty conversations can be chance");
+        assert_eq!(few.warnings, [], "fifty conversations can be chance");
     }
 
     #[test]
@@ -483,7 +541,7 @@ mod tests {
         let evaluation = evaluate(&config, &learned.version, &model, &data, &Vectors::default()).unwrap();
         assert_eq!(evaluation.quality.rows, 391);
         assert!(
-            evaluation.warnings.iter().any(|warning| warning.starts_with("9 rows without a label")),
+            evaluation.warnings.iter().any(|warning| warning.text.starts_with("9 rows without a label")),
             "{:?}",
             evaluation.warnings
         );

@@ -29,11 +29,10 @@ export function by<T extends HTMLElement>(id: string): T {
   return found as T;
 }
 
-export const percent = (share: number, digits = 0): string => `${(100 * share).toFixed(digits)}%`;
-export const number = (value: number): string => value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 1 : 0 });
-export const day = (ms: number): string => new Date(ms).toLocaleDateString('en', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
-export const monthAndYear = (ms: number): string => new Date(ms).toLocaleDateString('en', { month: 'short', year: 'numeric', timeZone: 'UTC' });
-export const shortDay = (ms: number): string => new Date(ms).toLocaleDateString('en', { day: 'numeric', month: 'short', timeZone: 'UTC' });
+/** Text in which `…` stands for code. */
+export function marked(text: string): (Node | string)[] {
+  return text.split('`').map((part, at) => (at % 2 === 1 ? h('code', {}, part) : part));
+}
 
 /** Shows a tip while the pointer or the focus is on an element, which is also what a screen reader says of it. */
 export function tip(element: Element, text: string): void {

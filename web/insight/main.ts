@@ -1,9 +1,10 @@
 // The insight page: one report, drawn. On the public listener the console's sign-in opens it, on the admin listener a key, which stays
 // in this tab.
 
-import { by, day, h, number, percent } from './dom';
-import { areas, bars, calibration, figure, fit, forecast, funnel, legend, rates, roc, scatter, type Cell } from './plots';
-import { type Line, type Money, type Report, TOPICS } from './types';
+import { by, h, marked } from './dom';
+import { bars, calibration, type Cell, columns, figure, fit, forecast, funnel, legend, rates, roc, scatter } from './plots';
+import { type Line, type Note, type Report, TOPICS } from './types';
+import { clock, day, feature, fixed, group, language, type Language, languages, money, named, number, percent, say, setLanguage, signed } from './words';
 
 const EVERY_MS = 15_000;
 const DAY_MS = 86_400_000;
@@ -14,10 +15,18 @@ let last = '';
 
 class Refused extends Error {}
 
+/** What went wrong, in words. */
+function trouble(error: unknown): string {
+  if (error instanceof TypeError) return say('unreachable');
+  const message = error instanceof Error ? error.message : String(error);
+  // The server's words are English.
+  return language === 'en' || error instanceof Refused ? message : say('refused', { message });
+}
+
 async function get<T>(path: string): Promise<T> {
   const headers: Record<string, string> = way === 'key' && key ? { authorization: `Bearer ${key}` } : {};
   const response = await fetch(path, { headers, cache: 'no-store', credentials: 'same-origin' });
-  if (response.status === 401) throw new Refused(way === 'key' ? 'This key is not known here, or lacks the scope admin.' : '');
+  if (response.status === 401) throw new Refused(way === 'key' ? say('key_unknown') : '');
   const body = await response.json();
   if (!response.ok) throw new Error(body?.error?.message ?? `the server answered ${response.status}`);
   return body as T;
@@ -62,24 +71,30 @@ async function refresh(): Promise<void> {
   const status = by('status');
   try {
     const text = JSON.stringify(await get<Report>(of(`insight?${range()}`)));
-    status.textContent = `live · ${new Date().toLocaleTimeString('en', { hour: '2-digit', minute: '2-digit' })}`;
+    status.textContent = say('live', { time: clock() });
     if (text === last) return;
     last = text;
     draw(JSON.parse(text) as Report);
   } catch (error) {
     if (error instanceof Refused) return signIn(error.message);
-    status.textContent = error instanceof Error ? error.message : String(error);
+    status.textContent = trouble(error);
   }
 }
 
-/** Amounts, each in its currency. */
-const money = (paid: Money[]): string => paid.map(({ amount, currency }) => `${amount.toFixed(2)}${currency ? ` ${currency}` : ''}`).join(' + ');
+/** What came of a conversation. */
+function outcome({ converted, paid }: Line): string {
+  if (converted === null) return say('unknown');
+  if (!converted) return say('not_bought');
+  return paid.length > 0 ? say('bought_for', { paid: money(paid) }) : say('bought');
+}
+
+const listed = (names: string[]): string => names.join(say('words_join'));
 
 /** The sessions that something on the page stands for. */
 async function drill(title: string, query: Record<string, string | number>): Promise<void> {
   const dialog = by<HTMLDialogElement>('drill');
   by('drill-title').textContent = title;
-  by('drill-body').replaceChildren(h('p', {}, 'Reading …'));
+  by('drill-body').replaceChildren(h('p', {}, say('reading')));
   if (!dialog.open) dialog.showModal();
   const parameters = new URLSearchParams(range());
   for (const [name, value] of Object.entries(query)) parameters.set(name, String(value));
@@ -87,14 +102,14 @@ async function drill(title: string, query: Record<string, string | number>): Pro
     const { sessions } = await get<{ sessions: Line[] }>(of(`insight/sessions?${parameters}`));
     const rows = sessions.map((line) => h('tr', {},
       h('td', {}, h('button', { type: 'button', class: 'link', click: () => void transcript(line.session, { title, open: () => void drill(title, query) }) }, day(line.at_ms))),
-      h('td', {}, line.campaign), h('td', {}, String(line.messages)), h('td', {}, line.topics.join(', ')), h('td', {}, line.products.join(', ')),
-      h('td', {}, percent(line.score)), h('td', {}, line.converted === null ? 'unknown' : line.converted ? `bought${line.paid.length > 0 ? ` (${money(line.paid)})` : ''}` : 'did not')));
-    const head = ['Began', 'From', 'Messages', 'Asked about', 'Products', 'Intent', 'Outcome'];
-    by('drill-body').replaceChildren(sessions.length === 0 ? h('p', { class: 'empty' }, 'No conversation in this range.')
-      : h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Conversations' },
+      h('td', {}, line.campaign), h('td', {}, number(line.messages)), h('td', {}, listed(line.topics.map(named))), h('td', {}, listed(line.products)),
+      h('td', {}, percent(line.score)), h('td', {}, outcome(line))));
+    const head = [say('began'), say('From'), say('messages'), say('Asked_about'), say('Products'), say('intent'), say('outcome')];
+    by('drill-body').replaceChildren(sessions.length === 0 ? h('p', { class: 'empty' }, say('no_conversation'))
+      : h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': say('Conversations') },
         h('table', {}, h('thead', {}, h('tr', {}, ...head.map((name) => h('th', { scope: 'col' }, name)))), h('tbody', {}, ...rows))));
   } catch (error) {
-    by('drill-body').replaceChildren(h('p', { role: 'alert' }, error instanceof Error ? error.message : String(error)));
+    by('drill-body').replaceChildren(h('p', { role: 'alert' }, trouble(error)));
   }
 }
 
@@ -116,45 +131,65 @@ function facts(line: Line | undefined, recorded: Recorded): HTMLElement {
   const reasons = recorded.intent?.reasons ?? recorded.reasons ?? [];
   const fact = (name: string, ...value: (Node | string)[]) => [h('dt', {}, name), h('dd', { dir: 'auto' }, ...value)];
   const why = reasons.map(({ signal, count, value, weight }) => h('li', {},
-    h('span', {}, `${signal.replaceAll('_', ' ')}${value !== undefined ? `: ${value}` : count > 1 ? ` ×${count}` : ''}`),
-    h('b', {}, `${weight < 0 ? '−' : '+'}${Math.abs(weight).toFixed(2)}`)));
+    // A model tells features with their values, the sum signals with how often they were seen.
+    h('span', {}, count > 0 ? `${named(signal)}${count > 1 ? ` ×${count}` : ''}` : `${feature(signal)}${value !== undefined ? `: ${feature(value)}` : ''}`),
+    h('b', {}, signed(weight, 2))));
   return h('dl', { class: 'facts' },
     ...(line ? [
-      ...fact('Began', day(line.at_ms)), ...fact('From', line.campaign),
-      ...fact('Outcome', line.converted === null ? 'unknown' : line.converted ? `bought${line.paid.length > 0 ? ` (${money(line.paid)})` : ''}` : 'did not buy'),
-      ...(line.topics.length > 0 ? fact('Asked about', line.topics.join(', ')) : []),
-      ...(line.products.length > 0 ? fact('Products', line.products.join(', ')) : []),
+      ...fact(say('began'), day(line.at_ms)), ...fact(say('From'), line.campaign), ...fact(say('outcome'), outcome(line)),
+      ...(line.topics.length > 0 ? fact(say('Asked_about'), listed(line.topics.map(named))) : []),
+      ...(line.products.length > 0 ? fact(say('Products'), listed(line.products)) : []),
     ] : []),
-    ...(score === undefined ? [] : fact('Intent', percent(score))),
-    ...(why.length > 0 ? fact('What moved it', h('ul', { class: 'why' }, ...why)) : []));
+    ...(score === undefined ? [] : fact(say('intent'), percent(score))),
+    ...(why.length > 0 ? fact(say('moved'), h('ul', { class: 'why' }, ...why)) : []));
 }
 
 /** Who said what; notes and drafts of agents are no part of it. */
-function spoken({ transcript = [], entries = [] }: Recorded): [by: string, text: string][] {
-  const names: Record<string, string> = {
-    said: 'Visitor', message: 'Visitor', answer_done: 'Answer', 'answer.done': 'Answer', agent_said: 'Agent', 'agent.message': 'Agent',
+function spoken({ transcript = [], entries = [] }: Recorded): { who: 'visitor' | 'answer' | 'agent'; text: string }[] {
+  const speakers: Record<string, 'visitor' | 'answer' | 'agent'> = {
+    said: 'visitor', message: 'visitor', answer_done: 'answer', 'answer.done': 'answer', agent_said: 'agent', 'agent.message': 'agent',
   };
   const all = [...transcript.map(({ event }) => event), ...entries];
-  return all.flatMap(({ event, text }) => (names[event] && text ? [[names[event], text] as [string, string]] : []));
+  return all.flatMap(({ event, text }) => (speakers[event] && text ? [{ who: speakers[event], text }] : []));
 }
 
 /** A conversation, with the way back to the list that it was chosen from. */
 async function transcript(session: string, back?: { title: string; open: () => void }): Promise<void> {
   const dialog = by<HTMLDialogElement>('drill');
-  by('drill-title').textContent = 'Conversation';
+  by('drill-title').textContent = say('conversation');
   if (!dialog.open) dialog.showModal();
   try {
     const [recorded, { sessions: [line] }] = await Promise.all([
       get<Recorded>(of(`sessions/${encodeURIComponent(session)}`)),
       get<{ sessions: Line[] }>(of(`insight/sessions?session=${encodeURIComponent(session)}`)),
     ]);
-    const lines = spoken(recorded).map(([who, text]) => h('li', { class: who === 'Visitor' ? 'visitor' : 'other' }, h('b', {}, who), h('p', { dir: 'auto' }, text)));
+    const lines = spoken(recorded).map(({ who, text }) => h('li', { class: who === 'visitor' ? 'visitor' : 'other' }, h('b', {}, say(who)), h('p', { dir: 'auto' }, text)));
     by('drill-body').replaceChildren(
       h('div', {}, back ? h('button', { type: 'button', class: 'link', click: back.open }, `← ${back.title}`) : null),
       h('div', { class: 'case' }, h('ol', { class: 'talk' }, ...lines), facts(line, recorded)));
   } catch (error) {
-    by('drill-body').replaceChildren(h('p', { role: 'alert' }, error instanceof Error ? error.message : String(error)));
+    by('drill-body').replaceChildren(h('p', { role: 'alert' }, trouble(error)));
   }
+}
+
+/** What to keep in mind, in words; what this page doesn't know it shows as the server says it. */
+function noted(note: Note): string {
+  const { text } = note;
+  switch (note.note) {
+    case 'recordings': return say('note_recordings', { recorded: note.recorded, of: note.of });
+    case 'few_outcomes': return say('note_few_outcomes', { n: note.outcomes });
+    case 'silence': return say('note_silence', { silent: note.silent, outcomes: note.outcomes });
+    case 'learned': return say('note_learned', { n: note.later, version: note.version, earlier: note.earlier, few: note.few ? say('few') : '' });
+    case 'only_purchases': return say('note_only_purchases');
+    case 'sum': return say('note_sum');
+    case 'erased': return say('note_erased');
+    case 'model': {
+      const worst = 'worst' in note ? listed(note.worst.map(([column, index]) => `${feature(column)} ${fixed(index, 2)}`)) : '';
+      if (note.warning === 'drifted') return say('note_model', { warning: say('warning_drifted', { columns: note.columns, of: note.of, above: note.above, worst }) });
+      if (note.warning === 'miscalibrated') return say('note_model', { warning: say('warning_miscalibrated', { ece: fixed(note.ece, 3), above: note.above }) });
+    }
+  }
+  return text;
 }
 
 function draw(report: Report): void {
@@ -167,113 +202,134 @@ function draw(report: Report): void {
   // As many as there are colours that can be told apart.
   const shown = report.classes.slice(0, TOPICS.length);
   const seen = TOPICS.filter((_, at) => report.steps.some((step) => (step.topics[at] ?? 0) > 0));
-  const rate = (r: Report['totals']['converted']) => (r.of === 0 ? 'unknown' : `${percent(r.rate, 1)} of ${r.of}`);
+  const rate = (r: Report['totals']['converted']) => (r.of === 0 ? say('unknown') : say('count_of', { part: percent(r.rate, 1), n: r.of }));
+  const topic = (id: string) => void drill(say('asked_about', { name: named(id) }), { topic: id });
+  const groups = report.segments.map((segment, at) => {
+    const name = group(segment.traits);
+    return { ...segment, name, open: () => void drill(name, { segment: at }) };
+  });
 
-  const since = scores.learned > 0
-    ? `Only the ${number(scores.sessions)} conversations with an outcome after ${day(scores.after_ms)}, until when the model learned; the ${number(scores.learned)} before would flatter it.` : '';
+  const since = scores.learned > 0 ? say('since', { n: scores.sessions, day: day(scores.after_ms), learned: scores.learned }) : '';
+  const model = scores.version === null ? named(scores.model) : say('version', { version: scores.version, kind: named(scores.model) });
   // Amounts of several currencies can't be compared; the largest number stands in front.
   const [most, ...others] = [...totals.paid].sort((a, b) => b.amount - a.amount);
-  const points = (share: number): string => `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)}`;
   const kpi = (name: string, value: string, more: string) => h('li', {}, h('b', {}, value), h('span', {}, name), h('small', {}, more));
+  const stage = (name: string) => void drill(say('conversations_of', { name: named(name) }), { stage: name });
   const figures = [
     figure({
-      id: 'funnel', title: 'From the first word to the purchase', says: 'Conversations in which it happened; who bought need not have asked before. Click a stage to see them.',
-      plot: funnel(report.funnel, (stage) => void drill(`Conversations: ${stage}`, { stage })),
-      head: ['Stage', 'Conversations'], rows: report.funnel.map((stage) => [cell(stage.name, () => void drill(`Conversations: ${stage.name}`, { stage: stage.name })), number(stage.sessions)]),
+      id: 'funnel', title: say('funnel'), says: say('funnel_says'), plot: funnel(report.funnel, stage),
+      head: [say('stage'), say('Conversations')], rows: report.funnel.map(({ name, sessions }) => [cell(named(name), () => stage(name)), number(sessions)]),
     }),
     figure({
-      id: 'intents', title: 'What visitors ask about', says: `Conversations by topic, by ${report.step_ms === DAY_MS ? 'day' : `${Math.round(report.step_ms / DAY_MS)} days`}.`,
-      plot: areas(report.steps.map((step) => ({ at_ms: step.at_ms, values: TOPICS.map((_, at) => step.topics[at] ?? 0).filter((_, at) => seen.includes(TOPICS[at]!)) })),
-        seen, seen.map((name) => colours[TOPICS.indexOf(name)]!), (topic) => void drill(`Asked about ${topic}`, { topic })),
-      legend: seen.length > 0 ? legend(seen.map((name) => [name, colours[TOPICS.indexOf(name)]!])) : null,
-      head: ['Topic', 'Conversations', 'Came to a purchase'],
-      rows: report.topics.map((topic) => [cell(topic.name, () => void drill(`Asked about ${topic.name}`, { topic: topic.id })), number(topic.sessions), rate(topic.converted)]),
+      id: 'intents', title: say('intents'), says: say('intents_says', { n: Math.round(report.step_ms / DAY_MS) }),
+      plot: columns(report.steps.map((step) => ({ at_ms: step.at_ms, values: TOPICS.map((_, at) => step.topics[at] ?? 0).filter((_, at) => seen.includes(TOPICS[at]!)) })),
+        seen.map(named), seen.map((name) => colours[TOPICS.indexOf(name)]!), (at) => topic(seen[at]!)),
+      legend: legend(seen.map((name) => [named(name), colours[TOPICS.indexOf(name)]!])),
+      head: [say('topic'), say('Conversations'), say('Purchases')],
+      rows: report.topics.map(({ id, sessions, converted }) => [cell(named(id), () => topic(id)), number(sessions), rate(converted)]),
     }),
     ...(shown.length === 0 ? [] : [figure({
-      id: 'classes', title: 'What visitors want', says: 'Conversations by what a message in them is about, as your own classes tell it.',
-      plot: areas(report.steps.map((step) => ({ at_ms: step.at_ms, values: shown.map((_, at) => step.classes[at] ?? 0) })),
-        shown.map(({ name }) => name), shown.map((_, at) => `c${at}`), (name) => void drill(name, { class: name })),
+      id: 'classes', title: say('classes'), says: say('classes_says'),
+      plot: columns(report.steps.map((step) => ({ at_ms: step.at_ms, values: shown.map((_, at) => step.classes[at] ?? 0) })),
+        shown.map(({ name }) => name), shown.map((_, at) => `c${at}`), (at) => void drill(shown[at]!.name, { class: shown[at]!.id })),
       legend: legend(shown.map(({ name }, at) => [name, `c${at}`])),
-      head: ['Class', 'Conversations', 'Came to a purchase'],
+      head: [say('class'), say('Conversations'), say('Purchases')],
       rows: report.classes.map(({ id, name, sessions, converted }) => [cell(name, () => void drill(name, { class: id })), number(sessions), rate(converted)]),
     })]),
     figure({
-      id: 'scatter', title: 'Purchase intent and what really came', wide: false,
-      says: `Each point is a conversation: above, those that came to a purchase. The line is the share that did, in up to ten groups of about equal size, with its 95% interval; on the dashes a probability would be right. Model: ${scores.model}. ${since}`,
+      id: 'scatter', title: say('scatter'), wide: false, says: say('scatter_says', { model, since }),
       plot: scatter(scores.points.map((point) => ({
-        x: point.score, hit: point.converted, text: `${day(point.at_ms)}: predicted ${percent(point.score)}, ${point.converted ? 'bought' : 'did not buy'}`,
+        x: point.score, hit: point.converted,
+        text: say('point', { day: day(point.at_ms), score: percent(point.score), outcome: say(point.converted ? 'bought' : 'not_bought') }),
         open: () => void transcript(point.session),
       })), scores.bins),
-      legend: legend([['came to a purchase', 'c0'], ['did not', 'c3']]),
-      head: ['Intent', 'Mean prediction', 'Came to a purchase'],
-      rows: scores.bins.map((bin) => [cell(`${percent(bin.low)} to ${percent(bin.high)}`, () => void drill(`Intent ${percent(bin.low)} to ${percent(bin.high)}`, { score_from: bin.low, score_to: bin.high })), percent(bin.mean, 1), rate(bin.converted)]),
+      legend: legend([[say('purchases'), 'c0'], [say('did_not'), 'c3']]),
+      head: [say('intent'), say('mean_prediction'), say('Purchases')],
+      rows: scores.bins.map((bin) => {
+        const between = { from: percent(bin.low), to: percent(bin.high) };
+        const open = () => void drill(say('intent_between', between), { score_from: bin.low, score_to: bin.high });
+        return [cell(say('between', between), open), percent(bin.mean, 1), rate(bin.converted)];
+      }),
     }),
     figure({
-      id: 'roc', title: 'How well intent orders conversations', says: `Going down from the highest intent: purchases found against false alarms. ${since}`,
+      id: 'roc', title: say('roc'), says: say('roc_says', { since }),
       plot: scores.auroc === null ? null : roc(scores.roc, scores.auroc),
-      head: ['False alarms', 'Purchases found'], rows: scores.roc.filter((_, i) => i % Math.max(1, Math.ceil(scores.roc.length / 20)) === 0 || i === scores.roc.length - 1).map(([fp, tp]) => [percent(fp), percent(tp)]),
+      head: [say('False_alarms'), say('Found')],
+      rows: scores.roc.filter((_, i) => i % Math.max(1, Math.ceil(scores.roc.length / 20)) === 0 || i === scores.roc.length - 1).map(([fp, tp]) => [percent(fp), percent(tp)]),
     }),
     figure({
-      id: 'calibration', title: 'Can the number be taken at its word?',
-      says: scores.ece === null ? 'Predicted against true, with 95% intervals.' : `Predicted against true, with 95% intervals. Calibration error ${scores.ece.toFixed(3)}; Brier score ${scores.brier?.toFixed(3)}, always saying the mean gives ${scores.brier_of_mean?.toFixed(3)}.`,
-      plot: calibration(scores.bins), head: ['Predicted', 'Came true'], rows: scores.bins.map((bin) => [percent(bin.mean, 1), rate(bin.converted)]),
+      id: 'calibration', title: say('calibration'),
+      says: scores.ece === null || scores.brier === null || scores.brier_of_mean === null ? say('calibration_says')
+        : say('calibration_numbers', { ece: fixed(scores.ece, 3), brier: fixed(scores.brier, 3), mean: fixed(scores.brier_of_mean, 3) }),
+      plot: calibration(scores.bins), head: [say('Predicted'), say('Came_true')], rows: scores.bins.map((bin) => [percent(bin.mean, 1), rate(bin.converted)]),
     }),
     figure({
-      id: 'segments', title: 'Visitors who behave alike', says: 'Groups found by k-means over how visitors talk, named by what sets them apart. Purchases with 95% intervals.',
-      plot: rates(report.segments.map((segment, at) => ({ name: segment.name, rate: segment.converted, open: () => void drill(segment.name, { segment: at }) })), 'Conversion of segments')
-        ?? bars(report.segments.map((segment, at) => ({ name: segment.name, value: segment.sessions, text: number(segment.sessions), open: () => void drill(segment.name, { segment: at }) })), 'Sizes of segments'),
-      head: ['Group', 'Conversations', 'Mean intent', 'Came to a purchase', 'Set apart by (group, all)'],
-      rows: report.segments.map((segment, at) => [cell(segment.name, () => void drill(segment.name, { segment: at })), number(segment.sessions), percent(segment.score), rate(segment.converted),
-        segment.traits.map((found) => `${found.feature.replaceAll('_', ' ')} ${found.mean.toFixed(2)}, ${found.of_all.toFixed(2)}`).join('; ')]),
+      id: 'segments', title: say('segments'), says: say('segments_says'),
+      plot: rates(groups.map(({ name, converted, open }) => ({ name, rate: converted, open })), say('segments_rates'))
+        ?? bars(groups.map(({ name, sessions, open }) => ({ name, value: sessions, text: number(sessions), open })), say('segments_sizes')),
+      head: [say('group'), say('Conversations'), say('mean_intent'), say('Purchases'), say('set_apart')],
+      rows: groups.map(({ name, sessions, score, converted, traits, open }) => [cell(name, open), number(sessions), percent(score), rate(converted),
+        traits.map((found) => `${feature(found.feature)} ${fixed(found.mean, 2)} / ${fixed(found.of_all, 2)}`).join(say('words_join'))]),
     }),
     figure({
-      id: 'products', title: 'Products that visitors name', says: 'Conversations in which a product of the catalogue was named.',
-      plot: bars(report.products.map((product) => ({ name: product.name, value: product.sessions, text: number(product.sessions), colour: 'c1', open: () => void drill(product.name, { product: product.id }) })), 'Products'),
-      head: ['Product', 'Conversations', 'Came to a purchase'],
-      rows: report.products.map((product) => [cell(product.name, () => void drill(product.name, { product: product.id })), number(product.sessions), rate(product.converted)]),
+      id: 'products', title: say('products'), says: say('products_says'), empty: [say('no_products')],
+      plot: bars(report.products.map(({ id, name, sessions }) => ({ name, value: sessions, text: number(sessions), colour: 'c1', open: () => void drill(name, { product: id }) })), say('Products')),
+      head: [say('product'), say('Conversations'), say('Purchases')],
+      rows: report.products.map(({ id, name, sessions, converted }) => [cell(name, () => void drill(name, { product: id })), number(sessions), rate(converted)]),
     }),
     figure({
-      id: 'campaigns', title: 'Campaigns by intent', says: 'Mean purchase intent of visitors by where they came from (campaign, source, referrer, else the channel), and the share of those with an outcome who bought.',
-      plot: bars(report.campaigns.map((campaign) => ({ name: campaign.name, value: campaign.score, text: `${percent(campaign.score)}, mean of ${number(campaign.sessions)}`, colour: 'c2', second: { value: campaign.converted.rate, text: campaign.converted.of > 0 ? `${percent(campaign.converted.rate)} of ${number(campaign.converted.of)} bought` : 'no outcome', colour: 'c0' }, open: () => void drill(campaign.name, { campaign: campaign.name }) })), 'Campaigns'),
-      legend: legend([['purchase intent', 'c2'], ['came to a purchase', 'c0']]),
-      head: ['From', 'Conversations', 'Mean intent', 'Came to a purchase', 'Amount', 'Asked most'],
-      rows: report.campaigns.map((campaign) => [cell(campaign.name, () => void drill(campaign.name, { campaign: campaign.name })), number(campaign.sessions), percent(campaign.score), rate(campaign.converted), money(campaign.paid), campaign.topic ?? '']),
+      id: 'campaigns', title: say('campaigns'), says: say('campaigns_says'),
+      plot: bars(report.campaigns.map(({ name, sessions, score, converted }) => ({
+        name, value: score, text: say('campaign_mean', { score: percent(score), n: sessions }), colour: 'c2', open: () => void drill(name, { campaign: name }),
+        second: { value: converted.rate, text: converted.of > 0 ? say('campaign_bought', { rate: percent(converted.rate), of: converted.of }) : say('campaign_unknown'), colour: 'c0' },
+      })), say('campaigns_plot')),
+      legend: legend([[say('purchase_intent'), 'c2'], [say('purchases'), 'c0']]),
+      head: [say('From'), say('Conversations'), say('mean_intent'), say('Purchases'), say('amount'), say('asked_most')],
+      rows: report.campaigns.map((campaign) => [cell(campaign.name, () => void drill(campaign.name, { campaign: campaign.name })), number(campaign.sessions), percent(campaign.score), rate(campaign.converted), money(campaign.paid), named(campaign.topic ?? '')]),
     }),
     figure({
-      id: 'questions', title: 'Questions asked most', says: 'Questions that mean the same are counted together.', plot: h('ol', { class: 'questions' }, ...report.questions.map((question) => {
-        const button = h('button', { type: 'button', class: 'link', click: () => void transcript(question.session) }, question.text);
+      id: 'questions', title: say('questions'), says: say('questions_says'), empty: [say('no_questions')],
+      plot: report.questions.length === 0 ? null : h('ol', { class: 'questions' }, ...report.questions.map((question) => {
+        const button = h('button', { type: 'button', class: 'link', dir: 'auto', click: () => void transcript(question.session) }, question.text);
         return h('li', {}, button, h('span', {}, number(question.count)));
       })),
       head: [], rows: [],
     }),
     figure({
-      id: 'uplift', title: 'What recommendations do',
+      id: 'uplift', title: say('uplift'),
       says: uplift.difference
-        ? `With cards ${points(uplift.difference[0])} percentage points of purchases compared with visitors who are held out (95%: ${points(uplift.difference[1])} to ${points(uplift.difference[2])}). Shown in ${number(uplift.shown)} conversations, opened in ${percent(uplift.clicked.rate)}.`
-        : 'Compared with visitors who are held out. A difference is told from 30 conversations with an outcome on each side on.',
-      plot: rates([{ name: 'with cards', rate: uplift.with_cards }, { name: 'held out', rate: uplift.held_out }], 'Conversion with and without cards'),
-      head: ['Group', 'Came to a purchase'], rows: [['with cards', rate(uplift.with_cards)], ['held out', rate(uplift.held_out)]],
+        ? say('uplift_says', {
+          difference: signed(100 * uplift.difference[0], 1), low: signed(100 * uplift.difference[1], 1), high: signed(100 * uplift.difference[2], 1),
+          shown: uplift.shown, clicked: percent(uplift.clicked.rate),
+        }) : say('uplift_unknown'),
+      plot: rates([{ name: say('with_cards'), rate: uplift.with_cards }, { name: say('held_out'), rate: uplift.held_out }], say('uplift_plot')),
+      empty: marked(say('uplift_none')),
+      head: [say('group'), say('Purchases')], rows: [[say('with_cards'), rate(uplift.with_cards)], [say('held_out'), rate(uplift.held_out)]],
     }),
   ];
-  const demand = report.forecasts.map(({ name, forecast: found }) => h('div', { class: 'demand' },
+  const methods: Record<string, string> = { 'smoothed level times weekday': say('smoothed'), 'as a week before': say('last_week') };
+  const demands = report.forecasts.map(({ name, kind, forecast: found }) => ({
+    name: kind === 'all' ? say('all_conversations') : kind === 'topic' ? named(name) : name, method: methods[found.method] ?? found.method, found,
+  }));
+  const demand = demands.map(({ name, method, found }) => h('div', { class: 'demand' },
     h('h3', {}, name),
     forecast(found.history, found.begins_ms, found.days, name),
-    h('p', {}, `${found.method}; error ${found.error.toFixed(2)} a day over the last 14, as a week before ${found.naive_error.toFixed(2)}`)));
+    h('p', {}, say('forecast_error', { method, error: fixed(found.error, 2), naive: fixed(found.naive_error, 2) }))));
   const forecasts = figure({
-    id: 'forecast', title: 'Demand, and how it may go on', wide: true, says: 'Conversations a day, the next 14 days with the interval that held 80% of the errors. Each forecast is measured against “as a week before”, on days it had not seen; the better one is shown.',
+    id: 'forecast', title: say('forecast'), wide: true, says: say('forecast_says'), empty: [say('forecast_short')],
     plot: demand.length > 0 ? h('div', { class: 'demands' }, ...demand) : null,
-    head: ['What', 'Method', 'Error a day', 'As a week before', 'Next 7 days'],
-    rows: report.forecasts.map(({ name, forecast: found }) => [name, found.method, found.error.toFixed(2), found.naive_error.toFixed(2), number(found.days.slice(0, 7).reduce((sum, [value]) => sum + value, 0))]),
+    head: [say('what'), say('method'), say('error_a_day'), say('as_a_week_before'), say('next_week')],
+    rows: demands.map(({ name, method, found }) => [name, method, fixed(found.error, 2), fixed(found.naive_error, 2), number(found.days.slice(0, 7).reduce((sum, [value]) => sum + value, 0))]),
   });
   by('page').replaceChildren(
     h('ul', { class: 'kpis' },
-      kpi('conversations', number(totals.sessions), totals.sessions ? `${day(totals.first_ms)} to ${day(totals.last_ms)}` : ''),
-      kpi('visitor messages', number(totals.messages), totals.sessions ? `${(totals.messages / totals.sessions).toFixed(1)} a conversation` : ''),
-      kpi('came to a purchase', totals.converted.of ? percent(totals.converted.rate, 1) : '–', totals.converted.of ? `${number(totals.converted.count)} of ${number(totals.converted.of)} with an outcome` : 'no outcome was reported'),
-      kpi('paid', most ? money([most]) : '–', others.length > 0 ? `and ${money(others)}, in conversations that came to a purchase` : 'in conversations that came to a purchase'),
-      kpi('ordering by intent', scores.auroc === null ? '–' : scores.auroc.toFixed(3), scores.learned > 0 ? `area under the ROC curve, ${number(scores.sessions)} later conversations` : 'area under the ROC curve')),
+      kpi(say('conversations'), number(totals.sessions), totals.sessions ? say('between', { from: day(totals.first_ms), to: day(totals.last_ms) }) : ''),
+      kpi(say('visitor_messages'), number(totals.messages), totals.sessions ? say('each', { value: fixed(totals.messages / totals.sessions, 1) }) : ''),
+      kpi(say('purchases'), totals.converted.of ? percent(totals.converted.rate, 1) : '–', totals.converted.of ? say('with_outcome', { count: totals.converted.count, n: totals.converted.of }) : say('no_outcome')),
+      kpi(say('paid'), most ? money([most]) : '–', others.length > 0 ? say('paid_and', { more: money(others) }) : say('paid_in')),
+      kpi(say('ordering'), scores.auroc === null ? '–' : fixed(scores.auroc, 3), scores.learned > 0 ? say('area_later', { n: scores.sessions }) : say('area_under'))),
     h('div', { class: 'grid' }, ...figures, forecasts),
-    h('aside', { class: 'notes', 'aria-label': 'To keep in mind' }, h('h2', {}, 'To keep in mind'), h('ul', {}, ...report.notes.map((note) => h('li', {}, note)))));
+    h('aside', { class: 'notes', 'aria-label': say('notes') }, h('h2', {}, say('notes')), h('ul', {}, ...report.notes.map((note) => h('li', {}, ...marked(noted(note)))))));
   for (const details of document.querySelectorAll<HTMLDetailsElement>('details[data-figure]')) details.open = open.has(details.dataset.figure);
   if (focus) document.getElementById(focus)?.querySelector<HTMLElement>('summary')?.focus({ preventScroll: true });
 }
@@ -316,7 +372,8 @@ async function sites(): Promise<Mine[] | null> {
   const { agent, sites } = await get<{ agent: { name: string }; sites: Mine[] }>('/v1/console/me');
   const mine = sites.filter(({ role }) => role === 'admin');
   if (mine.length > 0) return mine;
-  by('who').textContent = agent.name;
+  reader = agent.name;
+  tell();
   return show('not-for-you'), null;
 }
 
@@ -331,9 +388,33 @@ async function begin(): Promise<void> {
     await firstRange();
     await refresh();
   } catch (error) {
-    signIn(error instanceof Error ? error.message : String(error));
+    signIn(trouble(error));
   }
 }
+
+/** Who is signed in and is no admin. */
+let reader = '';
+
+/** The texts that stand in the document. */
+function tell(): void {
+  document.title = `${say('title')} · Frontdesk`;
+  for (const element of document.querySelectorAll<HTMLElement>('[data-say]')) {
+    element.replaceChildren(...marked(say(element.dataset.say as Parameters<typeof say>[0], { n: Number(element.dataset.n) })));
+  }
+  by('close').setAttribute('aria-label', say('close'));
+  by('who').textContent = say('admins_only', { name: reader });
+}
+
+by('language').replaceChildren(...languages.map(([id, name]) => h('option', { value: id, lang: id, selected: id === language }, name)));
+by('language').addEventListener('change', () => {
+  setLanguage(by<HTMLSelectElement>('language').value as Language);
+  by('refused').textContent = '';
+  tell();
+  if (!last) return;
+  by('status').textContent = say('live', { time: clock() });
+  draw(JSON.parse(last) as Report);
+});
+tell();
 
 by('sign-in').addEventListener('submit', (event) => {
   event.preventDefault();

@@ -1,13 +1,16 @@
 // Plots as SVG. Every one comes in a figure with a heading, a sentence that says what is seen, and its data as a table.
 
-import { h, monthAndYear, number, percent, s, shortDay, tip } from './dom';
+import { h, s, tip } from './dom';
 import type { Rate } from './types';
+import { fixed, monthAndYear, named, number, percent, say, shortDay } from './words';
 
 export interface Cell { text: string; open?: () => void }
 export interface Figure {
   id: string; title: string; says: string; wide?: boolean; plot: Element | null; head: string[]; rows: (string | Cell)[][];
   /** Under the plot. */
   legend?: Element | null;
+  /** What stands where there is no plot. */
+  empty?: (Node | string)[];
 }
 
 export function figure(f: Figure): HTMLElement {
@@ -21,9 +24,9 @@ export function figure(f: Figure): HTMLElement {
     h('tbody', {}, ...f.rows.map((row) => h('tr', {}, ...row.map(cell)))));
   return h('figure', { id: f.id, class: f.wide ? 'wide' : '', 'aria-labelledby': `${f.id}-title` },
     h('figcaption', {}, h('h2', { id: `${f.id}-title` }, f.title), h('p', {}, f.says)),
-    f.plot ?? h('p', { class: 'empty' }, 'Nothing to show in this range yet.'),
-    f.legend,
-    f.rows.length > 0 && h('details', { 'data-figure': f.id }, h('summary', {}, 'Table'), h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': `${f.title}, as a table` }, table)));
+    f.plot ?? h('p', { class: 'empty' }, ...(f.empty ?? [say('nothing')])),
+    f.plot ? f.legend : null,
+    f.rows.length > 0 && h('details', { 'data-figure': f.id }, h('summary', {}, say('table')), h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': say('as_table', { name: f.title }) }, table)));
 }
 
 export function legend(names: [string, string][]): HTMLElement {
@@ -93,6 +96,17 @@ function opens<T extends Element>(element: T, text: string, open?: () => void): 
   return element;
 }
 
+/** A name in so many pixels, cut where it is longer; a character of unspaced script is about twice as wide as a letter. */
+export function cut(name: string, pixels: number): string {
+  const width = (letter: string) => (/[\u2e80-\uffef]/.test(letter) ? 13.5 : 7.2);
+  let used = 0;
+  for (const [at, letter] of [...name].entries()) {
+    used += width(letter);
+    if (used > pixels) return `${[...name].slice(0, Math.max(1, at - 1)).join('').trimEnd()}…`;
+  }
+  return name;
+}
+
 /** Stages as bars that narrow. */
 export function funnel(stages: { name: string; sessions: number }[], open: (name: string) => void): Element | null {
   const most = stages[0]?.sessions ?? 0;
@@ -101,51 +115,55 @@ export function funnel(stages: { name: string; sessions: number }[], open: (name
   const down = narrow() ? 26 : 0;
   const room = W - left - (narrow() ? 0 : 20);
   const width = (n: number) => Math.max(2, (n / most) * room);
-  return frame(stages.length * row, 'Funnel', ...stages.map((stage, i) => {
+  return frame(stages.length * row, say('funnel'), ...stages.map((stage, i) => {
     const y = i * row;
     const x = left + (room - width(stage.sessions)) / 2;
     const before = stages[i - 1]?.sessions;
-    const kept = before !== undefined ? `, ${percent(stage.sessions / most)} of all` : '';
+    const share = before !== undefined ? say('of_all', { share: percent(stage.sessions / most) }) : '';
     const next = stages[i + 1];
     const middle = left + room / 2;
     const top = y + 6 + down;
     return s('g', {},
-      s('text', { x: 0, y: y + 20, class: 'strong' }, stage.name),
+      s('text', { x: 0, y: y + 20, class: 'strong' }, named(stage.name)),
       s('text', { x: narrow() ? W : 0, y: y + (narrow() ? 20 : 38), 'text-anchor': narrow() ? 'end' : 'start', class: 'soft' }, `${number(stage.sessions)}${before !== undefined ? ` · ${percent(stage.sessions / most)}` : ''}`),
       next && !narrow() ? s('path', {
         class: 'between',
         d: `M${x} ${y + 40}L${x + width(stage.sessions)} ${y + 40}L${middle + width(next.sessions) / 2} ${y + row + 6}L${middle - width(next.sessions) / 2} ${y + row + 6}Z`,
       }) : null,
       opens(s('rect', { x, y: top, width: width(stage.sessions), height: 34, rx: 6, class: 'c0', 'fill-opacity': 1 - 0.17 * i }),
-        `${stage.name}: ${number(stage.sessions)} conversations${kept}`, () => open(stage.name)));
+        say('stage_text', { name: named(stage.name), n: stage.sessions, share }), () => open(stage.name)));
   }));
 }
 
-/** Stacked areas over time. */
-export function areas(steps: { at_ms: number; values: number[] }[], names: string[], colours: string[], open: (name: string) => void): Element | null {
+/** Stacked columns over time, one a step; what is the same in all of them opens as one. */
+export function columns(steps: { at_ms: number; values: number[] }[], names: string[], colours: string[], open: (at: number) => void): Element | null {
   if (steps.length === 0 || names.length === 0) return null;
-  const box = { left: 44, right: W - 8, top: 12, bottom: 210 };
+  const box = { left: 44, right: W - 8, top: 12, bottom: 222 };
   const sums = steps.map((step) => step.values.reduce((a, b) => a + b, 0));
   const marks = ticks(Math.max(...sums, 1));
   const most = marks.at(-1) ?? 1;
-  const x = (i: number) => (steps.length === 1 ? (box.left + box.right) / 2 : box.left + (i / (steps.length - 1)) * (box.right - box.left));
+  const slot = (box.right - box.left) / steps.length;
+  const half = Math.min(20, Math.max(0.8, slot * 0.4));
+  const x = (i: number) => box.left + slot * (i + 0.5);
   const y = (value: number) => box.bottom - (value / most) * (box.bottom - box.top);
   const below = steps.map(() => 0);
   const layers = names.map((name, at) => {
-    const low = steps.map((_, i) => [x(i), y(below[i] ?? 0)] as [number, number]);
-    steps.forEach((step, i) => { below[i] = (below[i] ?? 0) + (step.values[at] ?? 0); });
-    const high = steps.map((_, i) => [x(i), y(below[i] ?? 0)] as [number, number]);
+    const pieces = steps.map((step, i) => {
+      const [low, high] = [y(below[i]!), y(below[i]! + (step.values[at] ?? 0))];
+      below[i] = below[i]! + (step.values[at] ?? 0);
+      // The one on top has its corners rounded.
+      const r = step.values.slice(at + 1).some((value) => value > 0) ? 0 : Math.min(3, half, low - high);
+      if (low - high < 0.05) return '';
+      const [left, right] = [x(i) - half, x(i) + half].map((value) => value.toFixed(1));
+      return `M${left} ${low.toFixed(1)}V${(high + r).toFixed(1)}q0 ${-r} ${r} ${-r}H${(x(i) + half - r).toFixed(1)}q${r} 0 ${r} ${r}V${low.toFixed(1)}H${right}Z`;
+    });
     const sum = steps.reduce((all, step) => all + (step.values[at] ?? 0), 0);
-    // A single step has no width: a bar stands for it.
-    const d = steps.length === 1
-      ? line([[x(0) - 20, high[0]![1]], [x(0) + 20, high[0]![1]], [x(0) + 20, low[0]![1]], [x(0) - 20, low[0]![1]]])
-      : line(high) + line(low.reverse()).replace('M', 'L');
-    return opens(s('path', { d: `${d}Z`, class: `area ${colours[at]}` }), `${name}: asked in ${number(sum)} conversations`, () => open(name));
+    return opens(s('path', { d: pieces.join(''), class: `layer ${colours[at]}` }), say('layer', { name, n: sum }), () => open(at));
   });
   const every = Math.max(1, Math.ceil(steps.length / Math.floor(W / 90)));
   const date = dating(steps[0]!.at_ms, steps.at(-1)!.at_ms);
   const dates = steps.map((step, i) => [x(i), date(step.at_ms)] as [number, string]).filter((_, i) => i % every === 0);
-  return frame(236, 'Topics over time', axes(box, dates, marks.map((mark) => [y(mark), number(mark)])), ...layers);
+  return frame(248, say('intents_plot'), axes(box, dates, marks.map((mark) => [y(mark), number(mark)])), ...layers);
 }
 
 export interface Dot { x: number; hit: boolean; text: string; open: () => void }
@@ -173,8 +191,8 @@ export function scatter(dots: Dot[], bins: { mean: number; converted: Rate }[], 
     point.addEventListener('click', dot.open);
     return point;
   });
-  return frame(302, 'Outcome by purchase intent',
-    axes(box, shares.map((share) => [x(share), percent(share)]), shares.map((share) => [y(share), percent(share)]), 'predicted purchase intent', 'came to a purchase'),
+  return frame(302, say('scatter_plot'),
+    axes(box, shares.map((share) => [x(share), percent(share)]), shares.map((share) => [y(share), percent(share)]), say('predicted_intent'), say('purchases')),
     ...points,
     band.length > 2 ? s('path', { d: `${line(band)}Z`, class: 'band' }) : null,
     s('path', { d: line([[x(0), y(0)], [x(1), y(1)]]), class: 'diagonal' }),
@@ -182,7 +200,7 @@ export function scatter(dots: Dot[], bins: { mean: number; converted: Rate }[], 
     ...curve.map(([cx, cy], i) => {
       const bin = bins[i]!;
       return opens(s('circle', { cx, cy, r: 5, class: 'knot' }),
-        `predicted ${percent(bin.mean)}, came ${percent(bin.converted.rate)} of ${bin.converted.of} (${percent(bin.converted.low)} to ${percent(bin.converted.high)})`);
+        say('knot', { mean: percent(bin.mean), rate: percent(bin.converted.rate), of: bin.converted.of, low: percent(bin.converted.low), high: percent(bin.converted.high) }));
     }));
 }
 
@@ -196,14 +214,14 @@ export function roc(points: [number, number][], area: number): Element | null {
   const y = (share: number) => box.bottom - share * (box.bottom - box.top);
   const curve = points.map(([fp, tp]) => [x(fp), y(tp)] as [number, number]);
   const shares = [0, 0.5, 1];
-  const plot = frame(302, `ROC curve, area ${area.toFixed(3)}`,
-    axes(box, shares.map((share) => [x(share), percent(share)]), shares.map((share) => [y(share), percent(share)]), 'false alarms', 'purchases found'),
+  const plot = frame(302, say('roc_plot', { area: fixed(area, 3) }),
+    axes(box, shares.map((share) => [x(share), percent(share)]), shares.map((share) => [y(share), percent(share)]), say('false_alarms'), say('found')),
     s('path', { d: `${line(curve)}L${x(1)} ${y(0)}L${x(0)} ${y(0)}Z`, class: 'under' }),
     s('path', { d: line([[x(0), y(0)], [x(1), y(1)]]), class: 'diagonal' }),
     s('path', { d: line(curve), class: 'curve' }),
-    s('text', { ...words, y: high, class: 'big' }, area.toFixed(3)),
-    s('text', { ...words, y: high + 26, class: 'soft' }, 'area under the curve'),
-    s('text', { ...words, y: high + 46, class: 'soft' }, '0.5 is chance, 1 is perfect'));
+    s('text', { ...words, y: high, class: 'big' }, fixed(area, 3)),
+    s('text', { ...words, y: high + 26, class: 'soft' }, say('area')),
+    s('text', { ...words, y: high + 46, class: 'soft' }, say('area_scale')));
   return plot;
 }
 
@@ -213,15 +231,15 @@ export function calibration(bins: { mean: number; converted: Rate }[]): Element 
   const x = (share: number) => box.left + share * (box.right - box.left);
   const y = (share: number) => box.bottom - share * (box.bottom - box.top);
   const shares = [0, 0.25, 0.5, 0.75, 1];
-  return frame(276, 'Calibration',
-    axes(box, shares.map((share) => [x(share), percent(share)]), shares.map((share) => [y(share), percent(share)]), 'predicted', 'came true'),
+  return frame(276, say('calibration_plot'),
+    axes(box, shares.map((share) => [x(share), percent(share)]), shares.map((share) => [y(share), percent(share)]), say('predicted'), say('came_true')),
     s('path', { d: line([[x(0), y(0)], [x(1), y(1)]]), class: 'diagonal' }),
     ...bins.map((bin) => {
       const at = x(bin.mean);
       return opens(s('g', { class: 'whisker' },
         s('line', { x1: at, x2: at, y1: y(bin.converted.low), y2: y(bin.converted.high) }),
         s('circle', { cx: at, cy: y(bin.converted.rate), r: 5 })),
-      `predicted ${percent(bin.mean)}, came true ${percent(bin.converted.rate)} of ${bin.converted.of}`);
+      say('bin', { mean: percent(bin.mean), rate: percent(bin.converted.rate), of: bin.converted.of }));
     }));
 }
 
@@ -239,14 +257,12 @@ export function bars(list: Bar[], label: string): Element | null {
   const [left, down] = narrow() ? [0, 22] : [220, 0];
   const row = down + (double ? 50 : 30);
   const room = Math.max(60, W - left - 150);
-  const letters = narrow() ? Math.floor(W / 8) : 30;
-  const cut = (name: string) => (name.length > letters ? `${name.slice(0, letters - 1)}…` : name);
   const width = (value: number) => Math.max(2, (value / most) * room);
   return frame(list.length * row + 4, label, ...list.map((bar, i) => {
     const y = i * row + down;
     const { second } = bar;
     return s('g', {},
-      s('text', { x: 0, y: i * row + (down ? 18 : 20) }, cut(bar.name)),
+      s('text', { x: 0, y: i * row + (down ? 18 : 20) }, cut(bar.name, narrow() ? W : left - 10)),
       opens(s('rect', { x: left, y: y + 5, width: width(bar.value), height: 20, rx: 4, class: bar.colour ?? 'c0' }), `${bar.name}: ${bar.text}`, bar.open),
       s('text', { x: left + width(bar.value) + 8, y: y + 20, class: 'soft' }, bar.text),
       second ? s('rect', { x: left, y: y + 28, width: width(second.value), height: 12, rx: 3, class: second.colour }) : null,
@@ -264,12 +280,12 @@ export function rates(list: { name: string; rate: Rate; open?: () => void }[], l
   return frame(known.length * row, label, ...known.map((item, i) => {
     const y = i * row + 32;
     return s('g', {},
-      s('text', { x: 0, y: y - 16 }, item.name.length > W / 7 ? `${item.name.slice(0, Math.floor(W / 7) - 1)}…` : item.name),
+      s('text', { x: 0, y: y - 16 }, cut(item.name, W)),
       s('line', { x1: x(0), x2: x(most), y1: y, y2: y, class: 'track' }),
       opens(s('g', { class: 'whisker' },
         s('line', { x1: x(item.rate.low), x2: x(item.rate.high), y1: y, y2: y }),
         s('circle', { cx: x(item.rate.rate), cy: y, r: 6 })),
-      `${item.name}: ${percent(item.rate.rate, 1)} of ${item.rate.of} (${percent(item.rate.low, 1)} to ${percent(item.rate.high, 1)})`, item.open),
+      say('rate_text', { name: item.name, rate: percent(item.rate.rate, 1), of: item.rate.of, low: percent(item.rate.low, 1), high: percent(item.rate.high, 1) }), item.open),
       s('text', { x: W - 4, y: y + 4, 'text-anchor': 'end', class: 'strong' }, percent(item.rate.rate)));
   }));
 }
@@ -290,7 +306,7 @@ export function forecast(history: number[], begins: number, days: [number, numbe
   const at = (i: number) => begins + (i - shown.length) * 86_400_000;
   const date = dating(at(0), at(shown.length));
   const dates = [0, Math.floor(shown.length / 2), shown.length].map((i) => [x(i), date(at(i))] as [number, string]);
-  return s('svg', { viewBox: `0 0 ${width} 148`, role: 'group', 'aria-label': `Demand for ${name}`, class: 'plot' },
+  return s('svg', { viewBox: `0 0 ${width} 148`, role: 'group', 'aria-label': say('forecast_of', { name }), class: 'plot' },
     axes(box, dates, marks.map((mark) => [y(mark), number(mark)])),
     s('path', { d: `${line(band)}Z`, class: 'band' }),
     s('path', { d: line(past), class: 'past' }),

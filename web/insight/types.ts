@@ -18,7 +18,9 @@ export interface Report {
   categories: Named[];
   questions: { text: string; count: number; session: string }[];
   scores: {
+    /** The kind of the model, and its version; `null` for the hand-set sum. */
     model: string;
+    version: number | null;
     points: { session: string; at_ms: number; score: number; converted: boolean }[];
     roc: [number, number][];
     /** Sessions with an outcome that all of this is about; those that the model may have learned from are left out. */
@@ -36,8 +38,19 @@ export interface Report {
   campaigns: { name: string; sessions: number; score: number; converted: Rate; paid: Money[]; topic: string | null }[];
   forecasts: { name: string; kind: string; forecast: Forecast }[];
   uplift: { shown: number; clicked: Rate; with_cards: Rate; held_out: Rate; difference: [number, number, number] | null };
-  notes: string[];
+  notes: Note[];
 }
+/** What to keep in mind: in English, and as data to say it in another language. */
+export type Note = { text: string } & (
+  | { note: 'recordings'; recorded: number; of: number }
+  | { note: 'few_outcomes'; outcomes: number }
+  | { note: 'silence'; silent: number; outcomes: number }
+  | { note: 'only_purchases' | 'sum' | 'erased' }
+  | { note: 'learned'; later: number; earlier: number; version: number; few: boolean }
+  | ({ note: 'model' } & Warning));
+export type Warning =
+  | { warning: 'drifted'; columns: number; of: number; above: number; worst: [string, number][] }
+  | { warning: 'miscalibrated'; ece: number; above: number };
 export interface Line {
   session: string; at_ms: number; channel: string; campaign: string; messages: number; topics: string[]; products: string[];
   sentiment: number | null; score: number; converted: boolean | null; paid: Money[];
