@@ -304,7 +304,7 @@ async fn train_on_own(
         Source::Store(store) => store,
     };
     let now_ms = Clock::system().now_ms();
-    let mut step = |done: usize, of: usize| show::step(&bar, "Training", done, of);
+    let mut step = |done: usize, of: usize| show::step(bar, "Training", done, of);
     let round = async {
         match head {
             Head::Purchase => {
@@ -317,7 +317,7 @@ async fn train_on_own(
             Head::Classes => {
                 let examples = labels::examples(&store, site).await?;
                 let embedder = crate::retrieval::embedder::Embedder::load(&config.embedder)?;
-                let show = |what: &str, done: usize, of: usize| show::step(&bar, what, done, of);
+                let show = |what: &str, done: usize, of: usize| show::step(bar, what, done, of);
                 let (vectors, called) = data::lessons(&embedder, &examples, &show).await?;
                 tokio::task::block_in_place(|| {
                     round::train_classes(registry, &config.intent, &examples, &vectors, &called, now_ms, &mut step)
