@@ -763,7 +763,7 @@ fn clean(text: &str) -> String {
     text.chars().filter(|&c| !steers(c)).collect()
 }
 
-/// `[1] Returns › Costs (https://shop.example/returns)`
+/// `[1] Returns › Costs (https://shop.example/returns)`; what only came close, behind "see also".
 fn source(citation: &Citation) -> String {
     let title = if citation.title.is_empty() { &citation.document } else { &citation.title };
     // A document's first heading is often its title again.
@@ -773,7 +773,8 @@ fn source(citation: &Citation) -> String {
         .collect();
     let is_web = |url: &&String| url.starts_with("https://") || url.starts_with("http://");
     let url = citation.url.as_ref().filter(is_web).map_or(String::new(), |url| format!(" ({url})"));
-    clean(&format!("[{}] {}{url}", citation.n, path.join(" › "))).replace('\n', " ")
+    let also = if citation.related { "see also " } else { "" };
+    clean(&format!("[{}] {also}{}{url}", citation.n, path.join(" › "))).replace('\n', " ")
 }
 
 fn remark(end: AnswerEnd) -> Option<&'static str> {
@@ -839,6 +840,7 @@ mod tests {
         check_clean("\u{9b}2J\u{202e}back", "2Jback");
     }
 
+    #[track_caller]
     fn check_source(title: &str, headings: &[&str], url: Option<&str>, expected: &str) {
         let citation = Citation {
             related: false,
@@ -852,6 +854,8 @@ mod tests {
             end: 0,
         };
         assert_eq!(source(&citation), expected);
+        let related = source(&Citation { related: true, ..citation });
+        assert_eq!(related, expected.replacen("] ", "] see also ", 1));
     }
 
     #[test]

@@ -235,13 +235,15 @@ class Desk extends Cell {
   }
 
   #types(session: string): void {
+    // The list draws its rows anew: a subscription for each of them would cost every frame of scrolling.
+    if (!this.#typing.has(session)) this.inboxVersion += 1;
     clearTimeout(this.#typing.get(session));
     this.#typing.set(session, setTimeout(() => { this.#typesNoMore(session); this.changed(); }, TYPING_SHOWN_MS));
   }
 
   #typesNoMore(session: string): void {
     clearTimeout(this.#typing.get(session));
-    this.#typing.delete(session);
+    if (this.#typing.delete(session)) this.inboxVersion += 1;
   }
 
   /** Whether the visitor is typing, as far as was heard lately. */

@@ -1,5 +1,6 @@
 // The inbox: lists, filters, and the conversation that is open.
 
+import { Component } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 import { useCell } from '../cell';
@@ -133,7 +134,7 @@ function ListColumn({ session, alone }: { session: string | null; alone: boolean
             keyOf={(summary) => summary.session}
             current={session}
             onOpen={(summary, how) => open(summary, how === 'keys')}
-            row={(summary) => <Row summary={summary} list={list} />}
+            row={(summary) => <KeptRow summary={summary} list={list} unread={desk.unread(summary)} typing={desk.visitorTypes(summary.session)} presence={desk.presence} words={t} />}
           />
         ) : !complete ? <Spinner label={t.loading} /> : filtered ? (
           <Empty icon="filter" title={t.emptyFilter} action={<Button small onClick={() => desk.setFilter(NO_FILTER)}>{t.clearFilters}</Button>} />
@@ -237,19 +238,31 @@ export function visitorState(summary: Summary, now: number): string {
   return dot === 'online' ? t.visitorHere : dot === 'offline' ? t.visitorLeft(span(now - (summary.left_at_ms ?? now))) : '';
 }
 
-function Row({ summary, list }: { summary: Summary; list: List }) {
+interface RowProps { summary: Summary; list: List; unread: boolean; typing: boolean; presence: unknown; words: unknown }
+
+/** A row that is drawn again only when something that it shows has changed: scrolling and other conversations' news pass it by. */
+class KeptRow extends Component<RowProps> {
+  override shouldComponentUpdate(next: RowProps): boolean {
+    return (Object.keys(next) as (keyof RowProps)[]).some((name) => next[name] !== this.props[name]);
+  }
+
+  override render() {
+    return <Row {...this.props} />;
+  }
+}
+
+function Row({ summary, list, unread, typing }: RowProps) {
   const now = useNow();
+  const there = visitorState(summary, now);
   const { holder, preview } = summary;
-  const unread = desk.unread(summary);
-  const typing = useCell(desk, () => desk.visitorTypes(summary.session));
   const watchers = watchersOf(summary);
   const who = preview?.by === 'model' ? t.assistantWrote : preview?.by === 'agent' && desk.mine(summary) ? t.youWrote : '';
   const waited = holder.by === 'queue' ? now - holder.since_ms : 0;
   return (
     <div class={cx('row-in', unread && 'is-unread')}>
-      <span class="row-face" title={visitorState(summary, now)}>
+      <span class="row-face" title={there}>
         <Avatar id={summary.visitor} name={visitorCode(summary.visitor, 2)} kind="visitor" dot={visitorDot(summary)} />
-        <span class="unseen">{visitorState(summary, now)}</span>
+        <span class="unseen">{there}</span>
       </span>
       <div class="row-main">
         <div class="row-top">
