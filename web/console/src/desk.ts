@@ -334,10 +334,12 @@ class Desk extends Cell {
       const preview = summary.preview?.text.toLowerCase() ?? '';
       return text.split(/\s+/).every((word) => preview.includes(word));
     });
+    // Ids have an order of bytes; one of a language would take longer than all the rest.
+    const byId = (a: Summary, b: Summary) => (a.session < b.session ? -1 : 1);
     const since = ({ holder }: Summary) => (holder.by === 'queue' ? holder.since_ms : 0);
     sessions.sort(list === 'waiting'
-      ? (a, b) => since(a) - since(b) || a.session.localeCompare(b.session)
-      : (a, b) => b.last_at_ms - a.last_at_ms || a.session.localeCompare(b.session));
+      ? (a, b) => since(a) - since(b) || byId(a, b)
+      : (a, b) => b.last_at_ms - a.last_at_ms || byId(a, b));
     this.#sorted.set(key, { version: this.inboxVersion, filter, sessions });
     return sessions;
   }

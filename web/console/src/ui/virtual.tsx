@@ -7,7 +7,7 @@ import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 /** Rows drawn above and below the visible ones. */
-const SPARE = 6;
+const SPARE = 4;
 
 export function VirtualList<T>({ items, rowHeight, label, keyOf, row, current, onOpen }: {
   items: T[];
