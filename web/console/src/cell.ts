@@ -2,25 +2,37 @@
 
 import { useEffect, useReducer, useRef } from 'preact/hooks';
 
+const due = new Set<() => void>();
+
+/** Does something with the next frame, together with all else that waits for it: what one frame changes is drawn once. */
+export function nextFrame(task: () => void): void {
+  if (due.size === 0) {
+    const work = () => {
+      const tasks = [...due];
+      due.clear();
+      for (const one of tasks) one();
+    };
+    // A hidden tab draws no frames, yet its title and notifications go on.
+    if (document.hidden) setTimeout(work, 100);
+    else requestAnimationFrame(work);
+  }
+  due.add(task);
+}
+
 /** Something that changes. Its listeners hear of many changes once, with the next frame. */
 export class Cell {
   #listeners = new Set<() => void>();
-  #due = false;
   /** Counts changes, for values that are derived and kept. */
   version = 0;
 
   changed(): void {
     this.version += 1;
-    if (this.#due) return;
-    this.#due = true;
-    const tell = () => {
-      this.#due = false;
-      for (const listener of [...this.#listeners]) listener();
-    };
-    // A hidden tab draws no frames, yet its title and notifications go on.
-    if (document.hidden) setTimeout(tell, 100);
-    else requestAnimationFrame(tell);
+    nextFrame(this.#tell);
   }
+
+  #tell = (): void => {
+    for (const listener of [...this.#listeners]) listener();
+  };
 
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);

@@ -6,6 +6,8 @@
 import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
+import { nextFrame } from '../cell';
+
 /** Rows drawn above and below the visible ones. */
 const SPARE = 4;
 
@@ -86,7 +88,7 @@ export function VirtualList<T>({ items, rowHeight, label, keyOf, row, current, o
       tabIndex={0}
       aria-label={label}
       aria-activedescendant={at >= first && at < last ? `row-${current}` : undefined}
-      onScroll={measure}
+      onScroll={() => nextFrame(measure)}
       onKeyDown={onKeyDown}
     >
       <div class="virtual-room" style={{ height: `${items.length * height}px` }} role="presentation">{rows}</div>
