@@ -30,7 +30,8 @@ impl TextStream {
         Self { stops: stops.iter().filter(|stop| !stop.is_empty()).cloned().collect(), ..Self::default() }
     }
 
-    /// Takes the bytes of one token. Bytes that can't be UTF-8 become U+FFFD.
+    /// Takes the bytes of one token. Bytes that can't be UTF-8 are left out: half a character, as small models write them, tells a reader
+    /// nothing.
     pub fn push(&mut self, bytes: &[u8]) -> Piece {
         if self.stopped {
             return Piece { text: String::new(), stopped: true };
@@ -68,7 +69,7 @@ impl TextStream {
     }
 }
 
-/// Removes every whole character from the front of `bytes`, replacing what can't become one.
+/// Removes every whole character from the front of `bytes`, and what can't become one.
 fn take_whole_characters(bytes: &mut Vec<u8>) -> String {
     let mut text = String::new();
     let mut rest = bytes.as_slice();
@@ -83,10 +84,7 @@ fn take_whole_characters(bytes: &mut Vec<u8>) -> String {
                 let (whole, broken) = rest.split_at(error.valid_up_to());
                 text.push_str(&String::from_utf8_lossy(whole));
                 match error.error_len() {
-                    Some(length) => {
-                        text.push(char::REPLACEMENT_CHARACTER);
-                        rest = &broken[length..];
-                    }
+                    Some(length) => rest = &broken[length..],
                     None => {
                         rest = broken;
                         break;
@@ -131,9 +129,9 @@ mod tests {
     fn characters_come_whole() {
         check(&[b"caf", b"\xc3", b"\xa9!"], &[], &["caf", "", "é!", ""], false);
         check(&[b"\xf0\x9f", b"\x8d\x95"], &[], &["", "🍕", ""], false);
-        check(&[b"a\xffb"], &[], &["a\u{fffd}b", ""], false);
+        check(&[b"a\xffb"], &[], &["ab", ""], false);
         // A lead byte followed by something else can't become a character any more.
-        check(&[b"\xe4", b"x"], &[], &["", "\u{fffd}x", ""], false);
+        check(&[b"\xe4", b"x"], &[], &["", "x", ""], false);
         check(&[b"cut \xf0\x9f"], &[], &["cut ", ""], false);
     }
 
