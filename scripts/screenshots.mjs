@@ -1,11 +1,11 @@
 // Makes the pictures of docs/screenshots anew (but for insight's own page): `FRONTDESK_BIN=… node scripts/screenshots.mjs FOLDER`.
 // The real binary with the default models over the sample shop, Debian's Chromium, and a story that shows each state once.
 
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 
-import { ROOT, account, openPage, signIn, startBrowser, startProxy, startServer } from '../tests/browser/support.mjs';
+import { ROOT, account, answered, decide, open, openPage, say, sessionOf, signIn, startBrowser, startProxy, startServer, writeRepairs } from '../tests/browser/support.mjs';
 
 const folder = path.resolve(process.argv[2] ?? path.join(ROOT, 'docs/screenshots'));
 /** `widget` or `desk` makes one half alone. */
@@ -14,7 +14,7 @@ await mkdir(folder, { recursive: true });
 const cache = process.env.FRONTDESK_CACHE ?? path.join(os.homedir(), '.cache/frontdesk');
 const proxy = await startProxy();
 const repairs = await mkdtemp(path.join(os.tmpdir(), 'frontdesk-repairs-'));
-await writeFile(path.join(repairs, 'poles.md'), '# Tent poles\n\n## Repair\n\nA broken tent pole is repaired within 5 working days. The repair of a tent pole costs 12 EUR.\n');
+await writeRepairs(repairs);
 
 const SITE = `
 contact = "help@shop.example"
@@ -68,19 +68,8 @@ const chat = async (address = '/demo', options = {}) => {
   await page.mouse.move(20, 20);
   return page;
 };
-const say = async (page, text) => {
-  await page.locator('.box textarea').fill(text);
-  await page.keyboard.press('Enter');
-};
-const answered = (page, n = 1) => page.locator('.answer:not(.writing)').nth(n - 1).waitFor();
 const ask = async (page, text, n = 1) => { await say(page, text); await answered(page, n); };
-const sessionOf = (page, site = 'default') => page.evaluate((key) => JSON.parse(localStorage.getItem(key)).session, `frontdesk:${site}`);
 const end = (page) => page.context().close();
-const open = async (page, session, list = 'all') => {
-  await page.click(`#tab-${list}`);
-  await page.click(`[id="row-${session}"]`);
-  await page.waitForSelector('.composer');
-};
 const write = async (page, key, text) => {
   await page.keyboard.press(key);
   await page.waitForFunction(() => document.activeElement?.classList.contains('compose-text'));
@@ -272,27 +261,11 @@ async function together() {
   await mara.setViewportSize({ width: 1200, height: 750 });
 
   // Drafts that were decided, for the figures.
-  const decide = async (question, act) => {
-    await say(visitor, question);
-    await mara.waitForSelector('.draft.is-ready .source-chip');
-    await still(mara);
-    await act();
-    await mara.waitForFunction(() => document.querySelector('.draft.is-ready') === null);
-  };
   await mara.keyboard.press('s');
   await mara.waitForFunction(() => document.querySelector('.draft.is-ready') === null);
-  await decide('What does express delivery within Ireland cost?', async () => {
-    await mara.keyboard.press('e');
-    await mara.waitForFunction(() => document.activeElement?.value?.length > 10);
-    await mara.keyboard.type(' I hope that helps. Mara');
-    await mara.keyboard.press('Enter');
-    await mara.keyboard.press('Escape');
-  });
-  await decide('How long can unused items be returned?', () => mara.keyboard.press('s'));
-  await decide('How do I wash a down sleeping bag?', async () => {
-    await mara.keyboard.press('x');
-    await mara.getByRole('button', { name: 'Wrong tone' }).click();
-  });
+  await decide(visitor, mara, 'What does express delivery within Ireland cost?', 'edit');
+  await decide(visitor, mara, 'How long can unused items be returned?', 'send');
+  await decide(visitor, mara, 'How do I wash a down sleeping bag?', 'reject');
   await open(jo, await sessionOf(second), 'waiting');
   await jo.keyboard.press('t');
   await jo.waitForSelector('.talk-head .pill-agent');

@@ -14,6 +14,7 @@ mod evidence;
 pub mod followup;
 mod gate;
 pub mod injection;
+mod overview;
 mod quote;
 pub mod several;
 pub mod smalltalk;
@@ -22,6 +23,7 @@ mod units;
 pub use claims::is_refusal;
 pub use evidence::{Evidence, Ruling, Source, unmarked};
 pub use gate::Gate;
+pub use overview::{general_topic, is_on, openings};
 pub use quote::{Scored, Shape, asks_for_a_kind, compose, holds_what_is_asked, nearest, quote, shape};
 pub use units::{Unit, units};
 
@@ -169,7 +171,7 @@ fn numbers(word: &str) -> impl Iterator<Item = String> + '_ {
 pub fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
     let spaced = text
         .unicode_words()
-        .map(str::to_lowercase)
+        .map(|word| word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(word).to_lowercase())
         .filter(|word| word.chars().next().is_some_and(|c| !is_unspaced(c)) && !STOP_WORDS.contains(&word.as_str()));
     let unspaced = text
         .split(|c: char| !is_unspaced(c))
@@ -177,6 +179,28 @@ pub fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
         .flat_map(|run| pieces(run).flat_map(pairs).collect::<Vec<_>>());
     spaced.map(|word| stem(&word).to_owned()).chain(unspaced)
 }
+
+/// The words that carry meaning, with one word for all that customers and shops call the same thing by.
+pub(crate) fn meanings(text: &str) -> impl Iterator<Item = String> + '_ {
+    content_words(text).map(|word| {
+        let group = SAME.iter().find(|group| group.iter().any(|other| stem(other) == word));
+        group.and_then(|group| group.first()).map_or(word, |first| stem(first).to_owned())
+    })
+}
+
+/// Groups of English words that mean the same to a shop's customers.
+const SAME: &[&[&str]] = &[
+    &["store", "shop", "branch"],
+    &["delivery", "deliver", "deliveries", "ship", "shipping", "shipped", "shipment", "postage", "dispatch"],
+    &["price", "cost", "fee", "charge"],
+    &["parcel", "package"],
+    &["refund", "reimburse", "reimbursement"],
+    &["buy", "bought", "buying", "purchase"],
+    &["phone", "telephone", "call"],
+    &["warranty", "guarantee"],
+    &["repair", "fix", "mend"],
+    &["faulty", "broken", "damaged", "defective", "damage"],
+];
 
 /// Pairs of neighbouring characters; a character alone is a word of its own.
 fn pairs(piece: &str) -> Vec<String> {
@@ -266,7 +290,7 @@ const STOP_WORDS: &[&str] = &[
     "is", "it", "its", "just", "me", "may", "my", "no", "not", "of", "on", "or", "our", "please", "should", "so",
     "some", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "to", "too", "up", "us",
     "was", "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "would", "you", "your", "yes",
-    "yours", "much", "many", "get", "there's", "it's", "don't", "i'm",
+    "yours", "much", "many", "get", "don't", "i'm",
 ];
 
 /// Chinese words that say nothing of what is asked, the longer of those that begin alike first.

@@ -36,6 +36,7 @@ pub mod chat;
 pub mod console;
 pub mod console_page;
 pub mod error;
+mod extract;
 pub mod gaps;
 pub mod insight;
 pub mod intent;
@@ -184,6 +185,7 @@ pub fn private(app: App) -> Router {
         .route("/v1/sites/{site}/intent/{head}/rollback", post(intent::roll_back))
         .route("/v1/sites/{site}/intent/{head}/train", post(intent::train))
         .fallback(error::not_found)
+        .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .method_not_allowed_fallback(error::wrong_method)
         .with_state(app)
 }

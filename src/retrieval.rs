@@ -278,8 +278,15 @@ fn by_words(mut hits: Vec<Hit>) -> Vec<Hit> {
 }
 
 fn units(question: &str, hits: &[Hit]) -> Vec<Unit> {
+    let mut units = units_of(quotable(grounding::shape(question), hits), hits);
+    units.truncate(QUOTED_UNITS);
+    units
+}
+
+/// Units of some hits, each with the heading that it stands under.
+fn units_of(which: Vec<usize>, hits: &[Hit]) -> Vec<Unit> {
     let mut units = Vec::new();
-    for at in quotable(grounding::shape(question), hits) {
+    for at in which {
         let Some(Hit { passage, .. }) = hits.get(at) else { continue };
         let headings = passage.headings.last().unwrap_or(&passage.title);
         units.extend(grounding::units(at, &passage.text).into_iter().map(|unit| match unit.heading.as_str() {
@@ -287,8 +294,30 @@ fn units(question: &str, hits: &[Hit]) -> Vec<Unit> {
             _ => unit,
         }));
     }
-    units.truncate(QUOTED_UNITS);
     units
+}
+
+/// The answer to a question for the rules as a whole: how each section of the document on them begins. `None` for other questions, and
+/// where no document near the best is on it.
+#[must_use]
+pub fn overview(question: &str, hits: &[Hit]) -> Option<Vec<Unit>> {
+    let topic = grounding::general_topic(question)?;
+    let best = hits.first()?.score;
+    let near = hits.iter().take_while(|hit| hit.score >= OVERVIEW_NEAR * best);
+    let document = near.map(|hit| &hit.passage).find(|passage| grounding::is_on(&topic, &passage.title))?;
+    let sections = of_document(hits, document).into_iter().map(|(_, at)| at).collect();
+    grounding::openings(units_of(sections, hits))
+}
+
+/// How near to the best passage a document must come that gives an overview.
+const OVERVIEW_NEAR: f32 = 0.6;
+
+/// Which hits are of the same document, with their places in it, in reading order.
+fn of_document(hits: &[Hit], passage: &Passage) -> Vec<(u32, usize)> {
+    let same = hits.iter().enumerate().filter(|(_, hit)| hit.passage.document == passage.document);
+    let mut all: Vec<(u32, usize)> = same.map(|(at, hit)| (hit.passage.ordinal, at)).collect();
+    all.sort_unstable();
+    all
 }
 
 /// A sentence is understood under its headings: "It weighs 1.9 kg" needs to know what "it" is.
@@ -302,9 +331,7 @@ fn quotable(shape: Shape, hits: &[Hit]) -> Vec<usize> {
     match shape {
         Shape::Fact => (0..hits.len().min(QUOTED_PASSAGES)).collect(),
         Shape::Explanation => {
-            let of_document = hits.iter().enumerate().filter(|(_, hit)| hit.passage.document == best.document);
-            let mut all: Vec<(u32, usize)> = of_document.map(|(at, hit)| (hit.passage.ordinal, at)).collect();
-            all.sort_unstable();
+            let all = of_document(hits, best);
             // The next one on either side, and those behind it as long as what lies between is short.
             let reach = |side: &mut dyn Iterator<Item = &(u32, usize)>, mut last: u32| {
                 let (mut found, mut between) = (Vec::new(), 0);

@@ -386,8 +386,10 @@ fn told(hit: &Hit, unit: &Unit, language: &str) -> String {
 
 /// The passages' own sentences, chosen and ordered.
 async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut Outlet) -> Result<Verdict, TurnError> {
-    let candidates = spine.retrieval.score_units(&ask.question, hits).await?;
-    let mut chosen = grounding::quote(&ask.question, &candidates);
+    let mut chosen = match crate::retrieval::overview(&ask.question, hits) {
+        Some(sections) => sections,
+        None => grounding::quote(&ask.question, &spine.retrieval.score_units(&ask.question, hits).await?),
+    };
     // Words alone find what is near, not what is asked: a question for a price needs one.
     if hits.iter().all(|hit| hit.cosine.is_none()) && !grounding::holds_what_is_asked(&ask.question, &chosen) {
         chosen.clear();
@@ -507,7 +509,10 @@ impl Ask {
     fn signs(&self, hits: &[Hit]) -> Signs {
         let cosines: Vec<f32> = hits.iter().filter_map(|hit| hit.cosine).collect();
         let first = hits.first().map(|hit| embedding_text(&hit.passage)).unwrap_or_default();
-        Signs::new(&self.question, &self.just_before(), &cosines, &first)
+        // "Policy" needn't stand in the policy.
+        let rules = grounding::general_topic(&self.question)
+            .filter(|_| crate::retrieval::overview(&self.question, hits).is_some());
+        Signs::new(rules.as_ref().unwrap_or(&self.question), &self.just_before(), &cosines, &first)
     }
 
     /// The visitor's last two messages before the question, oldest first.

@@ -30,6 +30,8 @@ const styles = {
 
 // Browsers of the last three years: constructable style sheets, private fields, `:dir()`, `color-mix()`.
 const TARGET = ['chrome111', 'firefox113', 'safari16.4'];
+// What agents use is kept up to date: `light-dark()`.
+const AGENTS_TARGET = ['chrome123', 'firefox120', 'safari17.5'];
 
 async function bundle(entry, { format = 'esm', define = {} } = {}) {
   const { outputFiles } = await esbuild.build({
@@ -78,7 +80,7 @@ async function consolePage() {
   return {
     'console.html': await readFile(path.join(WEB, 'console/index.html'), 'utf8'),
     'console.js': await bundle('console/src/main.tsx'),
-    'console.css': (await esbuild.transform(style, { loader: 'css', minify: true, target: TARGET })).code,
+    'console.css': (await esbuild.transform(style, { loader: 'css', minify: true, target: AGENTS_TARGET })).code,
   };
 }
 
@@ -87,7 +89,7 @@ async function insightPage() {
   return {
     'insight.html': await readFile(path.join(WEB, 'insight/index.html'), 'utf8'),
     'insight.js': await bundle('insight/main.ts'),
-    'insight.css': (await esbuild.transform(style, { loader: 'css', minify: true, target: TARGET })).code,
+    'insight.css': (await esbuild.transform(style, { loader: 'css', minify: true, target: AGENTS_TARGET })).code,
   };
 }
 

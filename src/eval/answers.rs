@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::{Answerability, Bench, Progress, Question, mean};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::grounding::several::MAX_QUESTIONS;
 use crate::grounding::{self, Evidence, Ruling, Source};
 use crate::prompt::LANGUAGES;
 use crate::protocol::{AnswerEnd, Citation};
@@ -216,16 +217,16 @@ impl<'a> Asker<'a> {
             let passages = || quoted.iter().map(|cited| cited.passage.as_str());
             let all = || passages().chain(contexts.iter().map(String::as_str)).chain(conversation());
             let known: HashSet<String> = all().flat_map(grounding::facts).collect();
-            invented = grounding::facts(&answer).into_iter().filter(|fact| !known.contains(fact)).collect();
+            let told = self.without_own_words(&answer, &ask);
+            invented = grounding::facts(&told).into_iter().filter(|fact| !known.contains(fact)).collect();
             invented.sort();
             let sources = passages().zip(&contexts).map(|(text, context)| Source { text, context });
             let evidence = Evidence::of(sources, conversation());
-            let leads: Vec<String> =
-                LANGUAGES.iter().filter_map(|language| self.spine.prompts.lead("", language, true).ok()).collect();
-            unsupported = sentences
-                .iter()
-                .filter(|text| matches!(evidence.rule(text), Ruling::Withhold { .. }) && !leads.contains(text))
-                .cloned()
+            unsupported = grounding::sentences(&told)
+                .into_iter()
+                .filter_map(|range| told.get(range))
+                .filter(|text| matches!(evidence.rule(text), Ruling::Withhold { .. }))
+                .map(str::to_owned)
                 .collect();
         }
         let right = cited.iter().any(|cited| question.article_ids.contains(&cited.citation.document));
@@ -253,6 +254,21 @@ impl<'a> Asker<'a> {
             first_text_ms: first.unwrap_or(total).as_secs_f64() * 1_000.0,
             total_ms: total.as_secs_f64() * 1_000.0,
         })
+    }
+
+    /// An answer without what the templates say in it, in the site's name: no passage holds that.
+    fn without_own_words(&self, answer: &str, ask: &Ask) -> String {
+        let prompts = &self.spine.prompts;
+        let of = |language: &str| {
+            let unanswered =
+                (1..=MAX_QUESTIONS).filter_map(|number| prompts.unanswered(number, &ask.facts, language).ok());
+            unanswered
+                .chain(prompts.lead("", language, true))
+                .chain(prompts.unsure(&ask.facts, language))
+                .collect::<Vec<_>>()
+        };
+        let own = LANGUAGES.iter().flat_map(|language| of(language)).filter(|text| !text.trim().is_empty());
+        own.fold(answer.to_owned(), |told, text| told.replace(text.trim(), ""))
     }
 
     async fn passage(&self, citation: &Citation) -> anyhow::Result<String> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{asks_for_a_kind, content_words, coverage};
+use super::{asks_for_a_kind, content_words, coverage, meanings};
 
 /// What the confidence is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -35,8 +35,10 @@ impl Signs {
     #[must_use]
     pub fn new(question: &str, before: &[&str], cosines: &[f32], first: &str) -> Self {
         let asked: HashSet<String> = content_words(question).collect();
-        let held: HashSet<String> = content_words(first).collect();
         let said: HashSet<String> = before.iter().flat_map(|text| content_words(text)).collect();
+        // Who asks for a shop means the store.
+        let (meant, held): (HashSet<String>, HashSet<String>) =
+            (meanings(question).collect(), meanings(first).collect());
         let share = |count: usize| {
             #[expect(clippy::cast_precision_loss, reason = "word counts are small")]
             let share = count as f32 / asked.len().max(1) as f32;
@@ -52,7 +54,11 @@ impl Signs {
             kind_asked: asks_for_a_kind(question),
             cosine: best(cosines.get(..FIRST).unwrap_or(cosines)),
             lead: best(cosines) - background,
-            covered: if by_words { coverage(question, first) } else { share(asked.intersection(&held).count()) },
+            covered: if by_words {
+                coverage(question, first)
+            } else {
+                share(meant.intersection(&held).count() + asked.len() - meant.len())
+            },
             novelty: if asked.is_empty() { 1.0 } else { 1.0 - share(asked.intersection(&said).count()) },
             words: asked.len().min(MAX_WORDS),
         }

@@ -303,7 +303,12 @@ pub fn compose(lead: String, units: &[Unit]) -> String {
             }
         }
         let goes_on = || units.iter().skip(at + 1).take(3).any(|unit| Kind::of(unit) == Kind::Step);
+        let before = at.checked_sub(1).and_then(|before| units.get(before));
+        let itemised = unit.item && before.into_iter().chain(units.get(at + 1)).any(|near| in_one_list(near, unit));
         let separator = match kind {
+            _ if itemised && (text.is_empty() || text.ends_with('\n')) => "- ",
+            _ if itemised && (listing || before.is_some_and(|before| Kind::of(before) == Kind::Lead)) => "\n- ",
+            _ if itemised => "\n\n- ",
             _ if text.is_empty() => "",
             _ if unit.steps => "\n",
             Kind::Step if listing => "\n- ",
@@ -311,14 +316,20 @@ pub fn compose(lead: String, units: &[Unit]) -> String {
             Kind::Text if listing && goes_on() => "\n  ",
             // What comes after a list is no part of it.
             Kind::Text if listing => "\n\n",
-            _ if text.ends_with('\n') => "",
+            // Unspaced scripts have no space between sentences either.
+            _ if text.ends_with(['\n', '。', '！', '？', '；']) => "",
             _ => " ",
         };
-        listing = unit.steps || kind == Kind::Lead || listing && (kind == Kind::Step || goes_on());
+        listing = unit.steps || itemised || kind == Kind::Lead || listing && (kind == Kind::Step || goes_on());
         text.push_str(separator);
         text.push_str(&unit.text);
     }
     text
+}
+
+/// Whether two units are items that can stand in one list.
+fn in_one_list(a: &Unit, b: &Unit) -> bool {
+    a.item && b.item && (a.passage, &a.heading) == (b.passage, &b.heading)
 }
 
 /// The unit that shares most words with the question.
@@ -552,11 +563,52 @@ fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
             chosen.push((score, unit));
         }
     }
+    let chosen_units: Vec<&Unit> = chosen.iter().map(|(_, unit)| *unit).collect();
+    if let Some(list) = list_of(candidates, &chosen_units) {
+        return list;
+    }
     let rank = |passage: usize| chosen.iter().position(|(_, unit)| unit.passage == passage);
     let mut units: Vec<Unit> = chosen.iter().map(|(_, unit)| (*unit).clone()).collect();
     units.sort_by_key(|unit| (rank(unit.passage), unit.range.start));
     units
 }
+
+/// The whole list with the line that leads it in, where it is the list that answers: two or more of its items do, or its lead does. Half
+/// of what is accepted or excluded is no answer.
+fn list_of(candidates: &[Scored], chosen: &[&Unit]) -> Option<Vec<Unit>> {
+    let unit = |at: usize| candidates.get(at).map(|scored| &scored.unit);
+    let first = *chosen.first()?;
+    let at = candidates.iter().position(|scored| scored.unit == *first)?;
+    let leads = |lead: &Unit, next: &Unit| {
+        Kind::of(lead) == Kind::Lead && (lead.passage, &lead.heading) == (next.passage, &next.heading)
+    };
+    let start = if first.item {
+        (0..at)
+            .rev()
+            .take_while(|&before| unit(before).is_some_and(|unit| in_one_list(unit, first)))
+            .last()
+            .unwrap_or(at)
+    } else {
+        at + 1
+    };
+    let opening = unit(start)?;
+    if !opening.item && !(opening.steps && leads(first, opening)) {
+        return None;
+    }
+    let items = candidates.get(start..)?.iter().map(|scored| &scored.unit);
+    let list: Vec<&Unit> =
+        if opening.steps { vec![opening] } else { items.take_while(|unit| in_one_list(unit, opening)).collect() };
+    let lead = start.checked_sub(1).and_then(unit).filter(|lead| leads(lead, opening));
+    let answers =
+        lead.is_some_and(|lead| lead == first) || chosen.iter().filter(|unit| list.contains(unit)).count() > 1;
+    let chars: usize = list.iter().map(|unit| unit.text.chars().count()).sum();
+    let fits = opening.steps || list.len() <= MAX_ITEMS && chars <= LIST_CHARS;
+    (answers && fits).then(|| lead.into_iter().chain(list).cloned().collect())
+}
+
+/// Most items of a list that is quoted whole as an answer to a question for a fact, and its length in Unicode scalar values.
+const MAX_ITEMS: usize = 12;
+const LIST_CHARS: usize = 900;
 
 /// Words of a question that name something: capitalised behind the first one, or with a digit.
 fn subjects(question: &str) -> Vec<String> {
@@ -737,6 +789,34 @@ mod tests {
         let yes = ["Yes. It stays under 100 Wh.", "It only keeps out a shower."];
         check(&candidates, "May I take the Spark on a plane?", &yes);
         check(&candidates, "Is it waterproof?", &["It stays under 100 Wh.", "No, it only keeps out a shower."]);
+    }
+
+    #[test]
+    fn a_list_comes_whole_where_it_is_the_list_that_answers() {
+        let text = "We take these methods of payment:\n\n- Visa\n- PayPal\n- Bank transfer\n\nOrders ship within a day.\n\n### What cannot be returned?\n\n\
+                    - Used filters cannot be returned.\n- Gift cards cannot be returned.\n- Open cartridges cannot be returned.\n";
+        let told = |question: &str, near: &[(&str, f32)]| {
+            let mut candidates = scored(text, 0.1);
+            for candidate in &mut candidates {
+                let found = near.iter().find(|(part, _)| candidate.unit.text.contains(part));
+                candidate.cosine = found.map_or(0.1, |(_, cosine)| *cosine);
+            }
+            compose(String::new(), &facts(question, &candidates))
+        };
+        assert_eq!(
+            told("Which methods of payment do you take?", &[("methods", 0.8)]),
+            "We take these methods of payment:\n- Visa\n- PayPal\n- Bank transfer"
+        );
+        let excluded = "- Used filters cannot be returned.\n- Gift cards cannot be returned.\n- Open cartridges cannot be returned.";
+        assert_eq!(told("What can't I return?", &[("Used", 0.6), ("Gift", 0.58)]), excluded);
+        // One item alone is what was asked for.
+        assert_eq!(told("Can I return a gift card?", &[("Gift", 0.8)]), "Gift cards cannot be returned.");
+    }
+
+    #[test]
+    fn sentences_of_unspaced_scripts_follow_without_a_space() {
+        let units = units(0, "可在 60 天内退货。退货免费。");
+        assert_eq!(compose(String::new(), &units), "可在 60 天内退货。退货免费。");
     }
 
     #[test]

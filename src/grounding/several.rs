@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{content_words, sentences};
 
 /// A message with more is a list to be looked at as one.
-const MAX_QUESTIONS: usize = 4;
+pub const MAX_QUESTIONS: usize = 4;
 /// Words with a meaning that each side of an "and" needs: "how and why" asks one thing.
 const MIN_WORDS_BESIDE_AND: usize = 2;
 /// Words that a question may begin with.

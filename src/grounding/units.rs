@@ -18,6 +18,8 @@ pub struct Unit {
     pub steps: bool,
     /// A table's row.
     pub row: bool,
+    /// An item of a list without numbers.
+    pub item: bool,
     /// The heading that it stands under; empty if the passage's text has none above it.
     pub heading: String,
 }
@@ -28,6 +30,15 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
     let mut header: Vec<String> = Vec::new();
     let mut heading = String::new();
+    let unit = |range: Range<usize>, text: String, heading: &str| Unit {
+        passage,
+        range,
+        text,
+        steps: false,
+        row: false,
+        item: false,
+        heading: heading.to_owned(),
+    };
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let range = at..at + line.len();
@@ -46,14 +57,7 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
                 header = cells;
                 continue;
             }
-            units.push(Unit {
-                passage,
-                range,
-                text: row(&header, &cells),
-                row: true,
-                steps: false,
-                heading: heading.clone(),
-            });
+            units.push(Unit { row: true, ..unit(range, row(&header, &cells), &heading) });
             continue;
         }
         header.clear();
@@ -68,14 +72,7 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
                     last.text.push('\n');
                     last.text.push_str(&plain(trimmed));
                 }
-                _ => units.push(Unit {
-                    passage,
-                    range,
-                    text: plain(trimmed),
-                    row: false,
-                    steps: true,
-                    heading: heading.clone(),
-                }),
+                _ => units.push(Unit { steps: true, ..unit(range, plain(trimmed), &heading) }),
             }
             continue;
         }
@@ -90,14 +87,14 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
         }
         let item = trimmed.strip_prefix("- ").or_else(|| trimmed.strip_prefix("* "));
         if let Some(item) = item {
-            units.push(Unit { passage, range, text: plain(item), row: false, steps: false, heading: heading.clone() });
+            units.push(Unit { item: true, ..unit(range, plain(item), &heading) });
             continue;
         }
         for sentence in sentences(line).into_iter().flat_map(|sentence| unglued(line, sentence)) {
             let text = plain(line.get(sentence.clone()).unwrap_or_default());
             if !text.is_empty() {
                 let range = range.start + sentence.start..range.start + sentence.end;
-                units.push(Unit { passage, range, text, row: false, steps: false, heading: heading.clone() });
+                units.push(unit(range, text, &heading));
             }
         }
     }

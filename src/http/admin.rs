@@ -1,7 +1,7 @@
 //! What operators ask: is it alive, is it ready, what happens in a session.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::http::App;
 use crate::http::auth::Scope;
 use crate::http::error::{ApiError, unknown_session, unknown_site};
+use crate::http::extract::{Path, Query};
 use crate::http::intent;
 use crate::protocol::ErrorCode;
 use crate::session::{Event, SessionKey};
@@ -66,6 +67,7 @@ pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Respo
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Listing {
     #[serde(default = "hundred")]
     limit: usize,

@@ -3,13 +3,14 @@
 use std::io::Write as _;
 use std::sync::OnceLock;
 
-use axum::extract::{Path, RawQuery};
+use axum::extract::RawQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest as _, Sha256};
 
 use crate::http::error;
+use crate::http::extract::Path;
 use crate::http::header_text;
 
 /// Of pages that this server serves: nothing from anywhere else, nothing inline, and no string becomes markup or script.

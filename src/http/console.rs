@@ -5,8 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{ConnectInfo, FromRequestParts, Path, Query, State};
+use axum::extract::{ConnectInfo, FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -22,6 +21,7 @@ use crate::http::App;
 use crate::http::auth::{Answers, Scope};
 use crate::http::chat::checked;
 use crate::http::error::{ApiError, unknown_session};
+use crate::http::extract::{Path, Query, Sent};
 use crate::protocol::console::{
     Account, Action, Canned, Conversation, Filter, Found, List, MAX_LABEL_CHARS, MAX_PAGE, Me, MySite, NewAccount,
     NewPassword, PassageView, Passages, Role, SignIn, Statistics, VisitorView,
@@ -145,9 +145,7 @@ impl FromRequestParts<App> for OfSite {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let Caller(who) = Caller::from_request_parts(parts, app).await?;
-        let Path(InSite { site }) = Path::from_request_parts(parts, app)
-            .await
-            .map_err(|error| ApiError::new(ErrorCode::BadMessage, error.body_text()))?;
+        let Path(InSite { site }) = Path::from_request_parts(parts, app).await?;
         let role = role(&who, &site)?;
         Ok(Self { who, site, role })
     }
@@ -191,14 +189,6 @@ fn key(site: &str, session: &str) -> Result<SessionKey, ApiError> {
     SessionKey::named(site, session).ok_or_else(unknown_session)
 }
 
-fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, ApiError> {
-    body.map(|Json(body)| body).map_err(|error| ApiError::new(ErrorCode::BadMessage, error.body_text()))
-}
-
-fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
-    query.map(|Query(query)| query).map_err(|error| ApiError::new(ErrorCode::BadMessage, error.body_text()))
-}
-
 fn label(what: &str, text: &str) -> Result<(), ApiError> {
     if text.trim().is_empty() || text.chars().count() > MAX_LABEL_CHARS {
         return Err(ApiError::new(ErrorCode::BadMessage, format!("{what} has 1 to {MAX_LABEL_CHARS} characters")));
@@ -231,10 +221,9 @@ async fn sign_in(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
-    credentials: Result<Json<SignIn>, JsonRejection>,
+    Sent(SignIn { login, password }): Sent<SignIn>,
 ) -> Result<Response, ApiError> {
     check_origin(&app, &headers)?;
-    let SignIn { login, password } = body(credentials)?;
     let address = address(peer, &headers);
     let fresh = app.agents.sign_in(&login, &password, Some(address)).await.inspect_err(|error| {
         if !matches!(error, AgentError::Store(_)) {
@@ -275,9 +264,8 @@ async fn me(State(app): State<App>, Caller(who): Caller) -> Result<Response, Api
 async fn own_password(
     State(app): State<App>,
     Caller(who): Caller,
-    new: Result<Json<NewPassword>, JsonRejection>,
+    Sent(NewPassword { current, password }): Sent<NewPassword>,
 ) -> Result<StatusCode, ApiError> {
-    let NewPassword { current, password } = body(new)?;
     let current = current.unwrap_or_default();
     app.agents.set_password(&who.agent.id, Some(&current), password, Some(&who.key)).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -312,9 +300,8 @@ fn fifty() -> usize {
 async fn sessions(
     State(app): State<App>,
     OfSite { who, site, .. }: OfSite,
-    listing: Result<Query<Listing>, QueryRejection>,
+    Query(Listing { list, offset, limit, text, channel, agent, min_intent, unanswered }): Query<Listing>,
 ) -> Result<Response, ApiError> {
-    let Listing { list, offset, limit, text, channel, agent, min_intent, unanswered } = query(listing)?;
     let filter = Filter { text, channel, agent, min_intent, unanswered };
     let board = app.registry.board();
     let (sessions, total, counts, rev) =
@@ -375,9 +362,8 @@ async fn passages(
     State(app): State<App>,
     OfSite { site, .. }: OfSite,
     Path((_, session)): Path<(String, String)>,
-    turn: Result<Query<Turn>, QueryRejection>,
+    Query(Turn { turn }): Query<Turn>,
 ) -> Result<Response, ApiError> {
-    let Turn { turn } = query(turn)?;
     let joined = app.registry.agents_handle(key(&site, &session)?).join(0, None).await?;
     let (mut history, mut question, mut cited) = (Vec::new(), None, Vec::new());
     for Past { seq, event, .. } in joined.missed {
@@ -438,9 +424,9 @@ async fn label_message(
     State(app): State<App>,
     OfSite { who, site, .. }: OfSite,
     Path((_, session)): Path<(String, String)>,
-    wanted: Result<Json<super::intent::Label>, JsonRejection>,
+    Sent(wanted): Sent<super::intent::Label>,
 ) -> Result<StatusCode, ApiError> {
-    super::intent::put_label(&app, &key(&site, &session)?, &body(wanted)?, &who.agent.id).await
+    super::intent::put_label(&app, &key(&site, &session)?, &wanted, &who.agent.id).await
 }
 
 /// Body of `POST …/actions`.
@@ -455,9 +441,8 @@ async fn act(
     State(app): State<App>,
     OfSite { who, site, .. }: OfSite,
     Path((_, session)): Path<(String, String)>,
-    act: Result<Json<Act>, JsonRejection>,
+    Sent(Act { id, action }): Sent<Act>,
 ) -> Result<Response, ApiError> {
-    let Act { id, action } = body(act)?;
     let command = command(&app, &who, &site, id, action)?;
     let accepted = app.registry.agents_handle(key(&site, &session)?).command(command).await?;
     Ok(private(Json(json!({ "seq": accepted.seq }))))
@@ -520,9 +505,8 @@ fn twenty() -> usize {
 async fn search(
     State(app): State<App>,
     OfSite { site, .. }: OfSite,
-    searching: Result<Query<Searching>, QueryRejection>,
+    Query(Searching { q, after, limit }): Query<Searching>,
 ) -> Result<Response, ApiError> {
-    let Searching { q, after, limit } = query(searching)?;
     if q.trim().is_empty() || q.chars().count() > MAX_SEARCH_CHARS {
         let text = format!("q has 1 to {MAX_SEARCH_CHARS} characters");
         return Err(ApiError::new(ErrorCode::BadMessage, text));
@@ -546,9 +530,8 @@ fn thirty() -> u64 {
 async fn statistics(
     State(app): State<App>,
     OfSite { site, .. }: OfSite,
-    days: Result<Query<Days>, QueryRejection>,
+    Query(Days { days }): Query<Days>,
 ) -> Result<Response, ApiError> {
-    let Days { days } = query(days)?;
     let since_ms = app.spine.clock.now_ms().saturating_sub(days.clamp(1, 366) * 86_400_000);
     let report: Statistics = history::statistics(&app.store, &site, since_ms).await?;
     Ok(private(Json(report)))
@@ -561,9 +544,9 @@ async fn list_canned(State(app): State<App>, OfSite { site, .. }: OfSite) -> Res
 async fn put_canned(
     State(app): State<App>,
     OfSite { site, .. }: OfSite,
-    reply: Result<Json<Canned>, JsonRejection>,
+    Sent(reply): Sent<Canned>,
 ) -> Result<Response, ApiError> {
-    Ok(private(Json(canned::put(&app.store, &site, body(reply)?).await?)))
+    Ok(private(Json(canned::put(&app.store, &site, reply).await?)))
 }
 
 async fn remove_canned(
@@ -591,9 +574,8 @@ async fn list_agents(State(app): State<App>, OfSite { site, role, .. }: OfSite) 
 async fn add_agent(
     State(app): State<App>,
     AdminOf { site, .. }: AdminOf,
-    new: Result<Json<NewAccount>, JsonRejection>,
+    Sent(new): Sent<NewAccount>,
 ) -> Result<Response, ApiError> {
-    let new = body(new)?;
     if new.roles.keys().any(|of| *of != site) {
         return Err(ApiError::new(ErrorCode::Forbidden, "an admin gives roles on the own site alone"));
     }
@@ -613,9 +595,8 @@ async fn change_agent(
     State(app): State<App>,
     AdminOf { who, site }: AdminOf,
     Path((_, id)): Path<(String, String)>,
-    change: Result<Json<AgentChange>, JsonRejection>,
+    Sent(AgentChange { role, limit, name }): Sent<AgentChange>,
 ) -> Result<Response, ApiError> {
-    let AgentChange { role, limit, name } = body(change)?;
     let account = app.agents.change(&id, &site, SiteChange { role, limit, name }, &who.roles).await?;
     Ok(private(Json(account)))
 }
@@ -638,10 +619,10 @@ async fn admin_list(State(app): State<App>, headers: HeaderMap) -> Result<Respon
 async fn admin_add(
     State(app): State<App>,
     headers: HeaderMap,
-    new: Result<Json<NewAccount>, JsonRejection>,
+    Sent(new): Sent<NewAccount>,
 ) -> Result<Response, ApiError> {
     super::admin::allowed(&app, &headers, Scope::Admin, None)?;
-    let account = app.agents.add(body(new)?).await?;
+    let account = app.agents.add(new).await?;
     Ok(private((StatusCode::CREATED, Json(account))))
 }
 
@@ -660,11 +641,11 @@ async fn admin_password(
     State(app): State<App>,
     headers: HeaderMap,
     Path(login): Path<String>,
-    new: Result<Json<NewPassword>, JsonRejection>,
+    Sent(new): Sent<NewPassword>,
 ) -> Result<StatusCode, ApiError> {
     super::admin::allowed(&app, &headers, Scope::Admin, None)?;
     let id = app.agents.id_of(&login).ok_or(AgentError::Unknown)?;
-    app.agents.set_password(&id, None, body(new)?.password, None).await?;
+    app.agents.set_password(&id, None, new.password, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -158,9 +158,14 @@ pub fn unknown_session() -> ApiError {
 /// A JSON body that can't be taken; `limit` is the bytes that one may have.
 pub(super) fn unreadable(rejection: &JsonRejection, limit: usize) -> ApiError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return ApiError::new(ErrorCode::TooLarge, format!("the body has more than {limit} bytes"));
+        return too_large(limit);
     }
     ApiError::new(ErrorCode::BadMessage, rejection.body_text())
+}
+
+/// A body of more than `limit` bytes.
+pub(super) fn too_large(limit: usize) -> ApiError {
+    ApiError::new(ErrorCode::TooLarge, format!("the body has more than {limit} bytes"))
 }
 
 fn plain(status: StatusCode, code: &str, message: &str) -> Response {

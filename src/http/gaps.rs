@@ -1,6 +1,6 @@
 //! Knowledge gaps over the admin listener: list, dismiss, open again.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -12,6 +12,7 @@ use crate::gaps;
 use crate::http::App;
 use crate::http::auth::Scope;
 use crate::http::error::ApiError;
+use crate::http::extract::{Path, Query};
 
 /// Gaps listed at once at most.
 const MAX_LISTED: usize = 1_000;
@@ -23,12 +24,14 @@ pub(super) fn private() -> Router<App> {
         .route("/v1/sites/{site}/gaps/{id}/reopen", post(reopen))
 }
 
+/// Which gaps, and how many.
 #[derive(Debug, Deserialize)]
-struct Listing {
+#[serde(deny_unknown_fields)]
+pub(super) struct Listing {
     /// Left out: gaps of every state.
-    state: Option<gaps::State>,
+    pub(super) state: Option<gaps::State>,
     #[serde(default = "hundred")]
-    limit: usize,
+    pub(super) limit: usize,
 }
 
 fn hundred() -> usize {
@@ -45,7 +48,7 @@ async fn list(
     super::admin::allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let mut gaps = app.gaps.list(&site, listing.state).await?;
     let total = gaps.len();
-    gaps.truncate(listing.limit.min(MAX_LISTED));
+    gaps.truncate(listing.limit.clamp(1, MAX_LISTED));
     Ok(Json(json!({ "total": total, "gaps": gaps })).into_response())
 }
 

@@ -3,8 +3,7 @@
 //! The page is one document for both listeners: on the admin listener it asks for a key, on the public one the console's
 //! sign-in is the key, of admins of the site.
 
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 use crate::http::assets::Asset;
 use crate::http::auth::Scope;
 use crate::http::error::{ApiError, unknown_site};
+use crate::http::extract::{Path, Query, Raw};
 use crate::http::{App, console_page};
 use crate::insight::report::{self, Drill, Range};
 use crate::outcomes::{self, OutcomeError, Report};
@@ -28,7 +28,7 @@ pub(super) async fn outcomes(
     State(app): State<App>,
     headers: HeaderMap,
     Path(site): Path<String>,
-    body: Bytes,
+    Raw(body): Raw,
 ) -> Result<Response, ApiError> {
     let known = app.site(&site).ok_or_else(|| unknown_site(&site))?;
     let now_ms = app.spine.clock.now_ms();
@@ -118,6 +118,7 @@ pub(super) async fn report_of(app: &App, site: &str, range: Range) -> Result<Res
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Lines {
     #[serde(default)]
     from_ms: Option<u64>,

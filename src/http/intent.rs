@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use crate::http::admin::allowed;
 use crate::http::auth::Scope;
 use crate::http::body::Held;
 use crate::http::error::{ApiError, unknown_session};
+use crate::http::extract::{Path, Query, Sent};
 use crate::insight::scorer;
 use crate::intent::columns::{self, Vectors};
 use crate::intent::data::{self, Data};
@@ -126,7 +127,7 @@ pub(super) async fn deploy(
     State(app): State<App>,
     headers: HeaderMap,
     Path((site, head)): Path<(String, Head)>,
-    Json(wanted): Json<Wanted>,
+    Sent(wanted): Sent<Wanted>,
 ) -> Result<Response, ApiError> {
     allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let (registry, live) = (app.intents.registry(&site, head), app.intents.clone());
@@ -255,6 +256,7 @@ async fn parsed<T: Send + 'static>(
 
 /// Which version to measure; the deployed one, if it is left out.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Measured {
     version: Option<u32>,
     #[serde(default = "converted")]
@@ -332,7 +334,7 @@ pub(super) async fn label(
     State(app): State<App>,
     headers: HeaderMap,
     Path((site, session)): Path<(String, String)>,
-    Json(wanted): Json<Label>,
+    Sent(wanted): Sent<Label>,
 ) -> Result<StatusCode, ApiError> {
     allowed(&app, &headers, Scope::Admin, Some(&site))?;
     put_label(&app, &SessionKey { site, id: session }, &wanted, "admin").await

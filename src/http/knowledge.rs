@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
@@ -19,6 +19,7 @@ use crate::catalogue::Listed;
 use crate::http::App;
 use crate::http::auth::Scope;
 use crate::http::error::ApiError;
+use crate::http::extract::{Path, Query, Sent};
 use crate::knowledge::{Change, DocumentStatus, Handed, KnowledgeError};
 use crate::protocol::ErrorCode;
 use crate::retrieval::ingest::{IngestProgress, IngestReport};
@@ -73,6 +74,7 @@ struct ListAnswer {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Page {
     #[serde(default)]
     after: String,
@@ -250,11 +252,11 @@ async fn ingest(
     State(app): State<App>,
     headers: HeaderMap,
     Path(site): Path<String>,
-    request: Option<Json<IngestRequest>>,
+    request: Option<Sent<IngestRequest>>,
 ) -> Result<Response, ApiError> {
     // Paths of the machine are the operator's business, not that of who may hand documents in.
     super::admin::allowed(&app, &headers, Scope::Admin, Some(&site))?;
-    let Json(request) = request.unwrap_or_default();
+    let request = request.map(|Sent(request)| request).unwrap_or_default();
     let (sender, mut lines) = mpsc::channel(PROGRESS_QUEUE);
     let knowledge = app.knowledge.clone();
     let run = async move {

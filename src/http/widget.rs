@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::http::auth::{Answers, Site};
 use crate::http::error::{ApiError, unknown_site};
+use crate::http::extract::Path;
 use crate::http::{App, header_text};
 use crate::protocol::{ErrorCode, MAX_MESSAGE_CHARS};
 

@@ -16,6 +16,7 @@ use crate::signals::Topic;
 
 /// Which sessions: those that began from `from_ms` up to and without `to_ms`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Range {
     #[serde(default)]
     pub from_ms: u64,

@@ -1,12 +1,14 @@
 // What must not happen by accident: words lost, sent or said to be done that aren't. Both faces against the real binary.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 
-import { accessible, account, fromFolder, openPage, PASSWORD, shot, signIn, startBrowser, startProxy, startServer } from './support.mjs';
+import {
+  accessible, account, answered, fromFolder, open, openPage, PASSWORD, say, sessionOf, settled, shot, signIn, startBrowser, startProxy, startServer, writeRepairs,
+} from './support.mjs';
 
 let server;
 let browser;
@@ -16,8 +18,7 @@ let documents;
 before(async () => {
   proxy = await startProxy();
   documents = await mkdtemp(path.join(os.tmpdir(), 'frontdesk-careful-'));
-  await mkdir(path.join(documents, 'repairs'));
-  await writeFile(path.join(documents, 'repairs/poles.md'), '# Tent poles\n\n## Repair\n\nA broken tent pole is repaired within 5 working days. The repair of a tent pole costs 12 EUR.\n');
+  await writeRepairs(path.join(documents, 'repairs'));
   server = await startServer({
     options: { server: { public_origins: [proxy.url] }, answers: { mode: 'quote' }, console: { auto_routing: false } },
     site: `[[sites]]
@@ -51,19 +52,6 @@ async function chat(address = `${server.url}/demo`, options = {}) {
   return page;
 }
 
-const say = async (page, text) => {
-  await page.locator('.box textarea').fill(text);
-  await page.keyboard.press('Enter');
-};
-const answered = (page, n = 1) => page.locator('.answer:not(.writing)').nth(n - 1).waitFor();
-const sessionOf = (page, site = 'default') => page.evaluate((key) => JSON.parse(localStorage.getItem(key)).session, `frontdesk:${site}`);
-const settled = (page) => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)))));
-const open = async (page, session, list = 'all') => {
-  await page.click(`#tab-${list}`);
-  await page.click(`[id="row-${session}"]`);
-  await page.waitForSelector('.composer');
-  await settled(page);
-};
 
 /** A conversation that Mara holds, with a draft to its question. */
 async function held(question = 'How do I wash a down sleeping bag?') {

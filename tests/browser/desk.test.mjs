@@ -2,13 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 
-import { ROOT, accessible, account, openPage, PASSWORD, shot, signIn, startBrowser, startServer } from './support.mjs';
+import {
+  ROOT, accessible, account, answered, decide, open, openPage, PASSWORD, say, sessionOf, settled, shot, signIn, startBrowser, startServer, writeRepairs,
+} from './support.mjs';
 
 let server;
 let browser;
@@ -46,8 +48,7 @@ async function startPages() {
 before(async () => {
   pages = await startPages();
   documents = await mkdtemp(path.join(os.tmpdir(), 'frontdesk-desk-'));
-  await mkdir(path.join(documents, 'repairs'));
-  await writeFile(path.join(documents, 'repairs/poles.md'), '# Tent poles\n\n## Repair\n\nA broken tent pole is repaired within 5 working days. The repair of a tent pole costs 12 EUR.\n');
+  await writeRepairs(path.join(documents, 'repairs'));
   server = await startServer({
     options: { answers: { mode: 'quote' }, console: { vanish_s: 2, auto_routing: false } },
     site: SITES(pages.url, path.join(documents, 'repairs')),
@@ -87,24 +88,10 @@ async function chat(address = `${server.url}/demo`, options = {}) {
   return page;
 }
 
-const say = async (page, text) => {
-  await page.locator('.box textarea').fill(text);
-  await page.keyboard.press('Enter');
-};
-const answered = (page, n = 1) => page.locator('.answer:not(.writing)').nth(n - 1).waitFor();
-const sessionOf = (page, site = 'default') => page.evaluate((key) => JSON.parse(localStorage.getItem(key)).session, `frontdesk:${site}`);
 /** Ends the conversation, so that no later test finds it in line. */
 const end = async (page) => {
   await page.evaluate(() => window.frontdesk.end());
   await page.locator('.note', { hasText: 'This conversation has ended' }).last().waitFor();
-};
-/** What was just drawn hears keys once its effects ran, which is after a frame. */
-const settled = (page) => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)))));
-const open = async (page, session, list = 'all') => {
-  await page.click(`#tab-${list}`);
-  await page.click(`[id="row-${session}"]`);
-  await page.waitForSelector('.composer');
-  await settled(page);
 };
 const banner = (page, text) => page.locator('.banner', { hasText: text }).waitFor();
 const note = (page, text) => page.locator('.note', { hasText: text }).last().waitFor();
@@ -537,24 +524,9 @@ describe('an agent’s day', () => {
     await mara.keyboard.press('t');
     await mara.waitForSelector('.pill-agent');
     const figure = (name) => mara.locator('.figure', { hasText: name }).locator('dd').first().innerText();
-    const decide = async (question, act) => {
-      await say(visitor, question);
-      await mara.waitForSelector('.draft.is-ready .source-chip');
-      await act();
-      await mara.waitForFunction(() => document.querySelector('.draft.is-ready') === null);
-    };
-    await decide('How long does standard delivery take?', () => mara.keyboard.press('s'));
-    await decide('What does express delivery within Ireland cost?', async () => {
-      await mara.keyboard.press('e');
-      await mara.waitForFunction(() => document.activeElement?.value?.length > 10);
-      await mara.keyboard.type(' I hope that helps. Mara');
-      await mara.keyboard.press('Enter');
-    });
-    await mara.keyboard.press('Escape');
-    await decide('How do I wash a down sleeping bag?', async () => {
-      await mara.keyboard.press('x');
-      await mara.getByRole('button', { name: 'Wrong tone' }).click();
-    });
+    await decide(visitor, mara, 'How long does standard delivery take?', 'send');
+    await decide(visitor, mara, 'What does express delivery within Ireland cost?', 'edit');
+    await decide(visitor, mara, 'How do I wash a down sleeping bag?', 'reject');
     await mara.click('a[href="/console/statistics"]');
     await mara.waitForSelector('.figures');
     const report = await mara.evaluate(async () => (await fetch('/v1/console/sites/default/statistics?days=30')).json());

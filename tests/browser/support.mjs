@@ -205,6 +205,91 @@ export async function signIn(browser, url, login, { path: address = '/console', 
   return page;
 }
 
+/** A visitor sends `text`. */
+export async function say(page, text) {
+  await page.locator('.box textarea').fill(text);
+  await page.keyboard.press('Enter');
+}
+
+/** The visitor's page shows its `n`th answer whole. */
+export const answered = (page, n = 1) => page.locator('.answer:not(.writing)').nth(n - 1).waitFor();
+
+/** The session that a visitor's page talks in. */
+export const sessionOf = (page, site = 'default') => page.evaluate((key) => JSON.parse(localStorage.getItem(key)).session, `frontdesk:${site}`);
+
+/** What was just drawn hears keys once its effects ran, which is after a frame. */
+export const settled = (page) => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)))));
+
+/** An agent opens a conversation from one of the inbox's lists. */
+export async function open(page, session, list = 'all') {
+  await page.click(`#tab-${list}`);
+  await page.click(`[id="row-${session}"]`);
+  await page.waitForSelector('.composer');
+  await settled(page);
+}
+
+/** The visitor asks, and the agent who holds the conversation sends, edits or rejects the draft. */
+export async function decide(visitor, agent, question, decision) {
+  await say(visitor, question);
+  await agent.waitForSelector('.draft.is-ready .source-chip');
+  await settled(agent);
+  if (decision === 'send') await agent.keyboard.press('s');
+  if (decision === 'edit') {
+    await agent.keyboard.press('e');
+    await agent.waitForFunction(() => document.activeElement?.value?.length > 10);
+    await agent.keyboard.type(' I hope that helps. Mara');
+    await agent.keyboard.press('Enter');
+    await agent.keyboard.press('Escape');
+  }
+  if (decision === 'reject') {
+    await agent.keyboard.press('x');
+    await agent.getByRole('button', { name: 'Wrong tone' }).click();
+  }
+  await agent.waitForFunction(() => document.querySelector('.draft.is-ready') === null);
+}
+
+/**
+ * Scrolls the inbox by 380 px a frame, 180 times, while `ending` ends what goes on beside it. `each` is processor time of the page's
+ * own thread in a frame (script, style and layout), in ms: what else the machine does has no part in it. `told` says it in words.
+ */
+export async function scrollInbox(page, ending = async () => {}) {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const busy = async () => {
+    const { metrics } = await devtools.send('Performance.getMetrics');
+    return metrics.filter(({ name }) => ['ScriptDuration', 'LayoutDuration', 'RecalcStyleDuration'].includes(name)).reduce((sum, { value }) => sum + value * 1000, 0);
+  };
+  const before = await busy();
+  const { times, most, covered } = await page.evaluate(async () => {
+    const list = document.querySelector('.virtual');
+    const times = [];
+    let most = 0;
+    let last = performance.now();
+    for (let n = 0; n < 180; n += 1) {
+      list.scrollTop += 380;
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+      const now = performance.now();
+      times.push(now - last);
+      last = now;
+      most = Math.max(most, document.querySelectorAll('.row').length);
+    }
+    const box = list.getBoundingClientRect();
+    const seen = document.elementFromPoint(box.left + 40, box.top + box.height / 2);
+    return { times: times.sort((a, b) => a - b), most, covered: seen?.closest('.row') !== null };
+  });
+  await ending();
+  const each = (await busy() - before) / times.length;
+  const at = (share) => times[Math.floor(times.length * share)].toFixed(1);
+  const told = `${each.toFixed(1)} ms of script, style and layout each; between frames median ${at(0.5)} ms, p95 ${at(0.95)} ms; ${most} rows in the page at most`;
+  return { each, most, covered, told };
+}
+
+/** Writes the one article of a site for repairs. */
+export async function writeRepairs(folder) {
+  await mkdir(folder, { recursive: true });
+  await writeFile(path.join(folder, 'poles.md'), '# Tent poles\n\n## Repair\n\nA broken tent pole is repaired within 5 working days. The repair of a tent pole costs 12 EUR.\n');
+}
+
 /** No violation of WCAG 2.2 A and AA that axe-core can find. */
 export async function accessible(page) {
   const source = await readFile(path.join(ROOT, 'tests/browser/node_modules/axe-core/axe.min.js'), 'utf8');

@@ -114,6 +114,47 @@ async fn http_bodies() {
     assert_eq!(response.json::<serde_json::Value>().await.unwrap()["error"]["code"], "too_large");
 }
 
+/// What operators' tools and integrators send wrong is told in the shape that every other error has.
+#[tokio::test]
+async fn queries_paths_and_bodies_that_are_not_understood() {
+    let server = TestServer::start().await;
+    let client = reqwest::Client::new();
+    let cases = [
+        ("GET", server.admin_url("/v1/sites/shop/sessions?limit=many"), "", 400, "bad_message"),
+        ("GET", server.admin_url("/v1/sites/shop/gaps?state=shut"), "", 400, "bad_message"),
+        ("GET", server.admin_url("/v1/sites/shop/insight?from_ms=soon"), "", 400, "bad_message"),
+        ("GET", server.admin_url("/v1/sites/shop/insight/sessions?form_ms=1"), "", 400, "bad_message"),
+        ("GET", server.admin_url("/v1/sites/shop/intent/taste"), "", 400, "bad_message"),
+        ("GET", server.admin_url("/v1/sites/%ff/gaps"), "", 400, "bad_message"),
+        ("POST", server.admin_url("/v1/sites/shop/intent/purchase/deploy"), "{", 400, "bad_message"),
+        (
+            "POST",
+            server.admin_url("/v1/sites/shop/intent/purchase/deploy"),
+            "{\"version\":\"new\"}",
+            400,
+            "bad_message",
+        ),
+        ("POST", server.admin_url("/v1/sites/shop/ingest"), "{\"paths\":7}", 400, "bad_message"),
+        ("POST", server.admin_url("/v1/agents"), "[]", 400, "bad_message"),
+        ("POST", server.url("/v1/sites/shop/outcomes"), "{", 400, "bad_message"),
+    ];
+    let refused = async |method: &str, url: String, body: String, status: u16, code: &str| {
+        let request = client.request(method.parse().unwrap(), &url).bearer_auth(server.admin_key());
+        let response = request.header("content-type", "application/json").body(body).send().await.unwrap();
+        assert_eq!(response.status(), status, "{url}");
+        let error: serde_json::Value = response.json().await.unwrap();
+        assert_eq!(error["error"]["code"], code, "{url}: {error}");
+        assert!(error["error"]["message"].as_str().unwrap().len() > 10, "{url}: {error}");
+    };
+    for (method, url, body, status, code) in cases {
+        refused(method, url, body.to_owned(), status, code).await;
+    }
+    let large = format!("[\"{}\"]", "x".repeat(300_000));
+    for url in [server.admin_url("/v1/agents"), server.url("/v1/sites/shop/outcomes")] {
+        refused("POST", url, large.clone(), 413, "too_large").await;
+    }
+}
+
 #[tokio::test]
 async fn a_reader_that_never_reads_is_cut_off_and_harms_nobody() {
     let server = TestServer::with(|config| {

@@ -5,19 +5,19 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::Deserialize;
 use serde_json::json;
 
-use super::{OfSite, body, private, query};
+use super::{OfSite, private};
 use crate::gaps::{self, Gap};
 use crate::http::App;
 use crate::http::error::{ApiError, unknown_site};
+use crate::http::extract::{Path, Query, Sent};
+use crate::http::gaps::Listing;
 use crate::http::knowledge::to_its_end;
 use crate::knowledge::{Change, Handed};
 use crate::protocol::ErrorCode;
@@ -42,26 +42,12 @@ pub(super) fn routes() -> Router<App> {
         .route("/gaps/{id}/article", post(publish).delete(withdraw))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Listing {
-    /// Left out: gaps of every state.
-    state: Option<gaps::State>,
-    #[serde(default = "hundred")]
-    limit: usize,
-}
-
-fn hundred() -> usize {
-    100
-}
-
 /// `GET …/gaps?state=open&limit=100`: the most asked first.
 async fn list(
     State(app): State<App>,
     OfSite { site, .. }: OfSite,
-    listing: Result<Query<Listing>, QueryRejection>,
+    Query(Listing { state, limit }): Query<Listing>,
 ) -> Result<Response, ApiError> {
-    let Listing { state, limit } = query(listing)?;
     let mut gaps = app.gaps.list(&site, state).await?;
     let total = gaps.len();
     gaps.truncate(limit.clamp(1, MAX_LISTED));
@@ -109,9 +95,8 @@ async fn publish(
     State(app): State<App>,
     OfSite { who, site, .. }: OfSite,
     Path((_, id)): Path<(String, String)>,
-    article: Result<Json<Article>, JsonRejection>,
+    Sent(Article { title, text, audience }): Sent<Article>,
 ) -> Result<Response, ApiError> {
-    let Article { title, text, audience } = body(article)?;
     let (title, text) = (title.trim().to_owned(), text.trim().to_owned());
     sized("the title", &title, MAX_TITLE_CHARS)?;
     sized("the text", &text, MAX_TEXT_CHARS)?;

@@ -1,14 +1,14 @@
 //! What a marketer sees, for admins of the site who are signed in to the console.
 
 use axum::Router;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
-use super::{AdminOf, private, query};
+use super::{AdminOf, private};
 use crate::http::App;
 use crate::http::error::ApiError;
+use crate::http::extract::Query;
 use crate::http::insight::{Lines, report_of, sessions_of};
 use crate::insight::report::Range;
 
@@ -21,16 +21,16 @@ pub(super) fn routes() -> Router<App> {
 async fn report(
     State(app): State<App>,
     AdminOf { site, .. }: AdminOf,
-    range: Result<Query<Range>, QueryRejection>,
+    Query(range): Query<Range>,
 ) -> Result<Response, ApiError> {
-    Ok(private(report_of(&app, &site, query(range)?).await?))
+    Ok(private(report_of(&app, &site, range).await?))
 }
 
 /// `GET …/insight/sessions`: as on the admin listener.
 async fn sessions(
     State(app): State<App>,
     AdminOf { site, .. }: AdminOf,
-    lines: Result<Query<Lines>, QueryRejection>,
+    Query(lines): Query<Lines>,
 ) -> Result<Response, ApiError> {
-    Ok(private(sessions_of(&app, &site, query(lines)?).await?))
+    Ok(private(sessions_of(&app, &site, lines).await?))
 }
