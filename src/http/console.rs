@@ -375,6 +375,8 @@ async fn passages(
             _ => {}
         }
     }
+    // What only came close is named beside an answer, not cited by it.
+    cited.retain(|citation| !citation.related);
     let Some(question) = question else {
         return Err(ApiError::new(ErrorCode::UnknownTurn, format!("no message of the visitor has seq {turn}")));
     };

@@ -139,7 +139,7 @@ function Sources({ summary, talk, about, onAbout }: { summary: Summary; talk: Ta
   const citations: Citation[] = useMemo(() => [
     ...(answer?.kind === 'answer' ? answer.citations : []),
     ...(draft?.citations ?? []),
-  ], [answer, draft]);
+  ].filter((one) => !one.related), [answer, draft]);
   const done = answer?.kind === 'answer' ? answer.end !== null : draft ? draft.end !== null : true;
 
   const [found, setFound] = useState<Passages | null>(null);
