@@ -592,7 +592,8 @@ fn list_of(candidates: &[Scored], chosen: &[&Unit]) -> Option<Vec<Unit>> {
         at + 1
     };
     let opening = unit(start)?;
-    if !opening.item && !(opening.steps && leads(first, opening)) {
+    let is_list = first.item || leads(first, opening) && (opening.item || opening.steps);
+    if !is_list {
         return None;
     }
     let items = candidates.get(start..)?.iter().map(|scored| &scored.unit);
@@ -809,8 +810,10 @@ mod tests {
         );
         let excluded = "- Used filters cannot be returned.\n- Gift cards cannot be returned.\n- Open cartridges cannot be returned.";
         assert_eq!(told("What can't I return?", &[("Used", 0.6), ("Gift", 0.58)]), excluded);
-        // One item alone is what was asked for.
+        // One item alone is what was asked for, and a sentence that says more than the list does is no part of it.
         assert_eq!(told("Can I return a gift card?", &[("Gift", 0.8)]), "Gift cards cannot be returned.");
+        let beside = told("When do orders ship?", &[("Orders", 0.8), ("Used", 0.75), ("Gift", 0.75)]);
+        assert!(beside.contains("Orders ship within a day.") && !beside.contains("cartridges"), "{beside}");
     }
 
     #[test]

@@ -421,6 +421,7 @@ function trail({ title, document: id, headings }) {
 function citations(answer) {
   const panel = `source-${answer.turn}`;
   const lists = [el('ul', { className: 'sources', 'aria-label': 'Sources' })];
+  let before = null;
   for (const citation of [...answer.citations.values()].sort((a, b) => Number(a.related ?? false) - Number(b.related ?? false) || a.n - b.n)) {
     // What only came close doesn't pass for where the answer stands.
     if (citation.related && lists.length === 1) {
@@ -428,7 +429,10 @@ function citations(answer) {
     }
     const open = answer.open === citation.n;
     const [title, ...headings] = trail(citation);
-    const name = [title, ...headings.slice(-1)].join(' › ');
+    // Behind a place in the same document the title says nothing new.
+    const named = headings.length > 0 && before?.document === citation.document ? [] : [title];
+    before = citation;
+    const name = [...named, ...headings.slice(-1)].join(' › ');
     const chip = el('button', { type: 'button', className: 'chip', 'aria-expanded': String(open) }, el('span', {}, name));
     chip.dataset.key = `source-${citation.n}`;
     if (open) chip.setAttribute('aria-controls', panel);

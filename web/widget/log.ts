@@ -261,13 +261,15 @@ function answer(context: LogContext, item: Answer, redraw: () => void): Drawn {
 
   function sources(): Node[] {
     const panel = `source-${item.turn}`;
-    const chips = (name: string, citations: Citation[]): Node => h('ul', { class: 'sources', 'aria-label': name }, ...citations.map((citation) => {
+    const chips = (name: string, citations: Citation[]): Node => h('ul', { class: 'sources', 'aria-label': name }, ...citations.map((citation, at) => {
       const open = state.open === citation.n;
       const [title, ...headings] = trail(citation) as [string, ...string[]];
+      // Behind a place in the same document the title says nothing new.
+      const named = headings.length > 0 && citations[at - 1]?.document === citation.document ? [] : [title];
       return h('li', {}, h('button', {
         type: 'button', class: 'chip', 'aria-expanded': String(open), 'aria-controls': open ? panel : null, 'data-key': `source-${citation.n}`,
         onclick: change(() => { state.open = open ? null : citation.n; }),
-      }, h('span', { class: 'cut', dir: 'auto' }, [title, ...headings.slice(-1)].join(' › '))));
+      }, h('span', { class: 'cut', dir: 'auto' }, [...named, ...headings.slice(-1)].join(' › '))));
     }));
     const all = [...item.citations.values()].sort((a, b) => a.n - b.n);
     const related = all.filter((one) => one.related);

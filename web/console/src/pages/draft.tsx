@@ -6,7 +6,7 @@ import { useCell } from '../cell';
 import { desk } from '../desk';
 import { wanted } from '../gaps';
 import { onKeys } from '../keys';
-import type { DraftNote, Summary, Wish } from '../protocol';
+import type { Citation, DraftNote, Summary, Wish } from '../protocol';
 import { go } from '../route';
 import type { Draft, Talk } from '../talk';
 import { trail } from '../text';
@@ -159,12 +159,18 @@ export function Confidence({ share }: { share: number }) {
   return <span class={cx('confidence', share >= 0.7 ? 'is-high' : share >= 0.4 ? 'is-middle' : 'is-low')}>{t.confidence(n)}</span>;
 }
 
+/** Where a source is; behind a place in the same document the title says nothing new. */
+function placed(citation: Citation, before?: Citation): string {
+  const [title, ...headings] = trail(citation);
+  return (headings.length > 0 && before?.document === citation.document ? headings : [title, ...headings]).join(' › ');
+}
+
 function Sources({ draft, onPassages }: { draft: Draft; onPassages: (turn: number) => void }) {
   return (
     <>
-      {draft.citations.map((citation) => (
+      {draft.citations.map((citation, at) => (
         <button type="button" class={cx('source-chip', citation.related && 'is-related')} title={citation.quote} onClick={() => onPassages(draft.id.turn)}>
-          <span class="source-name" dir="auto">{trail(citation).join(' › ')}</span>
+          <span class="source-name" dir="auto">{placed(citation, draft.citations[at - 1])}</span>
         </button>
       ))}
     </>
