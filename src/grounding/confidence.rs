@@ -39,9 +39,9 @@ impl Signs {
         // Who asks for a shop means the store.
         let (meant, held): (HashSet<String>, HashSet<String>) =
             (meanings(question).collect(), meanings(first).collect());
-        let share = |count: usize| {
+        let share = |count: usize, of: &HashSet<String>| {
             #[expect(clippy::cast_precision_loss, reason = "word counts are small")]
-            let share = count as f32 / asked.len().max(1) as f32;
+            let share = count as f32 / of.len().max(1) as f32;
             share
         };
         let best = |cosines: &[f32]| cosines.iter().copied().fold(0.0_f32, f32::max);
@@ -57,9 +57,9 @@ impl Signs {
             covered: if by_words {
                 coverage(question, first)
             } else {
-                share(meant.intersection(&held).count() + asked.len() - meant.len())
+                share(meant.intersection(&held).count(), &meant)
             },
-            novelty: if asked.is_empty() { 1.0 } else { 1.0 - share(asked.intersection(&said).count()) },
+            novelty: if asked.is_empty() { 1.0 } else { 1.0 - share(asked.intersection(&said).count(), &asked) },
             words: asked.len().min(MAX_WORDS),
         }
     }
