@@ -58,6 +58,33 @@ async fn questions_on_the_catalogue_are_answered_from_its_rows() {
 }
 
 #[tokio::test]
+async fn rules_as_a_whole_and_lists_are_told_whole() {
+    let sample = |folder: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("knowledge").join(folder);
+    let server = TestServer::with(|config| config.knowledge.path = sample("help")).await;
+    let mut visitor = server.client().await.hello().await;
+    let (text, documents) = answer(&visitor.ask("m1", "What's your return policy?").await);
+    for section in [
+        "within 60 days of delivery.",
+        "with its tags and packaging.",
+        "from Ireland are free",
+        "within 5 working days",
+    ] {
+        assert!(text.contains(section), "{section}: {text}");
+    }
+    assert!(!text.contains("Sale items") && documents[..4].iter().all(|document| document == "returns.md"), "{text}");
+    let (text, _) = answer(&visitor.ask("m2", "What can't I return?").await);
+    assert_eq!(text.lines().filter(|line| line.starts_with("- ")).count(), 5, "{text}");
+
+    let server = TestServer::with(|config| config.knowledge.path = sample("zh")).await;
+    let mut visitor = server.client().await.hello().await;
+    let (text, documents) = answer(&visitor.ask("m1", "退货政策是什么？").await);
+    assert!(
+        text.starts_with("未使用的商品可在收货后 60 天内退货。退回的商品") && documents[0] == "returns.md",
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn deltas_make_the_answer_and_the_seqs_have_no_gap() {
     let server = TestServer::with(|config| config.answers.mode = Mode::Generate).await;
     let mut visitor = server.client().await.hello().await;

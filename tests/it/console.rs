@@ -921,6 +921,28 @@ async fn notes_are_found_and_what_is_erased_is_gone_everywhere() {
 }
 
 #[tokio::test]
+async fn what_only_came_close_is_not_called_cited() {
+    let server = TestServer::with(|config| {
+        config.console.auto_routing = false;
+        config.knowledge.path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("knowledge/help");
+    })
+    .await;
+    let jo = desk(&server, "jo", Role::Agent).await;
+    let mut visitor = server.client().await.hello().await;
+    let done = visitor.ask("m1", "What can't I return?").await;
+    let ServerMessage::AnswerDone { turn, citations, .. } = done else { unreachable!() };
+    let near: Vec<&str> = citations.iter().filter(|one| one.related).map(|one| one.document.as_str()).collect();
+    assert!(!near.is_empty(), "{citations:?}");
+    let path = format!("/sites/shop/sessions/{}/passages?turn={turn}", visitor.session);
+    let passages: frontdesk::protocol::console::Passages = jo.get(&path).await;
+    assert!(passages.passages.iter().any(|passage| near.contains(&passage.document.as_str())), "{passages:?}");
+    for passage in &passages.passages {
+        assert!(!passage.cited || passage.document == "returns.md", "{passage:?}");
+    }
+    assert!(passages.passages.iter().any(|passage| passage.cited), "{passages:?}");
+}
+
+#[tokio::test]
 async fn canned_replies_are_kept_by_shortcut() {
     let server = quick().await;
     let mara = desk(&server, "mara", Role::Agent).await;
