@@ -40,6 +40,7 @@ mod extract;
 pub mod gaps;
 pub mod insight;
 pub mod intent;
+mod jwt;
 pub mod knowledge;
 pub mod listener;
 pub mod openai;

@@ -271,6 +271,7 @@ pub struct Visitors {
 impl Visitors {
     #[must_use]
     pub fn new(secret: [u8; 32], clock: Clock) -> Self {
+        super::jwt::install();
         Self { secret, clock }
     }
 
@@ -411,6 +412,7 @@ mod tests {
     }
 
     fn jwt(algorithm: jsonwebtoken::Algorithm, claims: &serde_json::Value) -> String {
+        super::super::jwt::install();
         let key = jsonwebtoken::EncodingKey::from_secret(b"0123456789abcdef0123456789abcdef");
         jsonwebtoken::encode(&jsonwebtoken::Header::new(algorithm), claims, &key).unwrap()
     }
