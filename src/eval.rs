@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::conversation::Line;
 use crate::retrieval::ingest::{IngestProgress, IngestReport};
 use crate::retrieval::{Audience, Query, Retrieval};
 use crate::server;
-use crate::session::Line;
 use crate::telemetry::Metrics;
 
 pub mod answers;

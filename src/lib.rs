@@ -34,6 +34,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod conversation;
 pub mod eval;
 pub mod features;
 pub mod gaps;

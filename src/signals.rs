@@ -15,13 +15,12 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::catalogue;
+use crate::conversation::{AnswerEnd, HandoffReason, Rating};
+pub use crate::conversation::{AttributeValue, Attributes, Source};
+use crate::conversation::{Event, SessionKey};
 use crate::insight::book::Touched;
-use crate::protocol::console::HandoffReason;
-use crate::protocol::{AnswerEnd, Rating};
-pub use crate::protocol::{AttributeValue, Attributes, Source};
 use crate::recommend::Catalogue;
 use crate::retrieval::embedder::Embedder;
-use crate::session::{Event, SessionKey};
 use crate::store::{Record, RecordKind, SessionQuery, Store, StoreError};
 use crate::telemetry::Metrics;
 

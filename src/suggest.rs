@@ -6,13 +6,11 @@
 use std::collections::HashSet;
 
 use crate::catalogue::Listed;
+use crate::conversation::{AnswerEnd, Citation, DraftNote, Made, NoteCode, Usage, Verdict, Wish};
 use crate::grounding::{self, Evidence, Gate, Ruling};
 use crate::handoff;
-use crate::llm::{Finish, Request, Token, Usage};
-use crate::protocol::console::{DraftNote, NoteCode, Wish};
-use crate::protocol::{AnswerEnd, Citation};
+use crate::llm::{Finish, Request, Token};
 use crate::retrieval::{Audience, Query};
-use crate::session::{Made, Verdict};
 use crate::turn::{self, Ask, Mode, Outlet, Output, Spine, TurnError};
 
 /// What is wanted.

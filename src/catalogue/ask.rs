@@ -7,8 +7,8 @@ use super::shelf::{Meant, Shelf};
 use super::words::{
     MEANINGS, Meaning, Measure, Property, SAME, Say, UNSPACED, counted, fill, say, split, stem, unspaced,
 };
+use crate::conversation::Line;
 use crate::retrieval::{Audience, Passage};
-use crate::session::Line;
 use crate::signals::words::{Topic, topics};
 
 /// A question in its conversation.

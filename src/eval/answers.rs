@@ -11,13 +11,12 @@ use tokio::sync::mpsc;
 use super::{Answerability, Bench, Progress, Question, mean};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::conversation::{AnswerEnd, Citation, Verdict};
 use crate::grounding::several::MAX_QUESTIONS;
 use crate::grounding::{self, Evidence, Ruling, Source};
 use crate::prompt::LANGUAGES;
-use crate::protocol::{AnswerEnd, Citation};
 use crate::retrieval::Audience;
 use crate::server;
-use crate::session::Verdict;
 use crate::telemetry::Metrics;
 use crate::turn::{self, Ask, Mode, Outlet, Output, Spine};
 

@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::answers::Asker;
 use super::{Bench, Progress, Question, Scratch};
 use crate::config::Config;
+use crate::conversation::AnswerEnd;
 use crate::grounding::injection::{is_order_to_assistant, orders, without_orders};
 use crate::grounding::{self, Evidence, Ruling};
-use crate::protocol::AnswerEnd;
 use crate::turn::Mode;
 
 /// What was measured.

@@ -13,10 +13,10 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 use crate::clock::Clock;
+use crate::conversation::Attributes;
 use crate::handoff::HandoffConfig;
 use crate::http::widget::WidgetConfig;
 use crate::prompt::SiteFacts;
-use crate::protocol::Attributes;
 use crate::recommend::RecommendRule;
 pub use crate::secret::{key_hash, new_key, random_id, random_secret};
 use crate::session::Policy;

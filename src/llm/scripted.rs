@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use super::line::Line;
 use super::text::TextStream;
-use super::{ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream, Usage};
+use super::{ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream};
+use crate::conversation::Usage;
 use crate::grounding;
 
 /// The engine.

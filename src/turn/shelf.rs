@@ -4,11 +4,9 @@ use std::collections::HashSet;
 
 use super::{Ask, Cited, Outlet, Output, Spine, TurnError, language_of, understand};
 use crate::catalogue::{Asked, Told};
+use crate::conversation::{AnswerEnd, Usage, Verdict};
 use crate::grounding::{self, Unit, facts};
-use crate::llm::Usage;
-use crate::protocol::AnswerEnd;
 use crate::retrieval::Hit;
-use crate::session::Verdict;
 
 /// Sentences of documents beside a comparison, at most.
 const MAX_SENTENCES: usize = 3;
