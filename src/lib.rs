@@ -5,7 +5,9 @@
 //! | Module | What it decides |
 //! | --- | --- |
 //! | [`turn`] | the spine: question → passages → prompt → tokens → verdict, on one screen |
+//! | [`conversation`] | what is stored of conversations, and what its parts mean |
 //! | [`protocol`] | what goes over sockets |
+//! | [`language`] | what a text is made of: language, sentences, words, topics; pure |
 //! | [`session`] | one conversation: `apply(command) → effects`, pure; its task and the registry of running ones |
 //! | [`retrieval`] | question → ranked passages; documents → passages; the two Qdrant stores |
 //! | [`prompt`] | passages and history → a prompt within budget, pure |
@@ -45,6 +47,7 @@ pub mod http;
 pub mod insight;
 pub mod intent;
 pub mod knowledge;
+pub mod language;
 pub mod lifecycle;
 pub mod llm;
 pub mod outcomes;

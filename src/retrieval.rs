@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Product;
 use crate::grounding::{self, Scored, Shape, Unit};
+use crate::language;
 use crate::telemetry::{Metrics, micros};
 
 pub mod chunk;
@@ -182,7 +183,7 @@ impl Retrieval {
         let hits = if self.embedder.reads(&query.text).await? {
             self.index.search(query, &embedding).await?
         } else {
-            let words = grounding::without_function_words(&query.text);
+            let words = language::without_function_words(&query.text);
             by_words(self.index.search(&Query { text: words, ..query.clone() }, &embedding).await?)
         };
         self.metrics.search_us.inc_by(micros(since));
@@ -216,7 +217,7 @@ impl Retrieval {
         let units = units(question, hits);
         let contexts: Vec<String> = units.iter().map(in_context).collect();
         let nearness: Vec<f32> = if hits.iter().all(|hit| hit.cosine.is_none()) {
-            contexts.iter().map(|text| grounding::coverage(question, text)).collect()
+            contexts.iter().map(|text| language::coverage(question, text)).collect()
         } else {
             let texts = std::iter::once(question.to_owned()).chain(contexts).collect();
             let since = Instant::now();

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::injection::{is_order_to_assistant, orders};
-use super::sentences;
+use crate::language::sentences;
 
 /// A piece of a passage that can be quoted by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::catalogue::Listed;
+use crate::language::topics::spaced;
 use crate::retrieval::Audience;
 use crate::signals::Signal;
-use crate::signals::words::spaced;
 
 /// A product with its variants.
 #[derive(Clone, Debug, Default, PartialEq)]

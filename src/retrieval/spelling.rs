@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::index::{Index, IndexError};
-use crate::grounding::stem;
+use crate::language::stem;
 
 /// The words of the sites' passages. Cheap to clone.
 #[derive(Clone, Debug, Default)]

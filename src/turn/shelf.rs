@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::{Ask, Cited, Outlet, Output, Spine, TurnError, language_of, understand};
+use super::{Ask, Cited, Outlet, Output, Spine, TurnError, understand};
 use crate::catalogue::{Asked, Told};
 use crate::conversation::{AnswerEnd, Usage, Verdict};
 use crate::grounding::{self, Unit, facts};
+use crate::language::language_of;
 use crate::retrieval::Hit;
 
 /// Sentences of documents beside a comparison, at most.
