@@ -130,7 +130,7 @@ pub fn questions(path: &Path) -> anyhow::Result<Vec<Question>> {
 /// Knowledge in an index of its own, which goes when this does.
 pub struct Bench {
     pub retrieval: Retrieval,
-    pub site: crate::http::auth::Site,
+    pub site: crate::site::Site,
     pub report: IngestReport,
     _scratch: Scratch,
 }

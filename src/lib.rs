@@ -25,6 +25,7 @@
 //! | [`agents`], [`canned`], [`history`] | accounts, roles, sign-ins; replies kept for reuse; search and statistics of the past |
 //! | [`secret`] | random ids and tokens, and the hashes kept of them |
 //! | [`store`] | the append-only log; the only file that knows sled |
+//! | [`site`] | one brand or shop, as the configuration tells it |
 //! | [`http`] | axum: sockets, SSE, OpenAI-compatible completions, admin |
 //! | [`server`], [`lifecycle`], [`telemetry`], [`config`] | wiring, shutdown, logs and metrics, options |
 //! | [`cli`], [`mod@bench`], [`eval`] | the subcommands; the measurements: how fast, how good |
@@ -60,6 +61,7 @@ pub mod secret;
 pub mod server;
 pub mod session;
 pub mod signals;
+pub mod site;
 pub mod store;
 pub mod suggest;
 pub mod telemetry;

@@ -15,7 +15,6 @@ use crate::cli::show;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::conversation::SessionKey;
-use crate::http::auth::patience;
 use crate::insight::book::{Book, Touched};
 use crate::insight::scorer;
 use crate::intent::classes::Classes;
@@ -26,6 +25,7 @@ use crate::intent::round::{self, Evaluation, Round, Watch};
 use crate::intent::table::{Column, Track, Value};
 use crate::intent::train::{Model, Moved};
 use crate::intent::{Intent, labels};
+use crate::site::patience;
 use crate::store::{Store, StoreError};
 
 #[derive(Debug, Args)]

@@ -19,7 +19,7 @@ use crate::canned::{self, CannedError};
 use crate::conversation::{Event, MAX_ID_BYTES, SessionKey};
 use crate::history;
 use crate::http::App;
-use crate::http::auth::{Answers, Scope};
+use crate::http::auth::Scope;
 use crate::http::chat::checked;
 use crate::http::error::{ApiError, unknown_session};
 use crate::http::extract::{Path, Query, Sent};
@@ -31,6 +31,7 @@ use crate::protocol::console::{
 use crate::retrieval::{Audience, Query as Search};
 use crate::session::live::Past;
 use crate::session::{AgentCommand, Command};
+use crate::site::Answers;
 use crate::turn::Mode;
 
 mod convert;

@@ -15,11 +15,11 @@ use super::{Accepted, Command, Limits, Policy, Refusal, Session, SessionsConfig}
 use crate::clock::Clock;
 use crate::conversation::{Checkpoint, Event, SessionKey};
 use crate::gaps::GapLog;
-use crate::http::auth::Site;
 use crate::intent;
 use crate::lifecycle::Tasks;
 use crate::protocol::Partial;
 use crate::signals::{Signal, SignalLog};
+use crate::site::Site;
 use crate::store::{Record, RecordKind, SessionInfo, SessionQuery, Store, StoreError};
 use crate::telemetry::{GaugeGuard, Metrics};
 use crate::turn::Spine;

@@ -14,12 +14,12 @@ use crate::support::{Binary, ChatClient, LIMIT, TestServer, config, write_config
 use frontdesk::conversation::{
     Agent, AnswerEnd, Decision, GiveTo, HandoffReason, LeaveReason, NoteCode, SuggestionId, Wish,
 };
-use frontdesk::http::auth::Answers;
 use frontdesk::protocol::console::{
     Action, ConsoleClient, ConsoleServer, Entry, Filter, Holder, List, Me, NewAccount, Role, SignIn, Statistics,
     Suggestion, Summary, What,
 };
 use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
+use frontdesk::site::Answers;
 use frontdesk::turn::Mode;
 
 const PASSWORD: &str = "correct horse battery";

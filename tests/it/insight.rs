@@ -25,7 +25,7 @@ T3,Tarn 3 tent,Tents,Moss,429.00,0,https://shop.example/tarn-3
 S1,Ember stove,Stoves,,89.90,3,https://shop.example/ember
 ";
 
-async fn shop(change: impl FnOnce(&mut frontdesk::http::auth::Site)) -> TestServer {
+async fn shop(change: impl FnOnce(&mut frontdesk::site::Site)) -> TestServer {
     let server = TestServer::with(|config| {
         std::fs::write(config.knowledge.path.join("catalogue.csv"), CATALOGUE).unwrap();
         config.sites[0].outcomes_secret = Some(SECRET.into());
