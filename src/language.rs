@@ -331,6 +331,12 @@ pub(crate) fn detected(text: &str) -> Option<&'static str> {
     }
 }
 
+/// A column's name in lower case with `_` for gaps.
+#[must_use]
+pub fn column_name(name: &str) -> String {
+    name.trim().to_lowercase().replace(['-', ' ', '.'], "_")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::Product;
 use crate::grounding::{self, Scored, Shape, Unit};
 use crate::language;
+use crate::retrieval::product::Product;
+use crate::retrieval::schema;
 use crate::telemetry::{Metrics, micros};
 
 pub mod chunk;
@@ -16,7 +17,9 @@ pub mod embedder;
 pub mod fusion;
 pub mod index;
 pub mod ingest;
+pub mod product;
 mod reads;
+pub mod schema;
 pub mod server;
 pub mod spelling;
 
@@ -153,7 +156,7 @@ pub enum RetrievalError {
     #[error(transparent)]
     Embed(#[from] embedder::EmbedError),
     #[error(transparent)]
-    Index(#[from] index::IndexError),
+    Index(#[from] schema::IndexError),
 }
 
 /// Embedder and index, joined. Cheap to clone.

@@ -1,6 +1,5 @@
 //! Who gets in: sites and their origins, visitor tokens, keys.
 
-use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, Mac as _};
