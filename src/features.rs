@@ -65,7 +65,7 @@ pub struct State {
     pub(crate) last_answer_ms: Option<u64>,
     /// One for each order; a label, never a feature.
     pub outcomes: Vec<(u64, Outcome)>,
-    /// Nothing was reported for so long that it counts as no purchase ([`crate::outcomes::silent`]); a label, too.
+    /// Nothing was reported for so long that it counts as no purchase ([`crate::insight::silence::silent`]); a label, too.
     pub silent: bool,
 }
 

@@ -25,6 +25,7 @@ pub mod replay;
 pub mod report;
 pub mod scorer;
 pub mod segments;
+pub mod silence;
 
 use book::Book;
 

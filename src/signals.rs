@@ -18,14 +18,15 @@ use crate::catalogue;
 use crate::conversation::{AnswerEnd, HandoffReason, Rating};
 pub use crate::conversation::{AttributeValue, Attributes, Source};
 use crate::conversation::{Event, SessionKey};
-use crate::insight::book::Touched;
 use crate::language::topics;
 use crate::recommend::Catalogue;
 use crate::retrieval::embedder::Embedder;
+use crate::signals::touched::Touched;
 use crate::store::{Record, RecordKind, SessionQuery, Store, StoreError};
 use crate::telemetry::Metrics;
 
 pub mod export;
+pub mod touched;
 pub mod words;
 
 pub use crate::language::topics::Topic;

@@ -15,7 +15,7 @@ use crate::cli::show;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::conversation::SessionKey;
-use crate::insight::book::{Book, Touched};
+use crate::insight::book::Book;
 use crate::insight::scorer;
 use crate::intent::classes::Classes;
 use crate::intent::columns::Vectors;
@@ -25,6 +25,7 @@ use crate::intent::round::{self, Evaluation, Round, Watch};
 use crate::intent::table::{Column, Track, Value};
 use crate::intent::train::{Model, Moved};
 use crate::intent::{Intent, labels};
+use crate::signals::touched::Touched;
 use crate::site::patience;
 use crate::store::{Store, StoreError};
 

@@ -12,11 +12,10 @@ use serde_json::json;
 
 use crate::conversation::{Event, SessionKey};
 use crate::http::App;
-use crate::http::admin::allowed;
 use crate::http::auth::Scope;
 use crate::http::body::Held;
 use crate::http::error::{ApiError, unknown_session};
-use crate::http::extract::{Path, Query, Sent};
+use crate::http::extract::{Path, Query, Sent, allowed};
 use crate::insight::scorer;
 use crate::intent::columns::{self, Vectors};
 use crate::intent::data::{self, Data};

@@ -12,12 +12,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::registry::{Shared, TypingMark};
-use super::{Accepted, Brief, Command, Draft, Effect, Holder, Refusal, Session, Update};
+use super::{Brief, Command, Draft, Effect, Holder, Session, Update};
 use crate::conversation::{AnswerEnd, Checkpoint, Event, SessionKey, SuggestionId, Usage, Verdict};
 use crate::intent::{self, Intent};
 use crate::protocol::Partial;
 use crate::protocol::console::Summary;
 use crate::retrieval::Audience;
+use crate::session::refusal::{Accepted, Refusal};
 use crate::signals::Signal;
 use crate::site::Site;
 use crate::store::{Record, RecordKind, StoreError};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::support::{Binary, ChatClient, TestServer, config, directory, write_config, write_documents};
 use frontdesk::conversation::{AttributeValue, Attributes, Rating, Source};
 use frontdesk::features::{COLUMNS, State};
-use frontdesk::insight::book::{Book, Touched};
+use frontdesk::insight::book::Book;
 use frontdesk::insight::replay;
 use frontdesk::intent::data::Data;
 use frontdesk::intent::table::{Column, Table, Track, Value};
@@ -15,6 +15,7 @@ use frontdesk::outcomes;
 use frontdesk::protocol::{Card, ClientMessage, ServerMessage};
 use frontdesk::recommend::Catalogue;
 use frontdesk::signals::export::{SignalRows, kind};
+use frontdesk::signals::touched::Touched;
 use frontdesk::signals::{self, Meaning, Outcome, Signal, Topic};
 use frontdesk::store::{RecordKind, Store, StoreConfig};
 

@@ -17,8 +17,8 @@ use super::{ReadMark, command, convert, key, not_signed_in, role, signed_in};
 use crate::agents::SignedIn;
 use crate::conversation::{MAX_ID_BYTES, SessionKey};
 use crate::http::App;
-use crate::http::chat::{Throttle, farewell};
 use crate::http::error::ApiError;
+use crate::http::socket::{Throttle, farewell};
 use crate::protocol::console::{
     Action, ConsoleClient, ConsoleServer, MAX_PAGE, MAX_WATCHED, RunningDraft, RunningText,
 };
