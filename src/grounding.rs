@@ -12,6 +12,7 @@ pub mod confidence;
 mod evidence;
 pub mod followup;
 mod gate;
+mod glue;
 pub mod injection;
 mod overview;
 mod quote;

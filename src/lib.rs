@@ -65,4 +65,5 @@ pub mod site;
 pub mod store;
 pub mod suggest;
 pub mod telemetry;
+pub mod training;
 pub mod turn;

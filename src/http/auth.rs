@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::clock::Clock;
 use crate::conversation::Attributes;
-pub use crate::secret::{key_hash, new_key, random_id, random_secret};
+use crate::secret::{key_hash, random_id};
 use crate::site::{JwtAlgorithm, Site};
 
 /// `[auth]`: keys for programs. Visitors get their tokens from the server, see [`Visitors`].
