@@ -167,7 +167,7 @@ impl Server {
             clock: clock.clone(),
             tasks: tasks.clone(),
             answer_timeout,
-            sites: sites.iter().map(|site| (site.id.clone(), site.clone())).collect::<HashMap<_, _>>(),
+            sites: sites.iter().map(|site| (site.id.clone(), Arc::new(site.profile()))).collect::<HashMap<_, _>>(),
             board: board.clone(),
         });
         let agents = Agents::load(agents::Parts {

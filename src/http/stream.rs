@@ -18,7 +18,7 @@ use crate::http::error::{ApiError, unreadable};
 use crate::http::socket::checked;
 use crate::protocol::ServerMessage;
 use crate::secret::random_id;
-use crate::session::live::Past;
+use crate::session::mailbox::Past;
 use crate::session::{Command, Update};
 
 /// Body of `POST /v1/chat/messages`.
