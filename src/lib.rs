@@ -39,6 +39,7 @@ pub mod clock;
 pub mod config;
 pub mod conversation;
 pub mod eval;
+pub mod export;
 pub mod features;
 pub mod gaps;
 pub mod grounding;

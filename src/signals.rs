@@ -23,7 +23,6 @@ use crate::signals::touched::Touched;
 use crate::store::{Record, RecordKind, SessionQuery, Store, StoreError};
 use crate::telemetry::Metrics;
 
-pub mod export;
 pub mod touched;
 pub mod words;
 

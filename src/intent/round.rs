@@ -439,8 +439,7 @@ mod tests {
         }
         let states: Vec<_> = tracks.iter().enumerate().map(|(i, track)| (i.to_string(), track.outline())).collect();
         let mut file = Vec::new();
-        crate::signals::export::write_csv(&crate::signals::export::feature_columns("shop", &states, false), &mut file)
-            .unwrap();
+        crate::export::write_csv(&crate::export::feature_columns("shop", &states, false), &mut file).unwrap();
         let exported = csv(&file, "converted", None);
         assert_eq!((exported.table.len(), exported.unlabelled), (391, 9));
         assert!(exported.table.columns.iter().all(|column| Track::has(&column.name)), "{:?}", exported.table.columns);

@@ -78,7 +78,7 @@ fn a_dependency_with_a_personality_is_known_by_one_part() {
     );
     check(&["qdrant_edge::"], &["retrieval/embedded.rs", "retrieval/schema.rs"]);
     check(&["qdrant_client::"], &["retrieval/server.rs"]);
-    check(&["parquet::"], &["signals/export.rs"]);
+    check(&["parquet::"], &["export.rs"]);
     check(&["sled::"], &["store.rs", "store"]);
     check(&["argon2::"], &["agents.rs"]);
     check(&["forust_ml::"], &["intent/trees.rs"]);

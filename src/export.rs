@@ -17,9 +17,9 @@ use parquet::file::writer::SerializedFileWriter;
 #[cfg(feature = "parquet")]
 use parquet::schema::types::Type;
 
-use super::Signal;
 use crate::conversation::AttributeValue;
 use crate::features::{self, State, Value};
+use crate::signals::Signal;
 
 /// A column with a value or none for every row.
 #[derive(Clone, Debug, PartialEq)]
