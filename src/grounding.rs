@@ -5,8 +5,6 @@
 
 use std::collections::HashSet;
 
-use unicode_segmentation::UnicodeSegmentation as _;
-
 mod claims;
 pub mod confidence;
 mod evidence;

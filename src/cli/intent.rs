@@ -19,7 +19,7 @@ use crate::insight::book::Book;
 use crate::insight::scorer;
 use crate::intent::classes::Classes;
 use crate::intent::columns::Vectors;
-use crate::intent::data::{self, Data};
+use crate::intent::data::Data;
 use crate::intent::registry::{Head, Registry, Version};
 use crate::intent::round::{self, Evaluation, Round};
 use crate::intent::table::{Column, Track, Value};

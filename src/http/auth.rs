@@ -199,6 +199,7 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::new_key;
     use crate::site::JwtConfig;
 
     fn visitors(now_s: u64) -> Visitors {

@@ -18,7 +18,7 @@ use crate::http::error::{ApiError, unknown_session};
 use crate::http::extract::{Path, Query, Sent, allowed};
 use crate::insight::scorer;
 use crate::intent::columns::{self, Vectors};
-use crate::intent::data::{self, Data};
+use crate::intent::data::Data;
 use crate::intent::labels::{self, LabelError};
 use crate::intent::registry::{Deployed, Head, RegistryError, Version};
 use crate::intent::round;
