@@ -98,7 +98,8 @@ impl Network {
                 let inputs = rows.select(Axis(0), chosen);
                 let pass = Pass::forward(&layers, inputs, masks.as_ref().map(|masks| (masks, &mut random)));
                 let (_, slope) = loss(&pass.logits, chosen, targets);
-                optimizer.step(&mut layers, &pass.backward(&layers, slope), rate);
+                let slopes = pass.backward(&layers, slope);
+                optimizer.step(&mut layers, &slopes, rate);
                 step += 1;
             }
             let Some(patience) = recipe.patience.filter(|_| !held_out.is_empty()) else { continue };
@@ -292,11 +293,7 @@ impl AdamW {
                 .and(&mut first.matrix)
                 .and(&mut second.matrix)
                 .for_each(update);
-            Zip::from(&mut layer.bias)
-                .and(&slope.bias)
-                .and(&mut first.bias)
-                .and(&mut second.bias)
-                .for_each(update);
+            Zip::from(&mut layer.bias).and(&slope.bias).and(&mut first.bias).and(&mut second.bias).for_each(update);
         }
     }
 }
