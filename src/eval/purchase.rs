@@ -13,7 +13,7 @@ use crate::intent::data::{Data, MOMENTS};
 use crate::intent::metrics::{Bin, Quality, reliability};
 use crate::intent::table::Table;
 use crate::intent::train::{self, Kind, Model, Trained, Training};
-use crate::training::{Progress, vectors};
+use crate::training::{self, Progress, vectors};
 
 /// What is measured on what.
 #[derive(Clone, Debug)]

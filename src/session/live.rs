@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::{Brief, Command, Effect, Holder, Session, Update};
+use super::{Brief, Command, Effect, Holder, Profile, Session, Update};
 use crate::conversation::{AnswerEnd, Checkpoint, Event, SessionKey, SuggestionId, Usage, Verdict};
 use crate::intent::{self, Intent};
 use crate::protocol::Partial;

@@ -77,7 +77,7 @@ const KNOWN_BY: &[(&[&str], &[&str])] = &[
     (&["sled"], &["store"]),
     (&["argon2"], &["agents"]),
     (&["forust_ml"], &["intent/trees"]),
-    (&["candle_core", "candle_nn"], &["intent/network"]),
+    (&["ndarray"], &["intent/network"]),
     (&["axum"], &["http", "server"]),
     (&["hyper", "hyper_util"], &["http/listener"]),
     (&["pdf_extract"], &["retrieval/ingest/pdf"]),
