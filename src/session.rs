@@ -22,11 +22,11 @@ use crate::session::refusal::{Accepted, Deed, Refusal};
 pub mod board;
 pub mod desk;
 pub mod live;
-pub(crate) mod mailbox;
+pub mod mailbox;
 pub mod pace;
 pub mod refusal;
 pub mod registry;
-pub(crate) mod shared;
+pub mod shared;
 
 /// `[sessions]`: how long conversations live and how much one may say.
 #[derive(Clone, Debug, Deserialize, Serialize)]
