@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What it cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens of the prompt.
     pub prompt_tokens: u32,
@@ -22,8 +21,8 @@ pub struct Usage {
 pub const MAX_ID_BYTES: usize = 64;
 
 /// Where a visitor came from. Of the referrer only the host is kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Source {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub utm_source: Option<String>,
@@ -41,8 +40,8 @@ pub struct Source {
 }
 
 /// What a site passes about a visitor (age, income, tier, cart value, …): at most 32 of them are kept, and without consent nothing.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Attributes {
     /// The visitor agreed that these are used.
     pub consent: bool,
@@ -50,7 +49,7 @@ pub struct Attributes {
 }
 
 /// Yes or no, a number, or a name of at most 200 characters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum AttributeValue {
     Flag(bool),
@@ -59,7 +58,7 @@ pub enum AttributeValue {
 }
 
 /// A visitor's verdict on an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rating {
     Up,
@@ -67,7 +66,7 @@ pub enum Rating {
 }
 
 /// Where a statement of an answer stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Citation {
     /// Number within the answer, from 1.
     pub n: u32,
@@ -89,7 +88,7 @@ pub struct Citation {
 }
 
 /// Why an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerEnd {
     /// The answer is whole.
@@ -113,7 +112,7 @@ pub enum AnswerEnd {
 }
 
 /// An agent, as others may see one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Agent {
     /// Never changes and is never given twice.
     pub id: String,
@@ -122,7 +121,7 @@ pub struct Agent {
 }
 
 /// Why a person is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HandoffReason {
     /// The visitor asked for a person.
@@ -141,7 +140,7 @@ pub enum HandoffReason {
     AgentGone,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Speaker {
     Visitor,
@@ -150,7 +149,7 @@ pub enum Speaker {
 }
 
 /// Where a session goes when its agent gives it back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GiveTo {
     #[default]
@@ -159,15 +158,14 @@ pub enum GiveTo {
 }
 
 /// Which suggestion: the visitor's message it answers, and its version, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SuggestionId {
     pub turn: u64,
     pub version: u32,
 }
 
 /// What kind of suggestion is wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wish {
     /// An answer of its own, from the documents.
@@ -179,7 +177,7 @@ pub enum Wish {
 }
 
 /// What became of a suggestion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// As it was drafted.
@@ -190,7 +188,7 @@ pub enum Decision {
 }
 
 /// Why an agent no longer holds a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeaveReason {
     GaveBack,
@@ -203,7 +201,7 @@ pub enum LeaveReason {
 }
 
 /// What an agent should know of a draft. Consoles word it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum DraftNote {
     Coded {
@@ -217,7 +215,7 @@ pub enum DraftNote {
 }
 
 /// See [`DraftNote`]; some are why a rewrite was given up, and then nothing changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoteCode {
     /// The visitor asks for a person; there was nothing to look up.
@@ -369,13 +367,20 @@ pub enum Event {
     Ended {
         reason: String,
     },
+    /// Of a kind that this build doesn't know, written by a later one. It stays in the log as it is, counts as an event,
+    /// and changes nothing.
+    #[serde(other, skip_serializing)]
+    Unknown,
 }
 
 impl Event {
     /// True for what no visitor may ever see.
     #[must_use]
     pub fn is_internal(&self) -> bool {
-        matches!(self, Self::Note { .. } | Self::SuggestionMade { .. } | Self::SuggestionDecided { .. })
+        matches!(
+            self,
+            Self::Note { .. } | Self::SuggestionMade { .. } | Self::SuggestionDecided { .. } | Self::Unknown
+        )
     }
 
     /// True if the visitor reads or wrote words by it: what comes and goes beside them makes no conversation younger.

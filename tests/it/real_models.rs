@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::support::{Binary, ChatClient, answer, config, models, write_config};
 use frontdesk::config::Config;
-use frontdesk::conversation::AnswerEnd;
+use frontdesk::protocol::parts::AnswerEnd;
 use frontdesk::grounding;
 use frontdesk::http::auth::{Key, Scope};
 use frontdesk::protocol::ServerMessage;

@@ -3,7 +3,7 @@
 use axum::routing::post;
 
 use crate::support::{TestServer, answer};
-use frontdesk::conversation::AnswerEnd;
+use frontdesk::protocol::parts::AnswerEnd;
 use frontdesk::protocol::ServerMessage;
 use frontdesk::turn::Mode;
 
