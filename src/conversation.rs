@@ -377,10 +377,7 @@ impl Event {
     /// True for what no visitor may ever see.
     #[must_use]
     pub fn is_internal(&self) -> bool {
-        matches!(
-            self,
-            Self::Note { .. } | Self::SuggestionMade { .. } | Self::SuggestionDecided { .. } | Self::Unknown
-        )
+        matches!(self, Self::Note { .. } | Self::SuggestionMade { .. } | Self::SuggestionDecided { .. } | Self::Unknown)
     }
 
     /// True if the visitor reads or wrote words by it: what comes and goes beside them makes no conversation younger.
@@ -428,4 +425,152 @@ pub struct Made {
 pub struct Line {
     pub by_visitor: bool,
     pub text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every kind of event, as a build of November 2026 wrote it. These bytes stand in stores: they must open for ever.
+    const STORED: &str = include_str!("../tests/it/fixtures/events.jsonl");
+    const STORED_CHECKPOINT: &str = include_str!("../tests/it/fixtures/checkpoint.json");
+
+    fn agent() -> Agent {
+        Agent { id: "a1".into(), name: "Mara".into() }
+    }
+
+    /// One event of each kind, in the order of [`STORED`].
+    fn events() -> Vec<Event> {
+        let id = SuggestionId { turn: 2, version: 1 };
+        let citation = Citation {
+            n: 1,
+            document: "warranty.md".into(),
+            title: "Warranty".into(),
+            headings: vec!["How long".into()],
+            quote: "Two years.".into(),
+            url: Some("https://shop.example/warranty".into()),
+            start: 10,
+            end: 20,
+            related: false,
+        };
+        vec![
+            Event::Started { visitor: "v1".into(), channel: "widget".into() },
+            Event::Said { id: "m1".into(), text: "How long is the warranty?".into() },
+            Event::AnswerStarted { turn: 2 },
+            Event::AnswerDone {
+                turn: 2,
+                text: "Two years.".into(),
+                citations: vec![citation],
+                confidence: 0.5,
+                usage: Usage { prompt_tokens: 3, cached_tokens: 1, completion_tokens: 2 },
+                end: AnswerEnd::Complete,
+                withheld: 1,
+            },
+            Event::HumanRequested {},
+            Event::Handoff { reason: HandoffReason::Asked },
+            Event::AgentJoined { agent: agent(), by: Some("routing".into()) },
+            Event::AgentLeft { agent: agent(), to: GiveTo::Queue, reason: LeaveReason::GaveBack },
+            Event::AgentSaid { id: "x1".into(), agent: agent(), text: "Hello".into(), suggestion: Some(id) },
+            Event::Note { id: "n1".into(), agent: agent(), text: "Sent new pegs.".into() },
+            Event::SuggestionMade {
+                id,
+                wish: Wish::Shorter,
+                text: "Two years.".into(),
+                citations: Vec::new(),
+                confidence: 0.25,
+                usage: Usage::default(),
+                end: AnswerEnd::Declined,
+                withheld: 0,
+                note: Some(DraftNote::Coded { code: NoteCode::AgentsOnly, about: vec!["Terms".into()] }),
+            },
+            Event::SuggestionDecided {
+                id,
+                agent: agent(),
+                decision: Decision::Rejected,
+                distance: 1.0,
+                reason: Some("wrong".into()),
+            },
+            Event::Feedback { turn: 2, rating: Rating::Down, text: Some("No.".into()) },
+            Event::Ended { reason: "visitor".into() },
+        ]
+    }
+
+    /// A new kind of event doesn't compile here: give it a place in [`events`], the snapshot and the fixture.
+    fn place(event: &Event) -> Option<usize> {
+        Some(match event {
+            Event::Started { .. } => 0,
+            Event::Said { .. } => 1,
+            Event::AnswerStarted { .. } => 2,
+            Event::AnswerDone { .. } => 3,
+            Event::HumanRequested {} => 4,
+            Event::Handoff { .. } => 5,
+            Event::AgentJoined { .. } => 6,
+            Event::AgentLeft { .. } => 7,
+            Event::AgentSaid { .. } => 8,
+            Event::Note { .. } => 9,
+            Event::SuggestionMade { .. } => 10,
+            Event::SuggestionDecided { .. } => 11,
+            Event::Feedback { .. } => 12,
+            Event::Ended { .. } => 13,
+            Event::Unknown => return None,
+        })
+    }
+
+    #[test]
+    fn every_kind_of_event_opens_as_it_was_stored() {
+        let stored: Vec<Event> = STORED.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(stored, events());
+        let places: Vec<_> = stored.iter().map(place).collect();
+        assert_eq!(places, (0..stored.len()).map(Some).collect::<Vec<_>>());
+        let checkpoint: Checkpoint = serde_json::from_str(STORED_CHECKPOINT).unwrap();
+        assert_eq!(checkpoint, Checkpoint { turn: 2, offset: 4, text: "years.".into() });
+    }
+
+    #[test]
+    fn events_are_stored_in_these_words() {
+        let stored: Vec<String> = events().iter().map(|event| serde_json::to_string(event).unwrap()).collect();
+        insta::assert_snapshot!(stored.join("\n"), @r#"
+        {"event":"started","visitor":"v1","channel":"widget"}
+        {"event":"said","id":"m1","text":"How long is the warranty?"}
+        {"event":"answer_started","turn":2}
+        {"event":"answer_done","turn":2,"text":"Two years.","citations":[{"n":1,"document":"warranty.md","title":"Warranty","headings":["How long"],"quote":"Two years.","url":"https://shop.example/warranty","start":10,"end":20}],"confidence":0.5,"usage":{"prompt_tokens":3,"cached_tokens":1,"completion_tokens":2},"end":"complete","withheld":1}
+        {"event":"human_requested"}
+        {"event":"handoff","reason":"asked"}
+        {"event":"agent_joined","agent":{"id":"a1","name":"Mara"},"by":"routing"}
+        {"event":"agent_left","agent":{"id":"a1","name":"Mara"},"to":"queue","reason":"gave_back"}
+        {"event":"agent_said","id":"x1","agent":{"id":"a1","name":"Mara"},"text":"Hello","suggestion":{"turn":2,"version":1}}
+        {"event":"note","id":"n1","agent":{"id":"a1","name":"Mara"},"text":"Sent new pegs."}
+        {"event":"suggestion_made","id":{"turn":2,"version":1},"wish":"shorter","text":"Two years.","citations":[],"confidence":0.25,"usage":{"prompt_tokens":0,"cached_tokens":0,"completion_tokens":0},"end":"declined","withheld":0,"note":{"code":"agents_only","about":["Terms"]}}
+        {"event":"suggestion_decided","id":{"turn":2,"version":1},"agent":{"id":"a1","name":"Mara"},"decision":"rejected","distance":1.0,"reason":"wrong"}
+        {"event":"feedback","turn":2,"rating":"down","text":"No."}
+        {"event":"ended","reason":"visitor"}
+        "#);
+    }
+
+    #[test]
+    fn what_older_builds_stored_opens() {
+        let check = |json: &str, expected: Event| {
+            assert_eq!(serde_json::from_str::<Event>(json).unwrap(), expected, "{json}");
+        };
+        check(
+            r#"{"event":"agent_joined","agent":{"id":"a1","name":"Mara"}}"#,
+            Event::AgentJoined { agent: agent(), by: None },
+        );
+        let said = Event::AgentSaid { id: "x".into(), agent: agent(), text: "Hi".into(), suggestion: None };
+        check(r#"{"event":"agent_said","id":"x","agent":{"id":"a1","name":"Mara"},"text":"Hi"}"#, said);
+        let note = |json: &str| serde_json::from_str::<DraftNote>(json).unwrap();
+        assert_eq!(note("\"old words\""), DraftNote::Words("old words".into()));
+        assert_eq!(note(r#"{"code":"no_answer"}"#), NoteCode::NoAnswer.into());
+    }
+
+    #[test]
+    fn what_later_builds_store_is_passed_over() {
+        let check = |json: &str, expected: Event| {
+            assert_eq!(serde_json::from_str::<Event>(json).unwrap(), expected, "{json}");
+        };
+        check(r#"{"event":"hologram","shape":"cube","at":[1,2]}"#, Event::Unknown);
+        check(r#"{"event":"ended","reason":"visitor","mood":"good"}"#, Event::Ended { reason: "visitor".into() });
+        assert!(Event::Unknown.is_internal() && !Event::Unknown.is_word());
+        assert!(serde_json::to_string(&Event::Unknown).is_err(), "it can't be written again without its words");
+    }
 }

@@ -379,9 +379,11 @@ impl Connection {
             ClientMessage::Feedback { text: Some(text), .. } if text.chars().count() > MAX_MESSAGE_CHARS => {
                 Err(too_long(&text))
             }
-            ClientMessage::Feedback { turn, rating, text } => {
-                seat.handle.command(Command::Feedback { turn, rating: rating.into(), text }).await.map_err(ApiError::from)
-            }
+            ClientMessage::Feedback { turn, rating, text } => seat
+                .handle
+                .command(Command::Feedback { turn, rating: rating.into(), text })
+                .await
+                .map_err(ApiError::from),
             ClientMessage::Forget { also } => return self.forget(seat, also).await,
             ClientMessage::RecommendationClick { id } => {
                 if !self.was_shown(&seat.handle.key, &id).await {

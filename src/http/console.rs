@@ -210,7 +210,12 @@ fn me_of(app: &App, who: &SignedIn) -> Me {
             rephrases: app.spine.mode == Mode::Generate,
         })
     });
-    Me { agent: who.agent.clone().into(), csrf: who.csrf.clone(), expires_at_ms: who.expires_at_ms, sites: sites.collect() }
+    Me {
+        agent: who.agent.clone().into(),
+        csrf: who.csrf.clone(),
+        expires_at_ms: who.expires_at_ms,
+        sites: sites.collect(),
+    }
 }
 
 /// Never to be kept by anybody on the way.

@@ -7,11 +7,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ErrorCode, Partial};
 use super::parts::{
     Agent, AnswerEnd, AttributeValue, Citation, Decision, DraftNote, GiveTo, HandoffReason, LeaveReason, Rating,
     Source, Speaker, SuggestionId, Wish,
 };
+use super::{ErrorCode, Partial};
 
 /// Longest reason, label or search text, in Unicode scalar values.
 pub const MAX_LABEL_CHARS: usize = 400;

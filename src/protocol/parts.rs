@@ -286,15 +286,86 @@ counterpart!(struct Citation { n, document, title, headings, quote, url, start, 
 counterpart!(struct Agent { id, name });
 counterpart!(struct SuggestionId { turn, version });
 counterpart!(struct Source { utm_source, utm_medium, utm_campaign, utm_term, utm_content, referrer });
-counterpart!(enum Rating { Up, Down });
-counterpart!(enum AnswerEnd { Complete, Length, Declined, Clarified, SmallTalk, Cancelled, Superseded, TakenOver, Failed });
-counterpart!(enum HandoffReason { Asked, LowConfidence, Anger, SensitiveTopic, HighIntent, SuggestOnly, Agent, AgentGone });
-counterpart!(enum Speaker { Visitor, Model, Agent });
-counterpart!(enum GiveTo { Model, Queue });
-counterpart!(enum Wish { Answer, Shorter, Warmer, Translated });
-counterpart!(enum Decision { Sent, Edited, Rejected });
-counterpart!(enum LeaveReason { GaveBack, Assigned, Vanished, Revoked });
-counterpart!(enum NoteCode { AsksForPerson, NoAnswer, AgentsOnly, TranslationUnchecked, LeftOut, CutShort, OneSentence, NotQualified, NothingKept });
+counterpart!(
+    enum Rating {
+        Up,
+        Down,
+    }
+);
+counterpart!(
+    enum AnswerEnd {
+        Complete,
+        Length,
+        Declined,
+        Clarified,
+        SmallTalk,
+        Cancelled,
+        Superseded,
+        TakenOver,
+        Failed,
+    }
+);
+counterpart!(
+    enum HandoffReason {
+        Asked,
+        LowConfidence,
+        Anger,
+        SensitiveTopic,
+        HighIntent,
+        SuggestOnly,
+        Agent,
+        AgentGone,
+    }
+);
+counterpart!(
+    enum Speaker {
+        Visitor,
+        Model,
+        Agent,
+    }
+);
+counterpart!(
+    enum GiveTo {
+        Model,
+        Queue,
+    }
+);
+counterpart!(
+    enum Wish {
+        Answer,
+        Shorter,
+        Warmer,
+        Translated,
+    }
+);
+counterpart!(
+    enum Decision {
+        Sent,
+        Edited,
+        Rejected,
+    }
+);
+counterpart!(
+    enum LeaveReason {
+        GaveBack,
+        Assigned,
+        Vanished,
+        Revoked,
+    }
+);
+counterpart!(
+    enum NoteCode {
+        AsksForPerson,
+        NoAnswer,
+        AgentsOnly,
+        TranslationUnchecked,
+        LeftOut,
+        CutShort,
+        OneSentence,
+        NotQualified,
+        NothingKept,
+    }
+);
 
 impl From<conversation::AttributeValue> for AttributeValue {
     fn from(stored: conversation::AttributeValue) -> Self {

@@ -654,7 +654,8 @@ impl SiteBoard {
 
 impl Entry {
     fn of(session: &Session, intent: f32) -> Self {
-        let preview = session.lines.last().map(|line| Preview { by: session.last_by.into(), text: one_line(&line.text) });
+        let preview =
+            session.lines.last().map(|line| Preview { by: session.last_by.into(), text: one_line(&line.text) });
         Self {
             channel: session.channel.clone(),
             visitor: session.visitor.clone(),

@@ -70,10 +70,7 @@ const PURE: &[&str] = &[
 
 /// Dependencies with a personality, and the files that know them.
 const KNOWN_BY: &[(&[&str], &[&str])] = &[
-    (
-        &["llama_cpp_2"],
-        &["llm/backend", "llm/model", "llm/sampler", "llm/worker", "retrieval/embedder"],
-    ),
+    (&["llama_cpp_2"], &["llm/backend", "llm/model", "llm/sampler", "llm/worker", "retrieval/embedder"]),
     (&["qdrant_edge"], &["retrieval/embedded", "retrieval/schema"]),
     (&["qdrant_client"], &["retrieval/server"]),
     (&["parquet"], &["export"]),
@@ -238,7 +235,8 @@ impl Sources {
     fn of(files: impl Iterator<Item = (String, String)>) -> Self {
         let module = |name: &str| name.trim_end_matches(".rs").to_owned();
         // A file named `tests` is a module for tests.
-        let files = files.filter(|(name, _)| !["lib.rs", "main.rs"].contains(&name.as_str()) && !name.ends_with("/tests.rs"));
+        let files =
+            files.filter(|(name, _)| !["lib.rs", "main.rs"].contains(&name.as_str()) && !name.ends_with("/tests.rs"));
         Self { files: files.map(|(name, code)| (module(&name), References::of(&code))).collect() }
     }
 
@@ -455,13 +453,21 @@ fn what_goes_up_or_round_is_told() {
     let floors: &[&[&str]] = &[&["top"], &["low", "beside"]];
     let up = made(&[("top.rs", ""), ("low.rs", "use crate::top;"), ("beside.rs", "use crate::low;")]);
     assert_eq!(upward(&up, floors), ["beside → low", "low → top"]);
-    let round = made(&[("a.rs", "use crate::b;"), ("b.rs", "use crate::c;"), ("c.rs", "use crate::a;"), ("d.rs", "use crate::a;")]);
+    let round = made(&[
+        ("a.rs", "use crate::b;"),
+        ("b.rs", "use crate::c;"),
+        ("c.rs", "use crate::a;"),
+        ("d.rs", "use crate::a;"),
+    ]);
     assert_eq!(circles(&round).len(), 3);
     let door = made(&[("a.rs", "use self::b::X;"), ("a/b.rs", "use super::Y;")]);
     assert!(circles(&door).is_empty());
     let siblings = made(&[("a/b.rs", "use super::c::X;"), ("a/c.rs", "use super::b::Y;"), ("a.rs", "")]);
     assert_eq!(circles(&siblings).len(), 2);
     assert_eq!(impure(&References::of("use std::time::{Duration, Instant};")), ["Instant"]);
-    assert_eq!(impure(&References::of("use std::fs; fn f() { std::thread::sleep(x) }")), ["std::fs", "std::thread::sleep"]);
+    assert_eq!(
+        impure(&References::of("use std::fs; fn f() { std::thread::sleep(x) }")),
+        ["std::fs", "std::thread::sleep"]
+    );
     assert!(impure(&References::of("enum Signal { Instantly(Duration) }")).is_empty());
 }

@@ -11,12 +11,12 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::support::{Binary, ChatClient, LIMIT, TestServer, config, write_config, write_documents};
-use frontdesk::protocol::parts::{
-    Agent, AnswerEnd, Decision, GiveTo, HandoffReason, LeaveReason, NoteCode, SuggestionId, Wish,
-};
 use frontdesk::protocol::console::{
     Action, ConsoleClient, ConsoleServer, Entry, Filter, Holder, List, Me, NewAccount, Role, SignIn, Statistics,
     Suggestion, Summary, What,
+};
+use frontdesk::protocol::parts::{
+    Agent, AnswerEnd, Decision, GiveTo, HandoffReason, LeaveReason, NoteCode, SuggestionId, Wish,
 };
 use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
 use frontdesk::site::Answers;
@@ -1212,7 +1212,10 @@ async fn what_is_known_of_a_visitor_is_shown_beside_the_conversation() {
             })),
             attributes: Some(frontdesk::protocol::parts::Attributes {
                 consent: true,
-                values: BTreeMap::from([("tier".into(), frontdesk::protocol::parts::AttributeValue::Name("gold".into()))]),
+                values: BTreeMap::from([(
+                    "tier".into(),
+                    frontdesk::protocol::parts::AttributeValue::Name("gold".into()),
+                )]),
             }),
         })
         .await;

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Binary, ChatClient, TestServer, config, directory, write_config, write_documents};
 use frontdesk::catalogue::goods::Goods;
-use frontdesk::protocol::parts::{AttributeValue, Attributes, Rating, Source};
 use frontdesk::export::{SignalRows, kind};
 use frontdesk::features::{COLUMNS, State};
 use frontdesk::insight::book::Book;
@@ -15,6 +14,7 @@ use frontdesk::intent::data::Data;
 use frontdesk::intent::table::{Column, Table, Track, Value};
 use frontdesk::language::topics::Topic;
 use frontdesk::outcomes;
+use frontdesk::protocol::parts::{AttributeValue, Attributes, Rating, Source};
 use frontdesk::protocol::{Card, ClientMessage, ServerMessage};
 use frontdesk::signals::touched::Touched;
 use frontdesk::signals::{self, Meaning, Outcome, Signal};

@@ -64,7 +64,9 @@ pub(super) fn frame(session: &str, update: &Update) -> Option<ConsoleServer> {
         }
         Update::Queued { turn, place } => ConsoleServer::Queue { session, turn, place },
         Update::Delta { turn, offset, text } => ConsoleServer::AnswerDelta { session, turn, offset, text },
-        Update::Citation { turn, citation } => ConsoleServer::AnswerCitation { session, turn, citation: citation.into() },
+        Update::Citation { turn, citation } => {
+            ConsoleServer::AnswerCitation { session, turn, citation: citation.into() }
+        }
         Update::Withheld { turn, reason } => ConsoleServer::AnswerWithheld { session, turn, reason },
         Update::DraftStarted { id, wish } => {
             ConsoleServer::SuggestionStarted { session, suggestion: id.into(), wish: wish.into() }
@@ -75,9 +77,7 @@ pub(super) fn frame(session: &str, update: &Update) -> Option<ConsoleServer> {
         Update::DraftCitation { id, citation } => {
             ConsoleServer::SuggestionCitation { session, suggestion: id.into(), citation: citation.into() }
         }
-        Update::DraftStopped { id, why } => {
-            ConsoleServer::SuggestionStopped { session, suggestion: id.into(), why }
-        }
+        Update::DraftStopped { id, why } => ConsoleServer::SuggestionStopped { session, suggestion: id.into(), why },
         Update::Intent(intent) => ConsoleServer::Intent { session, intent: intent.score, reasons: reasons(&intent) },
         Update::VisitorTyping => ConsoleServer::Typing { session },
         Update::Lost => ConsoleServer::Lost { session },
