@@ -343,7 +343,7 @@ impl Board {
             .agents
             .values()
             .map(|desk| Presence {
-                agent: desk.agent.clone(),
+                agent: desk.agent.clone().into(),
                 role: desk.role,
                 online: desk.sockets > 0,
                 available: desk.available,
@@ -598,9 +598,9 @@ impl SiteBoard {
             Holder::Queue { reason } => HolderView::Queue {
                 place: self.queue.range(..(entry.since_ms, id.to_owned())).count() + 1,
                 since_ms: entry.since_ms,
-                reason: Some(*reason),
+                reason: Some((*reason).into()),
             },
-            Holder::Agent(agent) => HolderView::Agent { agent: agent.clone(), since_ms: entry.since_ms },
+            Holder::Agent(agent) => HolderView::Agent { agent: agent.clone().into(), since_ms: entry.since_ms },
         };
         Summary {
             session: id.to_owned(),
@@ -654,7 +654,8 @@ impl SiteBoard {
 
 impl Entry {
     fn of(session: &Session, intent: f32) -> Self {
-        let preview = session.lines.last().map(|line| Preview { by: session.last_by, text: one_line(&line.text) });
+        let preview =
+            session.lines.last().map(|line| Preview { by: session.last_by.into(), text: one_line(&line.text) });
         Self {
             channel: session.channel.clone(),
             visitor: session.visitor.clone(),
@@ -766,7 +767,7 @@ mod tests {
 
     use super::super::{AgentCommand, Command, Limits, Policy};
     use super::*;
-    use crate::conversation::Speaker;
+    use crate::protocol::parts::Speaker;
 
     const ZERO: Duration = Duration::ZERO;
     const MINUTE: Duration = Duration::from_secs(60);

@@ -370,12 +370,12 @@ impl Connection {
         let watched = Watched { handle, updates: joined.updates, typing: Throttle::of_typing(), _guard: guard };
         desk.watched.insert(session, watched);
         let running = joined.running.map(|(turn, offset, text)| RunningText { turn, offset, text });
-        let draft = joined.draft.map(|d| RunningDraft { suggestion: d.id, wish: d.wish, text: d.text });
+        let draft = joined.draft.map(|d| RunningDraft { suggestion: d.id.into(), wish: d.wish.into(), text: d.text });
         Ok(ConsoleServer::Conversation {
             id: id.to_owned(),
             session: joined.summary,
             last_seq: joined.last_seq,
-            entries: joined.missed.into_iter().map(convert::entry).collect(),
+            entries: joined.missed.into_iter().filter_map(convert::entry).collect(),
             running,
             draft,
             reasons: convert::reasons(&joined.intent),
