@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::claims::{self, MONEY, Product};
+use super::claims::{self, MONEY, ProductName};
 use super::facts;
 use super::units::{Unit, units};
 use crate::language::content_words;
@@ -14,7 +14,7 @@ pub struct Evidence {
     /// Facts that the conversation names.
     said: HashSet<String>,
     /// Names that products are told by.
-    products: Vec<Product>,
+    products: Vec<ProductName>,
 }
 
 /// A passage as evidence.

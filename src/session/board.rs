@@ -48,7 +48,7 @@ struct SiteBoard {
     gone: VecDeque<(u64, String)>,
     /// Revisions up to this one can't be told any more.
     forgotten: u64,
-    agents: HashMap<String, Desk>,
+    agents: HashMap<String, Attendance>,
     presence_rev: u64,
     /// Pages that visitors have open, by session; also of sessions in which nobody said anything yet.
     here: HashMap<String, usize>,
@@ -81,7 +81,7 @@ struct Entry {
 
 /// An agent's place on a site.
 #[derive(Clone, Debug)]
-struct Desk {
+struct Attendance {
     agent: Agent,
     role: Role,
     available: bool,
@@ -361,7 +361,7 @@ impl Board {
             let mut agents = HashMap::new();
             for Seat { agent, role, available, limit } in seats {
                 let (sockets, left) = site.agents.get(&agent.id).map_or((0, now), |desk| (desk.sockets, desk.left));
-                let desk = Desk { agent: agent.clone(), role, available, limit, sockets, left };
+                let desk = Attendance { agent: agent.clone(), role, available, limit, sockets, left };
                 agents.insert(agent.id, desk);
             }
             site.agents = agents;
@@ -648,7 +648,7 @@ impl SiteBoard {
 
     /// Whether anybody is there who takes sessions.
     fn somebody(&self) -> bool {
-        self.agents.values().any(Desk::takes)
+        self.agents.values().any(Attendance::takes)
     }
 }
 
@@ -686,7 +686,7 @@ impl Entry {
     }
 }
 
-impl Desk {
+impl Attendance {
     fn takes(&self) -> bool {
         self.sockets > 0 && self.available
     }
