@@ -163,7 +163,7 @@ impl Evidence {
             });
             match lack {
                 None => return Ruling::Send { text, source: Some(at) },
-                // What the nearest source lacks is what the sentence is withheld for.
+                // Withhold for the facts missing from the closest source.
                 Some(lack) => lacks = lacks.or(Some(lack)),
             }
         }

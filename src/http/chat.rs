@@ -146,7 +146,7 @@ impl Connection {
         let mut seat = Box::pin(self.hello()).await?;
         let arrived = Instant::now();
         let result = self.converse(&mut seat).await;
-        // Who comes and goes all the time isn't noted each time.
+        // Rate-limit dwell signals from reconnecting clients.
         if self.seen > 0 && seat.handle.count_event().is_ok() {
             let ms = u64::try_from(arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
             let dwell = vec![Signal::Dwell { ms }];
