@@ -776,6 +776,15 @@ fn the_documented_schema_is_the_schema() {
     assert_eq!(features, COLUMNS);
 }
 
+/// Every kind of signal, as a build of November 2026 stored it. These bytes stand in stores: they must open for ever.
+#[test]
+fn every_kind_of_signal_opens_as_it_was_stored() {
+    let stored = include_str!("fixtures/signals.json");
+    assert_eq!(signals::read(stored.as_bytes()), every_signal());
+    let now = serde_json::to_string(&every_signal()).unwrap();
+    assert_eq!(now, stored.replace('\n', ""), "signals are stored in other words than before");
+}
+
 /// Lines of `text<TAB>1|0` in the file that `FRONTDESK_SENTIMENT` names; run with `--ignored --nocapture`.
 #[test]
 #[ignore = "a measurement over labelled lines that the caller brings"]
