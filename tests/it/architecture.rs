@@ -27,7 +27,7 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 /// Who may know the whole configuration; everybody else is handed the section that is theirs.
-const KNOW_THE_CONFIGURATION: &[&str] = &["cli", "eval", "server", "qualify"];
+const KNOW_THE_CONFIGURATION: &[&str] = &["cli", "bench", "eval", "server", "qualify"];
 
 /// Rooms and files that know no tokio, no I/O and no clock: what a conversation is, what a text is, what supports an answer, what
 /// decides and what learns.
@@ -47,7 +47,6 @@ const PURE: &[&str] = &[
     "intent/columns",
     "intent/data",
     "intent/discriminant",
-    "intent/margins",
     "intent/metrics",
     "intent/network",
     "intent/table",
