@@ -1,7 +1,7 @@
-//! The vocabulary of conversations: what is stored of one and what its parts mean, below the store and every protocol.
+//! The vocabulary of conversations: what is stored of one, below the store and every protocol.
 //!
-//! The log keeps these types as JSON. A protocol has types of its own and converts, so that a field may be renamed for browsers
-//! without touching a stored conversation. Nothing here does I/O or knows a clock.
+//! The log keeps these types as JSON. Protocols have types of their own and convert, so that a field may
+//! be renamed for browsers without touching a stored conversation. Nothing here does I/O or knows a clock.
 
 use std::collections::BTreeMap;
 
@@ -367,8 +367,8 @@ pub enum Event {
     Ended {
         reason: String,
     },
-    /// Of a kind that this build doesn't know, written by a later one. It stays in the log as it is, counts as an event,
-    /// and changes nothing.
+    /// Of a kind that this build doesn't know, written by a later one. It stays in the log as it is,
+    /// counts as an event, and changes nothing.
     #[serde(other, skip_serializing)]
     Unknown,
 }

@@ -1,7 +1,8 @@
 //! What frames and answers are made of, in the words of the protocol.
 //!
-//! Most of these have a counterpart in [`conversation`], which is what is stored. They are types of their own, so that a name may
-//! change for browsers and no stored conversation is touched; the conversions between both stand here and nowhere else.
+//! Each has a counterpart in [`conversation`], which is what is stored. They are separate types, so that
+//! a name may change for browsers without touching a stored conversation. The conversions between both
+//! are here and nowhere else.
 
 use std::collections::BTreeMap;
 

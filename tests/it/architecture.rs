@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use syn::visit::{self, Visit};
 
-/// The rooms of the crate, top floor first. A room imports rooms of lower floors only: none of its own floor, none above.
+/// The rooms of the crate, top floor first. A room imports rooms of lower floors only: none of its own
+/// floor, none above.
 const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["bench", "eval"],
@@ -29,8 +30,8 @@ const FLOORS: &[&[&str]] = &[
 /// Who may know the whole configuration; everybody else is handed the section that is theirs.
 const KNOW_THE_CONFIGURATION: &[&str] = &["cli", "bench", "eval", "server", "qualify"];
 
-/// Rooms and files that know no tokio, no I/O and no clock: what a conversation is, what a text is, what supports an answer, what
-/// decides and what learns.
+/// Rooms and files that know no tokio, no I/O and no clock: what a conversation is, what a text is,
+/// what supports an answer, what decides and what learns.
 const PURE: &[&str] = &[
     "catalogue/ask",
     "catalogue/goods",
