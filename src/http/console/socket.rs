@@ -214,7 +214,7 @@ impl Connection {
         let reset = !known || changes.reset;
         let told = if reset { changes.rev } else { rev };
         self.send(&ConsoleServer::Welcome {
-            agent: self.who.agent.clone(),
+            agent: self.who.agent.clone().into(),
             site: site.clone(),
             role,
             boot: board.boot.to_string(),
