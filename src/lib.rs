@@ -22,6 +22,7 @@
 //! | [`retrieval`] | question → ranked passages; documents → passages; two Qdrant engines |
 //! | [`llm`], [`canned`] | a handle in front of the thread that owns llama.cpp; replies for reuse |
 //! | [`protocol`], [`handoff`] | what goes over sockets; when a person is called |
+//! | [`reason`] | what follows from the chosen sentences for the visitor's own case: sums, conditions, places; pure |
 //! | [`grounding`], [`store`] | which sentences the passages support; the append-only log, in sled |
 //! | [`conversation`], [`language`] | what is stored of conversations; what a text is made of |
 //! | [`clock`], [`secret`] | time; random ids and tokens |
@@ -53,6 +54,7 @@ pub mod outcomes;
 pub mod prompt;
 pub mod protocol;
 pub mod qualify;
+pub mod reason;
 pub mod recommend;
 pub mod retrieval;
 pub mod secret;
