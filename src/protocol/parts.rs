@@ -230,7 +230,7 @@ pub enum NoteCode {
     NothingKept,
 }
 
-/// What an answer cost.
+/// What it cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
     /// Tokens of the prompt.
