@@ -571,6 +571,7 @@ impl Session {
                 self.ended = true;
                 self.open = None;
             }
+            Event::Unknown => {}
         }
     }
 

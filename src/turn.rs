@@ -313,7 +313,7 @@ pub async fn generate(
     })?;
 
     let mut cited = Cited::default();
-    // What a model that is stopped has cost: about a token a piece; one that ends tells exactly.
+    // A cancelled completion reports no usage; count one token per piece.
     let prompt_tokens = u32::try_from(prompt.tokens).unwrap_or(u32::MAX);
     let (mut end, mut usage) = (AnswerEnd::Complete, Usage { prompt_tokens, ..Usage::default() });
     while let Some(token) = completion.next().await {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::claims::{self, MONEY, Product};
+use super::claims::{self, MONEY, ProductName};
 use super::facts;
 use super::units::{Unit, units};
 use crate::language::content_words;
@@ -14,7 +14,7 @@ pub struct Evidence {
     /// Facts that the conversation names.
     said: HashSet<String>,
     /// Names that products are told by.
-    products: Vec<Product>,
+    products: Vec<ProductName>,
 }
 
 /// A passage as evidence.
@@ -163,7 +163,7 @@ impl Evidence {
             });
             match lack {
                 None => return Ruling::Send { text, source: Some(at) },
-                // What the nearest source lacks is what the sentence is withheld for.
+                // Withhold for the facts missing from the closest source.
                 Some(lack) => lacks = lacks.or(Some(lack)),
             }
         }

@@ -546,7 +546,7 @@ fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     let Some(&(best, _)) = ranked.first() else { return Vec::new() };
     let mut chosen: Vec<(f32, &Unit)> = Vec::new();
-    // What the best unit speaks of by name is what was asked about; what doesn't, speaks of something else.
+    // Drop units that don't mention the product named in the best one.
     let first = ranked.first().map(|(_, scored)| speaks(&scored.unit)).unwrap_or_default();
     let about = |unit: &Unit| first.iter().zip(speaks(unit)).all(|(first, own)| own || !first);
     let mut length = 0;

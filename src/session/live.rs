@@ -98,7 +98,7 @@ impl Live {
             let done = match self.wake(next_tick, last_used + idle).await {
                 Wake::Mail(None) => return,
                 Wake::Mail(Some(envelope)) => {
-                    // A score is no use.
+                    // Scoring does not count as activity.
                     if !matches!(*envelope, Envelope::Scored { .. }) {
                         last_used = Instant::now();
                     }

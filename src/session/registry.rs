@@ -721,6 +721,21 @@ mod tests {
     const ENDED: &str = r#"{"event":"ended","reason":"visitor"}"#;
 
     #[tokio::test]
+    async fn an_event_of_a_later_build_is_kept_and_passed_over() {
+        const LATER: &str = r#"{"event":"hologram","shape":"cube"}"#;
+        let desk = desk().await;
+        let known = key("shop", "s");
+        desk.write(&known, 1, NOW_MS, STARTED).await;
+        desk.write(&known, 2, NOW_MS, LATER).await;
+        let handle = desk.visitor(known.clone());
+        let joined = handle.join(0, None).await.unwrap();
+        assert_eq!((joined.last_seq, joined.ended), (2, false));
+        assert_eq!(handle.command(say("a")).await.unwrap().seq, 3, "it counts");
+        let kept = desk.store.read("shop", "s", 1, &[RecordKind::Event]).await.unwrap();
+        assert_eq!(kept.first().map(|record| record.body.as_slice()), Some(LATER.as_bytes()));
+    }
+
+    #[tokio::test]
     async fn a_full_line_of_reads_refuses_who_joins_and_nobody_else() {
         let desk = desk().await;
         let handle = desk.visitor(key("shop", "s"));

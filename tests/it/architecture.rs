@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use syn::visit::{self, Visit};
 
-/// The rooms of the crate, top floor first. A room imports rooms of lower floors only: none of its own floor, none above.
+/// The rooms of the crate, top floor first. A room imports rooms of lower floors only: none of its own
+/// floor, none above.
 const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["bench", "eval"],
@@ -27,10 +28,10 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 /// Who may know the whole configuration; everybody else is handed the section that is theirs.
-const KNOW_THE_CONFIGURATION: &[&str] = &["cli", "eval", "server", "qualify"];
+const KNOW_THE_CONFIGURATION: &[&str] = &["cli", "bench", "eval", "server", "qualify"];
 
-/// Rooms and files that know no tokio, no I/O and no clock: what a conversation is, what a text is, what supports an answer, what
-/// decides and what learns.
+/// Rooms and files that know no tokio, no I/O and no clock: what a conversation is, what a text is,
+/// what supports an answer, what decides and what learns.
 const PURE: &[&str] = &[
     "catalogue/ask",
     "catalogue/goods",
@@ -47,7 +48,6 @@ const PURE: &[&str] = &[
     "intent/columns",
     "intent/data",
     "intent/discriminant",
-    "intent/margins",
     "intent/metrics",
     "intent/network",
     "intent/table",

@@ -194,7 +194,7 @@ async fn ask(app: &App, site: &str, gap: &Gap, audience: ArticleAudience, docume
         answered,
         by_article,
         text,
-        citations: verdict.citations,
+        citations: verdict.citations.into_iter().map(Into::into).collect(),
         confidence: verdict.confidence,
     })
 }
