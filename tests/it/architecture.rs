@@ -89,7 +89,7 @@ fn a_dependency_with_a_personality_is_known_by_one_part() {
     check(&["sled::"], &["store.rs", "store"]);
     check(&["argon2::"], &["agents.rs"]);
     check(&["forust_ml::"], &["intent/trees.rs"]);
-    check(&["candle_core::", "candle_nn::"], &["intent/network.rs"]);
+    check(&["ndarray::"], &["intent/network.rs"]);
     check(&["axum::"], &["http.rs", "http", "server.rs"]);
     check(&["hyper::", "hyper_util::"], &["http/listener.rs"]);
     check(&["pdf_extract::"], &["retrieval/ingest/pdf.rs"]);
