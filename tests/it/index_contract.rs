@@ -1161,7 +1161,7 @@ mod peer {
 
     /// A sparse query with each weight multiplied by the term's inverse document frequency among the points of the corpus.
     fn weigh(shard: &edge::EdgeShard, mut query: QueryPoints) -> Result<QueryPoints, Status> {
-        let corpus = query.params.and_then(|params| params.idf).and_then(|idf| idf.corpus);
+        let corpus = query.params.take().and_then(|params| params.idf).and_then(|idf| idf.corpus);
         let vector = match query.query.as_mut().and_then(|query| query.variant.as_mut()) {
             Some(query::Variant::Nearest(VectorInput { variant: Some(vector_input::Variant::Sparse(vector)) })) => {
                 vector
@@ -1171,7 +1171,7 @@ mod peer {
         let (records, _) = shard
             .scroll(edge::ScrollRequest {
                 offset: None,
-                limit: Some(usize::MAX),
+                limit: Some(100_000),
                 filter: corpus.map(edge_filter).transpose()?,
                 with_payload: Some(edge::WithPayloadInterface::Bool(false)),
                 with_vector: edge::WithVector::Bool(true),
