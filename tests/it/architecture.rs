@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["intent", "recommend", "export"],
     &["features", "suggest", "gaps"],
     &["signals", "turn", "knowledge"],
-    &["prompt", "catalogue"],
+    &["prompt", "catalogue", "models"],
     &["retrieval"],
     &["canned", "llm"],
     &["protocol", "handoff", "grounding", "store"],
