@@ -181,7 +181,7 @@ impl Cli {
             Command::Signals(command) => insight::signals(&config, command).await,
             Command::Outcomes(command) => insight::outcomes(&config, command).await,
             Command::Demo(command) => insight::demo(&config, command).await,
-            Command::Models(args) => models::run(&config, &self.config, args).await,
+            Command::Models(args) => models::run(&config, &self.config, &args).await,
             Command::Bench(args) => measure::run(&config, args).await,
             Command::Eval(args) => eval::run(&config, args).await,
             Command::Intent(args) => intent::run(&config, args).await,

@@ -45,11 +45,11 @@ pub struct HubFile {
     pub repository: String,
     pub file: String,
     /// Branch, tag or commit.
-    #[serde(default = "main")]
+    #[serde(default = "main_branch")]
     pub revision: String,
 }
 
-fn main() -> String {
+fn main_branch() -> String {
     "main".to_owned()
 }
 

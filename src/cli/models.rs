@@ -57,18 +57,18 @@ struct Listed {
     is_recommended: bool,
 }
 
-pub(super) async fn run(config: &Config, file: &Path, args: ModelsArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(config: &Config, file: &Path, args: &ModelsArgs) -> anyhow::Result<ExitCode> {
     let models = models::catalogue()?;
     let of_name = |name: &str| {
         let found = models.iter().find(|model| model.name == name);
         found.with_context(|| format!("no model is called {name:?}; `frontdesk models list` names them"))
     };
     match &args.what {
-        What::List => list(config, &models, &args),
-        What::Pull { name } => pull(of_name(name)?, &args).await,
-        What::Use { name } => set(of_name(name)?, file, &args),
-        What::Check { name: None } => check(&models.iter().collect::<Vec<_>>(), &args),
-        What::Check { name: Some(name) } => check(&[of_name(name)?], &args),
+        What::List => list(config, &models, args),
+        What::Pull { name } => pull(of_name(name)?, args).await,
+        What::Use { name } => set(of_name(name)?, file, args),
+        What::Check { name: None } => check(&models.iter().collect::<Vec<_>>(), args),
+        What::Check { name: Some(name) } => check(&[of_name(name)?], args),
     }
 }
 

@@ -39,9 +39,9 @@ pub enum HubError {
     Refused { url: String, status: StatusCode },
     #[error("{url} names no SHA-256 for this file, and the catalogue has none: it can't be checked, and isn't fetched")]
     NoSum { url: String },
-    #[error("{path} has the SHA-256 {found}, expected {expected}. It isn't the file that was meant and was removed", path = path.display())]
+    #[error("{} has the SHA-256 {found}, expected {expected}. It isn't the file that was meant and was removed", path.display())]
     Sum { path: PathBuf, found: String, expected: String },
-    #[error("{path} can't be written: {source}", path = path.display())]
+    #[error("{} can't be written: {source}", path.display())]
     Disk { path: PathBuf, source: std::io::Error },
 }
 

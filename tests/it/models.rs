@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 use frontdesk::models::HubFile;
 use frontdesk::models::hub::{Hub, HubError};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Notify;
 
 const TOKEN: &str = "hf_of_the_test";
 
@@ -19,6 +20,8 @@ struct Peer {
     /// Bytes after which a transfer ends too early, so often.
     cut: Arc<AtomicUsize>,
     seen: Arc<Mutex<Vec<String>>>,
+    /// Some of the file has arrived.
+    got: Arc<Notify>,
     /// Where files lie: another origin.
     store: Arc<Mutex<String>>,
 }
@@ -53,10 +56,16 @@ async fn store(State(peer): State<Peer>, headers: HeaderMap) -> Response<Body> {
     let total = peer.content.len();
     let rest = peer.content[from..].to_vec();
     let cut = peer.cut.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-    let pieces: Vec<Result<Vec<u8>, std::io::Error>> = if cut {
-        vec![Ok(rest[..CUT_AFTER.min(rest.len())].to_vec()), Err(std::io::Error::other("cut on purpose"))]
-    } else {
-        vec![Ok(rest)]
+    let got = peer.got.clone();
+    let pieces = async_stream::stream! {
+        if cut {
+            yield Ok(rest[..CUT_AFTER.min(rest.len())].to_vec());
+            // What was sent so far must not go with the connection.
+            got.notified().await;
+            yield Err(std::io::Error::other("cut on purpose"));
+        } else {
+            yield Ok(rest);
+        }
     };
     let answer = Response::builder().header("content-length", total - from);
     let answer = if from > 0 {
@@ -65,7 +74,7 @@ async fn store(State(peer): State<Peer>, headers: HeaderMap) -> Response<Body> {
     } else {
         answer
     };
-    answer.body(Body::from_stream(futures_util::stream::iter(pieces))).unwrap()
+    answer.body(Body::from_stream(pieces)).unwrap()
 }
 
 async fn listen(router: Router) -> String {
@@ -96,7 +105,12 @@ async fn a_cut_transfer_goes_on_and_the_token_stays_with_the_hub() {
     let hub = Hub::new(&endpoint, Some(TOKEN.into())).unwrap();
     let told = Mutex::new(Vec::new());
     let sum = hub
-        .pull(&file("model.gguf"), None, &target, &|done, total| told.lock().unwrap().push((done, total)))
+        .pull(&file("model.gguf"), None, &target, &|done, total| {
+            told.lock().unwrap().push((done, total));
+            if done > 0 {
+                peer.got.notify_one();
+            }
+        })
         .await
         .unwrap();
     assert_eq!(sum, format!("{:x}", Sha256::digest(peer.content.as_slice())));
