@@ -26,6 +26,7 @@
 //! | [`grounding`], [`store`] | which sentences the passages support; the append-only log, in sled |
 //! | [`conversation`], [`language`] | what is stored of conversations; what a text is made of |
 //! | [`clock`], [`secret`] | time; random ids and tokens |
+//! | [`models`] | the models that are known by name, and fetching them |
 //! | [`lifecycle`], [`telemetry`] | shutdown; logs and metrics |
 
 pub mod agents;
@@ -50,6 +51,7 @@ pub mod knowledge;
 pub mod language;
 pub mod lifecycle;
 pub mod llm;
+pub mod models;
 pub mod outcomes;
 pub mod prompt;
 pub mod protocol;
