@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use indicatif::ProgressBar;
 
@@ -71,7 +71,8 @@ Formats: Markdown, HTML, plain text, PDF, Word (.docx), Excel (.xlsx, .xls, .ods
 A file says what holds for it in front matter (Markdown), <meta name=\"frontdesk:audience\" …> (HTML), columns or fields
 (tables, JSON), or in a file beside it: price-list.pdf.meta, and folder.meta for a whole folder, with lines as
 audience: agents, language: de, valid_from: 2026-12-01, valid_until: 2026-12-31, url: https://…, title: ….
-A running server does the work itself, and reads what changes in its folders anyway.")]
+A running server does the work itself, and reads what changes in its folders anyway. It reads by path only what is in the
+site's own folder; other files are read while no server runs, or handed in over HTTP.")]
     Ingest {
         /// Files and folders; none reads the folder of every site.
         paths: Vec<PathBuf>,
@@ -99,7 +100,7 @@ A running server does the work itself, and reads what changes in its folders any
         /// What it may be used for.
         #[arg(long, value_enum, default_value = "chat")]
         scope: Vec<Scope>,
-        /// Limit it to one site.
+        /// Limit it to one site; left out, it is good for the whole server: every site, accounts, metrics.
         #[arg(long)]
         site: Option<String>,
     },
@@ -156,6 +157,12 @@ impl Cli {
         match self.command {
             Command::Chat(args) => return chat::run(args, &self.config).await,
             Command::Key { name, scope, site } => {
+                if let (Some(site), true) = (&site, scope.contains(&Scope::Metrics)) {
+                    bail!(
+                        "metrics are the whole server's, so a key limited to the site {site:?} would not open them; leave out \
+                         --site, or make a key of its own for them"
+                    );
+                }
                 print_key(&name, &scope, site.as_deref());
                 return Ok(ExitCode::SUCCESS);
             }
@@ -272,7 +279,7 @@ async fn run_ingest(
 
 fn print_key(name: &str, scopes: &[Scope], site: Option<&str>) {
     let key = new_key();
-    let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope:?}\"").to_lowercase()).collect();
+    let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope}\"")).collect();
     // JSON's escapes are TOML's, too; Rust's aren't.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     println!("The key, shown once:\n\n  {key}\n\nFor config.toml:\n\n[[auth.keys]]\nname = {}", quoted(name));

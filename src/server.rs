@@ -22,7 +22,7 @@ use crate::http::{self, App, Inner};
 use crate::insight::book::{Book, Touched};
 use crate::insight::{Insight, Shelf, scorer};
 use crate::intent::registry::Live;
-use crate::knowledge::{self, Knowledge};
+use crate::knowledge::{self, Knowledge, Roots};
 use crate::lifecycle::Tasks;
 use crate::llm::{Llm, gguf};
 use crate::outcomes::Outcomes;
@@ -307,7 +307,10 @@ impl Server {
     pub async fn ingest(&self, config: &Config, progress: Progress<'_>) -> anyhow::Result<Vec<(String, IngestReport)>> {
         let mut reports = Vec::new();
         for site in &config.sites {
-            reports.push((site.id.clone(), self.app.knowledge.ingest(&site.id, &[], false, progress).await?));
+            reports.push((
+                site.id.clone(),
+                self.app.knowledge.ingest(&site.id, &Roots::default(), false, progress).await?,
+            ));
         }
         Ok(reports)
     }

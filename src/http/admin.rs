@@ -2,17 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::http::App;
-use crate::http::auth::Scope;
-use crate::http::error::{ApiError, unknown_session, unknown_site};
+use crate::http::error::{ApiError, unknown_session};
 use crate::http::extract::{Path, Query};
 use crate::http::intent;
-use crate::protocol::ErrorCode;
 use crate::session::{Event, SessionKey};
 use crate::signals::Signal;
 use crate::store::{RecordKind, SessionQuery};
@@ -55,10 +53,7 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
 }
 
 /// `GET /metrics` on the admin listener.
-pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
-    if let Err(error) = allowed(&app, &headers, Scope::Metrics, None) {
-        return error.into_response();
-    }
+pub(super) async fn metrics(State(app): State<App>) -> Response {
     let (_, waiting) = app.gate.load();
     app.metrics.turns_queued.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     app.metrics.texts_embedded.set(i64::try_from(app.spine.retrieval.embedder.computed()).unwrap_or(i64::MAX));
@@ -80,11 +75,9 @@ fn hundred() -> usize {
 /// `GET /v1/sites/{site}/sessions`: the sessions that were used last.
 pub(super) async fn sessions(
     State(app): State<App>,
-    headers: HeaderMap,
     Path(site): Path<String>,
     Query(listing): Query<Listing>,
 ) -> Result<Response, ApiError> {
-    allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let query = SessionQuery { site, limit: listing.limit.min(MAX_LISTED), after: None, since_ms: 0 };
     let list = app.store.sessions(query).await?;
     Ok(Json(json!({ "sessions": list })).into_response())
@@ -93,10 +86,8 @@ pub(super) async fn sessions(
 /// `GET /v1/sites/{site}/sessions/{session}`: transcript, signals and purchase intent.
 pub(super) async fn session(
     State(app): State<App>,
-    headers: HeaderMap,
     Path((site, session)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let key = SessionKey::named(&site, &session).ok_or_else(unknown_session)?;
     let info = app.store.session(&site, &session).await?.ok_or_else(unknown_session)?;
     let mut transcript = Vec::new();
@@ -122,28 +113,12 @@ pub(super) async fn session(
 /// `DELETE /v1/sites/{site}/sessions/{session}`: forgets a conversation with everything derived from it.
 pub(super) async fn erase(
     State(app): State<App>,
-    headers: HeaderMap,
     Path((site, session)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let key = SessionKey::named(&site, &session).ok_or_else(unknown_session)?;
     if app.store.session(&key.site, &key.id).await?.is_none() {
         return Err(unknown_session());
     }
     app.registry.erase(&key).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-pub(super) fn allowed(app: &App, headers: &HeaderMap, scope: Scope, site: Option<&str>) -> Result<(), ApiError> {
-    let shown = super::header_text(headers, header::AUTHORIZATION);
-    let key = app.keys.check(shown, scope, site).or_else(|| app.keys.check(shown, Scope::Admin, site));
-    let Some(key) = key else {
-        let text = "a key with this scope is needed as `Authorization: Bearer …`; data/admin.key holds the one made at the first start";
-        return Err(ApiError::new(ErrorCode::Unauthorized, text));
-    };
-    if let Some(site) = site.filter(|site| app.site(site).is_none()) {
-        return Err(unknown_site(site));
-    }
-    tracing::debug!(key = key.name, "an operator's key was used");
-    Ok(())
 }

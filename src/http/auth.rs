@@ -38,7 +38,7 @@ pub struct Key {
     /// Lower-case hexadecimal SHA-256 of the key.
     pub sha256: String,
     pub scopes: Vec<Scope>,
-    /// The site it is limited to; left out, it is good for all.
+    /// The site it is limited to; left out, it is good for the whole server: every site, accounts, metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
 }
@@ -51,13 +51,26 @@ pub enum Scope {
     Chat,
     /// Reporting what came of conversations.
     Outcomes,
-    /// Everything on the admin listener.
+    /// Everything on the admin listener; of a key that is limited to a site, what belongs to that site.
     Admin,
-    /// `/metrics`.
+    /// `/metrics`, which only a key for the whole server opens.
     Metrics,
     /// `/v1/sites/{site}/documents`: handing documents in and removing them. On the public listener the key must name its
     /// site.
     Knowledge,
+}
+
+impl std::fmt::Display for Scope {
+    /// As the configuration writes it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Chat => "chat",
+            Self::Outcomes => "outcomes",
+            Self::Admin => "admin",
+            Self::Metrics => "metrics",
+            Self::Knowledge => "knowledge",
+        })
+    }
 }
 
 /// One brand or shop: `[[sites]]`.
@@ -349,6 +362,26 @@ impl Visitors {
     }
 }
 
+/// How far a key has to reach for what is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach<'a> {
+    /// Every site, and what belongs to none: accounts, metrics.
+    Server,
+    Site(&'a str),
+}
+
+impl Key {
+    /// Whether the key is good so far: one that is limited to a site is for that site alone.
+    #[must_use]
+    pub fn reaches(&self, reach: Reach<'_>) -> bool {
+        match (&self.site, reach) {
+            (None, _) => true,
+            (Some(own), Reach::Site(site)) => own == site,
+            (Some(_), Reach::Server) => false,
+        }
+    }
+}
+
 /// Checks keys of programs.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
@@ -358,19 +391,37 @@ pub struct Keys {
 impl Keys {
     #[must_use]
     pub fn new(keys: Vec<Key>) -> Self {
+        for key in &keys {
+            if let (Some(site), true) = (&key.site, key.scopes.contains(&Scope::Metrics)) {
+                let name = &key.name;
+                tracing::warn!(
+                    key = name,
+                    site,
+                    "metrics are the whole server's: this key, limited to a site, doesn't open them"
+                );
+            }
+        }
         Self { keys }
     }
 
-    /// The key that was shown, if it is known, has the scope and is good for the site.
+    /// The key that was shown, if it is known, has the scope and reaches so far.
     #[must_use]
-    pub fn check(&self, authorization: Option<&str>, scope: Scope, site: Option<&str>) -> Option<&Key> {
-        let shown = authorization?.strip_prefix("Bearer ")?.trim();
-        let hash = key_hash(shown);
-        self.keys.iter().find(|key| {
-            bool::from(key.sha256.as_bytes().ct_eq(hash.as_bytes()))
-                && key.scopes.contains(&scope)
-                && (site.is_none() || key.site.is_none() || key.site.as_deref() == site)
-        })
+    pub fn check(&self, authorization: Option<&str>, scope: Scope, reach: Reach<'_>) -> Option<&Key> {
+        self.shown(authorization, scope).find(|key| key.reaches(reach))
+    }
+
+    /// The key that was shown, if it is known and has the scope, whatever sites it is good for: that is still to be asked.
+    #[must_use]
+    pub fn any(&self, authorization: Option<&str>, scope: Scope) -> Option<&Key> {
+        self.shown(authorization, scope).next()
+    }
+
+    fn shown(&self, authorization: Option<&str>, scope: Scope) -> impl Iterator<Item = &Key> {
+        let hash = authorization.and_then(|shown| shown.strip_prefix("Bearer ")).map(|shown| key_hash(shown.trim()));
+        let is_it = move |key: &&Key| {
+            hash.as_ref().is_some_and(|hash| bool::from(key.sha256.as_bytes().ct_eq(hash.as_bytes())))
+        };
+        self.keys.iter().filter(is_it).filter(move |key| key.scopes.contains(&scope))
     }
 }
 
@@ -460,10 +511,14 @@ mod tests {
             site: Some("shop".into()),
         }]);
         let bearer = format!("Bearer {key}");
-        assert!(keys.check(Some(&bearer), Scope::Chat, Some("shop")).is_some());
-        assert!(keys.check(Some(&bearer), Scope::Chat, Some("bank")).is_none());
-        assert!(keys.check(Some(&bearer), Scope::Admin, Some("shop")).is_none());
-        assert!(keys.check(Some("Bearer nonsense"), Scope::Chat, Some("shop")).is_none());
-        assert!(keys.check(None, Scope::Chat, None).is_none());
+        let (shop, bank) = (Reach::Site("shop"), Reach::Site("bank"));
+        assert!(keys.check(Some(&bearer), Scope::Chat, shop).is_some());
+        assert!(keys.check(Some(&bearer), Scope::Chat, bank).is_none());
+        assert!(keys.check(Some(&bearer), Scope::Chat, Reach::Server).is_none());
+        assert!(keys.check(Some(&bearer), Scope::Admin, shop).is_none());
+        assert!(keys.any(Some(&bearer), Scope::Chat).is_some() && keys.any(Some(&bearer), Scope::Admin).is_none());
+        for nothing in [Some("Bearer nonsense"), Some("Bearer "), Some(""), Some(key.as_str()), None] {
+            assert!(keys.check(nothing, Scope::Chat, shop).is_none() && keys.any(nothing, Scope::Chat).is_none());
+        }
     }
 }

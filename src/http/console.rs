@@ -5,12 +5,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use axum::Json;
 use axum::extract::{ConnectInfo, FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -22,6 +21,7 @@ use crate::http::auth::{Answers, Scope};
 use crate::http::chat::checked;
 use crate::http::error::{ApiError, unknown_session};
 use crate::http::extract::{Path, Query, Sent};
+use crate::http::routes::{Access, Table};
 use crate::protocol::console::{
     Account, Action, Canned, Conversation, Filter, Found, List, MAX_LABEL_CHARS, MAX_PAGE, Me, MySite, NewAccount,
     NewPassword, PassageView, Passages, Role, SignIn, Statistics, VisitorView,
@@ -56,39 +56,46 @@ pub struct ReadMark {
 }
 
 /// What agents reach on the public listener.
-pub(super) fn routes() -> Router<App> {
-    let site = Router::new()
-        .route("/sessions", get(sessions))
-        .route("/sessions/{session}", get(conversation).delete(erase))
-        .route("/sessions/{session}/passages", get(passages))
-        .route("/sessions/{session}/visitor", get(visitor))
-        .route("/sessions/{session}/actions", post(act))
-        .route("/sessions/{session}/classes", get(classes))
-        .route("/sessions/{session}/label", post(label_message))
-        .route("/search", get(search))
-        .route("/statistics", get(statistics))
-        .route("/canned", get(list_canned).put(put_canned))
-        .route("/canned/{id}", delete(remove_canned))
-        .route("/agents", get(list_agents).post(add_agent))
-        .route("/agents/{id}", put(change_agent).delete(remove_agent))
+pub(super) fn routes() -> Table {
+    use Access::{Agent, Anyone, Password, SignedIn, SiteAdmin};
+    let site = Table::default()
+        .get("/sessions", Agent, sessions)
+        .get("/sessions/{session}", Agent, conversation)
+        .delete("/sessions/{session}", SiteAdmin, erase)
+        .get("/sessions/{session}/passages", Agent, passages)
+        .get("/sessions/{session}/visitor", Agent, visitor)
+        .post("/sessions/{session}/actions", Agent, act)
+        .get("/sessions/{session}/classes", Agent, classes)
+        .post("/sessions/{session}/label", Agent, label_message)
+        .get("/search", Agent, search)
+        .get("/statistics", Agent, statistics)
+        .get("/canned", Agent, list_canned)
+        .put("/canned", Agent, put_canned)
+        .delete("/canned/{id}", Agent, remove_canned)
+        .get("/agents", Agent, list_agents)
+        .post("/agents", SiteAdmin, add_agent)
+        .put("/agents/{id}", SiteAdmin, change_agent)
+        .delete("/agents/{id}", SiteAdmin, remove_agent)
         .merge(gaps::routes())
         .merge(insight::routes());
-    Router::new()
-        .route("/v1/console", get(socket::upgrade))
-        .route("/v1/console/sign-in", post(sign_in))
-        .route("/v1/console/sign-out", post(sign_out))
-        .route("/v1/console/me", get(me))
-        .route("/v1/console/me/password", put(own_password))
-        .route("/v1/protocol/console.json", get(schema))
+    Table::default()
+        .get("/v1/console", SignedIn, socket::upgrade)
+        .post("/v1/console/sign-in", Password, sign_in)
+        .post("/v1/console/sign-out", SignedIn, sign_out)
+        .get("/v1/console/me", SignedIn, me)
+        .put("/v1/console/me/password", SignedIn, own_password)
+        .get("/v1/protocol/console.json", Anyone, schema)
         .nest("/v1/console/sites/{site}", site)
 }
 
-/// What operators reach: accounts, for `frontdesk agent`.
-pub(super) fn private_routes() -> Router<App> {
-    Router::new()
-        .route("/v1/agents", get(admin_list).post(admin_add))
-        .route("/v1/agents/{login}", delete(admin_remove))
-        .route("/v1/agents/{login}/password", put(admin_password))
+/// What operators reach: accounts, for `frontdesk agent`. An account may have roles on any site, so it takes a key for all.
+pub(super) fn private_routes() -> Table {
+    const SERVER: Access = Access::Server(Scope::Admin);
+    Table::default()
+        .get("/v1/agents", SERVER, admin_list)
+        .post("/v1/agents", SERVER, admin_add)
+        .delete("/v1/agents/{login}", SERVER, admin_remove)
+        .put("/v1/agents/{login}/password", SERVER, admin_password)
 }
 
 /// Refuses pages of other origins.
@@ -117,7 +124,7 @@ fn not_signed_in() -> ApiError {
 }
 
 /// Who asks: signed in, from a page of our own, and with the sign-in's CSRF token where the request changes something.
-struct Caller(SignedIn);
+pub(super) struct Caller(SignedIn);
 
 impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
@@ -134,7 +141,7 @@ impl FromRequestParts<App> for Caller {
 }
 
 /// A [`Caller`] who works for the site that the path names.
-struct OfSite {
+pub(super) struct OfSite {
     who: SignedIn,
     site: String,
     role: Role,
@@ -158,7 +165,7 @@ struct InSite {
 }
 
 /// [`OfSite`] for what admins alone may do.
-struct AdminOf {
+pub(super) struct AdminOf {
     who: SignedIn,
     site: String,
 }
@@ -613,27 +620,16 @@ async fn remove_agent(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn admin_list(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
-    super::admin::allowed(&app, &headers, Scope::Admin, None)?;
+async fn admin_list(State(app): State<App>) -> Result<Response, ApiError> {
     Ok(private(Json(json!({ "accounts": app.agents.accounts() }))))
 }
 
-async fn admin_add(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Sent(new): Sent<NewAccount>,
-) -> Result<Response, ApiError> {
-    super::admin::allowed(&app, &headers, Scope::Admin, None)?;
+async fn admin_add(State(app): State<App>, Sent(new): Sent<NewAccount>) -> Result<Response, ApiError> {
     let account = app.agents.add(new).await?;
     Ok(private((StatusCode::CREATED, Json(account))))
 }
 
-async fn admin_remove(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path(login): Path<String>,
-) -> Result<StatusCode, ApiError> {
-    super::admin::allowed(&app, &headers, Scope::Admin, None)?;
+async fn admin_remove(State(app): State<App>, Path(login): Path<String>) -> Result<StatusCode, ApiError> {
     let id = app.agents.id_of(&login).ok_or(AgentError::Unknown)?;
     app.agents.remove(&id, None).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -641,11 +637,9 @@ async fn admin_remove(
 
 async fn admin_password(
     State(app): State<App>,
-    headers: HeaderMap,
     Path(login): Path<String>,
     Sent(new): Sent<NewPassword>,
 ) -> Result<StatusCode, ApiError> {
-    super::admin::allowed(&app, &headers, Scope::Admin, None)?;
     let id = app.agents.id_of(&login).ok_or(AgentError::Unknown)?;
     app.agents.set_password(&id, None, new.password, None).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::http::App;
-use crate::http::auth::{Scope, Site, random_id};
+use crate::http::auth::{Reach, Scope, Site, random_id};
 use crate::http::error::{ApiError, unreadable};
+use crate::http::routes::{Access, Table};
 use crate::llm::Sampling;
 use crate::llm::text::TextStream;
 use crate::protocol::{AnswerEnd, Citation, ErrorCode, MAX_MESSAGE_CHARS};
@@ -26,7 +27,7 @@ use crate::turn::gate::Ticket;
 use crate::turn::{self, Ask, Outlet, Output, TurnError};
 
 /// Largest body: as many messages as may be, as long as they may be, of characters that JSON writes in six bytes.
-pub(super) const MAX_BODY: usize = MAX_MESSAGES * MAX_MESSAGE_CHARS * 6 + 64 * 1024;
+const MAX_BODY: usize = MAX_MESSAGES * MAX_MESSAGE_CHARS * 6 + 64 * 1024;
 /// Messages a request may carry.
 const MAX_MESSAGES: usize = 200;
 /// Stop strings a request may carry, as in OpenAI's API.
@@ -113,27 +114,35 @@ impl IntoResponse for OpenAiError {
     }
 }
 
+pub(super) fn routes() -> Table {
+    const ACCESS: Access = Access::ItsSites(Scope::Chat);
+    Table::default()
+        .post("/v1/chat/completions", ACCESS, completions)
+        .largest_body(MAX_BODY)
+        .get("/v1/models", ACCESS, models)
+        .get("/v1/models/{*id}", ACCESS, model)
+}
+
+/// A refusal in the shape that OpenAI's clients read.
+pub(super) fn refusal(error: ApiError) -> Response {
+    OpenAiError::from(error).into_response()
+}
+
 /// `GET /v1/models`.
-pub(super) async fn models(State(app): State<App>, headers: HeaderMap) -> Response {
+async fn models(State(app): State<App>, headers: HeaderMap) -> Response {
     let shown = super::header_text(&headers, header::AUTHORIZATION);
-    if app.keys.check(shown, Scope::Chat, None).is_none() {
-        return OpenAiError::from(unauthorized()).into_response();
-    }
     let data: Vec<_> = app
         .sites
         .iter()
-        .filter(|site| app.keys.check(shown, Scope::Chat, Some(&site.id)).is_some())
+        .filter(|site| app.keys.check(shown, Scope::Chat, Reach::Site(&site.id)).is_some())
         .map(|site| described(&format!("frontdesk/{}", site.id)))
         .collect();
     Json(json!({ "object": "list", "data": data })).into_response()
 }
 
 /// `GET /v1/models/{id}`.
-pub(super) async fn model(State(app): State<App>, headers: HeaderMap, Path(id): Path<String>) -> Response {
+async fn model(State(app): State<App>, headers: HeaderMap, Path(id): Path<String>) -> Response {
     let shown = super::header_text(&headers, header::AUTHORIZATION);
-    if app.keys.check(shown, Scope::Chat, None).is_none() {
-        return OpenAiError::from(unauthorized()).into_response();
-    }
     match site_of(&app, shown, &id) {
         Ok(_) => Json(described(&id)).into_response(),
         Err(error) => error.into_response(),
@@ -145,12 +154,9 @@ fn described(id: &str) -> Value {
 }
 
 /// `POST /v1/chat/completions`. The body is read once the key is known: it may be large.
-pub(super) async fn completions(State(app): State<App>, request: Request) -> Response {
+async fn completions(State(app): State<App>, request: Request) -> Response {
     let headers = request.headers().clone();
     let shown = super::header_text(&headers, header::AUTHORIZATION);
-    if app.keys.check(shown, Scope::Chat, None).is_none() {
-        return OpenAiError::from(unauthorized()).into_response();
-    }
     let body = match Json::<Body>::from_request(request, &()).await {
         Ok(Json(body)) => body,
         Err(rejection) => return OpenAiError::from(unreadable(&rejection, MAX_BODY)).into_response(),
@@ -177,8 +183,8 @@ struct Job {
 
 /// The site that a model's name means, if the key may use it.
 fn site_of<'a>(app: &'a App, shown: Option<&str>, model: &str) -> Result<&'a Site, OpenAiError> {
-    let key = app.keys.check(shown, Scope::Chat, None).ok_or_else(unauthorized)?;
-    let site = match (model.strip_prefix("frontdesk/"), &key.site) {
+    let own = app.keys.any(shown, Scope::Chat).and_then(|key| key.site.as_ref());
+    let site = match (model.strip_prefix("frontdesk/"), own) {
         (Some(id), _) => app.site(id),
         // Without a site, the key's own, or the first.
         (None, Some(id)) if model == "frontdesk" => app.site(id),
@@ -189,7 +195,7 @@ fn site_of<'a>(app: &'a App, shown: Option<&str>, model: &str) -> Result<&'a Sit
         let message = format!("there is no model {model:?}; GET /v1/models lists those that this key may use");
         OpenAiError(StatusCode::NOT_FOUND, ApiError::new(ErrorCode::UnknownSite, message))
     };
-    let site = site.filter(|site| app.keys.check(shown, Scope::Chat, Some(&site.id)).is_some());
+    let site = site.filter(|site| app.keys.check(shown, Scope::Chat, Reach::Site(&site.id)).is_some());
     site.map(|site| &**site).ok_or_else(unknown)
 }
 
@@ -528,10 +534,4 @@ fn failed(error: &TurnError) -> ApiError {
 
 fn bad(message: impl Into<String>) -> ApiError {
     ApiError::new(ErrorCode::BadMessage, message)
-}
-
-fn unauthorized() -> ApiError {
-    let message =
-        "a key with the scope `chat` is needed as `Authorization: Bearer …`; `frontdesk key --scope chat` makes one";
-    ApiError::new(ErrorCode::Unauthorized, message)
 }
