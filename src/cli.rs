@@ -144,6 +144,7 @@ impl Cli {
     /// # Errors
     /// With a text for people.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        crate::permissions::keep_new_files_private();
         if let Command::ReadDocument { format, seconds, memory_mib } = &self.command {
             // Before the runtime: its threads would count against the limits.
             return Ok(ingest::read_document(format, *seconds, *memory_mib));

@@ -21,7 +21,7 @@
 //! | [`handoff`] | when a person should step in, pure |
 //! | [`suggest`] | replies drafted for agents, and rewritten |
 //! | [`agents`], [`canned`], [`history`] | accounts, roles, sign-ins; replies kept for reuse; search and statistics of the past |
-//! | [`secret`] | random ids and tokens, and the hashes kept of them |
+//! | [`secret`], [`permissions`] | random ids and tokens, and the hashes kept of them; files that are the server's user's alone |
 //! | [`store`] | the append-only log; the only file that knows sled |
 //! | [`http`] | axum: sockets, SSE, OpenAI-compatible completions, admin |
 //! | [`server`], [`lifecycle`], [`telemetry`], [`config`] | wiring, shutdown, logs and metrics, options |
@@ -47,6 +47,7 @@ pub mod knowledge;
 pub mod lifecycle;
 pub mod llm;
 pub mod outcomes;
+pub mod permissions;
 pub mod prompt;
 pub mod protocol;
 pub mod qualify;

@@ -44,6 +44,8 @@ pub struct LlmConfig {
     pub model: String,
     /// API key for a remote engine. Prefer the environment variable `FRONTDESK_LLM_API_KEY`.
     pub api_key: String,
+    /// File that the key stands in, instead.
+    pub api_key_file: PathBuf,
     /// SHA-256 sums (hexadecimal) of the GGUF files that may be loaded; empty allows any. A GGUF is code: list what you trust.
     pub allowed_sha256: Vec<String>,
     /// Tokens one conversation's prompt and answer may take together. More costs memory for each running answer.
@@ -80,6 +82,7 @@ impl Default for LlmConfig {
             engine: "llama".into(),
             model: "models/smollm2-135m-instruct-q4_0.gguf".into(),
             api_key: String::new(),
+            api_key_file: PathBuf::new(),
             allowed_sha256: Vec::new(),
             context_tokens: 4096,
             kv_tokens: 0,

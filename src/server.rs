@@ -26,6 +26,7 @@ use crate::knowledge::{self, Knowledge, Roots};
 use crate::lifecycle::Tasks;
 use crate::llm::{Llm, gguf};
 use crate::outcomes::Outcomes;
+use crate::permissions;
 use crate::prompt::Prompts;
 use crate::qualify::{self, Decision};
 use crate::retrieval::Retrieval;
@@ -126,6 +127,7 @@ impl Server {
         let tasks = Tasks::default();
         let writers = tasks.outlasting();
         let metrics = Metrics::new();
+        permissions::check(&config);
         let store = Store::open(&config.store).context("the conversation store")?;
         let retrieval = open_retrieval(&config, &metrics).await?;
         let llm = Llm::start(&config.llm).context("the language model")?;

@@ -125,7 +125,7 @@ async fn hello(server: &TestServer, site: &str, token: Option<String>, session: 
 impl World {
     async fn new() -> Self {
         let server = TestServer::with(|config| {
-            let jwt = JwtConfig { algorithm: JwtAlgorithm::HS256, key: JWT_SECRET.into(), audience: None };
+            let jwt = JwtConfig::new(JwtAlgorithm::HS256, JWT_SECRET);
             config.sites[0].jwt = Some(jwt.clone());
             config.sites.push(Site { id: "bank".into(), jwt: Some(jwt), ..config.sites[0].clone() });
             for scope in SCOPES {

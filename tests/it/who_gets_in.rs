@@ -81,7 +81,7 @@ async fn pages_of_other_origins_stay_outside() {
 #[tokio::test]
 async fn the_site_s_own_tokens_let_its_visitors_in() {
     let secret = "0123456789abcdef0123456789abcdef";
-    let jwt = JwtConfig { algorithm: JwtAlgorithm::HS256, key: secret.into(), audience: None };
+    let jwt = JwtConfig::new(JwtAlgorithm::HS256, secret);
     let server = TestServer::with(|config| config.sites[0].jwt = Some(jwt)).await;
     let sign = |audience: &str| {
         let now = server.clock.now_ms() / 1000;
@@ -114,7 +114,7 @@ const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAAuCQ6MQV36nAlp
 
 #[tokio::test]
 async fn a_signed_token_holds_for_its_own_time_alone() {
-    let jwt = JwtConfig { algorithm: JwtAlgorithm::EdDSA, key: PUBLIC.into(), audience: None };
+    let jwt = JwtConfig::new(JwtAlgorithm::EdDSA, PUBLIC);
     let server = TestServer::with(|config| config.sites[0].jwt = Some(jwt)).await;
     let now = server.clock.now_ms() / 1000;
     let sign = |times: serde_json::Value| {
