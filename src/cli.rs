@@ -28,6 +28,7 @@ pub mod insight;
 pub mod intent;
 pub mod measure;
 mod remote;
+mod rotate;
 mod show;
 pub mod transfer;
 
@@ -104,6 +105,8 @@ site's own folder; other files are read while no server runs, or handed in over 
         #[arg(long)]
         site: Option<String>,
     },
+    /// Change a key of the server for a new one.
+    Rotate(rotate::RotateArgs),
     /// Accounts of the console: add, list, remove, password.
     Agent(agent::AgentArgs),
     /// Write every conversation to a file (the server must be stopped).
@@ -178,6 +181,7 @@ impl Cli {
             }
             Command::Gaps(args) => gaps::run(&config, args).await,
             Command::Check(args) => check::run(&config, args).await,
+            Command::Rotate(args) => rotate::run(&config, &args).await,
             Command::Agent(args) => agent::run(&config, args).await,
             Command::Export(args) => transfer::export(&config, &args).await,
             Command::Import(args) => transfer::import(&config, &args).await,

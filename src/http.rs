@@ -15,6 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::routes::{Access, Route, Table};
 use crate::insight::Insight;
 use crate::intent::registry::{IntentConfig, Live};
+use crate::keyring::Keyring;
 use crate::knowledge::Knowledge;
 use crate::lifecycle::Tasks;
 use crate::outcomes::Outcomes;
@@ -41,6 +42,7 @@ pub mod gaps;
 pub mod insight;
 pub mod intent;
 mod jwt;
+mod keys;
 pub mod knowledge;
 pub mod listener;
 pub mod openai;
@@ -76,6 +78,8 @@ pub struct Inner {
     /// What agents read, for their other consoles.
     pub reads: tokio::sync::broadcast::Sender<ReadMark>,
     pub keys: Keys,
+    /// The server's own keys.
+    pub keyring: Keyring,
     pub sites: Vec<Arc<Site>>,
     /// Origins under which this server serves its own page.
     pub own_origins: Vec<String>,
@@ -197,6 +201,7 @@ fn private_table() -> Table {
         .merge(knowledge::private())
         .merge(gaps::private())
         .merge(console::private_routes())
+        .merge(keys::private())
         .get("/v1/sites/{site}/intent/{head}", ADMIN, intent::list)
         .get("/v1/sites/{site}/sessions/{session}/intent", ADMIN, intent::explain)
         .post("/v1/sites/{site}/sessions/{session}/label", ADMIN, intent::label)

@@ -21,7 +21,7 @@
 //! | [`handoff`] | when a person should step in, pure |
 //! | [`suggest`] | replies drafted for agents, and rewritten |
 //! | [`agents`], [`canned`], [`history`] | accounts, roles, sign-ins; replies kept for reuse; search and statistics of the past |
-//! | [`secret`], [`permissions`] | random ids and tokens, and the hashes kept of them; files that are the server's user's alone |
+//! | [`secret`], [`keyring`], [`permissions`] | random ids and tokens, and the hashes kept of them; the server's own keys; files that are the server's user's alone |
 //! | [`store`] | the append-only log; the only file that knows sled |
 //! | [`http`] | axum: sockets, SSE, OpenAI-compatible completions, admin |
 //! | [`server`], [`lifecycle`], [`telemetry`], [`config`] | wiring, shutdown, logs and metrics, options |
@@ -43,6 +43,7 @@ pub mod history;
 pub mod http;
 pub mod insight;
 pub mod intent;
+pub mod keyring;
 pub mod knowledge;
 pub mod lifecycle;
 pub mod llm;

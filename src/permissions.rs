@@ -29,7 +29,7 @@ pub struct Mended {
 pub fn private_paths(config: &Config) -> Vec<PathBuf> {
     let beside = config.store.path.parent().unwrap_or(&config.store.path);
     let folders = [&config.store.path, &config.knowledge.index, &config.knowledge.uploads, &config.intent.models];
-    let files = ["admin.key", "admin.addr"].map(|name| beside.join(name));
+    let files = ["admin.key", "admin.addr", "visitor.keys"].map(|name| beside.join(name));
     folders.into_iter().cloned().chain(files).collect()
 }
 
@@ -98,7 +98,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (store, outside) = (folder.path().join("store"), folder.path().join("outside"));
         fs::create_dir_all(store.join("db")).unwrap();
-        for (path, bits) in [(store.join("db/open"), 0o666), (store.join("db/closed"), 0o400), (outside.clone(), 0o644)] {
+        for (path, bits) in [(store.join("db/open"), 0o666), (store.join("db/closed"), 0o400), (outside.clone(), 0o644)]
+        {
             fs::write(&path, "x").unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(bits)).unwrap();
         }
@@ -110,7 +111,8 @@ mod tests {
         let paths = [store.clone(), folder.path().join("missing")];
         let mended = mend(&paths);
         assert_eq!((mended.changed, mended.failed.len()), (3, 0), "{mended:?}");
-        let modes = [&store, &store.join("db"), &store.join("db/open"), &store.join("db/closed"), &outside].map(|p| mode(p));
+        let modes =
+            [&store, &store.join("db"), &store.join("db/open"), &store.join("db/closed"), &outside].map(|p| mode(p));
         assert_eq!(modes, [0o700, 0o700, 0o600, 0o400, 0o644]);
         assert_eq!(mend(&paths).changed, 0);
     }

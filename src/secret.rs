@@ -75,3 +75,23 @@ pub fn fill(secret: &mut String, file: &Path, option: &str) -> anyhow::Result<()
     *secret = read_file(file).with_context(|| format!("{option}_file"))?;
     Ok(())
 }
+
+/// Writes a file that only the user of the process can read, with a line break at its end: whole or not at all, and on disk
+/// when it returns.
+///
+/// # Errors
+/// When it can't be written.
+pub fn write_file(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".part");
+    // One that an interrupted write left may have other permissions.
+    let _ = std::fs::remove_file(&partial);
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()?;
+    std::fs::rename(&partial, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(folder)?.sync_all()
+}

@@ -52,6 +52,7 @@ pub(super) async fn export(config: &Config, args: &ExportArgs) -> anyhow::Result
     })
     .await?;
     println!("{} records, {} bytes written to {}", report.records, report.bytes, args.file.display());
+    println!("Keys are not in it: on another machine, put visitor.keys beside the store, so that visitors can go on.");
     store.close().await?;
     Ok(ExitCode::SUCCESS)
 }

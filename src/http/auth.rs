@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq as _;
 use crate::clock::Clock;
 use crate::handoff::HandoffConfig;
 use crate::http::widget::WidgetConfig;
+use crate::keyring::VisitorKeys;
 use crate::prompt::SiteFacts;
 use crate::protocol::Attributes;
 use crate::recommend::RecommendRule;
@@ -360,15 +361,15 @@ const JWT_LEEWAY_S: u64 = 30;
 /// visitor, so that it is good for one site and origin and needs no storage.
 #[derive(Clone)]
 pub struct Visitors {
-    secret: [u8; 32],
+    keys: VisitorKeys,
     clock: Clock,
 }
 
 impl Visitors {
     #[must_use]
-    pub fn new(secret: [u8; 32], clock: Clock) -> Self {
+    pub fn new(keys: VisitorKeys, clock: Clock) -> Self {
         super::jwt::install();
-        Self { secret, clock }
+        Self { keys, clock }
     }
 
     /// Lets a visitor in: a new one without a token, a known one with the token of an earlier visit or of the site.
@@ -376,9 +377,11 @@ impl Visitors {
     /// # Errors
     /// When the token is forged, expired, or belongs to another site or origin.
     pub fn admit(&self, site: &Site, origin: Option<&str>, token: Option<&str>) -> Result<Visitor, AuthError> {
+        let keys = self.keys.all();
+        let newest = keys.first().ok_or(AuthError::BadToken)?;
         let Some(token) = token else {
             let id = random_id();
-            let token = self.token(site, origin, &id);
+            let token = minted(newest, site, origin, &id);
             return Ok(Visitor { id, token, attributes: None });
         };
         let Some(rest) = token.strip_prefix("v1.") else {
@@ -386,8 +389,11 @@ impl Visitors {
         };
         let (id, mac) = rest.split_once('.').ok_or(AuthError::BadToken)?;
         let mac = BASE64.decode(mac).map_err(|_| AuthError::BadToken)?;
-        self.mac(site, origin, id).verify_slice(&mac).map_err(|_| AuthError::BadToken)?;
-        Ok(Visitor { id: id.to_owned(), token: token.to_owned(), attributes: None })
+        let signed_with = |key: &&[u8; 32]| visitor_mac(key, site, origin, id).verify_slice(&mac).is_ok();
+        let key = keys.iter().find(signed_with).ok_or(AuthError::BadToken)?;
+        // Who comes back with a token of an earlier key gets one of the newest: the earlier one ends some day.
+        let token = if key == newest { token.to_owned() } else { minted(newest, site, origin, id) };
+        Ok(Visitor { id: id.to_owned(), token, attributes: None })
     }
 
     fn admit_signed(&self, site: &Site, token: &str) -> Result<Visitor, AuthError> {
@@ -432,21 +438,21 @@ impl Visitors {
         let id = format!("jwt:{}", claims.sub);
         Ok(Visitor { id, token: token.to_owned(), attributes: claims.attributes })
     }
+}
 
-    fn token(&self, site: &Site, origin: Option<&str>, id: &str) -> String {
-        let mac = self.mac(site, origin, id).finalize().into_bytes();
-        format!("v1.{id}.{}", BASE64.encode(mac))
-    }
+fn minted(key: &[u8; 32], site: &Site, origin: Option<&str>, id: &str) -> String {
+    let mac = visitor_mac(key, site, origin, id).finalize().into_bytes();
+    format!("v1.{id}.{}", BASE64.encode(mac))
+}
 
-    fn mac(&self, site: &Site, origin: Option<&str>, id: &str) -> Hmac<Sha256> {
-        let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(&self.secret).expect("HMAC takes keys of any length");
-        for part in [&site.id, origin.unwrap_or(""), id] {
-            // Lengths keep "a" + "bc" from "ab" + "c".
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part.as_bytes());
-        }
-        mac
+fn visitor_mac(key: &[u8; 32], site: &Site, origin: Option<&str>, id: &str) -> Hmac<Sha256> {
+    let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
+    for part in [&site.id, origin.unwrap_or(""), id] {
+        // Lengths keep "a" + "bc" from "ab" + "c".
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part.as_bytes());
     }
+    mac
 }
 
 /// How far a key has to reach for what is asked.
@@ -472,7 +478,9 @@ impl Key {
 /// Checks keys of programs.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
-    keys: Vec<Key>,
+    keys: Vec<Arc<Key>>,
+    /// The key in `admin.key`, which can be changed while the server runs.
+    admin: Arc<RwLock<Option<Arc<Key>>>>,
 }
 
 impl Keys {
@@ -488,27 +496,35 @@ impl Keys {
                 );
             }
         }
-        Self { keys }
+        Self { keys: keys.into_iter().map(Arc::new).collect(), admin: Arc::default() }
+    }
+
+    /// Takes the admin key with this hash in place of the one before.
+    pub fn replace_admin(&self, sha256: String) {
+        let key = Key { name: "admin.key".into(), sha256, scopes: vec![Scope::Admin, Scope::Metrics], site: None };
+        *self.admin.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(key));
     }
 
     /// The key that was shown, if it is known, has the scope and reaches so far.
     #[must_use]
-    pub fn check(&self, authorization: Option<&str>, scope: Scope, reach: Reach<'_>) -> Option<&Key> {
+    pub fn check(&self, authorization: Option<&str>, scope: Scope, reach: Reach<'_>) -> Option<Arc<Key>> {
         self.shown(authorization, scope).find(|key| key.reaches(reach))
     }
 
     /// The key that was shown, if it is known and has the scope, whatever sites it is good for: that is still to be asked.
     #[must_use]
-    pub fn any(&self, authorization: Option<&str>, scope: Scope) -> Option<&Key> {
+    pub fn any(&self, authorization: Option<&str>, scope: Scope) -> Option<Arc<Key>> {
         self.shown(authorization, scope).next()
     }
 
-    fn shown(&self, authorization: Option<&str>, scope: Scope) -> impl Iterator<Item = &Key> {
+    fn shown(&self, authorization: Option<&str>, scope: Scope) -> impl Iterator<Item = Arc<Key>> {
         let hash = authorization.and_then(|shown| shown.strip_prefix("Bearer ")).map(|shown| key_hash(shown.trim()));
-        let is_it = move |key: &&Key| {
+        let admin = self.admin.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_it = move |key: &&Arc<Key>| {
             hash.as_ref().is_some_and(|hash| bool::from(key.sha256.as_bytes().ct_eq(hash.as_bytes())))
         };
-        self.keys.iter().filter(is_it).filter(move |key| key.scopes.contains(&scope))
+        let fits = self.keys.iter().chain(&admin).filter(is_it).filter(|key| key.scopes.contains(&scope));
+        fits.cloned().collect::<Vec<_>>().into_iter()
     }
 }
 
@@ -517,7 +533,7 @@ mod tests {
     use super::*;
 
     fn visitors(now_s: u64) -> Visitors {
-        Visitors::new([7; 32], Clock::manual(now_s * 1000))
+        Visitors::new(VisitorKeys::new(vec![[7; 32]]), Clock::manual(now_s * 1000))
     }
 
     fn site(id: &str) -> Site {
@@ -543,6 +559,20 @@ mod tests {
         for (site, origin, token) in others {
             assert_eq!(visitors.admit(&site, origin, Some(&token)), Err(AuthError::BadToken), "{token}");
         }
+    }
+
+    #[test]
+    fn a_token_of_the_key_before_is_good_and_exchanged() {
+        let (shop, clock) = (site("shop"), Clock::manual(0));
+        let with = |keys: &[u8]| {
+            let keys = keys.iter().map(|key| [*key; 32]).collect();
+            Visitors::new(VisitorKeys::new(keys), clock.clone())
+        };
+        let first = with(&[1]).admit(&shop, None, None).unwrap();
+        let second = with(&[2, 1]).admit(&shop, None, Some(&first.token)).unwrap();
+        assert!(second.id == first.id && second.token != first.token);
+        assert_eq!(with(&[3, 2]).admit(&shop, None, Some(&second.token)).unwrap().id, first.id);
+        assert_eq!(with(&[3, 2]).admit(&shop, None, Some(&first.token)), Err(AuthError::BadToken));
     }
 
     fn jwt(algorithm: jsonwebtoken::Algorithm, claims: &serde_json::Value) -> String {

@@ -183,8 +183,8 @@ struct Job {
 
 /// The site that a model's name means, if the key may use it.
 fn site_of<'a>(app: &'a App, shown: Option<&str>, model: &str) -> Result<&'a Site, OpenAiError> {
-    let own = app.keys.any(shown, Scope::Chat).and_then(|key| key.site.as_ref());
-    let site = match (model.strip_prefix("frontdesk/"), own) {
+    let key = app.keys.any(shown, Scope::Chat);
+    let site = match (model.strip_prefix("frontdesk/"), key.as_ref().and_then(|key| key.site.as_ref())) {
         (Some(id), _) => app.site(id),
         // Without a site, the key's own, or the first.
         (None, Some(id)) if model == "frontdesk" => app.site(id),
