@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::{Semaphore, watch};
 
+use crate::address::network;
 use crate::clock::Clock;
 use crate::protocol::console::{Account, Agent, NewAccount, Role};
 use crate::secret::{key_hash, random_id, random_token};
@@ -250,7 +251,7 @@ impl Agents {
         let now_ms = self.inner.clock.now_ms();
         let login = login.trim().to_lowercase();
         let mut keys = vec![(format!("login {login}"), FREE_TRIES)];
-        keys.extend(address.map(|address| (format!("address {address}"), FREE_TRIES_ADDRESS)));
+        keys.extend(address.map(|address| (format!("address {}", network(address)), FREE_TRIES_ADDRESS)));
         let (tries, account) = {
             let mut state = self.lock();
             let tries = state.try_once(keys, now_ms)?;

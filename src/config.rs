@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::gaps::GapsConfig;
+use crate::http::address::Proxies;
 use crate::http::auth::{AuthConfig, Site};
 use crate::intent::registry::IntentConfig;
 use crate::llm::LlmConfig;
@@ -133,6 +134,7 @@ impl Config {
             }
             site.validate().with_context(|| format!("site {:?}", site.id))?;
         }
+        Proxies::new(&self.server)?;
         if self.console.sign_in_h == 0 || self.console.sign_in_h > 24 * 90 {
             bail!("console.sign_in_h is {}; it must be 1 to 2160", self.console.sign_in_h);
         }
@@ -282,6 +284,7 @@ mod tests {
         check("[llm]\nparallel = \"many\"", &[], "parallel");
         check("sites = []", &[], "no [[sites]]");
         check("[[sites]]\nid = \"A b\"", &[], "use 1 to 32");
+        check("[server]\ntrusted_proxies = [\"proxy\"]", &[], "write 10.0.0.7 or 10.0.0.0/8");
         check("", &[("FRONTDESK_LLM_PARALEL", "3")], "did you mean `parallel`?");
         check("", &[("FRONTDESK_LLM_PARALLEL", "many")], "takes a integer");
     }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::agents::Agents;
 use crate::gaps::Gaps;
+use crate::http::address::Proxies;
 use crate::http::auth::{Keys, Scope, Site, Visitors};
 use crate::http::body::Room;
 use crate::http::console::ReadMark;
@@ -29,6 +31,7 @@ use crate::telemetry::Metrics;
 use crate::turn::Spine;
 use crate::turn::gate::TurnGate;
 
+pub mod address;
 pub mod admin;
 pub mod assets;
 pub mod auth;
@@ -61,6 +64,7 @@ pub struct App(Arc<Inner>);
 /// See [`App`].
 pub struct Inner {
     pub config: ServerConfig,
+    pub proxies: Proxies,
     pub registry: Registry,
     pub spine: Spine,
     pub knowledge: Knowledge,
@@ -212,6 +216,17 @@ fn private_table() -> Table {
         .post("/v1/sites/{site}/intent/{head}/rollback", ADMIN, intent::roll_back)
         .post("/v1/sites/{site}/intent/{head}/train", ADMIN, intent::train)
         .largest_body(MAX_BODY)
+}
+
+/// A stream, with what keeps proxies from holding it back or changing it.
+fn streamed(response: impl IntoResponse) -> Response {
+    let headers =
+        [(HeaderName::from_static("x-accel-buffering"), "no"), (header::CACHE_CONTROL, "no-cache, no-transform")];
+    let mut response = response.into_response();
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 fn header_text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {

@@ -21,12 +21,14 @@
 //! | [`handoff`] | when a person should step in, pure |
 //! | [`suggest`] | replies drafted for agents, and rewritten |
 //! | [`agents`], [`canned`], [`history`] | accounts, roles, sign-ins; replies kept for reuse; search and statistics of the past |
+//! | [`mod@address`] | what a network address counts as |
 //! | [`secret`], [`keyring`], [`permissions`] | random ids and tokens, and the hashes kept of them; the server's own keys; files that are the server's user's alone |
 //! | [`store`] | the append-only log; the only file that knows sled |
 //! | [`http`] | axum: sockets, SSE, OpenAI-compatible completions, admin |
 //! | [`server`], [`lifecycle`], [`telemetry`], [`config`] | wiring, shutdown, logs and metrics, options |
 //! | [`cli`], [`mod@bench`], [`eval`] | the subcommands; the measurements: how fast, how good |
 
+pub mod address;
 pub mod agents;
 pub mod bench;
 pub mod canned;

@@ -69,7 +69,7 @@ pub(super) async fn upgrade(
         Ok(permit) => permit,
         Err(error) => return error.into_response(),
     };
-    let caller = Caller::of(peer, &headers, "widget");
+    let caller = Caller::of(&app, peer, &headers, "widget");
     upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
@@ -625,9 +625,9 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn of(peer: SocketAddr, headers: &HeaderMap, channel: &'static str) -> Self {
+    pub(super) fn of(app: &App, peer: SocketAddr, headers: &HeaderMap, channel: &'static str) -> Self {
         let origin = super::header_text(headers, header::ORIGIN).map(str::to_owned);
-        Self { origin, address: super::console::address(peer, headers), channel }
+        Self { origin, address: app.proxies.client(peer, headers), channel }
     }
 }
 

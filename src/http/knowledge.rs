@@ -241,7 +241,7 @@ async fn ingest(
             yield Ok::<_, std::convert::Infallible>(text);
         }
     };
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(body)).into_response())
+    Ok(super::streamed(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(body))))
 }
 
 /// The interface as OpenAPI 3.1; its schemas come from the types.

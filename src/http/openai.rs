@@ -501,7 +501,7 @@ fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
         yield "[DONE]".to_owned();
     };
     let events = futures_util::StreamExt::map(events, |data| Ok::<_, Infallible>(SseEvent::default().data(data)));
-    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+    super::streamed(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
 fn usage(verdict: &Verdict) -> Value {

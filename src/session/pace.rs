@@ -87,7 +87,7 @@ impl Pace {
 
 /// What an address counts as: of IPv6 its first 64 bits, which one household has alone. `None` for those that may stand for everybody.
 fn network(address: IpAddr) -> Option<u64> {
-    match address.to_canonical() {
+    match crate::address::network(address) {
         IpAddr::V4(address) => {
             let near = address.is_loopback() || address.is_private() || address.is_link_local();
             (!near).then(|| u64::from(address.to_bits()))

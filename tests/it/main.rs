@@ -19,6 +19,7 @@ mod openai;
 mod overload;
 mod pace;
 mod protocol;
+mod proxies;
 mod qualify;
 mod real_models;
 mod recovery;
