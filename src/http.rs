@@ -181,7 +181,7 @@ fn public_table() -> Table {
         .get("/v1/protocol/schema.json", Anyone, page::schema)
         .get("/v1/protocol/asyncapi.json", Anyone, page::asyncapi)
         .get("/livez", Anyone, admin::livez)
-        .get("/readyz", Anyone, admin::readyz)
+        .get("/readyz", Anyone, admin::readyz_for_visitors)
         .merge(console::routes())
         .merge(console_page::routes())
         .merge(insight::page_routes())

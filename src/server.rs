@@ -544,7 +544,7 @@ mod tests {
         config.llm.engine = "scripted".into();
         let server = Server::start(config.clone(), Clock::system()).await.unwrap();
         server.ingest(&config, &|_| {}).await.unwrap();
-        let ready = format!("http://{}/readyz", server.addr);
+        let ready = format!("http://{}/readyz", server.admin_addr);
         let ask = async || {
             let response = reqwest::get(&ready).await.unwrap();
             let status = response.status().as_u16();

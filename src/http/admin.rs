@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::http::App;
 use crate::http::error::{ApiError, unknown_session};
@@ -23,9 +23,25 @@ pub(super) async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: 200 if a visitor would get an answer, else 503; the body says what is wrong. Without a single passage every
-/// answer would be that there is none.
+/// `GET /readyz` on the public listener: 200 if a visitor would get an answer, else 503. What is wrong is told to operators alone.
+pub(super) async fn readyz_for_visitors(State(app): State<App>) -> Response {
+    let (ready, _) = readiness(&app).await;
+    (status(ready), Json(json!({ "ready": ready }))).into_response()
+}
+
+/// `GET /readyz` on the admin listener: the same, and the body says what is wrong. Without a single passage every answer would be that
+/// there is none.
 pub(super) async fn readyz(State(app): State<App>) -> Response {
+    let (ready, parts) = readiness(&app).await;
+    (status(ready), Json(parts)).into_response()
+}
+
+fn status(ready: bool) -> StatusCode {
+    if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
+/// Whether a visitor would get an answer, and the state of every part.
+async fn readiness(app: &App) -> (bool, Value) {
     let store = app.store.health();
     let llm = app.spine.llm.health().map_err(|error| error.to_string());
     let knowledge = app.spine.retrieval.index.health().await.map(|health| health.passages);
@@ -48,8 +64,7 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
         "index": say(index),
         "knowledge": if stocked { "ok" } else { "empty" },
     });
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(body)).into_response()
+    (ready, body)
 }
 
 /// `GET /metrics` on the admin listener.

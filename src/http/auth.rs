@@ -349,6 +349,8 @@ pub struct Visitor {
     pub token: String,
     /// What a token signed by the site says of the visitor.
     pub attributes: Option<Attributes>,
+    /// When a token signed by the site ends, in milliseconds since the epoch; the server's own don't.
+    pub expires_at_ms: Option<u64>,
 }
 
 /// Longest life of a signed token, in seconds, and how far clocks may be apart.
@@ -382,7 +384,7 @@ impl Visitors {
         let Some(token) = token else {
             let id = random_id();
             let token = minted(newest, site, origin, &id);
-            return Ok(Visitor { id, token, attributes: None });
+            return Ok(Visitor { id, token, attributes: None, expires_at_ms: None });
         };
         let Some(rest) = token.strip_prefix("v1.") else {
             return self.admit_signed(site, token);
@@ -393,7 +395,7 @@ impl Visitors {
         let key = keys.iter().find(signed_with).ok_or(AuthError::BadToken)?;
         // Who comes back with a token of an earlier key gets one of the newest: the earlier one ends some day.
         let token = if key == newest { token.to_owned() } else { minted(newest, site, origin, id) };
-        Ok(Visitor { id: id.to_owned(), token, attributes: None })
+        Ok(Visitor { id: id.to_owned(), token, attributes: None, expires_at_ms: None })
     }
 
     fn admit_signed(&self, site: &Site, token: &str) -> Result<Visitor, AuthError> {
@@ -436,7 +438,8 @@ impl Visitors {
             return Err(AuthError::BadToken);
         }
         let id = format!("jwt:{}", claims.sub);
-        Ok(Visitor { id, token: token.to_owned(), attributes: claims.attributes })
+        let expires_at_ms = Some(claims.exp.saturating_add(JWT_LEEWAY_S).saturating_mul(1_000));
+        Ok(Visitor { id, token: token.to_owned(), attributes: claims.attributes, expires_at_ms })
     }
 }
 

@@ -17,6 +17,7 @@ use crate::http::App;
 use crate::http::auth::random_id;
 use crate::http::error::{ApiError, unknown_session, unknown_site, upgrade_required};
 use crate::insight::Choosing;
+use crate::llm::Usage;
 use crate::protocol::console::GiveTo;
 use crate::protocol::{
     AnswerEnd, Attributes, ClientMessage, ErrorCode, MAX_ID_BYTES, MAX_MESSAGE_CHARS, Partial, ServerMessage,
@@ -167,8 +168,20 @@ struct Seat {
     /// How else the site can be reached, for who waits for a person.
     contact: String,
     updates: mpsc::Receiver<Arc<Update>>,
+    /// When the token that the site signed ends, and the seat with it.
+    expires_at_ms: Option<u64>,
     /// The visitor is here.
     _here: VisitGuard,
+}
+
+impl Seat {
+    /// Ends the connection once its token is over. The client connects again with a new one and resumes.
+    fn still_signed(&self, app: &App) -> Result<(), Close> {
+        if self.expires_at_ms.is_some_and(|at_ms| at_ms <= app.spine.clock.now_ms()) {
+            return Err(Close(Some((close_code::POLICY, "the token has expired; connect again with a new one"))));
+        }
+        Ok(())
+    }
 }
 
 impl Connection {
@@ -203,10 +216,14 @@ impl Connection {
                 biased;
                 frame = self.socket.recv() => {
                     heard = Instant::now();
+                    seat.still_signed(&self.app)?;
                     Box::pin(self.heed(seat, frame)).await?;
                 }
                 update = seat.updates.recv() => match update {
-                    Some(update) => Box::pin(self.forward(seat, &update)).await?,
+                    Some(update) => {
+                        seat.still_signed(&self.app)?;
+                        Box::pin(self.forward(seat, &update)).await?;
+                    }
                     None => {
                         let slow = ApiError::new(ErrorCode::TooSlow, "you read too slowly; connect again and resume");
                         Box::pin(self.send(&slow.retry(500).frame(None))).await?;
@@ -224,6 +241,7 @@ impl Connection {
                         return Err(GONE);
                     }
                     next_ping = Instant::now() + ping;
+                    seat.still_signed(&self.app)?;
                     Box::pin(self.write(Message::Ping(axum::body::Bytes::new()))).await?;
                 }
             }
@@ -565,7 +583,7 @@ async fn seat(
     partial: Option<Partial>,
 ) -> Result<(Seat, String, JoinedRest), ApiError> {
     let opened = open(app, caller, site, token, session.as_deref())?;
-    let attributes = opened.attributes;
+    let (attributes, expires_at_ms) = (opened.attributes, opened.expires_at_ms);
     let Joined { last_seq: last, missed, running, updates, .. } = opened.handle.join(last_seq, partial).await?;
     if session.is_some() && last == 0 && last_seq > 0 {
         return Err(unknown_session());
@@ -577,6 +595,7 @@ async fn seat(
             handle: opened.handle,
             contact,
             updates,
+            expires_at_ms,
         },
         opened.token,
         JoinedRest { last_seq: last, missed, running, attributes },
@@ -613,6 +632,8 @@ pub(super) struct Opened {
     pub(super) token: String,
     /// What a signed token says of the visitor.
     pub(super) attributes: Option<Attributes>,
+    /// When a signed token ends.
+    pub(super) expires_at_ms: Option<u64>,
 }
 
 /// Who asks, as far as the connection tells.
@@ -658,7 +679,7 @@ pub(super) fn open(
     }
     let visitor = app.visitors.admit(site, origin, token)?;
     let handle = app.registry.handle(key, Opener { visitor: visitor.id, channel: caller.channel.into() });
-    Ok(Opened { handle, token: visitor.token, attributes: visitor.attributes })
+    Ok(Opened { handle, token: visitor.token, attributes: visitor.attributes, expires_at_ms: visitor.expires_at_ms })
 }
 
 /// # Errors
@@ -710,6 +731,8 @@ pub(super) fn event_message(Past { seq, at_ms, event }: Past) -> Option<ServerMe
         Event::Said { id, text } => ServerMessage::Message { id, seq, at_ms, text },
         Event::AnswerStarted { turn } => ServerMessage::AnswerStarted { turn, seq, at_ms },
         Event::AnswerDone { turn, text, citations, confidence, usage, end, .. } => {
+            // What the cache had would tell what others asked.
+            let usage = Usage { cached_tokens: 0, ..usage };
             ServerMessage::AnswerDone { turn, seq, at_ms, text, citations, confidence, usage, end }
         }
         Event::HumanRequested {} => ServerMessage::HumanRequested { seq, at_ms },

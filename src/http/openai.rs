@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::http::App;
-use crate::http::auth::{Reach, Scope, Site, random_id};
+use crate::http::auth::{Answers, Reach, Scope, Site, random_id};
 use crate::http::error::{ApiError, unreadable};
 use crate::http::routes::{Access, Table};
 use crate::llm::Sampling;
@@ -134,6 +134,7 @@ async fn models(State(app): State<App>, headers: HeaderMap) -> Response {
     let data: Vec<_> = app
         .sites
         .iter()
+        .filter(|site| site.answers == Answers::Send)
         .filter(|site| app.keys.check(shown, Scope::Chat, Reach::Site(&site.id)).is_some())
         .map(|site| described(&format!("frontdesk/{}", site.id)))
         .collect();
@@ -196,7 +197,16 @@ fn site_of<'a>(app: &'a App, shown: Option<&str>, model: &str) -> Result<&'a Sit
         OpenAiError(StatusCode::NOT_FOUND, ApiError::new(ErrorCode::UnknownSite, message))
     };
     let site = site.filter(|site| app.keys.check(shown, Scope::Chat, Reach::Site(&site.id)).is_some());
-    site.map(|site| &**site).ok_or_else(unknown)
+    let site = site.ok_or_else(unknown)?;
+    if site.answers == Answers::Suggest {
+        let message = format!(
+            "the site {:?} sends nothing without a person (answers = \"suggest\"), so its answers aren't given here; open a \
+             conversation over /v1/chat or /v1/chat/messages, and an agent answers",
+            site.id
+        );
+        return Err(ApiError::new(ErrorCode::Forbidden, message).into());
+    }
+    Ok(site)
 }
 
 /// What would be passed over silently, and change what the answer means to its reader, is refused.
@@ -513,7 +523,8 @@ fn usage_of(usage: crate::llm::Usage) -> Value {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-        "prompt_tokens_details": { "cached_tokens": usage.cached_tokens },
+        // What the cache had would tell what others asked.
+        "prompt_tokens_details": { "cached_tokens": 0 },
     })
 }
 
