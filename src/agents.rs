@@ -707,7 +707,7 @@ impl State {
 }
 
 impl Stored {
-    /// A network as it is kept: nobody who reads the store learns where agents work.
+    /// A network as it is kept: not to be read off, though who has the store can try all that there are.
     fn hashed(&self, network: IpAddr) -> String {
         key_hash(&format!("{} {network} {}", self.id, self.hash))
     }
