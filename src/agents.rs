@@ -21,6 +21,7 @@ use crate::protocol::console::{Account, Agent, NewAccount, Role};
 use crate::secret::{key_hash, random_id, random_token};
 use crate::session::board::{Board, Seat};
 use crate::store::{LOCAL_SPACE, Store, StoreError};
+use crate::telemetry::Metrics;
 
 /// Shortest password, in Unicode scalar values (NIST SP 800-63B asks for 8), and longest, in bytes.
 pub const MIN_PASSWORD_CHARS: usize = 10;
@@ -194,6 +195,7 @@ pub struct Parts {
     pub sign_in_h: u64,
     /// Sessions per agent and site, for accounts that say nothing else.
     pub limit: usize,
+    pub metrics: Metrics,
 }
 
 impl Agents {
@@ -202,13 +204,18 @@ impl Agents {
     /// # Errors
     /// When the store can't be read.
     pub async fn load(parts: Parts) -> Result<Self, StoreError> {
-        let Parts { store, clock, board, started, sites, sign_in_h, limit } = parts;
-        let mut state = State::default();
+        let Parts { store, clock, board, started, sites, sign_in_h, limit, metrics } = parts;
+        let (mut state, mut unreadable) = (State::default(), 0);
         for (id, value) in store.scan(ACCOUNTS, b"").await? {
-            let account: Stored = serde_json::from_slice(&value).map_err(|error| StoreError::Corrupt {
-                what: format!("the account {}: {error}", String::from_utf8_lossy(&id)),
-            })?;
-            state.accounts.insert(account.id.clone(), account);
+            match serde_json::from_slice::<Stored>(&value) {
+                Ok(account) => drop(state.accounts.insert(account.id.clone(), account)),
+                // It stays where it is, and the others sign in.
+                Err(error) => {
+                    unreadable += 1;
+                    let account = String::from_utf8_lossy(&id);
+                    tracing::error!(%account, %error, "an agent's account can't be read and is passed over; make a new one");
+                }
+            }
         }
         let now_ms = clock.now_ms();
         let mut over = Vec::new();
@@ -242,6 +249,7 @@ impl Agents {
             }),
         };
         agents.staff();
+        metrics.unreadable.inc_by(unreadable);
         Ok(agents)
     }
 
@@ -868,6 +876,7 @@ mod tests {
                 sites: vec!["shop".into()],
                 sign_in_h: 12,
                 limit: 4,
+                metrics: Metrics::new(),
             };
             Agents::load(parts).await.unwrap()
         }
@@ -973,6 +982,17 @@ mod tests {
         assert_eq!(ends(&join_all(tries).await), [0, CHECKS_WAITING, 0, 10]);
         // Who was refused didn't fail.
         assert_eq!(desk.agents.lock().failures.len(), CHECKS_WAITING);
+        desk.close().await;
+    }
+
+    #[tokio::test]
+    async fn an_account_that_can_t_be_read_keeps_nobody_else_out() {
+        let (desk, mara) = Desk::with_mara().await;
+        desk.store.put(ACCOUNTS, b"a_broken", b"{\"id\":7}").await.unwrap();
+        let again = Desk::load(&desk.store, &desk.clock).await;
+        assert_eq!(again.accounts().iter().map(|account| &account.agent.id).collect::<Vec<_>>(), [&mara]);
+        again.sign_in("mara", PASSWORD, None).await.unwrap();
+        assert!(desk.store.get(ACCOUNTS, b"a_broken").await.unwrap().is_some());
         desk.close().await;
     }
 

@@ -8,7 +8,7 @@ use crate::protocol::console::{
 };
 use crate::session::Event;
 use crate::session::board::one_line;
-use crate::store::{RecordKind, SessionCursor, SessionInfo, SessionQuery, Store, StoreError};
+use crate::store::{RecordKind, SessionCursor, SessionInfo, SessionQuery, Store, StoreError, unless_damaged};
 
 /// Conversations that one search reads: well under a second on a disk.
 const SEARCH_READS: usize = 500;
@@ -59,7 +59,8 @@ fn cursor(text: &str) -> Option<SessionCursor> {
 }
 
 async fn events(store: &Store, info: &SessionInfo) -> Result<Vec<(u64, u64, Event)>, StoreError> {
-    let records = store.read(&info.site, &info.session, 0, &[RecordKind::Event]).await?;
+    let records = store.read(&info.site, &info.session, 0, &[RecordKind::Event]).await;
+    let records = unless_damaged(records, &info.site, &info.session)?;
     let event = |body: &[u8]| serde_json::from_slice(body).ok();
     Ok(records.into_iter().filter_map(|r| Some((r.seq, r.at_ms, event(&r.body)?))).collect())
 }

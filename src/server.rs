@@ -236,6 +236,7 @@ impl Server {
             sites: sites.iter().map(|site| site.id.clone()).collect(),
             sign_in_h: config.console.sign_in_h,
             limit: config.console.limit,
+            metrics: metrics.clone(),
         })
         .await
         .context("the agents' accounts")?;

@@ -85,6 +85,24 @@ impl SessionKey {
     }
 }
 
+impl Event {
+    /// The event of a record's body; `None` for one of a kind that only a newer release knows. It is kept where it is, and passed
+    /// over.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn read(body: &[u8]) -> serde_json::Result<Option<Self>> {
+        #[derive(Deserialize)]
+        struct Kind {
+            event: String,
+        }
+        serde_json::from_slice(body).map(Some).or_else(|error| match serde_json::from_slice::<Kind>(body) {
+            Ok(Kind { event }) if error.to_string().starts_with(&format!("unknown variant `{event}`")) => Ok(None),
+            _ => Err(error),
+        })
+    }
+}
+
 /// What the log holds of a session. Every event has a `seq`, 1, 2, 3, … without gaps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -648,12 +666,7 @@ impl Session {
 
     /// Takes up an event that is already on disk. Events come in the order of their `seq`.
     pub fn replay(&mut self, seq: u64, at_ms: u64, event: &Event) {
-        if seq == 1 {
-            self.started_at_ms = at_ms;
-            self.last_word_at_ms = at_ms;
-        }
-        self.last_seq = seq;
-        self.last_at_ms = at_ms;
+        self.pass_over(seq, at_ms);
         if event.is_word() {
             self.last_word_at_ms = at_ms;
         }
@@ -752,6 +765,16 @@ impl Session {
                 self.open = None;
             }
         }
+    }
+
+    /// Counts an event that is on disk, whatever it says: one of a newer release.
+    pub fn pass_over(&mut self, seq: u64, at_ms: u64) {
+        if seq == 1 {
+            self.started_at_ms = at_ms;
+            self.last_word_at_ms = at_ms;
+        }
+        self.last_seq = seq;
+        self.last_at_ms = at_ms;
     }
 
     fn hold(&mut self, holder: Holder, at_ms: u64) {

@@ -102,6 +102,11 @@ impl From<StoreError> for ApiError {
             return Self::new(ErrorCode::Overloaded, error.to_string()).retry(BUSY_MS);
         }
         tracing::error!(%error, "the store failed");
+        if let StoreError::Corrupt { .. } = error {
+            // Trying again would change nothing. Clients that hear this begin anew.
+            let text = "this conversation can't be read any more; begin a new one";
+            return Self::new(ErrorCode::UnknownSession, text);
+        }
         Self::new(ErrorCode::StorageFailed, "conversations can't be read or stored now; try again soon").retry(2_000)
     }
 }

@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::registry::{Shared, TypingMark};
+use super::registry::{Shared, TypingMark, event_of};
 use super::{
     Accepted, Brief, Checkpoint, Command, Draft, Effect, Event, Holder, Refusal, Session, SessionKey, Update, Verdict,
 };
@@ -476,7 +476,7 @@ impl Live {
         let mut missed = Vec::new();
         if after < self.session.last_seq {
             for record in self.shared.store.read(site, id, after, &[RecordKind::Event]).await? {
-                if let Ok(event) = serde_json::from_slice::<Event>(&record.body)
+                if let Some(event) = event_of(&record)?
                     && (agent || !event.is_internal())
                 {
                     missed.push(Past { seq: record.seq, at_ms: record.at_ms, event });
