@@ -379,9 +379,10 @@ impl Knowledge {
                     tracing::info!(site = watched.site, files = files.count, "the folder of documents changed");
                     self.inner.metrics.knowledge_changes_seen.inc();
                 }
+                let everything = Roots::default();
                 let run = tokio::select! {
                     () = tasks.draining() => return,
-                    run = self.ingest(&watched.site, &Roots::default(), false, &|_| {}) => run,
+                    run = self.ingest(&watched.site, &everything, false, &|_| {}) => run,
                 };
                 match run {
                     Ok(_) => watched.read = Some(now),

@@ -7,6 +7,7 @@
 //! Inside the `llama` engine: [`scheduler`] decides what is computed next, [`prefix`] what is computed already, both pure;
 //! `worker` owns llama.cpp's context and does it; [`template`] makes a prompt of messages, [`text`] makes text of tokens.
 
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -323,19 +323,21 @@ impl World {
     }
 
     async fn ask(&self, url: &str, route: &Route, caller: &Caller, body: &Value) -> (StatusCode, String) {
-        let mut request = self.http.request(route.method.clone(), url);
+        let query = if route.path.ends_with("/search") {
+            "?q=conducts"
+        } else if route.path.ends_with("/passages") {
+            "?turn=2"
+        } else if route.path == "/v1/console/sites/{site}/sessions" {
+            "?list=all"
+        } else {
+            ""
+        };
+        let mut request = self.http.request(route.method.clone(), format!("{url}{query}"));
         for (name, value) in &caller.headers {
             request = request.header(*name, value);
         }
         if !route.method.is_safe() {
             request = request.json(body);
-        }
-        if route.path.ends_with("/search") {
-            request = request.query(&[("q", "conducts")]);
-        } else if route.path.ends_with("/passages") {
-            request = request.query(&[("turn", "2")]);
-        } else if route.path == "/v1/console/sites/{site}/sessions" {
-            request = request.query(&[("list", "all")]);
         }
         let response = tokio::time::timeout(LIMIT, request.send()).await.expect("an answer in time").unwrap();
         (response.status(), response.text().await.unwrap())
