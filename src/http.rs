@@ -10,10 +10,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::agents::Agents;
 use crate::gaps::Gaps;
 use crate::http::address::Proxies;
-use crate::http::auth::{Keys, Scope, Site, Visitors};
+use crate::http::auth::{Keys, Scope, Visitors};
 use crate::http::body::Room;
 use crate::http::console::ReadMark;
 use crate::http::error::ApiError;
+use crate::http::limits::ServerConfig;
 use crate::http::routes::{Access, Route, Table};
 use crate::insight::Insight;
 use crate::intent::registry::{IntentConfig, Live};
@@ -22,10 +23,10 @@ use crate::knowledge::Knowledge;
 use crate::lifecycle::Tasks;
 use crate::outcomes::Outcomes;
 use crate::protocol::ErrorCode;
-use crate::server::ServerConfig;
 use crate::session::desk::ConsoleConfig;
 use crate::session::registry::Registry;
 use crate::signals::SignalLog;
+use crate::site::{self, Site};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::turn::Spine;
@@ -33,6 +34,7 @@ use crate::turn::gate::TurnGate;
 
 pub mod address;
 pub mod admin;
+mod agent;
 pub mod assets;
 pub mod auth;
 pub mod body;
@@ -47,10 +49,12 @@ pub mod intent;
 mod jwt;
 mod keys;
 pub mod knowledge;
+pub mod limits;
 pub mod listener;
 pub mod openai;
 pub mod page;
 pub mod routes;
+mod socket;
 pub mod stream;
 pub mod widget;
 
@@ -129,7 +133,7 @@ impl App {
 
     /// On a site where people answer: whether somebody who takes conversations is there.
     fn available(&self, site: &str) -> Option<bool> {
-        let people = self.site(site).is_some_and(|site| site.answers == auth::Answers::Suggest);
+        let people = self.site(site).is_some_and(|site| site.answers == site::Answers::Suggest);
         people.then(|| self.registry.board().available(site))
     }
 }

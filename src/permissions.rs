@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
 
-use crate::config::Config;
-
 /// From now on the process makes files with mode 0600 and folders with 0700. That holds for the store's and the index's
 /// engines, too, which make their files themselves.
 pub fn keep_new_files_private() {
@@ -22,15 +20,6 @@ pub struct Mended {
     pub changed: usize,
     /// Those that can't be changed, and why.
     pub failed: Vec<(PathBuf, io::Error)>,
-}
-
-/// Everything that holds conversations, documents or keys.
-#[must_use]
-pub fn private_paths(config: &Config) -> Vec<PathBuf> {
-    let beside = config.store.path.parent().unwrap_or(&config.store.path);
-    let folders = [&config.store.path, &config.knowledge.index, &config.knowledge.uploads, &config.intent.models];
-    let files = ["admin.key", "admin.addr", "visitor.keys"].map(|name| beside.join(name));
-    folders.into_iter().cloned().chain(files).collect()
 }
 
 /// Takes the permissions of group and others from the paths and all that is below them. What doesn't exist is passed over, and
@@ -74,8 +63,8 @@ fn mend_below(path: &Path, mended: &mut Mended) {
 }
 
 /// Mends what an earlier start, a restore or a copy left open, and says so in the log.
-pub fn check(config: &Config) {
-    let Mended { changed, failed } = mend(&private_paths(config));
+pub fn check(paths: &[PathBuf]) {
+    let Mended { changed, failed } = mend(paths);
     if changed > 0 {
         tracing::warn!(changed, "files and folders of the server that others could read are its user's alone now");
     }

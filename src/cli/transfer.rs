@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use crate::cli::show::progress;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::session::Event;
+use crate::conversation::Event;
 use crate::store::Progress;
 use crate::store::{Store, StoreError};
 

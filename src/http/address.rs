@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use axum::http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 
-use crate::server::{ForwardedHeader, ServerConfig};
+use crate::http::limits::{ForwardedHeader, ServerConfig};
 
 /// Entries of a header that are looked at; nobody has more proxies in a row.
 const MAX_HOPS: usize = 32;

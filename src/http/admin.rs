@@ -7,11 +7,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::http::App;
+use crate::conversation::{Event, SessionKey};
 use crate::http::error::{ApiError, unknown_session};
 use crate::http::extract::{Path, Query};
-use crate::http::intent;
-use crate::session::{Event, SessionKey};
+use crate::http::{App, intent};
 use crate::signals::Signal;
 use crate::store::{RecordKind, SessionQuery};
 

@@ -1,35 +1,34 @@
-//! The console's edge: who is signed in, what they may do, lists and settings over HTTP. What is live goes over `socket`.
-//!
-//! A sign-in is a `__Host-` cookie. Pages of other origins are refused on every path, and what changes something needs the
-//! sign-in's CSRF token besides.
+//! The console's edge: what agents may do, lists and settings over HTTP. What is live goes over `socket`.
 
 use std::net::SocketAddr;
 
 use axum::Json;
-use axum::extract::{ConnectInfo, FromRequestParts, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::agents::{AgentError, SignedIn, SiteChange};
 use crate::canned::{self, CannedError};
+use crate::conversation::{Event, MAX_ID_BYTES, SessionKey};
 use crate::history;
 use crate::http::App;
-use crate::http::auth::{Answers, Scope};
-use crate::http::chat::checked;
+use crate::http::agent::{AdminOf, COOKIE, Caller, OfSite, check_origin, role};
+use crate::http::auth::Scope;
 use crate::http::error::{ApiError, unknown_session};
 use crate::http::extract::{Path, Query, Sent};
 use crate::http::routes::{Access, Table};
+use crate::http::socket::checked;
+use crate::protocol::ErrorCode;
 use crate::protocol::console::{
     Account, Action, Canned, Conversation, Filter, Found, List, MAX_LABEL_CHARS, MAX_PAGE, Me, MySite, NewAccount,
     NewPassword, PassageView, Passages, Role, SignIn, Statistics, VisitorView,
 };
-use crate::protocol::{ErrorCode, MAX_ID_BYTES};
 use crate::retrieval::{Audience, Query as Search};
-use crate::session::live::Past;
-use crate::session::{AgentCommand, Command, Event, SessionKey};
+use crate::session::mailbox::Past;
+use crate::session::{AgentCommand, Command};
+use crate::site::Answers;
 use crate::turn::Mode;
 
 mod convert;
@@ -37,9 +36,6 @@ mod gaps;
 mod insight;
 mod socket;
 
-/// The cookie of a sign-in. Browsers take a `__Host-` cookie only with `Secure`, from the host itself, for all paths.
-const COOKIE: &str = "__Host-frontdesk";
-const CSRF_HEADER: &str = "x-csrf-token";
 /// Passages shown behind an answer.
 const PASSAGES: usize = 8;
 /// Other conversations shown of a visitor.
@@ -96,100 +92,6 @@ pub(super) fn private_routes() -> Table {
         .post("/v1/agents", SERVER, admin_add)
         .delete("/v1/agents/{login}", SERVER, admin_remove)
         .put("/v1/agents/{login}/password", SERVER, admin_password)
-}
-
-/// Refuses pages of other origins.
-fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
-    let own = match super::header_text(headers, header::ORIGIN) {
-        Some(origin) => app.own_origins.iter().any(|own| own == origin),
-        // Where browsers send no origin they say how far away the page is. Programs say neither.
-        None => headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none"),
-    };
-    if own {
-        return Ok(());
-    }
-    let text =
-        "the console answers pages of its own origin alone; behind a proxy, name its address in server.public_origins";
-    Err(ApiError::new(ErrorCode::OriginRefused, text))
-}
-
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
-}
-
-fn not_signed_in() -> ApiError {
-    ApiError::new(ErrorCode::Unauthorized, "sign in first; a sign-in ends by itself, on sign-out, and with the account")
-}
-
-/// Who asks: signed in, from a page of our own, and with the sign-in's CSRF token where the request changes something.
-pub(super) struct Caller(SignedIn);
-
-impl FromRequestParts<App> for Caller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let who = signed_in(app, &parts.headers)?;
-        let shown = super::header_text(&parts.headers, HeaderName::from_static(CSRF_HEADER)).unwrap_or_default();
-        if !parts.method.is_safe() && !who.csrf_fits(shown) {
-            let text = format!("the header {CSRF_HEADER} must carry the token of GET /v1/console/me");
-            return Err(ApiError::new(ErrorCode::Forbidden, text));
-        }
-        Ok(Self(who))
-    }
-}
-
-/// A [`Caller`] who works for the site that the path names.
-pub(super) struct OfSite {
-    who: SignedIn,
-    site: String,
-    role: Role,
-}
-
-impl FromRequestParts<App> for OfSite {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let Caller(who) = Caller::from_request_parts(parts, app).await?;
-        let Path(InSite { site }) = Path::from_request_parts(parts, app).await?;
-        let role = role(&who, &site)?;
-        Ok(Self { who, site, role })
-    }
-}
-
-/// What all paths below a site have.
-#[derive(Deserialize)]
-struct InSite {
-    site: String,
-}
-
-/// [`OfSite`] for what admins alone may do.
-pub(super) struct AdminOf {
-    who: SignedIn,
-    site: String,
-}
-
-impl FromRequestParts<App> for AdminOf {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        match OfSite::from_request_parts(parts, app).await? {
-            OfSite { who, site, role: Role::Admin } => Ok(Self { who, site }),
-            OfSite { .. } => Err(ApiError::new(ErrorCode::Forbidden, "only admins of this site may do that")),
-        }
-    }
-}
-
-/// Who is signed in.
-fn signed_in(app: &App, headers: &HeaderMap) -> Result<SignedIn, ApiError> {
-    check_origin(app, headers)?;
-    cookie(headers).and_then(|token| app.agents.check(token)).ok_or_else(not_signed_in)
-}
-
-/// The agent's role on a site. A site that isn't the agent's is refused like one that isn't there.
-fn role(who: &SignedIn, site: &str) -> Result<Role, ApiError> {
-    who.role(site).ok_or_else(|| ApiError::new(ErrorCode::Forbidden, format!("you have no role on a site {site:?}")))
 }
 
 fn key(site: &str, session: &str) -> Result<SessionKey, ApiError> {
@@ -482,7 +384,7 @@ fn command(app: &App, who: &SignedIn, site: &str, id: String, action: Action) ->
             label("a reason", &reason)?;
             AgentCommand::Reject { agent, suggestion, reason }
         }
-        Action::CallPerson {} => AgentCommand::CallPerson { reason: crate::protocol::console::HandoffReason::Agent },
+        Action::CallPerson {} => AgentCommand::CallPerson { reason: crate::conversation::HandoffReason::Agent },
         Action::End {} => AgentCommand::End { agent },
     }))
 }
@@ -665,25 +567,5 @@ impl From<CannedError> for ApiError {
             CannedError::Unknown => Self::new(ErrorCode::NotFound, message),
             CannedError::Store(error) => error.into(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_cookie_is_found_among_others() {
-        let check = |lines: &[&str], expected: Option<&str>| {
-            let mut headers = HeaderMap::new();
-            for line in lines {
-                headers.append(header::COOKIE, line.parse().unwrap());
-            }
-            assert_eq!(cookie(&headers), expected, "{lines:?}");
-        };
-        check(&["a=1; __Host-frontdesk=tok; b=2"], Some("tok"));
-        check(&["a=1", "__Host-frontdesk=tok"], Some("tok"));
-        check(&["frontdesk=tok", "x__Host-frontdesk=tok"], None);
-        check(&[], None);
     }
 }

@@ -7,9 +7,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::http::auth::AuthError;
 use crate::protocol::{ErrorCode, ServerMessage};
-use crate::session::Refusal;
-use crate::session::live::{BUSY_MS, CommandError};
-use crate::session::registry::{JoinError, OpenError};
+use crate::session::mailbox::{BUSY_MS, CommandError, JoinError, OpenError};
+use crate::session::refusal::Refusal;
 use crate::store::StoreError;
 
 /// A refusal with a code for programs and a sentence for people.
@@ -83,6 +82,34 @@ impl IntoResponse for ApiError {
         } })),
         )
             .into_response();
+        if let Some(value) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, value);
+        }
+        response
+    }
+}
+
+/// A refusal in the shape that OpenAI's clients read.
+pub(super) struct OpenAiError(pub(super) StatusCode, pub(super) ApiError);
+
+impl From<ApiError> for OpenAiError {
+    fn from(error: ApiError) -> Self {
+        Self(error.status(), error)
+    }
+}
+
+impl IntoResponse for OpenAiError {
+    fn into_response(self) -> Response {
+        let Self(status, error) = self;
+        let kind = match status {
+            StatusCode::UNAUTHORIZED => "authentication_error",
+            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request_error",
+        };
+        let retry_after = error.retry_after();
+        let body = serde_json::json!({ "error": { "message": error.message, "type": kind, "param": null, "code": error.code } });
+        let mut response = (status, Json(body)).into_response();
         if let Some(value) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, value);
         }

@@ -14,15 +14,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use crate::conversation::{AnswerEnd, Citation, Line, Verdict};
 use crate::http::App;
-use crate::http::auth::{Answers, Reach, Scope, Site, random_id};
-use crate::http::error::{ApiError, unreadable};
+use crate::http::auth::{Reach, Scope};
+use crate::http::error::{ApiError, OpenAiError, unreadable};
 use crate::http::routes::{Access, Table};
 use crate::llm::Sampling;
 use crate::llm::text::TextStream;
-use crate::protocol::{AnswerEnd, Citation, ErrorCode, MAX_MESSAGE_CHARS};
+use crate::protocol::{ErrorCode, MAX_MESSAGE_CHARS};
 use crate::retrieval::{Audience, Retrieval};
-use crate::session::{Line, Verdict};
+use crate::secret::random_id;
+use crate::site::{Answers, Site};
 use crate::turn::gate::Ticket;
 use crate::turn::{self, Ask, Outlet, Output, TurnError};
 
@@ -86,34 +88,6 @@ enum OneOrMany {
     Many(Vec<String>),
 }
 
-/// A refusal in the shape that OpenAI's clients read.
-struct OpenAiError(StatusCode, ApiError);
-
-impl From<ApiError> for OpenAiError {
-    fn from(error: ApiError) -> Self {
-        Self(error.status(), error)
-    }
-}
-
-impl IntoResponse for OpenAiError {
-    fn into_response(self) -> Response {
-        let Self(status, error) = self;
-        let kind = match status {
-            StatusCode::UNAUTHORIZED => "authentication_error",
-            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
-            status if status.is_server_error() => "server_error",
-            _ => "invalid_request_error",
-        };
-        let retry_after = error.retry_after();
-        let body = json!({ "error": { "message": error.message, "type": kind, "param": null, "code": error.code } });
-        let mut response = (status, Json(body)).into_response();
-        if let Some(value) = retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, value);
-        }
-        response
-    }
-}
-
 pub(super) fn routes() -> Table {
     const ACCESS: Access = Access::ItsSites(Scope::Chat);
     Table::default()
@@ -121,11 +95,6 @@ pub(super) fn routes() -> Table {
         .largest_body(MAX_BODY)
         .get("/v1/models", ACCESS, models)
         .get("/v1/models/{*id}", ACCESS, model)
-}
-
-/// A refusal in the shape that OpenAI's clients read.
-pub(super) fn refusal(error: ApiError) -> Response {
-    OpenAiError::from(error).into_response()
 }
 
 /// `GET /v1/models`.
@@ -400,7 +369,8 @@ impl Clip {
     /// The verdict on what went out.
     fn verdict(&self, verdict: Verdict) -> Verdict {
         let Some(end) = self.cut else { return verdict };
-        let usage = crate::llm::Usage { completion_tokens: self.retrieval.count_tokens(&self.sent), ..verdict.usage };
+        let usage =
+            crate::conversation::Usage { completion_tokens: self.retrieval.count_tokens(&self.sent), ..verdict.usage };
         Verdict { end, usage, ..verdict }
     }
 }
@@ -518,7 +488,7 @@ fn usage(verdict: &Verdict) -> Value {
     usage_of(verdict.usage)
 }
 
-fn usage_of(usage: crate::llm::Usage) -> Value {
+fn usage_of(usage: crate::conversation::Usage) -> Value {
     json!({
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,

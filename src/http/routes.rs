@@ -9,10 +9,10 @@ use axum::http::{Method, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, on};
 
+use crate::http::agent::{AdminOf, Caller, OfSite};
 use crate::http::auth::{Reach, Scope};
-use crate::http::console::{AdminOf, Caller, OfSite};
-use crate::http::error::{ApiError, unknown_site};
-use crate::http::{App, header_text, openai};
+use crate::http::error::{ApiError, OpenAiError, unknown_site};
+use crate::http::{App, header_text};
 use crate::protocol::ErrorCode;
 
 /// Who may use a route.
@@ -162,7 +162,11 @@ impl Access {
 
     /// The refusal in the shape that the route's clients read.
     fn refusal(self, error: ApiError) -> Response {
-        if self == Self::ItsSites(Scope::Chat) { openai::refusal(error) } else { error.into_response() }
+        if self == Self::ItsSites(Scope::Chat) {
+            OpenAiError::from(error).into_response()
+        } else {
+            error.into_response()
+        }
     }
 }
 

@@ -7,14 +7,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use frontdesk::http::auth::{JwtAlgorithm, JwtConfig, Key, Scope, Site, key_hash};
+use frontdesk::conversation::{GiveTo, Rating, SuggestionId, Wish};
+use frontdesk::http::auth::{Key, Scope};
 use frontdesk::http::routes::{Access, Route};
 use frontdesk::http::{private_routes, public_routes};
 use frontdesk::protocol::console::{
-    Account, Action, ConsoleClient, ConsoleServer, Filter, GiveTo, List, Me, NewAccount, Role, SignIn, SuggestionId,
-    Wish,
+    Account, Action, ConsoleClient, ConsoleServer, Filter, List, Me, NewAccount, Role, SignIn,
 };
-use frontdesk::protocol::{ClientMessage, ErrorCode, Rating, ServerMessage};
+use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
+use frontdesk::secret::key_hash;
+use frontdesk::site::{JwtAlgorithm, JwtConfig, Site};
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Stopping and starting again: SIGTERM, and what a restart does with running answers.
 
+use frontdesk::conversation::Event;
 use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
-use frontdesk::session::Event;
 use frontdesk::store::{Record, RecordKind, Store};
 use frontdesk::turn::Mode;
 

@@ -11,9 +11,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::{OfSite, private};
+use super::private;
 use crate::gaps::{self, Gap};
 use crate::http::App;
+use crate::http::agent::OfSite;
 use crate::http::error::{ApiError, unknown_site};
 use crate::http::extract::{Path, Query, Sent};
 use crate::http::gaps::Listing;

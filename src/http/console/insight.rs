@@ -3,8 +3,9 @@
 use axum::extract::State;
 use axum::response::Response;
 
-use super::{AdminOf, private};
+use super::private;
 use crate::http::App;
+use crate::http::agent::AdminOf;
 use crate::http::error::ApiError;
 use crate::http::extract::Query;
 use crate::http::insight::{Lines, report_of, sessions_of};
