@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use indicatif::ProgressBar;
 
@@ -30,6 +30,7 @@ pub mod intent;
 pub mod measure;
 pub mod models;
 mod remote;
+mod rotate;
 mod show;
 pub mod transfer;
 
@@ -73,7 +74,8 @@ Formats: Markdown, HTML, plain text, PDF, Word (.docx), Excel (.xlsx, .xls, .ods
 A file says what holds for it in front matter (Markdown), <meta name=\"frontdesk:audience\" …> (HTML), columns or fields
 (tables, JSON), or in a file beside it: price-list.pdf.meta, and folder.meta for a whole folder, with lines as
 audience: agents, language: de, valid_from: 2026-12-01, valid_until: 2026-12-31, url: https://…, title: ….
-A running server does the work itself, and reads what changes in its folders anyway.")]
+A running server does the work itself, and reads what changes in its folders anyway. It reads by path only what is in the
+site's own folder; other files are read while no server runs, or handed in over HTTP.")]
     Ingest {
         /// Files and folders; none reads the folder of every site.
         paths: Vec<PathBuf>,
@@ -101,10 +103,12 @@ A running server does the work itself, and reads what changes in its folders any
         /// What it may be used for.
         #[arg(long, value_enum, default_value = "chat")]
         scope: Vec<Scope>,
-        /// Limit it to one site.
+        /// Limit it to one site; left out, it is good for the whole server: every site, accounts, metrics.
         #[arg(long)]
         site: Option<String>,
     },
+    /// Change a key of the server for a new one.
+    Rotate(rotate::RotateArgs),
     /// Accounts of the console: add, list, remove, password.
     Agent(agent::AgentArgs),
     /// Write every conversation to a file (the server must be stopped).
@@ -147,6 +151,7 @@ impl Cli {
     /// # Errors
     /// With a text for people.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        crate::permissions::keep_new_files_private();
         if let Command::ReadDocument { format, seconds, memory_mib } = &self.command {
             // Before the runtime: its threads would count against the limits.
             return Ok(ingest::read_document(format, *seconds, *memory_mib));
@@ -160,6 +165,12 @@ impl Cli {
         match self.command {
             Command::Chat(args) => return chat::run(args, &self.config).await,
             Command::Key { name, scope, site } => {
+                if let (Some(site), true) = (&site, scope.contains(&Scope::Metrics)) {
+                    bail!(
+                        "metrics are the whole server's, so a key limited to the site {site:?} would not open them; leave out \
+                         --site, or make a key of its own for them"
+                    );
+                }
                 print_key(&name, &scope, site.as_deref());
                 return Ok(ExitCode::SUCCESS);
             }
@@ -174,6 +185,7 @@ impl Cli {
             }
             Command::Gaps(args) => gaps::run(&config, args).await,
             Command::Check(args) => check::run(&config, args).await,
+            Command::Rotate(args) => rotate::run(&config, &args).await,
             Command::Agent(args) => agent::run(&config, args).await,
             Command::Export(args) => transfer::export(&config, &args).await,
             Command::Import(args) => transfer::import(&config, &args).await,
@@ -277,7 +289,7 @@ async fn run_ingest(
 
 fn print_key(name: &str, scopes: &[Scope], site: Option<&str>) {
     let key = new_key();
-    let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope:?}\"").to_lowercase()).collect();
+    let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope}\"")).collect();
     // JSON's escapes are TOML's, too; Rust's aren't.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     println!("The key, shown once:\n\n  {key}\n\nFor config.toml:\n\n[[auth.keys]]\nname = {}", quoted(name));

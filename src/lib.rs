@@ -25,10 +25,12 @@
 //! | [`reason`] | what follows for the visitor's own case: sums, conditions, places |
 //! | [`grounding`], [`store`] | which sentences the passages support; the append-only log, in sled |
 //! | [`conversation`], [`language`] | what is stored of conversations; what a text is made of |
-//! | [`clock`], [`secret`] | time; random ids and tokens |
+//! | [`clock`], [`secret`], [`keyring`] | time; random ids and tokens; the server's own keys |
+//! | [`mod@address`], [`permissions`] | what a network address counts as; files that are the server's user's alone |
 //! | [`models`] | the models that are known by name, and fetching them |
 //! | [`lifecycle`], [`telemetry`] | shutdown; logs and metrics |
 
+pub mod address;
 pub mod agents;
 pub mod bench;
 pub mod canned;
@@ -47,12 +49,14 @@ pub mod history;
 pub mod http;
 pub mod insight;
 pub mod intent;
+pub mod keyring;
 pub mod knowledge;
 pub mod language;
 pub mod lifecycle;
 pub mod llm;
 pub mod models;
 pub mod outcomes;
+pub mod permissions;
 pub mod prompt;
 pub mod protocol;
 pub mod qualify;

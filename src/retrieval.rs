@@ -39,6 +39,8 @@ pub struct KnowledgeConfig {
     pub url: String,
     /// API key for that server, if it wants one. Prefer the environment variable `FRONTDESK_KNOWLEDGE_API_KEY`.
     pub api_key: String,
+    /// File that the key stands in, instead.
+    pub api_key_file: PathBuf,
     /// Collection on that server; all sites share it and every query filters by site.
     pub collection: String,
     /// Passage length aimed at, in tokens of `tiktoken`'s `cl100k_base`. Longer ones give more context and blur the match.
@@ -76,6 +78,7 @@ impl Default for KnowledgeConfig {
             index: "data/index".into(),
             url: String::new(),
             api_key: String::new(),
+            api_key_file: PathBuf::new(),
             collection: "frontdesk".into(),
             passage_tokens: 220,
             multilingual: MULTILINGUAL.into(),

@@ -102,6 +102,7 @@ pub struct Metrics {
     pub intent_warnings: Family<SiteLabels, Gauge>,
     pub gaps_dropped: Counter,
     pub slow_readers: Counter,
+    pub unreadable: Counter,
     pub first_text_seconds: Histogram,
     pub turn_seconds: Histogram,
     pub draft_seconds: Histogram,
@@ -155,6 +156,7 @@ impl Metrics {
             intent_warnings: Family::default(),
             gaps_dropped: Counter::default(),
             slow_readers: Counter::default(),
+            unreadable: Counter::default(),
             first_text_seconds: seconds(),
             turn_seconds: seconds(),
             draft_seconds: seconds(),
@@ -215,6 +217,11 @@ impl Metrics {
         registry.register("intent_warnings", "Warnings about the purchase model in use", m.intent_warnings.clone());
         registry.register("gaps_dropped", "Unanswered questions that were not noted", m.gaps_dropped.clone());
         registry.register("slow_readers", "Sockets closed because they read too slowly", m.slow_readers.clone());
+        registry.register(
+            "unreadable",
+            "Damaged conversations and accounts that were passed over",
+            m.unreadable.clone(),
+        );
         registry.register(
             "first_text_seconds",
             "From a stored message to its answer's first text",

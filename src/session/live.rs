@@ -18,7 +18,7 @@ use crate::protocol::Partial;
 use crate::retrieval::Audience;
 use crate::session::mailbox::{BUSY_MS, CommandError, Envelope, Joined, Past};
 use crate::session::refusal::Accepted;
-use crate::session::shared::{Shared, TypingMark};
+use crate::session::shared::{Shared, TypingMark, event_of};
 use crate::signals::Signal;
 use crate::store::{Record, RecordKind, StoreError};
 use crate::suggest::{self, Drafted};
@@ -400,7 +400,7 @@ impl Live {
         let mut missed = Vec::new();
         if after < self.session.last_seq {
             for record in self.shared.store.read(site, id, after, &[RecordKind::Event]).await? {
-                if let Ok(event) = serde_json::from_slice::<Event>(&record.body)
+                if let Some(event) = event_of(&record)?
                     && (agent || !event.is_internal())
                 {
                     missed.push(Past { seq: record.seq, at_ms: record.at_ms, event });

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::clock::Clock;
-use crate::conversation::SessionKey;
+use crate::conversation::{Event, SessionKey};
 use crate::gaps::GapLog;
 use crate::lifecycle::Tasks;
 use crate::session::board::Board;
@@ -16,7 +16,7 @@ use crate::session::mailbox::{Envelope, OpenError, Opener};
 use crate::session::pace::Pace;
 use crate::session::{Profile, SessionsConfig};
 use crate::signals::SignalLog;
-use crate::store::Store;
+use crate::store::{Record, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::turn::Spine;
 use crate::turn::gate::TurnGate;
@@ -135,4 +135,14 @@ impl Shared {
         live.entries.remove(key);
         true
     }
+}
+
+/// The event of a record; `None` for one of a newer release.
+pub(super) fn event_of(record: &Record) -> Result<Option<Event>, StoreError> {
+    Event::read(&record.body).map_err(|error| StoreError::Corrupt {
+        what: format!(
+            "event {} of the session {}/{} is not understood: {error}",
+            record.seq, record.site, record.session
+        ),
+    })
 }

@@ -22,9 +22,9 @@ const FLOORS: &[&[&str]] = &[
     &["signals", "turn", "knowledge"],
     &["prompt", "catalogue", "models"],
     &["retrieval"],
-    &["canned", "llm", "reason"],
+    &["canned", "keyring", "llm", "reason"],
     &["protocol", "handoff", "grounding", "store"],
-    &["conversation", "language", "clock", "lifecycle", "telemetry", "secret"],
+    &["address", "conversation", "language", "clock", "lifecycle", "permissions", "telemetry", "secret"],
 ];
 
 /// Who may know the whole configuration; everybody else is handed the section that is theirs.
@@ -385,6 +385,16 @@ fn a_dependency_with_a_personality_is_known_by_one_part() {
             let known = allowed.iter().any(|name| user == *name || user.starts_with(&format!("{name}/")));
             assert!(known, "{user} uses {crates:?}; only {allowed:?} may");
         }
+    }
+}
+
+/// A path that stands in no table would have no access that is checked.
+#[test]
+fn routes_are_made_in_one_place() {
+    for (file, references) in &Sources::read().files {
+        let routing = references.paths.iter().any(|path| path.iter().take(2).eq(["axum", "routing"]));
+        let services = ["route_service", "nest_service"].iter().any(|word| references.words.contains(*word));
+        assert!(!(routing || services) || file.starts_with("http/routes"), "{file} makes routes of its own");
     }
 }
 

@@ -1,6 +1,7 @@
 //! One integration binary: the product from outside, and contracts between its parts.
 
 mod architecture;
+mod authorization;
 mod bad_input;
 mod chat;
 mod commands;
@@ -19,6 +20,7 @@ mod openai;
 mod overload;
 mod pace;
 mod protocol;
+mod proxies;
 mod qualify;
 mod real_models;
 mod recovery;
