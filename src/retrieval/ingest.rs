@@ -18,9 +18,13 @@ use super::chunk::embedding_text;
 use super::embedder::{EmbedError, Embedder};
 use crate::grounding::injection::{self, is_order_to_assistant};
 
+mod clauses;
 mod docx;
+mod grid;
 mod html;
+mod inbox;
 mod isolated;
+mod json;
 mod markdown;
 mod pdf;
 mod read;
