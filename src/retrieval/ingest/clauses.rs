@@ -48,6 +48,7 @@ pub(super) fn as_headings(text: &str) -> String {
         mark(&lines, &found[start..end], &mut levels);
         start = end;
     }
+    mark_questions(&lines, &mut levels);
     if levels.iter().all(Option::is_none) {
         return text.to_owned();
     }
@@ -55,7 +56,7 @@ pub(super) fn as_headings(text: &str) -> String {
     for (line, level) in lines.iter().zip(levels) {
         match level {
             Some(level) => {
-                let title = line.trim().replace("**", "");
+                let title = line.trim().replace("**", "").replace('\\', "");
                 // Clauses are referred to by their numbers, questions aren't.
                 let question = numbered(&title).map(|(_, rest)| rest).filter(|rest| rest.ends_with(['?', '？', '؟']));
                 out.push(format!("{} {}", "#".repeat(level), question.unwrap_or(&title)));
@@ -144,6 +145,34 @@ fn mark(lines: &[&str], run: &[Numbered], levels: &mut [Option<usize>]) {
     }
 }
 
+/// Questions that are paragraphs of their own, each with an answer below, where there is more than one: a page of them.
+fn mark_questions(lines: &[&str], levels: &mut [Option<usize>]) {
+    let mut found = Vec::new();
+    let mut fenced = false;
+    let mut outer = 1;
+    for (at, line) in lines.iter().enumerate() {
+        fenced ^= line.trim_start().starts_with("```");
+        if line.starts_with('#') {
+            outer = line.bytes().take_while(|byte| *byte == b'#').count();
+        }
+        let bare = line.trim().trim_matches('*').trim();
+        let alone = at == 0 || lines[at - 1].trim().is_empty() || lines[at - 1].starts_with('#');
+        let plain = !line.starts_with([' ', '#', '-', '>', '|', '\t']) && levels[at].is_none() && !fenced;
+        let asks = bare.ends_with(['?', '？', '؟']) && bare.matches(['?', '？', '؟', '.', '。']).count() == 1;
+        let below = lines[at + 1..].iter().find(|line| !line.trim().is_empty());
+        let answered = below.is_some_and(|below| {
+            let below = below.trim().trim_matches('*');
+            !below.starts_with('#') && !below.ends_with(['?', '？', '؟'])
+        });
+        if plain && alone && asks && answered && bare.chars().count() <= MAX_QUESTION && numbered(line).is_none() {
+            found.push((at, (outer + 1).min(6)));
+        }
+    }
+    if found.len() > 1 || levels.iter().any(Option::is_some) {
+        found.into_iter().for_each(|(at, level)| levels[at] = Some(level));
+    }
+}
+
 /// Whether what stands above says that steps follow.
 fn is_instruction(lines: &[&str], at: usize) -> bool {
     const WORDS: [&str; 16] = [
@@ -186,6 +215,11 @@ mod tests {
             "4. Wann öffnen Sie?\n\nUm neun.\n\n5. Und am Sonntag?\n\nGar nicht.",
             "## Wann öffnen Sie?\n\n\nUm neun.\n\n## Und am Sonntag?\n\n\nGar nicht.",
         );
+        check(
+            "# Help\n\nDo you ship abroad?\nYes, everywhere.\n\n**Is it free?**\n\nNo.",
+            "# Help\n\n## Do you ship abroad?\n\nYes, everywhere.\n\n## Is it free?\n\n\nNo.",
+        );
+        check("Why us? Because.\n\nReally?\n\nYes.", "Why us? Because.\n\nReally?\n\nYes.");
         for steps in [
             "To reset it:\n\n1. Hold the button\n\nIt blinks three times after a while of waiting.\n\n2. Let go\n\nThe lamp goes off, and on again.",
             "1. Close the book by clicking on its name in the\ntop left corner.\n2. Open it again.",

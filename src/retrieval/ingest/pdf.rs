@@ -22,7 +22,7 @@ const HEADING_SIZE: f64 = 1.12;
 /// Longest heading in characters.
 const MAX_HEADING: usize = 150;
 /// A gap of this many letter sizes starts a table's next cell; a smaller one of at least a sixth is a space.
-const CELL_GAP: f64 = 1.3;
+const CELL_GAP: f64 = 1.0;
 const SPACE_GAP: f64 = 0.17;
 
 /// Reads the pages in their order.
@@ -412,7 +412,8 @@ fn markdown(lines: &[Line]) -> String {
         let text = unbroken(&line.text());
         let item = marker(&text).map(|(marker, rest)| format!("{marker} {rest}"));
         let joins = before.is_some_and(|before| {
-            item.is_none() && !is_heading(before) && before.runs.len() == 1 && continues(before, line, pitch)
+            let anew = || is_short(at - 1, lines) && !line.text().starts_with(char::is_lowercase);
+            item.is_none() && !is_heading(before) && before.runs.len() == 1 && continues(before, line, pitch) && !anew()
         });
         match out.last_mut().filter(|last| joins && !last.starts_with(['#', '|'])) {
             Some(last) => join(last, &text),
@@ -457,6 +458,23 @@ fn same_columns(last: &Line, next: &Line, above: &[Vec<String>], below: &[Vec<St
 fn follows(before: &Line, line: &Line, pitch: f64) -> bool {
     let step = (before.y - line.y) / line.size;
     before.page == line.page && step > 0.0 && step < pitch.max(1.0) * 1.3 + 0.1
+}
+
+/// Share of its column's width that a line leaves off before, if the next one begins a paragraph.
+const SHORT_LINE: f64 = 0.7;
+
+/// Lines around one that tell how wide its column is.
+const COLUMN_LINES: usize = 40;
+
+/// Whether a line ends well before its column does.
+fn is_short(at: usize, lines: &[Line]) -> bool {
+    let line = &lines[at];
+    let around = &lines[at.saturating_sub(COLUMN_LINES)..lines.len().min(at + COLUMN_LINES)];
+    let column = around.iter().filter(|other| {
+        other.page == line.page && other.runs.len() == 1 && (other.left() - line.left()).abs() < line.size * 2.0
+    });
+    let width = column.map(|other| other.right() - line.left()).fold(0.0, f64::max);
+    line.right() - line.left() < width * SHORT_LINE
 }
 
 /// Whether a line goes on with the sentence of the one before.

@@ -10,13 +10,16 @@ pub(super) enum Page {
 
 /// Fewer letters say too little.
 const MIN_LETTERS: usize = 80;
+/// Different letters that a text has at least.
+const MIN_ALPHABET: usize = 14;
 /// Vowels among the letters of a language in the Latin alphabet: between a third and a half. Shifted alphabets have fewer.
 const VOWELS_PERCENT: (usize, usize) = (20, 70);
 
 /// Judges a page by its characters. What a font doesn't map comes as an empty text.
 pub(super) fn judge<'a>(glyphs: impl Iterator<Item = &'a str>) -> Page {
-    let (mut unmapped, mut letters, mut signs, mut latin, mut vowels, mut total) =
-        (0_usize, 0_usize, 0_usize, 0_usize, 0_usize, 0_usize);
+    let (mut unmapped, mut letters, mut signs) = (0_usize, 0_usize, 0_usize);
+    let (mut latin, mut vowels, mut total) = (0_usize, 0_usize, 0_usize);
+    let mut alphabet = [false; 26];
     for glyph in glyphs {
         total += 1;
         if glyph.is_empty() {
@@ -29,6 +32,7 @@ pub(super) fn judge<'a>(glyphs: impl Iterator<Item = &'a str>) -> Page {
                     letters += 1;
                     if char.is_ascii() {
                         latin += 1;
+                        alphabet[usize::from(char.to_ascii_lowercase() as u8 - b'a')] = true;
                         vowels += usize::from("aeiouyAEIOUY".contains(char));
                     }
                 }
@@ -43,7 +47,9 @@ pub(super) fn judge<'a>(glyphs: impl Iterator<Item = &'a str>) -> Page {
         return Page::Empty;
     }
     let much = letters + signs + unmapped >= MIN_LETTERS;
-    let shifted = latin >= MIN_LETTERS && latin * 10 >= letters * 9 && {
+    // A list of one kind of thing repeats a few letters; a text has most of the alphabet.
+    let varied = alphabet.iter().filter(|seen| **seen).count() >= MIN_ALPHABET;
+    let shifted = varied && latin >= MIN_LETTERS && latin * 10 >= letters * 9 && {
         let percent = vowels * 100 / latin;
         percent < VOWELS_PERCENT.0 || percent > VOWELS_PERCENT.1
     };
@@ -71,6 +77,7 @@ mod tests {
         check(&shifted, Page::NoWords);
         check(&plain.chars().map(|char| if char == ' ' { ' ' } else { '\u{F0B7}' }).collect::<String>(), Page::NoWords);
         check("我们每天上午九点到下午六点营业", Page::Words);
+        check(&"Lamp 12 cm 4.50 ".repeat(30), Page::Words);
         check("12,50 € 3 %", Page::Words);
         check("", Page::Empty);
     }
