@@ -34,7 +34,8 @@ fn is_chrome(element: &Element, in_content: bool) -> bool {
     let words = element.words();
     let any = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
     match element.name.as_str() {
-        "nav" => return true,
+        // Some builders make folded answers of it.
+        "nav" => return !in_content || linked_letters(&element.children) * 2 > letters(&element.children),
         "footer" => return !in_content || linked_letters(&element.children) * 2 > letters(&element.children),
         "header" if !in_content => return true,
         // A note beside the text belongs to it.

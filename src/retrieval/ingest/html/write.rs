@@ -235,19 +235,28 @@ fn write_block(element: &Element, out: &mut Vec<String>) {
     }
 }
 
-/// A heading's text without marks.
+/// A heading's text without marks; a gap where elements that are set apart would touch.
 fn heading_text(element: &Element) -> String {
-    let mut run = String::new();
-    for node in &element.children {
-        match node {
-            Node::Text(text) => push_text(text, &mut run),
-            Node::Element(child) if child.name == "sup" => superscript(&child.text(), &mut run),
-            Node::Element(child) => run.push_str(&format!(" {} ", child.text())),
+    fn collect(nodes: &[Node], run: &mut String) {
+        for node in nodes {
+            match node {
+                Node::Text(text) => push_text(text, run),
+                Node::Element(child) if child.name == "sup" => superscript(&child.text(), run),
+                Node::Element(child) if child.name == "br" => run.push(' '),
+                Node::Element(child) => {
+                    let apart = child.is(&["span", "button"]) || is_block(&child.name);
+                    let starts = text_of(&child.children).starts_with(char::is_alphanumeric);
+                    if apart && starts && run.ends_with(char::is_alphanumeric) {
+                        run.push(' ');
+                    }
+                    collect(&child.children, run);
+                }
+            }
         }
     }
-    let text = run.split_whitespace().collect::<Vec<_>>().join(" ");
-    // Gaps that only stood for the ends of elements.
-    [" .", " ,", " ?", " !", " :"].iter().fold(text, |text, gap| text.replace(gap, &gap[1..]))
+    let mut run = String::new();
+    collect(&element.children, &mut run);
+    run.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The text of preformatted content, line by line.
