@@ -20,6 +20,7 @@ use crate::grounding::injection::{self, is_order_to_assistant};
 
 mod clauses;
 mod docx;
+mod extraction;
 mod grid;
 mod html;
 mod inbox;

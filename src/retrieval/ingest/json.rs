@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::records::{BadRecord, META, NAMES, Record};
 use super::text::Meta;
 use super::{html, inbox, text};
-use crate::catalogue::Product;
+use crate::retrieval::product::Product;
 
 /// Objects within objects in which records are looked for, and fields within fields that are read.
 const MAX_NESTED: usize = 4;

@@ -11,8 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pdf_extract::{Document, MediaBox, Object, OutputDev, OutputError, Transform};
 
 use super::grid;
-use super::isolated::{Extraction, MAX_TEXT_BYTES};
 use super::text::{escaped_line, one_line, unbroken};
+use crate::retrieval::ingest::extraction::{Extraction, MAX_TEXT_BYTES};
 
 mod layout;
 mod words;
