@@ -10,25 +10,23 @@ type Act = (chat: FrontdeskChat) => void;
 /** What a page may say of its chat: as `data-site` on the script, or behind a `?` in its address where attributes get lost. */
 const NAMES = ['site', 'lang', 'theme', 'dir', 'server', 'open'];
 
-/** The script's own tag. Modules, bundles and scripts that a consent banner typed anew have no `currentScript`: theirs is found by name. */
-function ownTag(): HTMLScriptElement | null {
+/** The script's own tag, and where it comes from. Modules, bundles and scripts that a consent banner typed anew have no
+ *  `currentScript`: theirs is found by name. */
+function ownTag(): [HTMLScriptElement | null, URL | null] {
   const running = document.currentScript as HTMLScriptElement | null;
-  if (running && address(running)) return running;
-  const all = [...document.querySelectorAll<HTMLScriptElement>('script')];
-  return all.find((one) => address(one)) ?? all.find((one) => one.dataset.server !== undefined && one.dataset.site !== undefined) ?? running;
-}
-
-/** Where a tag gets this script from. Those who defer scripts keep the address in another attribute. */
-function address(tag: HTMLScriptElement): URL | null {
-  for (const value of [tag.src, tag.dataset.src, tag.dataset.rocketSrc, tag.dataset.cookieblockSrc]) {
-    const url = value && URL.canParse(value, document.baseURI) ? new URL(value, document.baseURI) : null;
-    if (url && /\/widget\.js$/.test(url.pathname)) return url;
+  // Whatever name it is served under.
+  if (running?.src) return [running, new URL(running.src)];
+  for (const tag of document.querySelectorAll<HTMLScriptElement>('script')) {
+    // Those who defer scripts keep the address in another attribute.
+    for (const value of [tag.src, tag.dataset.src, tag.dataset.rocketSrc, tag.dataset.cookieblockSrc]) {
+      const url = value && URL.canParse(value, document.baseURI) ? new URL(value, document.baseURI) : null;
+      if (url && /\/widget\.js$/.test(url.pathname)) return [tag, url];
+    }
   }
-  return null;
+  return [running ?? document.querySelector<HTMLScriptElement>('script[data-server]'), null];
 }
 
-const script = ownTag();
-const from = script && address(script);
+const [script, from] = ownTag();
 if (from) FrontdeskChat.origin = from.origin;
 
 // A page that names the script twice has one chat.
