@@ -19,10 +19,14 @@ use super::embedder::EmbedError;
 use super::schema::Vectors;
 use crate::grounding::injection::{self, is_order_to_assistant};
 
+mod clauses;
 mod docx;
 mod extraction;
+mod grid;
 mod html;
+mod inbox;
 mod isolated;
+mod json;
 mod markdown;
 mod pdf;
 mod read;

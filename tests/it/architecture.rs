@@ -86,6 +86,7 @@ const KNOWN_BY: &[(&[&str], &[&str])] = &[
     (&["axum"], &["http", "server"]),
     (&["hyper", "hyper_util"], &["http/listener"]),
     (&["pdf_extract"], &["retrieval/ingest/pdf"]),
+    (&["dom_query"], &["retrieval/ingest/html/tree"]),
     (&["calamine"], &["retrieval/ingest/workbook"]),
     (&["quick_xml"], &["retrieval/ingest/docx"]),
     (&["zip"], &["retrieval/ingest/extraction"]),
