@@ -12,11 +12,13 @@ use crate::retrieval::schema;
 use crate::telemetry::{Metrics, micros};
 
 pub mod chunk;
+pub mod columns;
 pub mod embedded;
 pub mod embedder;
 pub mod fusion;
 pub mod index;
 pub mod ingest;
+pub mod money;
 pub mod product;
 mod reads;
 pub mod schema;

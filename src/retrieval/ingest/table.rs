@@ -5,8 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::isolated::Sheet;
+use super::extraction::Sheet;
 use crate::retrieval::columns::{Kind, Tax, Telling};
+use crate::retrieval::money;
 
 mod cells;
 mod grid;
@@ -14,7 +15,7 @@ mod header;
 mod kinds;
 mod rows;
 
-pub(super) use grid::csv_sheet;
+pub(super) use grid::{csv_sheet, is_tabbed};
 pub(super) use rows::{Offer, Row};
 
 /// What a file beside the table says about it.
@@ -26,6 +27,56 @@ pub(super) struct Hints {
     pub(super) columns: Vec<(String, Kind)>,
     pub(super) currency: Option<String>,
     pub(super) tax: Option<Tax>,
+}
+
+impl Hints {
+    /// Takes one key: `header_row: 5`, `columns: VK=price, EK=hidden, 3=name`, `currency: EUR`, `tax: net`.
+    ///
+    /// # Errors
+    ///
+    /// A value that isn't understood, in words.
+    pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "header_row" => {
+                let row = value.parse().map_err(|_| format!("header_row is {value:?}; write the line's number, or 0"))?;
+                self.header_row = Some(row);
+            }
+            "columns" => {
+                for pair in value.split(',') {
+                    let named = pair.rsplit_once('=').and_then(|(name, kind)| Some((name, Kind::named(kind)?)));
+                    let Some((name, kind)) = named else {
+                        return Err(format!(
+                            "columns has {:?}; write a column's name or number and what it is, as VK=price: name, price, \
+                             sale, before, stock, category, description, told, hidden, ignore",
+                            pair.trim()
+                        ));
+                    };
+                    self.columns.push((name.trim().to_owned(), kind));
+                }
+            }
+            "currency" => {
+                let code = money::code(value);
+                self.currency = Some(code.ok_or_else(|| format!("currency is {value:?}; write a code such as EUR"))?);
+            }
+            _ => {
+                self.tax = Some(match value.to_lowercase().as_str() {
+                    "net" | "excluded" => Tax::Net,
+                    "gross" | "included" => Tax::Gross,
+                    _ => return Err(format!("tax is {value:?}; write net or gross")),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What these say, and for the rest what `others` say.
+    pub(super) fn over(mut self, others: Self) -> Self {
+        self.header_row = self.header_row.or(others.header_row);
+        self.columns.extend(others.columns);
+        self.currency = self.currency.or(others.currency);
+        self.tax = self.tax.or(others.tax);
+        self
+    }
 }
 
 /// A row of a table.

@@ -45,6 +45,15 @@ pub(in crate::retrieval::ingest) fn csv_sheet(content: &str) -> (Sheet, Vec<(usi
     (sheet, bad)
 }
 
+/// Whether a text is a table with tabs: most of its first lines have the same number of them, and several.
+pub(in crate::retrieval::ingest) fn is_tabbed(content: &str) -> bool {
+    let lines = content.lines().filter(|line| !line.trim().is_empty()).take(SAMPLED);
+    let mut tabs: Vec<usize> = lines.map(|line| line.matches('\t').count()).collect();
+    tabs.sort_unstable();
+    let middle = tabs.get(tabs.len() / 2).copied().unwrap_or(0);
+    tabs.len() > 1 && middle > 1 && tabs.iter().filter(|count| **count == middle).count() * 10 >= tabs.len() * 8
+}
+
 fn reader(separator: u8, content: &str) -> csv::Reader<&[u8]> {
     csv::ReaderBuilder::new()
         .delimiter(separator)

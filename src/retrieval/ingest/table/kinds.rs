@@ -8,6 +8,9 @@ use crate::retrieval::money;
 /// Rows whose cells decide what a column is.
 const SAMPLE: usize = 400;
 
+/// Bytes of a label that is told.
+const MAX_LABEL: usize = 60;
+
 /// A column as its rows are read.
 #[derive(Clone, Debug)]
 pub(super) struct Column {
@@ -244,6 +247,18 @@ fn by_content(columns: &mut Columns, looks: &[Looks], table: &Table, context: &C
             }
         }
     }
+    // Texts without a name describe what they stand beside.
+    if columns.has(&[Kind::Price, Kind::Name]) {
+        for (at, looks) in looks.iter().enumerate() {
+            let column = &mut columns.all[at];
+            let texts = looks.mostly(&[Class::Text, Class::Prose], 80) && looks.distinct * 2 > looks.filled;
+            let named = column.kind.is_some() || !column.name.is_empty();
+            if !named && texts && looks.length > 14 && without_names && columns_name_before(table, at) {
+                column.kind = Some(Kind::Description);
+                column.why = "texts stand below".to_owned();
+            }
+        }
+    }
     // A question and one other text are a question and its answer.
     if without_names && columns.has(&[Kind::Question]) && !columns.has(&[Kind::Answer]) {
         let text = |at: &usize| {
@@ -256,6 +271,15 @@ fn by_content(columns: &mut Columns, looks: &[Looks], table: &Table, context: &C
         }
     }
     let _ = context;
+}
+
+/// Whether a text column stands before this one: the name.
+fn columns_name_before(table: &Table, at: usize) -> bool {
+    (0..at).any(|column| {
+        let cells = table.rows.iter().take(SAMPLE).filter_map(|row| row.cells.get(column)).map(String::as_str);
+        let looks = Looks::of(cells);
+        looks.mostly(&[Class::Text, Class::Code], 60) && looks.length <= 60
+    })
 }
 
 fn with_currency(table: &Table, at: usize) -> bool {
@@ -412,5 +436,8 @@ fn label(column: &Column, language: &str) -> String {
         Some(at) => &name[..at],
         None => name,
     };
-    name.trim().trim_end_matches('*').trim().split_whitespace().collect::<Vec<_>>().join(" ")
+    // A label ends at its colon; what would end it before goes.
+    let plain: String = name.chars().filter(|char| !".?!*:;".contains(*char)).collect();
+    let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+    plain[..plain.floor_char_boundary(MAX_LABEL)].to_owned()
 }
