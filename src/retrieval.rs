@@ -13,12 +13,14 @@ use crate::retrieval::product::Product;
 use crate::telemetry::{Metrics, micros};
 
 pub mod chunk;
+pub mod columns;
 pub mod embedded;
 pub mod embedder;
 mod frequencies;
 pub mod fusion;
 pub mod index;
 pub mod ingest;
+pub mod money;
 pub mod product;
 mod reads;
 pub mod refill;
