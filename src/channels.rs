@@ -1,0 +1,385 @@
+//! Messaging platforms: the same conversations wherever customers write.
+//!
+//! In: bytes as they came → signature → events with their keys, stored in one batch → 200 → the conversation. Nothing is
+//! thought before it is stored, and what isn't understood is counted and answered with 200: platforms switch a hook off
+//! that answers errors.
+//!
+//! Out: what the visitor is to read goes into an outbox in the store, in order, and leaves it once the platform has taken
+//! it. A platform's user is a visitor of the site, a chat is a session; console, drafts, signals and erasure work as for
+//! the widget.
+//!
+//! | Submodule | Decides |
+//! | --- | --- |
+//! | `signature` | who sent a webhook |
+//! | `event` | what platforms have in common |
+//! | `text` | how an answer looks there, and where it is cut |
+//! | `telegram`, `slack`, …, `generic` | one platform each, pure |
+//! | `platform` | which of them an account is of, and what it can do |
+//! | `ledger` | what is on disk: events to be read, parts to be sent |
+//! | `chat` | the task around one conversation |
+//! | `delivery` | requests to a platform, and when to try again |
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, bail};
+use futures_util::FutureExt as _;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::lifecycle::Tasks;
+use crate::session::registry::Registry;
+use crate::session::SessionKey;
+use crate::store::{Store, StoreError};
+use crate::telemetry::Metrics;
+
+mod chat;
+mod delivery;
+pub mod event;
+mod generic;
+mod ledger;
+mod platform;
+pub mod signature;
+pub mod telegram;
+pub mod text;
+
+pub use delivery::Health;
+pub use platform::Platform;
+
+use chat::Wake;
+use delivery::Delivery;
+use event::{Incoming, Reply};
+use ledger::Ledger;
+use signature::{Rejected, Signed};
+
+/// One account on a messaging platform: `[[sites.channels]]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelConfig {
+    pub platform: Platform,
+    /// Names the account in addresses and in the console: 1 to 32 of a-z, 0-9, - and _. Left out, the platform's name.
+    #[serde(default)]
+    pub id: String,
+    /// What the platform knows us by when we write to it: a bot's token. Not for `webhook`.
+    #[serde(default)]
+    pub token: String,
+    /// File that holds the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// What the platform shows when it writes to us. The second of two is the older one while secrets are changed.
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    /// File with one secret a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets_file: Option<PathBuf>,
+    /// Where requests go: another address than the platform's own for a self-hosted Bot API, and for `webhook` the address
+    /// that replies are posted to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// The bot's name without `@`, by which people in groups speak to it.
+    #[serde(default)]
+    pub bot: String,
+    /// Milliseconds without a further message after which what a visitor sent is answered, all of it at once.
+    #[serde(default = "pause")]
+    pub pause_ms: u64,
+}
+
+fn pause() -> u64 {
+    1_200
+}
+
+impl ChannelConfig {
+    /// What the account is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        if self.id.is_empty() { self.platform.name() } else { &self.id }
+    }
+
+    /// # Errors
+    /// When an option makes no sense.
+    pub fn validate(&self) -> anyhow::Result<()> {
+        let name = self.name();
+        let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+        if name.len() > 32 || !name.chars().all(sound) {
+            bail!("the channel id {name:?} must be 1 to 32 of a-z, 0-9, - and _");
+        }
+        if self.platform.needs_token() && self.token.is_empty() && self.token_file.is_none() {
+            bail!("channel {name:?}: {} needs `token` or `token_file`", self.platform.name());
+        }
+        if self.secrets.is_empty() && self.secrets_file.is_none() {
+            bail!("channel {name:?}: `secrets` or `secrets_file` must hold what the platform signs with");
+        }
+        if self.secrets.iter().any(|secret| secret.len() < LEAST_SECRET) {
+            bail!("channel {name:?}: a secret has at least {LEAST_SECRET} characters");
+        }
+        match &self.base_url {
+            Some(url) if !url.starts_with("https://") && !url.starts_with("http://") => {
+                bail!("channel {name:?}: base_url {url:?} must begin with https:// or http://")
+            }
+            None if self.platform.base_url().is_none() => {
+                bail!("channel {name:?}: `base_url` must name the address that replies are posted to")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A secret that can be guessed protects nothing.
+const LEAST_SECRET: usize = 16;
+
+/// An account with its secrets read.
+pub struct Account {
+    pub site: String,
+    pub config: ChannelConfig,
+    token: String,
+    secrets: Vec<String>,
+    base_url: String,
+}
+
+impl Account {
+    /// Reads the secrets that stand in files.
+    ///
+    /// # Errors
+    /// When such a file can't be read.
+    pub fn new(site: &str, config: &ChannelConfig) -> anyhow::Result<Self> {
+        config.validate()?;
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path).with_context(|| format!("channel {:?}: {}", config.name(), path.display()))
+        };
+        let token = match &config.token_file {
+            Some(path) => read(path)?.trim().to_owned(),
+            None => config.token.clone(),
+        };
+        let mut secrets = config.secrets.clone();
+        if let Some(path) = &config.secrets_file {
+            secrets.extend(read(path)?.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+        }
+        let base_url = config.base_url.as_deref().or(config.platform.base_url()).unwrap_or_default();
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        Ok(Self { site: site.to_owned(), config: config.clone(), token, secrets, base_url })
+    }
+
+    /// Names it among all sites' accounts.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.site, self.config.name())
+    }
+}
+
+/// A webhook as it came.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Header value by lower-case name.
+    pub header: &'a dyn Fn(&str) -> Option<&'a str>,
+    pub body: &'a [u8],
+}
+
+/// Why a webhook got no 200.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    #[error("no channel {account:?} is configured for site {site:?}")]
+    Unknown { site: String, account: String },
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// The platform sends it again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The same event is being stored for another request.
+    #[error("the same event is being stored already")]
+    Busy,
+}
+
+/// Every account of every site. Cheap to clone.
+#[derive(Clone)]
+pub struct Channels(Arc<Inner>);
+
+struct Inner {
+    accounts: HashMap<(String, String), Arc<Account>>,
+    ledger: Ledger,
+    registry: Registry,
+    delivery: Delivery,
+    clock: Clock,
+    tasks: Tasks,
+    metrics: Metrics,
+    /// Keys that are being stored.
+    storing: Mutex<HashSet<String>>,
+    chats: Mutex<HashMap<(String, String), Wake>>,
+}
+
+/// What [`Channels`] is made of.
+pub struct Parts {
+    pub store: Store,
+    pub registry: Registry,
+    pub clock: Clock,
+    pub tasks: Tasks,
+    pub metrics: Metrics,
+}
+
+impl Channels {
+    /// # Errors
+    /// When an account's secrets can't be read or a client can't be made.
+    pub fn new<'a>(
+        sites: impl Iterator<Item = (&'a str, &'a [ChannelConfig])>,
+        parts: Parts,
+    ) -> anyhow::Result<Self> {
+        let mut accounts = HashMap::new();
+        for (site, channels) in sites {
+            for config in channels {
+                let account = Arc::new(Account::new(site, config)?);
+                if accounts.insert((site.to_owned(), config.name().to_owned()), account).is_some() {
+                    bail!("site {site:?} has two channels {:?}; give one an `id` of its own", config.name());
+                }
+            }
+        }
+        let Parts { store, registry, clock, tasks, metrics } = parts;
+        let delivery = Delivery::new(accounts.values().map(|account| account.id()))?;
+        Ok(Self(Arc::new(Inner {
+            accounts,
+            ledger: Ledger::new(store, clock.clone()),
+            registry,
+            delivery,
+            clock,
+            tasks,
+            metrics,
+            storing: Mutex::default(),
+            chats: Mutex::default(),
+        })))
+    }
+
+    /// Takes a webhook: verified, then stored, then answered; what it says is read afterwards.
+    ///
+    /// # Errors
+    /// When there is no such account, it isn't the platform's, or it can't be stored.
+    pub async fn accept(&self, site: &str, account: &str, request: Request<'_>) -> Result<Option<Reply>, AcceptError> {
+        let inner = &self.0;
+        let account = inner.accounts.get(&(site.to_owned(), account.to_owned())).ok_or_else(|| {
+            AcceptError::Unknown { site: site.to_owned(), account: account.to_owned() }
+        })?;
+        let signed = Signed { header: request.header, body: request.body, now_s: inner.clock.now_ms() / 1000 };
+        if let Err(rejected) = account.config.platform.verify(signed, &account.secrets) {
+            inner.delivery.rejected(&account.id(), &rejected.to_string());
+            return Err(rejected.into());
+        }
+        let batch = account.config.platform.read(request, account);
+        for why in &batch.skipped {
+            inner.metrics.channel_skipped(account.config.platform.name(), why);
+        }
+        for event in batch.events {
+            self.keep(account, event).await?;
+        }
+        inner.delivery.heard(&account.id(), inner.clock.now_ms());
+        Ok(batch.reply)
+    }
+
+    /// Stores an event once and wakes its conversation.
+    async fn keep(&self, account: &Arc<Account>, event: Incoming) -> Result<(), AcceptError> {
+        let inner = &self.0;
+        let key = format!("{}\0{}", account.id(), event.key);
+        if !inner.storing.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
+            return Err(AcceptError::Busy);
+        }
+        let kept = inner.ledger.keep(&account.id(), &event).await;
+        inner.storing.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        if kept? {
+            self.wake(account, &event.chat);
+        }
+        Ok(())
+    }
+
+    /// Has a conversation look at what is new, and begins its task if there is none.
+    fn wake(&self, account: &Arc<Account>, chat: &str) {
+        let mut chats = self.0.chats.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = (account.id(), chat.to_owned());
+        if let Some(wake) = chats.get(&id) {
+            wake.notify_one();
+            return;
+        }
+        if self.0.tasks.is_draining() {
+            return;
+        }
+        let wake = Wake::default();
+        chats.insert(id, wake.clone());
+        self.0.tasks.spawn("channel conversation", chat::run(self.clone(), account.clone(), chat.to_owned(), wake));
+    }
+
+    /// Ends a conversation's task, unless it was woken meanwhile.
+    fn retire(&self, account: &Account, chat: &str, wake: &Wake) -> bool {
+        let mut chats = self.0.chats.lock().unwrap_or_else(PoisonError::into_inner);
+        // Waking and retiring hold the same lock, so no wake-up falls between them.
+        if wake.notified().now_or_never().is_some() {
+            return false;
+        }
+        chats.remove(&(account.id(), chat.to_owned()));
+        true
+    }
+
+    /// Goes on with what a stop or a crash left: events that nobody read, parts that weren't sent, answers that ended since.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn recover(&self) -> Result<usize, StoreError> {
+        let mut found = 0;
+        for account in self.0.accounts.values() {
+            for chat in self.0.ledger.unfinished(account).await? {
+                self.wake(account, &chat);
+                found += 1;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Wakes the conversations in which an agent said something while no task watched.
+    pub async fn follow(self) {
+        let mut said = self.0.registry.spoken();
+        loop {
+            let key: SessionKey = tokio::select! {
+                () = self.0.tasks.draining() => return,
+                key = said.recv() => match key {
+                    Ok(key) => key,
+                    // Some were missed: every conversation looks.
+                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {
+                        if let Err(error) = self.recover().await {
+                            tracing::warn!(%error, "conversations of channels can't be looked at");
+                        }
+                        continue;
+                    }
+                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+                },
+            };
+            match self.0.ledger.chat_of(&key).await {
+                Ok(Some((account, chat))) => {
+                    let name = account.split_once('/').map(|(_, name)| name.to_owned()).unwrap_or_default();
+                    if let Some(account) = self.0.accounts.get(&(key.site.clone(), name)) {
+                        self.wake(account, &chat);
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "a reply can't be sent to its platform now"),
+            }
+        }
+    }
+
+    /// What is known of every account of a site, for the console and `/readyz`.
+    #[must_use]
+    pub fn health(&self, site: Option<&str>) -> Vec<Health> {
+        let accounts = self.0.accounts.values().filter(|account| site.is_none_or(|site| account.site == site));
+        let mut all: Vec<Health> = accounts.map(|account| self.0.delivery.health(account)).collect();
+        all.sort_by(|a, b| (&a.site, &a.account).cmp(&(&b.site, &b.account)));
+        all
+    }
+
+    /// Forgets where a conversation came from and what was still to be sent there.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub async fn forget(&self, key: &SessionKey) -> Result<(), StoreError> {
+        self.0.ledger.forget(key).await
+    }
+}
+
+/// A parsed body, or nothing.
+fn json_of(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap_or_default()
+}

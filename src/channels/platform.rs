@@ -1,0 +1,128 @@
+//! Which platform an account is of: one closed list, so that every question about platforms is answered for each.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Answered, Batch, Call, Outcome};
+use super::signature::{self, Rejected, Signed};
+use super::text::{Rich, Unit};
+use super::{Account, Request, generic, json_of, telegram};
+
+/// See [`super::ChannelConfig::platform`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Platform {
+    Telegram,
+    /// Any other system, by webhooks signed as Standard Webhooks says.
+    Webhook,
+}
+
+/// What a message may be on a platform, and what its reader sees while one is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Capability {
+    pub(super) unit: Unit,
+    /// Longest text of a message.
+    pub(super) limit: usize,
+    /// Least milliseconds between two messages to one conversation.
+    pub(super) spacing_ms: u64,
+    /// While an answer is made.
+    pub(super) waiting: Waiting,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// Nothing can be shown.
+    Nothing,
+    /// The answer so far where the conversation allows it, else a sign that somebody writes; each again after so many
+    /// milliseconds.
+    Draft { every_ms: u64, typing_every_ms: u64 },
+}
+
+/// One part of an answer, to be sent.
+pub(super) struct Sending<'a> {
+    pub(super) chat: &'a str,
+    pub(super) part: &'a Rich,
+    pub(super) markdown: &'a str,
+    /// The same for every try.
+    pub(super) id: &'a str,
+    pub(super) plain: bool,
+    pub(super) now_s: u64,
+}
+
+impl Platform {
+    /// Its name in the configuration and in the console.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Telegram => "telegram",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    pub(super) fn needs_token(self) -> bool {
+        self == Self::Telegram
+    }
+
+    pub(super) fn base_url(self) -> Option<&'static str> {
+        match self {
+            Self::Telegram => Some("https://api.telegram.org"),
+            Self::Webhook => None,
+        }
+    }
+
+    pub(super) fn capability(self) -> Capability {
+        match self {
+            // Bot API: 4,096 characters after entities are read; the FAQ names one message a second to one chat. A draft
+            // is shown for 30 s and typing for 5 s.
+            Self::Telegram => Capability {
+                unit: Unit::Utf16,
+                limit: 4_096,
+                spacing_ms: 1_000,
+                waiting: Waiting::Draft { every_ms: 1_000, typing_every_ms: 4_000 },
+            },
+            Self::Webhook => {
+                Capability { unit: Unit::Chars, limit: 16_000, spacing_ms: 0, waiting: Waiting::Nothing }
+            }
+        }
+    }
+
+    pub(super) fn verify(self, signed: Signed<'_>, secrets: &[String]) -> Result<(), Rejected> {
+        match self {
+            Self::Telegram => signature::telegram(signed, secrets),
+            Self::Webhook => signature::standard(signed, secrets),
+        }
+    }
+
+    pub(super) fn read(self, request: Request<'_>, account: &Account) -> Batch {
+        let body = json_of(request.body);
+        match self {
+            Self::Telegram => telegram::read(&body, &account.config.bot),
+            Self::Webhook => generic::read(&body, (request.header)("webhook-id").unwrap_or_default()),
+        }
+    }
+
+    /// `None` if the account's secrets don't allow it.
+    pub(super) fn send(self, account: &Account, sending: &Sending<'_>) -> Option<Call> {
+        let Sending { chat, part, markdown, id, plain, now_s } = *sending;
+        match self {
+            Self::Telegram => Some(telegram::send(&account.token, chat, part, plain)),
+            Self::Webhook => generic::send(account.secrets.first()?, chat, part, markdown, id, now_s),
+        }
+    }
+
+    /// Shows the answer so far, or with no text that one is written; `None` where nothing can be shown.
+    pub(super) fn show(self, account: &Account, chat: &str, turn: u64, text: &str) -> Option<Call> {
+        match self {
+            // Groups have negative ids and no drafts.
+            Self::Telegram if text.is_empty() || chat.starts_with('-') => Some(telegram::typing(&account.token, chat)),
+            Self::Telegram => Some(telegram::draft(&account.token, chat, turn.max(1), text)),
+            Self::Webhook => None,
+        }
+    }
+
+    pub(super) fn judge(self, answered: Answered<'_>) -> Outcome {
+        match self {
+            Self::Telegram => telegram::judge(answered),
+            Self::Webhook => generic::judge(answered),
+        }
+    }
+}
