@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::gaps::GapsConfig;
-use crate::http::auth::{AuthConfig, Site};
+use crate::http::auth::AuthConfig;
 use crate::intent::registry::IntentConfig;
 use crate::llm::LlmConfig;
 use crate::retrieval::KnowledgeConfig;
@@ -16,6 +16,7 @@ use crate::server::ServerConfig;
 use crate::session::SessionsConfig;
 use crate::session::desk::ConsoleConfig;
 use crate::signals::SignalsConfig;
+use crate::site::Site;
 use crate::store::StoreConfig;
 use crate::telemetry::LogConfig;
 use crate::turn::AnswersConfig;

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::protocol::console::HandoffReason;
-use crate::protocol::{AnswerEnd, Rating};
+use crate::conversation::{AnswerEnd, HandoffReason, Rating};
 use crate::signals::{AttributeValue, Outcome, Signal, Source, Stance, Topic};
 
 /// A pause after which the visitor counts as having come back.

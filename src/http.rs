@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::agents::Agents;
 use crate::gaps::Gaps;
-use crate::http::auth::{Keys, Site, Visitors};
+use crate::http::auth::{Keys, Visitors};
 use crate::http::body::Room;
 use crate::http::console::ReadMark;
 use crate::http::error::ApiError;
@@ -23,6 +23,8 @@ use crate::server::ServerConfig;
 use crate::session::desk::ConsoleConfig;
 use crate::session::registry::Registry;
 use crate::signals::SignalLog;
+use crate::site;
+use crate::site::Site;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::turn::Spine;
@@ -120,7 +122,7 @@ impl App {
 
     /// On a site where people answer: whether somebody who takes conversations is there.
     fn available(&self, site: &str) -> Option<bool> {
-        let people = self.site(site).is_some_and(|site| site.answers == auth::Answers::Suggest);
+        let people = self.site(site).is_some_and(|site| site.answers == site::Answers::Suggest);
         people.then(|| self.registry.board().available(site))
     }
 }

@@ -8,9 +8,9 @@ use hmac::{Hmac, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use crate::conversation::SessionKey;
 use crate::features::State;
 use crate::insight::book::{Book, Entry, Touched};
-use crate::session::SessionKey;
 use crate::signals::{self, Outcome, Signal};
 use crate::store::{Store, StoreError};
 

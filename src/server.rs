@@ -15,7 +15,7 @@ use crate::agents::{self, Agents};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gaps::{self, GapLog, Gaps};
-use crate::http::auth::{Key, Keys, Scope, Site, Visitors, key_hash, new_key, random_id, random_secret};
+use crate::http::auth::{Key, Keys, Scope, Visitors, key_hash, new_key, random_id, random_secret};
 use crate::http::body::Room;
 use crate::http::listener::{Limits, divide_files, serve};
 use crate::http::{self, App, Inner};
@@ -37,6 +37,8 @@ use crate::session::board::Board;
 use crate::session::desk;
 use crate::session::registry::{Parts, Registry};
 use crate::signals::{SignalLog, SignalParts};
+use crate::site;
+use crate::site::Site;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::turn::gate::TurnGate;
@@ -179,7 +181,7 @@ impl Server {
         let intents = Live::new(&config.intent.models);
         let book = Book::new(store.clone(), touched.clone())
             .scored_by(intents.clone())
-            .patient(http::auth::patience(&config.sites), clock.clone());
+            .patient(site::patience(&config.sites), clock.clone());
         let shelf = |site: &Site| (site.id.clone(), Shelf::new(site.recommend.clone()));
         let insight = Insight::new(
             book.clone(),

@@ -7,13 +7,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::http::App;
+use crate::conversation::{Event, SessionKey};
 use crate::http::auth::Scope;
 use crate::http::error::{ApiError, unknown_session, unknown_site};
 use crate::http::extract::{Path, Query};
-use crate::http::intent;
+use crate::http::{App, intent};
 use crate::protocol::ErrorCode;
-use crate::session::{Event, SessionKey};
 use crate::signals::Signal;
 use crate::store::{RecordKind, SessionQuery};
 

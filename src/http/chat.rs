@@ -13,18 +13,16 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
+use crate::conversation::{AnswerEnd, Attributes, Event, GiveTo, MAX_ID_BYTES, SessionKey};
 use crate::http::App;
 use crate::http::auth::random_id;
 use crate::http::error::{ApiError, unknown_session, unknown_site, upgrade_required};
 use crate::insight::Choosing;
-use crate::protocol::console::GiveTo;
-use crate::protocol::{
-    AnswerEnd, Attributes, ClientMessage, ErrorCode, MAX_ID_BYTES, MAX_MESSAGE_CHARS, Partial, ServerMessage,
-};
+use crate::protocol::{ClientMessage, ErrorCode, MAX_MESSAGE_CHARS, Partial, ServerMessage};
 use crate::session::board::VisitGuard;
 use crate::session::live::{Joined, Past};
 use crate::session::registry::{JoinError, OpenError, Opener, SessionHandle};
-use crate::session::{Command, Event, SessionKey, Update};
+use crate::session::{Command, Update};
 use crate::signals::{Arrival, Signal};
 use crate::telemetry::GaugeGuard;
 

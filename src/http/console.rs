@@ -16,20 +16,22 @@ use serde_json::json;
 
 use crate::agents::{AgentError, SignedIn, SiteChange};
 use crate::canned::{self, CannedError};
+use crate::conversation::{Event, MAX_ID_BYTES, SessionKey};
 use crate::history;
 use crate::http::App;
-use crate::http::auth::{Answers, Scope};
+use crate::http::auth::Scope;
 use crate::http::chat::checked;
 use crate::http::error::{ApiError, unknown_session};
 use crate::http::extract::{Path, Query, Sent};
+use crate::protocol::ErrorCode;
 use crate::protocol::console::{
     Account, Action, Canned, Conversation, Filter, Found, List, MAX_LABEL_CHARS, MAX_PAGE, Me, MySite, NewAccount,
     NewPassword, PassageView, Passages, Role, SignIn, Statistics, VisitorView,
 };
-use crate::protocol::{ErrorCode, MAX_ID_BYTES};
 use crate::retrieval::{Audience, Query as Search};
 use crate::session::live::Past;
-use crate::session::{AgentCommand, Command, Event, SessionKey};
+use crate::session::{AgentCommand, Command};
+use crate::site::Answers;
 use crate::turn::Mode;
 
 mod convert;
@@ -482,7 +484,7 @@ fn command(app: &App, who: &SignedIn, site: &str, id: String, action: Action) ->
             label("a reason", &reason)?;
             AgentCommand::Reject { agent, suggestion, reason }
         }
-        Action::CallPerson {} => AgentCommand::CallPerson { reason: crate::protocol::console::HandoffReason::Agent },
+        Action::CallPerson {} => AgentCommand::CallPerson { reason: crate::conversation::HandoffReason::Agent },
         Action::End {} => AgentCommand::End { agent },
     }))
 }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::conversation::{Event, SessionKey};
 use crate::http::App;
 use crate::http::admin::allowed;
 use crate::http::auth::Scope;
@@ -25,7 +26,6 @@ use crate::intent::round;
 use crate::intent::table::Column;
 use crate::intent::train::{Model, TrainError};
 use crate::protocol::ErrorCode;
-use crate::session::{Event, SessionKey};
 use crate::store::RecordKind;
 
 /// Largest body of rows to train on.

@@ -8,15 +8,14 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 
 use crate::clock::Clock;
+use crate::conversation::{Event, SessionKey};
 use crate::features::State;
-
 use crate::intent::classes::{Classes, Guess};
 use crate::intent::registry::{Deployed, Live};
 use crate::intent::table::Track;
 use crate::intent::train::{Model, TrainError};
 use crate::intent::{self, Intent};
 use crate::outcomes::{self, Told};
-use crate::session::{Event, SessionKey};
 use crate::signals::{self, Meaning, Signal};
 use crate::store::{RecordKind, SessionInfo, SessionQuery, Store, StoreError};
 
