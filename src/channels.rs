@@ -25,13 +25,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, bail};
 use futures_util::FutureExt as _;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Clock;
+use crate::conversation::SessionKey;
 use crate::lifecycle::Tasks;
 use crate::session::registry::Registry;
-use crate::session::SessionKey;
+use crate::site::channel::ChannelConfig;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 
@@ -46,88 +46,12 @@ pub mod telegram;
 pub mod text;
 
 pub use delivery::Health;
-pub use platform::Platform;
 
 use chat::Wake;
 use delivery::Delivery;
 use event::{Incoming, Reply};
 use ledger::Ledger;
 use signature::{Rejected, Signed};
-
-/// One account on a messaging platform: `[[sites.channels]]`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct ChannelConfig {
-    pub platform: Platform,
-    /// Names the account in addresses and in the console: 1 to 32 of a-z, 0-9, - and _. Left out, the platform's name.
-    #[serde(default)]
-    pub id: String,
-    /// What the platform knows us by when we write to it: a bot's token. Not for `webhook`.
-    #[serde(default)]
-    pub token: String,
-    /// File that holds the token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token_file: Option<PathBuf>,
-    /// What the platform shows when it writes to us. The second of two is the older one while secrets are changed.
-    #[serde(default)]
-    pub secrets: Vec<String>,
-    /// File with one secret a line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secrets_file: Option<PathBuf>,
-    /// Where requests go: another address than the platform's own for a self-hosted Bot API, and for `webhook` the address
-    /// that replies are posted to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base_url: Option<String>,
-    /// The bot's name without `@`, by which people in groups speak to it.
-    #[serde(default)]
-    pub bot: String,
-    /// Milliseconds without a further message after which what a visitor sent is answered, all of it at once.
-    #[serde(default = "pause")]
-    pub pause_ms: u64,
-}
-
-fn pause() -> u64 {
-    1_200
-}
-
-impl ChannelConfig {
-    /// What the account is called.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        if self.id.is_empty() { self.platform.name() } else { &self.id }
-    }
-
-    /// # Errors
-    /// When an option makes no sense.
-    pub fn validate(&self) -> anyhow::Result<()> {
-        let name = self.name();
-        let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-        if name.len() > 32 || !name.chars().all(sound) {
-            bail!("the channel id {name:?} must be 1 to 32 of a-z, 0-9, - and _");
-        }
-        if self.platform.needs_token() && self.token.is_empty() && self.token_file.is_none() {
-            bail!("channel {name:?}: {} needs `token` or `token_file`", self.platform.name());
-        }
-        if self.secrets.is_empty() && self.secrets_file.is_none() {
-            bail!("channel {name:?}: `secrets` or `secrets_file` must hold what the platform signs with");
-        }
-        if self.secrets.iter().any(|secret| secret.len() < LEAST_SECRET) {
-            bail!("channel {name:?}: a secret has at least {LEAST_SECRET} characters");
-        }
-        match &self.base_url {
-            Some(url) if !url.starts_with("https://") && !url.starts_with("http://") => {
-                bail!("channel {name:?}: base_url {url:?} must begin with https:// or http://")
-            }
-            None if self.platform.base_url().is_none() => {
-                bail!("channel {name:?}: `base_url` must name the address that replies are posted to")
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// A secret that can be guessed protects nothing.
-const LEAST_SECRET: usize = 16;
 
 /// An account with its secrets read.
 pub struct Account {
@@ -333,9 +257,18 @@ impl Channels {
     /// Wakes the conversations in which an agent said something while no task watched.
     pub async fn follow(self) {
         let mut said = self.0.registry.spoken();
+        let mut hourly = tokio::time::interval(std::time::Duration::from_secs(3_600));
         loop {
             let key: SessionKey = tokio::select! {
                 () = self.0.tasks.draining() => return,
+                _ = hourly.tick() => {
+                    for account in self.0.accounts.values() {
+                        if let Err(error) = self.0.ledger.sweep(&account.id()).await {
+                            tracing::warn!(%error, "keys of old events stay for now");
+                        }
+                    }
+                    continue;
+                }
                 key = said.recv() => match key {
                     Ok(key) => key,
                     // Some were missed: every conversation looks.

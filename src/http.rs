@@ -8,6 +8,7 @@ use axum::routing::{get, post};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::agents::Agents;
+use crate::channels::Channels;
 use crate::gaps::Gaps;
 use crate::http::auth::{Keys, Visitors};
 use crate::http::body::Room;
@@ -34,6 +35,7 @@ pub mod admin;
 pub mod assets;
 pub mod auth;
 pub mod body;
+mod channels;
 pub mod chat;
 pub mod console;
 pub mod console_page;
@@ -59,6 +61,7 @@ pub struct App(Arc<Inner>);
 
 /// See [`App`].
 pub struct Inner {
+    pub channels: Channels,
     pub config: ServerConfig,
     pub registry: Registry,
     pub spine: Spine,
@@ -159,6 +162,7 @@ pub fn public(app: App) -> Router {
         .fallback(error::not_found)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .merge(knowledge::public())
+        .merge(channels::public())
         .method_not_allowed_fallback(error::wrong_method)
         .with_state(app)
 }
@@ -176,6 +180,7 @@ pub fn private(app: App) -> Router {
         .route("/v1/sites/{site}/sessions", get(admin::sessions))
         .route("/v1/sites/{site}/sessions/{session}", get(admin::session).delete(admin::erase))
         .merge(knowledge::private())
+        .merge(channels::private())
         .merge(gaps::private())
         .merge(console::private_routes())
         .route("/v1/sites/{site}/intent/{head}", get(intent::list))

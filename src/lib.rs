@@ -26,6 +26,7 @@
 //! | [`secret`] | random ids and tokens, and the hashes kept of them |
 //! | [`store`] | the append-only log; the only file that knows sled |
 //! | [`site`] | one brand or shop, as the configuration tells it |
+//! | [`channels`] | messaging platforms: webhooks in, an outbox out |
 //! | [`http`] | axum: sockets, SSE, OpenAI-compatible completions, admin |
 //! | [`server`], [`lifecycle`], [`telemetry`], [`config`] | wiring, shutdown, logs and metrics, options |
 //! | [`cli`], [`mod@bench`], [`eval`] | the subcommands; the measurements: how fast, how good |
@@ -34,6 +35,7 @@ pub mod agents;
 pub mod bench;
 pub mod canned;
 pub mod catalogue;
+pub mod channels;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -13,6 +13,7 @@ use crate::recommend::RecommendRule;
 use crate::session::Policy;
 use crate::site::widget::WidgetConfig;
 
+pub mod channel;
 pub mod widget;
 
 /// One brand or shop: `[[sites]]`.
@@ -60,6 +61,9 @@ pub struct Site {
     /// decide calls late buyers lost until their order comes.
     #[serde(default = "two_weeks")]
     pub outcome_after_days: u32,
+    /// Accounts on messaging platforms, through which visitors write too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<ChannelConfig>,
 }
 
 fn two_weeks() -> u32 {
@@ -112,6 +116,7 @@ impl Default for Site {
             recommend: RecommendRule::default(),
             outcomes_secret: None,
             outcome_after_days: two_weeks(),
+            channels: Vec::new(),
         }
     }
 }
@@ -166,6 +171,7 @@ impl Site {
             bail!("outcomes_secret needs at least 32 bytes; this one has {}", secret.len());
         }
         self.recommend.validate()?;
+        self.channels.iter().try_for_each(ChannelConfig::validate)?;
         Ok(())
     }
 }

@@ -29,6 +29,8 @@ pub(super) type Wake = Arc<Notify>;
 const IDLE: Duration = Duration::from_secs(120);
 /// After a failure of our own.
 const AGAIN: Duration = Duration::from_secs(2);
+/// A preview that takes longer is left.
+const SHOWN_WITHIN: Duration = Duration::from_millis(400);
 /// Longest text that a session takes, in characters; what is longer is cut, with a mark.
 const MAX_TEXT: usize = 4_000;
 
@@ -352,7 +354,7 @@ impl Task {
         }
         if part.begun && part.tries == 0 {
             tracing::warn!(account = id, part = part.id, "a message may be sent a second time: the first try's end isn't known");
-            inner.metrics.channel_unsure(platform.name());
+            inner.metrics.channel_message(platform.name(), "unsure");
         }
         part.begun = true;
         inner.ledger.set(key, &part).await?;
@@ -364,7 +366,7 @@ impl Task {
         let spacing = Duration::from_millis(platform.capability().spacing_ms);
         match outcome {
             Outcome::Sent(_) => {
-                inner.metrics.channel_sent(platform.name());
+                inner.metrics.channel_message(platform.name(), "sent");
                 inner.ledger.done(key).await?;
                 Ok(spacing)
             }
@@ -387,7 +389,7 @@ impl Task {
             }
             Outcome::Later { why, .. } | Outcome::Refused { why } | Outcome::Plain { why } => {
                 tracing::warn!(account = id, part = part.id, why, "a message was not taken and is given up");
-                inner.metrics.channel_given_up(platform.name());
+                inner.metrics.channel_message(platform.name(), "given_up");
                 inner.ledger.done(key).await?;
                 Ok(spacing)
             }
@@ -435,8 +437,9 @@ impl Task {
             return;
         }
         if let Some(call) = platform.show(&self.account, &self.chat, self.shown.turn, &text) {
-            let outcome = inner.delivery.send(&self.account, &call, now_ms).await;
-            if let Outcome::Later { after_ms: Some(wait), .. } = outcome {
+            // A platform that hangs must not keep the visitor's Stop waiting.
+            let sent = tokio::time::timeout(SHOWN_WITHIN, inner.delivery.send(&self.account, &call, now_ms));
+            if let Ok(Outcome::Later { after_ms: Some(wait), .. }) = sent.await {
                 self.shown.at = Some(Instant::now() + Duration::from_millis(wait));
             }
         }

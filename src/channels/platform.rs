@@ -1,20 +1,10 @@
 //! Which platform an account is of: one closed list, so that every question about platforms is answered for each.
 
-use serde::{Deserialize, Serialize};
-
 use super::event::{Answered, Batch, Call, Outcome};
 use super::signature::{self, Rejected, Signed};
 use super::text::{Rich, Unit};
 use super::{Account, Request, generic, json_of, telegram};
-
-/// See [`super::ChannelConfig::platform`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Platform {
-    Telegram,
-    /// Any other system, by webhooks signed as Standard Webhooks says.
-    Webhook,
-}
+use crate::site::channel::Platform;
 
 /// What a message may be on a platform, and what its reader sees while one is made.
 #[derive(Clone, Copy, Debug)]
@@ -49,26 +39,6 @@ pub(super) struct Sending<'a> {
 }
 
 impl Platform {
-    /// Its name in the configuration and in the console.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Telegram => "telegram",
-            Self::Webhook => "webhook",
-        }
-    }
-
-    pub(super) fn needs_token(self) -> bool {
-        self == Self::Telegram
-    }
-
-    pub(super) fn base_url(self) -> Option<&'static str> {
-        match self {
-            Self::Telegram => Some("https://api.telegram.org"),
-            Self::Webhook => None,
-        }
-    }
-
     pub(super) fn capability(self) -> Capability {
         match self {
             // Bot API: 4,096 characters after entities are read; the FAQ names one message a second to one chat. A draft

@@ -36,6 +36,8 @@ const SWEEP_BACK_MS: u64 = 7 * 86_400_000;
 /// Marks that a console may be behind: they come every few seconds from each visitor whom a person answers, and one that is lost is
 /// a dot that isn't shown.
 const TYPING_MARKS: usize = 64;
+/// Who is behind by more than this many replies of agents looks at every session instead.
+const SPOKEN_MARKS: usize = 256;
 
 /// The visitor of a session types to the agent who holds it.
 #[derive(Clone, Debug)]
@@ -62,6 +64,8 @@ pub struct Shared {
     pub pace: Pace,
     /// For agents who hold a session and look at another one.
     pub typing: broadcast::Sender<TypingMark>,
+    /// Sessions in which an agent said something, for those who carry it to where the visitor is.
+    pub spoken: broadcast::Sender<SessionKey>,
     live: Mutex<InMemory>,
     /// Wakes when an erasure is over.
     erased: Notify,
@@ -220,6 +224,7 @@ impl Registry {
                 board,
                 pace,
                 typing: broadcast::channel(TYPING_MARKS).0,
+                spoken: broadcast::channel(SPOKEN_MARKS).0,
                 live,
                 erased: Notify::new(),
                 swept_ms,
@@ -250,6 +255,12 @@ impl Registry {
     #[must_use]
     pub fn typing(&self) -> broadcast::Receiver<TypingMark> {
         self.shared.typing.subscribe()
+    }
+
+    /// Sessions in which an agent says something from now on.
+    #[must_use]
+    pub fn spoken(&self) -> broadcast::Receiver<SessionKey> {
+        self.shared.spoken.subscribe()
     }
 
     /// Lets a new visitor in from this network address.

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod bad_input;
+mod channels;
 mod chat;
 mod commands;
 mod connections;

@@ -1,0 +1,70 @@
+//! Webhooks of messaging platforms, on the public listener, and what is known of their accounts, on the admin one.
+
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
+
+use crate::channels::event::Reply;
+use crate::channels::{AcceptError, Request};
+use crate::http::App;
+use crate::http::auth::Scope;
+use crate::http::error::ApiError;
+use crate::protocol::ErrorCode;
+
+/// Largest webhook: WhatsApp's batches and Telegram's updates come near a mebibyte.
+const MAX_WEBHOOK: usize = 1024 * 1024;
+
+pub(super) fn public() -> Router<App> {
+    Router::new()
+        .route("/v1/channels/{site}/{account}", post(webhook))
+        .layer(DefaultBodyLimit::max(MAX_WEBHOOK))
+}
+
+pub(super) fn private() -> Router<App> {
+    Router::new().route("/v1/sites/{site}/channels", get(accounts))
+}
+
+/// `POST /v1/channels/{site}/{account}`.
+async fn webhook(
+    State(app): State<App>,
+    Path((site, account)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if app.tasks.is_draining() {
+        return ApiError::draining().into_response();
+    }
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match app.channels.accept(&site, &account, Request { header: &header, body: &body }).await {
+        Ok(None) => StatusCode::OK.into_response(),
+        Ok(Some(Reply::Json(value))) => Json(value).into_response(),
+        Ok(Some(Reply::Text(text))) => text.into_response(),
+        Err(error) => refusal(error).into_response(),
+    }
+}
+
+fn refusal(error: AcceptError) -> ApiError {
+    match error {
+        AcceptError::Unknown { .. } => ApiError::new(ErrorCode::NotFound, "no such channel"),
+        // Why is for the operator: it stands in the account's state.
+        AcceptError::Rejected(_) => ApiError::new(ErrorCode::Unauthorized, "the signature does not hold"),
+        AcceptError::Store(error) => error.into(),
+        AcceptError::Busy => {
+            ApiError::new(ErrorCode::Overloaded, "the same event is being stored; send it again").retry(1_000)
+        }
+    }
+}
+
+/// `GET /v1/sites/{site}/channels`: for each account whether it is connected, and what last went wrong.
+async fn accounts(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+) -> Result<Response, ApiError> {
+    super::admin::allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    Ok(Json(json!({ "channels": app.channels.health(Some(&site)) })).into_response())
+}
