@@ -144,10 +144,7 @@ pub struct Parts {
 impl Channels {
     /// # Errors
     /// When an account's secrets can't be read or a client can't be made.
-    pub fn new<'a>(
-        sites: impl Iterator<Item = (&'a str, &'a [ChannelConfig])>,
-        parts: Parts,
-    ) -> anyhow::Result<Self> {
+    pub fn new<'a>(sites: impl Iterator<Item = (&'a str, &'a [ChannelConfig])>, parts: Parts) -> anyhow::Result<Self> {
         let mut accounts = HashMap::new();
         for (site, channels) in sites {
             for config in channels {
@@ -178,9 +175,10 @@ impl Channels {
     /// When there is no such account, it isn't the platform's, or it can't be stored.
     pub async fn accept(&self, site: &str, account: &str, request: Request<'_>) -> Result<Option<Reply>, AcceptError> {
         let inner = &self.0;
-        let account = inner.accounts.get(&(site.to_owned(), account.to_owned())).ok_or_else(|| {
-            AcceptError::Unknown { site: site.to_owned(), account: account.to_owned() }
-        })?;
+        let account = inner
+            .accounts
+            .get(&(site.to_owned(), account.to_owned()))
+            .ok_or_else(|| AcceptError::Unknown { site: site.to_owned(), account: account.to_owned() })?;
         let signed = Signed { header: request.header, body: request.body, now_s: inner.clock.now_ms() / 1000 };
         if let Err(rejected) = account.config.platform.verify(signed, &account.secrets) {
             inner.delivery.rejected(&account.id(), &rejected.to_string());

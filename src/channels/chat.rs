@@ -102,7 +102,8 @@ impl Task {
                 continue;
             }
             let waiting = inner.ledger.waiting(&id, &self.chat).await?;
-            let urgent = waiting.iter().any(|(_, event)| !matches!(event.what, What::Said { .. } | What::Edited { .. }));
+            let urgent =
+                waiting.iter().any(|(_, event)| !matches!(event.what, What::Said { .. } | What::Edited { .. }));
             if waiting.is_empty() {
                 read_at = None;
             } else if urgent || read_at.is_some_and(|at| at <= Instant::now()) {
@@ -177,7 +178,13 @@ impl Task {
     /// Reads what waited: messages become one turn, an edit changes what wasn't read yet, a deletion takes it back.
     async fn take(&mut self, waiting: Vec<(Vec<u8>, Incoming)>) -> Result<(), Trouble> {
         let keys: Vec<Vec<u8>> = waiting.iter().map(|(key, _)| key.clone()).collect();
-        let (mut said, mut first, mut cancel): (Vec<(String, String)>, None, false) = (Vec::new(), None, false);
+        let stored = self.channels.0.ledger.chat(&self.account.id(), &self.chat).await?;
+        if stored.session != self.row.session {
+            // The session was erased meanwhile.
+            (self.row, self.follow, self.shown) = (stored, None, Shown::default());
+        }
+        let mut said: Vec<(String, String)> = Vec::new();
+        let (mut first, mut cancel) = (None, false);
         for (_, event) in waiting {
             match event.what {
                 What::Said { message, text, attachments } => {
@@ -353,7 +360,11 @@ impl Task {
             None => return Ok(Duration::from_secs(60)),
         }
         if part.begun && part.tries == 0 {
-            tracing::warn!(account = id, part = part.id, "a message may be sent a second time: the first try's end isn't known");
+            tracing::warn!(
+                account = id,
+                part = part.id,
+                "a message may be sent a second time: the first try's end isn't known"
+            );
             inner.metrics.channel_message(platform.name(), "unsure");
         }
         part.begun = true;
@@ -377,7 +388,11 @@ impl Task {
                 Ok(Duration::from_millis(pause_ms(part.tries - 1, after_ms, rand::rng().random())))
             }
             Outcome::Unauthorized { why } => {
-                tracing::error!(account = id, why, "the platform refuses the account; nothing is sent until its token is mended");
+                tracing::error!(
+                    account = id,
+                    why,
+                    "the platform refuses the account; nothing is sent until its token is mended"
+                );
                 Ok(spacing)
             }
             Outcome::Closed { why } => {
@@ -407,7 +422,9 @@ impl Task {
         };
         match self.account.config.platform.send(&self.account, &sending) {
             Some(call) => self.channels.0.delivery.send(&self.account, &call, now_ms).await,
-            None => Outcome::Unauthorized { why: "the account's first secret can't sign: whsec_ and Base64 are needed".into() },
+            None => Outcome::Unauthorized {
+                why: "the account's first secret can't sign: whsec_ and Base64 are needed".into(),
+            },
         }
     }
 

@@ -83,7 +83,9 @@ fn bytes(value: &impl Serialize) -> Vec<u8> {
 }
 
 fn read<T: for<'a> Deserialize<'a>>(value: &[u8]) -> Option<T> {
-    serde_json::from_slice(value).inspect_err(|error| tracing::warn!(%error, "a record of a channel can't be read")).ok()
+    serde_json::from_slice(value)
+        .inspect_err(|error| tracing::warn!(%error, "a record of a channel can't be read"))
+        .ok()
 }
 
 #[derive(Clone)]
@@ -175,13 +177,7 @@ impl Ledger {
     }
 
     /// Parts to be sent, and where the conversation stands with them.
-    pub(super) async fn queue(
-        &self,
-        account: &str,
-        chat: &str,
-        row: &Chat,
-        parts: &[Part],
-    ) -> Result<(), StoreError> {
+    pub(super) async fn queue(&self, account: &str, chat: &str, row: &Chat, parts: &[Part]) -> Result<(), StoreError> {
         let mut pairs: Pairs = vec![(key("chat", &[account, chat]), Some(bytes(row)))];
         for part in parts {
             pairs.push((numbered("out", &[account, chat], self.next()), Some(bytes(part))));
@@ -190,11 +186,7 @@ impl Ledger {
     }
 
     /// The first part that is to be sent, and how many there are.
-    pub(super) async fn first(
-        &self,
-        account: &str,
-        chat: &str,
-    ) -> Result<Option<(Vec<u8>, Part, usize)>, StoreError> {
+    pub(super) async fn first(&self, account: &str, chat: &str) -> Result<Option<(Vec<u8>, Part, usize)>, StoreError> {
         loop {
             let found = self.store.scan(SPACE, &numbered_prefix("out", &[account, chat])).await?;
             let count = found.len();
@@ -266,9 +258,9 @@ impl Ledger {
     pub(super) async fn sweep(&self, account: &str) -> Result<(), StoreError> {
         let before = self.clock.now_ms().saturating_sub(REMEMBERED_MS);
         let found = self.store.scan(SPACE, &numbered_prefix("seen", &[account])).await?;
-        let old = found.into_iter().filter(|(_, at)| {
-            <[u8; 8]>::try_from(at.as_slice()).is_ok_and(|at| u64::from_be_bytes(at) < before)
-        });
+        let old = found
+            .into_iter()
+            .filter(|(_, at)| <[u8; 8]>::try_from(at.as_slice()).is_ok_and(|at| u64::from_be_bytes(at) < before));
         let old: Vec<Vec<u8>> = old.map(|(key, _)| key).collect();
         for portion in old.chunks(256) {
             self.store.change(SPACE, portion.iter().map(|key| (key.clone(), None)).collect()).await?;

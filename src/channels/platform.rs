@@ -49,9 +49,7 @@ impl Platform {
                 spacing_ms: 1_000,
                 waiting: Waiting::Draft { every_ms: 1_000, typing_every_ms: 4_000 },
             },
-            Self::Webhook => {
-                Capability { unit: Unit::Chars, limit: 16_000, spacing_ms: 0, waiting: Waiting::Nothing }
-            }
+            Self::Webhook => Capability { unit: Unit::Chars, limit: 16_000, spacing_ms: 0, waiting: Waiting::Nothing },
         }
     }
 

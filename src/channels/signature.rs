@@ -295,11 +295,8 @@ mod tests {
         for (at, signed_body, expected) in cases {
             let shown = format!("v2,zzz v1,{}", sign(at, signed_body));
             let at = at.to_string();
-            let headers = [
-                ("webhook-id", "msg_1"),
-                ("webhook-timestamp", at.as_str()),
-                ("webhook-signature", shown.as_str()),
-            ];
+            let headers =
+                [("webhook-id", "msg_1"), ("webhook-timestamp", at.as_str()), ("webhook-signature", shown.as_str())];
             check(|signed| standard(signed, &known), &headers, "{}", expected);
         }
     }

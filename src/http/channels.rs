@@ -19,9 +19,7 @@ use crate::protocol::ErrorCode;
 const MAX_WEBHOOK: usize = 1024 * 1024;
 
 pub(super) fn public() -> Router<App> {
-    Router::new()
-        .route("/v1/channels/{site}/{account}", post(webhook))
-        .layer(DefaultBodyLimit::max(MAX_WEBHOOK))
+    Router::new().route("/v1/channels/{site}/{account}", post(webhook)).layer(DefaultBodyLimit::max(MAX_WEBHOOK))
 }
 
 pub(super) fn private() -> Router<App> {
@@ -60,11 +58,7 @@ fn refusal(error: AcceptError) -> ApiError {
 }
 
 /// `GET /v1/sites/{site}/channels`: for each account whether it is connected, and what last went wrong.
-async fn accounts(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path(site): Path<String>,
-) -> Result<Response, ApiError> {
+async fn accounts(State(app): State<App>, headers: HeaderMap, Path(site): Path<String>) -> Result<Response, ApiError> {
     super::admin::allowed(&app, &headers, Scope::Admin, Some(&site))?;
     Ok(Json(json!({ "channels": app.channels.health(Some(&site)) })).into_response())
 }

@@ -292,11 +292,7 @@ impl AdamW {
                 .and(&mut first.matrix)
                 .and(&mut second.matrix)
                 .for_each(update);
-            Zip::from(&mut layer.bias)
-                .and(&slope.bias)
-                .and(&mut first.bias)
-                .and(&mut second.bias)
-                .for_each(update);
+            Zip::from(&mut layer.bias).and(&slope.bias).and(&mut first.bias).and(&mut second.bias).for_each(update);
         }
     }
 }
