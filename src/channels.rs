@@ -31,7 +31,7 @@ use crate::clock::Clock;
 use crate::conversation::SessionKey;
 use crate::lifecycle::Tasks;
 use crate::session::registry::Registry;
-use crate::site::channel::ChannelConfig;
+use crate::site::channel::{ChannelConfig, Platform};
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 
@@ -89,6 +89,100 @@ impl Account {
     #[must_use]
     pub fn id(&self) -> String {
         format!("{}/{}", self.site, self.config.name())
+    }
+}
+
+/// What `frontdesk channels check` found about an account.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    pub ok: bool,
+    /// What was found, and where it isn't as it should be, what to do.
+    pub text: String,
+}
+
+impl Account {
+    /// Where the platform is to send webhooks, on a server that is reached at this origin.
+    #[must_use]
+    pub fn address(&self, origin: &str) -> String {
+        format!("{}/v1/channels/{}/{}", origin.trim_end_matches('/'), self.site, self.config.name())
+    }
+
+    /// Asks the platform whether the token holds and where its webhooks go.
+    ///
+    /// # Errors
+    /// When no client can be made.
+    pub async fn check(&self, origin: Option<&str>) -> anyhow::Result<Vec<Finding>> {
+        let delivery = Delivery::new(std::iter::once(self.id()))?;
+        let good = |text: String| Finding { ok: true, text };
+        let bad = |text: String| Finding { ok: false, text };
+        Ok(match self.config.platform {
+            Platform::Webhook => {
+                vec![good(format!("replies go to {}; send one with `frontdesk channels send`", self.base_url))]
+            }
+            Platform::Telegram => {
+                let who = match delivery.ask(self, &telegram::who(&self.token)).await {
+                    Ok(who) => who,
+                    Err(error) => {
+                        return Ok(vec![bad(format!("the token is refused: {error}. @BotFather shows the right one"))]);
+                    }
+                };
+                let name = who["result"]["username"].as_str().unwrap_or_default();
+                let mut found = vec![good(format!("the token is @{name}'s"))];
+                if !self.config.bot.is_empty() && self.config.bot != name {
+                    found.push(bad(format!(
+                        "`bot` is {:?}; write {name:?}, or groups can't speak to it",
+                        self.config.bot
+                    )));
+                }
+                let hook = delivery.ask(self, &telegram::registered(&self.token)).await?;
+                let now = hook["result"]["url"].as_str().unwrap_or_default();
+                let wanted = origin.map(|origin| self.address(origin));
+                found.push(match (&wanted, now) {
+                    (_, "") => bad("no webhook is set; `frontdesk channels register` sets it".into()),
+                    (Some(wanted), now) if wanted != now => bad(format!(
+                        "webhooks go to {now} and not to {wanted}; `frontdesk channels register` changes it"
+                    )),
+                    _ => good(format!("webhooks go to {now}")),
+                });
+                if let Some(error) = hook["result"]["last_error_message"].as_str() {
+                    found.push(bad(format!("Telegram's last delivery failed: {error}")));
+                }
+                found
+            }
+        })
+    }
+
+    /// Has the platform send its webhooks to a server that is reached at this origin.
+    ///
+    /// # Errors
+    /// When the platform refuses, or can't be told so: the text says what to do by hand.
+    pub async fn register(&self, origin: &str) -> anyhow::Result<String> {
+        let address = self.address(origin);
+        match self.config.platform {
+            Platform::Webhook => bail!("have the other system post its events to {address}"),
+            Platform::Telegram => {
+                if !address.starts_with("https://") {
+                    bail!("Telegram sends webhooks to https addresses alone; {address} isn't one");
+                }
+                let secret = self.secrets.first().map_or("", String::as_str);
+                let delivery = Delivery::new(std::iter::once(self.id()))?;
+                delivery.ask(self, &telegram::register(&self.token, &address, secret)).await?;
+            }
+        }
+        Ok(address)
+    }
+
+    /// Sends a text to a conversation, at once and without the outbox.
+    ///
+    /// # Errors
+    /// When the platform doesn't take it.
+    pub async fn send(&self, chat: &str, text: &str, now_s: u64) -> anyhow::Result<()> {
+        let part = text::Rich::of_markdown(text);
+        let id = crate::secret::random_id();
+        let sending = platform::Sending { chat, part: &part, markdown: text, id: &id, plain: false, now_s };
+        let call = self.config.platform.send(self, &sending).context("the account's first secret can't sign")?;
+        Delivery::new(std::iter::once(self.id()))?.ask(self, &call).await?;
+        Ok(())
     }
 }
 

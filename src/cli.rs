@@ -20,6 +20,7 @@ use crate::site::Site;
 use crate::{lifecycle, telemetry};
 
 pub mod agent;
+mod channels;
 pub mod chat;
 pub mod check;
 pub mod eval;
@@ -87,6 +88,8 @@ A running server does the work itself, and reads what changes in its folders any
     },
     /// List questions that the knowledge doesn't answer, dismiss them, open them again.
     Gaps(gaps::GapsArgs),
+    /// Accounts on messaging platforms: list, check, register, send.
+    Channels(channels::ChannelsArgs),
     /// Talk to a running server in the terminal.
     Chat(chat::ChatArgs),
     /// Check configuration, prompts, models and knowledge without serving.
@@ -169,6 +172,7 @@ impl Cli {
                 run_ingest(&config, paths, site.as_deref(), force, json).await
             }
             Command::Gaps(args) => gaps::run(&config, args).await,
+            Command::Channels(args) => channels::run(&config, args).await,
             Command::Check(args) => check::run(&config, args).await,
             Command::Agent(args) => agent::run(&config, args).await,
             Command::Export(args) => transfer::export(&config, &args).await,

@@ -143,6 +143,25 @@ impl Delivery {
         outcome
     }
 
+    /// Asks the platform something that isn't a message.
+    ///
+    /// # Errors
+    /// When no answer comes, or one that says no; the text leaves out the address, which may hold a token.
+    pub(super) async fn ask(&self, account: &Account, call: &Call) -> anyhow::Result<Value> {
+        let (status, retry_after_s, body) = match self.request(&account.base_url, call).await {
+            Ok(answered) => answered,
+            Err(error) => anyhow::bail!("no answer from {}: {}", account.base_url, error.without_url()),
+        };
+        match account.config.platform.judge(Answered { status, retry_after_s, body: &body }) {
+            Outcome::Sent(_) => Ok(body),
+            Outcome::Later { why, .. }
+            | Outcome::Plain { why }
+            | Outcome::Closed { why }
+            | Outcome::Refused { why }
+            | Outcome::Unauthorized { why } => anyhow::bail!("{why}"),
+        }
+    }
+
     /// Sends a request whose answer is read as it is: status and body.
     ///
     /// # Errors
