@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, bail};
 use futures_util::FutureExt as _;
 use serde_json::Value;
+use subtle::ConstantTimeEq as _;
 
 use crate::clock::Clock;
 use crate::conversation::SessionKey;
@@ -40,10 +41,14 @@ mod delivery;
 pub mod event;
 mod generic;
 mod ledger;
+mod line;
+mod meta;
 mod platform;
 pub mod signature;
-pub mod telegram;
+mod slack;
+mod telegram;
 pub mod text;
+mod twilio;
 
 pub use delivery::Health;
 
@@ -119,6 +124,16 @@ impl Account {
             Platform::Webhook => {
                 vec![good(format!("replies go to {}; send one with `frontdesk channels send`", self.base_url))]
             }
+            Platform::Slack => match delivery.ask(self, &slack::who(&self.token)).await {
+                Ok(who) => vec![good(format!("the token is {}'s, in {}", who["user"], who["team"]))],
+                Err(error) => vec![bad(format!("the token is refused: {error}"))],
+            },
+            Platform::WhatsApp | Platform::Messenger | Platform::Line | Platform::Twilio => {
+                let to = origin.map_or_else(|| "this server".to_owned(), |origin| self.address(origin));
+                vec![good(format!(
+                    "configured; send a message with `frontdesk channels send`, and have webhooks go to {to}"
+                ))]
+            }
             Platform::Telegram => {
                 let who = match delivery.ask(self, &telegram::who(&self.token)).await {
                     Ok(who) => who,
@@ -159,7 +174,14 @@ impl Account {
     pub async fn register(&self, origin: &str) -> anyhow::Result<String> {
         let address = self.address(origin);
         match self.config.platform {
-            Platform::Webhook => bail!("have the other system post its events to {address}"),
+            Platform::Slack
+            | Platform::WhatsApp
+            | Platform::Messenger
+            | Platform::Line
+            | Platform::Twilio
+            | Platform::Webhook => {
+                bail!("the address is set on the platform's own pages, or in the other system: write {address} there")
+            }
             Platform::Telegram => {
                 if !address.starts_with("https://") {
                     bail!("Telegram sends webhooks to https addresses alone; {address} isn't one");
@@ -274,7 +296,7 @@ impl Channels {
             .get(&(site.to_owned(), account.to_owned()))
             .ok_or_else(|| AcceptError::Unknown { site: site.to_owned(), account: account.to_owned() })?;
         let signed = Signed { header: request.header, body: request.body, now_s: inner.clock.now_ms() / 1000 };
-        if let Err(rejected) = account.config.platform.verify(signed, &account.secrets) {
+        if let Err(rejected) = account.config.platform.verify(signed, account) {
             inner.delivery.rejected(&account.id(), &rejected.to_string());
             return Err(rejected.into());
         }
@@ -287,6 +309,16 @@ impl Channels {
         }
         inner.delivery.heard(&account.id(), inner.clock.now_ms());
         Ok(batch.reply)
+    }
+
+    /// Whether this is what an operator wrote on both sides of a handshake.
+    #[must_use]
+    pub fn confirms(&self, site: &str, account: &str, token: &str) -> bool {
+        let account = self.0.accounts.get(&(site.to_owned(), account.to_owned()));
+        account.is_some_and(|account| {
+            let known = account.config.verify_token.as_bytes();
+            !known.is_empty() && known.ct_eq(token.as_bytes()).into()
+        })
     }
 
     /// Stores an event once and wakes its conversation.

@@ -430,12 +430,14 @@ impl Task {
 
     /// When the visitor is to see more of the running answer.
     fn show_at(&self) -> Option<Instant> {
-        let Waiting::Draft { every_ms, typing_every_ms } = self.account.config.platform.capability().waiting else {
-            return None;
-        };
         if self.shown.turn == 0 || self.row.left {
             return None;
         }
+        let (every_ms, typing_every_ms) = match self.account.config.platform.capability().waiting {
+            Waiting::Nothing => return None,
+            Waiting::Typing { every_ms } => (every_ms, every_ms),
+            Waiting::Draft { every_ms, typing_every_ms } => (every_ms, typing_every_ms),
+        };
         let more = self.shown.text.len() > self.shown.upto;
         let pause = Duration::from_millis(if more { every_ms } else { typing_every_ms });
         Some(self.shown.at.map_or_else(Instant::now, |at| at + pause))

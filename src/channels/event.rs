@@ -82,6 +82,7 @@ pub struct Batch {
 pub enum Reply {
     Json(Value),
     Text(String),
+    Xml(String),
 }
 
 /// One request to a platform.

@@ -3,7 +3,7 @@
 use super::event::{Answered, Batch, Call, Outcome};
 use super::signature::{self, Rejected, Signed};
 use super::text::{Rich, Unit};
-use super::{Account, Request, generic, json_of, telegram};
+use super::{Account, Request, generic, json_of, line, meta, slack, telegram, twilio};
 use crate::site::channel::Platform;
 
 /// What a message may be on a platform, and what its reader sees while one is made.
@@ -25,6 +25,8 @@ pub(super) enum Waiting {
     /// The answer so far where the conversation allows it, else a sign that somebody writes; each again after so many
     /// milliseconds.
     Draft { every_ms: u64, typing_every_ms: u64 },
+    /// A sign that somebody writes, again after so many milliseconds.
+    Typing { every_ms: u64 },
 }
 
 /// One part of an answer, to be sent.
@@ -53,9 +55,14 @@ impl Platform {
         }
     }
 
-    pub(super) fn verify(self, signed: Signed<'_>, secrets: &[String]) -> Result<(), Rejected> {
+    pub(super) fn verify(self, signed: Signed<'_>, account: &Account) -> Result<(), Rejected> {
+        let secrets = &account.secrets;
         match self {
             Self::Telegram => signature::telegram(signed, secrets),
+            Self::Slack => signature::slack(signed, secrets),
+            Self::WhatsApp | Self::Messenger => signature::meta(signed, secrets),
+            Self::Line => signature::line(signed, secrets),
+            Self::Twilio => signature::twilio(signed, &account.config.public_url, secrets),
             Self::Webhook => signature::standard(signed, secrets),
         }
     }
@@ -64,6 +71,11 @@ impl Platform {
         let body = json_of(request.body);
         match self {
             Self::Telegram => telegram::read(&body, &account.config.bot),
+            Self::Slack => slack::read(request.body, &body),
+            Self::WhatsApp => meta::read_whatsapp(&body, &account.config.sender),
+            Self::Messenger => meta::read_messenger(&body),
+            Self::Line => line::read(&body),
+            Self::Twilio => twilio::read(request.body),
             Self::Webhook => generic::read(&body, (request.header)("webhook-id").unwrap_or_default()),
         }
     }
@@ -71,8 +83,14 @@ impl Platform {
     /// `None` if the account's secrets don't allow it.
     pub(super) fn send(self, account: &Account, sending: &Sending<'_>) -> Option<Call> {
         let Sending { chat, part, markdown, id, plain, now_s } = *sending;
+        let (token, sender) = (account.token.as_str(), account.config.sender.as_str());
         match self {
-            Self::Telegram => Some(telegram::send(&account.token, chat, part, plain)),
+            Self::Telegram => Some(telegram::send(token, chat, part, plain)),
+            Self::Slack => Some(slack::send(token, chat, part, plain)),
+            Self::WhatsApp => Some(meta::send_whatsapp(token, sender, chat, part, plain)),
+            Self::Messenger => Some(meta::send_messenger(token, sender, chat, part)),
+            Self::Line => Some(line::send(token, chat, part, id)),
+            Self::Twilio => Some(twilio::send(token, &account.config.account_sid, sender, chat, part)),
             Self::Webhook => generic::send(account.secrets.first()?, chat, part, markdown, id, now_s),
         }
     }
@@ -83,13 +101,20 @@ impl Platform {
             // Groups have negative ids and no drafts.
             Self::Telegram if text.is_empty() || chat.starts_with('-') => Some(telegram::typing(&account.token, chat)),
             Self::Telegram => Some(telegram::draft(&account.token, chat, turn.max(1), text)),
-            Self::Webhook => None,
+            Self::Messenger => Some(meta::typing_messenger(&account.token, &account.config.sender, chat)),
+            // Groups have no loading animation.
+            Self::Line => chat.starts_with('U').then(|| line::typing(&account.token, chat)),
+            Self::Slack | Self::WhatsApp | Self::Twilio | Self::Webhook => None,
         }
     }
 
     pub(super) fn judge(self, answered: Answered<'_>) -> Outcome {
         match self {
             Self::Telegram => telegram::judge(answered),
+            Self::Slack => slack::judge(answered),
+            Self::WhatsApp | Self::Messenger => meta::judge(answered),
+            Self::Line => line::judge(answered),
+            Self::Twilio => twilio::judge(answered),
             Self::Webhook => generic::judge(answered),
         }
     }

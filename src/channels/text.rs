@@ -152,6 +152,26 @@ impl Rich {
         })
     }
 
+    /// WhatsApp's marks: as Slack's, without labels for links and without escapes.
+    #[must_use]
+    pub fn whatsapp(&self) -> String {
+        self.marked(str::to_owned, |style, opens| match style {
+            Style::Bold => "*".into(),
+            Style::Italic => "_".into(),
+            Style::Strike => "~".into(),
+            Style::Code => "`".into(),
+            Style::Block(_) => "```".into(),
+            Style::Quote => if opens { "> " } else { "" }.into(),
+            Style::Link(url) => {
+                if opens {
+                    String::new()
+                } else {
+                    format!(" ({url})")
+                }
+            }
+        })
+    }
+
     /// Without any marks; the address of a link stands behind its text.
     #[must_use]
     pub fn plain(&self) -> String {

@@ -1,8 +1,8 @@
 //! Webhooks of messaging platforms, on the public listener, and what is known of their accounts, on the admin one.
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -41,7 +41,29 @@ async fn webhook(
         Ok(None) => StatusCode::OK.into_response(),
         Ok(Some(Reply::Json(value))) => Json(value).into_response(),
         Ok(Some(Reply::Text(text))) => text.into_response(),
+        Ok(Some(Reply::Xml(text))) => ([(header::CONTENT_TYPE, "text/xml")], text).into_response(),
         Err(error) => refusal(error).into_response(),
+    }
+}
+
+/// Meta asks once whether the address is ours: with the token that an operator wrote on both sides.
+#[derive(serde::Deserialize)]
+struct Handshake {
+    #[serde(rename = "hub.verify_token", default)]
+    token: String,
+    #[serde(rename = "hub.challenge", default)]
+    challenge: String,
+}
+
+/// `GET /v1/channels/{site}/{account}`.
+async fn handshake(
+    State(app): State<App>,
+    Path((site, account)): Path<(String, String)>,
+    Query(Handshake { token, challenge }): Query<Handshake>,
+) -> Response {
+    match app.channels.confirms(&site, &account, &token) {
+        true => challenge.into_response(),
+        false => ApiError::new(ErrorCode::Forbidden, "the token is not this channel's `verify_token`").into_response(),
     }
 }
 

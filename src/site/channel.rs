@@ -10,6 +10,12 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 pub enum Platform {
     Telegram,
+    Slack,
+    WhatsApp,
+    Messenger,
+    Line,
+    /// SMS and MMS by Twilio.
+    Twilio,
     /// Any other system, by webhooks signed as Standard Webhooks says.
     Webhook,
 }
@@ -20,12 +26,17 @@ impl Platform {
     pub fn name(self) -> &'static str {
         match self {
             Self::Telegram => "telegram",
+            Self::Slack => "slack",
+            Self::WhatsApp => "whatsapp",
+            Self::Messenger => "messenger",
+            Self::Line => "line",
+            Self::Twilio => "twilio",
             Self::Webhook => "webhook",
         }
     }
 
     fn needs_token(self) -> bool {
-        self == Self::Telegram
+        self != Self::Webhook
     }
 
     /// Where its requests go, unless the configuration says otherwise.
@@ -33,6 +44,10 @@ impl Platform {
     pub fn base_url(self) -> Option<&'static str> {
         match self {
             Self::Telegram => Some("https://api.telegram.org"),
+            Self::Slack => Some("https://slack.com"),
+            Self::WhatsApp | Self::Messenger => Some("https://graph.facebook.com"),
+            Self::Line => Some("https://api.line.me"),
+            Self::Twilio => Some("https://api.twilio.com"),
             Self::Webhook => None,
         }
     }
@@ -62,9 +77,22 @@ pub struct ChannelConfig {
     /// that replies are posted to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
-    /// The bot's name without `@`, by which people in groups speak to it.
+    /// Telegram: the bot's name without `@`, by which people in groups speak to it.
     #[serde(default)]
     pub bot: String,
+    /// Who messages come from: WhatsApp's id of the phone number, Messenger's id of the page, Twilio's number (`+1500…`) or
+    /// messaging service (`MG…`).
+    #[serde(default)]
+    pub sender: String,
+    /// Twilio: the account's SID (`AC…`).
+    #[serde(default)]
+    pub account_sid: String,
+    /// WhatsApp and Messenger: what the platform shows when it asks whether the address is ours.
+    #[serde(default)]
+    pub verify_token: String,
+    /// Twilio signs the address that it calls: this server's, as written in Twilio's console.
+    #[serde(default)]
+    pub public_url: String,
     /// Milliseconds without a further message after which what a visitor sent is answered, all of it at once.
     #[serde(default = "pause")]
     pub pause_ms: u64,
@@ -94,6 +122,17 @@ impl ChannelConfig {
         }
         if self.secrets.is_empty() && self.secrets_file.is_none() {
             bail!("channel {name:?}: `secrets` or `secrets_file` must hold what the platform signs with");
+        }
+        let missing = match self.platform {
+            Platform::WhatsApp | Platform::Messenger if self.sender.is_empty() => Some("sender"),
+            Platform::WhatsApp | Platform::Messenger if self.verify_token.is_empty() => Some("verify_token"),
+            Platform::Twilio if self.sender.is_empty() => Some("sender"),
+            Platform::Twilio if self.account_sid.is_empty() => Some("account_sid"),
+            Platform::Twilio if self.public_url.is_empty() => Some("public_url"),
+            _ => None,
+        };
+        if let Some(option) = missing {
+            bail!("channel {name:?}: {} needs `{option}`", self.platform.name());
         }
         if self.secrets.iter().any(|secret| secret.len() < LEAST_SECRET) {
             bail!("channel {name:?}: a secret has at least {LEAST_SECRET} characters");

@@ -82,7 +82,7 @@ impl Fake {
 fn channel(platform: Platform, base_url: &str) -> ChannelConfig {
     let (token, secret) = match platform {
         Platform::Telegram => ("123:abc", TELEGRAM_SECRET),
-        Platform::Webhook => ("", SECRET),
+        _ => ("", SECRET),
     };
     toml::from_str(&format!(
         "platform = {:?}\ntoken = {token:?}\nsecrets = [{secret:?}]\nbase_url = {base_url:?}\nbot = \"shop_bot\"\npause_ms = 40",
