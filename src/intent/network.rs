@@ -98,7 +98,8 @@ impl Network {
                 let inputs = rows.select(Axis(0), chosen);
                 let pass = Pass::forward(&layers, inputs, masks.as_ref().map(|masks| (masks, &mut random)));
                 let (_, slope) = loss(&pass.logits, chosen, targets);
-                optimizer.step(&mut layers, &pass.backward(&layers, slope), rate);
+                let slopes = pass.backward(&layers, slope);
+                optimizer.step(&mut layers, &slopes, rate);
                 step += 1;
             }
             let Some(patience) = recipe.patience.filter(|_| !held_out.is_empty()) else { continue };
