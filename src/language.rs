@@ -1,7 +1,7 @@
 //! What a text is made of: its language, its sentences and the words that carry its meaning. Pure.
 
 use std::collections::HashSet;
-use std::hash::RandomState;
+use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
 use std::sync::LazyLock;
 

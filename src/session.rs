@@ -11,18 +11,22 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use self::pace::Deed;
 use crate::conversation::{
     Agent, AnswerEnd, Checkpoint, Citation, Decision, DraftNote, Event, GiveTo, HandoffReason, LeaveReason, Line, Made,
     Rating, SessionKey, Speaker, SuggestionId, Usage, Verdict, Wish,
 };
 use crate::handoff::{HandoffConfig, Memory};
+use crate::prompt::SiteFacts;
+use crate::session::refusal::{Accepted, Deed, Refusal};
 
 pub mod board;
 pub mod desk;
 pub mod live;
+pub mod mailbox;
 pub mod pace;
+pub mod refusal;
 pub mod registry;
+pub mod shared;
 
 /// `[sessions]`: how long conversations live and how much one may say.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -84,6 +88,16 @@ pub struct Policy {
     /// Nothing is sent without a person.
     pub suggest: bool,
     pub handoff: Arc<HandoffConfig>,
+}
+
+/// What sessions know of their site.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// What templates may say about it.
+    pub facts: SiteFacts,
+    /// ISO 639-1 code of the language used where a question's own can't be told.
+    pub language: String,
+    pub policy: Policy,
 }
 
 /// What somebody wants of a session.
@@ -331,38 +345,6 @@ impl Update {
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::VisitorTyping | Self::AgentTyping { .. })
     }
-}
-
-/// What was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accepted {
-    /// `seq` of the event that stands for it; the same for a message sent twice.
-    pub seq: u64,
-}
-
-/// Why a command was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    #[error("this conversation is over; begin a new one")]
-    Ended,
-    #[error("no answer {turn} is running in this conversation")]
-    UnknownTurn { turn: u64 },
-    #[error("more than {per_minute} {what} a minute; try again in {} s", retry_after_ms.div_ceil(1000))]
-    RateLimited { what: Deed, per_minute: u32, retry_after_ms: u64 },
-    #[error("this conversation holds {limit} messages, the most it may; begin a new one")]
-    Full { limit: usize },
-    #[error("the message id {id:?} was used for another text")]
-    IdReused { id: String },
-    #[error("{name} holds this conversation")]
-    Held { name: String },
-    #[error("you don't hold this conversation; take it first")]
-    NotHolder,
-    #[error("there is no such suggestion, or it is too old")]
-    UnknownSuggestion,
-    #[error("the visitor has not said anything yet that a reply could be drafted for")]
-    NothingToAnswer,
-    #[error("this conversation waits for a person already, or has one")]
-    HasPerson,
 }
 
 /// An answer that is being written.

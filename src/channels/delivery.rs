@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::Account;
 use super::event::{Answered, Body, Call, Outcome};
+use super::signature::form_bytes;
 
 /// Longest wait for an answer. Platforms answer within a second; after this it isn't known whether the message was taken.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -176,7 +177,9 @@ impl Delivery {
             Body::Json(body) => request
                 .header("content-type", "application/json; charset=utf-8")
                 .body(serde_json::to_vec(body).unwrap_or_default()),
-            Body::Form(pairs) => request.form(pairs),
+            Body::Form(pairs) => {
+                request.header("content-type", "application/x-www-form-urlencoded").body(form_bytes(pairs))
+            }
         };
         let mut response = request.send().await?;
         let status = response.status().as_u16();

@@ -51,6 +51,29 @@ impl Platform {
                 spacing_ms: 1_000,
                 waiting: Waiting::Draft { every_ms: 1_000, typing_every_ms: 4_000 },
             },
+            // Slack counts characters of mrkdwn; 3,000 leave room for its marks. Streams need an app declared as an agent.
+            Self::Slack => Capability { unit: Unit::Chars, limit: 3_000, spacing_ms: 1_000, waiting: Waiting::Nothing },
+            // One message in six seconds to one person, with bursts; each is billed, so parts are as long as they may be.
+            Self::WhatsApp => {
+                Capability { unit: Unit::Utf16, limit: 3_900, spacing_ms: 6_000, waiting: Waiting::Nothing }
+            }
+            // `typing_on` is shown for about 20 s.
+            Self::Messenger => Capability {
+                unit: Unit::Utf16,
+                limit: 2_000,
+                spacing_ms: 250,
+                waiting: Waiting::Typing { every_ms: 15_000 },
+            },
+            Self::Line => Capability {
+                unit: Unit::Utf16,
+                limit: 5_000,
+                spacing_ms: 250,
+                waiting: Waiting::Typing { every_ms: 15_000 },
+            },
+            // 1,600 characters, which travel as segments of 153.
+            Self::Twilio => {
+                Capability { unit: Unit::Utf16, limit: 1_500, spacing_ms: 1_000, waiting: Waiting::Nothing }
+            }
             Self::Webhook => Capability { unit: Unit::Chars, limit: 16_000, spacing_ms: 0, waiting: Waiting::Nothing },
         }
     }

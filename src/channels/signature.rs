@@ -202,6 +202,19 @@ pub fn form(body: &[u8]) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Pairs as a form, as [`form`] reads it.
+#[must_use]
+pub fn form_bytes(pairs: &[(&'static str, String)]) -> String {
+    let escaped = |text: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        text.bytes()
+            .map(|byte| if plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") })
+            .collect::<String>()
+    };
+    let pairs = pairs.iter().map(|(name, value)| format!("{name}={}", escaped(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
 fn digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
@@ -277,6 +290,8 @@ mod tests {
     fn a_form_is_read_as_browsers_write_it() {
         let read = form("Body=Gr%C3%BC%C3%9Fe+an+50%25&Empty=&Bare&%zz=1&&a=b=c".as_bytes());
         let pairs: Vec<(&str, &str)> = read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let written = form_bytes(&[("To", "+1 500".into()), ("Body", "Grüße & 50%".into())]);
+        assert_eq!(form(written.as_bytes()), [("To".into(), "+1 500".into()), ("Body".into(), "Grüße & 50%".into())]);
         assert_eq!(pairs, [("Body", "Grüße an 50%"), ("Empty", ""), ("Bare", ""), ("%zz", "1"), ("a", "b=c")]);
     }
 

@@ -21,9 +21,9 @@ use crate::features;
 use crate::intent::Intent;
 use crate::intent::classes::Classes;
 use crate::intent::columns::Vectors;
-use crate::intent::round::Watch;
 use crate::intent::table::{Column, Table, Track, Value};
 use crate::intent::train::{Model, TrainError};
+use crate::intent::watch::Watch;
 
 /// `[intent]`: trained models of what visitors want.
 #[derive(Clone, Debug, Deserialize, Serialize)]

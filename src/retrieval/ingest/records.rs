@@ -5,9 +5,9 @@ use std::io::{BufRead, Read};
 
 use serde_json::{Map, Value};
 
-use super::isolated::Sheet;
 use super::text::{self, Meta};
 use crate::language::column_name;
+use crate::retrieval::ingest::extraction::Sheet;
 use crate::retrieval::product::Product;
 
 /// One record: a document of its own, or a row of one.
