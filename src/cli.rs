@@ -21,6 +21,7 @@ use crate::site::Site;
 use crate::{lifecycle, telemetry};
 
 pub mod agent;
+mod channels;
 pub mod chat;
 pub mod check;
 pub mod eval;
@@ -96,6 +97,8 @@ site's own folder; other files are read while no server runs, or handed in over 
     },
     /// List questions that the knowledge doesn't answer, dismiss them, open them again.
     Gaps(gaps::GapsArgs),
+    /// Accounts on messaging platforms: list, check, register, send.
+    Channels(channels::ChannelsArgs),
     /// Talk to a running server in the terminal.
     Chat(chat::ChatArgs),
     /// Check configuration, prompts, models and knowledge without serving.
@@ -192,6 +195,7 @@ impl Cli {
                 run_ingest(&config, paths, site.as_deref(), force, json).await
             }
             Command::Gaps(args) => gaps::run(&config, args).await,
+            Command::Channels(args) => channels::run(&config, args).await,
             Command::Check(args) => check::run(&config, args).await,
             Command::Rotate(args) => rotate::run(&config, &args).await,
             Command::Agent(args) => agent::run(&config, args).await,

@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | [`cli`], [`mod@bench`], [`eval`] | the subcommands; the measurements: how fast, how good |
 //! | [`server`], [`qualify`], [`config`] | wiring; whether the model may phrase; options |
-//! | [`http`] | axum: sockets, SSE, OpenAI-compatible completions, admin |
+//! | [`http`], [`channels`] | axum: sockets, SSE, OpenAI-compatible completions, admin; messaging platforms |
 //! | [`training`], [`outcomes`] | what models learn from, brought together; orders that were reported |
 //! | [`site`] | one brand or shop, as the configuration describes it |
 //! | [`insight`], [`agents`], [`history`] | reports; accounts and sign-ins; search and statistics |
@@ -35,6 +35,7 @@ pub mod agents;
 pub mod bench;
 pub mod canned;
 pub mod catalogue;
+pub mod channels;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::agents::{self, Agents};
+use crate::channels::{self, Channels};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gaps::{self, GapLog, Gaps};
@@ -211,7 +212,18 @@ impl Server {
             clock: clock.clone(),
             tasks: tasks.clone(),
         };
+        let channels = Channels::new(
+            sites.iter().map(|site| (site.id.as_str(), site.channels.as_slice())),
+            channels::Parts {
+                store: store.clone(),
+                registry: registry.clone(),
+                clock: clock.clone(),
+                tasks: tasks.clone(),
+                metrics: metrics.clone(),
+            },
+        )?;
         let app = App::new(Inner {
+            channels: channels.clone(),
             scoring: watched.clone(),
             own_origins: own.into_iter().chain(config.server.public_origins.iter().cloned()).collect(),
             room: Room::new(knowledge.max_bytes().max(http::intent::MAX_ROWS)),
@@ -252,6 +264,10 @@ impl Server {
         if resumed > 0 {
             tracing::info!(resumed, "answers that the last stop cut go on");
         }
+        let unfinished = channels.recover().await.context("conversations of messaging platforms")?;
+        if unfinished > 0 {
+            tracing::info!(unfinished, "conversations of messaging platforms go on");
+        }
         let patience = Duration::from_secs(config.server.request_timeout_s);
         let visitors = Limits { connections, patience };
         let operators = Limits { connections: admin_connections, patience };
@@ -262,6 +278,7 @@ impl Server {
             "desk",
             desk::run(registry.clone(), config.console.clone(), app.spine.clock.clone(), started, tasks.clone()),
         );
+        tasks.spawn("channels", channels.follow());
         tasks.spawn("sweeper", sweep(registry.clone(), tasks.clone()));
         tasks.spawn("watchdog", watch(app.clone()));
         tasks.spawn("language model probe", probe(app.clone()));

@@ -12,8 +12,10 @@ use crate::prompt::SiteFacts;
 use crate::recommend::RecommendRule;
 use crate::secret;
 use crate::session::{Policy, Profile};
+use crate::site::channel::ChannelConfig;
 use crate::site::widget::WidgetConfig;
 
+pub mod channel;
 pub mod widget;
 
 /// One brand or shop: `[[sites]]`.
@@ -64,6 +66,9 @@ pub struct Site {
     /// decide calls late buyers lost until their order comes.
     #[serde(default = "two_weeks")]
     pub outcome_after_days: u32,
+    /// Accounts on messaging platforms, through which visitors write too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<ChannelConfig>,
 }
 
 fn two_weeks() -> u32 {
@@ -145,6 +150,7 @@ impl Default for Site {
             outcomes_secret: None,
             outcomes_secret_file: None,
             outcome_after_days: two_weeks(),
+            channels: Vec::new(),
         }
     }
 }
@@ -206,6 +212,7 @@ impl Site {
             bail!("outcomes_secret needs at least 32 bytes; this one has {}", secret.len());
         }
         self.recommend.validate()?;
+        self.channels.iter().try_for_each(ChannelConfig::validate)?;
         Ok(())
     }
 }

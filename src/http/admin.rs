@@ -138,6 +138,7 @@ pub(super) async fn erase(
     if app.store.session(&key.site, &key.id).await?.is_none() {
         return Err(unknown_session());
     }
+    app.channels.forget(&key).await?;
     app.registry.erase(&key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -236,6 +236,7 @@ async fn erase(
     if app.store.session(&key.site, &key.id).await?.is_none() {
         return Err(unknown_session());
     }
+    app.channels.forget(&key).await?;
     app.registry.erase(&key).await?;
     tracing::info!(agent = who.agent.id, session = key.id, "a conversation was erased");
     Ok(StatusCode::NO_CONTENT)

@@ -351,6 +351,10 @@ impl Live {
                 Event::AnswerDone { end, .. } => {
                     self.shared.metrics.turns.get_or_create(&TurnLabels { end: label(*end) }).inc();
                 }
+                Event::AgentSaid { .. } => {
+                    // Nobody listens where no channel is configured.
+                    let _ = self.shared.spoken.send(self.session.key.clone());
+                }
                 _ => {}
             }
             self.tell(Update::Event { seq, at_ms: now_ms, event });

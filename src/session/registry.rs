@@ -20,7 +20,7 @@ use crate::lifecycle::Tasks;
 use crate::protocol::Partial;
 use crate::session::mailbox::{CommandError, Envelope, JoinError, Joined, MAILBOX, OpenError, Opener};
 use crate::session::refusal::{Accepted, Deed, Refusal};
-use crate::session::shared::{Entry, InMemory, Leaving, Shared, TYPING_MARKS, TypingMark, event_of};
+use crate::session::shared::{Entry, InMemory, Leaving, SPOKEN_MARKS, Shared, TYPING_MARKS, TypingMark, event_of};
 use crate::signals::{Signal, SignalLog};
 use crate::store::{Record, RecordKind, SessionInfo, SessionQuery, Store, StoreError, unless_damaged};
 use crate::telemetry::{GaugeGuard, Metrics};
@@ -107,6 +107,7 @@ impl Registry {
                 board,
                 pace,
                 typing: broadcast::channel(TYPING_MARKS).0,
+                spoken: broadcast::channel(SPOKEN_MARKS).0,
                 live,
                 erased: Notify::new(),
                 swept_ms,
@@ -137,6 +138,12 @@ impl Registry {
     #[must_use]
     pub fn typing(&self) -> broadcast::Receiver<TypingMark> {
         self.shared.typing.subscribe()
+    }
+
+    /// Sessions in which an agent says something from now on.
+    #[must_use]
+    pub fn spoken(&self) -> broadcast::Receiver<SessionKey> {
+        self.shared.spoken.subscribe()
     }
 
     /// Lets a new visitor in from this network address.

@@ -71,6 +71,7 @@ impl Caller {
         match route.access {
             Access::Anyone | Access::Visitor | Access::Password => true,
             Access::Reporter => self.has_key(&[Scope::Outcomes, Scope::Admin], Some(site)),
+            Access::Platform => false,
             Access::Server(scope) => self.has_key(&[scope, Scope::Admin], None),
             Access::Site(scope) => self.has_key(&[scope, Scope::Admin], Some(site)),
             Access::OwnSite(scope) => self.key == Some((scope, SITES.into_iter().find(|own| *own == site))),
@@ -460,7 +461,12 @@ fn what_is_bound_to_a_site_names_it() {
     for (_, route) in routes() {
         let bound = matches!(
             route.access,
-            Access::Site(_) | Access::OwnSite(_) | Access::Agent | Access::SiteAdmin | Access::Reporter
+            Access::Site(_)
+                | Access::OwnSite(_)
+                | Access::Agent
+                | Access::SiteAdmin
+                | Access::Reporter
+                | Access::Platform
         );
         assert_eq!(bound, route.path.contains("{site}") && route.access != Access::Anyone, "{route:?}");
     }

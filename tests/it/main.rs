@@ -3,6 +3,7 @@
 mod architecture;
 mod authorization;
 mod bad_input;
+mod channels;
 mod chat;
 mod commands;
 mod connections;
