@@ -18,6 +18,7 @@
 //! | [`signals`], [`features`] | what happens in conversations, as a log of numbers and labels; what a model learns from it, pure |
 //! | [`intent`] | how likely a purchase is |
 //! | [`outcomes`], [`recommend`], [`insight`] | what came of conversations; products that fit, pure; what all of it shows |
+//! | [`language`] | what a message is: its language, script and tone, pure |
 //! | [`handoff`] | when a person should step in, pure |
 //! | [`suggest`] | replies drafted for agents, and rewritten |
 //! | [`agents`], [`canned`], [`history`] | accounts, roles, sign-ins; replies kept for reuse; search and statistics of the past |
@@ -44,6 +45,7 @@ pub mod http;
 pub mod insight;
 pub mod intent;
 pub mod knowledge;
+pub mod language;
 pub mod lifecycle;
 pub mod llm;
 pub mod outcomes;

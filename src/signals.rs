@@ -267,7 +267,7 @@ pub fn of(event: &Event, catalogue: &Catalogue) -> Vec<Signal> {
                 words: u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX),
                 question: text.contains(['?', '？', '吗']),
                 sentiment: words::sentiment(text),
-                language: crate::turn::language_of(text).map(str::to_owned),
+                language: crate::language::detect::language_of(text).map(str::to_owned),
             };
             let topics = words::topics(text).into_iter().map(|topic| Signal::Topic { topic });
             let mentions = catalogue.mentions(text).into_iter();

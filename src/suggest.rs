@@ -97,7 +97,7 @@ async fn rewrite(
     let ask = wanted.ask;
     let language = wanted
         .language
-        .or_else(|| turn::language_of(&ask.question).filter(|_| wish == Wish::Translated))
+        .or_else(|| crate::language::detect::language_of(&ask.question).filter(|_| wish == Wish::Translated))
         .unwrap_or(&ask.language);
     let messages = spine
         .prompts

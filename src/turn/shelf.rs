@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::{Ask, Cited, Outlet, Output, Spine, TurnError, language_of, understand};
+use super::{Ask, Cited, Outlet, Output, Spine, TurnError, understand};
 use crate::catalogue::{Asked, Told};
 use crate::grounding::{self, Unit, facts};
+use crate::language::detect::language_of;
 use crate::llm::Usage;
 use crate::protocol::AnswerEnd;
 use crate::retrieval::Hit;
