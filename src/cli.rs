@@ -11,13 +11,13 @@ use indicatif::ProgressBar;
 use crate::cli::remote::Remote;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::auth::{Scope, Site, key_hash, new_key};
+use crate::http::auth::{Scope, key_hash, new_key};
 use crate::http::knowledge::IngestRequest;
-use crate::lifecycle;
-use crate::retrieval::index::IndexError;
 use crate::retrieval::ingest::{self, IngestProgress, IngestReport};
+use crate::retrieval::schema::IndexError;
 use crate::server::{self, Server};
-use crate::telemetry;
+use crate::site::Site;
+use crate::{lifecycle, telemetry};
 
 pub mod agent;
 pub mod chat;

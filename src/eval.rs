@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::conversation::Line;
 use crate::retrieval::ingest::{IngestProgress, IngestReport};
 use crate::retrieval::{Audience, Query, Retrieval};
 use crate::server;
-use crate::session::Line;
 use crate::telemetry::Metrics;
 
 pub mod answers;
@@ -130,7 +130,7 @@ pub fn questions(path: &Path) -> anyhow::Result<Vec<Question>> {
 /// Knowledge in an index of its own, which goes when this does.
 pub struct Bench {
     pub retrieval: Retrieval,
-    pub site: crate::http::auth::Site,
+    pub site: crate::site::Site,
     pub report: IngestReport,
     _scratch: Scratch,
 }

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::protocol::console::HandoffReason;
-use crate::protocol::{AnswerEnd, Rating};
+use crate::conversation::{AnswerEnd, HandoffReason, Rating};
 use crate::signals::{AttributeValue, Outcome, Signal, Source, Stance, Topic};
 
 /// A pause after which the visitor counts as having come back.
@@ -66,7 +65,7 @@ pub struct State {
     pub(crate) last_answer_ms: Option<u64>,
     /// One for each order; a label, never a feature.
     pub outcomes: Vec<(u64, Outcome)>,
-    /// Nothing was reported for so long that it counts as no purchase ([`crate::outcomes::silent`]); a label, too.
+    /// Nothing was reported for so long that it counts as no purchase ([`crate::insight::silence::silent`]); a label, too.
     pub silent: bool,
 }
 

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::conversation::{AnswerEnd, HandoffReason};
 use crate::grounding::smalltalk::small_talk;
 use crate::language::tone::{Tone, tone};
-use crate::protocol::AnswerEnd;
-use crate::protocol::console::HandoffReason;
 
 mod anger;
 mod person;

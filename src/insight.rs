@@ -12,10 +12,10 @@ use tokio::sync::OnceCell;
 
 use crate::catalogue;
 use crate::clock::Clock;
+use crate::conversation::SessionKey;
 use crate::protocol::ServerMessage;
 use crate::recommend::{self, Catalogue, Purchase, RecommendRule};
 use crate::retrieval::embedder::Embedder;
-use crate::session::SessionKey;
 use crate::signals::{Signal, SignalLog};
 use crate::store::StoreError;
 
@@ -25,6 +25,7 @@ pub mod replay;
 pub mod report;
 pub mod scorer;
 pub mod segments;
+pub mod silence;
 
 use book::Book;
 

@@ -114,8 +114,8 @@ fn weight(signal: &Signal) -> Option<(&'static str, f32)> {
             Topic::Complaint => ("complaint", -0.9),
         },
         Signal::Message { .. } => ("message", 0.1),
-        Signal::Feedback { rating: crate::protocol::Rating::Up } => ("thumbs up", 0.4),
-        Signal::Feedback { rating: crate::protocol::Rating::Down } => ("thumbs down", -0.4),
+        Signal::Feedback { rating: crate::conversation::Rating::Up } => ("thumbs up", 0.4),
+        Signal::Feedback { rating: crate::conversation::Rating::Down } => ("thumbs down", -0.4),
         _ => return None,
     })
 }

@@ -5,7 +5,9 @@
 //! | Module | What it decides |
 //! | --- | --- |
 //! | [`turn`] | the spine: question → passages → prompt → tokens → verdict, on one screen |
+//! | [`conversation`] | what is stored of conversations, and what its parts mean |
 //! | [`protocol`] | what goes over sockets |
+//! | [`language`] | what a text is made of: language, sentences, words, topics; pure |
 //! | [`session`] | one conversation: `apply(command) → effects`, pure; its task and the registry of running ones |
 //! | [`retrieval`] | question → ranked passages; documents → passages; the two Qdrant stores |
 //! | [`prompt`] | passages and history → a prompt within budget, pure |
@@ -24,6 +26,7 @@
 //! | [`agents`], [`canned`], [`history`] | accounts, roles, sign-ins; replies kept for reuse; search and statistics of the past |
 //! | [`secret`] | random ids and tokens, and the hashes kept of them |
 //! | [`store`] | the append-only log; the only file that knows sled |
+//! | [`site`] | one brand or shop, as the configuration tells it |
 //! | [`http`] | axum: sockets, SSE, OpenAI-compatible completions, admin |
 //! | [`server`], [`lifecycle`], [`telemetry`], [`config`] | wiring, shutdown, logs and metrics, options |
 //! | [`cli`], [`mod@bench`], [`eval`] | the subcommands; the measurements: how fast, how good |
@@ -35,6 +38,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod conversation;
 pub mod eval;
 pub mod features;
 pub mod gaps;
@@ -58,6 +62,7 @@ pub mod secret;
 pub mod server;
 pub mod session;
 pub mod signals;
+pub mod site;
 pub mod store;
 pub mod suggest;
 pub mod telemetry;

@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::Product;
 use crate::grounding::{self, Scored, Shape, Unit};
+use crate::language;
+use crate::retrieval::product::Product;
+use crate::retrieval::schema;
 use crate::telemetry::{Metrics, micros};
 
 pub mod chunk;
@@ -15,7 +17,9 @@ pub mod embedder;
 pub mod fusion;
 pub mod index;
 pub mod ingest;
+pub mod product;
 mod reads;
+pub mod schema;
 pub mod server;
 pub mod spelling;
 
@@ -152,7 +156,7 @@ pub enum RetrievalError {
     #[error(transparent)]
     Embed(#[from] embedder::EmbedError),
     #[error(transparent)]
-    Index(#[from] index::IndexError),
+    Index(#[from] schema::IndexError),
 }
 
 /// Embedder and index, joined. Cheap to clone.
@@ -182,7 +186,7 @@ impl Retrieval {
         let hits = if self.embedder.reads(&query.text).await? {
             self.index.search(query, &embedding).await?
         } else {
-            let words = grounding::without_function_words(&query.text);
+            let words = language::without_function_words(&query.text);
             by_words(self.index.search(&Query { text: words, ..query.clone() }, &embedding).await?)
         };
         self.metrics.search_us.inc_by(micros(since));
@@ -216,7 +220,7 @@ impl Retrieval {
         let units = units(question, hits);
         let contexts: Vec<String> = units.iter().map(in_context).collect();
         let nearness: Vec<f32> = if hits.iter().all(|hit| hit.cosine.is_none()) {
-            contexts.iter().map(|text| grounding::coverage(question, text)).collect()
+            contexts.iter().map(|text| language::coverage(question, text)).collect()
         } else {
             let texts = std::iter::once(question.to_owned()).chain(contexts).collect();
             let since = Instant::now();

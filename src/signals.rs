@@ -15,20 +15,22 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::catalogue;
-use crate::insight::book::Touched;
-use crate::protocol::console::HandoffReason;
-use crate::protocol::{AnswerEnd, Rating};
-pub use crate::protocol::{AttributeValue, Attributes, Source};
+use crate::conversation::{AnswerEnd, HandoffReason, Rating};
+pub use crate::conversation::{AttributeValue, Attributes, Source};
+use crate::conversation::{Event, SessionKey};
+use crate::language::topics;
 use crate::recommend::Catalogue;
 use crate::retrieval::embedder::Embedder;
-use crate::session::{Event, SessionKey};
+use crate::signals::touched::Touched;
 use crate::store::{Record, RecordKind, SessionQuery, Store, StoreError};
 use crate::telemetry::Metrics;
 
 pub mod export;
+pub mod touched;
 pub mod words;
 
-pub use words::{Stance, Topic};
+pub use crate::language::topics::Topic;
+pub use words::Stance;
 
 /// `[signals]`: what is noted about conversations.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -267,9 +269,9 @@ pub fn of(event: &Event, catalogue: &Catalogue) -> Vec<Signal> {
                 words: u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX),
                 question: text.contains(['?', '？', '吗']),
                 sentiment: words::sentiment(text),
-                language: crate::language::detect::language_of(text).map(str::to_owned),
+                language: crate::language::language_of(text).map(str::to_owned),
             };
-            let topics = words::topics(text).into_iter().map(|topic| Signal::Topic { topic });
+            let topics = topics::topics(text).into_iter().map(|topic| Signal::Topic { topic });
             let mentions = catalogue.mentions(text).into_iter();
             let stances = words::stances(text).into_iter().map(|stance| Signal::Stance { stance });
             std::iter::once(message).chain(topics).chain(stances).chain(mentions).collect()

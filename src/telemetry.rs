@@ -59,7 +59,7 @@ pub struct TurnLabels {
     pub end: TurnEnd,
 }
 
-/// See [`crate::protocol::AnswerEnd`].
+/// See [`crate::conversation::AnswerEnd`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum TurnEnd {
     Complete,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::hash::BuildHasher as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
+use crate::conversation::{AnswerEnd, Citation, Line, Usage, Verdict};
 use crate::grounding::confidence::{Signs, choices, leaves_open};
 use crate::grounding::followup::{Said, in_full};
 use crate::grounding::injection::without_orders;
@@ -18,12 +20,10 @@ use crate::grounding::smalltalk::small_talk;
 use crate::grounding::{self, Evidence, Gate, Source, Unit};
 use crate::handoff;
 use crate::language::detect;
-use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token, Usage};
+use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token};
 use crate::prompt::{Ingredients, Prompts, SiteFacts};
-use crate::protocol::{AnswerEnd, Citation};
 use crate::retrieval::chunk::embedding_text;
 use crate::retrieval::{Audience, Hit, Query, Retrieval, RetrievalError};
-use crate::session::{Line, Verdict};
 use crate::telemetry::{Metrics, seconds};
 
 pub mod gate;

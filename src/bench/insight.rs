@@ -6,11 +6,12 @@ use std::time::Instant;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::insight::book::{Book, Touched};
+use crate::insight::book::Book;
 use crate::insight::replay::{self, Conversation, Meanings, Parts};
 use crate::insight::report;
 use crate::recommend::Catalogue;
 use crate::signals::Meaning;
+use crate::signals::touched::Touched;
 use crate::store::{Store, StoreConfig};
 
 /// What took how long.

@@ -7,9 +7,9 @@ use super::shelf::{Meant, Shelf};
 use super::words::{
     MEANINGS, Meaning, Measure, Property, SAME, Say, UNSPACED, counted, fill, say, split, stem, unspaced,
 };
+use crate::conversation::Line;
+use crate::language::topics::{Topic, topics};
 use crate::retrieval::{Audience, Passage};
-use crate::session::Line;
-use crate::signals::words::{Topic, topics};
 
 /// A question in its conversation.
 #[derive(Clone, Copy)]

@@ -14,19 +14,19 @@ use super::remote::Remote;
 use crate::cli::show;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::auth::patience;
-use crate::insight::book::{Book, Touched};
+use crate::conversation::SessionKey;
+use crate::insight::book::Book;
 use crate::insight::scorer;
-use crate::intent::Intent;
 use crate::intent::classes::Classes;
 use crate::intent::columns::Vectors;
 use crate::intent::data::{self, Data};
-use crate::intent::labels;
 use crate::intent::registry::{Head, Registry, Version};
 use crate::intent::round::{self, Evaluation, Round, Watch};
 use crate::intent::table::{Column, Track, Value};
 use crate::intent::train::{Model, Moved};
-use crate::session::SessionKey;
+use crate::intent::{Intent, labels};
+use crate::signals::touched::Touched;
+use crate::site::patience;
 use crate::store::{Store, StoreError};
 
 #[derive(Debug, Args)]

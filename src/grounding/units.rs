@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::injection::{is_order_to_assistant, orders};
-use super::sentences;
+use crate::language::sentences;
 
 /// A piece of a passage that can be quoted by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,7 +178,7 @@ fn is_code(column: &str) -> bool {
         "商品编号",
         "型号",
     ];
-    CODES.contains(&crate::catalogue::normal(column).trim_end_matches('_'))
+    CODES.contains(&crate::language::column_name(column).trim_end_matches('_'))
 }
 
 /// Light Markdown → what a person reads: emphasis and code marks go, links keep their text.

@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::http::auth::AuthError;
 use crate::protocol::{ErrorCode, ServerMessage};
-use crate::session::Refusal;
 use crate::session::live::{BUSY_MS, CommandError};
+use crate::session::refusal::Refusal;
 use crate::session::registry::{JoinError, OpenError};
 use crate::store::StoreError;
 

@@ -10,12 +10,12 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::conversation::{Event, SessionKey};
 use crate::http::App;
-use crate::http::admin::allowed;
 use crate::http::auth::Scope;
 use crate::http::body::Held;
 use crate::http::error::{ApiError, unknown_session};
-use crate::http::extract::{Path, Query, Sent};
+use crate::http::extract::{Path, Query, Sent, allowed};
 use crate::insight::scorer;
 use crate::intent::columns::{self, Vectors};
 use crate::intent::data::{self, Data};
@@ -25,7 +25,6 @@ use crate::intent::round;
 use crate::intent::table::Column;
 use crate::intent::train::{Model, TrainError};
 use crate::protocol::ErrorCode;
-use crate::session::{Event, SessionKey};
 use crate::store::RecordKind;
 
 /// Largest body of rows to train on.

@@ -6,12 +6,10 @@ use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::conversation::{AnswerEnd, Event, SessionKey, Usage};
 use crate::intent::table::Track;
-use crate::llm::Usage;
-use crate::protocol::AnswerEnd;
 use crate::recommend::Catalogue;
 use crate::retrieval::embedder::Embedder;
-use crate::session::{Event, SessionKey};
 use crate::signals::{self, AttributeValue, Meaning, Outcome, Signal};
 use crate::store::{Record, RecordKind, Store};
 

@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 
 use super::book::Book;
 use crate::clock::Clock;
+use crate::conversation::SessionKey;
 use crate::intent::registry::{IntentConfig, Live};
 use crate::intent::round::{self, Told, Warning};
 use crate::lifecycle::Tasks;
-use crate::session::SessionKey;
 use crate::session::registry::Registry;
 use crate::telemetry::{Metrics, SiteLabels};
 

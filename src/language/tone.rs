@@ -194,7 +194,7 @@ impl Model {
     /// scripts without spaces); marks and length.
     fn named(&self, message: &str, language: &str) -> BTreeMap<String, f64> {
         let lower = message.to_lowercase().replace('’', "'");
-        let unspaced = lower.chars().any(crate::grounding::is_unspaced);
+        let unspaced = lower.chars().any(super::is_unspaced);
         let words: Vec<&str> = lower
             .split(|c: char| !c.is_alphanumeric() && c != '\'')
             .map(|word| word.trim_matches('\''))
@@ -235,7 +235,7 @@ impl Model {
             }
         }
         let pairs: Vec<String> = if unspaced {
-            let run: Vec<char> = lower.chars().filter(|c| crate::grounding::is_unspaced(*c)).collect();
+            let run: Vec<char> = lower.chars().filter(|c| super::is_unspaced(*c)).collect();
             run.windows(2).map(|pair| pair.iter().collect()).collect()
         } else {
             words.iter().map(|word| (*word).to_owned()).collect()

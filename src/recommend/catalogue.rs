@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::catalogue::Listed;
+use crate::language::topics::spaced;
 use crate::retrieval::Audience;
 use crate::signals::Signal;
-use crate::signals::words::spaced;
 
 /// A product with its variants.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -198,7 +198,7 @@ mod tests {
 
     fn row(document: &str, id: &str, name: &str, category: &str, price: &str, stock: u64) -> Listed {
         let fields = [("sku", id), ("name", name), ("category", category), ("price", price)];
-        let mut product = crate::catalogue::Product::read(&fields, &mut Vec::new()).unwrap();
+        let mut product = crate::retrieval::product::Product::read(&fields, &mut Vec::new()).unwrap();
         product.available = Some(stock > 0);
         Listed {
             product,

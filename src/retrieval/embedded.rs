@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use qdrant_edge::external::{ordered_float::OrderedFloat, uuid::Uuid};
+use qdrant_edge::external::ordered_float::OrderedFloat;
+use qdrant_edge::external::uuid::Uuid;
 use qdrant_edge::{
     Condition, CountRequest, CreateIndex, Distance, EdgeConfig, EdgeOptimizersConfig, EdgeShard,
     EdgeSparseVectorParams, EdgeVectorParams, FieldCondition, FieldIndexOperations, Filter, IntegerIndexParams,
@@ -25,11 +26,12 @@ use qdrant_edge::{
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::index::{
-    self, BM25, Clause, DENSE, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon, PassageId, Point,
-    Scope, Sparse, payload,
-};
 use super::{Hit, Passage, Query, fusion};
+use crate::retrieval::schema;
+use crate::retrieval::schema::{
+    BM25, Clause, DENSE, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon, PassageId, Point, Scope,
+    Sparse, payload,
+};
 
 /// Writes that may wait for the thread; an ingestion that is faster than the disk waits here.
 const WAITING_WRITES: usize = 8;
@@ -111,7 +113,7 @@ impl EmbeddedIndex {
     }
 
     pub(super) async fn upsert(&self, passages: Vec<(Passage, Vec<f32>)>) -> Result<(), IndexError> {
-        let (points, documents) = index::points(&self.inner.lexicon, self.inner.dims, passages)?;
+        let (points, documents) = schema::points(&self.inner.lexicon, self.inner.dims, passages)?;
         let points = points.into_iter().map(point_struct).collect::<Result<_, _>>()?;
         let outdated = filter(Scope::Outdated { documents }.clauses())?;
         self.write("store passages", Work::Upsert { points, outdated }).await
@@ -130,7 +132,7 @@ impl EmbeddedIndex {
     }
 
     pub(super) async fn search(&self, query: &Query, embedding: &[f32]) -> Result<Vec<Hit>, IndexError> {
-        index::check_embedding(embedding, self.inner.dims)?;
+        schema::check_embedding(embedding, self.inner.dims)?;
         let sparse = self.inner.lexicon.question(query);
         let scope = Scope::Askable {
             site: query.site.clone(),
@@ -439,7 +441,7 @@ fn search(
     sparse: Sparse,
     limit: usize,
 ) -> Result<Vec<Hit>, IndexError> {
-    let candidates = index::candidates(limit);
+    let candidates = schema::candidates(limit);
     let half = |name: &str, query: VectorInternal| -> Result<Vec<(PassageId, f32)>, IndexError> {
         let query = QueryEnum::Nearest(NamedQuery { query, using: Some(name.into()) });
         let found = shard
@@ -477,13 +479,13 @@ fn search(
         )
         .map_err(engine("search"))?
         .iter()
-        .filter_map(|record| Some((passage_id(record.id).ok()?, index::cosine(embedding, dense_vector(record)?))))
+        .filter_map(|record| Some((passage_id(record.id).ok()?, schema::cosine(embedding, dense_vector(record)?))))
         .collect();
     for candidate in &mut candidates {
         candidate.cosine = candidate.cosine.or_else(|| vectors.get(&candidate.id).copied());
     }
 
-    index::rank(&candidates, limit, |id| {
+    schema::rank(&candidates, limit, |id| {
         let records = shard
             .retrieve(&[point_id(id)], Some(WithPayloadInterface::Bool(true)), Some(WithVector::Bool(false)))
             .map_err(engine("search"))?;

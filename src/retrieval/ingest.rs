@@ -19,6 +19,7 @@ use super::embedder::{EmbedError, Embedder};
 use crate::grounding::injection::{self, is_order_to_assistant};
 
 mod docx;
+mod extraction;
 mod html;
 mod isolated;
 mod markdown;

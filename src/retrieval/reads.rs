@@ -115,14 +115,14 @@ const MIN_SEPARATION: f32 = 0.25;
 /// The language whose questions stand for a text's: its own (ISO 639-1), or that of its script. `None` where neither can be told; a
 /// model is taken to read that.
 pub(super) fn stands_for(text: &str) -> Option<&'static str> {
-    if let Some(language) = crate::language::detect::language_of(text) {
+    if let Some(language) = crate::language::language_of(text) {
         return Some(language);
     }
     match script::of(text)? {
         Script::Latin => None,
         // A model that reads Russian reads many languages.
-        Script::Han | Script::Hangul | Script::Arabic => Some(script::of(text)?.language()),
-        _ => Some("ru"),
+        Script::Other => Some("ru"),
+        script => Some(script.language()),
     }
 }
 

@@ -14,11 +14,12 @@ use qdrant_client::qdrant::{
 use qdrant_client::{Qdrant, QdrantError};
 use serde_json::{Map, Value};
 
-use super::index::{
-    self, BM25, Clause, DENSE, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon, PassageId, Point,
-    Scope, payload,
-};
 use super::{Hit, KnowledgeConfig, Passage, Query, fusion};
+use crate::retrieval::schema;
+use crate::retrieval::schema::{
+    BM25, Clause, DENSE, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon, PassageId, Point, Scope,
+    payload,
+};
 
 /// Points in one request: with long embeddings still far below the server's 32 MiB.
 const UPSERT_CHUNK: usize = 128;
@@ -83,7 +84,7 @@ impl ServerIndex {
     }
 
     pub(super) async fn upsert(&self, passages: Vec<(Passage, Vec<f32>)>) -> Result<(), IndexError> {
-        let (points, documents) = index::points(&self.lexicon, self.dims, passages)?;
+        let (points, documents) = schema::points(&self.lexicon, self.dims, passages)?;
         let mut points = points.into_iter().map(point_struct).peekable();
         while points.peek().is_some() {
             let chunk: Vec<PointStruct> = points.by_ref().take(UPSERT_CHUNK).collect();
@@ -101,7 +102,7 @@ impl ServerIndex {
 
     /// Both halves in one round trip, with the payload of all candidates.
     pub(super) async fn search(&self, query: &Query, embedding: &[f32]) -> Result<Vec<Hit>, IndexError> {
-        index::check_embedding(embedding, self.dims)?;
+        schema::check_embedding(embedding, self.dims)?;
         let scope = Scope::Askable {
             site: query.site.clone(),
             audience: query.audience,
@@ -109,7 +110,7 @@ impl ServerIndex {
             now_ms: query.now_ms,
         };
         let filter = filter(scope.clauses());
-        let candidates = index::candidates(query.limit);
+        let candidates = schema::candidates(query.limit);
         let half = |name: &str, vector: VectorInput| {
             QueryPointsBuilder::new(&self.collection)
                 .query(Search::new_nearest(vector))
@@ -142,7 +143,7 @@ impl ServerIndex {
             for mut point in half.result {
                 let id = passage_id(point.id.take())?;
                 if let Some(vector) = dense_vector(&mut point) {
-                    cosines.insert(id, index::cosine(embedding, &vector));
+                    cosines.insert(id, schema::cosine(embedding, &vector));
                 }
                 found.push((id, point.score));
                 payloads.insert(id, point.payload);
@@ -154,7 +155,7 @@ impl ServerIndex {
         for candidate in &mut candidates {
             candidate.cosine = candidate.cosine.or_else(|| cosines.get(&candidate.id).copied());
         }
-        index::rank(&candidates, query.limit, |id| {
+        schema::rank(&candidates, query.limit, |id| {
             payloads.remove(&id).map(|fields| payload::decode(id, json(fields))).transpose()
         })
     }

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::board::{Duty, Routing};
 use super::live::CommandError;
 use super::registry::{JoinError, OpenError, Registry};
-use super::{AgentCommand, Command, SessionKey};
+use super::{AgentCommand, Command};
 use crate::clock::Clock;
+use crate::conversation::SessionKey;
 use crate::lifecycle::Tasks;
 
 /// `[console]`: agents, their sign-ins and what they are given.

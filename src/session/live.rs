@@ -12,16 +12,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::registry::{Shared, TypingMark};
-use super::{
-    Accepted, Brief, Checkpoint, Command, Draft, Effect, Event, Holder, Refusal, Session, SessionKey, Update, Verdict,
-};
-use crate::http::auth::Site;
+use super::{Brief, Command, Draft, Effect, Holder, Session, Update};
+use crate::conversation::{AnswerEnd, Checkpoint, Event, SessionKey, SuggestionId, Usage, Verdict};
 use crate::intent::{self, Intent};
-use crate::llm::Usage;
-use crate::protocol::console::{SuggestionId, Summary};
-use crate::protocol::{AnswerEnd, Partial};
+use crate::protocol::Partial;
+use crate::protocol::console::Summary;
 use crate::retrieval::Audience;
+use crate::session::refusal::{Accepted, Refusal};
 use crate::signals::Signal;
+use crate::site::Site;
 use crate::store::{Record, RecordKind, StoreError};
 use crate::suggest::{self, Drafted};
 use crate::telemetry::{GaugeGuard, TurnEnd, TurnLabels, micros, seconds};

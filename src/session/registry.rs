@@ -10,15 +10,17 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 
 use super::board::Board;
 use super::live::{CommandError, Envelope, Joined, Live, MAILBOX};
-use super::pace::{Deed, Pace};
-use super::{Accepted, Checkpoint, Command, Event, Limits, Policy, Refusal, Session, SessionKey, SessionsConfig};
+use super::pace::Pace;
+use super::{Command, Limits, Policy, Session, SessionsConfig};
 use crate::clock::Clock;
+use crate::conversation::{Checkpoint, Event, SessionKey};
 use crate::gaps::GapLog;
-use crate::http::auth::Site;
 use crate::intent;
 use crate::lifecycle::Tasks;
 use crate::protocol::Partial;
+use crate::session::refusal::{Accepted, Deed, Refusal};
 use crate::signals::{Signal, SignalLog};
+use crate::site::Site;
 use crate::store::{Record, RecordKind, SessionInfo, SessionQuery, Store, StoreError};
 use crate::telemetry::{GaugeGuard, Metrics};
 use crate::turn::Spine;
@@ -754,11 +756,11 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::gaps::Gaps;
-    use crate::insight::book::Touched;
     use crate::llm::Llm;
     use crate::server;
     use crate::session::Update;
     use crate::signals::SignalParts;
+    use crate::signals::touched::Touched;
     use crate::turn::Mode;
 
     /// A registry over a store of its own, with the scripted engine, the real embedder and nothing to answer from.

@@ -4,12 +4,10 @@ use std::collections::HashSet;
 
 use super::{Ask, Cited, Outlet, Output, Spine, TurnError, understand};
 use crate::catalogue::{Asked, Told};
+use crate::conversation::{AnswerEnd, Usage, Verdict};
 use crate::grounding::{self, Unit, facts};
-use crate::language::detect::language_of;
-use crate::llm::Usage;
-use crate::protocol::AnswerEnd;
+use crate::language::language_of;
 use crate::retrieval::Hit;
-use crate::session::Verdict;
 
 /// Sentences of documents beside a comparison, at most.
 const MAX_SENTENCES: usize = 3;

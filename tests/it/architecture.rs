@@ -76,7 +76,7 @@ fn a_dependency_with_a_personality_is_known_by_one_part() {
         &["llama_cpp_2::"],
         &["llm/backend.rs", "llm/model.rs", "llm/sampler.rs", "llm/worker.rs", "retrieval/embedder.rs"],
     );
-    check(&["qdrant_edge::"], &["retrieval/index.rs", "retrieval/embedded.rs"]);
+    check(&["qdrant_edge::"], &["retrieval/embedded.rs", "retrieval/schema.rs"]);
     check(&["qdrant_client::"], &["retrieval/server.rs"]);
     check(&["parquet::"], &["signals/export.rs"]);
     check(&["sled::"], &["store.rs", "store"]);

@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use frontdesk::catalogue::{Catalogue, Product};
-use frontdesk::retrieval::index::{Index, IndexError, IndexedDocument};
-use frontdesk::retrieval::{Audience, Hit, KnowledgeConfig, Passage, Query};
+use peer::Peer;
 use tempfile::TempDir;
 
-use peer::Peer;
+use frontdesk::catalogue::Catalogue;
+use frontdesk::retrieval::index::Index;
+use frontdesk::retrieval::product::Product;
+use frontdesk::retrieval::schema::{IndexError, IndexedDocument};
+use frontdesk::retrieval::{Audience, Hit, KnowledgeConfig, Passage, Query};
 
 const DIMS: usize = 16;
 const NOW_MS: u64 = 1_764_000_000_000;

@@ -4,19 +4,20 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::support::{Binary, ChatClient, TestServer, config, directory, write_config, write_documents};
+use frontdesk::conversation::{AttributeValue, Attributes, Rating, Source};
 use frontdesk::features::{COLUMNS, State};
-use frontdesk::insight::book::{Book, Touched};
+use frontdesk::insight::book::Book;
 use frontdesk::insight::replay;
 use frontdesk::intent::data::Data;
 use frontdesk::intent::table::{Column, Table, Track, Value};
 use frontdesk::outcomes;
-use frontdesk::protocol::{AttributeValue, Attributes, Card, ClientMessage, Rating, ServerMessage, Source};
+use frontdesk::protocol::{Card, ClientMessage, ServerMessage};
 use frontdesk::recommend::Catalogue;
 use frontdesk::signals::export::{SignalRows, kind};
+use frontdesk::signals::touched::Touched;
 use frontdesk::signals::{self, Meaning, Outcome, Signal, Topic};
 use frontdesk::store::{RecordKind, Store, StoreConfig};
-
-use crate::support::{Binary, ChatClient, TestServer, config, directory, write_config, write_documents};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const CATALOGUE: &str = "sku,name,category,variant,price_eur,stock,url
@@ -25,7 +26,7 @@ T3,Tarn 3 tent,Tents,Moss,429.00,0,https://shop.example/tarn-3
 S1,Ember stove,Stoves,,89.90,3,https://shop.example/ember
 ";
 
-async fn shop(change: impl FnOnce(&mut frontdesk::http::auth::Site)) -> TestServer {
+async fn shop(change: impl FnOnce(&mut frontdesk::site::Site)) -> TestServer {
     let server = TestServer::with(|config| {
         std::fs::write(config.knowledge.path.join("catalogue.csv"), CATALOGUE).unwrap();
         config.sites[0].outcomes_secret = Some(SECRET.into());
@@ -213,7 +214,7 @@ async fn an_order_counts_once_and_goes_with_its_session() {
     assert!(store.erase("shop", &session).await.unwrap());
     assert!(read(&store, &session).await.is_empty());
     assert!(book.read("shop").await.unwrap().is_empty());
-    let key = frontdesk::session::SessionKey { site: "shop".into(), id: session.clone() };
+    let key = frontdesk::conversation::SessionKey { site: "shop".into(), id: session.clone() };
     let late = signals::append(&store, &key, 2, 1, &[Signal::Known]);
     assert!(late.await.is_err(), "a signal that comes late is refused");
     store.close().await.unwrap();
@@ -717,13 +718,13 @@ fn every_signal() -> Vec<Signal> {
         Signal::Mention { product: Some("p".into()), category: "c".into() },
         Signal::Answer {
             confidence: Some(1.0),
-            end: frontdesk::protocol::AnswerEnd::Complete,
+            end: frontdesk::conversation::AnswerEnd::Complete,
             citations: 0,
             withheld: 0,
         },
         Signal::Feedback { rating: Rating::Up },
         Signal::HumanRequested,
-        Signal::Handoff { reason: frontdesk::protocol::console::HandoffReason::Asked },
+        Signal::Handoff { reason: frontdesk::conversation::HandoffReason::Asked },
         Signal::Dwell { ms: 1 },
         Signal::Recommended { products: vec!["p".into()], held_out: false },
         Signal::Clicked { product: "p".into() },
