@@ -205,9 +205,11 @@ impl Model {
         for (kind, list) in lists.into_iter().flatten() {
             for entry in list {
                 if unspaced && !entry.is_ascii() {
-                    kinds.extend(lower.match_indices(entry.as_str()).map(|(at, _)| {
-                        (lower.get(..at).unwrap_or_default().chars().count(), kind.as_str())
-                    }));
+                    kinds.extend(
+                        lower
+                            .match_indices(entry.as_str())
+                            .map(|(at, _)| (lower.get(..at).unwrap_or_default().chars().count(), kind.as_str())),
+                    );
                 } else {
                     let at = words.iter().enumerate().filter(|(_, word)| is_of(word, entry)).map(|(at, _)| at);
                     kinds.extend(at.map(|at| (at, kind.as_str())));

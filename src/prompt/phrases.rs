@@ -61,9 +61,10 @@ pub(super) fn load(directory: &Path) -> anyhow::Result<BTreeMap<String, Phrases>
         let phrases: &mut Phrases = all.entry(language).or_default();
         phrases.take(&source).with_context(|| path.display().to_string())?;
         if let Some(unknown) = phrases.texts.keys().find(|name| !complete.texts.contains_key(*name)) {
-            let near = complete.texts.keys().max_by(|a, b| {
-                strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown))
-            });
+            let near = complete
+                .texts
+                .keys()
+                .max_by(|a, b| strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown)));
             let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
             bail!("{}: there is no phrase {unknown:?}{near}", path.display());
         }

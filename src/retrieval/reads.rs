@@ -115,14 +115,14 @@ const MIN_SEPARATION: f32 = 0.25;
 /// The language whose questions stand for a text's: its own (ISO 639-1), or that of its script. `None` where neither can be told; a
 /// model is taken to read that.
 pub(super) fn stands_for(text: &str) -> Option<&'static str> {
-    if let Some(language) = crate::language::language_of(text) {
+    let language = crate::language::language_of(text);
+    if let Some(language) = language.filter(|language| *language == "en" || probe(language).is_some()) {
         return Some(language);
     }
+    // Where there are no questions of a language: a model that reads German or Russian reads many languages.
     match script::of(text)? {
-        Script::Latin => None,
-        // A model that reads Russian reads many languages.
-        Script::Other => Some("ru"),
-        script => Some(script.language()),
+        Script::Latin => language.map(|_| "de"),
+        _ => Some("ru"),
     }
 }
 
