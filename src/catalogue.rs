@@ -5,13 +5,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Serialize;
 
-use crate::recommend;
 use crate::retrieval::index::Index;
 use crate::retrieval::product::Product;
 use crate::retrieval::schema::IndexError;
 use crate::retrieval::{Audience, Passage};
 
 mod ask;
+pub mod goods;
 mod shelf;
 mod words;
 
@@ -54,7 +54,7 @@ pub struct Catalogue {
 #[derive(Clone, Debug)]
 struct Known {
     rows: Arc<[Listed]>,
-    goods: Arc<recommend::Catalogue>,
+    goods: Arc<goods::Goods>,
     shelf: Arc<Shelf>,
 }
 
@@ -68,7 +68,7 @@ impl Catalogue {
 
     /// What a site sells to visitors, variants together. The same value until the index changes.
     #[must_use]
-    pub fn goods(&self, site: &str) -> Arc<recommend::Catalogue> {
+    pub fn goods(&self, site: &str) -> Arc<goods::Goods> {
         let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
         sites.get(site).map(|known| known.goods.clone()).unwrap_or_default()
     }
@@ -96,13 +96,8 @@ impl Catalogue {
         let mut products: Vec<Listed> = passages.into_iter().filter_map(Listed::of).collect();
         products.sort_by(|a, b| (&a.document, a.ordinal).cmp(&(&b.document, b.ordinal)));
         let count = products.len();
-        let known = Known { goods: Arc::new(recommend::Catalogue::of(&products)), rows: products.into(), shelf };
+        let known = Known { goods: Arc::new(goods::Goods::of(&products)), rows: products.into(), shelf };
         self.sites.write().unwrap_or_else(PoisonError::into_inner).insert(site.to_owned(), known);
         Ok(count)
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 }

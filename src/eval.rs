@@ -18,6 +18,7 @@ use crate::retrieval::ingest::{IngestProgress, IngestReport};
 use crate::retrieval::{Audience, Query, Retrieval};
 use crate::server;
 use crate::telemetry::Metrics;
+use crate::training::Progress;
 
 pub mod answers;
 pub mod gaps;
@@ -26,9 +27,6 @@ pub mod intents;
 pub mod purchase;
 pub mod retrieval;
 pub mod typos;
-
-/// Told what is being done, and how much of how much is done.
-pub type Progress<'a> = &'a (dyn Fn(&str, usize, usize) + Sync);
 
 /// A question with what is known about its answer. Fields it doesn't know are ignored, so files may carry more.
 #[derive(Clone, Debug, Deserialize)]

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::conversation::{AnswerEnd, HandoffReason, Rating};
-use crate::signals::{AttributeValue, Outcome, Signal, Source, Stance, Topic};
+use crate::conversation::{AnswerEnd, AttributeValue, HandoffReason, Rating, Source};
+use crate::language::topics::Topic;
+use crate::signals::{Outcome, Signal, Stance};
 
 /// A pause after which the visitor counts as having come back.
 const RETURN_MS: u64 = 30 * 60 * 1000;

@@ -5,13 +5,12 @@
 
 use std::collections::HashSet;
 
-use unicode_segmentation::UnicodeSegmentation as _;
-
 mod claims;
 pub mod confidence;
 mod evidence;
 pub mod followup;
 mod gate;
+mod glue;
 pub mod injection;
 mod overview;
 mod quote;

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::signals::{Signal, Topic};
+use crate::language::topics::Topic;
+use crate::signals::Signal;
 
 pub mod calibrate;
 pub mod classes;
@@ -21,6 +22,7 @@ pub mod round;
 pub mod table;
 pub mod train;
 pub mod trees;
+pub(crate) mod watch;
 
 /// The purchase intent of a session, a pure function of its signals and of the deployed model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

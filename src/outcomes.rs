@@ -280,7 +280,7 @@ pub fn from_csv(file: impl std::io::Read) -> anyhow::Result<Vec<(usize, Result<R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::insight::silence::{Told, silent};
+    use crate::insight::silence::{Reported, silent};
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn silence_tells_something_once_there_are_reports() {
         const DAY: u64 = 86_400_000;
-        let told = |channel, day: u64, reported| Told {
+        let told = |channel, day: u64, reported| Reported {
             channel,
             started_at_ms: day * DAY,
             last_at_ms: day * DAY + 1,

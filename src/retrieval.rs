@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use crate::grounding::{self, Scored, Shape, Unit};
 use crate::language;
 use crate::retrieval::product::Product;
-use crate::retrieval::schema;
 use crate::telemetry::{Metrics, micros};
 
 pub mod chunk;

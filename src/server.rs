@@ -14,7 +14,7 @@ use crate::agents::{self, Agents};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gaps::{self, GapLog, Gaps};
-use crate::http::auth::{Key, Keys, Scope, Visitors, key_hash, new_key, random_id, random_secret};
+use crate::http::auth::{Key, Keys, Scope, Visitors};
 use crate::http::body::Room;
 use crate::http::listener::{Limits, divide_files, serve};
 use crate::http::{self, App, Inner};
@@ -32,6 +32,7 @@ use crate::retrieval::embedder::Embedder;
 use crate::retrieval::index::Index;
 use crate::retrieval::ingest::{IngestProgress, IngestReport};
 use crate::retrieval::spelling::Spelling;
+use crate::secret::{key_hash, new_key, random_id, random_secret};
 use crate::session::board::Board;
 use crate::session::desk;
 use crate::session::registry::{Parts, Registry};
@@ -102,8 +103,15 @@ impl Server {
         let answers = config.answers.mode;
         tracing::info!(model = facts.name, engine = facts.engine, ?answers, ?mode, why, passages, "answers are ready");
         let spine = spine(&config, retrieval, llm, mode, clock.clone(), metrics.clone())?;
-        let knowledge =
-            Knowledge::new(spine.retrieval.clone(), spine.catalogue.clone(), &config, metrics.clone(), clock.clone());
+        let folders = config.sites.iter().map(|site| (site.id.clone(), folder(&config, site).to_owned())).collect();
+        let knowledge = Knowledge::new(
+            spine.retrieval.clone(),
+            spine.catalogue.clone(),
+            &config.knowledge,
+            folders,
+            metrics.clone(),
+            clock.clone(),
+        );
         knowledge.load().await.context("the products in the knowledge index")?;
         let gate = TurnGate::new(config.answers.parallel, config.answers.queue);
         let answer_timeout = Duration::from_secs(config.answers.timeout_s);
@@ -159,7 +167,7 @@ impl Server {
             clock: clock.clone(),
             tasks: tasks.clone(),
             answer_timeout,
-            sites: sites.iter().map(|site| (site.id.clone(), site.clone())).collect::<HashMap<_, _>>(),
+            sites: sites.iter().map(|site| (site.id.clone(), Arc::new(site.profile()))).collect::<HashMap<_, _>>(),
             board: board.clone(),
         });
         let agents = Agents::load(agents::Parts {
@@ -365,8 +373,13 @@ pub async fn ingest_site(
     force: bool,
     progress: Progress<'_>,
 ) -> anyhow::Result<IngestReport> {
-    let own = site.knowledge.as_deref().unwrap_or(&config.knowledge.path);
+    let own = folder(config, site);
     knowledge::ingest_all(retrieval, &config.knowledge, &site.id, own, roots, force, progress).await
+}
+
+/// The folder of a site's documents.
+fn folder<'a>(config: &'a Config, site: &'a Site) -> &'a Path {
+    site.knowledge.as_deref().unwrap_or(&config.knowledge.path)
 }
 
 async fn bind(address: &str, option: &str) -> anyhow::Result<TcpListener> {

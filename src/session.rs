@@ -16,14 +16,17 @@ use crate::conversation::{
     Rating, SessionKey, Speaker, SuggestionId, Usage, Verdict, Wish,
 };
 use crate::handoff::{HandoffConfig, Memory};
+use crate::prompt::SiteFacts;
 use crate::session::refusal::{Accepted, Deed, Refusal};
 
 pub mod board;
 pub mod desk;
 pub mod live;
+pub mod mailbox;
 pub mod pace;
 pub mod refusal;
 pub mod registry;
+pub mod shared;
 
 /// `[sessions]`: how long conversations live and how much one may say.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -85,6 +88,16 @@ pub struct Policy {
     /// Nothing is sent without a person.
     pub suggest: bool,
     pub handoff: Arc<HandoffConfig>,
+}
+
+/// What sessions know of their site.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// What templates may say about it.
+    pub facts: SiteFacts,
+    /// ISO 639-1 code of the language used where a question's own can't be told.
+    pub language: String,
+    pub policy: Policy,
 }
 
 /// What somebody wants of a session.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::handoff::HandoffConfig;
 use crate::prompt::SiteFacts;
 use crate::recommend::RecommendRule;
-use crate::session::Policy;
+use crate::session::{Policy, Profile};
 use crate::site::widget::WidgetConfig;
 
 pub mod widget;
@@ -134,10 +134,11 @@ impl Site {
         SiteFacts { name, contact: self.contact.clone() }
     }
 
-    /// What its sessions go by.
+    /// What its sessions know of it.
     #[must_use]
-    pub fn policy(&self) -> Policy {
-        Policy { suggest: self.answers == Answers::Suggest, handoff: Arc::new(self.handoff.clone()) }
+    pub fn profile(&self) -> Profile {
+        let policy = Policy { suggest: self.answers == Answers::Suggest, handoff: Arc::new(self.handoff.clone()) };
+        Profile { facts: self.facts(), language: self.language.clone(), policy }
     }
 
     /// True if a page of this origin may connect. `own` are the server's own origins.

@@ -16,8 +16,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::config::Config;
 use crate::conversation::{AnswerEnd, Citation, Usage};
-use crate::http::auth::random_id;
 use crate::protocol::{ClientMessage, ErrorCode, MAX_MESSAGE_CHARS, ServerMessage};
+use crate::secret::random_id;
 use conversation::{Answer, Conversation, News};
 
 pub mod conversation;

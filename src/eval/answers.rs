@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::{Answerability, Bench, Progress, Question, mean};
+use super::{Answerability, Bench, Question, mean};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::conversation::{AnswerEnd, Citation, Verdict};
@@ -16,6 +16,7 @@ use crate::grounding::several::MAX_QUESTIONS;
 use crate::grounding::{self, Evidence, Ruling, Source};
 use crate::retrieval::Audience;
 use crate::telemetry::Metrics;
+use crate::training::Progress;
 use crate::turn::{self, Ask, Mode, Outlet, Output, Spine};
 use crate::{language, server};
 

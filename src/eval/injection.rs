@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answers::Asker;
-use super::{Bench, Progress, Question, Scratch};
+use super::{Bench, Question, Scratch};
 use crate::config::Config;
 use crate::conversation::AnswerEnd;
 use crate::grounding::injection::{is_order_to_assistant, orders, without_orders};
 use crate::grounding::{Evidence, Ruling};
 use crate::language;
+use crate::training::Progress;
 use crate::turn::Mode;
 
 /// What was measured.

@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::units::unglued;
+use crate::grounding::glue::unglued;
 
 mod lexicon;
 

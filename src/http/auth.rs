@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::clock::Clock;
 use crate::conversation::Attributes;
-pub use crate::secret::{key_hash, new_key, random_id, random_secret};
+use crate::secret::{key_hash, random_id};
 use crate::site::{JwtAlgorithm, Site};
 
 /// `[auth]`: keys for programs. Visitors get their tokens from the server, see [`Visitors`].
@@ -199,6 +199,7 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::new_key;
     use crate::site::JwtConfig;
 
     fn visitors(now_s: u64) -> Visitors {

@@ -15,14 +15,14 @@ use tokio::time::{Instant, timeout};
 
 use crate::conversation::{AnswerEnd, Attributes, Event, GiveTo, SessionKey};
 use crate::http::App;
-use crate::http::auth::random_id;
 use crate::http::error::{ApiError, unknown_session, unknown_site, upgrade_required};
 use crate::http::socket::{Throttle, WRITE_LIMIT, checked, farewell, too_long};
 use crate::insight::Choosing;
 use crate::protocol::{ClientMessage, ErrorCode, MAX_MESSAGE_CHARS, Partial, ServerMessage};
+use crate::secret::random_id;
 use crate::session::board::VisitGuard;
-use crate::session::live::{Joined, Past};
-use crate::session::registry::{JoinError, OpenError, Opener, SessionHandle};
+use crate::session::mailbox::{JoinError, Joined, OpenError, Opener, Past};
+use crate::session::registry::SessionHandle;
 use crate::session::{Command, Update};
 use crate::signals::{Arrival, Signal};
 use crate::telemetry::GaugeGuard;

@@ -29,7 +29,7 @@ use crate::protocol::console::{
     NewPassword, PassageView, Passages, Role, SignIn, Statistics, VisitorView,
 };
 use crate::retrieval::{Audience, Query as Search};
-use crate::session::live::Past;
+use crate::session::mailbox::Past;
 use crate::session::{AgentCommand, Command};
 use crate::site::Answers;
 use crate::turn::Mode;

@@ -16,12 +16,13 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::conversation::{AnswerEnd, Citation, Line, Verdict};
 use crate::http::App;
-use crate::http::auth::{Scope, random_id};
+use crate::http::auth::Scope;
 use crate::http::error::{ApiError, unreadable};
 use crate::llm::Sampling;
 use crate::llm::text::TextStream;
 use crate::protocol::{ErrorCode, MAX_MESSAGE_CHARS};
 use crate::retrieval::{Audience, Retrieval};
+use crate::secret::random_id;
 use crate::site::Site;
 use crate::turn::gate::Ticket;
 use crate::turn::{self, Ask, Outlet, Output, TurnError};

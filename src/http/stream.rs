@@ -13,12 +13,12 @@ use serde::Deserialize;
 
 use crate::conversation::Event;
 use crate::http::App;
-use crate::http::auth::random_id;
 use crate::http::chat::{Caller, event_message, open, update_message};
 use crate::http::error::{ApiError, unreadable};
 use crate::http::socket::checked;
 use crate::protocol::ServerMessage;
-use crate::session::live::Past;
+use crate::secret::random_id;
+use crate::session::mailbox::Past;
 use crate::session::{Command, Update};
 
 /// Body of `POST /v1/chat/messages`.

@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use crate::clock::Clock;
 use crate::conversation::{Event, SessionKey};
 use crate::features::State;
-use crate::insight::silence::{self, Told};
+use crate::insight::silence::{self, Reported};
 use crate::intent::classes::{Classes, Guess};
 use crate::intent::registry::{Deployed, Live};
 use crate::intent::table::Track;
@@ -132,7 +132,7 @@ impl Book {
     }
 
     /// Which sessions of a site count as not bought because nobody reported.
-    fn silent(&self, site: &str, told: &[Told<'_>]) -> Vec<bool> {
+    fn silent(&self, site: &str, told: &[Reported<'_>]) -> Vec<bool> {
         let days = |(days, clock): &(Arc<HashMap<String, u32>>, Clock)| Some((*days.get(site)?, clock.now_ms()));
         let (after_days, now_ms) = self.patience.as_ref().and_then(days).unwrap_or_default();
         silence::silent(told, after_days, now_ms)
@@ -206,7 +206,7 @@ impl Book {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        let silent = self.silent(site, &known.values().map(|entry| Told::of(&entry.state)).collect::<Vec<_>>());
+        let silent = self.silent(site, &known.values().map(|entry| Reported::of(&entry.state)).collect::<Vec<_>>());
         for (entry, silent) in known.values_mut().zip(silent) {
             if entry.state.silent != silent {
                 Arc::make_mut(entry).state.silent = silent;
@@ -293,7 +293,7 @@ impl Book {
             }
         }
         let states: Vec<State> = tracks.iter().map(|(_, track)| track.outline()).collect();
-        let silent = self.silent(site, &states.iter().map(Told::of).collect::<Vec<_>>());
+        let silent = self.silent(site, &states.iter().map(Reported::of).collect::<Vec<_>>());
         for ((_, track), _) in tracks.iter_mut().zip(silent).filter(|(_, silent)| *silent) {
             track.converted = Some(false);
         }

@@ -6,7 +6,7 @@ use crate::features::State;
 
 /// What of a conversation decides whether silence tells something about it.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct Reported<'a> {
     /// Recordings are reported for by themselves, channel by channel; `None` for conversations of this server.
     pub channel: Option<&'a str>,
     pub started_at_ms: u64,
@@ -14,7 +14,7 @@ pub struct Told<'a> {
     pub reported: bool,
 }
 
-impl<'a> Told<'a> {
+impl<'a> Reported<'a> {
     #[must_use]
     pub fn of(state: &'a State) -> Self {
         Self {
@@ -31,14 +31,14 @@ impl<'a> Told<'a> {
 /// alone would otherwise know buyers only. That takes reports: a conversation older than the oldest with one stays unknown. With 0 days
 /// silence tells nothing. Pure.
 #[must_use]
-pub fn silent(told: &[Told<'_>], after_days: u32, now_ms: u64) -> Vec<bool> {
+pub fn silent(told: &[Reported<'_>], after_days: u32, now_ms: u64) -> Vec<bool> {
     let after_ms = u64::from(after_days) * 86_400_000;
     let mut since: HashMap<Option<&str>, u64> = HashMap::new();
     for told in told.iter().filter(|told| told.reported) {
         let first = since.entry(told.channel).or_insert(told.started_at_ms);
         *first = told.started_at_ms.min(*first);
     }
-    let covered = |told: &Told<'_>| since.get(&told.channel).is_some_and(|since| *since <= told.started_at_ms);
+    let covered = |told: &Reported<'_>| since.get(&told.channel).is_some_and(|since| *since <= told.started_at_ms);
     told.iter()
         .map(|told| {
             after_days > 0 && !told.reported && told.last_at_ms.saturating_add(after_ms) <= now_ms && covered(told)

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::embedded::EmbeddedIndex;
 use super::server::ServerIndex;
 use super::{Hit, KnowledgeConfig, Passage, Query};
-use crate::retrieval::schema::{IndexError, IndexHealth, IndexedDocument, Scope, payload, points};
+use crate::retrieval::schema::{IndexError, IndexHealth, IndexedDocument, Scope, payload};
 
 /// The engine that holds the passages; clones share it.
 #[derive(Clone, Debug)]
@@ -214,9 +214,4 @@ impl Index {
             Self::Server(_) => Ok(()),
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use frontdesk::catalogue::Listed;
-use frontdesk::recommend::Catalogue;
+use frontdesk::catalogue::goods::Goods;
 use frontdesk::retrieval::chunk::{chunk, embedding_text, tokens};
 use frontdesk::retrieval::embedder::{EmbedError, Embedder, EmbedderConfig};
 use frontdesk::retrieval::ingest::{IngestOptions, IngestParts, IngestReport, PassageEmbedder, PassageSink, ingest};
@@ -407,7 +407,7 @@ async fn no_two_products_of_the_sample_shop_have_one_name() {
     shop.ingest().await;
     let rows: Vec<Listed> =
         shop.documents().iter().flat_map(|document| shop.passages(document)).filter_map(Listed::of).collect();
-    let catalogue = Catalogue::of(&rows);
+    let catalogue = Goods::of(&rows);
     let names: BTreeSet<&str> = catalogue.products().iter().map(|product| product.name.as_str()).collect();
     assert_eq!(names.len(), catalogue.products().len(), "{names:?}");
     assert!(rows.len() > names.len(), "it has variants");

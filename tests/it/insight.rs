@@ -5,18 +5,19 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::support::{Binary, ChatClient, TestServer, config, directory, write_config, write_documents};
+use frontdesk::catalogue::goods::Goods;
 use frontdesk::conversation::{AttributeValue, Attributes, Rating, Source};
+use frontdesk::export::{SignalRows, kind};
 use frontdesk::features::{COLUMNS, State};
 use frontdesk::insight::book::Book;
 use frontdesk::insight::replay;
 use frontdesk::intent::data::Data;
 use frontdesk::intent::table::{Column, Table, Track, Value};
+use frontdesk::language::topics::Topic;
 use frontdesk::outcomes;
 use frontdesk::protocol::{Card, ClientMessage, ServerMessage};
-use frontdesk::recommend::Catalogue;
-use frontdesk::signals::export::{SignalRows, kind};
 use frontdesk::signals::touched::Touched;
-use frontdesk::signals::{self, Meaning, Outcome, Signal, Topic};
+use frontdesk::signals::{self, Meaning, Outcome, Signal};
 use frontdesk::store::{RecordKind, Store, StoreConfig};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -455,7 +456,7 @@ const CONVERSATIONS: &str = r#"{"id": "20180904-024226_703_live", "turns": [{"ro
 #[tokio::test]
 async fn features_are_the_same_signal_by_signal_and_from_the_log() {
     let store = store(&directory());
-    let catalogue = Catalogue::default();
+    let catalogue = Goods::default();
     let parts = replay::Parts {
         store: &store,
         site: "shop",
@@ -494,7 +495,7 @@ async fn training_rows_are_serving_rows_and_see_no_future() {
         store: &store,
         site: "shop",
         channel: "test",
-        catalogue: &Catalogue::default(),
+        catalogue: &Goods::default(),
         meanings: &embedding,
     };
     let conversations = replay::read(CONVERSATIONS, 1, replay::CONVERTED).unwrap();
@@ -573,7 +574,7 @@ async fn a_model_of_the_stores_own_conversations_scores_running_ones() {
         store: &store,
         site: "shop",
         channel: "test",
-        catalogue: &Catalogue::default(),
+        catalogue: &Goods::default(),
         meanings: &replay::Meanings::None,
     };
     replay::import(&parts, &outcomes_by_question(240), |_| {}).await.unwrap();
@@ -765,7 +766,7 @@ fn the_documented_schema_is_the_schema() {
         let mut rows = SignalRows::default();
         rows.push("s", "s", 1, 1, signal);
         let mut csv = Vec::new();
-        signals::export::write_csv(&rows.into_columns(), &mut csv).unwrap();
+        frontdesk::export::write_csv(&rows.into_columns(), &mut csv).unwrap();
         let csv = String::from_utf8(csv).unwrap();
         let parts: Vec<&str> = csv.lines().skip(1).map(|line| line.split(',').nth(5).unwrap()).collect();
         assert_eq!(parts, row[1], "the parts of {name}");

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::support::{ChatClient, TestServer};
 use frontdesk::conversation::Rating;
-use frontdesk::http::auth::{Key, Scope, key_hash, new_key};
+use frontdesk::http::auth::{Key, Scope};
 use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
+use frontdesk::secret::{key_hash, new_key};
 
 async fn refused(client: &mut ChatClient) -> (ErrorCode, u64) {
     client

@@ -8,8 +8,9 @@ use crate::support::{Binary, ChatClient, answer, config, models, write_config};
 use frontdesk::config::Config;
 use frontdesk::conversation::AnswerEnd;
 use frontdesk::grounding;
-use frontdesk::http::auth::{Key, Scope, key_hash};
+use frontdesk::http::auth::{Key, Scope};
 use frontdesk::protocol::ServerMessage;
+use frontdesk::secret::key_hash;
 use frontdesk::turn::Mode;
 
 #[derive(Deserialize)]

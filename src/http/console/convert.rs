@@ -4,7 +4,7 @@ use crate::conversation::Event;
 use crate::intent::Intent;
 use crate::protocol::console::{ConsoleServer, Entry, IntentReason, Suggestion, What};
 use crate::session::Update;
-use crate::session::live::Past;
+use crate::session::mailbox::Past;
 
 pub(super) fn entry(Past { seq, at_ms, event }: Past) -> Entry {
     Entry { seq, at_ms, what: what(event) }

@@ -25,7 +25,8 @@ use crate::protocol::console::{
 use crate::protocol::{ErrorCode, Partial};
 use crate::session::Update;
 use crate::session::board::{PresenceGuard, WatchGuard};
-use crate::session::registry::{SessionHandle, TypingMark};
+use crate::session::registry::SessionHandle;
+use crate::session::shared::TypingMark;
 use crate::telemetry::GaugeGuard;
 
 /// Largest frame an agent may send; a message of 4,000 characters fits in any script.
