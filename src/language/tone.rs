@@ -180,7 +180,7 @@ impl Model {
             }
         }
         let most = sums.iter().copied().fold(f64::MIN, f64::max);
-        let mut shares = sums.map(|sum| (sum - most).exp());
+        let shares = sums.map(|sum| (sum - most).exp());
         let all: f64 = shares.iter().sum();
         shares.map(|share| share / all.max(f64::MIN_POSITIVE))
     }
