@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["signals", "turn", "knowledge"],
     &["prompt", "catalogue"],
     &["retrieval"],
-    &["canned", "llm"],
+    &["canned", "llm", "reason"],
     &["protocol", "handoff", "grounding", "store"],
     &["conversation", "language", "clock", "lifecycle", "telemetry", "secret"],
 ];
@@ -58,6 +58,7 @@ const PURE: &[&str] = &[
     "llm/scheduler",
     "llm/text",
     "protocol",
+    "reason",
     "recommend",
     "retrieval/chunk",
     "retrieval/fusion",
@@ -65,6 +66,7 @@ const PURE: &[&str] = &[
     "session.rs",
     "session/refusal",
     "signals/words",
+    "turn/lead",
     "turn/phrase",
 ];
 
