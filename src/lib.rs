@@ -12,6 +12,7 @@
 //! | [`retrieval`] | question → ranked passages; documents → passages; the two Qdrant stores |
 //! | [`prompt`] | passages and history → a prompt within budget, pure |
 //! | [`llm`] | a handle in front of the thread that owns llama.cpp |
+//! | [`models`] | the models that are known by name, and fetching them |
 //! | [`grounding`] | which sentences the passages support, and the answer made of quotes, pure |
 //! | [`reason`] | what follows from the chosen sentences for the visitor's own case: sums, conditions, places, pure |
 //! | [`qualify`] | whether the model may phrase, by a test over the site's own knowledge |
@@ -54,6 +55,7 @@ pub mod knowledge;
 pub mod language;
 pub mod lifecycle;
 pub mod llm;
+pub mod models;
 pub mod outcomes;
 pub mod prompt;
 pub mod protocol;

@@ -22,6 +22,7 @@ use crate::language::detect;
 use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token};
 use crate::prompt::{Ingredients, Prompts, SiteFacts};
 use crate::retrieval::chunk::embedding_text;
+use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Audience, Hit, Query, Retrieval, RetrievalError};
 use crate::telemetry::{Metrics, seconds};
 
@@ -89,6 +90,8 @@ pub struct Spine {
     pub min_confidence: f32,
     pub passages: usize,
     pub rerank: Rerank,
+    /// Judges whether a text answers a question; see [`Reranker::score`].
+    pub reranker: Option<Reranker>,
     pub max_tokens: u32,
     pub sampling: Sampling,
     /// What the sites sell: a product that an answer names has to stand in its sources.
@@ -556,6 +559,7 @@ impl Ask {
             text: self.question.clone(),
             history,
             audience: self.audience,
+            language: String::new(),
             languages: Vec::new(),
             now_ms: spine.clock.now_ms(),
             limit: spine.passages.max(spine.rerank.passages).max(QUOTED_FROM),

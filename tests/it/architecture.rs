@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["intent", "recommend", "export"],
     &["features", "suggest", "gaps"],
     &["signals", "turn", "knowledge"],
-    &["prompt", "catalogue"],
+    &["prompt", "catalogue", "models"],
     &["retrieval"],
     &["canned", "llm", "reason"],
     &["protocol", "handoff", "grounding", "store"],
@@ -72,7 +72,10 @@ const PURE: &[&str] = &[
 
 /// Dependencies with a personality, and the files that know them.
 const KNOWN_BY: &[(&[&str], &[&str])] = &[
-    (&["llama_cpp_2"], &["llm/backend", "llm/model", "llm/sampler", "llm/worker", "retrieval/embedder"]),
+    (
+        &["llama_cpp_2"],
+        &["llm/backend", "llm/model", "llm/sampler", "llm/worker", "retrieval/embedder", "retrieval/reranker"],
+    ),
     (&["qdrant_edge"], &["retrieval/embedded", "retrieval/schema"]),
     (&["qdrant_client"], &["retrieval/server"]),
     (&["parquet"], &["export"]),
