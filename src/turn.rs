@@ -18,7 +18,7 @@ use crate::grounding::injection::without_orders;
 use crate::grounding::smalltalk::small_talk;
 use crate::grounding::{self, Evidence, Gate, Source, Unit};
 use crate::handoff;
-use crate::language::language_of;
+use crate::language::detect;
 use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token};
 use crate::prompt::{Ingredients, Prompts, SiteFacts};
 use crate::retrieval::chunk::embedding_text;
@@ -167,6 +167,10 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     }
     if handoff::asks_for_person(&ask.question) {
         return say(out, ask, spine.prompts.person(&ask.facts, language), AnswerEnd::Complete, 1.0).await;
+    }
+    // Who is angry and asks something wants an answer to it first.
+    if handoff::is_angry(&ask.question) && !ask.question.contains(['?', '？']) {
+        return say(out, ask, spine.prompts.angry(&ask.facts, language), AnswerEnd::Complete, 1.0).await;
     }
     if spine.mode != Mode::Generate
         && let Some(verdict) = several::answer(spine, ask, out).await?
@@ -527,11 +531,11 @@ impl Ask {
         before.get(before.len().saturating_sub(2)..).unwrap_or_default().to_vec()
     }
 
-    /// The language that the visitor writes: the question's, or for one too short to tell, that of the messages before it.
+    /// The language that the visitor writes: the question's, weighed with that of the messages before it and the site's.
     #[must_use]
     pub fn spoken(&self) -> Option<&'static str> {
         let before = self.history.iter().rev().filter(|line| line.by_visitor).map(|line| line.text.as_str());
-        std::iter::once(self.question.as_str()).chain(before.take(3)).find_map(language_of)
+        detect::spoken(&self.question, before, &self.language)
     }
 
     /// What an answer may lean on: the passages with their headings, what the visitor said, and what the site sells.

@@ -14,7 +14,6 @@ use crate::config::Config;
 use crate::conversation::{AnswerEnd, Citation, Verdict};
 use crate::grounding::several::MAX_QUESTIONS;
 use crate::grounding::{self, Evidence, Ruling, Source};
-use crate::prompt::LANGUAGES;
 use crate::retrieval::Audience;
 use crate::telemetry::Metrics;
 use crate::training::Progress;
@@ -147,7 +146,8 @@ impl<'a> Asker<'a> {
 
     /// What is said from templates as an answer, in the languages that they have.
     pub(super) fn templates(&self) -> anyhow::Result<Vec<String>> {
-        LANGUAGES.iter().map(|language| self.spine.prompts.person(&self.bench.site.facts(), language)).collect()
+        let prompts = &self.spine.prompts;
+        prompts.languages().map(|language| prompts.person(&self.bench.site.facts(), language)).collect()
     }
 
     pub(super) async fn stop(&self) {
@@ -267,7 +267,7 @@ impl<'a> Asker<'a> {
                 .chain(prompts.unsure(&ask.facts, language))
                 .collect::<Vec<_>>()
         };
-        let own = LANGUAGES.iter().flat_map(|language| of(language)).filter(|text| !text.trim().is_empty());
+        let own = prompts.languages().flat_map(of).filter(|text| !text.trim().is_empty());
         own.fold(answer.to_owned(), |told, text| told.replace(text.trim(), ""))
     }
 

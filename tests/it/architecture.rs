@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["qualify"],
     &["config"],
     &["http"],
-    &["training", "outcomes"],
+    &["training", "outcomes", "channels"],
     &["site", "insight", "agents", "history"],
     &["session"],
     &["intent", "recommend", "export"],
