@@ -20,6 +20,7 @@ use crate::session::Line;
 use crate::telemetry::Metrics;
 
 pub mod answers;
+pub mod desk;
 pub mod gaps;
 pub mod injection;
 pub mod intents;

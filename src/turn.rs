@@ -13,8 +13,9 @@ use tokio::sync::mpsc;
 
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
+use crate::grounding::alike::{About, Names};
 use crate::grounding::confidence::{Signs, choices, leaves_open};
-use crate::grounding::followup::{Said, in_full};
+use crate::grounding::followup::{Said, in_full, leans_on_what_was_said};
 use crate::grounding::injection::without_orders;
 use crate::grounding::smalltalk::small_talk;
 use crate::grounding::{self, Evidence, Gate, Source, Unit};
@@ -28,11 +29,13 @@ use crate::session::{Line, Verdict};
 use crate::telemetry::{Metrics, seconds};
 
 pub mod gate;
+mod judge;
 mod phrase;
 pub mod rerank;
 mod several;
 mod shelf;
 
+use judge::{Judgement, judge, judge_of};
 pub use phrase::Tally;
 use phrase::{Phrasing, Step};
 use rerank::{Rerank, rerank};
@@ -177,11 +180,18 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
 /// Answers a message that asks one thing.
 async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, TurnError> {
     let language = ask.spoken().unwrap_or(&ask.language);
-    if let Some(told) = shelf::ask(spine, ask) {
-        return shelf::tell(spine, ask, &told, out).await;
+    let told = shelf::ask(spine, ask);
+    // Without a judge, rows that understand every word of a question are about it.
+    if let Some(told) = told.as_ref().filter(|_| judge_of(spine, language).is_none()) {
+        return shelf::tell(spine, ask, told, out).await;
     }
-    let Understood { ask, mut hits, confidence } = understand(spine, ask).await?;
+    let Understood { ask, mut hits, confidence, judgement } = understand(spine, ask).await?;
     let ask = ask.as_ref();
+    if let Some(told) = &told
+        && shelf::answers(spine, ask, told, judgement.as_ref()).await?
+    {
+        return shelf::tell(spine, ask, told, out).await;
+    }
     spine.metrics.retrieval_seconds.observe(seconds(out.started));
     let unsure = confidence < spine.min_confidence;
     if let Some(titles) = ask.choices(&hits, unsure) {
@@ -190,14 +200,16 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
     if unsure || hits.is_empty() {
         return say(out, ask, spine.prompts.decline(&ask.facts, language), AnswerEnd::Declined, confidence).await;
     }
-    rerank(spine, ask, &mut hits).await;
+    if judgement.is_none() {
+        rerank(spine, ask, &mut hits).await;
+    }
     if spine.mode == Mode::Generate {
         let (verdict, phrased) = match generate(spine, ask, &hits, language, out).await {
             // Quotes need no model.
             Err(TurnError::Llm(error)) if error != LlmError::ShuttingDown && !out.spoke() => {
                 tracing::warn!(%error, "the language model failed; the answer is quoted");
                 spine.metrics.answers_without_model.inc();
-                let quoted = quote(spine, ask, &hits, language, out).await?;
+                let quoted = quote(spine, ask, &hits, judgement.as_ref(), language, out).await?;
                 return Ok(Verdict { confidence, ..quoted });
             }
             phrased => phrased?,
@@ -210,10 +222,10 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
         if out.spoke() || !ask.written.is_empty() {
             return Ok(Verdict { confidence, ..verdict });
         }
-        let quoted = quote(spine, ask, &hits, language, out).await?;
+        let quoted = quote(spine, ask, &hits, judgement.as_ref(), language, out).await?;
         return Ok(Verdict { confidence, usage: verdict.usage, withheld: verdict.withheld, ..quoted });
     }
-    let verdict = quote(spine, ask, &hits, language, out).await?;
+    let verdict = quote(spine, ask, &hits, judgement.as_ref(), language, out).await?;
     Ok(Verdict { confidence, ..verdict })
 }
 
@@ -237,8 +249,9 @@ pub struct Understood<'a> {
     pub ask: Cow<'a, Ask>,
     /// The passages that it is answered from, best first.
     pub hits: Vec<Hit>,
-    /// See [`Signs::confidence`].
+    /// How likely the answer made of them is right, 0…1.
     pub confidence: f32,
+    judgement: Option<Judgement>,
 }
 
 /// Finds out what a question means and what the knowledge has on it.
@@ -246,16 +259,31 @@ pub struct Understood<'a> {
 /// # Errors
 /// When the embedder or the index fails.
 pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a>, RetrievalError> {
+    let products = spine.catalogue.products(&ask.site);
+    let products = Names::of(products.iter().map(|listed| listed.product.name.as_str()), []);
     let mut found: Option<Understood<'a>> = None;
-    for ask in ask.readings(spine) {
-        let mut hits = spine.retrieval.search(&ask.query(spine)).await?;
-        prefer_language(&mut hits, ask.spoken().unwrap_or(&ask.language));
-        let confidence = ask.signs(&hits).confidence();
+    for reading in ask.readings(spine) {
+        let mut hits = spine.retrieval.search(&reading.query(spine)).await?;
+        let about = ask.about(&reading.question, &products);
+        if about.nothing_else {
+            hits.retain(|Hit { passage, .. }| {
+                let headings = passage.headings.join("\n");
+                !products.about_another(&about, &[&passage.text, &headings, &passage.title])
+            });
+        }
+        prefer_language(&mut hits, reading.spoken().unwrap_or(&reading.language));
+        let signs = reading.signs(&hits);
+        let judgement = judge(spine, &reading, &about, &mut hits).await?;
+        let confidence = match &judgement {
+            Some(judgement) => signs.judged(judgement.choice.logit, judgement.choice.margin),
+            None => signs.confidence(),
+        };
         if found.as_ref().is_none_or(|best| best.confidence < confidence) {
-            found = Some(Understood { ask, hits, confidence });
+            found = Some(Understood { ask: reading, hits, confidence, judgement });
         }
     }
-    Ok(found.unwrap_or(Understood { ask: Cow::Borrowed(ask), hits: Vec::new(), confidence: 0.0 }))
+    let nothing = || Understood { ask: Cow::Borrowed(ask), hits: Vec::new(), confidence: 0.0, judgement: None };
+    Ok(found.unwrap_or_else(nothing))
 }
 
 /// Does ahead what the answer to a question will need, in whatever time nobody else needs.
@@ -377,7 +405,7 @@ fn told(hit: &Hit, unit: &Unit, language: &str) -> String {
     if let Some(sentence) = product.and_then(|product| product.sentence(row, language)) {
         return sentence;
     }
-    let mut text = unit.text.clone();
+    let mut text = if unit.row { grounding::row_sentence(&unit.text) } else { unit.text.clone() };
     if row.trim_start().starts_with('|') && !text.ends_with(['.', '!', '?', '。', '！', '？']) {
         text.push(if hit.passage.language == "zh" { '。' } else { '.' });
     }
@@ -385,10 +413,22 @@ fn told(hit: &Hit, unit: &Unit, language: &str) -> String {
 }
 
 /// The passages' own sentences, chosen and ordered.
-async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut Outlet) -> Result<Verdict, TurnError> {
-    let mut chosen = match crate::retrieval::overview(&ask.question, hits) {
-        Some(sections) => sections,
-        None => grounding::quote(&ask.question, &spine.retrieval.score_units(&ask.question, hits).await?),
+async fn quote(
+    spine: &Spine,
+    ask: &Ask,
+    hits: &[Hit],
+    judgement: Option<&Judgement>,
+    language: &str,
+    out: &mut Outlet,
+) -> Result<Verdict, TurnError> {
+    let mut chosen = match (crate::retrieval::overview(&ask.question, hits), judgement) {
+        (Some(sections), _) => sections,
+        (None, Some(judgement)) if grounding::asks_how(&ask.question) => {
+            let pieces = spine.retrieval.score_units(&ask.question, hits).await?;
+            grounding::explain(&ask.question, &pieces, &judgement.candidates)
+        }
+        (None, Some(judgement)) => judgement.choice.units.clone(),
+        (None, None) => grounding::quote(&ask.question, &spine.retrieval.score_units(&ask.question, hits).await?),
     };
     // Words alone find what is near, not what is asked: a question for a price needs one.
     if hits.iter().all(|hit| hit.cosine.is_none()) && !grounding::holds_what_is_asked(&ask.question, &chosen) {
@@ -485,6 +525,16 @@ impl Ask {
             Some(full) => vec![own(corrected), meaning(full.text)],
             None => vec![own(corrected)],
         }
+    }
+
+    /// What the message is about: what it names itself, else what was named just before it.
+    fn about(&self, reading: &str, names: &Names) -> About {
+        if names.names(&self.question) {
+            return About { text: self.question.clone(), nothing_else: false };
+        }
+        let before = self.history.iter().rev().find(|line| line.by_visitor).map_or("", |line| line.text.as_str());
+        let leans = !before.is_empty() && leans_on_what_was_said(&self.question);
+        About { text: format!("{reading}\n{before}"), nothing_else: leans }
     }
 
     /// Titles to choose from, where the question can mean several things; none where it says too little to be answered at all.
