@@ -97,6 +97,7 @@ impl Question {
             text: self.question.clone(),
             history: before.map(|line| line.text).collect(),
             audience: Audience::Public,
+            language: String::new(),
             languages: Vec::new(),
             now_ms: Clock::system().now_ms(),
             limit,

@@ -378,7 +378,7 @@ pub(crate) mod tests {
             valid_until_ms: None,
             product: None,
         };
-        Hit { passage, score: 1.0, cosine: None, bm25: None }
+        Hit { passage, score: 1.0, cosine: None, multilingual: None, bm25: None }
     }
 
     fn words(messages: &[ChatMessage]) -> usize {

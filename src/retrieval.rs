@@ -1,10 +1,12 @@
 //! Question → ranked passages.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use self::embedder::Embedder;
+use self::index::Vectors;
 use crate::catalogue::Product;
 use crate::grounding::{self, Scored, Shape, Unit};
 use crate::telemetry::{Metrics, micros};
@@ -12,10 +14,13 @@ use crate::telemetry::{Metrics, micros};
 pub mod chunk;
 pub mod embedded;
 pub mod embedder;
+mod frequencies;
 pub mod fusion;
 pub mod index;
 pub mod ingest;
 mod reads;
+pub mod refill;
+pub mod reranker;
 pub mod server;
 pub mod spelling;
 
@@ -35,6 +40,12 @@ pub struct KnowledgeConfig {
     pub collection: String,
     /// Passage length aimed at, in tokens of `tiktoken`'s `cl100k_base`. Longer ones give more context and blur the match.
     pub passage_tokens: usize,
+    /// Path of a second embedding GGUF, for questions in languages that `embedder.model` doesn't read; empty: none. The
+    /// default is left out where its file isn't there.
+    pub multilingual: PathBuf,
+    /// Path of a cross-encoder GGUF that judges question and text together; empty: none. The default is left out where
+    /// its file isn't there. Threads, GPU layers and the files allowed are those of `[embedder]`, as for `multilingual`.
+    pub reranker: PathBuf,
     /// Passages that a question is answered from.
     pub passages: usize,
     /// How many of the best passages the language model judges before the answer, to put the better ones first; 0 leaves the
@@ -64,6 +75,8 @@ impl Default for KnowledgeConfig {
             api_key: String::new(),
             collection: "frontdesk".into(),
             passage_tokens: 220,
+            multilingual: MULTILINGUAL.into(),
+            reranker: RERANKER.into(),
             passages: 5,
             rerank: 0,
             rerank_ms: 10_000,
@@ -74,6 +87,30 @@ impl Default for KnowledgeConfig {
             watch_s: 5,
         }
     }
+}
+
+/// What `scripts/models` makes.
+const MULTILINGUAL: &str = "models/multilingual-e5-small-q4_0.gguf";
+const RERANKER: &str = "models/ms-marco-minilm-l-12-v2-q8_0.gguf";
+
+impl KnowledgeConfig {
+    /// [`KnowledgeConfig::multilingual`], if it is to be loaded.
+    #[must_use]
+    pub fn multilingual(&self) -> Option<&Path> {
+        wanted(&self.multilingual, MULTILINGUAL)
+    }
+
+    /// [`KnowledgeConfig::reranker`], if it is to be loaded.
+    #[must_use]
+    pub fn reranker(&self) -> Option<&Path> {
+        wanted(&self.reranker, RERANKER)
+    }
+}
+
+/// A model's path, if one is named; the default only where its file is there.
+fn wanted<'a>(path: &'a Path, default: &str) -> Option<&'a Path> {
+    let is_named = !path.as_os_str().is_empty();
+    (is_named && (path.exists() || !path.ends_with(default))).then_some(path)
 }
 
 /// Who may be shown a document.
@@ -126,6 +163,8 @@ pub struct Query {
     /// Earlier visitor messages, oldest first; they give follow-up questions their subject.
     pub history: Vec<String>,
     pub audience: Audience,
+    /// The question's language (ISO 639-1), which says by which model it is searched; empty: told from the text.
+    pub language: String,
     /// Only passages in these languages (ISO 639-1), or of unknown language; empty: all.
     pub languages: Vec<String>,
     /// Milliseconds since the epoch; documents not valid then, not yet or no longer, are left out.
@@ -142,6 +181,9 @@ pub struct Hit {
     pub score: f32,
     /// Cosine between the query's and the passage's embedding, −1…1.
     pub cosine: Option<f32>,
+    /// The same by the second model, where the question was asked by it; unrelated texts have .7 to .8, so only its
+    /// differences within one list say something.
+    pub multilingual: Option<f32>,
     /// BM25 score; `None` if only the dense half found it.
     pub bm25: Option<f32>,
 }
@@ -153,12 +195,16 @@ pub enum RetrievalError {
     Embed(#[from] embedder::EmbedError),
     #[error(transparent)]
     Index(#[from] index::IndexError),
+    #[error(transparent)]
+    Rerank(#[from] reranker::RerankError),
 }
 
 /// Embedder and index, joined. Cheap to clone.
 #[derive(Clone)]
 pub struct Retrieval {
     pub embedder: embedder::Embedder,
+    /// The second model, for languages that the first one doesn't read.
+    pub multilingual: Option<embedder::Embedder>,
     pub index: index::Index,
     /// What misspelt words of questions were meant to be.
     pub spelling: spelling::Spelling,
@@ -172,28 +218,52 @@ impl Retrieval {
     /// When the embedder or the index fails.
     pub async fn search(&self, query: &Query) -> Result<Vec<Hit>, RetrievalError> {
         let since = Instant::now();
-        let embedding = self.embed(query).await?;
+        let reader = self.reader(query).await?;
+        let vectors = match reader {
+            Reader::First => self.embed(&self.embedder, query).await?.into(),
+            Reader::Second(model) => Vectors { multilingual: self.embed(model, query).await?, ..Vectors::default() },
+            Reader::None => self.embed(&self.embedder, query).await?.into(),
+        };
         self.metrics.embedding_us.inc_by(micros(since));
         let since = Instant::now();
         let corrected = self.spelling.corrected(&query.site, &query.text);
         let corrected =
             corrected.map(|meant| Query { text: format!("{} {}", meant.text, meant.others), ..query.clone() });
         let query = corrected.as_ref().unwrap_or(query);
-        let hits = if self.embedder.reads(&query.text).await? {
-            self.index.search(query, &embedding).await?
-        } else {
-            let words = grounding::without_function_words(&query.text);
-            by_words(self.index.search(&Query { text: words, ..query.clone() }, &embedding).await?)
+        let hits = match reader {
+            Reader::First | Reader::Second(_) => self.index.search(query, vectors).await?,
+            Reader::None => {
+                let words = grounding::without_function_words(&query.text);
+                by_words(self.index.search(&Query { text: words, ..query.clone() }, vectors).await?)
+            }
         };
         self.metrics.search_us.inc_by(micros(since));
         Ok(hits)
     }
 
+    /// Which model reads the question: English the first one, other languages the second if there is one, else the first if
+    /// it reads them.
+    async fn reader(&self, query: &Query) -> Result<Reader<'_>, RetrievalError> {
+        let language = match query.language.as_str() {
+            "" => reads::stands_for(&query.text),
+            known => Some(known),
+        };
+        let reads = match language {
+            Some(language) => self.embedder.reads_language(language).await?,
+            None => true,
+        };
+        Ok(match (&self.multilingual, language) {
+            (Some(model), Some(language)) if language != "en" => Reader::Second(model),
+            _ if reads => Reader::First,
+            _ => Reader::None,
+        })
+    }
+
     /// The question's own vector, or its mean with that of the question after the visitor's last two messages: the one alone
     /// misses what a follow-up is about, the other what it asks. nDCG@10 on the multi-turn questions of MTRAG, which it was chosen
     /// by, estimated with the same vectors outside the product: .80 alone, .78 in context, .87 the mean of both.
-    async fn embed(&self, query: &Query) -> Result<Vec<f32>, RetrievalError> {
-        let mut vectors = self.embedder.embed_queries(query.texts()).await?.into_iter();
+    async fn embed(&self, model: &Embedder, query: &Query) -> Result<Vec<f32>, RetrievalError> {
+        let mut vectors = model.embed_queries(query.texts()).await?.into_iter();
         let mut mean = vectors.next().unwrap_or_default();
         let Some(context) = vectors.next() else { return Ok(mean) };
         for (own, context) in mean.iter_mut().zip(&context) {
@@ -274,11 +344,27 @@ impl Retrieval {
         Ok(self.embedder.prepare(units.iter().map(in_context).collect()).await?)
     }
 
+    /// Whether the second model, if there is one, still works.
+    ///
+    /// # Errors
+    /// As [`Embedder::health`].
+    pub fn second_health(&self) -> Result<(), embedder::EmbedError> {
+        self.multilingual.as_ref().map_or(Ok(()), Embedder::health)
+    }
+
     /// Tokens of a text by `cl100k_base`.
     #[must_use]
     pub fn count_tokens(&self, text: &str) -> u32 {
         u32::try_from(chunk::tokens(text)).unwrap_or(u32::MAX)
     }
+}
+
+/// The model that a question is searched by.
+enum Reader<'a> {
+    First,
+    Second(&'a Embedder),
+    /// Words alone.
+    None,
 }
 
 /// Passages whose sentences are weighed for a fact, how many bytes beyond the best passage an explanation may reach (the neighbours
@@ -416,13 +502,25 @@ impl Query {
     }
 }
 
+impl ingest::PassageEmbedder for Retrieval {
+    /// By both models at once: each has a thread of its own.
+    async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vectors>, embedder::EmbedError> {
+        let Some(multilingual) = &self.multilingual else {
+            return Ok(self.embedder.embed(texts).await?.into_iter().map(Vectors::from).collect());
+        };
+        let (dense, multilingual) = tokio::try_join!(self.embedder.embed(texts.clone()), multilingual.embed(texts))?;
+        let both = dense.into_iter().zip(multilingual);
+        Ok(both.map(|(dense, multilingual)| Vectors { dense, multilingual }).collect())
+    }
+}
+
 impl ingest::PassageSink for index::Index {
     async fn documents(&self, site: &str) -> anyhow::Result<Vec<(String, String, usize)>> {
         let known = index::Index::documents(self, site).await?;
         Ok(known.into_iter().map(|known| (known.document, known.document_hash, known.passages)).collect())
     }
 
-    async fn upsert(&self, passages: Vec<(Passage, Vec<f32>)>) -> anyhow::Result<()> {
+    async fn upsert(&self, passages: Vec<(Passage, Vectors)>) -> anyhow::Result<()> {
         Ok(index::Index::upsert(self, passages).await?)
     }
 

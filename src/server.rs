@@ -28,11 +28,11 @@ use crate::llm::{Llm, gguf};
 use crate::outcomes::Outcomes;
 use crate::prompt::Prompts;
 use crate::qualify::{self, Decision};
-use crate::retrieval::Retrieval;
 use crate::retrieval::embedder::Embedder;
-use crate::retrieval::index::Index;
 use crate::retrieval::ingest::{IngestProgress, IngestReport};
+use crate::retrieval::reranker::Reranker;
 use crate::retrieval::spelling::Spelling;
+use crate::retrieval::{Retrieval, refill};
 use crate::session::board::Board;
 use crate::session::desk;
 use crate::session::registry::{Parts, Registry};
@@ -355,7 +355,7 @@ impl Server {
 /// Everything a turn needs, as configured.
 ///
 /// # Errors
-/// When a template can't be used.
+/// When a template or the reranker can't be used.
 pub fn spine(
     config: &Config,
     retrieval: Retrieval,
@@ -372,6 +372,7 @@ pub fn spine(
         min_confidence: config.answers.min_confidence,
         passages: config.knowledge.passages,
         rerank: Rerank { passages: config.knowledge.rerank, limit: Duration::from_millis(config.knowledge.rerank_ms) },
+        reranker: open_reranker(config)?,
         max_tokens: config.llm.max_tokens,
         sampling: config.llm.sampling(),
         catalogue: crate::catalogue::Catalogue::default(),
@@ -380,13 +381,30 @@ pub fn spine(
     })
 }
 
+/// The cross-encoder, if there is to be one.
+///
+/// # Errors
+/// When its file can't be used.
+pub fn open_reranker(config: &Config) -> anyhow::Result<Option<Reranker>> {
+    let Some(path) = config.knowledge.reranker() else { return Ok(None) };
+    Reranker::load(path, &config.embedder).context("the reranker").map(Some)
+}
+
 /// Embedder and index, as configured.
 ///
 /// # Errors
 /// When one can't be opened.
 pub async fn open_retrieval(config: &Config, metrics: &Metrics) -> anyhow::Result<Retrieval> {
     let embedder = Embedder::load(&config.embedder).context("the embedding model")?;
-    let index = Index::open(&config.knowledge, embedder.dims()).await.context("the knowledge index")?;
+    let multilingual = match config.knowledge.multilingual() {
+        Some(model) => {
+            let config = config.embedder.of_another(model);
+            Some(Embedder::load(&config).context("the multilingual embedding model")?)
+        }
+        None => None,
+    };
+    let index =
+        refill::open(&config.knowledge, &embedder, multilingual.as_ref()).await.context("the knowledge index")?;
     let spelling =
         Spelling::new(gguf::whole_words(&config.embedder.model).context("the embedding model's vocabulary")?);
     for site in &config.sites {
@@ -394,7 +412,7 @@ pub async fn open_retrieval(config: &Config, metrics: &Metrics) -> anyhow::Resul
         embedder.reads_language(&site.language).await.context("the embedding model")?;
         spelling.refresh(&index, &site.id).await.context("the words of the knowledge index")?;
     }
-    Ok(Retrieval { embedder, index, spelling, metrics: metrics.clone() })
+    Ok(Retrieval { embedder, multilingual, index, spelling, metrics: metrics.clone() })
 }
 
 /// Reads files and folders into a site's part of the index; without any, the site's own folder.
@@ -465,6 +483,11 @@ async fn watch(app: App) {
             ("store", app.store.health()),
             ("language model", app.spine.llm.health().map_err(|error| error.to_string())),
             ("embedding model", app.spine.retrieval.embedder.health().map_err(|error| error.to_string())),
+            (
+                "reranker",
+                app.spine.reranker.as_ref().map_or(Ok(()), Reranker::health).map_err(|error| error.to_string()),
+            ),
+            ("multilingual model", app.spine.retrieval.second_health().map_err(|error| error.to_string())),
             ("knowledge index", app.spine.retrieval.index.alive().map_err(|error| error.to_string())),
         ] {
             if let Err(error) = health {

@@ -24,6 +24,7 @@ use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token, Usage};
 use crate::prompt::{Ingredients, Prompts, SiteFacts};
 use crate::protocol::{AnswerEnd, Citation};
 use crate::retrieval::chunk::embedding_text;
+use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Audience, Hit, Query, Retrieval, RetrievalError};
 use crate::session::{Line, Verdict};
 use crate::telemetry::{Metrics, seconds};
@@ -93,6 +94,8 @@ pub struct Spine {
     pub min_confidence: f32,
     pub passages: usize,
     pub rerank: Rerank,
+    /// Judges whether a text answers a question; see [`Reranker::score`].
+    pub reranker: Option<Reranker>,
     pub max_tokens: u32,
     pub sampling: Sampling,
     /// What the sites sell: a product that an answer names has to stand in its sources.
@@ -600,6 +603,7 @@ impl Ask {
             text: self.question.clone(),
             history,
             audience: self.audience,
+            language: String::new(),
             languages: Vec::new(),
             now_ms: spine.clock.now_ms(),
             limit: spine.passages.max(spine.rerank.passages).max(QUOTED_FROM),

@@ -1,11 +1,11 @@
 //! The passages' index: one schema, two engines that answer alike.
 //!
-//! A point is a passage: its fields as payload, its embedding as the dense vector `dense` (cosine) and its words as the
-//! sparse vector `bm25`, whose inverse document frequencies the engine applies. Both vectors are made on our side, so a
-//! Qdrant server needs no inference. What is found is decided here (`Scope`), ranked in [`super::fusion`].
+//! A point is a passage: its fields as payload, its embedding as the dense vector `dense` (cosine), that of the second
+//! model as `multilingual` if there is one, and its words as the sparse vector `bm25`. What a word of a question weighs is
+//! counted over the site's own passages. All vectors are made on our side, so a Qdrant server needs no inference. What is found is decided here (`Scope`), ranked in [`super::fusion`].
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::hash::BuildHasher as _;
 use std::path::PathBuf;
@@ -28,6 +28,49 @@ use super::{Audience, Hit, KnowledgeConfig, Passage, Query};
 pub enum Index {
     Embedded(EmbeddedIndex),
     Server(ServerIndex),
+}
+
+/// How long the vectors of an index are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dims {
+    pub dense: usize,
+    /// Those of the second model, if passages have any.
+    pub multilingual: Option<usize>,
+}
+
+impl From<usize> for Dims {
+    fn from(dense: usize) -> Self {
+        Self { dense, multilingual: None }
+    }
+}
+
+/// A text's embeddings. A passage has those of [`Dims`]; a question is compared by those that it has.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Vectors {
+    /// Empty: none.
+    pub dense: Vec<f32>,
+    /// Empty: none.
+    pub multilingual: Vec<f32>,
+}
+
+impl From<Vec<f32>> for Vectors {
+    fn from(dense: Vec<f32>) -> Self {
+        Self { dense, multilingual: Vec::new() }
+    }
+}
+
+impl<T: AsRef<[f32]> + ?Sized> From<&T> for Vectors {
+    fn from(dense: &T) -> Self {
+        dense.as_ref().to_vec().into()
+    }
+}
+
+impl Vectors {
+    /// Those that there are, with their names.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&'static str, &[f32])> {
+        let all = [(DENSE, &self.dense), (MULTILINGUAL, &self.multilingual)];
+        all.into_iter().filter(|(_, vector)| !vector.is_empty()).map(|(name, vector)| (name, vector.as_slice()))
+    }
 }
 
 /// A document as the index knows it.
@@ -102,12 +145,12 @@ macro_rules! on_engine {
 }
 
 impl Index {
-    /// Opens the engine that the configuration names, and makes the index if there is none. `dims` is the length of the
-    /// embeddings.
+    /// Opens the engine that the configuration names, and makes the index if there is none.
     ///
     /// # Errors
     /// [`IndexError`] with what to do: in use, unreadable, made for another embedding model, unreachable.
-    pub async fn open(config: &KnowledgeConfig, dims: usize) -> Result<Self, IndexError> {
+    pub async fn open(config: &KnowledgeConfig, dims: impl Into<Dims>) -> Result<Self, IndexError> {
+        let dims = dims.into();
         if config.url.is_empty() {
             Ok(Self::Embedded(EmbeddedIndex::open(&config.index, dims).await?))
         } else {
@@ -121,10 +164,11 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`]; what was stored before it stays, and the call may be repeated.
-    pub async fn upsert(&self, passages: Vec<(Passage, Vec<f32>)>) -> Result<(), IndexError> {
+    pub async fn upsert<V: Into<Vectors>>(&self, passages: Vec<(Passage, V)>) -> Result<(), IndexError> {
         if passages.is_empty() {
             return Ok(());
         }
+        let passages = passages.into_iter().map(|(passage, vectors)| (passage, vectors.into())).collect();
         on_engine!(self, engine => engine.upsert(passages))
     }
 
@@ -182,11 +226,12 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`] where the embedding has another length or the engine fails.
-    pub async fn search(&self, query: &Query, embedding: &[f32]) -> Result<Vec<Hit>, IndexError> {
+    pub async fn search(&self, query: &Query, vectors: impl Into<Vectors>) -> Result<Vec<Hit>, IndexError> {
         if query.limit == 0 {
             return Ok(Vec::new());
         }
-        let mut hits = on_engine!(self, engine => engine.search(query, embedding))?;
+        let vectors = vectors.into();
+        let mut hits = on_engine!(self, engine => engine.search(query, &vectors))?;
         let found = hits.len();
         hits.retain(|hit| hit.passage.site == query.site);
         if hits.len() < found {
@@ -291,6 +336,8 @@ impl Index {
 
 /// Name of the dense vector.
 pub(super) const DENSE: &str = "dense";
+/// Name of the second model's vector.
+pub(super) const MULTILINGUAL: &str = "multilingual";
 /// Name of the sparse vector.
 pub(super) const BM25: &str = "bm25";
 
@@ -307,7 +354,7 @@ pub(super) fn candidates(limit: usize) -> usize {
 pub(super) struct Point {
     pub(super) id: PassageId,
     pub(super) payload: Map<String, Value>,
-    pub(super) dense: Vec<f32>,
+    pub(super) vectors: Vectors,
     pub(super) sparse: Sparse,
 }
 
@@ -469,22 +516,43 @@ impl Scope {
 /// Points for these passages, and the documents they belong to.
 pub(super) fn points(
     lexicon: &Lexicon,
-    dims: usize,
-    passages: Vec<(Passage, Vec<f32>)>,
+    dims: Dims,
+    passages: Vec<(Passage, Vectors)>,
 ) -> Result<(Vec<Point>, Vec<Source>), IndexError> {
     let mut points = Vec::with_capacity(passages.len());
     let mut documents = Vec::new();
-    for (passage, dense) in passages {
-        check_embedding(&dense, dims)?;
+    for (passage, vectors) in passages {
+        check_embedding(&vectors.dense, dims.dense)?;
+        check_embedding(&vectors.multilingual, dims.multilingual.unwrap_or(0))?;
         let Passage { site, document, document_hash: hash, .. } = passage.clone();
         documents.push(Source { site, document, hash });
         let id = PassageId::of(&passage.site, &passage.document, passage.ordinal);
         let sparse = lexicon.document(&passage);
-        points.push(Point { id, payload: payload::encode(id, &passage)?, dense, sparse });
+        points.push(Point { id, payload: payload::encode(id, &passage)?, vectors, sparse });
     }
     documents.sort();
     documents.dedup();
     Ok((points, documents))
+}
+
+/// Whether these are what a question may be compared by.
+pub(super) fn check_question(vectors: &Vectors, dims: Dims) -> Result<(), IndexError> {
+    if vectors.multilingual.is_empty() || !vectors.dense.is_empty() {
+        check_embedding(&vectors.dense, dims.dense)?;
+    }
+    if !vectors.multilingual.is_empty() {
+        check_embedding(&vectors.multilingual, dims.multilingual.unwrap_or(0))?;
+    }
+    Ok(())
+}
+
+/// Gives candidates that only another half found how near they are all the same. `nearness` by names of vectors.
+pub(super) fn complete(candidates: &mut [Candidate<PassageId>], nearness: &HashMap<(PassageId, &str), f32>) {
+    for candidate in candidates {
+        let of = |name| nearness.get(&(candidate.id, name)).copied();
+        candidate.cosine = candidate.cosine.or_else(|| of(DENSE));
+        candidate.multilingual = candidate.multilingual.or_else(|| of(MULTILINGUAL));
+    }
 }
 
 pub(super) fn check_embedding(embedding: &[f32], dims: usize) -> Result<(), IndexError> {
@@ -530,7 +598,8 @@ pub(super) fn rank(
             }
             told.push(words);
         }
-        hits.push(Hit { passage, score: fused.score, cosine: fused.cosine, bm25: fused.bm25 });
+        let fusion::Fused { score, cosine, multilingual, bm25, .. } = fused;
+        hits.push(Hit { passage, score, cosine, multilingual, bm25 });
     }
     Ok(hits)
 }
@@ -753,6 +822,7 @@ mod tests {
                 text: text.into(),
                 history: history.iter().map(|text| (*text).into()).collect(),
                 audience: Audience::Public,
+                language: String::new(),
                 languages: Vec::new(),
                 now_ms: 0,
                 limit: 5,

@@ -78,7 +78,7 @@ pub(super) async fn tell(spine: &Spine, ask: &Ask, told: &Told, out: &mut Outlet
     }
     text.push_str(&told.text);
     for (at, passage) in told.passages.iter().enumerate() {
-        let row = Hit { passage: passage.clone(), score: 1.0, cosine: None, bm25: None };
+        let row = Hit { passage: passage.clone(), score: 1.0, cosine: None, multilingual: None, bm25: None };
         citations.extend(cited.add(&row, usize::MAX - at, "", passage.text.trim()));
     }
     // As with quotes: after a crash the same question gives the same answer, and if the rows changed, what was sent stays.

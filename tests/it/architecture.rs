@@ -74,7 +74,14 @@ fn check(words: &[&str], allowed: &[&str]) {
 fn a_dependency_with_a_personality_is_known_by_one_part() {
     check(
         &["llama_cpp_2::"],
-        &["llm/backend.rs", "llm/model.rs", "llm/sampler.rs", "llm/worker.rs", "retrieval/embedder.rs"],
+        &[
+            "llm/backend.rs",
+            "llm/model.rs",
+            "llm/sampler.rs",
+            "llm/worker.rs",
+            "retrieval/embedder.rs",
+            "retrieval/reranker.rs",
+        ],
     );
     check(&["qdrant_edge::"], &["retrieval/index.rs", "retrieval/embedded.rs"]);
     check(&["qdrant_client::"], &["retrieval/server.rs"]);

@@ -22,6 +22,7 @@ mod qualify;
 mod real_models;
 mod recovery;
 mod rerank;
+mod reranker;
 mod store;
 mod support;
 mod who_gets_in;
