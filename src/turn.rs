@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::grounding::alike::{About, Names};
+use crate::grounding::choose::Choice;
 use crate::grounding::confidence::{Signs, choices, leaves_open};
 use crate::grounding::followup::{Said, in_full, leans_on_what_was_said};
 use crate::grounding::injection::without_orders;
@@ -278,7 +279,11 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         let signs = reading.signs(&hits);
         let judgement = judge(spine, &reading, &about, &mut hits).await?;
         let confidence = match &judgement {
-            Some(judgement) => signs.judged(judgement.choice.logit, judgement.choice.margin),
+            Some(judgement) => {
+                let Choice { logit, margin, .. } = judgement.choice;
+                tracing::debug!(logit, margin, ?signs, "judged");
+                signs.judged(logit, margin)
+            }
             None => signs.confidence(),
         };
         if found.as_ref().is_none_or(|best| best.confidence < confidence) {

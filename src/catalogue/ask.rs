@@ -220,7 +220,8 @@ impl Shelf {
                 }
                 Item::Unknown(word) => {
                     // A function word says nothing that is missed.
-                    parsed.unused.extend(content_words(&word).next().map(|_| word));
+                    let means = content_words(&word).next().is_some();
+                    parsed.unused.extend(means.then_some(word));
                     open = false;
                     between.push(Meaning::Filler);
                     continue;

@@ -176,7 +176,7 @@ pub fn explain(question: &str, candidates: &[Scored], judged: &[Judged]) -> Vec<
 
 /// A "Yes." or "No." answers the question that it stands under, and no other: it stays, with the sentence behind it, where that is what
 /// was asked, and goes everywhere else.
-pub(super) fn with_own_verdicts(question: &str, candidates: &[Scored]) -> Vec<Scored> {
+pub(crate) fn with_own_verdicts(question: &str, candidates: &[Scored]) -> Vec<Scored> {
     let mut kept: Vec<Scored> = Vec::with_capacity(candidates.len());
     let mut verdict: Option<&Scored> = None;
     for scored in candidates {

@@ -385,6 +385,7 @@ async fn passages(
         text: question.clone(),
         history,
         audience: Audience::Agents,
+        language: String::new(),
         languages: Vec::new(),
         now_ms: app.spine.clock.now_ms(),
         limit: PASSAGES,

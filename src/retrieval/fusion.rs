@@ -51,10 +51,13 @@ pub fn merge<Id: Ord + Copy>(
     lexical: &[(Id, f32)],
 ) -> Vec<Candidate<Id>> {
     let mut union: BTreeMap<Id, Candidate<Id>> = BTreeMap::new();
-    let mut of = |id| union.entry(id).or_insert(Candidate { id, cosine: None, multilingual: None, bm25: None });
-    dense.iter().for_each(|&(id, cosine)| of(id).cosine = Some(cosine));
-    multilingual.iter().for_each(|&(id, cosine)| of(id).multilingual = Some(cosine));
-    lexical.iter().for_each(|&(id, bm25)| of(id).bm25 = Some(bm25));
+    let mut set = |id, of: fn(&mut Candidate<Id>) -> &mut Option<f32>, score| {
+        let new = Candidate { id, cosine: None, multilingual: None, bm25: None };
+        *of(union.entry(id).or_insert(new)) = Some(score);
+    };
+    dense.iter().for_each(|&(id, score)| set(id, |of| &mut of.cosine, score));
+    multilingual.iter().for_each(|&(id, score)| set(id, |of| &mut of.multilingual, score));
+    lexical.iter().for_each(|&(id, score)| set(id, |of| &mut of.bm25, score));
     union.into_values().collect()
 }
 
