@@ -11,6 +11,7 @@
 //! | [`prompt`] | passages and history → a prompt within budget, pure |
 //! | [`llm`] | a handle in front of the thread that owns llama.cpp |
 //! | [`grounding`] | which sentences the passages support, and the answer made of quotes, pure |
+//! | [`reason`] | what follows from the chosen sentences for the visitor's own case: sums, conditions, places, pure |
 //! | [`qualify`] | whether the model may phrase, by a test over the site's own knowledge |
 //! | [`knowledge`] | folders and documents handed in, brought into the index while serving |
 //! | [`catalogue`] | the products in the documents, for recommendation and cards |
@@ -50,6 +51,7 @@ pub mod outcomes;
 pub mod prompt;
 pub mod protocol;
 pub mod qualify;
+pub mod reason;
 pub mod recommend;
 pub mod retrieval;
 pub mod secret;

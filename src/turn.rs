@@ -32,6 +32,7 @@ use crate::telemetry::{Metrics, seconds};
 
 pub mod gate;
 mod judge;
+mod lead;
 mod phrase;
 pub mod rerank;
 mod several;
@@ -449,16 +450,19 @@ async fn quote(
     if chosen.is_empty() {
         return say(out, ask, spine.prompts.decline(&ask.facts, language), AnswerEnd::Declined, 0.0).await;
     }
+    let concluded = lead::conclude(&ask.question, language, &ask.facts, hits, &mut chosen);
     for unit in &mut chosen {
         if let Some(hit) = hits.get(unit.passage) {
             unit.text = told(hit, unit, language);
         }
     }
     let mut cited = Cited::default();
-    let mut text = String::new();
+    let mut text = concluded.map_or_else(String::new, |lead| lead.text);
     if let Some(hit) = chosen.first().and_then(|unit| hits.get(unit.passage)) {
         let lead = spine.prompts.lead(&hit.passage.title, language, chosen.first().is_some_and(|unit| unit.steps));
-        text.push_str(&lead.map_err(TurnError::Prompt)?);
+        let lead = lead.map_err(TurnError::Prompt)?;
+        text.push_str(if text.is_empty() || lead.is_empty() { "" } else { " " });
+        text.push_str(&lead);
     }
     text = grounding::compose(text, &chosen);
     let mut citations = Vec::new();

@@ -92,7 +92,8 @@ pub fn choose(candidates: &[Judged], shape: Shape) -> Option<Choice> {
         (*document != first.document).then_some(score)
     });
     let margin = best - other.fold(f32::MIN, f32::max).max(best - MAX_MARGIN);
-    Some(Choice { units, lead, logit: first.logit, margin })
+    let logit = first.logit + if first.placed { PLACED } else { 0.0 };
+    Some(Choice { units, lead, logit, margin })
 }
 
 /// The logit of a piece that wasn't judged: it is never the best, and completes a list or leads steps in.

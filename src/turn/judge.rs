@@ -4,6 +4,7 @@ use super::{Ask, Spine};
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::{Choice, Judged, UNJUDGED, choose};
 use crate::grounding::{Scored, shape};
+use crate::reason::places::{self, Fit, Place};
 use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Hit, RetrievalError, judged_text};
 
@@ -82,6 +83,15 @@ pub(super) async fn judge(
             candidate.logit = logit;
         }
     }
+    if let Some(place) = places::destination(&about.text).or_else(|| places::destination(&ask.question)) {
+        candidates.retain_mut(|candidate| {
+            let unit = &candidate.scored.unit;
+            let told = [unit.text.as_str(), &unit.heading].into_iter().map(|text| applies(&place, text));
+            let fit = told.into_iter().find(|fit| *fit != Fit::Unsaid).unwrap_or(Fit::Unsaid);
+            candidate.placed = fit > Fit::Unsaid;
+            fit != Fit::Elsewhere || restricts(&unit.text)
+        });
+    }
     let Some(mut choice) = choose(&candidates, shape(&ask.question)) else { return Ok(None) };
     let Some(first) = candidates.get(choice.lead).map(|lead| lead.scored.unit.passage) else { return Ok(None) };
     to_front(hits, first);
@@ -95,6 +105,23 @@ pub(super) async fn judge(
     candidates.iter_mut().for_each(|candidate| moved(&mut candidate.scored.unit.passage));
     choice.units.iter_mut().for_each(|unit| moved(&mut unit.passage));
     Ok(Some(Judgement { candidates, choice }))
+}
+
+/// How a text applies to a place; one of another city's shop tells of elsewhere, too.
+fn applies(place: &Place, text: &str) -> Fit {
+    let fit = places::fit(place, text);
+    let others = || places::places(text);
+    if fit == Fit::Unsaid && place.city && others().iter().any(|other| other.city) {
+        return Fit::Elsewhere;
+    }
+    fit
+}
+
+/// Whether a sentence says where alone something holds: "only within Ireland" answers for France as well.
+fn restricts(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let mut words = lower.split(|c: char| !c.is_alphanumeric());
+    words.any(|word| matches!(word, "only" | "not" | "outside" | "except"))
 }
 
 /// Puts one passage first. The scores stay where they are, by rank: how near one must come to the best to be cited is measured on the
