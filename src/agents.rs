@@ -16,7 +16,8 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock::Clock;
-use crate::protocol::console::{Account, Agent, NewAccount, Role};
+use crate::conversation::Agent;
+use crate::protocol::console::{Account, NewAccount, Role};
 use crate::secret::{key_hash, random_id, random_token};
 use crate::session::board::{Board, Seat};
 use crate::store::{LOCAL_SPACE, Store, StoreError};

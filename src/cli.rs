@@ -11,13 +11,14 @@ use indicatif::ProgressBar;
 use crate::cli::remote::Remote;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::auth::{Scope, Site, key_hash, new_key};
+use crate::http::auth::Scope;
 use crate::http::knowledge::IngestRequest;
-use crate::lifecycle;
-use crate::retrieval::index::IndexError;
 use crate::retrieval::ingest::{self, IngestProgress, IngestReport};
+use crate::retrieval::schema::IndexError;
+use crate::secret::{key_hash, new_key};
 use crate::server::{self, Server};
-use crate::telemetry;
+use crate::site::Site;
+use crate::{lifecycle, telemetry};
 
 pub mod agent;
 pub mod chat;
@@ -27,6 +28,7 @@ pub mod gaps;
 pub mod insight;
 pub mod intent;
 pub mod measure;
+pub mod models;
 mod remote;
 mod show;
 pub mod transfer;
@@ -129,6 +131,8 @@ A running server does the work itself, and reads what changes in its folders any
     /// Recorded conversations to look at.
     #[command(subcommand)]
     Demo(insight::DemoCommand),
+    /// The models that are known by name: list, fetch, use, check.
+    Models(models::ModelsArgs),
     /// Measure this machine: our own share of a turn, sockets, store, retrieval.
     Bench(measure::BenchArgs),
     /// Measure how good search and answers are, over questions with known answers.
@@ -177,6 +181,7 @@ impl Cli {
             Command::Signals(command) => insight::signals(&config, command).await,
             Command::Outcomes(command) => insight::outcomes(&config, command).await,
             Command::Demo(command) => insight::demo(&config, command).await,
+            Command::Models(args) => models::run(&config, &self.config, &args).await,
             Command::Bench(args) => measure::run(&config, args).await,
             Command::Eval(args) => eval::run(&config, args).await,
             Command::Intent(args) => intent::run(&config, args).await,

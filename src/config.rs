@@ -7,15 +7,16 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::gaps::GapsConfig;
-use crate::http::auth::{AuthConfig, Site};
+use crate::http::auth::AuthConfig;
+use crate::http::limits::ServerConfig;
 use crate::intent::registry::IntentConfig;
 use crate::llm::LlmConfig;
 use crate::retrieval::KnowledgeConfig;
 use crate::retrieval::embedder::EmbedderConfig;
-use crate::server::ServerConfig;
 use crate::session::SessionsConfig;
 use crate::session::desk::ConsoleConfig;
 use crate::signals::SignalsConfig;
+use crate::site::Site;
 use crate::store::StoreConfig;
 use crate::telemetry::LogConfig;
 use crate::turn::AnswersConfig;

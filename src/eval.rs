@@ -13,11 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::conversation::Line;
 use crate::retrieval::ingest::{IngestProgress, IngestReport};
 use crate::retrieval::{Audience, Query, Retrieval};
 use crate::server;
-use crate::session::Line;
 use crate::telemetry::Metrics;
+use crate::training::Progress;
 
 pub mod answers;
 pub mod desk;
@@ -27,9 +28,6 @@ pub mod intents;
 pub mod purchase;
 pub mod retrieval;
 pub mod typos;
-
-/// Told what is being done, and how much of how much is done.
-pub type Progress<'a> = &'a (dyn Fn(&str, usize, usize) + Sync);
 
 /// A question with what is known about its answer. Fields it doesn't know are ignored, so files may carry more.
 #[derive(Clone, Debug, Deserialize)]
@@ -132,7 +130,7 @@ pub fn questions(path: &Path) -> anyhow::Result<Vec<Question>> {
 /// Knowledge in an index of its own, which goes when this does.
 pub struct Bench {
     pub retrieval: Retrieval,
-    pub site: crate::http::auth::Site,
+    pub site: crate::site::Site,
     pub report: IngestReport,
     _scratch: Scratch,
 }

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::protocol::console::HandoffReason;
-use crate::protocol::{AnswerEnd, Rating};
-use crate::signals::{AttributeValue, Outcome, Signal, Source, Stance, Topic};
+use crate::conversation::{AnswerEnd, AttributeValue, HandoffReason, Rating, Source};
+use crate::language::topics::Topic;
+use crate::signals::{Outcome, Signal, Stance};
 
 /// A pause after which the visitor counts as having come back.
 const RETURN_MS: u64 = 30 * 60 * 1000;
@@ -66,7 +66,7 @@ pub struct State {
     pub(crate) last_answer_ms: Option<u64>,
     /// One for each order; a label, never a feature.
     pub outcomes: Vec<(u64, Outcome)>,
-    /// Nothing was reported for so long that it counts as no purchase ([`crate::outcomes::silent`]); a label, too.
+    /// Nothing was reported for so long that it counts as no purchase ([`crate::insight::silence::silent`]); a label, too.
     pub silent: bool,
 }
 

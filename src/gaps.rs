@@ -15,12 +15,11 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, mpsc, watch};
 
 use crate::clock::Clock;
+use crate::conversation::{AnswerEnd, Event, Rating, SessionKey, Verdict};
 use crate::lifecycle::Tasks;
 use crate::prompt::SiteFacts;
-use crate::protocol::{AnswerEnd, Rating};
 use crate::retrieval::Audience;
 use crate::retrieval::embedder::Embedder;
-use crate::session::{Event, SessionKey, Verdict};
 use crate::store::{RecordKind, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::turn::{self, Ask, Mode, Outlet, Output, Spine, TurnError};
@@ -601,7 +600,7 @@ pub async fn attempt(spine: &Spine, ask: &Ask) -> Result<(String, Verdict), Turn
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::llm::Usage;
+    use crate::conversation::Usage;
 
     #[test]
     fn what_counts_as_unanswered() {

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::AnswerEnd;
-use crate::protocol::console::HandoffReason;
+use crate::conversation::{AnswerEnd, HandoffReason};
 
 mod anger;
 mod person;

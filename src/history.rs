@@ -2,11 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::protocol::console::{
-    Agent, AgentStatistics, Decision, Found, FoundSession, LeaveReason, Match, Speaker, Statistics,
-    SuggestionStatistics,
-};
-use crate::session::Event;
+use crate::conversation::{Agent, Decision, Event, LeaveReason, Speaker};
+use crate::protocol::console::{AgentStatistics, Found, FoundSession, Match, Statistics, SuggestionStatistics};
 use crate::session::board::one_line;
 use crate::store::{RecordKind, SessionCursor, SessionInfo, SessionQuery, Store, StoreError};
 
@@ -285,7 +282,7 @@ fn median(mut values: Vec<u64>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::console::{HandoffReason, SuggestionId};
+    use crate::conversation::{HandoffReason, SuggestionId};
 
     fn agent() -> Agent {
         Agent { id: "a".into(), name: "Mara".into() }

@@ -9,20 +9,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::agents::Agents;
 use crate::gaps::Gaps;
-use crate::http::auth::{Keys, Site, Visitors};
+use crate::http::auth::{Keys, Visitors};
 use crate::http::body::Room;
 use crate::http::console::ReadMark;
 use crate::http::error::ApiError;
+use crate::http::limits::ServerConfig;
 use crate::insight::Insight;
 use crate::intent::registry::{IntentConfig, Live};
 use crate::knowledge::Knowledge;
 use crate::lifecycle::Tasks;
 use crate::outcomes::Outcomes;
 use crate::protocol::ErrorCode;
-use crate::server::ServerConfig;
 use crate::session::desk::ConsoleConfig;
 use crate::session::registry::Registry;
 use crate::signals::SignalLog;
+use crate::site::{self, Site};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::turn::Spine;
@@ -42,9 +43,11 @@ pub mod insight;
 pub mod intent;
 mod jwt;
 pub mod knowledge;
+pub mod limits;
 pub mod listener;
 pub mod openai;
 pub mod page;
+mod socket;
 pub mod stream;
 pub mod widget;
 
@@ -120,7 +123,7 @@ impl App {
 
     /// On a site where people answer: whether somebody who takes conversations is there.
     fn available(&self, site: &str) -> Option<bool> {
-        let people = self.site(site).is_some_and(|site| site.answers == auth::Answers::Suggest);
+        let people = self.site(site).is_some_and(|site| site.answers == site::Answers::Suggest);
         people.then(|| self.registry.board().available(site))
     }
 }

@@ -11,11 +11,12 @@ use quick_cache::sync::Cache;
 use tokio::sync::OnceCell;
 
 use crate::catalogue;
+use crate::catalogue::goods::{self, Goods};
 use crate::clock::Clock;
+use crate::conversation::SessionKey;
 use crate::protocol::ServerMessage;
-use crate::recommend::{self, Catalogue, Purchase, RecommendRule};
+use crate::recommend::{self, Purchase, RecommendRule};
 use crate::retrieval::embedder::Embedder;
-use crate::session::SessionKey;
 use crate::signals::{Signal, SignalLog};
 use crate::store::StoreError;
 
@@ -25,6 +26,7 @@ pub mod replay;
 pub mod report;
 pub mod scorer;
 pub mod segments;
+pub mod silence;
 
 use book::Book;
 
@@ -36,7 +38,7 @@ pub struct Shelf {
 }
 
 /// Products with their embeddings.
-type Embedded = (Arc<Catalogue>, Arc<Vec<Vec<f32>>>);
+type Embedded = (Arc<Goods>, Arc<Vec<Vec<f32>>>);
 
 /// Sessions, products, and the log that what is recommended goes to. Cheap to clone.
 #[derive(Clone)]
@@ -86,7 +88,7 @@ impl Insight {
 
     /// What a site sells; nothing for an unknown one.
     #[must_use]
-    pub fn catalogue(&self, site: &str) -> Arc<Catalogue> {
+    pub fn catalogue(&self, site: &str) -> Arc<Goods> {
         self.products.goods(site)
     }
 
@@ -179,7 +181,7 @@ impl Insight {
         if let Some((of, vectors)) = known.as_ref().filter(|(of, _)| Arc::ptr_eq(of, &catalogue)) {
             return Some((of.clone(), vectors.clone()));
         }
-        let texts = catalogue.products().iter().map(recommend::Product::text).collect();
+        let texts = catalogue.products().iter().map(goods::ProductGroup::text).collect();
         match self.embedder.embed(texts).await {
             Ok(vectors) => Some(known.insert((catalogue, Arc::new(vectors))).clone()),
             Err(error) => {

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::signals::{Signal, Topic};
+use crate::language::topics::Topic;
+use crate::signals::Signal;
 
 pub mod calibrate;
 pub mod classes;
@@ -21,6 +22,7 @@ pub mod round;
 pub mod table;
 pub mod train;
 pub mod trees;
+pub(crate) mod watch;
 
 /// The purchase intent of a session, a pure function of its signals and of the deployed model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -114,8 +116,8 @@ fn weight(signal: &Signal) -> Option<(&'static str, f32)> {
             Topic::Complaint => ("complaint", -0.9),
         },
         Signal::Message { .. } => ("message", 0.1),
-        Signal::Feedback { rating: crate::protocol::Rating::Up } => ("thumbs up", 0.4),
-        Signal::Feedback { rating: crate::protocol::Rating::Down } => ("thumbs down", -0.4),
+        Signal::Feedback { rating: crate::conversation::Rating::Up } => ("thumbs up", 0.4),
+        Signal::Feedback { rating: crate::conversation::Rating::Down } => ("thumbs down", -0.4),
         _ => return None,
     })
 }

@@ -21,7 +21,6 @@ use tokio::sync::{Mutex, Semaphore, watch};
 
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::lifecycle::Tasks;
 use crate::retrieval::ingest::{
     self, Failure, Format, IngestOptions, IngestParts, IngestProgress, IngestReport, UPLOAD_PREFIX, Upload,
@@ -122,14 +121,21 @@ struct Inner {
 }
 
 impl Knowledge {
+    /// `folders` are the sites' ids, each with the folder of its documents.
     #[must_use]
-    pub fn new(retrieval: Retrieval, catalogue: Catalogue, config: &Config, metrics: Metrics, clock: Clock) -> Self {
-        let folder = |own: &Option<PathBuf>| own.clone().unwrap_or_else(|| config.knowledge.path.clone());
+    pub fn new(
+        retrieval: Retrieval,
+        catalogue: Catalogue,
+        config: &KnowledgeConfig,
+        folders: Vec<(String, PathBuf)>,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 retrieval,
-                config: config.knowledge.clone(),
-                folders: config.sites.iter().map(|site| (site.id.clone(), folder(&site.knowledge))).collect(),
+                config: config.clone(),
+                folders,
                 catalogue,
                 metrics,
                 clock,

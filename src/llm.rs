@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::clock::Clock;
+use crate::conversation::Usage;
 
 pub(crate) mod backend;
 pub mod gguf;
@@ -158,16 +159,6 @@ pub enum Finish {
     Stop,
     /// `max_tokens` or the context window was reached.
     Length,
-}
-
-/// What it cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Usage {
-    /// Tokens of the prompt.
-    pub prompt_tokens: u32,
-    /// How many of them were already in the KV cache.
-    pub cached_tokens: u32,
-    pub completion_tokens: u32,
 }
 
 /// What a running completion reports, in order: any number of `Queued`, one `Started`, any number of `Text`, one `Done`.

@@ -8,9 +8,9 @@ use hmac::{Hmac, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::features::State;
-use crate::insight::book::{Book, Entry, Touched};
-use crate::session::SessionKey;
+use crate::conversation::SessionKey;
+use crate::insight::book::{Book, Entry};
+use crate::signals::touched::Touched;
 use crate::signals::{self, Outcome, Signal};
 use crate::store::{Store, StoreError};
 
@@ -89,48 +89,6 @@ impl Report {
         }
         Ok(())
     }
-}
-
-/// What of a conversation decides whether silence tells something about it.
-#[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
-    /// Recordings are reported for by themselves, channel by channel; `None` for conversations of this server.
-    pub channel: Option<&'a str>,
-    pub started_at_ms: u64,
-    pub last_at_ms: u64,
-    pub reported: bool,
-}
-
-impl<'a> Told<'a> {
-    #[must_use]
-    pub fn of(state: &'a State) -> Self {
-        Self {
-            channel: state.recorded().then_some(state.channel.as_str()),
-            started_at_ms: state.started_at_ms,
-            // The visitor's last word: a conversation can end much later, by itself.
-            last_at_ms: state.last_message_ms.unwrap_or(state.started_at_ms),
-            reported: !state.outcomes.is_empty(),
-        }
-    }
-}
-
-/// Which conversations of a site count as not bought because nothing was reported of them for `after_days` days: a site that reports its orders
-/// alone would otherwise know buyers only. That takes reports: a conversation older than the oldest with one stays unknown. With 0 days
-/// silence tells nothing. Pure.
-#[must_use]
-pub fn silent(told: &[Told<'_>], after_days: u32, now_ms: u64) -> Vec<bool> {
-    let after_ms = u64::from(after_days) * 86_400_000;
-    let mut since: HashMap<Option<&str>, u64> = HashMap::new();
-    for told in told.iter().filter(|told| told.reported) {
-        let first = since.entry(told.channel).or_insert(told.started_at_ms);
-        *first = told.started_at_ms.min(*first);
-    }
-    let covered = |told: &Told<'_>| since.get(&told.channel).is_some_and(|since| *since <= told.started_at_ms);
-    told.iter()
-        .map(|told| {
-            after_days > 0 && !told.reported && told.last_at_ms.saturating_add(after_ms) <= now_ms && covered(told)
-        })
-        .collect()
 }
 
 /// Takes reports, one at a time. Cheap to clone.
@@ -322,6 +280,7 @@ pub fn from_csv(file: impl std::io::Read) -> anyhow::Result<Vec<(usize, Result<R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::insight::silence::{Reported, silent};
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -345,7 +304,7 @@ mod tests {
     #[test]
     fn silence_tells_something_once_there_are_reports() {
         const DAY: u64 = 86_400_000;
-        let told = |channel, day: u64, reported| Told {
+        let told = |channel, day: u64, reported| Reported {
             channel,
             started_at_ms: day * DAY,
             last_at_ms: day * DAY + 1,

@@ -7,12 +7,11 @@ use minijinja::{Environment, context};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::conversation::{Line, Wish};
 use crate::grounding::injection::without_orders;
 use crate::grounding::smalltalk::Kind;
 use crate::llm::{ChatMessage, Role};
-use crate::protocol::console::Wish;
 use crate::retrieval::{Hit, Passage};
-use crate::session::Line;
 
 /// The templates that a directory may replace, with the ones that are built in.
 const TEMPLATES: &[(&str, &str)] = &[

@@ -4,20 +4,15 @@
 //! lengths count Unicode scalar values, so that every language can merge a delta the same way: cut your text at `offset`,
 //! append `text`. Applying a delta twice changes nothing.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::llm::Usage;
+use crate::conversation::{AnswerEnd, Attributes, Citation, Rating, Source, Usage};
 
 pub mod console;
 
 /// Longest message text a visitor may send, in Unicode scalar values.
 pub const MAX_MESSAGE_CHARS: usize = 4_000;
-/// Longest id a client may give a message, in bytes.
-pub const MAX_ID_BYTES: usize = 64;
-
 /// What a client may send.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
@@ -79,43 +74,6 @@ pub enum ClientMessage {
     },
 }
 
-/// Where a visitor came from. Of the referrer only the host is kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Source {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub utm_source: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub utm_medium: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub utm_campaign: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub utm_term: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub utm_content: Option<String>,
-    /// Address of the page that led here.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub referrer: Option<String>,
-}
-
-/// What a site passes about a visitor (age, income, tier, cart value, …): at most 32 of them are kept, and without consent nothing.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Attributes {
-    /// The visitor agreed that these are used.
-    pub consent: bool,
-    pub values: BTreeMap<String, AttributeValue>,
-}
-
-/// Yes or no, a number, or a name of at most 200 characters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum AttributeValue {
-    Flag(bool),
-    Number(f64),
-    Name(String),
-}
-
 /// A product that fits the conversation. It is in stock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Card {
@@ -144,60 +102,6 @@ pub struct Partial {
     pub turn: u64,
     /// Unicode scalar values received.
     pub offset: u64,
-}
-
-/// A visitor's verdict on an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Rating {
-    Up,
-    Down,
-}
-
-/// Where a statement of an answer stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Citation {
-    /// Number within the answer, from 1.
-    pub n: u32,
-    /// The document's id.
-    pub document: String,
-    pub title: String,
-    /// Headings from the outermost to the innermost.
-    pub headings: Vec<String>,
-    /// The document's own words.
-    pub quote: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// Bytes of the document's extracted text where the cited passage stands.
-    pub start: u64,
-    pub end: u64,
-    /// Nothing of the answer stands there: the document came close, and the visitor may mean it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub related: bool,
-}
-
-/// Why an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AnswerEnd {
-    /// The answer is whole.
-    Complete,
-    /// The length limit was reached.
-    Length,
-    /// The knowledge doesn't hold an answer, and the text says so.
-    Declined,
-    /// The question can mean several things, and the text asks which.
-    Clarified,
-    /// The message was a greeting, thanks or the like; nothing was looked up.
-    SmallTalk,
-    /// The visitor stopped it.
-    Cancelled,
-    /// The visitor said something new.
-    Superseded,
-    /// A person took the conversation.
-    TakenOver,
-    /// Something broke; the text is what had been sent.
-    Failed,
 }
 
 /// What the server sends. What has a `seq` and stands in the conversation's log says when it was stored: `at_ms`, in milliseconds

@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::llm::{ModelFacts, Sampling};
 use crate::prompt::SiteFacts;
-use crate::retrieval::index::{Index, IndexError};
+use crate::retrieval::index::Index;
+use crate::retrieval::schema::IndexError;
 use crate::retrieval::{Audience, Passage};
 use crate::turn::{self, Ask, Mode, Outlet, Output, Phrased, Spine};
 
@@ -579,7 +580,7 @@ pub async fn decision(config: &Config, index: &Index, facts: &ModelFacts, prompt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::Product;
+    use crate::retrieval::product::Product;
 
     fn passage(document: &str, title: &str, headings: &[&str], text: &str, language: &str) -> Passage {
         Passage {

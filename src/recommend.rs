@@ -5,13 +5,10 @@ use anyhow::bail;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::catalogue::goods::{Goods, ProductGroup, Variant};
 use crate::features::State;
+use crate::language::topics::Topic;
 use crate::protocol::Card;
-use crate::signals::Topic;
-
-pub mod catalogue;
-
-pub use catalogue::{Catalogue, Product, Variant};
 
 /// `[sites.recommend]`: when products may be shown to visitors.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -107,7 +104,7 @@ pub struct Purchase<'a> {
 pub fn choose(
     rule: &RecommendRule,
     state: &State,
-    catalogue: &Catalogue,
+    catalogue: &Goods,
     vectors: &[Vec<f32>],
     purchases: &[Purchase<'_>],
     now_ms: u64,
@@ -121,7 +118,7 @@ pub fn choose(
     neighbours.sort_by(|a, b| b.0.total_cmp(&a.0));
     neighbours.truncate(NEIGHBOURS);
     let all: f32 = neighbours.iter().map(|(likeness, _)| likeness).sum();
-    let bought = |product: &Product| {
+    let bought = |product: &ProductGroup| {
         let is = |id: &String| catalogue.product(id).is_some_and(|bought| bought.id == product.id);
         let likeness: f32 = neighbours
             .iter()
@@ -157,7 +154,7 @@ pub fn choose(
 
 /// Cards of before as they would be shown now: without those that can't be had any more, the others at the price of today.
 #[must_use]
-pub fn renewed(cards: Vec<Card>, catalogue: &Catalogue, now_ms: u64) -> Vec<Card> {
+pub fn renewed(cards: Vec<Card>, catalogue: &Goods, now_ms: u64) -> Vec<Card> {
     let now = |old: Card| {
         let product = catalogue.product(&old.id)?;
         Some(card(product, product.offer(now_ms)?, old.reason, now_ms))
@@ -165,7 +162,7 @@ pub fn renewed(cards: Vec<Card>, catalogue: &Catalogue, now_ms: u64) -> Vec<Card
     cards.into_iter().filter_map(now).collect()
 }
 
-fn reason(language: Option<&str>, named: bool, bought: bool, category: bool, product: &Product) -> String {
+fn reason(language: Option<&str>, named: bool, bought: bool, category: bool, product: &ProductGroup) -> String {
     let chinese = language == Some("zh");
     match (named, bought, category) {
         (true, ..) if chinese => "您提到了它".into(),
@@ -185,7 +182,7 @@ fn reason(language: Option<&str>, named: bool, bought: bool, category: bool, pro
 /// Longest list of variants on a card, in bytes; of more, the cheapest alone is named.
 const VARIANTS: usize = 60;
 
-fn card(product: &Product, offer: &Variant, reason: String, now_ms: u64) -> Card {
+fn card(product: &ProductGroup, offer: &Variant, reason: String, now_ms: u64) -> Card {
     let mut labels: Vec<&str> = Vec::new();
     let mut price_to = offer.price;
     for variant in product.offers(now_ms).filter(|variant| variant.currency == offer.currency) {
@@ -298,22 +295,22 @@ mod tests {
     use super::*;
     use crate::signals::Outcome;
 
-    fn product(id: &str, category: &str, available: bool) -> Product {
+    fn product(id: &str, category: &str, available: bool) -> ProductGroup {
         let variant =
             Variant { id: format!("{id}-v"), label: "blue".into(), price: 10.0, available, ..Variant::default() };
-        Product {
+        ProductGroup {
             id: id.into(),
             name: format!("{id} thing"),
             category: category.into(),
             variants: vec![variant],
-            ..Product::default()
+            ..ProductGroup::default()
         }
     }
 
-    fn shop() -> (Catalogue, Vec<Vec<f32>>) {
+    fn shop() -> (Goods, Vec<Vec<f32>>) {
         let products =
             vec![product("tent", "Tents", true), product("gone", "Tents", false), product("stove", "Stoves", true)];
-        (Catalogue::new(products), vec![vec![1.0, 0.0], vec![1.0, 0.0], vec![0.0, 1.0]])
+        (Goods::new(products), vec![vec![1.0, 0.0], vec![1.0, 0.0], vec![0.0, 1.0]])
     }
 
     #[test]
@@ -382,10 +379,10 @@ mod tests {
         assert_eq!(ids(&cards), ["tent", "stove"]);
         let mut dearer = product("stove", "Stoves", true);
         dearer.variants[0].price = 12.0;
-        let later = Catalogue::new(vec![product("tent", "Tents", false), dearer]);
+        let later = Goods::new(vec![product("tent", "Tents", false), dearer]);
         let renewed = renewed(cards.clone(), &later, 1);
         assert_eq!((ids(&renewed), renewed[0].price, &renewed[0].reason), (vec!["stove"], 12.0, &cards[1].reason));
-        assert!(super::renewed(cards, &Catalogue::default(), 1).is_empty());
+        assert!(super::renewed(cards, &Goods::default(), 1).is_empty());
     }
 
     #[test]

@@ -6,9 +6,10 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use self::embedder::Embedder;
-use self::index::Vectors;
-use crate::catalogue::Product;
+use self::schema::Vectors;
 use crate::grounding::{self, Scored, Shape, Unit};
+use crate::language;
+use crate::retrieval::product::Product;
 use crate::telemetry::{Metrics, micros};
 
 pub mod chunk;
@@ -18,9 +19,11 @@ mod frequencies;
 pub mod fusion;
 pub mod index;
 pub mod ingest;
+pub mod product;
 mod reads;
 pub mod refill;
 pub mod reranker;
+pub mod schema;
 pub mod server;
 pub mod spelling;
 
@@ -194,7 +197,7 @@ pub enum RetrievalError {
     #[error(transparent)]
     Embed(#[from] embedder::EmbedError),
     #[error(transparent)]
-    Index(#[from] index::IndexError),
+    Index(#[from] schema::IndexError),
     #[error(transparent)]
     Rerank(#[from] reranker::RerankError),
 }
@@ -233,7 +236,7 @@ impl Retrieval {
         let hits = match reader {
             Reader::First | Reader::Second(_) => self.index.search(query, vectors).await?,
             Reader::None => {
-                let words = grounding::without_function_words(&query.text);
+                let words = language::without_function_words(&query.text);
                 by_words(self.index.search(&Query { text: words, ..query.clone() }, vectors).await?)
             }
         };
@@ -290,7 +293,7 @@ impl Retrieval {
         let best = hits.first().map_or(1.0, |hit| hit.score);
         let contexts: Vec<String> = units.iter().map(in_context).collect();
         let nearness: Vec<f32> = if hits.iter().all(|hit| hit.cosine.is_none()) {
-            contexts.iter().map(|text| grounding::coverage(question, text)).collect()
+            contexts.iter().map(|text| language::coverage(question, text)).collect()
         } else {
             let texts = std::iter::once(question.to_owned()).chain(contexts).collect();
             let since = Instant::now();

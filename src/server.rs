@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -15,11 +14,11 @@ use crate::agents::{self, Agents};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gaps::{self, GapLog, Gaps};
-use crate::http::auth::{Key, Keys, Scope, Site, Visitors, key_hash, new_key, random_id, random_secret};
+use crate::http::auth::{Key, Keys, Scope, Visitors};
 use crate::http::body::Room;
 use crate::http::listener::{Limits, divide_files, serve};
 use crate::http::{self, App, Inner};
-use crate::insight::book::{Book, Touched};
+use crate::insight::book::Book;
 use crate::insight::{Insight, Shelf, scorer};
 use crate::intent::registry::Live;
 use crate::knowledge::{self, Knowledge};
@@ -33,60 +32,18 @@ use crate::retrieval::ingest::{IngestProgress, IngestReport};
 use crate::retrieval::reranker::Reranker;
 use crate::retrieval::spelling::Spelling;
 use crate::retrieval::{Retrieval, refill};
+use crate::secret::{key_hash, new_key, random_id, random_secret};
 use crate::session::board::Board;
 use crate::session::desk;
 use crate::session::registry::{Parts, Registry};
+use crate::signals::touched::Touched;
 use crate::signals::{SignalLog, SignalParts};
+use crate::site::{self, Site};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::turn::gate::TurnGate;
 use crate::turn::rerank::Rerank;
 use crate::turn::{Mode, Spine};
-
-/// `[server]`: listeners and sockets.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ServerConfig {
-    /// Address and port for visitors and integrators. Port 0 takes a free one. TLS is the business of a proxy in front.
-    pub bind: String,
-    /// Address and port for operators: metrics and sessions. Keep it on loopback.
-    pub admin_bind: String,
-    /// Origins (`https://chat.example`) under which a proxy serves this server, for its own page.
-    pub public_origins: Vec<String>,
-    /// Visitors connected at the same time, by sockets and by answers that are streamed over HTTP; one more is refused.
-    pub max_sockets: usize,
-    /// HTTP connections at the same time beside the sockets, idle ones too; one more is refused.
-    pub max_connections: usize,
-    /// Seconds that a client has for the head of a request, and between two pieces of its body; an idle connection is closed after
-    /// as long.
-    pub request_timeout_s: u64,
-    /// Seconds a new socket has for its `hello`.
-    pub hello_timeout_s: u64,
-    /// Seconds between pings.
-    pub ping_s: u64,
-    /// Seconds without any sign of life after which a socket is given up.
-    pub dead_s: u64,
-    /// Seconds that running answers have to end at shutdown; what isn't done by then is checkpointed and goes on after the
-    /// next start.
-    pub drain_s: u64,
-}
-
-impl Default for ServerConfig {
-    fn default() -> Self {
-        Self {
-            bind: "127.0.0.1:8080".into(),
-            admin_bind: "127.0.0.1:9080".into(),
-            public_origins: Vec::new(),
-            max_sockets: 20_000,
-            max_connections: 1_024,
-            request_timeout_s: 30,
-            hello_timeout_s: 5,
-            ping_s: 20,
-            dead_s: 45,
-            drain_s: 20,
-        }
-    }
-}
 
 /// A server that listens.
 pub struct Server {
@@ -146,8 +103,15 @@ impl Server {
         let answers = config.answers.mode;
         tracing::info!(model = facts.name, engine = facts.engine, ?answers, ?mode, why, passages, "answers are ready");
         let spine = spine(&config, retrieval, llm, mode, clock.clone(), metrics.clone())?;
-        let knowledge =
-            Knowledge::new(spine.retrieval.clone(), spine.catalogue.clone(), &config, metrics.clone(), clock.clone());
+        let folders = config.sites.iter().map(|site| (site.id.clone(), folder(&config, site).to_owned())).collect();
+        let knowledge = Knowledge::new(
+            spine.retrieval.clone(),
+            spine.catalogue.clone(),
+            &config.knowledge,
+            folders,
+            metrics.clone(),
+            clock.clone(),
+        );
         knowledge.load().await.context("the products in the knowledge index")?;
         let gate = TurnGate::new(config.answers.parallel, config.answers.queue);
         let answer_timeout = Duration::from_secs(config.answers.timeout_s);
@@ -179,7 +143,7 @@ impl Server {
         let intents = Live::new(&config.intent.models);
         let book = Book::new(store.clone(), touched.clone())
             .scored_by(intents.clone())
-            .patient(http::auth::patience(&config.sites), clock.clone());
+            .patient(site::patience(&config.sites), clock.clone());
         let shelf = |site: &Site| (site.id.clone(), Shelf::new(site.recommend.clone()));
         let insight = Insight::new(
             book.clone(),
@@ -203,7 +167,7 @@ impl Server {
             clock: clock.clone(),
             tasks: tasks.clone(),
             answer_timeout,
-            sites: sites.iter().map(|site| (site.id.clone(), site.clone())).collect::<HashMap<_, _>>(),
+            sites: sites.iter().map(|site| (site.id.clone(), Arc::new(site.profile()))).collect::<HashMap<_, _>>(),
             board: board.clone(),
         });
         let agents = Agents::load(agents::Parts {
@@ -427,8 +391,13 @@ pub async fn ingest_site(
     force: bool,
     progress: Progress<'_>,
 ) -> anyhow::Result<IngestReport> {
-    let own = site.knowledge.as_deref().unwrap_or(&config.knowledge.path);
+    let own = folder(config, site);
     knowledge::ingest_all(retrieval, &config.knowledge, &site.id, own, roots, force, progress).await
+}
+
+/// The folder of a site's documents.
+fn folder<'a>(config: &'a Config, site: &'a Site) -> &'a Path {
+    site.knowledge.as_deref().unwrap_or(&config.knowledge.path)
 }
 
 async fn bind(address: &str, option: &str) -> anyhow::Result<TcpListener> {

@@ -11,19 +11,22 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use self::pace::Deed;
-use crate::handoff::{HandoffConfig, Memory};
-use crate::llm::Usage;
-use crate::protocol::console::{
-    Agent, Decision, DraftNote, GiveTo, HandoffReason, LeaveReason, Speaker, SuggestionId, Wish,
+use crate::conversation::{
+    Agent, AnswerEnd, Checkpoint, Citation, Decision, DraftNote, Event, GiveTo, HandoffReason, LeaveReason, Line, Made,
+    Rating, SessionKey, Speaker, SuggestionId, Usage, Verdict, Wish,
 };
-use crate::protocol::{AnswerEnd, Citation, MAX_ID_BYTES, Rating};
+use crate::handoff::{HandoffConfig, Memory};
+use crate::prompt::SiteFacts;
+use crate::session::refusal::{Accepted, Deed, Refusal};
 
 pub mod board;
 pub mod desk;
 pub mod live;
+pub mod mailbox;
 pub mod pace;
+pub mod refusal;
 pub mod registry;
+pub mod shared;
 
 /// `[sessions]`: how long conversations live and how much one may say.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -68,131 +71,6 @@ impl Default for SessionsConfig {
     }
 }
 
-/// Which conversation: a site and the session's id within it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct SessionKey {
-    pub site: String,
-    pub id: String,
-}
-
-impl SessionKey {
-    /// The key of a session whose id came from outside; `None` if no session can have it: ids have 1 to [`MAX_ID_BYTES`] bytes and no NUL,
-    /// which ends names in the store.
-    #[must_use]
-    pub fn named(site: &str, id: &str) -> Option<Self> {
-        let sound = !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.contains('\0');
-        sound.then(|| Self { site: site.to_owned(), id: id.to_owned() })
-    }
-}
-
-/// What the log holds of a session. Every event has a `seq`, 1, 2, 3, … without gaps.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
-    /// The first event of every session.
-    Started {
-        visitor: String,
-        channel: String,
-    },
-    /// The visitor said something; its `seq` names the turn that answers it.
-    Said {
-        id: String,
-        text: String,
-    },
-    AnswerStarted {
-        turn: u64,
-    },
-    AnswerDone {
-        turn: u64,
-        text: String,
-        citations: Vec<Citation>,
-        confidence: f32,
-        usage: Usage,
-        end: AnswerEnd,
-        /// Sentences that were written but not sent.
-        withheld: u32,
-    },
-    HumanRequested {},
-    /// A person is wanted: the session waits in the line.
-    Handoff {
-        reason: HandoffReason,
-    },
-    /// From here on this agent answers.
-    AgentJoined {
-        agent: Agent,
-        /// Who assigned it, if it wasn't the agent's own doing: an agent's id, or `routing`.
-        #[serde(default)]
-        by: Option<String>,
-    },
-    AgentLeft {
-        agent: Agent,
-        to: GiveTo,
-        reason: LeaveReason,
-    },
-    AgentSaid {
-        id: String,
-        agent: Agent,
-        text: String,
-        /// The draft it was made from.
-        #[serde(default)]
-        suggestion: Option<SuggestionId>,
-    },
-    /// For colleagues only.
-    Note {
-        id: String,
-        agent: Agent,
-        text: String,
-    },
-    /// For colleagues only.
-    SuggestionMade {
-        id: SuggestionId,
-        wish: Wish,
-        text: String,
-        citations: Vec<Citation>,
-        confidence: f32,
-        usage: Usage,
-        end: AnswerEnd,
-        withheld: u32,
-        #[serde(default)]
-        note: Option<DraftNote>,
-    },
-    /// For colleagues only. `distance` is the Levenshtein distance between draft and reply over the longer one's length.
-    SuggestionDecided {
-        id: SuggestionId,
-        agent: Agent,
-        decision: Decision,
-        distance: f32,
-        #[serde(default)]
-        reason: Option<String>,
-    },
-    Feedback {
-        turn: u64,
-        rating: Rating,
-        text: Option<String>,
-    },
-    Ended {
-        reason: String,
-    },
-}
-
-impl Event {
-    /// True for what no visitor may ever see.
-    #[must_use]
-    pub fn is_internal(&self) -> bool {
-        matches!(self, Self::Note { .. } | Self::SuggestionMade { .. } | Self::SuggestionDecided { .. })
-    }
-
-    /// True if the visitor reads or wrote words by it: what comes and goes beside them makes no conversation younger.
-    #[must_use]
-    pub fn is_word(&self) -> bool {
-        match self {
-            Self::Said { .. } | Self::AgentSaid { .. } => true,
-            Self::AnswerDone { text, .. } => !text.is_empty(),
-            _ => false,
-        }
-    }
-}
-
 /// Who may answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
@@ -212,23 +90,14 @@ pub struct Policy {
     pub handoff: Arc<HandoffConfig>,
 }
 
-/// A checkpoint of a running answer: what is new since the last one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checkpoint {
-    pub turn: u64,
-    /// Unicode scalar values before `text`.
-    pub offset: u64,
-    pub text: String,
-}
-
-/// How a turn ended, as the turn itself reports it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    pub citations: Vec<Citation>,
-    pub confidence: f32,
-    pub usage: Usage,
-    pub end: AnswerEnd,
-    pub withheld: u32,
+/// What sessions know of their site.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// What templates may say about it.
+    pub facts: SiteFacts,
+    /// ISO 639-1 code of the language used where a question's own can't be told.
+    pub language: String,
+    pub policy: Policy,
 }
 
 /// What somebody wants of a session.
@@ -478,38 +347,6 @@ impl Update {
     }
 }
 
-/// What was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accepted {
-    /// `seq` of the event that stands for it; the same for a message sent twice.
-    pub seq: u64,
-}
-
-/// Why a command was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    #[error("this conversation is over; begin a new one")]
-    Ended,
-    #[error("no answer {turn} is running in this conversation")]
-    UnknownTurn { turn: u64 },
-    #[error("more than {per_minute} {what} a minute; try again in {} s", retry_after_ms.div_ceil(1000))]
-    RateLimited { what: Deed, per_minute: u32, retry_after_ms: u64 },
-    #[error("this conversation holds {limit} messages, the most it may; begin a new one")]
-    Full { limit: usize },
-    #[error("the message id {id:?} was used for another text")]
-    IdReused { id: String },
-    #[error("{name} holds this conversation")]
-    Held { name: String },
-    #[error("you don't hold this conversation; take it first")]
-    NotHolder,
-    #[error("there is no such suggestion, or it is too old")]
-    UnknownSuggestion,
-    #[error("the visitor has not said anything yet that a reply could be drafted for")]
-    NothingToAnswer,
-    #[error("this conversation waits for a person already, or has one")]
-    HasPerson,
-}
-
 /// An answer that is being written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Running {
@@ -531,16 +368,6 @@ pub struct Draft {
     pub chars: u64,
 }
 
-/// A draft that was made.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Made {
-    pub id: SuggestionId,
-    pub text: String,
-    pub citations: Vec<Citation>,
-    pub confidence: f32,
-    decided: bool,
-}
-
 /// The visitor's last message, while no whole reply to it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Open {
@@ -552,13 +379,6 @@ struct Open {
 
 /// Drafts that are remembered for decisions and rewriting, newest last.
 const MADE: usize = 16;
-
-/// A line of the conversation, as prompts and retrieval see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    pub by_visitor: bool,
-    pub text: String,
-}
 
 /// The state of a conversation, made of its events.
 #[derive(Clone, Debug)]
@@ -1313,6 +1133,7 @@ fn fingerprint(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conversation::MAX_ID_BYTES;
 
     fn session() -> Session {
         let key = SessionKey { site: "shop".into(), id: "s".into() };

@@ -15,20 +15,19 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::catalogue;
-use crate::insight::book::Touched;
-use crate::protocol::console::HandoffReason;
-use crate::protocol::{AnswerEnd, Rating};
-pub use crate::protocol::{AttributeValue, Attributes, Source};
-use crate::recommend::Catalogue;
+use crate::catalogue::goods::{Goods, Mention};
+use crate::conversation::{AnswerEnd, AttributeValue, Attributes, Event, HandoffReason, Rating, SessionKey, Source};
+use crate::language::topics;
 use crate::retrieval::embedder::Embedder;
-use crate::session::{Event, SessionKey};
+use crate::signals::touched::Touched;
 use crate::store::{Record, RecordKind, SessionQuery, Store, StoreError};
 use crate::telemetry::Metrics;
 
-pub mod export;
+pub mod touched;
 pub mod words;
 
-pub use words::{Stance, Topic};
+use crate::language::topics::Topic;
+pub use words::Stance;
 
 /// `[signals]`: what is noted about conversations.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -256,7 +255,7 @@ impl<'de> Deserialize<'de> for Meaning {
 
 /// The signals of one event. Pure: the same event and catalogue always give the same signals.
 #[must_use]
-pub fn of(event: &Event, catalogue: &Catalogue) -> Vec<Signal> {
+pub fn of(event: &Event, catalogue: &Goods) -> Vec<Signal> {
     match event {
         Event::Started { visitor, channel, .. } => {
             vec![Signal::Started { visitor: visitor.clone(), channel: channel.clone() }]
@@ -267,10 +266,11 @@ pub fn of(event: &Event, catalogue: &Catalogue) -> Vec<Signal> {
                 words: u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX),
                 question: text.contains(['?', '？', '吗']),
                 sentiment: words::sentiment(text),
-                language: crate::turn::language_of(text).map(str::to_owned),
+                language: crate::language::language_of(text).map(str::to_owned),
             };
-            let topics = words::topics(text).into_iter().map(|topic| Signal::Topic { topic });
+            let topics = topics::topics(text).into_iter().map(|topic| Signal::Topic { topic });
             let mentions = catalogue.mentions(text).into_iter();
+            let mentions = mentions.map(|Mention { product, category }| Signal::Mention { product, category });
             let stances = words::stances(text).into_iter().map(|stance| Signal::Stance { stance });
             std::iter::once(message).chain(topics).chain(stances).chain(mentions).collect()
         }
@@ -588,7 +588,7 @@ impl SignalParts {
 
 /// A session's events that should have left signals and didn't, in their order. Events and signals are told apart by number and kind, so that
 /// doing it again finds nothing.
-async fn lost(store: &Store, key: &SessionKey, catalogue: &Catalogue) -> Result<Vec<(u64, u64, Event)>, StoreError> {
+async fn lost(store: &Store, key: &SessionKey, catalogue: &Goods) -> Result<Vec<(u64, u64, Event)>, StoreError> {
     let records = store.read(&key.site, &key.id, 0, &[RecordKind::Event, RecordKind::Signal]).await?;
     let mut noted = HashSet::new();
     for record in records.iter().filter(|record| record.kind == RecordKind::Signal) {

@@ -6,14 +6,12 @@
 use std::collections::HashSet;
 
 use crate::catalogue::Listed;
+use crate::conversation::{AnswerEnd, Citation, DraftNote, Made, NoteCode, Usage, Verdict, Wish};
 use crate::grounding::{self, Evidence, Gate, Ruling};
-use crate::handoff;
-use crate::llm::{Finish, Request, Token, Usage};
-use crate::protocol::console::{DraftNote, NoteCode, Wish};
-use crate::protocol::{AnswerEnd, Citation};
+use crate::llm::{Finish, Request, Token};
 use crate::retrieval::{Audience, Query};
-use crate::session::{Made, Verdict};
 use crate::turn::{self, Ask, Mode, Outlet, Output, Spine, TurnError};
+use crate::{handoff, language};
 
 /// What is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +95,7 @@ async fn rewrite(
     let ask = wanted.ask;
     let language = wanted
         .language
-        .or_else(|| turn::language_of(&ask.question).filter(|_| wish == Wish::Translated))
+        .or_else(|| language::language_of(&ask.question).filter(|_| wish == Wish::Translated))
         .unwrap_or(&ask.language);
     let messages = spine
         .prompts
@@ -153,7 +151,7 @@ async fn unqualified(base: &Made, wish: Wish, out: &mut Outlet) -> Result<Drafte
     if wish != Wish::Shorter {
         return Ok(Drafted::Unchanged(NoteCode::NotQualified));
     }
-    let ranges = grounding::sentences(&base.text);
+    let ranges = language::sentences(&base.text);
     let last = ranges.get(ranges.len().div_ceil(2).saturating_sub(1)).filter(|_| ranges.len() > 1);
     let Some(short) = last.and_then(|last| base.text.get(..last.end)) else {
         return Ok(Drafted::Unchanged(NoteCode::OneSentence));
@@ -198,7 +196,7 @@ impl RewriteGate {
             Self::Facts { known, pending } => {
                 pending.push_str(text);
                 // The last sentence may go on.
-                let ranges = grounding::sentences(pending);
+                let ranges = language::sentences(pending);
                 let Some(whole) = ranges.len().checked_sub(1).and_then(|last| ranges.get(last)).map(|last| last.start)
                 else {
                     return Vec::new();
@@ -225,7 +223,7 @@ impl RewriteGate {
 
 /// Rules on whole sentences, each with the white space after it.
 fn rule_facts(known: &HashSet<String>, text: &str) -> Vec<Ruling> {
-    let ranges = grounding::sentences(text);
+    let ranges = language::sentences(text);
     let ends = ranges.iter().skip(1).map(|range| range.start).chain([text.len()]);
     let mut from = 0;
     ends.filter_map(|end| {

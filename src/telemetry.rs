@@ -36,8 +36,10 @@ pub enum LogFormat {
     Json,
 }
 
-/// The engines' own logs are for their developers; directives of the configuration come later and win.
-const QUIET: &str = "llama-cpp-2=warn,qdrant_edge=error";
+/// The engines' own logs are for their developers: llama.cpp warns of a context larger than a model was trained for, which is
+/// shared by many conversations here, and of models without an end token of their own. Directives of the configuration come
+/// later and win.
+const QUIET: &str = "llama-cpp-2=error,qdrant_edge=error";
 
 /// Sends logs to standard error. A second call changes nothing.
 pub fn init_logs(config: &LogConfig) {
@@ -59,7 +61,7 @@ pub struct TurnLabels {
     pub end: TurnEnd,
 }
 
-/// See [`crate::protocol::AnswerEnd`].
+/// See [`crate::conversation::AnswerEnd`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum TurnEnd {
     Complete,

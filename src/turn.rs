@@ -2,17 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::hash::{BuildHasher as _, RandomState};
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
+use crate::conversation::{AnswerEnd, Citation, Line, Usage, Verdict};
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::Choice;
 use crate::grounding::confidence::{Signs, choices, leaves_open};
@@ -21,13 +20,12 @@ use crate::grounding::injection::without_orders;
 use crate::grounding::smalltalk::small_talk;
 use crate::grounding::{self, Evidence, Gate, Source, Unit};
 use crate::handoff;
-use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token, Usage};
+use crate::language::language_of;
+use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token};
 use crate::prompt::{Ingredients, Prompts, SiteFacts};
-use crate::protocol::{AnswerEnd, Citation};
 use crate::retrieval::chunk::embedding_text;
 use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Audience, Hit, Query, Retrieval, RetrievalError};
-use crate::session::{Line, Verdict};
 use crate::telemetry::{Metrics, seconds};
 
 pub mod gate;
@@ -705,32 +703,3 @@ fn prefer_language(hits: &mut [Hit], language: &str) {
 /// What the score of a passage in another language than the visitor's counts. Of 24 questions in English and Chinese on the
 /// sample shop, the right document is cited for .91 of the answered instead of .86 without, and none is answered less.
 const OTHER_LANGUAGE: f32 = 0.85;
-
-/// ISO 639-1 code, where the script or the words tell it. A turn asks this of the same text several times, and telling takes a tenth
-/// of a millisecond: the last answers are remembered under hashes.
-#[must_use]
-pub fn language_of(text: &str) -> Option<&'static str> {
-    static KNOWN: LazyLock<(RandomState, Cache<u64, Option<&'static str>>)> =
-        LazyLock::new(|| (RandomState::new(), Cache::new(1_024)));
-    let (hasher, known) = &*KNOWN;
-    let key = hasher.hash_one(text);
-    known.get(&key).unwrap_or_else(|| {
-        let language = detected(text);
-        known.insert(key, language);
-        language
-    })
-}
-
-fn detected(text: &str) -> Option<&'static str> {
-    let info = whatlang::detect(text)?;
-    match info.lang() {
-        whatlang::Lang::Cmn => Some("zh"),
-        whatlang::Lang::Jpn => Some("ja"),
-        whatlang::Lang::Kor => Some("ko"),
-        whatlang::Lang::Eng if info.is_reliable() => Some("en"),
-        whatlang::Lang::Deu if info.is_reliable() => Some("de"),
-        whatlang::Lang::Fra if info.is_reliable() => Some("fr"),
-        whatlang::Lang::Spa if info.is_reliable() => Some("es"),
-        _ => None,
-    }
-}

@@ -6,11 +6,12 @@ use std::time::Instant;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::insight::book::{Book, Touched};
+use crate::catalogue::goods::Goods;
+use crate::insight::book::Book;
 use crate::insight::replay::{self, Conversation, Meanings, Parts};
 use crate::insight::report;
-use crate::recommend::Catalogue;
 use crate::signals::Meaning;
+use crate::signals::touched::Touched;
 use crate::store::{Store, StoreConfig};
 
 /// What took how long.
@@ -49,7 +50,7 @@ pub async fn run(
         .enumerate()
         .map(|(i, conversation)| Conversation { id: format!("{}-{i}", conversation.id), ..conversation.clone() })
         .collect();
-    let catalogue = Catalogue::default();
+    let catalogue = Goods::default();
     let meanings = Meanings::Fixed(Meaning { scale: 0.001, values: vec![50; DIMS] });
     let parts = Parts { store: &store, site: "bench", channel: "bench", catalogue: &catalogue, meanings: &meanings };
     let done = replay::import(&parts, &conversations, progress).await?;

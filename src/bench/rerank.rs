@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::retrieval::KnowledgeConfig;
 use crate::retrieval::embedder::EmbedderConfig;
 use crate::retrieval::reranker::Reranker;
 
@@ -44,17 +44,18 @@ const MARKS: usize = 3;
 /// # Errors
 /// When there is no reranker or it fails.
 pub async fn run(
-    config: &Config,
+    knowledge: &KnowledgeConfig,
+    embedder: &EmbedderConfig,
     pairs: usize,
     rounds: usize,
     progress: &dyn Fn(usize, usize),
 ) -> anyhow::Result<Report> {
-    let path = config.knowledge.reranker().context("knowledge.reranker names no file that is there")?;
+    let path = knowledge.reranker().context("knowledge.reranker names no file that is there")?;
     let cases = [(1, 40), (1, 80), (2, 40), (2, 80)];
     let mut report = Report { model: String::new(), rows: Vec::with_capacity(cases.len()) };
     let mut asked = 0;
     for (done, (threads, tokens)) in cases.into_iter().enumerate() {
-        let reranker = Reranker::load(path, &EmbedderConfig { threads, remembered: 0, ..config.embedder.clone() })?;
+        let reranker = Reranker::load(path, &EmbedderConfig { threads, remembered: 0, ..embedder.clone() })?;
         report.model.clone_from(&reranker.facts().model.name);
         let words = tokens - MARKS - QUESTION.split(' ').count();
         let mut took = Vec::with_capacity(rounds);

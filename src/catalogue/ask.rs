@@ -8,10 +8,11 @@ use super::shelf::{Meant, Shelf};
 use super::words::{
     MEANINGS, Meaning, Measure, Property, SAME, Say, UNSPACED, counted, fill, say, split, stem, unspaced,
 };
-use crate::grounding::{content_words, denies};
+use crate::conversation::Line;
+use crate::grounding::denies;
+use crate::language::content_words;
+use crate::language::topics::{Topic, topics};
 use crate::retrieval::{Audience, Passage};
-use crate::session::Line;
-use crate::signals::words::{Topic, topics};
 
 /// A question in its conversation.
 #[derive(Clone, Copy)]

@@ -15,9 +15,9 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::config::Config;
-use crate::http::auth::random_id;
-use crate::llm::Usage;
-use crate::protocol::{AnswerEnd, Citation, ClientMessage, ErrorCode, MAX_MESSAGE_CHARS, ServerMessage};
+use crate::conversation::{AnswerEnd, Citation, Usage};
+use crate::protocol::{ClientMessage, ErrorCode, MAX_MESSAGE_CHARS, ServerMessage};
+use crate::secret::random_id;
 use conversation::{Answer, Conversation, News};
 
 pub mod conversation;

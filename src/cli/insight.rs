@@ -13,12 +13,13 @@ use crate::cli::show::progress;
 use crate::cli::transfer::Part;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::auth::{Site, patience};
-use crate::insight::book::{Book, Touched};
+use crate::export::{self, Column, SignalRows};
+use crate::insight::book::Book;
 use crate::insight::replay::{self, Meanings};
 use crate::outcomes::{self, Outcomes, Taken};
 use crate::signals;
-use crate::signals::export::{self, Column, SignalRows};
+use crate::signals::touched::Touched;
+use crate::site::{Site, patience};
 use crate::store::{RecordKind, SessionQuery, Store};
 
 /// Reports noted with one look at the store.

@@ -14,20 +14,22 @@ use super::remote::Remote;
 use crate::cli::show;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::auth::patience;
-use crate::insight::book::{Book, Touched};
+use crate::conversation::SessionKey;
+use crate::insight::book::Book;
 use crate::insight::scorer;
-use crate::intent::Intent;
 use crate::intent::classes::Classes;
 use crate::intent::columns::Vectors;
-use crate::intent::data::{self, Data};
-use crate::intent::labels;
+use crate::intent::data::Data;
 use crate::intent::registry::{Head, Registry, Version};
-use crate::intent::round::{self, Evaluation, Round, Watch};
+use crate::intent::round::{self, Evaluation, Round};
 use crate::intent::table::{Column, Track, Value};
 use crate::intent::train::{Model, Moved};
-use crate::session::SessionKey;
+use crate::intent::watch::Watch;
+use crate::intent::{Intent, labels};
+use crate::signals::touched::Touched;
+use crate::site::patience;
 use crate::store::{Store, StoreError};
+use crate::training;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -178,11 +180,11 @@ pub(super) async fn run(config: &Config, args: IntentArgs) -> anyhow::Result<Exi
             let (version, model) = purchase(&registry, version)?;
             let columns: Vec<Column> = model.columns().cloned().collect();
             let data = match (&rows.data, store) {
-                (Some(path), _) => Data::read(path, &rows.label, &[], Some(&columns))?,
+                (Some(path), _) => training::read(path, &rows.label, &[], Some(&columns))?,
                 (None, Some(store)) => own(config, &site.id, &store, &version, &columns).await?,
                 (None, None) => bail!("there are no rows to measure on"),
             };
-            let vectors = data::vectors(config, &[&data.table], &show).await?;
+            let vectors = training::vectors(&config.embedder, &[&data.table], &show).await?;
             let evaluation = round::evaluate(&config.intent, &version, &model, &data, &vectors)?;
             bar.finish_and_clear();
             show_evaluation(&evaluation, json)
@@ -226,7 +228,7 @@ fn book(config: &Config, store: &Store) -> Book {
 
 /// The site's own conversations with an outcome that a version did not learn from, the oldest first.
 async fn own(config: &Config, site: &str, store: &Store, version: &Version, like: &[Column]) -> anyhow::Result<Data> {
-    let data = data::unseen(&book(config, store), site, version, like).await;
+    let data = training::unseen(&book(config, store), site, version, like).await;
     store.close().await?;
     data
 }
@@ -308,7 +310,7 @@ async fn train_on_own(
     let round = async {
         match head {
             Head::Purchase => {
-                let data = data::stored(&book(config, &store), site, None).await?;
+                let data = training::stored(&book(config, &store), site, None).await?;
                 tokio::task::block_in_place(|| {
                     let none = Vectors::default();
                     round::train_purchase(registry, &config.intent, &data, &none, now_ms, &mut step)
@@ -318,7 +320,7 @@ async fn train_on_own(
                 let examples = labels::examples(&store, site).await?;
                 let embedder = crate::retrieval::embedder::Embedder::load(&config.embedder)?;
                 let show = |what: &str, done: usize, of: usize| show::step(bar, what, done, of);
-                let (vectors, called) = data::lessons(&embedder, &examples, &show).await?;
+                let (vectors, called) = training::lessons(&embedder, &examples, &show).await?;
                 tokio::task::block_in_place(|| {
                     round::train_classes(registry, &config.intent, &examples, &vectors, &called, now_ms, &mut step)
                 })
@@ -346,16 +348,16 @@ async fn train(
     let round = match (head, &rows.data) {
         (_, None) => train_on_own(config, site, registry, head, &bar).await?,
         (Head::Purchase, Some(path)) => {
-            let data = Data::read(path, &rows.label, &rows.drop, None)?;
-            let vectors = data::vectors(config, &[&data.table], &show).await?;
+            let data = training::read(path, &rows.label, &rows.drop, None)?;
+            let vectors = training::vectors(&config.embedder, &[&data.table], &show).await?;
             tokio::task::block_in_place(|| {
                 round::train_purchase(registry, &config.intent, &data, &vectors, now_ms, &mut step)
             })?
         }
         (Head::Classes, Some(path)) => {
-            let examples = data::examples(path)?;
+            let examples = training::examples(path)?;
             let embedder = crate::retrieval::embedder::Embedder::load(&config.embedder)?;
-            let (vectors, called) = data::lessons(&embedder, &examples, &show).await?;
+            let (vectors, called) = training::lessons(&embedder, &examples, &show).await?;
             tokio::task::block_in_place(|| {
                 round::train_classes(registry, &config.intent, &examples, &vectors, &called, now_ms, &mut step)
             })?
@@ -531,7 +533,7 @@ async fn explain(
     let (table, outcomes) = read_moment(path, &rows.label, turns, &columns)?;
     ensure!(row >= 1 && row <= table.len(), "--row is {row}; {} has rows 1 to {}", path.display(), table.len());
     let one = table.select(&[row - 1]);
-    let vectors = data::vectors(config, &[&one], &|_, _, _| {}).await?;
+    let vectors = training::vectors(&config.embedder, &[&one], &|_, _, _| {}).await?;
     let probability = model.predict(&one, &vectors)?.first().copied().unwrap_or_default();
     let value = |name: &str| -> String {
         let at = one.columns.iter().position(|column| column.name == name);
@@ -637,7 +639,7 @@ fn read_moment(
     let file = std::fs::File::open(path).with_context(|| format!("can't read {}", path.display()))?;
     let named = || format!("reading {}", path.display());
     if path.extension().is_some_and(|extension| extension == "jsonl") {
-        let tracks = data::recorded(std::io::BufReader::new(file), label).with_context(named)?;
+        let tracks = training::recorded(std::io::BufReader::new(file), label).with_context(named)?;
         return Ok((
             Table::of_tracks(&tracks, turns, Some(columns)),
             tracks.iter().map(|track| track.converted).collect(),
@@ -670,7 +672,7 @@ async fn explain_class(
 ) -> anyhow::Result<ExitCode> {
     let (version, classes) = registry.deployed::<Classes>()?;
     let path = rows.data.as_deref().context("name a file of labelled texts")?;
-    let examples = data::examples(path)?;
+    let examples = training::examples(path)?;
     let count = examples.len();
     let example = row.checked_sub(1).and_then(|row| examples.get(row));
     let example = example.with_context(|| format!("--row is {row}; {} has rows 1 to {count}", path.display()))?;

@@ -168,7 +168,7 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
         }
         What::Rerank { pairs, rounds } => {
             let show = |done, total| show::step(&bar, "judging", done, total);
-            let report = rerank::run(config, pairs.into(), rounds.into(), &show).await?;
+            let report = rerank::run(&config.knowledge, &config.embedder, pairs.into(), rounds.into(), &show).await?;
             bar.finish_and_clear();
             let rows: Vec<_> = report
                 .rows

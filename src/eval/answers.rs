@@ -8,18 +8,18 @@ use anyhow::Context as _;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::{Answerability, Bench, Progress, Question, mean};
+use super::{Answerability, Bench, Question, mean};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::conversation::{AnswerEnd, Citation, Line, Verdict};
 use crate::grounding::several::MAX_QUESTIONS;
 use crate::grounding::{self, Evidence, Ruling, Source};
 use crate::prompt::LANGUAGES;
-use crate::protocol::{AnswerEnd, Citation};
 use crate::retrieval::Audience;
-use crate::server;
-use crate::session::{Line, Verdict};
 use crate::telemetry::Metrics;
+use crate::training::Progress;
 use crate::turn::{self, Ask, Mode, Outlet, Output, Spine};
+use crate::{language, server};
 
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
@@ -230,7 +230,7 @@ impl<'a> Asker<'a> {
             let passage = self.passage(&citation).await?;
             cited.push(Cited { citation, passage });
         }
-        let sentences: Vec<String> = grounding::sentences(&answer)
+        let sentences: Vec<String> = language::sentences(&answer)
             .into_iter()
             .map(|range| answer.get(range).unwrap_or_default().to_owned())
             .collect();
@@ -251,7 +251,7 @@ impl<'a> Asker<'a> {
             invented.sort();
             let sources = passages().zip(&contexts).map(|(text, context)| Source { text, context });
             let evidence = Evidence::of(sources, conversation());
-            unsupported = grounding::sentences(&told)
+            unsupported = language::sentences(&told)
                 .into_iter()
                 .filter_map(|range| told.get(range))
                 .filter(|text| matches!(evidence.rule(text), Ruling::Withhold { .. }))
@@ -383,7 +383,7 @@ fn ece(outcomes: impl Iterator<Item = (f64, bool)>) -> Option<f64> {
 #[must_use]
 pub fn token_f1(answer: &str, gold: &str) -> f64 {
     let tokens = |text: &str| {
-        let lower = crate::retrieval::index::split_unspaced(text).to_lowercase();
+        let lower = crate::language::unspaced::split_unspaced(text).to_lowercase();
         lower
             .split(|c: char| !c.is_alphanumeric())
             .filter(|word| !word.is_empty() && !["a", "an", "the"].contains(word))

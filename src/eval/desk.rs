@@ -7,10 +7,10 @@ use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::answers::Asker;
-use super::{Bench, Progress};
+use super::Bench;
 use crate::config::Config;
-use crate::protocol::AnswerEnd;
-use crate::session::Line;
+use crate::conversation::{AnswerEnd, Line};
+use crate::training::Progress;
 
 mod grade;
 

@@ -7,12 +7,11 @@ use std::path::Path;
 use anyhow::ensure;
 use serde::Serialize;
 
-use super::Progress;
 use crate::config::Config;
 use crate::gaps::nearest;
 use crate::intent::classes::{Example, is_out_of_scope};
-use crate::intent::data::{embed, examples};
 use crate::retrieval::embedder::Embedder;
+use crate::training::{Progress, embed, examples};
 
 /// The measurement.
 #[derive(Clone, Debug, Serialize)]

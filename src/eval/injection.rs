@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answers::Asker;
-use super::{Bench, Progress, Question, Scratch};
+use super::{Bench, Question, Scratch};
 use crate::config::Config;
+use crate::conversation::AnswerEnd;
 use crate::grounding::injection::{is_order_to_assistant, orders, without_orders};
-use crate::grounding::{self, Evidence, Ruling};
-use crate::protocol::AnswerEnd;
+use crate::grounding::{Evidence, Ruling};
+use crate::language;
+use crate::training::Progress;
 use crate::turn::Mode;
 
 /// What was measured.
@@ -246,7 +248,7 @@ async fn messages(
     let (index, site) = (&bench.retrieval.index, &bench.site.id);
     for document in index.documents(site).await? {
         for passage in index.passages(site, &document.document).await? {
-            sentences += grounding::sentences(&passage.text).len();
+            sentences += language::sentences(&passage.text).len();
             records.extend(orders(&passage.text).into_iter().map(|order| Record {
                 kind: Kind::Sentence,
                 text: passage.text.get(order).unwrap_or_default().to_owned(),
@@ -274,7 +276,7 @@ fn brought_about(sent: &[String], sources: &[&str], question: &str) -> Vec<Strin
         |text: &str| clean.iter().any(|source| source.contains(&bare(text))) || only_lines(&bare(text), &lines);
     let held = |text: &str| stands(text) || matches!(evidence.rule(text), Ruling::Send { .. });
     sent.iter()
-        .filter(|text| !held(text) && !grounding::content_words(text).all(|word| word.len() < 2))
+        .filter(|text| !held(text) && !language::content_words(text).all(|word| word.len() < 2))
         .cloned()
         .collect()
 }

@@ -7,11 +7,10 @@ use anyhow::ensure;
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::eval::Progress;
 use crate::intent::classes::{Classes, Example, Guess, is_out_of_scope};
-use crate::intent::data::{embed, examples, lessons};
 use crate::intent::metrics::auroc;
 use crate::retrieval::embedder::Embedder;
+use crate::training::{Progress, embed, examples, lessons};
 
 /// What is measured on what.
 #[derive(Clone, Debug)]

@@ -8,12 +8,12 @@ use anyhow::{bail, ensure};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::eval::Progress;
 use crate::intent::columns::Vectors;
-use crate::intent::data::{Data, MOMENTS, vectors};
+use crate::intent::data::{Data, MOMENTS};
 use crate::intent::metrics::{Bin, Quality, reliability};
 use crate::intent::table::Table;
 use crate::intent::train::{self, Kind, Model, Trained, Training};
+use crate::training::{self, Progress, vectors};
 
 /// What is measured on what.
 #[derive(Clone, Debug)]
@@ -67,9 +67,9 @@ pub struct AfterTurns {
 /// # Errors
 /// When a file isn't what it should be, has too few rows, or the embedder fails.
 pub async fn run(config: &Config, options: &Options, progress: Progress<'_>) -> anyhow::Result<Report> {
-    let train = Data::read(&options.train, &options.label, &options.drop, None)?;
+    let train = training::read(&options.train, &options.label, &options.drop, None)?;
     let test = match &options.test {
-        Some(path) => Some(Data::read(path, &options.label, &options.drop, Some(&train.table.columns))?),
+        Some(path) => Some(training::read(path, &options.label, &options.drop, Some(&train.table.columns))?),
         None => None,
     };
     if test.is_none() && options.folds < 2 {
@@ -79,7 +79,7 @@ pub async fn run(config: &Config, options: &Options, progress: Progress<'_>) -> 
         );
     }
     let tables: Vec<&Table> = std::iter::once(&train.table).chain(test.as_ref().map(|test| &test.table)).collect();
-    let vectors = vectors(config, &tables, progress).await?;
+    let vectors = vectors(&config.embedder, &tables, progress).await?;
     tokio::task::block_in_place(|| measure(&train, test.as_ref(), &vectors, options, progress))
 }
 

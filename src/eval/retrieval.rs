@@ -7,13 +7,14 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
 
-use super::{Bench, Progress, Question, mean};
+use super::{Bench, Question, mean};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::llm::Llm;
 use crate::retrieval::Hit;
 use crate::server;
 use crate::telemetry::Metrics;
+use crate::training::Progress;
 use crate::turn::{Mode, Spine, rerank};
 
 /// What was measured.

@@ -1,7 +1,7 @@
 //! Questions with spelling mistakes, the same ones for the same seed: whether search and answers bear them.
 
 use super::Question;
-use crate::grounding::content_words;
+use crate::language::content_words;
 
 /// Mistakes put into content words of each question, in different words as long as there are any.
 pub fn misspell(questions: &mut [Question], mistakes: usize, seed: u64) {

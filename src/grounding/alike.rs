@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::{claims, stem};
+use super::claims;
+use crate::language::stem;
 
 /// Names that a site's documents and products go by.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::{is_unspaced, stem};
+use crate::language::{is_unspaced, stem};
 
 /// A number as it stands in a text, in normal form, with the unit beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -504,7 +504,7 @@ fn is_opener(word: &str) -> bool {
         "your",
     ];
     let lower = word.to_lowercase();
-    OPENERS.contains(&lower.as_str()) || super::STOP_WORDS.contains(&lower.as_str())
+    OPENERS.contains(&lower.as_str()) || crate::language::STOP_WORDS.contains(&lower.as_str())
 }
 
 /// What tells a product of a catalogue: its name up to the last capitalised word or number, `Tarn 3` of `Tarn 3 tent`.

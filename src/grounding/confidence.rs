@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{asks_for_a_kind, content_words, coverage, meanings};
+use super::asks_for_a_kind;
+use crate::language::{content_words, coverage, meanings};
 
 /// What the confidence is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::claims::{self, MONEY, Product};
+use super::facts;
 use super::units::{Unit, units};
-use super::{content_words, facts};
+use crate::language::content_words;
 
 /// What a sentence may lean on.
 #[derive(Clone, Debug, Default)]
@@ -265,7 +266,7 @@ impl Held {
         }
         let units = units(0, source.text);
         let statements = units.iter().flat_map(|unit| {
-            let sentences = super::sentences(&unit.text).into_iter();
+            let sentences = crate::language::sentences(&unit.text).into_iter();
             sentences.filter_map(|range| Statement::of(unit.text.get(range)?))
         });
         Self {

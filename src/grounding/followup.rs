@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{claims, content_words};
+use super::claims;
+use crate::language::content_words;
 
 /// A line of the conversation before a question.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! Lets a model's text through sentence by sentence, as it is written. Pure.
 
 use super::evidence::{Evidence, Ruling};
-use super::sentence_end;
+use crate::language::sentence_end;
 
 /// Lets text through sentence by sentence, as it is written. A table comes row by row once it is whole: its header is worth
 /// nothing without a row below.

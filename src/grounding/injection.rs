@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::units::unglued;
+use crate::grounding::glue::unglued;
 
 mod lexicon;
 
@@ -39,7 +39,7 @@ pub fn orders(text: &str) -> Vec<Range<usize>> {
     let mut orders: Vec<Range<usize>> = Vec::new();
     let mut addressed = Addressed::No;
     let mut end = 0;
-    for range in super::sentences(&joined).into_iter().flat_map(|range| unglued(&joined, range)) {
+    for range in crate::language::sentences(&joined).into_iter().flat_map(|range| unglued(&joined, range)) {
         let gap = joined.get(end..range.start).unwrap_or_default();
         let Some(text) = joined.get(range.clone()) else { continue };
         let new_block = gap.matches('\n').count() > 1 || text.starts_with('#');
@@ -217,7 +217,7 @@ impl Sentence {
             }
         }
         let lower = text.to_lowercase();
-        let is_chinese = lower.contains(super::is_unspaced);
+        let is_chinese = lower.contains(crate::language::is_unspaced);
         Self { words, lower, is_chinese }
     }
 

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::facts;
 use super::units::Unit;
-use super::{content_words, facts, is_unspaced};
+use crate::language::{content_words, is_unspaced};
 
 /// Words that ask for the rules as a whole, in lower case and by their beginning.
 const GENERAL: &[&str] =

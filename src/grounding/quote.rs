@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use super::choose::{Judged, UNJUDGED};
 use super::claims::denies;
 use super::evidence::{is_verdict, plain_text};
+use super::facts as facts_of;
 use super::units::Unit;
-use super::{content_words, facts as facts_of};
+use crate::language::content_words;
 
 /// A unit with how well it answers.
 #[derive(Clone, Debug)]
@@ -74,12 +75,12 @@ pub fn shape(question: &str) -> Shape {
     ];
     const HOW_CHINESE: &[&str] = &["怎么", "如何", "怎样", "步骤", "为什么"];
     let lower = question.trim().to_lowercase();
-    let last = super::sentences(&lower).pop().and_then(|range| lower.get(range)).unwrap_or_default();
+    let last = crate::language::sentences(&lower).pop().and_then(|range| lower.get(range)).unwrap_or_default();
     // "Corrie 45: and how heavy?"
     let last = last.rsplit_once(": ").map_or(last, |(_, asked)| asked);
     let last =
         ["and ", "but ", "so ", "ok ", "or ", "also "].iter().fold(last, |text, word| text.trim_start_matches(word));
-    if last.chars().any(super::is_unspaced) {
+    if last.chars().any(crate::language::is_unspaced) {
         let how = HOW_CHINESE.iter().any(|word| last.contains(word)) || last.chars().count() > MAX_FACT_CHARS;
         return if how { Shape::Explanation } else { Shape::Fact };
     }
@@ -307,7 +308,7 @@ pub fn compose(lead: String, units: &[Unit]) -> String {
             && above.heading != unit.heading
             && !unit.heading.is_empty()
         {
-            let colon = if unit.heading.chars().any(super::is_unspaced) { '：' } else { ':' };
+            let colon = if unit.heading.chars().any(crate::language::is_unspaced) { '：' } else { ':' };
             let closes = unit.heading.ends_with(['?', '？', '!', '！', ':', '：']);
             text.push_str("\n\n");
             text.push_str(&unit.heading);
@@ -459,7 +460,7 @@ fn around(values: &[f32], at: usize) -> f32 {
 
 #[expect(clippy::cast_precision_loss, reason = "word counts are small")]
 fn word_count(text: &str) -> f32 {
-    crate::retrieval::index::split_unspaced(text).split_whitespace().count() as f32
+    crate::language::unspaced::split_unspaced(text).split_whitespace().count() as f32
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{content_words, sentences};
+use crate::language::{content_words, sentences};
 
 /// A message with more is a list to be looked at as one.
 pub const MAX_QUESTIONS: usize = 4;

@@ -83,7 +83,7 @@ fn is_picture(c: char) -> bool {
 /// Whether a text begins with a phrase, at a border of words where its script has them.
 fn starts(text: &str, phrase: &str) -> bool {
     text.strip_prefix(phrase).is_some_and(|rest| {
-        phrase.ends_with(super::is_unspaced) || !rest.starts_with(|c: char| c.is_alphanumeric() || c == '\'')
+        phrase.ends_with(crate::language::is_unspaced) || !rest.starts_with(|c: char| c.is_alphanumeric() || c == '\'')
     })
 }
 

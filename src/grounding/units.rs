@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::injection::{is_order_to_assistant, orders};
-use super::sentences;
+use crate::grounding::glue::unglued;
+use crate::language::sentences;
 
 /// A piece of a passage that can be quoted by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,29 +107,6 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
     units
 }
 
-/// Text taken out of a page often lost the gap between two blocks: "…in your account.To edit it:Click Edit." Cuts a sentence
-/// after a closing mark that follows two small letters and stands right before a capital one.
-pub(super) fn unglued(line: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
-    let text = line.get(sentence.clone()).unwrap_or_default();
-    let chars: Vec<(usize, char)> = text.char_indices().collect();
-    let mut pieces = Vec::new();
-    let mut start = 0;
-    for window in chars.windows(5) {
-        let [(_, a), (_, b), (_, mark), (at, next), (_, after)] = *window else { continue };
-        let glued = a.is_lowercase()
-            && (b.is_lowercase() || b == ')')
-            && matches!(mark, '.' | '!' | '?' | ':')
-            && next.is_uppercase()
-            && (after.is_lowercase() || after == ' ');
-        if glued {
-            pieces.push(sentence.start + start..sentence.start + at);
-            start = at;
-        }
-    }
-    pieces.push(sentence.start + start..sentence.end);
-    pieces
-}
-
 fn is_step(line: &str) -> bool {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     (1..=2).contains(&digits) && line.get(digits..).is_some_and(|rest| rest.starts_with(". ") || rest.starts_with(") "))
@@ -197,7 +175,7 @@ fn is_code(column: &str) -> bool {
         "商品编号",
         "型号",
     ];
-    CODES.contains(&crate::catalogue::normal(column).trim_end_matches('_'))
+    CODES.contains(&crate::language::column_name(column).trim_end_matches('_'))
 }
 
 /// Light Markdown → what a person reads: emphasis and code marks go, links keep their text.

@@ -7,13 +7,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::http::App;
+use crate::conversation::{Event, SessionKey};
 use crate::http::auth::Scope;
-use crate::http::error::{ApiError, unknown_session, unknown_site};
-use crate::http::extract::{Path, Query};
-use crate::http::intent;
-use crate::protocol::ErrorCode;
-use crate::session::{Event, SessionKey};
+use crate::http::error::{ApiError, unknown_session};
+use crate::http::extract::{Path, Query, allowed};
+use crate::http::{App, intent};
 use crate::signals::Signal;
 use crate::store::{RecordKind, SessionQuery};
 
@@ -137,18 +135,4 @@ pub(super) async fn erase(
     }
     app.registry.erase(&key).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-pub(super) fn allowed(app: &App, headers: &HeaderMap, scope: Scope, site: Option<&str>) -> Result<(), ApiError> {
-    let shown = super::header_text(headers, header::AUTHORIZATION);
-    let key = app.keys.check(shown, scope, site).or_else(|| app.keys.check(shown, Scope::Admin, site));
-    let Some(key) = key else {
-        let text = "a key with this scope is needed as `Authorization: Bearer …`; data/admin.key holds the one made at the first start";
-        return Err(ApiError::new(ErrorCode::Unauthorized, text));
-    };
-    if let Some(site) = site.filter(|site| app.site(site).is_none()) {
-        return Err(unknown_site(site));
-    }
-    tracing::debug!(key = key.name, "an operator's key was used");
-    Ok(())
 }

@@ -6,25 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
+use crate::conversation::{AnswerEnd, Attributes, Event, GiveTo, SessionKey};
 use crate::http::App;
-use crate::http::auth::random_id;
 use crate::http::error::{ApiError, unknown_session, unknown_site, upgrade_required};
+use crate::http::socket::{Throttle, WRITE_LIMIT, checked, farewell, too_long};
 use crate::insight::Choosing;
-use crate::protocol::console::GiveTo;
-use crate::protocol::{
-    AnswerEnd, Attributes, ClientMessage, ErrorCode, MAX_ID_BYTES, MAX_MESSAGE_CHARS, Partial, ServerMessage,
-};
+use crate::protocol::{ClientMessage, ErrorCode, MAX_MESSAGE_CHARS, Partial, ServerMessage};
+use crate::secret::random_id;
 use crate::session::board::VisitGuard;
-use crate::session::live::{Joined, Past};
-use crate::session::registry::{JoinError, OpenError, Opener, SessionHandle};
-use crate::session::{Command, Event, SessionKey, Update};
+use crate::session::mailbox::{JoinError, Joined, OpenError, Opener, Past};
+use crate::session::registry::SessionHandle;
+use crate::session::{Command, Update};
 use crate::signals::{Arrival, Signal};
 use crate::telemetry::GaugeGuard;
 
@@ -34,16 +33,10 @@ const MAX_FRAME: usize = 16 * 1024;
 const READ_BUFFER: usize = 2 * 1024;
 /// Outbound bytes that may wait before a write fails.
 const MAX_WRITE_BUFFER: usize = 512 * 1024;
-/// Longest time one write may take; a reader that is slower is cut off.
-const WRITE_LIMIT: Duration = Duration::from_secs(5);
-/// How long a client may take to answer our close.
-const LINGER: Duration = Duration::from_secs(1);
 /// Bad frames after which a socket is closed.
 const MAX_MISTAKES: u32 = 8;
 /// Conversations erased with one request, beside the one at hand.
 const MAX_FORGOTTEN: usize = 32;
-/// Signs of typing within this time are passed on once; clients give one every 3 s.
-const TYPING_PAUSE: Duration = Duration::from_secs(2);
 /// Drafts within this time are prepared once; clients wait until somebody pauses.
 const DRAFT_PAUSE: Duration = Duration::from_millis(100);
 /// Own message ids remembered so that they aren't echoed.
@@ -116,36 +109,6 @@ struct Connection {
     shown: Shown,
     typing: Throttle,
     drafts: Throttle,
-}
-
-/// Lets one thing through in a while.
-pub(super) struct Throttle {
-    pause: Duration,
-    passed: Option<Instant>,
-}
-
-impl Throttle {
-    /// For signs that somebody is typing.
-    pub(super) fn of_typing() -> Self {
-        Self::new(TYPING_PAUSE)
-    }
-
-    fn new(pause: Duration) -> Self {
-        Self { pause, passed: None }
-    }
-
-    pub(super) fn passes(&mut self) -> bool {
-        let free = self.passed.is_none_or(|passed| passed.elapsed() >= self.pause);
-        if free {
-            self.passed = Some(Instant::now());
-        }
-        free
-    }
-
-    /// The next one passes.
-    pub(super) fn reset(&mut self) {
-        self.passed = None;
-    }
 }
 
 /// Products that the visitor was shown in this conversation.
@@ -535,26 +498,6 @@ impl Connection {
     }
 }
 
-/// Says why a socket is closed, so that the client hears it.
-pub(super) async fn farewell(socket: &mut WebSocket, code: u16, reason: &'static str) {
-    let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-    if let Ok(Ok(())) = timeout(WRITE_LIMIT, socket.send(frame)).await {
-        // The client has a moment to answer the close, so that it sees our last words before the connection ends. A
-        // frame that was refused can't be read to its end, and a socket that is closed with something unread is
-        // reset, last words and all: then we only wait.
-        let answered = async {
-            loop {
-                match socket.recv().await {
-                    Some(Ok(Message::Close(_))) => return,
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => std::future::pending().await,
-                }
-            }
-        };
-        let _ = timeout(LINGER, answered).await;
-    }
-}
-
 async fn seat(
     app: &App,
     caller: &Caller,
@@ -627,7 +570,7 @@ pub(super) struct Caller {
 impl Caller {
     pub(super) fn of(peer: SocketAddr, headers: &HeaderMap, channel: &'static str) -> Self {
         let origin = super::header_text(headers, header::ORIGIN).map(str::to_owned);
-        Self { origin, address: super::console::address(peer, headers), channel }
+        Self { origin, address: crate::http::extract::address(peer, headers), channel }
     }
 }
 
@@ -659,26 +602,6 @@ pub(super) fn open(
     let visitor = app.visitors.admit(site, origin, token)?;
     let handle = app.registry.handle(key, Opener { visitor: visitor.id, channel: caller.channel.into() });
     Ok(Opened { handle, token: visitor.token, attributes: visitor.attributes })
-}
-
-/// # Errors
-/// When id or text are empty or too long.
-pub(super) fn checked(id: &str, text: &str) -> Result<(), ApiError> {
-    if id.is_empty() || id.len() > MAX_ID_BYTES {
-        return Err(ApiError::new(ErrorCode::BadMessage, format!("a message id has 1 to {MAX_ID_BYTES} bytes")));
-    }
-    if text.trim().is_empty() {
-        return Err(ApiError::new(ErrorCode::BadMessage, "the message is empty"));
-    }
-    if text.chars().count() > MAX_MESSAGE_CHARS { Err(too_long(text)) } else { Ok(()) }
-}
-
-fn too_long(text: &str) -> ApiError {
-    let chars = text.chars().count();
-    ApiError::new(
-        ErrorCode::TooLarge,
-        format!("the text has {chars} characters; at most {MAX_MESSAGE_CHARS} are taken"),
-    )
 }
 
 /// What a client is told of an update.

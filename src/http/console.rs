@@ -3,7 +3,7 @@
 //! A sign-in is a `__Host-` cookie. Pages of other origins are refused on every path, and what changes something needs the
 //! sign-in's CSRF token besides.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts, State};
 use axum::http::request::Parts;
@@ -16,20 +16,22 @@ use serde_json::json;
 
 use crate::agents::{AgentError, SignedIn, SiteChange};
 use crate::canned::{self, CannedError};
+use crate::conversation::{Event, MAX_ID_BYTES, SessionKey};
 use crate::history;
 use crate::http::App;
-use crate::http::auth::{Answers, Scope};
-use crate::http::chat::checked;
+use crate::http::auth::Scope;
 use crate::http::error::{ApiError, unknown_session};
-use crate::http::extract::{Path, Query, Sent};
+use crate::http::extract::{Path, Query, Sent, address};
+use crate::http::socket::checked;
+use crate::protocol::ErrorCode;
 use crate::protocol::console::{
     Account, Action, Canned, Conversation, Filter, Found, List, MAX_LABEL_CHARS, MAX_PAGE, Me, MySite, NewAccount,
     NewPassword, PassageView, Passages, Role, SignIn, Statistics, VisitorView,
 };
-use crate::protocol::{ErrorCode, MAX_ID_BYTES};
 use crate::retrieval::{Audience, Query as Search};
-use crate::session::live::Past;
-use crate::session::{AgentCommand, Command, Event, SessionKey};
+use crate::session::mailbox::Past;
+use crate::session::{AgentCommand, Command};
+use crate::site::Answers;
 use crate::turn::Mode;
 
 mod convert;
@@ -239,13 +241,6 @@ async fn sign_in(
 
 fn cookie_line(token: &str, age_s: u64) -> String {
     format!("{COOKIE}={token}; Path=/; Max-Age={age_s}; Secure; HttpOnly; SameSite=Strict")
-}
-
-/// Where a request comes from. A proxy on this machine says for whom it speaks; it appends, so the last address is its own word.
-pub(super) fn address(peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
-    let forwarded = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
-    let last = forwarded.and_then(|list| list.rsplit(',').next()).and_then(|last| last.trim().parse().ok());
-    last.filter(|_| peer.ip().is_loopback()).unwrap_or(peer.ip())
 }
 
 /// `POST /v1/console/sign-out`.
@@ -483,7 +478,7 @@ fn command(app: &App, who: &SignedIn, site: &str, id: String, action: Action) ->
             label("a reason", &reason)?;
             AgentCommand::Reject { agent, suggestion, reason }
         }
-        Action::CallPerson {} => AgentCommand::CallPerson { reason: crate::protocol::console::HandoffReason::Agent },
+        Action::CallPerson {} => AgentCommand::CallPerson { reason: crate::conversation::HandoffReason::Agent },
         Action::End {} => AgentCommand::End { agent },
     }))
 }
@@ -615,7 +610,7 @@ async fn remove_agent(
 }
 
 async fn admin_list(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
-    super::admin::allowed(&app, &headers, Scope::Admin, None)?;
+    crate::http::extract::allowed(&app, &headers, Scope::Admin, None)?;
     Ok(private(Json(json!({ "accounts": app.agents.accounts() }))))
 }
 
@@ -624,7 +619,7 @@ async fn admin_add(
     headers: HeaderMap,
     Sent(new): Sent<NewAccount>,
 ) -> Result<Response, ApiError> {
-    super::admin::allowed(&app, &headers, Scope::Admin, None)?;
+    crate::http::extract::allowed(&app, &headers, Scope::Admin, None)?;
     let account = app.agents.add(new).await?;
     Ok(private((StatusCode::CREATED, Json(account))))
 }
@@ -634,7 +629,7 @@ async fn admin_remove(
     headers: HeaderMap,
     Path(login): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    super::admin::allowed(&app, &headers, Scope::Admin, None)?;
+    crate::http::extract::allowed(&app, &headers, Scope::Admin, None)?;
     let id = app.agents.id_of(&login).ok_or(AgentError::Unknown)?;
     app.agents.remove(&id, None).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -646,7 +641,7 @@ async fn admin_password(
     Path(login): Path<String>,
     Sent(new): Sent<NewPassword>,
 ) -> Result<StatusCode, ApiError> {
-    super::admin::allowed(&app, &headers, Scope::Admin, None)?;
+    crate::http::extract::allowed(&app, &headers, Scope::Admin, None)?;
     let id = app.agents.id_of(&login).ok_or(AgentError::Unknown)?;
     app.agents.set_password(&id, None, new.password, None).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -684,6 +679,8 @@ impl From<CannedError> for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     #[test]

@@ -7,9 +7,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::http::auth::AuthError;
 use crate::protocol::{ErrorCode, ServerMessage};
-use crate::session::Refusal;
-use crate::session::live::{BUSY_MS, CommandError};
-use crate::session::registry::{JoinError, OpenError};
+use crate::session::mailbox::{BUSY_MS, CommandError, JoinError, OpenError};
+use crate::session::refusal::Refusal;
 use crate::store::StoreError;
 
 /// A refusal with a code for programs and a sentence for people.

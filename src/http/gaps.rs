@@ -45,7 +45,7 @@ async fn list(
     Path(site): Path<String>,
     Query(listing): Query<Listing>,
 ) -> Result<Response, ApiError> {
-    super::admin::allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    crate::http::extract::allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let mut gaps = app.gaps.list(&site, listing.state).await?;
     let total = gaps.len();
     gaps.truncate(listing.limit.clamp(1, MAX_LISTED));
@@ -71,7 +71,7 @@ async fn reopen(
 }
 
 async fn set(app: &App, headers: &HeaderMap, site: &str, id: &str, state: gaps::State) -> Result<Response, ApiError> {
-    super::admin::allowed(app, headers, Scope::Admin, Some(site))?;
+    crate::http::extract::allowed(app, headers, Scope::Admin, Some(site))?;
     Ok(match app.gaps.set_state(site, id, state).await? {
         Some(gap) => Json(gap).into_response(),
         None => {

@@ -98,7 +98,7 @@ pub(super) async fn report(
     Path(site): Path<String>,
     Query(range): Query<Range>,
 ) -> Result<Response, ApiError> {
-    super::admin::allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    crate::http::extract::allowed(&app, &headers, Scope::Admin, Some(&site))?;
     report_of(&app, &site, range).await
 }
 
@@ -144,7 +144,7 @@ pub(super) async fn sessions(
     Path(site): Path<String>,
     Query(lines): Query<Lines>,
 ) -> Result<Response, ApiError> {
-    super::admin::allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    crate::http::extract::allowed(&app, &headers, Scope::Admin, Some(&site))?;
     sessions_of(&app, &site, lines).await
 }
 

@@ -10,23 +10,23 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::conversation::{Event, SessionKey};
 use crate::http::App;
-use crate::http::admin::allowed;
 use crate::http::auth::Scope;
 use crate::http::body::Held;
 use crate::http::error::{ApiError, unknown_session};
-use crate::http::extract::{Path, Query, Sent};
+use crate::http::extract::{Path, Query, Sent, allowed};
 use crate::insight::scorer;
 use crate::intent::columns::{self, Vectors};
-use crate::intent::data::{self, Data};
+use crate::intent::data::Data;
 use crate::intent::labels::{self, LabelError};
 use crate::intent::registry::{Deployed, Head, RegistryError, Version};
 use crate::intent::round;
 use crate::intent::table::Column;
 use crate::intent::train::{Model, TrainError};
 use crate::protocol::ErrorCode;
-use crate::session::{Event, SessionKey};
 use crate::store::RecordKind;
+use crate::training;
 
 /// Largest body of rows to train on.
 pub(crate) const MAX_ROWS: usize = 64 * 1024 * 1024;
@@ -200,10 +200,10 @@ pub(super) async fn train(
             let examples = if body.is_empty() {
                 labels::examples(&app.store, &site).await.map_err(|error| bad(&error))?
             } else {
-                parsed(body, |rows| data::parse_examples(rows)).await?
+                parsed(body, |rows| training::parse_examples(rows)).await?
             };
             let embedder = app.spine.retrieval.embedder.clone();
-            let lessons = data::lessons(&embedder, &examples, &|_, _, _| {}).await;
+            let lessons = training::lessons(&embedder, &examples, &|_, _, _| {}).await;
             let (vectors, called) = lessons.map_err(|error| bad(&error))?;
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
@@ -225,20 +225,20 @@ async fn rows(
     body: Held,
 ) -> Result<(Data, Vectors), ApiError> {
     if body.is_empty() {
-        let data = data::stored(&app.insight.book, site, like.as_deref()).await.map_err(|error| bad(&error))?;
+        let data = training::stored(&app.insight.book, site, like.as_deref()).await.map_err(|error| bad(&error))?;
         return Ok((data, Vectors::default()));
     }
     let csv = super::header_text(headers, header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/csv"));
     let (data, lines) = parsed(body, move |rows| {
         let drop: Vec<String> =
             lesson.drop.split(',').filter(|name| !name.is_empty()).map(|name| name.trim().to_owned()).collect();
-        let data = Data::parse(rows, !csv, &lesson.label, &drop, like.as_deref())?;
+        let data = training::parse(rows, !csv, &lesson.label, &drop, like.as_deref())?;
         let lines = columns::lines(&[&data.table]);
         Ok((data, lines))
     })
     .await?;
     let embedder = &app.spine.retrieval.embedder;
-    let vectors = data::vectors_by(embedder, lines, &|_, _, _| {}).await.map_err(|error| bad(&error))?;
+    let vectors = training::vectors_by(embedder, lines, &|_, _, _| {}).await.map_err(|error| bad(&error))?;
     Ok((data, vectors))
 }
 
@@ -284,7 +284,7 @@ pub(super) async fn evaluate(
     };
     let columns: Vec<Column> = deployed.model.columns().cloned().collect();
     let (data, vectors) = if body.is_empty() {
-        let data = data::unseen(&app.insight.book, &site, &deployed.version, &columns).await;
+        let data = training::unseen(&app.insight.book, &site, &deployed.version, &columns).await;
         (data.map_err(|error| bad(&error))?, Vectors::default())
     } else {
         rows(&app, &site, &headers, lesson, Some(columns), body).await?
@@ -388,7 +388,7 @@ pub(super) async fn meant(app: &App, key: &SessionKey) -> Result<(Vec<String>, V
     if let Some(deployed) = &deployed {
         let texts: Vec<String> = said.iter().map(|(_, text)| text.clone()).collect();
         let embedder = &app.spine.retrieval.embedder;
-        let vectors = data::embed(embedder, &texts, &|_, _, _| {}).await.map_err(|error| bad(&error))?;
+        let vectors = training::embed(embedder, &texts, &|_, _, _| {}).await.map_err(|error| bad(&error))?;
         let deployed = deployed.clone();
         let guessed = tokio::task::spawn_blocking(move || {
             let (texts, vectors): (Vec<&str>, Vec<&[f32]>) =

@@ -4,13 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use axum::{Extension, Router};
+use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
@@ -89,7 +88,7 @@ fn hundred() -> usize {
 /// Who may: an admin, or whose key has the scope; over the public listener only a key of the site itself.
 fn allowed(app: &App, listener: Listener, headers: &HeaderMap, site: &str) -> Result<(), ApiError> {
     if listener == Listener::Admin {
-        return super::admin::allowed(app, headers, Scope::Knowledge, Some(site));
+        return crate::http::extract::allowed(app, headers, Scope::Knowledge, Some(site));
     }
     let shown = super::header_text(headers, header::AUTHORIZATION);
     let key = app.keys.check(shown, Scope::Knowledge, Some(site)).filter(|key| key.site.is_some());
@@ -220,7 +219,7 @@ async fn list(
 
 /// `GET /v1/sites/{site}/products`
 async fn products(State(app): State<App>, headers: HeaderMap, Path(site): Path<String>) -> Result<Response, ApiError> {
-    super::admin::allowed(&app, &headers, Scope::Knowledge, Some(&site))?;
+    crate::http::extract::allowed(&app, &headers, Scope::Knowledge, Some(&site))?;
     let products = app.knowledge.catalogue().products(&site);
     let products: Vec<&Listed> = products.iter().collect();
     Ok(Json(json!({ "products": products })).into_response())
@@ -255,7 +254,7 @@ async fn ingest(
     request: Option<Sent<IngestRequest>>,
 ) -> Result<Response, ApiError> {
     // Paths of the machine are the operator's business, not that of who may hand documents in.
-    super::admin::allowed(&app, &headers, Scope::Admin, Some(&site))?;
+    crate::http::extract::allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let request = request.map(|Sent(request)| request).unwrap_or_default();
     let (sender, mut lines) = mpsc::channel(PROGRESS_QUEUE);
     let knowledge = app.knowledge.clone();

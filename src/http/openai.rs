@@ -14,14 +14,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use crate::conversation::{AnswerEnd, Citation, Line, Verdict};
 use crate::http::App;
-use crate::http::auth::{Scope, Site, random_id};
+use crate::http::auth::Scope;
 use crate::http::error::{ApiError, unreadable};
 use crate::llm::Sampling;
 use crate::llm::text::TextStream;
-use crate::protocol::{AnswerEnd, Citation, ErrorCode, MAX_MESSAGE_CHARS};
+use crate::protocol::{ErrorCode, MAX_MESSAGE_CHARS};
 use crate::retrieval::{Audience, Retrieval};
-use crate::session::{Line, Verdict};
+use crate::secret::random_id;
+use crate::site::Site;
 use crate::turn::gate::Ticket;
 use crate::turn::{self, Ask, Outlet, Output, TurnError};
 
@@ -384,7 +386,8 @@ impl Clip {
     /// The verdict on what went out.
     fn verdict(&self, verdict: Verdict) -> Verdict {
         let Some(end) = self.cut else { return verdict };
-        let usage = crate::llm::Usage { completion_tokens: self.retrieval.count_tokens(&self.sent), ..verdict.usage };
+        let usage =
+            crate::conversation::Usage { completion_tokens: self.retrieval.count_tokens(&self.sent), ..verdict.usage };
         Verdict { end, usage, ..verdict }
     }
 }
@@ -502,7 +505,7 @@ fn usage(verdict: &Verdict) -> Value {
     usage_of(verdict.usage)
 }
 
-fn usage_of(usage: crate::llm::Usage) -> Value {
+fn usage_of(usage: crate::conversation::Usage) -> Value {
     json!({
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,

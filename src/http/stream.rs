@@ -11,13 +11,15 @@ use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use crate::conversation::Event;
 use crate::http::App;
-use crate::http::auth::random_id;
-use crate::http::chat::{Caller, checked, event_message, open, update_message};
+use crate::http::chat::{Caller, event_message, open, update_message};
 use crate::http::error::{ApiError, unreadable};
+use crate::http::socket::checked;
 use crate::protocol::ServerMessage;
-use crate::session::live::Past;
-use crate::session::{Command, Event, Update};
+use crate::secret::random_id;
+use crate::session::mailbox::Past;
+use crate::session::{Command, Update};
 
 /// Body of `POST /v1/chat/messages`.
 #[derive(Debug, Deserialize)]

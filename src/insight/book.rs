@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 
 use crate::clock::Clock;
+use crate::conversation::{Event, SessionKey};
 use crate::features::State;
-
+use crate::insight::silence::{self, Reported};
 use crate::intent::classes::{Classes, Guess};
 use crate::intent::registry::{Deployed, Live};
 use crate::intent::table::Track;
 use crate::intent::train::{Model, TrainError};
 use crate::intent::{self, Intent};
-use crate::outcomes::{self, Told};
-use crate::session::{Event, SessionKey};
+use crate::signals::touched::Touched;
 use crate::signals::{self, Meaning, Signal};
 use crate::store::{RecordKind, SessionInfo, SessionQuery, Store, StoreError};
 
@@ -83,51 +83,6 @@ pub struct Asked {
     pub meaning: Option<Meaning>,
 }
 
-/// Sessions whose log got more than their events tell. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Touched(Arc<Mutex<Touches>>);
-
-/// A std mutex holds it for a look or a change, never across an await.
-#[derive(Debug, Default)]
-struct Touches {
-    /// With the touch's number, so that one that comes while the session is read isn't taken for the one before.
-    keys: HashMap<SessionKey, u64>,
-    count: u64,
-    /// Counts how often there were too many to remember: then every session is to be read again.
-    epoch: u64,
-}
-
-impl Touched {
-    /// The session is to be read again.
-    pub fn touch(&self, key: &SessionKey) {
-        let mut touches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if touches.keys.len() >= MAX_SESSIONS {
-            touches.keys.clear();
-            touches.epoch += 1;
-        }
-        touches.count += 1;
-        let number = touches.count;
-        touches.keys.insert(key.clone(), number);
-    }
-
-    /// The number of the session's last touch since it was read.
-    fn last(&self, key: &SessionKey) -> Option<u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys.get(key).copied()
-    }
-
-    /// The session was read after its touch of this number.
-    fn done(&self, key: &SessionKey, number: u64) {
-        let mut touches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if touches.keys.get(key) == Some(&number) {
-            touches.keys.remove(key);
-        }
-    }
-
-    fn epoch(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).epoch
-    }
-}
-
 /// A site's sessions by id, and when they were last compared with the log.
 #[derive(Default)]
 struct Site {
@@ -177,10 +132,10 @@ impl Book {
     }
 
     /// Which sessions of a site count as not bought because nobody reported.
-    fn silent(&self, site: &str, told: &[Told<'_>]) -> Vec<bool> {
+    fn silent(&self, site: &str, told: &[Reported<'_>]) -> Vec<bool> {
         let days = |(days, clock): &(Arc<HashMap<String, u32>>, Clock)| Some((*days.get(site)?, clock.now_ms()));
         let (after_days, now_ms) = self.patience.as_ref().and_then(days).unwrap_or_default();
-        outcomes::silent(told, after_days, now_ms)
+        silence::silent(told, after_days, now_ms)
     }
 
     /// The site's sessions as the log has them now; only those that changed are read.
@@ -251,7 +206,7 @@ impl Book {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        let silent = self.silent(site, &known.values().map(|entry| Told::of(&entry.state)).collect::<Vec<_>>());
+        let silent = self.silent(site, &known.values().map(|entry| Reported::of(&entry.state)).collect::<Vec<_>>());
         for (entry, silent) in known.values_mut().zip(silent) {
             if entry.state.silent != silent {
                 Arc::make_mut(entry).state.silent = silent;
@@ -338,7 +293,7 @@ impl Book {
             }
         }
         let states: Vec<State> = tracks.iter().map(|(_, track)| track.outline()).collect();
-        let silent = self.silent(site, &states.iter().map(Told::of).collect::<Vec<_>>());
+        let silent = self.silent(site, &states.iter().map(Reported::of).collect::<Vec<_>>());
         for ((_, track), _) in tracks.iter_mut().zip(silent).filter(|(_, silent)| *silent) {
             track.converted = Some(false);
         }

@@ -6,13 +6,11 @@ use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::catalogue::goods::Goods;
+use crate::conversation::{AnswerEnd, AttributeValue, Event, SessionKey, Usage};
 use crate::intent::table::Track;
-use crate::llm::Usage;
-use crate::protocol::AnswerEnd;
-use crate::recommend::Catalogue;
 use crate::retrieval::embedder::Embedder;
-use crate::session::{Event, SessionKey};
-use crate::signals::{self, AttributeValue, Meaning, Outcome, Signal};
+use crate::signals::{self, Meaning, Outcome, Signal};
 use crate::store::{Record, RecordKind, Store};
 
 /// A recorded conversation.
@@ -33,7 +31,7 @@ pub struct Parts<'a> {
     pub store: &'a Store,
     pub site: &'a str,
     pub channel: &'a str,
-    pub catalogue: &'a Catalogue,
+    pub catalogue: &'a Goods,
     pub meanings: &'a Meanings,
 }
 
@@ -246,7 +244,7 @@ impl Conversation {
     }
 
     /// The signals of one of its events, without the meaning of a message.
-    fn signals_of(&self, event: &Event, catalogue: &Catalogue) -> Vec<Signal> {
+    fn signals_of(&self, event: &Event, catalogue: &Goods) -> Vec<Signal> {
         let mut signals = signals::of(event, catalogue);
         for signal in &mut signals {
             if let Signal::Answer { confidence, .. } = signal {
@@ -266,7 +264,7 @@ impl Conversation {
     /// What training sees of it: the signals that it would have left, and its words instead of their meanings.
     #[must_use]
     pub fn track(&self) -> Track {
-        let none = Catalogue::default();
+        let none = Goods::default();
         Track {
             records: self.events("").iter().map(|event| (self.at_ms, self.signals_of(event, &none))).collect(),
             said: self.said().map(str::to_owned).collect(),

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::book::Entry;
 use super::forecast::{self, Forecast};
 use super::segments::{self, Segment};
+use crate::catalogue::goods::Goods;
 use crate::features::Money;
-use crate::intent::round::{Told, Warning};
-use crate::recommend::{Catalogue, Rate, Uplift, cosine};
-use crate::signals::Topic;
+use crate::intent::watch::{Notice, Warning};
+use crate::language::topics::Topic;
+use crate::recommend::{Rate, Uplift, cosine};
 
 /// Which sessions: those that began from `from_ms` up to and without `to_ms`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -48,7 +49,7 @@ pub struct Report {
     pub forecasts: Vec<Demand>,
     pub uplift: Uplift,
     /// What to keep in mind when reading it.
-    pub notes: Vec<Told<Note>>,
+    pub notes: Vec<Notice<Note>>,
 }
 
 /// What made the scores: a deployed model with what is to be said about it, or the sum.
@@ -58,7 +59,7 @@ pub struct Scorer {
     pub version: Option<(u32, String)>,
     /// Conversations that began no later may be among those that the model learned from; 0 for the sum.
     pub learned_until_ms: u64,
-    pub warnings: Vec<Told<Warning>>,
+    pub warnings: Vec<Notice<Warning>>,
 }
 
 impl Scorer {
@@ -199,7 +200,7 @@ pub fn within(entries: &[Arc<Entry>], range: Range) -> Vec<Arc<Entry>> {
 
 /// The aggregates of sessions, which come in the order of their beginning.
 #[must_use]
-pub fn report(entries: &[Arc<Entry>], catalogue: &Catalogue, scorer: &Scorer) -> Report {
+pub fn report(entries: &[Arc<Entry>], catalogue: &Goods, scorer: &Scorer) -> Report {
     let classes = by(entries, |entry| entry.classes.iter().map(|name| (name.clone(), name.clone())).collect());
     let (step_ms, steps) = steps(entries, &classes);
     Report {
@@ -308,7 +309,7 @@ fn topics(entries: &[Arc<Entry>]) -> Vec<Named> {
     })
 }
 
-fn named(entries: &[Arc<Entry>], catalogue: &Catalogue) -> Vec<Named> {
+fn named(entries: &[Arc<Entry>], catalogue: &Goods) -> Vec<Named> {
     by(entries, |entry| {
         let name = |id: &String| catalogue.product(id).map_or_else(|| id.clone(), |product| product.name.clone());
         entry.state.products.keys().map(|id| (id.clone(), name(id))).collect()
@@ -487,7 +488,7 @@ pub fn campaign(entry: &Entry) -> &str {
 }
 
 /// Daily demand for what was asked about most, and how it may go on.
-fn demand(entries: &[Arc<Entry>], catalogue: &Catalogue) -> Vec<Demand> {
+fn demand(entries: &[Arc<Entry>], catalogue: &Goods) -> Vec<Demand> {
     let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Vec::new() };
     let (first, last) = (first.state.started_at_ms / DAY_MS, last.state.started_at_ms / DAY_MS);
     let daily = |wanted: &dyn Fn(&Entry) -> bool| {
@@ -588,7 +589,7 @@ impl Display for Note {
 /// Outcomes below which rates and curves are uncertain.
 const FEW: usize = 100;
 
-fn notes(entries: &[Arc<Entry>], scorer: &Scorer) -> Vec<Told<Note>> {
+fn notes(entries: &[Arc<Entry>], scorer: &Scorer) -> Vec<Notice<Note>> {
     let mut notes: Vec<Note> = scorer.warnings.iter().map(|warning| Note::Model(warning.what.clone())).collect();
     let recorded = entries.iter().filter(|entry| entry.state.recorded()).count();
     if recorded > 0 {
@@ -613,7 +614,7 @@ fn notes(entries: &[Arc<Entry>], scorer: &Scorer) -> Vec<Told<Note>> {
         notes.push(Note::Sum);
     }
     notes.push(Note::Erased);
-    notes.into_iter().map(Told::from).collect()
+    notes.into_iter().map(Notice::from).collect()
 }
 
 /// Which sessions to list, by what a plot shows.
@@ -655,7 +656,7 @@ pub struct Line {
 
 /// The sessions that a part of a plot stands for, the newest first.
 #[must_use]
-pub fn drill(entries: &[Arc<Entry>], drill: &Drill, catalogue: &Catalogue, limit: usize) -> Vec<Line> {
+pub fn drill(entries: &[Arc<Entry>], drill: &Drill, catalogue: &Goods, limit: usize) -> Vec<Line> {
     let members = drill.segment.map(|at| segments::members(entries, at));
     let fits = |at: usize, entry: &Entry| {
         let state = &entry.state;
@@ -749,7 +750,7 @@ mod tests {
         let seen = scores(&entries, &scorer(entries[39].state.started_at_ms));
         assert_eq!((seen.sessions, seen.learned, seen.points.len(), seen.auroc), (20, 40, 20, Some(0.5)));
         let none = scorer(u64::MAX);
-        let report = report(&entries, &Catalogue::default(), &none);
+        let report = report(&entries, &Goods::default(), &none);
         assert_eq!((report.scores.sessions, report.scores.auroc, report.scores.ece), (0, None, None));
         assert!(report.scores.roc.is_empty() && report.scores.bins.is_empty() && report.scores.points.is_empty());
         assert!(
@@ -775,7 +776,7 @@ mod tests {
     #[test]
     fn the_report_counts_what_there_is_and_lists_it() {
         let entries: Vec<_> = (0..10).map(|id| entry(id, 0.3, (id < 4).then_some(id == 0))).collect();
-        let report = report(&entries, &Catalogue::default(), &Scorer::default());
+        let report = report(&entries, &Goods::default(), &Scorer::default());
         assert_eq!((report.totals.sessions, report.totals.converted.of, report.totals.converted.count), (10, 4, 1));
         let funnel: Vec<usize> = report.funnel.iter().map(|stage| stage.sessions).collect();
         // The buyer is among those who asked for a price.
@@ -789,15 +790,15 @@ mod tests {
         assert_eq!((report.topics[0].name.as_str(), report.topics[0].sessions), ("price", 5));
         for (topic, expected) in [("price", 5), ("stock", 0)] {
             let wanted = Drill { topic: Some(topic.into()), ..Drill::default() };
-            assert_eq!(drill(&entries, &wanted, &Catalogue::default(), 100).len(), expected);
+            assert_eq!(drill(&entries, &wanted, &Goods::default(), 100).len(), expected);
         }
         let one = Drill { session: Some("s7".into()), ..Drill::default() };
         assert_eq!(
-            drill(&entries, &one, &Catalogue::default(), 100).iter().map(|line| &*line.session).collect::<Vec<_>>(),
+            drill(&entries, &one, &Goods::default(), 100).iter().map(|line| &*line.session).collect::<Vec<_>>(),
             ["s7"]
         );
         let bought = Drill { stage: Some("bought".into()), ..Drill::default() };
-        assert_eq!(drill(&entries, &bought, &Catalogue::default(), 100).len(), 1);
+        assert_eq!(drill(&entries, &bought, &Goods::default(), 100).len(), 1);
     }
 
     #[test]
@@ -810,7 +811,7 @@ mod tests {
             Arc::make_mut(entry).state.silent = true;
         }
         assert!(said(&heard).contains("9 of the 12 outcomes are silence") && !said(&heard).contains("Every reported"));
-        let report = report(&heard, &Catalogue::default(), &Scorer::default());
+        let report = report(&heard, &Goods::default(), &Scorer::default());
         assert_eq!((report.totals.converted.count, report.totals.converted.of), (3, 12));
     }
 
@@ -825,16 +826,16 @@ mod tests {
         let entries =
             [order(0, "USD", 100.0), order(1, "EUR", 349.0), order(2, "EUR", 1.0), entry(3, 0.5, Some(false))];
         let money = |currency: &str, amount| Money { currency: currency.into(), amount };
-        let report = report(&entries, &Catalogue::default(), &Scorer::default());
+        let report = report(&entries, &Goods::default(), &Scorer::default());
         assert_eq!(report.totals.paid, [money("EUR", 350.0), money("USD", 100.0)]);
         assert_eq!(report.campaigns[0].paid, report.totals.paid);
-        let lines = drill(&entries, &Drill { converted: Some(true), ..Drill::default() }, &Catalogue::default(), 9);
+        let lines = drill(&entries, &Drill { converted: Some(true), ..Drill::default() }, &Goods::default(), 9);
         assert_eq!(lines[2].paid, [money("USD", 100.0)]);
     }
 
     #[test]
     fn no_session_is_no_failure() {
-        let report = report(&[], &Catalogue::default(), &Scorer::default());
+        let report = report(&[], &Goods::default(), &Scorer::default());
         assert_eq!((report.totals.sessions, report.steps.len(), report.segments.len()), (0, 0, 0));
     }
 }

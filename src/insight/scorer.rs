@@ -8,10 +8,11 @@ use tokio::sync::mpsc;
 
 use super::book::Book;
 use crate::clock::Clock;
+use crate::conversation::SessionKey;
 use crate::intent::registry::{IntentConfig, Live};
-use crate::intent::round::{self, Told, Warning};
+use crate::intent::round;
+use crate::intent::watch::{Notice, Warning};
 use crate::lifecycle::Tasks;
-use crate::session::SessionKey;
 use crate::session::registry::Registry;
 use crate::telemetry::{Metrics, SiteLabels};
 
@@ -79,7 +80,7 @@ pub async fn run(parts: Parts, mut queue: mpsc::Receiver<SessionKey>) {
 /// stands on the insight page.
 pub async fn watch(parts: Parts) {
     let pause = Duration::from_secs(parts.config.watch_min.max(1).saturating_mul(60));
-    let mut told: HashMap<String, Vec<Told<Warning>>> = HashMap::new();
+    let mut told: HashMap<String, Vec<Notice<Warning>>> = HashMap::new();
     let mut versions: HashMap<String, u32> = HashMap::new();
     let mut last = tokio::time::Instant::now();
     loop {
@@ -116,7 +117,7 @@ pub async fn watch(parts: Parts) {
 ///
 /// # Errors
 /// When the store can't be read or the model can't compute.
-pub async fn look(parts: &Parts, site: &str) -> anyhow::Result<Vec<Told<Warning>>> {
+pub async fn look(parts: &Parts, site: &str) -> anyhow::Result<Vec<Notice<Warning>>> {
     let Some(deployed) = parts.models.purchase(site) else { return Ok(Vec::new()) };
     let tracks = parts.book.tracks(site, WATCHED).await?.into_iter().map(|(_, track)| track).collect::<Vec<_>>();
     let (config, now_ms) = (parts.config.clone(), parts.clock.now_ms());

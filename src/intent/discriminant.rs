@@ -24,7 +24,7 @@ impl Discriminant {
     /// Learns from vectors and their classes (0…`count` − 1). `shrinkage` is 0…1, see [`SHRINKAGE`].
     ///
     /// # Errors
-    /// When candle fails.
+    /// When the rows are not of one width.
     pub fn fit(vectors: &[&[f32]], labels: &[u32], count: usize, shrinkage: f64) -> Result<Self, network::Error> {
         let dims = vectors.first().map_or(0, |vector| vector.len());
         let mut means = vec![0.0_f32; count * dims];

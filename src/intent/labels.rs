@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::conversation::{Event, SessionKey};
 use crate::intent::classes::Example;
-use crate::session::{Event, SessionKey};
 use crate::signals::{self, Signal};
 use crate::store::{RecordKind, SessionQuery, Store, StoreError};
 

@@ -21,9 +21,9 @@ use crate::features;
 use crate::intent::Intent;
 use crate::intent::classes::Classes;
 use crate::intent::columns::Vectors;
-use crate::intent::round::Watch;
 use crate::intent::table::{Column, Table, Track, Value};
 use crate::intent::train::{Model, TrainError};
+use crate::intent::watch::Watch;
 
 /// `[intent]`: trained models of what visitors want.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -405,7 +405,7 @@ impl Deployed<Model> {
     /// moved it. The row is made as those of training are.
     ///
     /// # Errors
-    /// When candle fails.
+    /// When the rows are not of one width.
     pub fn intent(&self, track: &Track, turns: Option<usize>) -> Result<Intent, TrainError> {
         let columns: Vec<Column> = self.model.columns().cloned().collect();
         let table = Table::of_tracks(std::slice::from_ref(track), turns, Some(&columns));
@@ -422,7 +422,7 @@ impl Deployed<Model> {
     /// The probabilities of many rows at once, made by [`Self::row`].
     ///
     /// # Errors
-    /// When candle fails.
+    /// When the rows are not of one width.
     pub fn scores(&self, rows: Vec<Vec<Value>>) -> Result<Vec<f32>, TrainError> {
         let labels = vec![false; rows.len()];
         let table = Table { columns: self.model.columns().cloned().collect(), rows, labels, at_ms: None };

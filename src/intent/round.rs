@@ -2,7 +2,6 @@
 //! verdict.
 
 use std::collections::HashMap;
-use std::fmt::{self, Display, Formatter};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +12,7 @@ use crate::intent::metrics::{Bin, Quality, auroc, psi, reliability};
 use crate::intent::registry::{IntentConfig, Registry, RegistryError, Version, objection};
 use crate::intent::table::{Column, Table, Track};
 use crate::intent::train::{self, Compared, Model, Training};
+use crate::intent::watch::{Notice, Warning, Watch};
 
 /// What a training came to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,76 +25,6 @@ pub struct Round {
     pub unlabelled: usize,
 }
 
-/// Something to read: in English, and as data for who says it in another language.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Told<T> {
-    #[serde(flatten)]
-    pub what: T,
-    pub text: String,
-}
-
-impl<T: Display> From<T> for Told<T> {
-    fn from(what: T) -> Self {
-        let text = what.to_string();
-        Self { what, text }
-    }
-}
-
-impl<T> Display for Told<T> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-/// What deserves a look in how a model does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "warning", rename_all = "snake_case")]
-pub enum Warning {
-    /// Columns whose population stability index is above the limit, how many there are, and those that are furthest off.
-    Drifted {
-        columns: usize,
-        of: usize,
-        above: f64,
-        worst: Vec<(String, f64)>,
-    },
-    /// The expected calibration error is above the limit.
-    Miscalibrated {
-        ece: f64,
-        above: f64,
-    },
-    Unlabelled {
-        rows: usize,
-    },
-    /// Rows that the model may have learned from.
-    NotLater {
-        rows: usize,
-        of: usize,
-    },
-}
-
-impl Display for Warning {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Drifted { columns, of, above, worst } => {
-                let worst: Vec<String> = worst.iter().map(|(column, index)| format!("{column} {index:.2}")).collect();
-                write!(
-                    f,
-                    "{columns} of {of} columns drifted since training (stability index above {above}), most of all {}",
-                    worst.join(", ")
-                )
-            }
-            Self::Miscalibrated { ece, above } => {
-                write!(f, "the probabilities are off by {ece:.3} on average, more than {above}; train again")
-            }
-            Self::Unlabelled { rows } => write!(f, "{rows} rows without a label were passed over"),
-            Self::NotLater { rows, of } => write!(
-                f,
-                "{rows} of {of} rows are no later than what it learned from; if it learned from them, they flatter it"
-            ),
-        }
-    }
-}
-
 /// How a model does on rows with known outcomes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Evaluation {
@@ -105,24 +35,7 @@ pub struct Evaluation {
     /// Population stability index of each column against the training rows, largest first.
     pub drift: Vec<(String, f64)>,
     /// What deserves a look.
-    pub warnings: Vec<Told<Warning>>,
-}
-
-/// How a deployed model does on conversations that it did not learn from.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Watch {
-    pub at_ms: u64,
-    pub version: u32,
-    /// Conversations that began after the last one of training, and how many of them have a reported outcome.
-    pub sessions: usize,
-    pub outcomes: usize,
-    /// On those with an outcome, at their end.
-    pub quality: Option<Quality>,
-    pub calibration: Vec<Bin>,
-    /// Population stability index of each column against the training rows, largest first.
-    pub drift: Vec<(String, f64)>,
-    /// What deserves a look.
-    pub warnings: Vec<Told<Warning>>,
+    pub warnings: Vec<Notice<Warning>>,
 }
 
 /// Conversations below which a drift, and outcomes below which a calibration error, is chance as often as not: with ten bins, 200 outcomes
@@ -174,7 +87,7 @@ fn drift(model: &Model, table: &Table) -> Vec<(String, f64)> {
     drift
 }
 
-fn drifted(config: &IntentConfig, drift: &[(String, f64)]) -> Option<Told<Warning>> {
+fn drifted(config: &IntentConfig, drift: &[(String, f64)]) -> Option<Notice<Warning>> {
     let above = config.drift;
     // They come with the largest first.
     let columns = drift.iter().take_while(|(_, index)| *index > above).count();
@@ -182,7 +95,7 @@ fn drifted(config: &IntentConfig, drift: &[(String, f64)]) -> Option<Told<Warnin
     (columns > 0).then(|| Warning::Drifted { columns, of: drift.len(), above, worst }.into())
 }
 
-fn miscalibrated(config: &IntentConfig, quality: &Quality) -> Option<Told<Warning>> {
+fn miscalibrated(config: &IntentConfig, quality: &Quality) -> Option<Notice<Warning>> {
     let above = config.calibration;
     (quality.ece > above).then(|| Warning::Miscalibrated { ece: quality.ece, above }.into())
 }
@@ -355,7 +268,7 @@ pub fn evaluate(
     vectors: &Vectors,
 ) -> anyhow::Result<Evaluation> {
     let drift = drift(model, &data.table);
-    let mut warnings: Vec<Told<Warning>> = drifted(config, &drift).into_iter().collect();
+    let mut warnings: Vec<Notice<Warning>> = drifted(config, &drift).into_iter().collect();
     if data.unlabelled > 0 {
         warnings.push(Warning::Unlabelled { rows: data.unlabelled }.into());
     }
@@ -396,7 +309,8 @@ fn numbers(quality: &Quality) -> HashMap<String, f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signals::{Outcome, Signal, Topic};
+    use crate::language::topics::Topic;
+    use crate::signals::{Outcome, Signal};
 
     /// Conversations that began at `from_ms` and after, of which those with a price question come to a purchase with the probability
     /// `bought`, the others rarely; `words` to a message.
@@ -502,8 +416,9 @@ mod tests {
         let config = IntentConfig::default();
         let train =
             |data: &Data| train_purchase(&registry, &config, data, &Vectors::default(), 1, &mut |_, _| {}).unwrap();
-        let csv =
-            |text: &[u8], label: &str, like: Option<&[Column]>| Data::parse(text, false, label, &[], like).unwrap();
+        let csv = |text: &[u8], label: &str, like: Option<&[Column]>| {
+            crate::training::parse(text, false, label, &[], like).unwrap()
+        };
         // What visits of a shop's pages tell, and conversations don't.
         let visits: String =
             (0..400).map(|i| format!("{},{},{}\n", i % 7, i % 3, u8::from((i % 7 > 3) != (i % 11 == 0)))).collect();
@@ -524,8 +439,7 @@ mod tests {
         }
         let states: Vec<_> = tracks.iter().enumerate().map(|(i, track)| (i.to_string(), track.outline())).collect();
         let mut file = Vec::new();
-        crate::signals::export::write_csv(&crate::signals::export::feature_columns("shop", &states, false), &mut file)
-            .unwrap();
+        crate::export::write_csv(&crate::export::feature_columns("shop", &states, false), &mut file).unwrap();
         let exported = csv(&file, "converted", None);
         assert_eq!((exported.table.len(), exported.unlabelled), (391, 9));
         assert!(exported.table.columns.iter().all(|column| Track::has(&column.name)), "{:?}", exported.table.columns);

@@ -241,7 +241,7 @@ impl Model {
     /// Calibrated probabilities of a purchase, one per row. Columns that the table lacks count as missing.
     ///
     /// # Errors
-    /// When candle fails.
+    /// When the rows are not of one width.
     pub fn predict(&self, table: &Table, vectors: &Vectors) -> Result<Vec<f32>, TrainError> {
         let mut sums = vec![0.0; table.len()];
         for (weight, part) in &self.parts {
@@ -257,7 +257,7 @@ impl Model {
     /// do only together is counted for both.
     ///
     /// # Errors
-    /// When candle fails.
+    /// When the rows are not of one width.
     pub fn explain(&self, table: &Table, vectors: &Vectors) -> Result<Vec<Moved>, TrainError> {
         let names: Vec<&str> = self.encoder.columns().map(|column| column.name.as_str()).collect();
         let mut moved = vec![0.0_f32; names.len()];

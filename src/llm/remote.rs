@@ -15,8 +15,9 @@ use tokio::time::timeout;
 use super::line::Line;
 use super::text::TextStream;
 use super::{
-    ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream, Usage, yes_share,
+    ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream, yes_share,
 };
+use crate::conversation::Usage;
 
 /// For a connection to the server.
 const CONNECT: Duration = Duration::from_secs(5);

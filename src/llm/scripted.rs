@@ -19,8 +19,9 @@ use std::time::Duration;
 
 use super::line::Line;
 use super::text::TextStream;
-use super::{ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream, Usage};
-use crate::grounding;
+use super::{ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream};
+use crate::conversation::Usage;
+use crate::{grounding, language};
 
 /// The engine.
 pub(crate) struct Scripted {
@@ -134,8 +135,8 @@ impl Scripted {
 fn overlap(prompt: &str) -> f32 {
     let (_, asked) = prompt.split_once("Question: ").unwrap_or(("", prompt));
     let (question, passage) = asked.split_once('\n').unwrap_or((asked, ""));
-    let asked: HashSet<String> = grounding::content_words(question).collect();
-    let held: HashSet<String> = grounding::content_words(passage).collect();
+    let asked: HashSet<String> = language::content_words(question).collect();
+    let held: HashSet<String> = language::content_words(passage).collect();
     asked.intersection(&held).count() as f32 / asked.len().max(1) as f32
 }
 
@@ -179,11 +180,11 @@ const INVENTED: &str =
 /// The sentence of the passages that shares most words with the question.
 fn faithful(prompt: &str) -> String {
     let (passages, question) = prompt.rsplit_once("Question: ").unwrap_or((prompt, prompt));
-    let asked: HashSet<String> = grounding::content_words(question).collect();
+    let asked: HashSet<String> = language::content_words(question).collect();
     let lines: Vec<&str> = passages.lines().filter(|line| !line.starts_with(['<', '#'])).collect();
     let text = lines.join("\n");
     let shared =
-        |unit: &grounding::Unit| grounding::content_words(&unit.text).filter(|word| asked.contains(word)).count();
+        |unit: &grounding::Unit| language::content_words(&unit.text).filter(|word| asked.contains(word)).count();
     let units = grounding::units(0, &text);
     let best = units.iter().rev().filter(|unit| !unit.text.ends_with(['?', '？'])).max_by_key(|unit| shared(unit));
     best.map_or_else(String::new, |unit| unit.text.clone())

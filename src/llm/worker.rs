@@ -22,10 +22,10 @@ use super::prefix::{Cache, Op, TokenId};
 use super::scheduler::{Chunk, Job, Limits, Plan, RequestId, Scheduler};
 use super::text::TextStream;
 use super::{
-    ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Sampling, Stats, Token, Usage, backend, judgements,
-    sampler,
+    ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Sampling, Stats, Token, backend, judgements, sampler,
 };
 use crate::clock::Clock;
+use crate::conversation::Usage;
 
 /// How long a step should take: that long a departed client's sequence, a new request and a shutdown have to wait.
 const STEP: Duration = Duration::from_millis(50);

@@ -7,7 +7,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AnswerEnd, AttributeValue, Citation, ErrorCode, Partial, Rating, Source};
+use super::{ErrorCode, Partial};
+use crate::conversation::{
+    Agent, AnswerEnd, AttributeValue, Citation, Decision, DraftNote, GiveTo, HandoffReason, LeaveReason, Rating,
+    Source, Speaker, SuggestionId, Wish,
+};
 
 /// Longest reason, label or search text, in Unicode scalar values.
 pub const MAX_LABEL_CHARS: usize = 400;
@@ -61,15 +65,6 @@ pub struct MySite {
     /// True where the model may phrase, and so make drafts warmer or translate them.
     #[serde(default)]
     pub rephrases: bool,
-}
-
-/// An agent, as others may see one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub struct Agent {
-    /// Never changes and is never given twice.
-    pub id: String,
-    /// What visitors and colleagues read.
-    pub name: String,
 }
 
 /// Who is there, for `presence` and for choosing whom to assign a session to.
@@ -137,26 +132,6 @@ pub enum Holder {
     },
 }
 
-/// Why a person is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum HandoffReason {
-    /// The visitor asked for a person.
-    Asked,
-    /// Answers in a row were declined or unsure.
-    LowConfidence,
-    Anger,
-    /// A topic that the site wants people to handle.
-    SensitiveTopic,
-    HighIntent,
-    /// The site sends nothing without a person.
-    SuggestOnly,
-    /// An agent gave it back to the line, or assigned it away.
-    Agent,
-    /// The agent who held it is gone.
-    AgentGone,
-}
-
 /// One line of the inbox.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
@@ -197,14 +172,6 @@ pub struct Preview {
     pub by: Speaker,
     /// At most 160 Unicode scalar values, on one line.
     pub text: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Speaker {
-    Visitor,
-    Model,
-    Agent,
 }
 
 /// Which part of the inbox.
@@ -347,46 +314,6 @@ pub enum Action {
     End {},
 }
 
-/// Where a session goes when its agent gives it back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum GiveTo {
-    #[default]
-    Model,
-    Queue,
-}
-
-/// Which suggestion: the visitor's message it answers, and its version, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SuggestionId {
-    pub turn: u64,
-    pub version: u32,
-}
-
-/// What kind of suggestion is wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Wish {
-    /// An answer of its own, from the documents.
-    #[default]
-    Answer,
-    Shorter,
-    Warmer,
-    Translated,
-}
-
-/// What became of a suggestion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Decision {
-    /// As it was drafted.
-    Sent,
-    /// With changes.
-    Edited,
-    Rejected,
-}
-
 /// One durable thing that happened in a conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
@@ -469,19 +396,6 @@ pub enum What {
     Ended { reason: String },
 }
 
-/// Why an agent no longer holds a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LeaveReason {
-    GaveBack,
-    /// Another agent has it now.
-    Assigned,
-    /// No console of the agent was connected for too long.
-    Vanished,
-    /// The account was removed or lost its role.
-    Revoked,
-}
-
 /// A whole suggestion.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Suggestion {
@@ -498,68 +412,6 @@ pub struct Suggestion {
     /// What the agent should know of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<DraftNote>,
-}
-
-/// What an agent should know of a draft. Consoles word it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum DraftNote {
-    Coded {
-        code: NoteCode,
-        /// Titles of documents, where the note is about some.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        about: Vec<String>,
-    },
-    /// English words; of drafts that were stored before notes had codes.
-    Words(String),
-}
-
-/// See [`DraftNote`]; some are why a rewrite was given up, and then nothing changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NoteCode {
-    /// The visitor asks for a person; there was nothing to look up.
-    AsksForPerson,
-    /// The documents hold no answer, and the text says so.
-    NoAnswer,
-    /// Made from documents for agents only, named in `about`.
-    AgentsOnly,
-    /// Numbers, links and codes of the translation were checked, the words were not.
-    TranslationUnchecked,
-    /// Sentences of the rewrite that the draft doesn't support were left out.
-    LeftOut,
-    /// Shortened by leaving out the last sentences: the model has not qualified for rephrasing.
-    CutShort,
-    /// Given up: the draft is one sentence, and the model has not qualified for rephrasing.
-    OneSentence,
-    /// Given up: the model has not qualified for phrasing on this site's documents.
-    NotQualified,
-    /// Given up: every sentence of the rewrite said something that the draft doesn't.
-    NothingKept,
-}
-
-impl NoteCode {
-    /// As it stands in a frame.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::AsksForPerson => "asks_for_person",
-            Self::NoAnswer => "no_answer",
-            Self::AgentsOnly => "agents_only",
-            Self::TranslationUnchecked => "translation_unchecked",
-            Self::LeftOut => "left_out",
-            Self::CutShort => "cut_short",
-            Self::OneSentence => "one_sentence",
-            Self::NotQualified => "not_qualified",
-            Self::NothingKept => "nothing_kept",
-        }
-    }
-}
-
-impl From<NoteCode> for DraftNote {
-    fn from(code: NoteCode) -> Self {
-        Self::Coded { code, about: Vec::new() }
-    }
 }
 
 /// What the server sends to a console.
@@ -914,6 +766,7 @@ pub fn json_schema() -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conversation::NoteCode;
 
     fn check(json: &str, expected: &ConsoleClient) {
         assert_eq!(&serde_json::from_str::<ConsoleClient>(json).unwrap(), expected, "{json}");

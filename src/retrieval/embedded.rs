@@ -15,7 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use qdrant_edge::external::{ordered_float::OrderedFloat, uuid::Uuid};
+use qdrant_edge::external::ordered_float::OrderedFloat;
+use qdrant_edge::external::uuid::Uuid;
 use qdrant_edge::{
     Condition, CountRequest, CreateIndex, Distance, EdgeConfig, EdgeOptimizersConfig, EdgeShard,
     EdgeSparseVectorParams, EdgeVectorParams, FieldCondition, FieldIndexOperations, Filter, IntegerIndexParams,
@@ -28,11 +29,12 @@ use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::frequencies::Frequencies;
-use super::index::{
-    self, BM25, Clause, DENSE, Dims, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon, MULTILINGUAL,
+use super::{Hit, Passage, Query, fusion};
+use crate::retrieval::schema;
+use crate::retrieval::schema::{
+    BM25, Clause, DENSE, Dims, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon, MULTILINGUAL,
     PassageId, Point, Scope, Sparse, Vectors, payload,
 };
-use super::{Hit, Passage, Query, fusion};
 
 /// Writes that may wait for the thread; an ingestion that is faster than the disk waits here.
 const WAITING_WRITES: usize = 8;
@@ -130,7 +132,7 @@ impl EmbeddedIndex {
     }
 
     pub(super) async fn upsert(&self, passages: Vec<(Passage, Vectors)>) -> Result<(), IndexError> {
-        let (points, documents) = index::points(&self.inner.lexicon, self.inner.dims, passages)?;
+        let (points, documents) = schema::points(&self.inner.lexicon, self.inner.dims, passages)?;
         let points = points.into_iter().map(point_struct).collect::<Result<_, _>>()?;
         let outdated = filter(Scope::Outdated { documents }.clauses())?;
         self.write("store passages", Work::Upsert { points, outdated }).await
@@ -149,7 +151,7 @@ impl EmbeddedIndex {
     }
 
     pub(super) async fn search(&self, query: &Query, vectors: &Vectors) -> Result<Vec<Hit>, IndexError> {
-        index::check_question(vectors, self.inner.dims)?;
+        schema::check_question(vectors, self.inner.dims)?;
         let sparse = self.frequencies(&query.site).await?.weigh(self.inner.lexicon.question(query));
         let scope = Scope::Askable {
             site: query.site.clone(),
@@ -547,7 +549,7 @@ fn search(
     sparse: Sparse,
     limit: usize,
 ) -> Result<Vec<Hit>, IndexError> {
-    let candidates = index::candidates(limit);
+    let candidates = schema::candidates(limit);
     let half = |name: &str, query: VectorInternal| -> Result<Vec<(PassageId, f32)>, IndexError> {
         let query = QueryEnum::Nearest(NamedQuery { query, using: Some(name.into()) });
         let found = shard
@@ -593,13 +595,13 @@ fn search(
     for record in &records {
         for (name, question) in vectors.named() {
             if let Some(vector) = vector_of(record, name) {
-                nearness.insert((passage_id(record.id)?, name), index::cosine(question, vector));
+                nearness.insert((passage_id(record.id)?, name), schema::cosine(question, vector));
             }
         }
     }
-    index::complete(&mut candidates, &nearness);
+    schema::complete(&mut candidates, &nearness);
 
-    index::rank(&candidates, limit, |id| {
+    schema::rank(&candidates, limit, |id| {
         let records = shard
             .retrieve(&[point_id(id)], Some(WithPayloadInterface::Bool(true)), Some(WithVector::Bool(false)))
             .map_err(engine("search"))?;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::index::Sparse;
+use super::schema::Sparse;
 
 /// The terms of one site's passages.
 #[derive(Clone, Debug, Default, PartialEq)]

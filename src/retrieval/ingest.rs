@@ -16,10 +16,11 @@ use tokio::sync::mpsc;
 use super::Passage;
 use super::chunk::embedding_text;
 use super::embedder::EmbedError;
-use super::index::Vectors;
+use super::schema::Vectors;
 use crate::grounding::injection::{self, is_order_to_assistant};
 
 mod docx;
+mod extraction;
 mod html;
 mod isolated;
 mod markdown;

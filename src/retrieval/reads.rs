@@ -114,7 +114,7 @@ const MIN_SEPARATION: f32 = 0.25;
 /// model is taken to read that.
 pub(super) fn stands_for(text: &str) -> Option<&'static str> {
     use whatlang::Script;
-    if let Some(language) = crate::turn::language_of(text) {
+    if let Some(language) = crate::language::language_of(text) {
         return Some(language);
     }
     match whatlang::detect_script(text)? {

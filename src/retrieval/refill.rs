@@ -11,7 +11,8 @@ use anyhow::Context as _;
 use super::chunk::embedding_text;
 use super::embedded::{self, EmbeddedIndex};
 use super::embedder::Embedder;
-use super::index::{Dims, Index, Vectors};
+use super::index::Index;
+use super::schema::{Dims, Vectors};
 use super::{KnowledgeConfig, Passage};
 
 /// Passages embedded and written at once.

@@ -15,11 +15,12 @@ use qdrant_client::qdrant::{
 use qdrant_client::{Qdrant, QdrantError};
 use serde_json::{Map, Value};
 
-use super::index::{
-    self, BM25, Clause, DENSE, Dims, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon, MULTILINGUAL,
+use super::{Hit, KnowledgeConfig, Passage, Query, fusion};
+use crate::retrieval::schema;
+use crate::retrieval::schema::{
+    BM25, Clause, DENSE, Dims, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon, MULTILINGUAL,
     PassageId, Point, Scope, Vectors, payload,
 };
-use super::{Hit, KnowledgeConfig, Passage, Query, fusion};
 
 /// Points in one request: with long embeddings still far below the server's 32 MiB.
 const UPSERT_CHUNK: usize = 128;
@@ -84,7 +85,7 @@ impl ServerIndex {
     }
 
     pub(super) async fn upsert(&self, passages: Vec<(Passage, Vectors)>) -> Result<(), IndexError> {
-        let (points, documents) = index::points(&self.lexicon, self.dims, passages)?;
+        let (points, documents) = schema::points(&self.lexicon, self.dims, passages)?;
         let mut points = points.into_iter().map(point_struct).peekable();
         while points.peek().is_some() {
             let chunk: Vec<PointStruct> = points.by_ref().take(UPSERT_CHUNK).collect();
@@ -102,7 +103,7 @@ impl ServerIndex {
 
     /// All halves in one round trip, with the payload of all candidates.
     pub(super) async fn search(&self, query: &Query, vectors: &Vectors) -> Result<Vec<Hit>, IndexError> {
-        index::check_question(vectors, self.dims)?;
+        schema::check_question(vectors, self.dims)?;
         let scope = Scope::Askable {
             site: query.site.clone(),
             audience: query.audience,
@@ -110,7 +111,7 @@ impl ServerIndex {
             now_ms: query.now_ms,
         };
         let filter = filter(scope.clauses());
-        let candidates = index::candidates(query.limit);
+        let candidates = schema::candidates(query.limit);
         let half = |name: &str, vector: VectorInput| {
             QueryPointsBuilder::new(&self.collection)
                 .query(Search::new_nearest(vector))
@@ -156,7 +157,7 @@ impl ServerIndex {
                 let mut named = named_vectors(&mut point);
                 for (name, question) in vectors.named() {
                     if let Some(vector) = named.remove(name).and_then(dense_vector) {
-                        nearness.insert((id, name), index::cosine(question, &vector));
+                        nearness.insert((id, name), schema::cosine(question, &vector));
                     }
                 }
                 found.push((id, point.score));
@@ -166,8 +167,8 @@ impl ServerIndex {
         }
         let of_half = |name: &str| scores.get(name).map(Vec::as_slice).unwrap_or_default();
         let mut candidates = fusion::merge(of_half(DENSE), of_half(MULTILINGUAL), of_half(BM25));
-        index::complete(&mut candidates, &nearness);
-        index::rank(&candidates, query.limit, |id| {
+        schema::complete(&mut candidates, &nearness);
+        schema::rank(&candidates, query.limit, |id| {
             payloads.remove(&id).map(|fields| payload::decode(id, json(fields))).transpose()
         })
     }

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::index::{Index, IndexError};
-use crate::grounding::stem;
+use super::index::Index;
+use crate::language::stem;
+use crate::retrieval::schema::IndexError;
 
 /// The words of the sites' passages. Cheap to clone.
 #[derive(Clone, Debug, Default)]

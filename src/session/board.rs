@@ -9,11 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::{Holder, Session, SessionKey};
+use super::{Holder, Session};
 use crate::clock::Clock;
-use crate::protocol::console::{
-    Agent, Counts, Filter, Holder as HolderView, LeaveReason, List, Presence, Preview, Role, Summary,
-};
+use crate::conversation::{Agent, LeaveReason, SessionKey};
+use crate::protocol::console::{Counts, Filter, Holder as HolderView, List, Presence, Preview, Role, Summary};
 
 /// Ended sessions that are kept for the list of ended ones.
 const ENDED: usize = 1_000;
@@ -767,7 +766,7 @@ mod tests {
 
     use super::super::{AgentCommand, Command, Limits, Policy};
     use super::*;
-    use crate::protocol::console::Speaker;
+    use crate::conversation::Speaker;
 
     const ZERO: Duration = Duration::ZERO;
     const MINUTE: Duration = Duration::from_secs(60);

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::board::{Duty, Routing};
-use super::live::CommandError;
-use super::registry::{JoinError, OpenError, Registry};
-use super::{AgentCommand, Command, SessionKey};
+use super::registry::Registry;
+use super::{AgentCommand, Command};
 use crate::clock::Clock;
+use crate::conversation::SessionKey;
 use crate::lifecycle::Tasks;
+use crate::session::mailbox::{CommandError, JoinError, OpenError};
 
 /// `[console]`: agents, their sign-ins and what they are given.
 #[derive(Clone, Debug, Deserialize, Serialize)]

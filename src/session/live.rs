@@ -11,16 +11,14 @@ use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::registry::{Shared, TypingMark};
-use super::{
-    Accepted, Brief, Checkpoint, Command, Draft, Effect, Event, Holder, Refusal, Session, SessionKey, Update, Verdict,
-};
-use crate::http::auth::Site;
+use super::{Brief, Command, Effect, Holder, Profile, Session, Update};
+use crate::conversation::{AnswerEnd, Checkpoint, Event, SessionKey, SuggestionId, Usage, Verdict};
 use crate::intent::{self, Intent};
-use crate::llm::Usage;
-use crate::protocol::console::{SuggestionId, Summary};
-use crate::protocol::{AnswerEnd, Partial};
+use crate::protocol::Partial;
 use crate::retrieval::Audience;
+use crate::session::mailbox::{BUSY_MS, CommandError, Envelope, Joined, Past};
+use crate::session::refusal::Accepted;
+use crate::session::shared::{Shared, TypingMark};
 use crate::signals::Signal;
 use crate::store::{Record, RecordKind, StoreError};
 use crate::suggest::{self, Drafted};
@@ -30,48 +28,8 @@ use crate::turn::{self, Ask, Outlet, Output, TurnError};
 
 /// Updates a participant may be behind; one that is slower is cut off and resumes.
 pub const PARTICIPANT_QUEUE: usize = 256;
-/// Commands that wait for one session; senders wait beyond that.
-pub(super) const MAILBOX: usize = 32;
-/// When to try again after the store had no place for a read: its whole line is read within a second or so.
-pub const BUSY_MS: u64 = 1_000;
 /// Output of a turn that waits for its session.
 const TURN_QUEUE: usize = 32;
-
-/// Why a command was not carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    #[error("every place is taken; try again in {retry_after_ms} ms")]
-    Overloaded { retry_after_ms: u64 },
-    #[error("the conversation can't be stored now")]
-    Storage,
-    #[error("the server restarts; reconnect and resume")]
-    Draining,
-}
-
-/// What a participant gets when it joins: all it missed, and then updates.
-#[derive(Debug)]
-pub struct Joined {
-    pub last_seq: u64,
-    pub ended: bool,
-    pub missed: Vec<Past>,
-    /// The running answer from the offset on that the participant has: turn, offset and text.
-    pub running: Option<(u64, u64, String)>,
-    /// The running draft, for agents.
-    pub draft: Option<Draft>,
-    pub summary: Summary,
-    pub intent: Intent,
-    pub updates: mpsc::Receiver<Arc<Update>>,
-}
-
-/// An event that a participant missed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Past {
-    pub seq: u64,
-    pub at_ms: u64,
-    pub event: Event,
-}
 
 /// Who watches a session. What is internal never enters a visitor's queue.
 pub(super) struct Participant {
@@ -79,44 +37,10 @@ pub(super) struct Participant {
     agent: bool,
 }
 
-/// What arrives in a session's mailbox.
-pub(super) enum Envelope {
-    Join {
-        /// An agent, who also sees what is internal.
-        agent: bool,
-        after: u64,
-        partial: Option<Partial>,
-        reply: oneshot::Sender<Result<Joined, CommandError>>,
-    },
-    Command {
-        command: Command,
-        reply: oneshot::Sender<Result<Accepted, CommandError>>,
-    },
-    /// Where the session's visitor stands in the line for a person.
-    Waiting {
-        place: usize,
-        available: bool,
-    },
-    /// What stands in the visitor's composer.
-    Typed {
-        text: String,
-    },
-    /// Somebody is typing: the visitor, or the agent of this id.
-    Typing {
-        agent: Option<String>,
-    },
-    /// What the deployed model says of the session as its log is, or the sum again after the model went.
-    Scored {
-        intent: Intent,
-    },
-    /// Checkpoint and end; the running answer is continued by the next start.
-    Stop,
-}
-
 /// Runs a session until nobody needs it.
 pub(super) struct Live {
     pub(super) session: Session,
-    pub(super) site: Arc<Site>,
+    pub(super) profile: Arc<Profile>,
     pub(super) shared: Arc<Shared>,
     pub(super) mailbox: mpsc::Receiver<Box<Envelope>>,
     pub(super) participants: Vec<Participant>,
@@ -591,8 +515,8 @@ impl Live {
     fn ask_after(&self, before: usize, question: String, written: String, audience: Audience) -> Ask {
         Ask {
             site: self.session.key.site.clone(),
-            facts: self.site.facts(),
-            language: self.site.language.clone(),
+            facts: self.profile.facts.clone(),
+            language: self.profile.language.clone(),
             audience,
             history: self.session.lines.get(..before).unwrap_or_default().to_vec(),
             question,

@@ -1,39 +1,18 @@
 //! How much one visitor may do in a minute, and how many new ones one network address may bring. Counted in memory and apart from the
 //! conversations, so that beginning another, or letting one sleep, changes nothing. A restart begins anew.
 
-use std::collections::HashMap;
-use std::collections::VecDeque;
-use std::fmt;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Refusal, SessionsConfig};
+use super::SessionsConfig;
+use crate::session::refusal::{Deed, Refusal};
 
 const MINUTE_MS: u64 = 60_000;
 /// Visitors, or addresses, whose last minute is remembered, twice over; beyond that those who were heard first are forgotten. Each takes
 /// some 8 bytes for everything it may do in a minute, beside its place in the table.
 const REMEMBERED: usize = 50_000;
-
-/// What is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
-    Message,
-    /// What else of a visitor's is stored.
-    Event,
-    /// A visitor comes for the first time.
-    Visit,
-}
-
-impl fmt::Display for Deed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Message => "messages",
-            Self::Event => "ratings, clicks and requests",
-            Self::Visit => "new visitors from one network address",
-        })
-    }
-}
 
 /// See the module.
 pub struct Pace {

@@ -3,21 +3,24 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 
 use super::board::Board;
-use super::live::{CommandError, Envelope, Joined, Live, MAILBOX};
-use super::pace::{Deed, Pace};
-use super::{Accepted, Checkpoint, Command, Event, Limits, Policy, Refusal, Session, SessionKey, SessionsConfig};
+use super::live::Live;
+use super::pace::Pace;
+use super::{Command, Limits, Policy, Profile, Session, SessionsConfig};
 use crate::clock::Clock;
+use crate::conversation::{Checkpoint, Event, SessionKey};
 use crate::gaps::GapLog;
-use crate::http::auth::Site;
 use crate::intent;
 use crate::lifecycle::Tasks;
 use crate::protocol::Partial;
+use crate::session::mailbox::{CommandError, Envelope, JoinError, Joined, MAILBOX, OpenError, Opener};
+use crate::session::refusal::{Accepted, Deed, Refusal};
+use crate::session::shared::{Entry, InMemory, Leaving, Shared, TYPING_MARKS, TypingMark};
 use crate::signals::{Signal, SignalLog};
 use crate::store::{Record, RecordKind, SessionInfo, SessionQuery, Store, StoreError};
 use crate::telemetry::{GaugeGuard, Metrics};
@@ -31,99 +34,6 @@ const PAGE: usize = 256;
 const READ_MARKS: &str = "read";
 /// How far back sessions are looked at for having expired.
 const SWEEP_BACK_MS: u64 = 7 * 86_400_000;
-
-/// Marks that a console may be behind: they come every few seconds from each visitor whom a person answers, and one that is lost is
-/// a dot that isn't shown.
-const TYPING_MARKS: usize = 64;
-
-/// The visitor of a session types to the agent who holds it.
-#[derive(Clone, Debug)]
-pub struct TypingMark {
-    pub key: SessionKey,
-    /// The agent's id.
-    pub agent: String,
-}
-
-/// What every session's task needs.
-pub struct Shared {
-    pub config: SessionsConfig,
-    pub store: Store,
-    pub spine: Spine,
-    pub gate: TurnGate,
-    pub signals: SignalLog,
-    pub gaps: GapLog,
-    pub metrics: Metrics,
-    pub clock: Clock,
-    pub tasks: Tasks,
-    pub answer_timeout: Duration,
-    pub sites: HashMap<String, Arc<Site>>,
-    pub board: Board,
-    pub pace: Pace,
-    /// For agents who hold a session and look at another one.
-    pub typing: broadcast::Sender<TypingMark>,
-    live: Mutex<InMemory>,
-    /// Wakes when an erasure is over.
-    erased: Notify,
-    /// Sessions whose last activity was before this, in milliseconds since the epoch, were looked at for having expired.
-    swept_ms: AtomicU64,
-}
-
-/// The sessions in memory, and those that must not come there.
-#[derive(Default)]
-struct InMemory {
-    entries: HashMap<SessionKey, Entry>,
-    /// Sessions that are being erased, each as often as somebody does it.
-    leaving: HashMap<SessionKey, usize>,
-    /// Erasures begun so far: what was read from disk before one may be gone.
-    erasures: u64,
-}
-
-/// The mark of an erasure; dropping it ends it.
-struct Leaving<'a> {
-    shared: &'a Shared,
-    key: &'a SessionKey,
-}
-
-impl<'a> Leaving<'a> {
-    fn begin(shared: &'a Shared, key: &'a SessionKey) -> Self {
-        let mut live = shared.live();
-        live.erasures += 1;
-        *live.leaving.entry(key.clone()).or_default() += 1;
-        Self { shared, key }
-    }
-}
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        let mut live = self.shared.live();
-        if let Some(count) = live.leaving.get_mut(self.key) {
-            *count -= 1;
-            if *count == 0 {
-                live.leaving.remove(self.key);
-            }
-        }
-        drop(live);
-        self.shared.erased.notify_waiters();
-    }
-}
-
-/// A session in memory.
-#[derive(Clone)]
-struct Entry {
-    /// Who began it; no other visitor may open it.
-    visitor: String,
-    mailbox: mpsc::Sender<Box<Envelope>>,
-}
-
-impl Entry {
-    /// The mailbox, for the visitor who began the session and for agents.
-    fn opened_by(self, opener: Option<&Opener>) -> Result<mpsc::Sender<Box<Envelope>>, OpenError> {
-        match opener {
-            Some(opener) if opener.visitor != self.visitor => Err(OpenError::Foreign),
-            _ => Ok(self.mailbox),
-        }
-    }
-}
 
 /// Where a session is.
 enum Place {
@@ -149,28 +59,6 @@ pub struct Registry {
     shared: Arc<Shared>,
 }
 
-/// Who opens a session, should it be new.
-#[derive(Clone, Debug)]
-pub struct Opener {
-    pub visitor: String,
-    pub channel: String,
-}
-
-/// The session can't be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error("no site {0:?} is configured")]
-    UnknownSite(String),
-    /// Agents open what is there.
-    #[error("there is no such session")]
-    Unknown,
-    /// It is somebody else's.
-    #[error("the session belongs to another visitor")]
-    Foreign,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// What [`Shared`] is made of.
 pub struct Parts {
     pub config: SessionsConfig,
@@ -183,7 +71,7 @@ pub struct Parts {
     pub clock: Clock,
     pub tasks: Tasks,
     pub answer_timeout: Duration,
-    pub sites: HashMap<String, Arc<Site>>,
+    pub sites: HashMap<String, Arc<Profile>>,
     pub board: Board,
 }
 
@@ -372,8 +260,8 @@ impl Registry {
                 Some(loaded) if loaded.session.owes_answer() => loaded,
                 _ => continue,
             };
-            if let Some(site) = self.shared.sites.get(&key.site).cloned() {
-                resumed += usize::from(self.spawn(loaded, site).is_some());
+            if let Some(profile) = self.shared.sites.get(&key.site).cloned() {
+                resumed += usize::from(self.spawn(loaded, profile).is_some());
             }
         }
         Ok(resumed)
@@ -497,7 +385,8 @@ impl Registry {
         key: &SessionKey,
         opener: Option<&Opener>,
     ) -> Result<mpsc::Sender<Box<Envelope>>, OpenError> {
-        let site = self.shared.sites.get(&key.site).cloned().ok_or_else(|| OpenError::UnknownSite(key.site.clone()))?;
+        let profile =
+            self.shared.sites.get(&key.site).cloned().ok_or_else(|| OpenError::UnknownSite(key.site.clone()))?;
         loop {
             let erasures = match self.place(key).await {
                 Place::Taken(entry) => return entry.opened_by(opener),
@@ -513,11 +402,11 @@ impl Registry {
                     let limits = Limits::from(&self.shared.config);
                     let (visitor, channel) = (visitor.clone(), channel.clone());
                     let now_ms = self.shared.clock.now_ms();
-                    let session = Session::new(key.clone(), visitor, channel, limits, site.policy(), now_ms);
+                    let session = Session::new(key.clone(), visitor, channel, limits, profile.policy.clone(), now_ms);
                     Loaded { erasures, session, signals: Vec::new() }
                 }
             };
-            if let Some(entry) = self.spawn(loaded, site.clone()) {
+            if let Some(entry) = self.spawn(loaded, profile.clone()) {
                 return entry.opened_by(opener);
             }
         }
@@ -544,7 +433,7 @@ impl Registry {
 
     /// Starts the task, unless somebody else did meanwhile. `None` if something was erased since the session was read: it may have
     /// been this one, and is to be read again.
-    fn spawn(&self, loaded: Loaded, site: Arc<Site>) -> Option<Entry> {
+    fn spawn(&self, loaded: Loaded, profile: Arc<Profile>) -> Option<Entry> {
         let Loaded { erasures, session, signals } = loaded;
         let mut live = self.lock();
         if let Some(entry) = live.entries.get(&session.key) {
@@ -561,7 +450,7 @@ impl Registry {
         let count = GaugeGuard::new(&shared.metrics.sessions_live);
         let task = Box::new(Live {
             session,
-            site,
+            profile,
             shared,
             mailbox,
             participants: Vec::new(),
@@ -584,7 +473,7 @@ impl Registry {
             return Ok(None);
         }
         let limits = Limits::from(&self.shared.config);
-        let policy = self.shared.sites.get(&key.site).map_or_else(Policy::default, |site| site.policy());
+        let policy = self.shared.sites.get(&key.site).map_or_else(Policy::default, |profile| profile.policy.clone());
         let now_ms = self.shared.clock.now_ms();
         let mut session = Session::new(key.clone(), String::new(), String::new(), limits, policy, now_ms);
         let mut signals = Vec::new();
@@ -611,29 +500,6 @@ impl Registry {
 
 fn mark_prefix(key: &SessionKey) -> Vec<u8> {
     format!("{}\0{}\0", key.site, key.id).into_bytes()
-}
-
-impl Shared {
-    fn live(&self) -> MutexGuard<'_, InMemory> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes an ended task off the map.
-    pub(super) fn forget(&self, key: &SessionKey) {
-        self.live().entries.remove(key);
-    }
-
-    /// Takes an unused task off the map, unless mail came meanwhile. Whoever got hold of the mailbox before sees it closed and
-    /// opens the session again.
-    pub(super) fn retire(&self, key: &SessionKey, mailbox: &mut mpsc::Receiver<Box<Envelope>>) -> bool {
-        let mut live = self.live();
-        if !mailbox.is_empty() {
-            return false;
-        }
-        mailbox.close();
-        live.entries.remove(key);
-        true
-    }
 }
 
 impl SessionHandle {
@@ -736,15 +602,6 @@ impl SessionHandle {
     }
 }
 
-/// Why a session didn't take what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum JoinError {
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    #[error(transparent)]
-    Command(#[from] CommandError),
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};
@@ -754,11 +611,12 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::gaps::Gaps;
-    use crate::insight::book::Touched;
     use crate::llm::Llm;
     use crate::server;
     use crate::session::Update;
     use crate::signals::SignalParts;
+    use crate::signals::touched::Touched;
+    use crate::site::Site;
     use crate::turn::Mode;
 
     /// A registry over a store of its own, with the scripted engine, the real embedder and nothing to answer from.
@@ -833,7 +691,7 @@ mod tests {
             clock: clock.clone(),
             tasks,
             answer_timeout: Duration::from_secs(30),
-            sites: config.sites.iter().map(|site| (site.id.clone(), Arc::new(site.clone()))).collect(),
+            sites: config.sites.iter().map(|site| (site.id.clone(), Arc::new(site.profile()))).collect(),
             board: Board::new("boot"),
         });
         Desk { registry, store, clock, gaps, _changes: changes, _directory: directory }

@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 
-use crate::grounding::{self, Evidence, Ruling, Unit, facts, is_refusal, unmarked};
+use crate::grounding::{Evidence, Ruling, Unit, facts, is_refusal, unmarked};
+use crate::language;
 
 /// The next thing that goes out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,10 +118,10 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
                 let quoted = evidence.support(source, &text).cloned();
                 self.said.push_str(&text);
                 // Unless the model goes on to say the same itself.
-                let words: HashSet<String> = grounding::content_words(&text).collect();
+                let words: HashSet<String> = language::content_words(&text).collect();
                 let same = |step: &Step| match step {
                     Step::Say { text, source: Some(_) } => {
-                        grounding::content_words(text).all(|word| words.contains(&word))
+                        language::content_words(text).all(|word| words.contains(&word))
                     }
                     Step::Say { .. } | Step::Withheld { .. } => false,
                 };
@@ -197,8 +198,8 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
     }
 
     fn is_about_question(&self, text: &str) -> bool {
-        let asked: HashSet<String> = grounding::content_words(self.question).collect();
-        grounding::content_words(text).any(|word| asked.contains(&word))
+        let asked: HashSet<String> = language::content_words(self.question).collect();
+        language::content_words(text).any(|word| asked.contains(&word))
     }
 }
 

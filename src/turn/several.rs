@@ -5,12 +5,10 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::{Ask, Outlet, Output, Spine, TurnError, one};
+use crate::conversation::{AnswerEnd, Citation, Line, Usage, Verdict};
 use crate::grounding::followup::leans_on_what_was_said;
 use crate::grounding::several::questions;
 use crate::grounding::smalltalk::small_talk;
-use crate::llm::Usage;
-use crate::protocol::{AnswerEnd, Citation};
-use crate::session::{Line, Verdict};
 
 /// Outputs of one part that may wait; they are taken out as they come.
 const WAITING: usize = 16;

@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::{Ask, Cited, Judgement, Outlet, Output, Spine, TurnError, judge_of, language_of, understand};
+use super::{Ask, Cited, Judgement, Outlet, Output, Spine, TurnError, judge_of, understand};
 use crate::catalogue::{Asked, Told};
+use crate::conversation::{AnswerEnd, Usage, Verdict};
 use crate::grounding::{self, Unit, facts};
-use crate::llm::Usage;
-use crate::protocol::AnswerEnd;
+use crate::language::language_of;
 use crate::retrieval::{Hit, RetrievalError};
-use crate::session::Verdict;
 
 /// Sentences of documents beside a comparison, at most.
 const MAX_SENTENCES: usize = 3;

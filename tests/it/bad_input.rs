@@ -1,9 +1,10 @@
 //! Promise 6: bad input gets a clear error, and the server goes on.
 
-use frontdesk::protocol::{AnswerEnd, ClientMessage, ErrorCode, ServerMessage};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{TestServer, answer};
+use frontdesk::conversation::AnswerEnd;
+use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
 
 /// Sends a frame after hello; expects this error and, if the socket ends, this close code. Another visitor is served after it.
 async fn check(server: &TestServer, frame: Message, expected: ErrorCode, says: &str, close: Option<u16>) {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use frontdesk::protocol::{AnswerEnd, ClientMessage, Partial, Rating, ServerMessage};
-use frontdesk::turn::Mode;
-
 use crate::support::{TestServer, answer};
+use frontdesk::conversation::{AnswerEnd, Rating};
+use frontdesk::protocol::{ClientMessage, Partial, ServerMessage};
+use frontdesk::turn::Mode;
 
 #[tokio::test]
 async fn a_question_is_answered_with_its_source() {

@@ -3,13 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use frontdesk::http::auth::Answers;
-use frontdesk::protocol::console::{
-    Action, Agent, ConsoleClient, ConsoleServer, Decision, Entry, Filter, GiveTo, HandoffReason, Holder, LeaveReason,
-    List, Me, NewAccount, NoteCode, Role, SignIn, Statistics, Suggestion, SuggestionId, Summary, What, Wish,
-};
-use frontdesk::protocol::{AnswerEnd, ClientMessage, ErrorCode, ServerMessage};
-use frontdesk::turn::Mode;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
@@ -18,6 +11,16 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::support::{Binary, ChatClient, LIMIT, TestServer, config, write_config, write_documents};
+use frontdesk::conversation::{
+    Agent, AnswerEnd, Decision, GiveTo, HandoffReason, LeaveReason, NoteCode, SuggestionId, Wish,
+};
+use frontdesk::protocol::console::{
+    Action, ConsoleClient, ConsoleServer, Entry, Filter, Holder, List, Me, NewAccount, Role, SignIn, Statistics,
+    Suggestion, Summary, What,
+};
+use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
+use frontdesk::site::Answers;
+use frontdesk::turn::Mode;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -1203,13 +1206,13 @@ async fn what_is_known_of_a_visitor_is_shown_beside_the_conversation() {
             session: None,
             last_seq: 0,
             partial: None,
-            source: Some(Box::new(frontdesk::protocol::Source {
+            source: Some(Box::new(frontdesk::conversation::Source {
                 utm_campaign: Some("spring".into()),
-                ..frontdesk::protocol::Source::default()
+                ..frontdesk::conversation::Source::default()
             })),
-            attributes: Some(frontdesk::protocol::Attributes {
+            attributes: Some(frontdesk::conversation::Attributes {
                 consent: true,
-                values: BTreeMap::from([("tier".into(), frontdesk::protocol::AttributeValue::Name("gold".into()))]),
+                values: BTreeMap::from([("tier".into(), frontdesk::conversation::AttributeValue::Name("gold".into()))]),
             }),
         })
         .await;

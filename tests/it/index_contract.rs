@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use frontdesk::catalogue::{Catalogue, Product};
-use frontdesk::retrieval::index::{Dims, Index, IndexError, IndexedDocument, Vectors};
-use frontdesk::retrieval::{Audience, Hit, KnowledgeConfig, Passage, Query};
+use peer::Peer;
 use tempfile::TempDir;
 
-use peer::Peer;
+use frontdesk::catalogue::Catalogue;
+use frontdesk::retrieval::index::Index;
+use frontdesk::retrieval::product::Product;
+use frontdesk::retrieval::schema::{Dims, IndexError, IndexedDocument, Vectors};
+use frontdesk::retrieval::{Audience, Hit, KnowledgeConfig, Passage, Query};
 
 const DIMS: usize = 16;
 const NOW_MS: u64 = 1_764_000_000_000;
@@ -1161,7 +1163,7 @@ mod peer {
 
     /// A sparse query with each weight multiplied by the term's inverse document frequency among the points of the corpus.
     fn weigh(shard: &edge::EdgeShard, mut query: QueryPoints) -> Result<QueryPoints, Status> {
-        let corpus = query.params.and_then(|params| params.idf).and_then(|idf| idf.corpus);
+        let corpus = query.params.take().and_then(|params| params.idf).and_then(|idf| idf.corpus);
         let vector = match query.query.as_mut().and_then(|query| query.variant.as_mut()) {
             Some(query::Variant::Nearest(VectorInput { variant: Some(vector_input::Variant::Sparse(vector)) })) => {
                 vector
@@ -1171,7 +1173,7 @@ mod peer {
         let (records, _) = shard
             .scroll(edge::ScrollRequest {
                 offset: None,
-                limit: Some(usize::MAX),
+                limit: Some(100_000),
                 filter: corpus.map(edge_filter).transpose()?,
                 with_payload: Some(edge::WithPayloadInterface::Bool(false)),
                 with_vector: edge::WithVector::Bool(true),

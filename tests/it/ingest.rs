@@ -7,15 +7,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use frontdesk::catalogue::Listed;
-use frontdesk::recommend::Catalogue;
-use frontdesk::retrieval::chunk::{chunk, embedding_text, tokens};
-use frontdesk::retrieval::embedder::{EmbedError, Embedder, EmbedderConfig};
-use frontdesk::retrieval::index::Vectors;
-use frontdesk::retrieval::ingest::{IngestOptions, IngestParts, IngestReport, PassageEmbedder, PassageSink, ingest};
-use frontdesk::retrieval::{Audience, Passage};
 use proptest::prelude::*;
 use tempfile::TempDir;
+
+use frontdesk::catalogue::Listed;
+use frontdesk::catalogue::goods::Goods;
+use frontdesk::retrieval::chunk::{chunk, embedding_text, tokens};
+use frontdesk::retrieval::embedder::{EmbedError, Embedder, EmbedderConfig};
+use frontdesk::retrieval::ingest::{IngestOptions, IngestParts, IngestReport, PassageEmbedder, PassageSink, ingest};
+use frontdesk::retrieval::schema::Vectors;
+use frontdesk::retrieval::{Audience, Passage};
 
 /// An index that is a map; counts what is asked of it.
 #[derive(Default)]
@@ -383,7 +384,7 @@ async fn a_catalogues_rows_are_products() {
     assert_eq!(shop.documents(), ["11", "12", "list.csv#T2", "list.csv#T3", "x"]);
     let products = |document: &str| -> Vec<String> {
         let of = shop.passages(document).into_iter().filter_map(|passage| passage.product);
-        let show = |product: frontdesk::catalogue::Product| {
+        let show = |product: frontdesk::retrieval::product::Product| {
             let (price, currency) = (product.price.unwrap_or_default(), product.currency.unwrap_or_default());
             let (variant, available) = (product.variant.unwrap_or_default(), product.available);
             format!("{}/{}/{variant}/{price}/{currency}/{:?}/{available:?}", product.id, product.name, product.stock)
@@ -407,7 +408,7 @@ async fn no_two_products_of_the_sample_shop_have_one_name() {
     shop.ingest().await;
     let rows: Vec<Listed> =
         shop.documents().iter().flat_map(|document| shop.passages(document)).filter_map(Listed::of).collect();
-    let catalogue = Catalogue::of(&rows);
+    let catalogue = Goods::of(&rows);
     let names: BTreeSet<&str> = catalogue.products().iter().map(|product| product.name.as_str()).collect();
     assert_eq!(names.len(), catalogue.products().len(), "{names:?}");
     assert!(rows.len() > names.len(), "it has variants");

@@ -4,19 +4,21 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::support::{Binary, ChatClient, TestServer, config, directory, write_config, write_documents};
+use frontdesk::catalogue::goods::Goods;
+use frontdesk::conversation::{AttributeValue, Attributes, Rating, Source};
+use frontdesk::export::{SignalRows, kind};
 use frontdesk::features::{COLUMNS, State};
-use frontdesk::insight::book::{Book, Touched};
+use frontdesk::insight::book::Book;
 use frontdesk::insight::replay;
 use frontdesk::intent::data::Data;
 use frontdesk::intent::table::{Column, Table, Track, Value};
+use frontdesk::language::topics::Topic;
 use frontdesk::outcomes;
-use frontdesk::protocol::{AttributeValue, Attributes, Card, ClientMessage, Rating, ServerMessage, Source};
-use frontdesk::recommend::Catalogue;
-use frontdesk::signals::export::{SignalRows, kind};
-use frontdesk::signals::{self, Meaning, Outcome, Signal, Topic};
+use frontdesk::protocol::{Card, ClientMessage, ServerMessage};
+use frontdesk::signals::touched::Touched;
+use frontdesk::signals::{self, Meaning, Outcome, Signal};
 use frontdesk::store::{RecordKind, Store, StoreConfig};
-
-use crate::support::{Binary, ChatClient, TestServer, config, directory, write_config, write_documents};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const CATALOGUE: &str = "sku,name,category,variant,price_eur,stock,url
@@ -25,7 +27,7 @@ T3,Tarn 3 tent,Tents,Moss,429.00,0,https://shop.example/tarn-3
 S1,Ember stove,Stoves,,89.90,3,https://shop.example/ember
 ";
 
-async fn shop(change: impl FnOnce(&mut frontdesk::http::auth::Site)) -> TestServer {
+async fn shop(change: impl FnOnce(&mut frontdesk::site::Site)) -> TestServer {
     let server = TestServer::with(|config| {
         std::fs::write(config.knowledge.path.join("catalogue.csv"), CATALOGUE).unwrap();
         config.sites[0].outcomes_secret = Some(SECRET.into());
@@ -213,7 +215,7 @@ async fn an_order_counts_once_and_goes_with_its_session() {
     assert!(store.erase("shop", &session).await.unwrap());
     assert!(read(&store, &session).await.is_empty());
     assert!(book.read("shop").await.unwrap().is_empty());
-    let key = frontdesk::session::SessionKey { site: "shop".into(), id: session.clone() };
+    let key = frontdesk::conversation::SessionKey { site: "shop".into(), id: session.clone() };
     let late = signals::append(&store, &key, 2, 1, &[Signal::Known]);
     assert!(late.await.is_err(), "a signal that comes late is refused");
     store.close().await.unwrap();
@@ -454,7 +456,7 @@ const CONVERSATIONS: &str = r#"{"id": "20180904-024226_703_live", "turns": [{"ro
 #[tokio::test]
 async fn features_are_the_same_signal_by_signal_and_from_the_log() {
     let store = store(&directory());
-    let catalogue = Catalogue::default();
+    let catalogue = Goods::default();
     let parts = replay::Parts {
         store: &store,
         site: "shop",
@@ -493,7 +495,7 @@ async fn training_rows_are_serving_rows_and_see_no_future() {
         store: &store,
         site: "shop",
         channel: "test",
-        catalogue: &Catalogue::default(),
+        catalogue: &Goods::default(),
         meanings: &embedding,
     };
     let conversations = replay::read(CONVERSATIONS, 1, replay::CONVERTED).unwrap();
@@ -572,7 +574,7 @@ async fn a_model_of_the_stores_own_conversations_scores_running_ones() {
         store: &store,
         site: "shop",
         channel: "test",
-        catalogue: &Catalogue::default(),
+        catalogue: &Goods::default(),
         meanings: &replay::Meanings::None,
     };
     replay::import(&parts, &outcomes_by_question(240), |_| {}).await.unwrap();
@@ -717,13 +719,13 @@ fn every_signal() -> Vec<Signal> {
         Signal::Mention { product: Some("p".into()), category: "c".into() },
         Signal::Answer {
             confidence: Some(1.0),
-            end: frontdesk::protocol::AnswerEnd::Complete,
+            end: frontdesk::conversation::AnswerEnd::Complete,
             citations: 0,
             withheld: 0,
         },
         Signal::Feedback { rating: Rating::Up },
         Signal::HumanRequested,
-        Signal::Handoff { reason: frontdesk::protocol::console::HandoffReason::Asked },
+        Signal::Handoff { reason: frontdesk::conversation::HandoffReason::Asked },
         Signal::Dwell { ms: 1 },
         Signal::Recommended { products: vec!["p".into()], held_out: false },
         Signal::Clicked { product: "p".into() },
@@ -764,7 +766,7 @@ fn the_documented_schema_is_the_schema() {
         let mut rows = SignalRows::default();
         rows.push("s", "s", 1, 1, signal);
         let mut csv = Vec::new();
-        signals::export::write_csv(&rows.into_columns(), &mut csv).unwrap();
+        frontdesk::export::write_csv(&rows.into_columns(), &mut csv).unwrap();
         let csv = String::from_utf8(csv).unwrap();
         let parts: Vec<&str> = csv.lines().skip(1).map(|line| line.split(',').nth(5).unwrap()).collect();
         assert_eq!(parts, row[1], "the parts of {name}");

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use frontdesk::protocol::{AnswerEnd, ClientMessage, Partial, ServerMessage};
-use frontdesk::signals::{self, Signal};
-use frontdesk::store::{RecordKind, Store};
-use frontdesk::turn::Mode;
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::support::{Binary, ChatClient, config, write_config, write_documents};
+use frontdesk::conversation::AnswerEnd;
+use frontdesk::protocol::{ClientMessage, Partial, ServerMessage};
+use frontdesk::signals::{self, Signal};
+use frontdesk::store::{RecordKind, Store};
+use frontdesk::turn::Mode;
 
 const SESSIONS: usize = 50;
 

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use frontdesk::http::auth::{Key, Scope, key_hash};
-use frontdesk::protocol::{AnswerEnd, ClientMessage, Rating, ServerMessage};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -11,6 +9,10 @@ use tokio::net::TcpStream;
 
 use crate::formats::{docx, xlsx};
 use crate::support::{Binary, LIMIT, TestServer, answer, config, directory, write_config, write_documents};
+use frontdesk::conversation::{AnswerEnd, Rating};
+use frontdesk::http::auth::{Key, Scope};
+use frontdesk::protocol::{ClientMessage, ServerMessage};
+use frontdesk::secret::key_hash;
 
 /// A client of the admin listener, or of the public one with a key.
 struct Api {

@@ -7,11 +7,11 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use axum::routing::post;
 use axum::{Json, Router};
-use frontdesk::llm::{
-    ChatMessage, Completion, Finish, Llm, LlmConfig, LlmError, Request, Role, Sampling, Token, Usage,
-};
 use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
+
+use frontdesk::conversation::Usage;
+use frontdesk::llm::{ChatMessage, Completion, Finish, Llm, LlmConfig, LlmError, Request, Role, Sampling, Token};
 
 const GREEDY: Sampling = Sampling { temperature: 0.0, top_p: 1.0, min_p: 0.0, repeat_penalty: 1.0, seed: Some(1) };
 

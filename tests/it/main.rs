@@ -14,6 +14,7 @@ mod insight;
 mod kill;
 mod knowledge;
 mod llm_model;
+mod models;
 mod openai;
 mod overload;
 mod pace;

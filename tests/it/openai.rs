@@ -1,9 +1,10 @@
 //! The OpenAI-compatible API at its edges: what bounds an answer, and what is refused.
 
-use frontdesk::http::auth::{Key, Scope, key_hash};
 use serde_json::{Value, json};
 
 use crate::support::TestServer;
+use frontdesk::http::auth::{Key, Scope};
+use frontdesk::secret::key_hash;
 
 const KEY: &str = "fd_test";
 const QUESTION: &str = "What does shipping within Ireland cost?";

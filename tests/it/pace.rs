@@ -1,10 +1,12 @@
 //! One visitor, or one address, can't have more than its share.
 
-use frontdesk::http::auth::{Key, Scope, key_hash, new_key};
-use frontdesk::protocol::{ClientMessage, ErrorCode, Rating, ServerMessage};
 use serde_json::json;
 
 use crate::support::{ChatClient, TestServer};
+use frontdesk::conversation::Rating;
+use frontdesk::http::auth::{Key, Scope};
+use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
+use frontdesk::secret::{key_hash, new_key};
 
 async fn refused(client: &mut ChatClient) -> (ErrorCode, u64) {
     client

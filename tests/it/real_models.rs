@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use frontdesk::config::Config;
-use frontdesk::grounding;
-use frontdesk::http::auth::{Key, Scope, key_hash};
-use frontdesk::protocol::{AnswerEnd, ServerMessage};
-use frontdesk::turn::Mode;
 use serde::Deserialize;
 
 use crate::support::{Binary, ChatClient, answer, config, models, write_config};
+use frontdesk::config::Config;
+use frontdesk::conversation::AnswerEnd;
+use frontdesk::grounding;
+use frontdesk::http::auth::{Key, Scope};
+use frontdesk::protocol::ServerMessage;
+use frontdesk::secret::key_hash;
+use frontdesk::turn::Mode;
 
 #[derive(Deserialize)]
 struct Question {

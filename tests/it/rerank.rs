@@ -3,18 +3,17 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::{TestServer, config, directory, write_documents};
 use frontdesk::clock::Clock;
 use frontdesk::config::Config;
+use frontdesk::conversation::Line;
 use frontdesk::llm::Llm;
 use frontdesk::protocol::ServerMessage;
 use frontdesk::retrieval::{Audience, Hit};
 use frontdesk::server;
-use frontdesk::session::Line;
 use frontdesk::telemetry::Metrics;
 use frontdesk::turn::rerank::rerank;
 use frontdesk::turn::{self, Ask, Mode, Spine};
-
-use crate::support::{TestServer, config, directory, write_documents};
 
 /// Two documents of which the search finds the first one nearer, while only the second one has all the words.
 const NEAR: &str = "# Socks\n\nDoing laundry: knitted socks want 30 degrees and a mild soap; clean socks dry flat.\n";

@@ -33,7 +33,7 @@ fn texts(texts: &[&str]) -> Vec<String> {
 
 #[tokio::test]
 async fn scores_agree_with_the_original_model() {
-    let reranker = load(EmbedderConfig::default());
+    let reranker = load(EmbedderConfig { remembered: 0, ..EmbedderConfig::default() });
     assert_eq!(reranker.facts().max_tokens, 512);
     let mut largest = 0.0_f32;
     for pairs in references().chunk_by(|a, b| a.question == b.question) {
@@ -42,10 +42,11 @@ async fn scores_agree_with_the_original_model() {
         let scores = reranker.score(question, &texts).await.expect("scores");
         for (score, pair) in scores.iter().zip(pairs) {
             let alone = reranker.score(question, std::slice::from_ref(&pair.text)).await.expect("a score");
-            assert_eq!(alone, [*score]);
+            assert!((alone[0] - score).abs() < 0.05, "{} alone, {score} among others", alone[0]);
             largest = largest.max((score - pair.score).abs());
         }
     }
+    println!("the largest deviation is {largest}");
     assert!(largest < 0.3, "one deviates by {largest}");
 }
 

@@ -1,9 +1,8 @@
 //! Tokens, origins and keys over the wire.
 
-use frontdesk::http::auth::{JwtAlgorithm, JwtConfig};
-use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
-
 use crate::support::{ChatClient, TestServer};
+use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
+use frontdesk::site::{JwtAlgorithm, JwtConfig};
 
 fn hello(token: Option<&str>, session: Option<&str>, last_seq: u64) -> ClientMessage {
     ClientMessage::Hello {

@@ -1,10 +1,11 @@
 //! What visitors and operators get while the language model, or the knowledge, isn't there.
 
 use axum::routing::post;
-use frontdesk::protocol::{AnswerEnd, ServerMessage};
-use frontdesk::turn::Mode;
 
 use crate::support::{TestServer, answer};
+use frontdesk::conversation::AnswerEnd;
+use frontdesk::protocol::ServerMessage;
+use frontdesk::turn::Mode;
 
 const QUESTION: &str = "What does shipping within Ireland cost?";
 

@@ -1,7 +1,7 @@
 //! Questions over two catalogues, with the exact answers.
 
 use super::*;
-use crate::catalogue::Product;
+use crate::retrieval::product::Product;
 
 /// The sample shop's rows, as ingestion writes them.
 const SHOP: &str = include_str!("../../../knowledge/catalogue.csv");

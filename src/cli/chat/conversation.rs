@@ -1,7 +1,7 @@
 //! What a client knows of its conversation: which messages stand, what of the answer arrived, and how to resume. Pure.
 
-use crate::llm::Usage;
-use crate::protocol::{AnswerEnd, Citation, ClientMessage, ErrorCode, Partial, ServerMessage};
+use crate::conversation::{AnswerEnd, Citation, Usage};
+use crate::protocol::{ClientMessage, ErrorCode, Partial, ServerMessage};
 
 /// A client's side of a conversation. Survives connections: [`Conversation::hello`] and [`Conversation::unacknowledged`] are
 /// what a new one is opened with.

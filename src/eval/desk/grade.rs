@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use crate::grounding::{is_refusal, sentences};
-use crate::protocol::AnswerEnd;
+use crate::conversation::AnswerEnd;
+use crate::grounding::is_refusal;
+use crate::language::sentences;
 
 /// A message with what a right reply to it holds.
 #[derive(Clone, Debug, Deserialize, Serialize)]

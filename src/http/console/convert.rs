@@ -1,9 +1,10 @@
 //! Session events and updates as the console's protocol has them.
 
+use crate::conversation::Event;
 use crate::intent::Intent;
 use crate::protocol::console::{ConsoleServer, Entry, IntentReason, Suggestion, What};
-use crate::session::live::Past;
-use crate::session::{Event, Update};
+use crate::session::Update;
+use crate::session::mailbox::Past;
 
 pub(super) fn entry(Past { seq, at_ms, event }: Past) -> Entry {
     Entry { seq, at_ms, what: what(event) }

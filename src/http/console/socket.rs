@@ -15,16 +15,18 @@ use tokio::time::{Instant, timeout};
 
 use super::{ReadMark, command, convert, key, not_signed_in, role, signed_in};
 use crate::agents::SignedIn;
+use crate::conversation::{MAX_ID_BYTES, SessionKey};
 use crate::http::App;
-use crate::http::chat::{Throttle, farewell};
 use crate::http::error::ApiError;
+use crate::http::socket::{Throttle, farewell};
 use crate::protocol::console::{
     Action, ConsoleClient, ConsoleServer, MAX_PAGE, MAX_WATCHED, RunningDraft, RunningText,
 };
-use crate::protocol::{ErrorCode, MAX_ID_BYTES, Partial};
+use crate::protocol::{ErrorCode, Partial};
+use crate::session::Update;
 use crate::session::board::{PresenceGuard, WatchGuard};
-use crate::session::registry::{SessionHandle, TypingMark};
-use crate::session::{SessionKey, Update};
+use crate::session::registry::SessionHandle;
+use crate::session::shared::TypingMark;
 use crate::telemetry::GaugeGuard;
 
 /// Largest frame an agent may send; a message of 4,000 characters fits in any script.

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::isolated::{Extraction, open_zip, zip_text};
 use super::text::escaped_line;
+use crate::retrieval::ingest::extraction::{Extraction, open_zip, zip_text};
 
 /// Elements within elements; Word itself nests a few dozen.
 const MAX_DEPTH: usize = 1_000;

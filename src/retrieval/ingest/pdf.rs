@@ -10,8 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pdf_extract::{Document, MediaBox, Object, OutputDev, OutputError, Transform};
 
-use super::isolated::{Extraction, MAX_TEXT_BYTES};
 use super::text::{escaped_line, markdown_table, one_line, unbroken};
+use crate::retrieval::ingest::extraction::{Extraction, MAX_TEXT_BYTES};
 
 /// A line whose letters are larger than the body's by this factor is a heading.
 const HEADING_SIZE: f64 = 1.12;

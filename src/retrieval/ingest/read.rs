@@ -15,8 +15,8 @@ use super::records::{self, BadRecord, Record};
 use super::text::{self, Meta};
 use super::walk::Format;
 use super::{Extracted, Found, html, markdown};
-use crate::retrieval::Passage;
-use crate::retrieval::chunk;
+use crate::retrieval::ingest::extraction;
+use crate::retrieval::{Passage, chunk};
 
 pub(super) struct Reader {
     pub(super) site: String,
@@ -174,7 +174,7 @@ impl Reader {
     }
 
     /// Rows that have a key are documents of their own, as a CSV's; all others are the file's.
-    fn workbook(&self, sheets: &[isolated::Sheet], hash: &str, sender: &Sender) -> Result<(), Departed> {
+    fn workbook(&self, sheets: &[extraction::Sheet], hash: &str, sender: &Sender) -> Result<(), Departed> {
         let (mut keyed, mut loose) = (Vec::new(), Vec::new());
         for sheet in sheets {
             let (records, bad) = records::sheet(sheet);

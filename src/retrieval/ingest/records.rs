@@ -5,9 +5,10 @@ use std::io::{BufRead, Read};
 
 use serde_json::{Map, Value};
 
-use super::isolated::Sheet;
 use super::text::{self, Meta};
-use crate::catalogue::{Product, normal};
+use crate::language::column_name;
+use crate::retrieval::ingest::extraction::Sheet;
+use crate::retrieval::product::Product;
 
 /// One record: a document of its own, or a row of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,7 +119,7 @@ struct Columns {
 
 impl Columns {
     fn new(labels: Vec<String>) -> Self {
-        let names: Vec<String> = labels.iter().map(|label| normal(label)).collect();
+        let names: Vec<String> = labels.iter().map(|label| column_name(label)).collect();
         let column = |wanted: &[&str]| wanted.iter().find_map(|name| names.iter().position(|column| column == name));
         let (key, name) = (column(&KEYS), column(&NAMES));
         let question_and_answer = column(&["question", "frage"]).zip(column(&["answer", "antwort"]));

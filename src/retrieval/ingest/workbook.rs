@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use calamine::{Data, DataRef, ExcelDateTime, Ods, Reader, SheetVisible, Xls, Xlsx};
 
-use super::isolated::{Extraction, MAX_TEXT_BYTES, Sheet, open_zip};
+use crate::retrieval::ingest::extraction::{Extraction, MAX_TEXT_BYTES, Sheet, open_zip};
 
 /// Columns that are read; what stands further right is no table for people.
 const MAX_COLUMNS: u32 = 256;

@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::catalogue::Listed;
+use crate::language::topics::spaced;
 use crate::retrieval::Audience;
-use crate::signals::Signal;
-use crate::signals::words::spaced;
 
 /// A product with its variants.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Product {
+pub struct ProductGroup {
     /// Of its first variant.
     pub id: String,
     pub name: String,
@@ -35,24 +34,33 @@ pub struct Variant {
     pub valid_until_ms: Option<u64>,
 }
 
+/// A product or a category that a text names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mention {
+    /// The product's id; `None` where the category alone is named.
+    pub product: Option<String>,
+    /// Empty for a product without one.
+    pub category: String,
+}
+
 /// A site's products.
 #[derive(Clone, Debug, Default)]
-pub struct Catalogue {
-    products: Vec<Product>,
+pub struct Goods {
+    products: Vec<ProductGroup>,
     /// Position of a product by the id of the product or of a variant.
     by_id: HashMap<String, usize>,
     /// What products and categories are called, in stems with spaces around; the longest first.
-    names: Vec<(String, Signal)>,
+    names: Vec<(String, Mention)>,
 }
 
-impl Catalogue {
+impl Goods {
     #[must_use]
-    pub fn new(products: Vec<Product>) -> Self {
+    pub fn new(products: Vec<ProductGroup>) -> Self {
         let mut by_id = HashMap::new();
-        let mut names: BTreeMap<String, Signal> = BTreeMap::new();
+        let mut names: BTreeMap<String, Mention> = BTreeMap::new();
         for product in &products {
             if !product.category.is_empty() {
-                let mention = Signal::Mention { product: None, category: product.category.clone() };
+                let mention = Mention { product: None, category: product.category.clone() };
                 names.entry(stems(&product.category)).or_insert(mention);
             }
         }
@@ -60,19 +68,19 @@ impl Catalogue {
         for (at, product) in products.iter().enumerate() {
             by_id.insert(product.id.clone(), at);
             by_id.extend(product.variants.iter().map(|variant| (variant.id.clone(), at)));
-            let mention = Signal::Mention { product: Some(product.id.clone()), category: product.category.clone() };
+            let mention = Mention { product: Some(product.id.clone()), category: product.category.clone() };
             let full = stems(&product.name);
             // "Tarn 2 tent" is also called "Tarn 2"; a single word that is left over says too little.
             let short = full.trim().rsplit_once(' ').map(|(short, _)| format!(" {short} "));
             let short = short.filter(|short| short.trim().contains(' ') && short.chars().any(|c| c.is_ascii_digit()));
             for name in std::iter::once(full).chain(short).filter(|name| name.trim().chars().count() > 1) {
-                if let Some(Signal::Mention { product: Some(_), .. }) = names.insert(name.clone(), mention.clone()) {
+                if let Some(Mention { product: Some(_), .. }) = names.insert(name.clone(), mention.clone()) {
                     ambiguous.insert(name);
                 }
             }
         }
         names.retain(|name, _| !ambiguous.contains(name));
-        let mut names: Vec<(String, Signal)> = names.into_iter().collect();
+        let mut names: Vec<(String, Mention)> = names.into_iter().collect();
         names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
         Self { products, by_id, names }
     }
@@ -81,13 +89,13 @@ impl Catalogue {
     /// document of its own, its id is the file's with `#` and the key.
     #[must_use]
     pub fn of(listed: &[Listed]) -> Self {
-        let mut products: Vec<Product> = Vec::new();
+        let mut products: Vec<ProductGroup> = Vec::new();
         let mut known: HashMap<(&str, &str), usize> = HashMap::new();
         for row in listed.iter().filter(|row| row.audience == Audience::Public) {
             let product = &row.product;
             let file = row.document.split('#').next().unwrap_or_default();
             let at = *known.entry((file, &product.name)).or_insert_with(|| {
-                products.push(Product {
+                products.push(ProductGroup {
                     id: product.id.clone(),
                     name: product.name.clone(),
                     category: product.category.clone().unwrap_or_default(),
@@ -112,7 +120,7 @@ impl Catalogue {
     }
 
     #[must_use]
-    pub fn products(&self) -> &[Product] {
+    pub fn products(&self) -> &[ProductGroup] {
         &self.products
     }
 
@@ -123,13 +131,13 @@ impl Catalogue {
 
     /// The product with this id, or with a variant of this id.
     #[must_use]
-    pub fn product(&self, id: &str) -> Option<&Product> {
+    pub fn product(&self, id: &str) -> Option<&ProductGroup> {
         self.by_id.get(id).and_then(|at| self.products.get(*at))
     }
 
     /// The products and categories that a text names, each once. A longer name hides the shorter ones that it holds.
     #[must_use]
-    pub fn mentions(&self, text: &str) -> Vec<Signal> {
+    pub fn mentions(&self, text: &str) -> Vec<Mention> {
         if self.names.is_empty() {
             return Vec::new();
         }
@@ -149,7 +157,7 @@ impl Catalogue {
     }
 }
 
-impl Product {
+impl ProductGroup {
     /// The cheapest variant that can be had now.
     #[must_use]
     pub fn offer(&self, now_ms: u64) -> Option<&Variant> {
@@ -198,7 +206,7 @@ mod tests {
 
     fn row(document: &str, id: &str, name: &str, category: &str, price: &str, stock: u64) -> Listed {
         let fields = [("sku", id), ("name", name), ("category", category), ("price", price)];
-        let mut product = crate::catalogue::Product::read(&fields, &mut Vec::new()).unwrap();
+        let mut product = crate::retrieval::product::Product::read(&fields, &mut Vec::new()).unwrap();
         product.available = Some(stock > 0);
         Listed {
             product,
@@ -220,8 +228,8 @@ mod tests {
         ]
     }
 
-    fn shop() -> Catalogue {
-        Catalogue::of(&rows())
+    fn shop() -> Goods {
+        Goods::of(&rows())
     }
 
     #[test]
@@ -234,20 +242,14 @@ mod tests {
         let mut rows = rows();
         rows[1].valid_until_ms = Some(4);
         rows[3].audience = Audience::Agents;
-        let shop = Catalogue::of(&rows);
+        let shop = Goods::of(&rows);
         assert_eq!(shop.product("2").unwrap().offer(5), None, "its time is over");
         assert!(shop.product("4").is_none(), "visitors may not see it");
     }
 
     fn check(text: &str, expected: &[(Option<&str>, &str)]) {
-        let found: Vec<(Option<String>, String)> = shop()
-            .mentions(text)
-            .into_iter()
-            .map(|signal| match signal {
-                Signal::Mention { product, category } => (product, category),
-                other => panic!("{other:?}"),
-            })
-            .collect();
+        let mentions = shop().mentions(text).into_iter();
+        let found: Vec<_> = mentions.map(|Mention { product, category }| (product, category)).collect();
         let expected: Vec<_> =
             expected.iter().map(|(id, category)| (id.map(str::to_owned), (*category).to_owned())).collect();
         assert_eq!(found, expected, "{text}");

@@ -17,8 +17,9 @@ use parquet::file::writer::SerializedFileWriter;
 #[cfg(feature = "parquet")]
 use parquet::schema::types::Type;
 
-use super::{AttributeValue, Signal};
+use crate::conversation::AttributeValue;
 use crate::features::{self, State, Value};
+use crate::signals::Signal;
 
 /// A column with a value or none for every row.
 #[derive(Clone, Debug, PartialEq)]
@@ -383,7 +384,8 @@ fn levels<T>(cells: &[Option<T>]) -> Vec<i16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signals::{Outcome, Source};
+    use crate::conversation::Source;
+    use crate::signals::Outcome;
 
     fn rows() -> Vec<Column> {
         let mut rows = SignalRows::default();

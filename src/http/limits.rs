@@ -1,0 +1,48 @@
+//! `[server]`: listeners, and how much they take.
+
+use serde::{Deserialize, Serialize};
+
+/// `[server]`: listeners and sockets.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address and port for visitors and integrators. Port 0 takes a free one. TLS is the business of a proxy in front.
+    pub bind: String,
+    /// Address and port for operators: metrics and sessions. Keep it on loopback.
+    pub admin_bind: String,
+    /// Origins (`https://chat.example`) under which a proxy serves this server, for its own page.
+    pub public_origins: Vec<String>,
+    /// Visitors connected at the same time, by sockets and by answers that are streamed over HTTP; one more is refused.
+    pub max_sockets: usize,
+    /// HTTP connections at the same time beside the sockets, idle ones too; one more is refused.
+    pub max_connections: usize,
+    /// Seconds that a client has for the head of a request, and between two pieces of its body; an idle connection is closed after
+    /// as long.
+    pub request_timeout_s: u64,
+    /// Seconds a new socket has for its `hello`.
+    pub hello_timeout_s: u64,
+    /// Seconds between pings.
+    pub ping_s: u64,
+    /// Seconds without any sign of life after which a socket is given up.
+    pub dead_s: u64,
+    /// Seconds that running answers have to end at shutdown; what isn't done by then is checkpointed and goes on after the
+    /// next start.
+    pub drain_s: u64,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            bind: "127.0.0.1:8080".into(),
+            admin_bind: "127.0.0.1:9080".into(),
+            public_origins: Vec::new(),
+            max_sockets: 20_000,
+            max_connections: 1_024,
+            request_timeout_s: 30,
+            hello_timeout_s: 5,
+            ping_s: 20,
+            dead_s: 45,
+            drain_s: 20,
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! What a text is made of: its language, its sentences and the words that carry its meaning. Pure.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use quick_cache::sync::Cache;
+use unicode_segmentation::UnicodeSegmentation as _;
+
+pub mod topics;
+pub mod unspaced;
+
+/// Where the first whole sentence ends: behind its closing mark and the white space after it, or behind a line break.
+pub(crate) fn sentence_end(text: &str) -> Option<usize> {
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let after = at + c.len_utf8();
+        match c {
+            '\n' if !text.get(..at).unwrap_or_default().trim().is_empty() => return Some(after),
+            '。' | '！' | '？' => return Some(after),
+            '.' | '!' | '?' => {
+                // A whole sentence shows by the white space behind it; "4.90", "e.g." and "1." go on.
+                let &(_, next) = chars.peek()?;
+                let closes = matches!(next, '"' | '\'' | ')' | '”' | '’' | ']' | '*');
+                let mut rest = text.get(after..).unwrap_or_default().chars().skip(usize::from(closes));
+                let space = rest.next()?;
+                if space.is_whitespace() && !is_abbreviation(text.get(..at).unwrap_or_default()) {
+                    let end = after + if closes { next.len_utf8() } else { 0 } + space.len_utf8();
+                    return Some(end);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// True if what stands before a full stop is an abbreviation, an initial or a list number.
+fn is_abbreviation(before: &str) -> bool {
+    let word = before.rsplit(|c: char| c.is_whitespace() || c == '(').next().unwrap_or_default();
+    let list_number = !word.is_empty()
+        && word.len() <= 2
+        && word.bytes().all(|b| b.is_ascii_digit())
+        && before.trim_end_matches(word).chars().next_back().is_none_or(|c| c == '\n');
+    let single = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
+    // "U.S.", "a.m.", "z.B.": letters between full stops.
+    let dotted = word.contains('.')
+        && word.split('.').all(|part| part.chars().count() == 1 && part.chars().all(char::is_alphabetic));
+    list_number
+        || single
+        || dotted
+        || matches!(
+            word.to_lowercase().as_str(),
+            "mr" | "mrs"
+                | "ms"
+                | "dr"
+                | "st"
+                | "no"
+                | "nr"
+                | "approx"
+                | "ca"
+                | "etc"
+                | "vs"
+                | "incl"
+                | "excl"
+                | "min"
+                | "max"
+                | "tel"
+        )
+}
+
+/// The sentences of a text, as byte ranges without the white space around them. Lines end sentences too.
+#[must_use]
+pub fn sentences(text: &str) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut start = 0;
+    while start < text.len() {
+        let rest = text.get(start..).unwrap_or_default();
+        let end = sentence_end(rest).unwrap_or(rest.len());
+        let piece = rest.get(..end).unwrap_or_default();
+        let trimmed = piece.trim();
+        if !trimmed.is_empty() {
+            let from = start + (piece.len() - piece.trim_start().len());
+            ranges.push(from..from + trimmed.len());
+        }
+        start += end;
+    }
+    ranges
+}
+
+/// Words that carry meaning, lower-cased and cut to a stem. Unspaced scripts give pairs of characters.
+pub fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
+    let spaced = text
+        .unicode_words()
+        .map(|word| word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(word).to_lowercase())
+        .filter(|word| word.chars().next().is_some_and(|c| !is_unspaced(c)) && !STOP_WORDS.contains(&word.as_str()));
+    let unspaced = text
+        .split(|c: char| !is_unspaced(c))
+        .filter(|run| !run.is_empty())
+        .flat_map(|run| pieces(run).flat_map(pairs).collect::<Vec<_>>());
+    spaced.map(|word| stem(&word).to_owned()).chain(unspaced)
+}
+
+/// The words that carry meaning, with one word for all that customers and shops call the same thing by.
+pub(crate) fn meanings(text: &str) -> impl Iterator<Item = String> + '_ {
+    content_words(text).map(|word| {
+        let group = SAME.iter().find(|group| group.iter().any(|other| stem(other) == word));
+        group.and_then(|group| group.first()).map_or(word, |first| stem(first).to_owned())
+    })
+}
+
+/// Groups of English words that mean the same to a shop's customers.
+pub(crate) const SAME: &[&[&str]] = &[
+    &["store", "shop", "branch"],
+    &["delivery", "deliver", "deliveries", "ship", "shipping", "shipped", "shipment", "postage", "dispatch"],
+    &["price", "cost", "fee", "charge"],
+    &["parcel", "package"],
+    &["refund", "reimburse", "reimbursement"],
+    &["buy", "bought", "buying", "purchase"],
+    &["phone", "telephone", "call"],
+    &["warranty", "guarantee"],
+    &["repair", "fix", "mend"],
+    &["faulty", "broken", "damaged", "defective", "damage"],
+];
+
+/// Pairs of neighbouring characters; a character alone is a word of its own.
+pub(crate) fn pairs(piece: &str) -> Vec<String> {
+    let chars: Vec<char> = piece.chars().collect();
+    chars.windows(2.min(chars.len().max(1))).map(|pair| pair.iter().collect()).collect()
+}
+
+/// What is left of a run without the function words of Chinese.
+pub(crate) fn pieces(run: &str) -> impl Iterator<Item = &str> {
+    let mut rest = run;
+    std::iter::from_fn(move || {
+        loop {
+            let starts =
+                |text: &str| CHINESE_STOP_WORDS.iter().find(|word| text.starts_with(**word)).map(|word| word.len());
+            if let Some(length) = starts(rest) {
+                rest = rest.get(length..)?;
+                continue;
+            }
+            let end =
+                rest.char_indices().map(|(at, _)| at).find(|&at| starts(rest.get(at..).unwrap_or_default()).is_some());
+            let (piece, after) = rest.split_at(end.unwrap_or(rest.len()));
+            rest = after;
+            return (!piece.is_empty()).then_some(piece);
+        }
+    })
+}
+
+/// A question without function words, as the words that carry its meaning stand in it: what of it is looked up.
+#[must_use]
+pub fn without_function_words(question: &str) -> String {
+    let mut text = String::new();
+    for (at, run) in question.split(|c: char| !is_unspaced(c)).enumerate() {
+        text.push_str(if at > 0 { " " } else { "" });
+        text.push_str(&pieces(run).collect::<Vec<_>>().join(" "));
+    }
+    let spaced = question.unicode_words().filter(|word| !word.starts_with(is_unspaced));
+    let spaced = spaced.filter(|word| !STOP_WORDS.contains(&word.to_lowercase().as_str()));
+    text.split_whitespace().chain(spaced).collect::<Vec<_>>().join(" ")
+}
+
+/// Share of a question's content words that a text holds, 0…1; a character of an unspaced script counts for half a word, and is
+/// held if it stands in the text beside the same neighbour. A text of another script is compared by the names that the question
+/// has in its script, if there are several. 0 for a question without content words.
+#[must_use]
+pub fn coverage(question: &str, text: &str) -> f32 {
+    let held: HashSet<String> = content_words(text).collect();
+    let spaced: HashSet<String> = content_words(question).filter(|word| !word.starts_with(is_unspaced)).collect();
+    let (mut all, mut found) = (0.0_f32, 0.0_f32);
+    for word in &spaced {
+        all += 1.0;
+        found += f32::from(u8::from(held.contains(word)));
+    }
+    if spaced.len() < NAMES || text.contains(is_unspaced) {
+        for piece in question.split(|c: char| !is_unspaced(c)).flat_map(pieces) {
+            let pairs = pairs(piece);
+            for at in 0..piece.chars().count() {
+                let mut beside = [at.checked_sub(1), Some(at)].into_iter().flatten().filter_map(|at| pairs.get(at));
+                all += 0.5;
+                found += if beside.any(|pair| held.contains(pair)) { 0.5 } else { 0.0 };
+            }
+        }
+    }
+    if all > 0.0 { found / all } else { 0.0 }
+}
+
+/// Words in another script than the rest of a question that say by themselves what it is about: a product's name and number.
+pub(crate) const NAMES: usize = 2;
+
+pub(crate) fn is_unspaced(c: char) -> bool {
+    matches!(u32::from(c), 0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x0e00..=0x0e7f | 0x20000..=0x2ffff)
+}
+
+/// A light stem for comparing words: plural and common verb endings go. Enough where both sides are cut the same way.
+pub(crate) fn stem(word: &str) -> &str {
+    for ending in ["ing", "ed", "es", "s"] {
+        if let Some(stem) = word.strip_suffix(ending).filter(|stem| stem.chars().count() >= 3 && stem.is_ascii()) {
+            return stem.strip_suffix('e').unwrap_or(stem);
+        }
+    }
+    word.strip_suffix('e').filter(|stem| stem.len() >= 3).unwrap_or(word)
+}
+
+/// English function words; other languages have fewer hits here and are judged by more of their words.
+pub(crate) const STOP_WORDS: &[&str] = &[
+    "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by",
+    "can", "could", "did", "do", "does", "for", "from", "had", "has", "have", "here", "how", "i", "if", "in", "into",
+    "is", "it", "its", "just", "me", "may", "my", "no", "not", "of", "on", "or", "our", "please", "should", "so",
+    "some", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "to", "too", "up", "us",
+    "was", "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "would", "you", "your", "yes",
+    "yours", "much", "many", "get", "don't", "i'm",
+];
+
+/// Chinese words that say nothing of what is asked, the longer of those that begin alike first.
+const CHINESE_STOP_WORDS: &[&str] = &[
+    "为什么",
+    "怎么样",
+    "怎么办",
+    "怎么",
+    "怎样",
+    "如何",
+    "什么时候",
+    "什么",
+    "多少钱",
+    "多少",
+    "多久",
+    "多长",
+    "多大",
+    "哪里",
+    "哪儿",
+    "哪些",
+    "哪个",
+    "哪",
+    "几",
+    "是否",
+    "能否",
+    "可否",
+    "可不可以",
+    "能不能",
+    "有没有",
+    "是不是",
+    "可以",
+    "能够",
+    "需要",
+    "想要",
+    "请问",
+    "你们",
+    "我们",
+    "他们",
+    "您",
+    "你",
+    "我",
+    "它",
+    "这个",
+    "那个",
+    "这些",
+    "那些",
+    "这",
+    "那",
+    "一下",
+    "一个",
+    "的",
+    "了",
+    "吗",
+    "呢",
+    "吧",
+    "啊",
+    "呀",
+    "么",
+    "是",
+    "有",
+    "在",
+    "和",
+    "与",
+    "或",
+    "及",
+    "也",
+    "都",
+    "就",
+    "还",
+    "很",
+    "要",
+    "想",
+    "能",
+    "会",
+    "请",
+    "把",
+    "被",
+    "给",
+    "对",
+    "从",
+    "到",
+    "为",
+    "以",
+    "之",
+    "内",
+    "不",
+    "没",
+];
+
+/// ISO 639-1 code, where the script or the words tell it. A turn asks this of the same text several times, and telling takes a tenth
+/// of a millisecond: the last answers are remembered under hashes.
+#[must_use]
+pub fn language_of(text: &str) -> Option<&'static str> {
+    static KNOWN: LazyLock<(RandomState, Cache<u64, Option<&'static str>>)> =
+        LazyLock::new(|| (RandomState::new(), Cache::new(1_024)));
+    let (hasher, known) = &*KNOWN;
+    let key = hasher.hash_one(text);
+    known.get(&key).unwrap_or_else(|| {
+        let language = detected(text);
+        known.insert(key, language);
+        language
+    })
+}
+
+pub(crate) fn detected(text: &str) -> Option<&'static str> {
+    let info = whatlang::detect(text)?;
+    match info.lang() {
+        whatlang::Lang::Cmn => Some("zh"),
+        whatlang::Lang::Jpn => Some("ja"),
+        whatlang::Lang::Kor => Some("ko"),
+        whatlang::Lang::Eng if info.is_reliable() => Some("en"),
+        whatlang::Lang::Deu if info.is_reliable() => Some("de"),
+        whatlang::Lang::Fra if info.is_reliable() => Some("fr"),
+        whatlang::Lang::Spa if info.is_reliable() => Some("es"),
+        _ => None,
+    }
+}
+
+/// A column's name in lower case with `_` for gaps.
+#[must_use]
+pub fn column_name(name: &str) -> String {
+    name.trim().to_lowercase().replace(['-', ' ', '.'], "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chinese_is_compared_without_its_function_words() {
+        let words = |text: &str| content_words(text).collect::<Vec<_>>();
+        assert_eq!(words("配送需要多久？"), ["配送"]);
+        assert_eq!(words("头灯充不进电怎么办？"), ["头灯", "灯充", "进电"]);
+        assert_eq!(words("我的 Tarn 3 帐篷"), ["tarn", "3", "帐篷"]);
+        let check = |question: &str, text: &str, expected: f32| {
+            assert!((coverage(question, text) - expected).abs() < 1e-6, "{question}: {}", coverage(question, text));
+        };
+        check("配送需要多久？", "标准配送运费为 4.90 欧元。", 1.0);
+        check("今天天气怎么样？", "周一至周五的订单当天发出。", 0.0);
+        check("帐篷退回怎么操作？", "帐篷可以退回。", 4.0 / 6.0);
+        check("How long is the warranty?", "The warranty lasts two years.", 0.5);
+        check("怎么办？", "怎么办？", 0.0);
+        check("Tarn 3 帐篷多少钱？", "Tarn 3 is a tent for three: 349.90 EUR.", 1.0);
+        check("Tarn 3 帐篷多少钱？", "帐篷的保修期为 5 年。", 1.0 / 3.0);
+        assert_eq!(without_function_words("Tarn 3 的帐篷需要多久才送到？"), "帐篷 才送 Tarn 3");
+    }
+
+    fn check_sentences(text: &str, expected: &[&str]) {
+        let found: Vec<&str> = sentences(text).into_iter().map(|range| &text[range]).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn sentences_end_where_people_end_them() {
+        check_sentences("It costs 4.90 EUR. Free from 75 EUR!", &["It costs 4.90 EUR.", "Free from 75 EUR!"]);
+        check_sentences("Bring e.g. a stove. Mr. Pike knows.", &["Bring e.g. a stove.", "Mr. Pike knows."]);
+        check_sentences("To U.S. customers at 9 a.m. sharp. Done", &["To U.S. customers at 9 a.m. sharp.", "Done"]);
+        check_sentences("免费退货。60天内有效！", &["免费退货。", "60天内有效！"]);
+        check_sentences("1. Open it.\n2. Close it.", &["1. Open it.", "2. Close it."]);
+        check_sentences("He said \"no.\" Then left", &["He said \"no.\"", "Then left"]);
+        check_sentences("  \n ", &[]);
+    }
+}

@@ -1,0 +1,138 @@
+//! What every session's task needs, and which sessions are in memory.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, broadcast, mpsc};
+
+use crate::clock::Clock;
+use crate::conversation::SessionKey;
+use crate::gaps::GapLog;
+use crate::lifecycle::Tasks;
+use crate::session::board::Board;
+use crate::session::mailbox::{Envelope, OpenError, Opener};
+use crate::session::pace::Pace;
+use crate::session::{Profile, SessionsConfig};
+use crate::signals::SignalLog;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use crate::turn::Spine;
+use crate::turn::gate::TurnGate;
+
+/// Marks that a console may be behind: they come every few seconds from each visitor whom a person answers, and one that is lost is
+/// a dot that isn't shown.
+pub(super) const TYPING_MARKS: usize = 64;
+
+/// The visitor of a session types to the agent who holds it.
+#[derive(Clone, Debug)]
+pub struct TypingMark {
+    pub key: SessionKey,
+    /// The agent's id.
+    pub agent: String,
+}
+
+/// What every session's task needs.
+pub struct Shared {
+    pub config: SessionsConfig,
+    pub store: Store,
+    pub spine: Spine,
+    pub gate: TurnGate,
+    pub signals: SignalLog,
+    pub gaps: GapLog,
+    pub metrics: Metrics,
+    pub clock: Clock,
+    pub tasks: Tasks,
+    pub answer_timeout: Duration,
+    pub sites: HashMap<String, Arc<Profile>>,
+    pub board: Board,
+    pub pace: Pace,
+    /// For agents who hold a session and look at another one.
+    pub typing: broadcast::Sender<TypingMark>,
+    pub(super) live: Mutex<InMemory>,
+    /// Wakes when an erasure is over.
+    pub(super) erased: Notify,
+    /// Sessions whose last activity was before this, in milliseconds since the epoch, were looked at for having expired.
+    pub(super) swept_ms: AtomicU64,
+}
+
+/// The sessions in memory, and those that must not come there.
+#[derive(Default)]
+pub(super) struct InMemory {
+    pub(super) entries: HashMap<SessionKey, Entry>,
+    /// Sessions that are being erased, each as often as somebody does it.
+    pub(super) leaving: HashMap<SessionKey, usize>,
+    /// Erasures begun so far: what was read from disk before one may be gone.
+    pub(super) erasures: u64,
+}
+
+/// The mark of an erasure; dropping it ends it.
+pub(super) struct Leaving<'a> {
+    shared: &'a Shared,
+    key: &'a SessionKey,
+}
+
+impl<'a> Leaving<'a> {
+    pub(super) fn begin(shared: &'a Shared, key: &'a SessionKey) -> Self {
+        let mut live = shared.live();
+        live.erasures += 1;
+        *live.leaving.entry(key.clone()).or_default() += 1;
+        Self { shared, key }
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let mut live = self.shared.live();
+        if let Some(count) = live.leaving.get_mut(self.key) {
+            *count -= 1;
+            if *count == 0 {
+                live.leaving.remove(self.key);
+            }
+        }
+        drop(live);
+        self.shared.erased.notify_waiters();
+    }
+}
+
+/// A session in memory.
+#[derive(Clone)]
+pub(super) struct Entry {
+    /// Who began it; no other visitor may open it.
+    pub(super) visitor: String,
+    pub(super) mailbox: mpsc::Sender<Box<Envelope>>,
+}
+
+impl Entry {
+    /// The mailbox, for the visitor who began the session and for agents.
+    pub(super) fn opened_by(self, opener: Option<&Opener>) -> Result<mpsc::Sender<Box<Envelope>>, OpenError> {
+        match opener {
+            Some(opener) if opener.visitor != self.visitor => Err(OpenError::Foreign),
+            _ => Ok(self.mailbox),
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn live(&self) -> MutexGuard<'_, InMemory> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an ended task off the map.
+    pub(super) fn forget(&self, key: &SessionKey) {
+        self.live().entries.remove(key);
+    }
+
+    /// Takes an unused task off the map, unless mail came meanwhile. Whoever got hold of the mailbox before sees it closed and
+    /// opens the session again.
+    pub(super) fn retire(&self, key: &SessionKey, mailbox: &mut mpsc::Receiver<Box<Envelope>>) -> bool {
+        let mut live = self.live();
+        if !mailbox.is_empty() {
+            return false;
+        }
+        mailbox.close();
+        live.entries.remove(key);
+        true
+    }
+}
