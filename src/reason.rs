@@ -17,7 +17,7 @@ mod wording;
 
 use std::collections::HashSet;
 
-use crate::grounding::meanings;
+use crate::language::meanings;
 use quantity::Amount;
 
 /// A sentence or row of the knowledge.

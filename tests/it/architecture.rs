@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["signals", "turn", "knowledge"],
     &["prompt", "catalogue", "models"],
     &["retrieval"],
-    &["canned", "llm"],
+    &["canned", "llm", "reason"],
     &["protocol", "handoff", "grounding", "store"],
     &["conversation", "language", "clock", "lifecycle", "telemetry", "secret"],
 ];
@@ -59,6 +59,7 @@ const PURE: &[&str] = &[
     "llm/scheduler",
     "llm/text",
     "protocol",
+    "reason",
     "recommend",
     "retrieval/chunk",
     "retrieval/fusion",
@@ -66,6 +67,7 @@ const PURE: &[&str] = &[
     "session.rs",
     "session/refusal",
     "signals/words",
+    "turn/lead",
     "turn/phrase",
 ];
 
