@@ -538,6 +538,7 @@ mod tests {
                 text: text.into(),
                 history: history.iter().map(|text| (*text).into()).collect(),
                 audience: Audience::Public,
+                language: String::new(),
                 languages: Vec::new(),
                 now_ms: 0,
                 limit: 5,
