@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::answers::Asker;
 use super::Bench;
+use super::answers::Asker;
 use crate::config::Config;
 use crate::conversation::{AnswerEnd, Line};
 use crate::training::Progress;
