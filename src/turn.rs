@@ -20,9 +20,10 @@ use crate::grounding::injection::without_orders;
 use crate::grounding::smalltalk::small_talk;
 use crate::grounding::{self, Evidence, Gate, Source, Unit};
 use crate::handoff;
-use crate::language::language_of;
+use crate::language::{content_words, language_of};
 use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token};
 use crate::prompt::{Ingredients, Prompts, SiteFacts};
+use crate::reason::places;
 use crate::retrieval::chunk::embedding_text;
 use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Audience, Hit, Query, Retrieval, RetrievalError};
@@ -518,6 +519,22 @@ async fn say(
     Ok(Verdict { citations: Vec::new(), confidence, usage: Usage::default(), end, withheld: 0 })
 }
 
+/// "What does delivery to Germany cost?" and then "and to Norway?": the question before, asked of another place.
+fn moved(before: &str, question: &str) -> Option<String> {
+    let (from, to) = (places::destination(before)?, places::destination(question)?);
+    let named: HashSet<String> = content_words(&to.name).collect();
+    let only = content_words(question).all(|word| named.contains(&word));
+    if !only || before.len() > MAX_MOVED {
+        return None;
+    }
+    let mut text = before.to_owned();
+    text.replace_range(from.at, &to.name);
+    Some(text)
+}
+
+/// A longer message tells a story of one place.
+const MAX_MOVED: usize = 200;
+
 impl Ask {
     /// What may be meant: the question without its spelling mistakes, as it stands and with what it leaves to the conversation.
     fn readings<'a>(&'a self, spine: &Spine) -> Vec<Cow<'a, Self>> {
@@ -528,6 +545,11 @@ impl Ask {
         let before: Vec<Said<'_>> =
             recent.iter().map(|line| Said { by_visitor: line.by_visitor, text: &line.text }).collect();
         let products = spine.catalogue.products(&self.site);
+        if let Some(moved) =
+            before.iter().rev().find(|line| line.by_visitor).and_then(|line| moved(line.text, question))
+        {
+            return vec![meaning(moved)];
+        }
         let full = in_full(question, &before, products.iter().map(|listed| listed.product.name.as_str()));
         let own = |corrected: Option<String>| corrected.map_or(Cow::Borrowed(self), meaning);
         match full {

@@ -1,8 +1,7 @@
 //! Which pieces of the knowledge answer a question, by what a cross-encoder says of each. Pure.
 
-use super::quote::{Kind, list_of, says_again};
+use super::quote::{Kind, Scored, Shape, holds_what_is_asked, list_of, says_again, shape};
 use super::units::Unit;
-use super::{Scored, Shape};
 
 /// A piece of the knowledge with what the cross-encoder says of it.
 #[derive(Clone, Debug)]
@@ -34,6 +33,8 @@ const NEAR: f32 = 5.0;
 /// What a piece gains that tells of the place that is asked for: that Belgium is an "other EU country" no cross-encoder of this size
 /// knows.
 const PLACED: f32 = 3.0;
+/// What a piece loses without the price, duration or number that is asked for.
+const LACKING: f32 = 1.5;
 /// How near to the best a piece of its section must come to be told with it, in logits.
 const BESIDE: f32 = 2.5;
 /// Pieces of an answer, and their length in Unicode scalar values without steps.
@@ -48,10 +49,18 @@ fn score(candidate: &Judged, nearest: f32) -> f32 {
 
 /// Chooses what answers: the best piece, and what comes near it in its section. `None` without candidates.
 #[must_use]
-pub fn choose(candidates: &[Judged], shape: Shape) -> Option<Choice> {
+pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
+    let shape = shape(question);
     let nearest = candidates.iter().map(|candidate| candidate.scored.cosine).fold(f32::MIN, f32::max);
-    let mut ranked: Vec<(usize, f32)> =
-        candidates.iter().enumerate().map(|(at, candidate)| (at, score(candidate, nearest))).collect();
+    let lacks = |candidate: &Judged| {
+        let held = holds_what_is_asked(question, std::slice::from_ref(&candidate.scored.unit));
+        if held { 0.0 } else { LACKING }
+    };
+    let mut ranked: Vec<(usize, f32)> = candidates
+        .iter()
+        .enumerate()
+        .map(|(at, candidate)| (at, score(candidate, nearest) - lacks(candidate)))
+        .collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
     let &(lead, best) = ranked.first()?;
     let first = candidates.get(lead)?;
@@ -119,8 +128,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(candidates: &[Judged], shape: Shape, expected: &[&str]) {
-        let choice = choose(candidates, shape);
+    fn check(question: &str, candidates: &[Judged], expected: &[&str]) {
+        let choice = choose(question, candidates);
         let texts: Vec<&str> = choice.iter().flat_map(|choice| &choice.units).map(|unit| unit.text.as_str()).collect();
         assert_eq!(texts, expected);
     }
@@ -129,28 +138,32 @@ mod tests {
     fn the_best_piece_answers_with_what_comes_near_it_in_its_section() {
         let text = "### Cost\n\nStandard delivery costs 4.90 EUR. Express delivery costs 9.90 EUR. We use boxes of paper.\n\n\
                     ### Time\n\nDelivery takes two days.";
+        let near = judged(text, &[5.0, 3.5, -4.0, 4.0]);
+        let both = ["Standard delivery costs 4.90 EUR.", "Express delivery costs 9.90 EUR."];
+        check("What does delivery cost?", &near, &both);
+        check("Is delivery fast?", &judged(text, &[-5.0, -6.5, -8.0, 4.9]), &["Delivery takes two days."]);
+        check("Is delivery fast?", &[], &[]);
+        // Where a price is asked for, one without loses.
         check(
-            &judged(text, &[5.0, 3.5, -4.0, 4.9]),
-            Shape::Fact,
-            &["Standard delivery costs 4.90 EUR.", "Express delivery costs 9.90 EUR."],
+            "What does delivery cost?",
+            &judged(text, &[3.0, -1.0, 4.0, -9.0]),
+            &["Standard delivery costs 4.90 EUR."],
         );
-        check(&judged(text, &[-5.0, -6.5, -8.0, 4.9]), Shape::Fact, &["Delivery takes two days."]);
-        check(&[], Shape::Fact, &[]);
     }
 
     #[test]
     fn steps_come_with_a_problem_and_not_with_a_fact() {
         let text = "### The zip is stuck\n\nDo not use oil.\n\n1. Stop pulling.\n2. Look for fabric.\n";
         let candidates = judged(text, &[6.0, 5.0]);
-        check(&candidates, Shape::Explanation, &["Do not use oil.", "1. Stop pulling.\n2. Look for fabric."]);
-        check(&candidates, Shape::Fact, &["Do not use oil."]);
+        check("My zip is stuck", &candidates, &["Do not use oil.", "1. Stop pulling.\n2. Look for fabric."]);
+        check("Is oil allowed?", &candidates, &["Do not use oil."]);
     }
 
     #[test]
     fn what_tells_of_the_place_wins() {
-        let mut candidates =
-            judged("To Switzerland it costs 18.90 EUR. To other EU countries it costs 8.90 EUR.", &[2.0, 0.5]);
+        let text = "To Switzerland it costs 18.90 EUR. To other EU countries it costs 8.90 EUR.";
+        let mut candidates = judged(text, &[2.0, 0.5]);
         candidates[1].placed = true;
-        assert_eq!(choose(&candidates, Shape::Fact).unwrap().lead, 1);
+        assert_eq!(choose("What does it cost to Belgium?", &candidates).unwrap().lead, 1);
     }
 }

@@ -1,9 +1,9 @@
 //! Has the cross-encoder judge what the search found: which piece of the knowledge answers, and whether any does.
 
 use super::{Ask, Spine};
+use crate::grounding::Scored;
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::{Choice, Judged, UNJUDGED, choose};
-use crate::grounding::{Scored, shape};
 use crate::reason::places::{self, Fit, Place};
 use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Hit, RetrievalError, judged_text};
@@ -92,7 +92,7 @@ pub(super) async fn judge(
             fit != Fit::Elsewhere || restricts(&unit.text)
         });
     }
-    let Some(mut choice) = choose(&candidates, shape(&ask.question)) else { return Ok(None) };
+    let Some(mut choice) = choose(&ask.question, &candidates) else { return Ok(None) };
     let Some(first) = candidates.get(choice.lead).map(|lead| lead.scored.unit.passage) else { return Ok(None) };
     to_front(hits, first);
     let moved = |passage: &mut usize| {
