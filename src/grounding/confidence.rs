@@ -95,7 +95,7 @@ impl Signs {
     /// over the best piece of another document.
     #[must_use]
     pub fn judged(&self, logit: f32, margin: f32) -> f32 {
-        let logit = 0.5 + 0.35 * logit + 0.05 * margin + 2.0 * self.lead;
+        let logit = -1.1 + 0.2 * logit + 0.2 * margin + 3.0 * self.lead;
         1.0 / (1.0 + (-logit).exp())
     }
 }
