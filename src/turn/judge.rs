@@ -41,9 +41,7 @@ pub(super) async fn judge(
 ) -> Result<Option<Judgement>, RetrievalError> {
     let language = ask.spoken().unwrap_or(&ask.language);
     let Some(judge) = judge_of(spine, language) else { return Ok(None) };
-    let reads = |hit: &Hit| {
-        hit.cosine.is_some() && matches!(hit.passage.language.as_str(), "und") || hit.passage.language == language
-    };
+    let reads = |hit: &Hit| hit.passage.language == language || hit.passage.language == "und";
     if !hits.iter().any(reads) {
         return Ok(None);
     }

@@ -12,7 +12,6 @@ use crate::language::sentences;
 
 /// A message with what a right reply to it holds.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct Item {
     pub id: String,
     /// ISO 639-1 code of the language that a reply has to be in.
@@ -234,7 +233,7 @@ fn plain_numbers(text: &str) -> String {
             at += 1;
         }
         let apart =
-            start.checked_sub(1).and_then(|before| chars.get(before)).is_none_or(|c| !matches!(c, '+' | '.' | ','))
+            start.checked_sub(1).and_then(|before| chars.get(before)).is_none_or(|c| !matches!(*c, '+' | '.' | ','))
                 && !(start >= 2 && digit(start - 2) && chars.get(start - 1) == Some(&' '));
         if groups.len() == 1 && apart {
             at = spaced_thousands(&chars, at, &mut groups);
