@@ -38,6 +38,7 @@ const PURE: &[&str] = &[
     "catalogue/shelf",
     "catalogue/words",
     "conversation",
+    "eval/desk/grade",
     "features",
     "grounding",
     "handoff",
