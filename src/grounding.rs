@@ -19,7 +19,7 @@ pub mod smalltalk;
 mod units;
 
 pub use claims::is_refusal;
-pub use evidence::{Evidence, Ruling, Source, unmarked};
+pub use evidence::{Computed, Evidence, Ruling, Source, unmarked};
 pub use gate::Gate;
 pub use overview::{general_topic, is_on, openings};
 pub use quote::{Scored, Shape, asks_for_a_kind, compose, holds_what_is_asked, nearest, quote, shape};

@@ -14,6 +14,7 @@
 //! | [`llm`] | a handle in front of the thread that owns llama.cpp |
 //! | [`grounding`] | which sentences the passages support, and the answer made of quotes, pure |
 //! | [`reason`] | what follows from the chosen sentences for the visitor's own case: sums, conditions, places, pure |
+//! | [`actions`] | webhooks of a site that do what the assistant can't |
 //! | [`qualify`] | whether the model may phrase, by a test over the site's own knowledge |
 //! | [`knowledge`] | folders and documents handed in, brought into the index while serving |
 //! | [`catalogue`] | the products in the documents, for recommendation and cards |
@@ -31,6 +32,7 @@
 //! | [`server`], [`lifecycle`], [`telemetry`], [`config`] | wiring, shutdown, logs and metrics, options |
 //! | [`cli`], [`mod@bench`], [`eval`] | the subcommands; the measurements: how fast, how good |
 
+pub mod actions;
 pub mod agents;
 pub mod bench;
 pub mod canned;

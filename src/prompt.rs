@@ -11,6 +11,7 @@ use crate::conversation::{Line, Wish};
 use crate::grounding::injection::without_orders;
 use crate::grounding::smalltalk::Kind;
 use crate::llm::{ChatMessage, Role};
+use crate::reason::abilities::Request;
 use crate::retrieval::{Hit, Passage};
 
 /// The templates that a directory may replace, with the ones that are built in.
@@ -23,6 +24,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("failed.j2", include_str!("../prompts/failed.j2")),
     ("unsure.j2", include_str!("../prompts/unsure.j2")),
     ("clarify.j2", include_str!("../prompts/clarify.j2")),
+    ("unable.j2", include_str!("../prompts/unable.j2")),
     ("person.j2", include_str!("../prompts/person.j2")),
     ("greeting.j2", include_str!("../prompts/greeting.j2")),
     ("acknowledged.j2", include_str!("../prompts/acknowledged.j2")),
@@ -145,7 +147,7 @@ impl Prompts {
         TEMPLATES
             .iter()
             .map(|(name, _)| {
-                let values = context! { site, language, passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, number => 2, wish => "shorter", language_name => "English", text => "Shipping costs 4.90 EUR." };
+                let values = context! { site, language, passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, number => 2, wish => "shorter", request => "status", way => true, language_name => "English", text => "Shipping costs 4.90 EUR." };
                 self.render(name, values).map(|text| (*name, text))
             })
             .collect()
@@ -206,6 +208,15 @@ impl Prompts {
     /// When the template fails to render.
     pub fn person(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
         self.render("person.j2", context! { site, language })
+    }
+
+    /// What is said when the visitor wants something done that the assistant can't do; `way` where the knowledge's own words on it
+    /// follow.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn unable(&self, site: &SiteFacts, request: Request, way: bool, language: &str) -> anyhow::Result<String> {
+        self.render("unable.j2", context! { site, request, way, language })
     }
 
     /// What is said to a message that asks nothing of the knowledge.

@@ -6,6 +6,7 @@
 //! sentence at hand says otherwise. In every other case there is no lead, and the sentence is quoted alone. A wrong
 //! "yes" is worse than none: what depends on more than the compared amount is said as a comparison, never as a yes.
 
+pub mod abilities;
 pub mod cues;
 pub mod places;
 pub mod quantity;

@@ -132,7 +132,9 @@ pub(super) fn share(question: &Question<'_>, chosen: &[Said<'_>], applying: &[us
             ],
         );
         let say = Say::Share { result: result.clone(), share: shown.clone(), amount: own.clone(), at_most };
-        let figures = vec![Figure { shown: result, inputs: vec![own, shown] }];
+        // A share in words stands in its sentence as it is, and no number of it does.
+        let inputs = if shown.ends_with('%') { vec![own, shown] } else { vec![own] };
+        let figures = vec![Figure { shown: result, inputs }];
         let text = wording::sentence(&say, None, question.language);
         return Some(Lead { text, verdict: Verdict::Figure, inputs: vec![*at], figures });
     }

@@ -20,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["features", "suggest", "gaps"],
     &["signals", "turn", "knowledge"],
     &["prompt", "catalogue"],
-    &["retrieval"],
+    &["actions", "retrieval"],
     &["canned", "llm", "reason"],
     &["protocol", "handoff", "grounding", "store"],
     &["conversation", "language", "clock", "lifecycle", "telemetry", "secret"],
@@ -32,6 +32,7 @@ const KNOW_THE_CONFIGURATION: &[&str] = &["cli", "eval", "server", "qualify"];
 /// Rooms and files that know no tokio, no I/O and no clock: what a conversation is, what a text is, what supports an answer, what
 /// decides and what learns.
 const PURE: &[&str] = &[
+    "actions/form",
     "catalogue/ask",
     "catalogue/goods",
     "catalogue/shelf",
