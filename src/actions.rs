@@ -111,7 +111,9 @@ pub struct Call<'a> {
 /// Why there is no reply.
 #[derive(Debug, thiserror::Error)]
 pub enum ActionError {
-    #[error("{host} resolves to {address}, which is no public address; set allow_private for a server of your own network")]
+    #[error(
+        "{host} resolves to {address}, which is no public address; set allow_private for a server of your own network"
+    )]
     Private { host: String, address: std::net::IpAddr },
     #[error("{host} can't be resolved: {reason}")]
     Unresolved { host: String, reason: String },
@@ -192,7 +194,9 @@ impl Action {
     /// # Errors
     /// See [`ActionError`].
     pub async fn call(&self, call: &Call<'_>) -> Result<String, ActionError> {
-        tokio::time::timeout(self.limit, self.post(call)).await.unwrap_or(Err(ActionError::TimedOut { limit: self.limit }))
+        tokio::time::timeout(self.limit, self.post(call))
+            .await
+            .unwrap_or(Err(ActionError::TimedOut { limit: self.limit }))
     }
 
     async fn post(&self, call: &Call<'_>) -> Result<String, ActionError> {
@@ -320,7 +324,9 @@ mod tests {
                 got.extend_from_slice(&buffer[..read]);
                 let text = String::from_utf8_lossy(&got).into_owned();
                 let whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
-                    let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+                    let length = head
+                        .lines()
+                        .find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
                     length.is_some_and(|length| body.len() >= length.parse().unwrap())
                 });
                 if whole || read == 0 {
@@ -335,7 +341,8 @@ mod tests {
     }
 
     async fn called(config: &ActionConfig) -> Result<String, ActionError> {
-        let inputs = BTreeMap::from([("order".to_owned(), "10234".to_owned()), ("email".to_owned(), "a@b.example".to_owned())]);
+        let inputs =
+            BTreeMap::from([("order".to_owned(), "10234".to_owned()), ("email".to_owned(), "a@b.example".to_owned())]);
         let call = Call { site: "shop", language: "de", inputs: &inputs, now_ms: 1_700_000_000_123 };
         Action::new(config).unwrap().call(&call).await
     }
@@ -346,13 +353,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_is_signed_and_its_reply_read() {
-        let (url, served) = peer(ok(r#"{"text":"Order 10234 left on 3 May.","carrier":"Curlew","parcels":2,"events":[1]}"#)).await;
+        let (url, served) =
+            peer(ok(r#"{"text":"Order 10234 left on 3 May.","carrier":"Curlew","parcels":2,"events":[1]}"#)).await;
         let reply = called(&config(url)).await.unwrap();
         assert_eq!(reply, "Order 10234 left on 3 May.\ncarrier: Curlew\nparcels: 2");
         let got = served.await.unwrap();
         let (head, body) = got.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("POST /status HTTP/1.1"), "{head}");
-        let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap().to_owned();
+        let header =
+            |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap().to_owned();
         assert_eq!(header("webhook-timestamp"), "1700000000");
         let key = BASE64.decode(SECRET.strip_prefix("whsec_").unwrap()).unwrap();
         assert_eq!(header("webhook-signature"), signature(&key, &header("webhook-id"), 1_700_000_000, body));
@@ -377,7 +386,8 @@ mod tests {
         let named = ActionConfig { url: "https://localhost:9/x".into(), ..closed };
         assert!(matches!(called(&named).await, Err(ActionError::Private { .. })));
 
-        let (url, _served) = peer("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n").await;
+        let (url, _served) =
+            peer("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n").await;
         assert!(matches!(called(&config(url)).await, Err(ActionError::Status(302))));
         let (url, _served) = peer("HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n").await;
         assert!(matches!(called(&config(url)).await, Err(ActionError::Status(500))));

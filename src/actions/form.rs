@@ -26,7 +26,12 @@ const MAX_WORDS: usize = 8;
 pub fn step<'a>(actions: &'a [Action], history: &[Line], question: &str, language: &str) -> Option<Step<'a>> {
     let lines = || history.iter().map(|line| (line.by_visitor, line.text.as_str())).chain([(true, question)]);
     let all: Vec<(bool, &str)> = lines().collect();
-    let (at, request) = all.iter().enumerate().rev().filter(|(_, (by_visitor, _))| *by_visitor).find_map(|(at, (_, text))| Some((at, asked(text)?)))?;
+    let (at, request) = all
+        .iter()
+        .enumerate()
+        .rev()
+        .filter(|(_, (by_visitor, _))| *by_visitor)
+        .find_map(|(at, (_, text))| Some((at, asked(text)?)))?;
     let action = actions.iter().find(|action| action.serves == request)?;
     let since = all.get(at..)?;
     // Only the action's own questions stand between the request and now.
@@ -99,7 +104,11 @@ mod tests {
     #[track_caller]
     fn check(lines: &[&str], language: &str, expected: &str) {
         let (question, before) = lines.split_last().unwrap();
-        let history: Vec<Line> = before.iter().enumerate().map(|(at, text)| Line { by_visitor: at % 2 == 0, text: (*text).to_owned() }).collect();
+        let history: Vec<Line> = before
+            .iter()
+            .enumerate()
+            .map(|(at, text)| Line { by_visitor: at % 2 == 0, text: (*text).to_owned() })
+            .collect();
         let actions = actions();
         let found = match step(&actions, &history, question, language) {
             None => "none".to_owned(),
@@ -117,7 +126,11 @@ mod tests {
         check(&["Où est mon colis ?"], "fr", "Your order, please?");
         check(&["Where is my order 10234?"], "en", "Your email, please?");
         check(&["Where is my order?", "Your order, please?", "10234"], "en", "Your email, please?");
-        check(&["Where is my order?", "Your order, please?", "10234", "Your email, please?", "a@b.example"], "en", whole);
+        check(
+            &["Where is my order?", "Your order, please?", "10234", "Your email, please?", "a@b.example"],
+            "en",
+            whole,
+        );
         check(&["Where is my order 10234? I am a@b.example"], "en", whole);
     }
 

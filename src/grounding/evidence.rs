@@ -112,7 +112,12 @@ impl Evidence {
         conversation: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         let said = conversation.into_iter().flat_map(|line| facts(&claims::in_digits(line))).collect();
-        Self { sources: sources.into_iter().map(Held::of).collect(), said, products: Vec::new(), computed: HashSet::new() }
+        Self {
+            sources: sources.into_iter().map(Held::of).collect(),
+            said,
+            products: Vec::new(),
+            computed: HashSet::new(),
+        }
     }
 
     /// Products by their names: one that a sentence names has to stand in its source.
@@ -209,8 +214,7 @@ impl Evidence {
     /// What a source doesn't hold of what a sentence claims.
     fn lack(&self, source: &Held, claims: &Claims) -> Option<String> {
         let stands = |what: &str| Some(format!("{what:?} stands in no source"));
-        let computed =
-            |fact: &String| claims.quantities.iter().any(|own| own.number == *fact && self.is_computed(own));
+        let computed = |fact: &String| claims.quantities.iter().any(|own| own.number == *fact && self.is_computed(own));
         let lacks = |fact: &&String| !source.facts.contains(*fact) && !self.said.contains(*fact) && !computed(fact);
         if let Some(fact) = claims.facts.iter().find(lacks) {
             return stands(fact);

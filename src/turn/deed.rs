@@ -40,13 +40,7 @@ pub(super) fn decline(spine: &Spine, ask: &Ask, language: &str) -> anyhow::Resul
 }
 
 /// The reply goes the way of every source: in pieces without orders to the assistant, each through the gate, and cited.
-async fn tell(
-    spine: &Spine,
-    ask: &Ask,
-    action: &str,
-    reply: &str,
-    out: &mut Outlet,
-) -> Result<Verdict, TurnError> {
+async fn tell(spine: &Spine, ask: &Ask, action: &str, reply: &str, out: &mut Outlet) -> Result<Verdict, TurnError> {
     let evidence = Evidence::of([Source { text: reply, context: action }], []);
     let stands = |unit: &Unit| matches!(evidence.rule(&unit.text), Ruling::Send { .. });
     let chosen: Vec<Unit> = units(0, reply).into_iter().filter(stands).collect();
