@@ -1,8 +1,10 @@
-//! Webhooks of a site that can do what the assistant can't: `[[sites.actions]]`. See `docs/actions.md`.
+//! Webhooks of a site that can do what the assistant can't: `[[sites.actions]]`. See
+//! `docs/actions.md`.
 //!
-//! A request for an order's status asks the visitor for the inputs that the site declares, one by one ([`form`]), and posts them to
-//! the site's server, signed as Standard Webhooks are. What it replies is a source like a document: it is cited, and
-//! sentences in it that give orders to the assistant are left out.
+//! A request for an order's status asks the visitor for the inputs that the site declares, one by
+//! one ([`form`]), and posts them to the site's server, signed as Standard Webhooks are. What it
+//! replies is a source like a document: it is cited, and sentences in it that give orders to the
+//! assistant are left out.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -31,17 +33,19 @@ pub mod form;
 pub struct ActionConfig {
     /// What the sources of a reply call it.
     pub name: String,
-    /// What visitors ask for when it is called: `status` (where the order is). Deeds that change something are not called.
+    /// What visitors ask for when it is called: `status` (where the order is). Deeds that change
+    /// something are not called.
     pub serves: Request,
     /// `https://` address that is posted to. `http://` only with `allow_private`.
     pub url: String,
-    /// The key that requests are signed with, as Standard Webhooks write it: `whsec_` and at least 24 bytes in Base64.
+    /// The key that requests are signed with, as Standard Webhooks write it: `whsec_` and at least
+    /// 24 bytes in Base64.
     pub secret: String,
     /// Milliseconds after which a reply is no longer waited for; the visitor waits as long.
     #[serde(default = "five_seconds")]
     pub timeout_ms: u64,
-    /// Allows addresses of this machine and of private networks. Off, a name that resolves to one is refused, so that
-    /// whoever controls the name can't reach what only this machine can.
+    /// Allows addresses of this machine and of private networks. Off, a name that resolves to one
+    /// is refused, so that whoever controls the name can't reach what only this machine can.
     #[serde(default)]
     pub allow_private: bool,
     /// What the visitor is asked for, in this order.
@@ -54,9 +58,11 @@ pub struct ActionConfig {
 pub struct InputConfig {
     /// Its key in the request.
     pub name: String,
-    /// Regular expression that finds it in a message; the first group, else the whole match, is sent.
+    /// Regular expression that finds it in a message; the first group, else the whole match, is
+    /// sent.
     pub pattern: String,
-    /// The question for it by language (ISO 639-1); in a language that is missing it is the English one, else the first.
+    /// The question for it by language (ISO 639-1); in a language that is missing it is the English
+    /// one, else the first.
     pub ask: BTreeMap<String, String>,
 }
 
@@ -205,7 +211,8 @@ impl Action {
         let unreachable = |error: reqwest::Error| ActionError::Unreachable(error.without_url().to_string());
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = reqwest::Client::builder()
-            // Whatever the name resolves to a moment later: the addresses that were looked at are the ones called.
+            // Whatever the name resolves to a moment later: the addresses that were looked at are
+            // the ones called.
             .resolve_to_addrs(&host, &addresses)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -261,7 +268,8 @@ impl Action {
     }
 }
 
-/// The value of `webhook-signature`: HMAC-SHA-256 over `id.timestamp.body`, as Standard Webhooks 1.0 define it.
+/// The value of `webhook-signature`: HMAC-SHA-256 over `id.timestamp.body`, as Standard Webhooks
+/// 1.0 define it.
 fn signature(key: &[u8], id: &str, timestamp: u64, body: &str) -> String {
     let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(format!("{id}.{timestamp}.{body}").as_bytes());

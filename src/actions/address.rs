@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether an address is one of the open internet: not this machine's, not a private network's, and no special one.
+/// Whether an address is one of the open internet: not this machine's, not a private network's, and
+/// no special one.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -40,7 +41,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     if first == 0x2002 {
         return is_public_v4(v4(second, third));
     }
-    // Only 2000::/3 is given out; of it, 2001:db8::/32 is for documents and 2001::/23 for protocols.
+    // Only 2000::/3 is given out; of it, 2001:db8::/32 is for documents and 2001::/23 for
+    // protocols.
     (first & 0xe000) == 0x2000 && !(first == 0x2001 && (second == 0xdb8 || second < 0x200))
 }
 

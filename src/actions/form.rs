@@ -20,8 +20,9 @@ const MAX_ASKED: usize = 2;
 /// A message of more words that holds no input speaks of something else.
 const MAX_WORDS: usize = 8;
 
-/// What comes next for the request that the conversation is about, if an action serves it. `None` where there is none, the
-/// conversation went on to something else, or the visitor doesn't give what is needed.
+/// What comes next for the request that the conversation is about, if an action serves it. `None`
+/// where there is none, the conversation went on to something else, or the visitor doesn't give
+/// what is needed.
 #[must_use]
 pub fn step<'a>(actions: &'a [Action], history: &[Line], question: &str, language: &str) -> Option<Step<'a>> {
     let lines = || history.iter().map(|line| (line.by_visitor, line.text.as_str())).chain([(true, question)]);

@@ -1,7 +1,8 @@
-//! What the assistant can't do itself: whether a message asks for a deed on the visitor's own order, in English, German, French,
-//! Spanish and Chinese. Pure.
+//! What the assistant can't do itself: whether a message asks for a deed on the visitor's own
+//! order, in English, German, French, Spanish and Chinese. Pure.
 //!
-//! "How do I cancel an order?" asks the knowledge; "please cancel my order 10234" asks for the deed, and no document answers it.
+//! "How do I cancel an order?" asks the knowledge; "please cancel my order 10234" asks for the
+//! deed, and no document answers it.
 
 use serde::{Deserialize, Serialize};
 
@@ -336,7 +337,8 @@ pub fn asked(text: &str) -> Option<Request> {
     let lower = text.to_lowercase().replace('’', "'");
     let sentences =
         lower.split(['.', '!', '?', '\n', '。', '！', '？', ';']).filter(|sentence| !sentence.trim().is_empty());
-    // What a sentence leaves out, another says: "I typed the wrong address, order 55812. Can you change it?"
+    // What a sentence leaves out, another says: "I typed the wrong address, order 55812. Can you
+    // change it?"
     let order = has(&lower, ORDERS) || numbered(&lower);
     let in_sentence = |sentence: &str| {
         if has(sentence, STATUS) && has(sentence, PARCELS) {

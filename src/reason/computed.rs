@@ -231,7 +231,8 @@ struct Rate {
 }
 
 impl Rate {
-    /// The rate in the one part of a sentence that has a number of the noun and one amount, tied by a word of worth.
+    /// The rate in the one part of a sentence that has a number of the noun and one amount, tied by
+    /// a word of worth.
     fn of(said: &Said<'_>, noun: &str) -> Option<Self> {
         const WORTH: &[&str] = &[
             "=worth",

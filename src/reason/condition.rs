@@ -14,7 +14,8 @@ use super::quantity::{Amount, Bound, Kind, Order, amounts};
 use super::wording::{self, Say};
 use super::{Lead, Question, Said, Verdict, subject_without};
 
-/// Orders below or above the values for which something is offered: "in instalments for orders from 90 EUR to 1,500 EUR".
+/// Orders below or above the values for which something is offered: "in instalments for orders from
+/// 90 EUR to 1,500 EUR".
 pub(super) fn order_value(question: &Question<'_>, chosen: &[Said<'_>], applying: &[usize]) -> Option<Lead> {
     let asked = cues::topics(question.text);
     let lower = question.text.to_lowercase();
@@ -41,7 +42,8 @@ pub(super) fn order_value(question: &Question<'_>, chosen: &[Said<'_>], applying
     compared(question, said, at, amount, limit, meets, cues::is_yes_no(question.text) && !meets)
 }
 
-/// Whether a sentence names something that the question doesn't: what it says is of that thing. German writes every noun large.
+/// Whether a sentence names something that the question doesn't: what it says is of that thing.
+/// German writes every noun large.
 fn names_another(question: &Question<'_>, said: &Said<'_>) -> bool {
     let asked = question.text.to_lowercase();
     let capitals = said.text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).skip(1);
@@ -55,7 +57,8 @@ fn names_another(question: &Question<'_>, said: &Said<'_>) -> bool {
         })
 }
 
-/// Whether a question says hardly more than its amount and what it asks: nothing else may forbid what is asked for.
+/// Whether a question says hardly more than its amount and what it asks: nothing else may forbid
+/// what is asked for.
 fn is_short(question: &Question<'_>) -> bool {
     let rest = subject_without(question.text, &amounts(question.text, question.language));
     rest.iter().filter(|word| !cues::is_of_topic(word) && !cues::FUNCTION.contains(&word.as_str())).count() <= 4
@@ -137,7 +140,8 @@ const MEASURES: &[(Kind, &[&str], &[&str])] = &[
     ),
 ];
 
-/// A weight, size or other measure against a limit: "60 kg" against "parcels up to 30 kg". Compared, never answered by yes.
+/// A weight, size or other measure against a limit: "60 kg" against "parcels up to 30 kg".
+/// Compared, never answered by yes.
 pub(super) fn limit(
     question: &Question<'_>,
     chosen: &[Said<'_>],

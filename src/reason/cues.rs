@@ -1,11 +1,13 @@
-//! The words by which questions and conditions are told apart, in English, German, French, Spanish and Chinese. Pure.
+//! The words by which questions and conditions are told apart, in English, German, French, Spanish
+//! and Chinese. Pure.
 //!
-//! A cue is the beginning of a word ("ship" also stands for "shipping"), a whole word where it begins with `=`, or a piece of
-//! Chinese text.
+//! A cue is the beginning of a word ("ship" also stands for "shipping"), a whole word where it
+//! begins with `=`, or a piece of Chinese text.
 
 use super::quantity::is_han;
 
-/// What a question or a condition is about. A condition is compared only with a question about the same.
+/// What a question or a condition is about. A condition is compared only with a question about the
+/// same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
     Delivery,
@@ -517,8 +519,8 @@ const ASKS_YES: &[&str] = &[
     "能否",
 ];
 
-/// Whether a question wants a yes or a no, and a plain one can't be misread: it asks whether something is so, without a word that turns
-/// it round.
+/// Whether a question wants a yes or a no, and a plain one can't be misread: it asks whether
+/// something is so, without a word that turns it round.
 #[must_use]
 pub fn wants_yes(question: &str) -> bool {
     is_yes_no(question) && !has(&last_sentence(question), TURNED)
@@ -547,7 +549,8 @@ pub fn last_sentence(text: &str) -> String {
     body.get(start..).unwrap_or_default().trim_matches([' ', '¿', '¡']).to_owned()
 }
 
-/// Function words of German, French and Spanish; English and Chinese ones are left out with the other stop words.
+/// Function words of German, French and Spanish; English and Chinese ones are left out with the
+/// other stop words.
 pub const FUNCTION: &[&str] = &[
     "ich", "du", "er", "sie", "es", "wir", "ihr", "mein", "mich", "mir", "ihm", "ihn", "das", "der", "die", "den",
     "dem", "des", "ein", "ist", "sind", "hat", "hab", "habe", "haben", "darf", "dürfen", "kann", "können", "soll",

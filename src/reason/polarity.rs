@@ -1,4 +1,5 @@
-//! A plain yes or no where one sentence decides: by where it is said to apply, or by its own predicate. Pure.
+//! A plain yes or no where one sentence decides: by where it is said to apply, or by its own
+//! predicate. Pure.
 
 use std::collections::HashSet;
 
@@ -9,8 +10,8 @@ use super::wording::{self, Say};
 use super::{Lead, Question, Said, Verdict, subject};
 use crate::grounding::facts;
 
-/// "Only within Ireland" for a question about France is no, "not outside Europe" for Mexico as well; what says so decides only
-/// about what it is said of.
+/// "Only within Ireland" for a question about France is no, "not outside Europe" for Mexico as
+/// well; what says so decides only about what it is said of.
 pub(super) fn place(question: &Question<'_>, chosen: &[Said<'_>], applying: &[usize]) -> Option<Lead> {
     let place = places::destination(question.text)?;
     if cues::topics(question.text) != [Topic::Delivery]
@@ -54,7 +55,8 @@ pub(super) fn place(question: &Question<'_>, chosen: &[Said<'_>], applying: &[us
     no.then(|| Lead::new(wording::sentence(&Say::Bare, Some(false), question.language), Verdict::No, at))
 }
 
-/// Whether a sentence speaks of what the question is about: it names nothing of its own, or something that the question names.
+/// Whether a sentence speaks of what the question is about: it names nothing of its own, or
+/// something that the question names.
 fn is_about(question: &Question<'_>, said: &Said<'_>, place: &str) -> bool {
     let shop = subject(question.shop);
     let areas: HashSet<String> =
@@ -93,8 +95,8 @@ fn general_in_chinese(text: &str, shop: &str) -> bool {
     rest.chars().filter(|c| c.is_alphanumeric()).count() == 0
 }
 
-/// "Gift cards cannot be returned" for "Can I return gift cards?" is no. The sentence holds nearly all that is asked, and what it denies or
-/// says is what was asked.
+/// "Gift cards cannot be returned" for "Can I return gift cards?" is no. The sentence holds nearly
+/// all that is asked, and what it denies or says is what was asked.
 pub(super) fn predicate(question: &Question<'_>, chosen: &[Said<'_>], applying: &[usize]) -> Option<Lead> {
     if question.language != "en" || !cues::wants_yes(question.text) {
         return None;
@@ -102,7 +104,8 @@ pub(super) fn predicate(question: &Question<'_>, chosen: &[Said<'_>], applying: 
     let at = *applying.first()?;
     let said = chosen.get(at).filter(|said| said.language == "en" && !said.text.contains(['\n', ':', '?']))?;
     let last = cues::last_sentence(question.text);
-    // What stands before the question tells circumstances that the sentence would have to take into account.
+    // What stands before the question tells circumstances that the sentence would have to take into
+    // account.
     if last.len() + 3 < question.text.trim().len() || last.contains(',') || has(&last, &["=and", "=or", "=but"]) {
         return None;
     }
@@ -122,14 +125,16 @@ pub(super) fn predicate(question: &Question<'_>, chosen: &[Said<'_>], applying: 
     }
     if has(&says, cues::DENIALS) {
         let denied = denied(&says)?;
-        // What is denied is what was asked for; "unless" and "only" leave cases in which it isn't so.
+        // What is denied is what was asked for; "unless" and "only" leave cases in which it isn't
+        // so.
         let about = subject(&denied);
         let hits = about.iter().any(|word| asked.contains(word));
         return (hits
             && !has(&says, &["unless", "except", "=only", "=if", "=when", "=but", "=without", "=until", "excluding"]))
         .then(|| Lead::new(wording::sentence(&Say::Bare, Some(false), question.language), Verdict::No, at));
     }
-    // A yes needs the whole of a short sentence, nothing that limits it, and the question's words side by side in it.
+    // A yes needs the whole of a short sentence, nothing that limits it, and the question's words
+    // side by side in it.
     let more = sentence.difference(&asked).count();
     let limited = has(&says, cues::HEDGES)
         || has(&says, LIMITING)

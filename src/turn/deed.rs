@@ -1,4 +1,5 @@
-//! Requests for something done on the visitor's own order: what a site's action answers, and what is said where none does.
+//! Requests for something done on the visitor's own order: what a site's action answers, and what
+//! is said where none does.
 
 use super::{Ask, Outlet, Output, Spine, TurnError, say};
 use crate::actions::Call;
@@ -10,7 +11,8 @@ use crate::reason::abilities::{Request, asked};
 /// A reply of the shop's own system is as sure as it is.
 const SURE: f32 = 1.0;
 
-/// Asks for what an action of the site needs, or gives its reply. `None` where no action serves the message.
+/// Asks for what an action of the site needs, or gives its reply. `None` where no action serves the
+/// message.
 pub(super) async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Option<Verdict>, TurnError> {
     let language = ask.spoken().unwrap_or(&ask.language);
     let (action, inputs) = match step(spine.actions.of(&ask.site), &ask.history, &ask.question, language) {
@@ -29,7 +31,8 @@ pub(super) async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result
     }
 }
 
-/// What is said before the knowledge's own words on a deed that only a person can do; `way` where they follow.
+/// What is said before the knowledge's own words on a deed that only a person can do; `way` where
+/// they follow.
 pub(super) fn unable(spine: &Spine, ask: &Ask, way: bool, language: &str) -> Option<anyhow::Result<String>> {
     asked(&ask.question).map(|request| spine.prompts.unable(&ask.facts, request, way, language))
 }
@@ -39,7 +42,8 @@ pub(super) fn decline(spine: &Spine, ask: &Ask, language: &str) -> anyhow::Resul
     unable(spine, ask, false, language).unwrap_or_else(|| spine.prompts.decline(&ask.facts, language))
 }
 
-/// The reply goes the way of every source: in pieces without orders to the assistant, each through the gate, and cited.
+/// The reply goes the way of every source: in pieces without orders to the assistant, each through
+/// the gate, and cited.
 async fn tell(spine: &Spine, ask: &Ask, action: &str, reply: &str, out: &mut Outlet) -> Result<Verdict, TurnError> {
     let evidence = Evidence::of([Source { text: reply, context: action }], []);
     let stands = |unit: &Unit| matches!(evidence.rule(&unit.text), Ruling::Send { .. });

@@ -1,4 +1,5 @@
-//! Requests on the visitor's own order, through the server: what is said, and the webhook of a site on loopback.
+//! Requests on the visitor's own order, through the server: what is said, and the webhook of a site
+//! on loopback.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
