@@ -138,6 +138,27 @@ const MEASURES: &[(Kind, &[&str], &[&str])] = &[
         &["luggage", "suitcase", "gepäck", "koffer", "bagage", "valise", "equipaje", "maleta", "行李"],
         &["luggage", "suitcase", "gepäck", "koffer", "bagage", "valise", "equipaje", "maleta", "行李"],
     ),
+    (
+        Kind::Temperature,
+        &["charg", "aufladen", "laden", "recharg", "cargar", "充电"],
+        &["charg", "aufladen", "laden", "recharg", "carga", "充电"],
+    ),
+    (
+        Kind::Temperature,
+        &[
+            "work at",
+            "use it at",
+            "operat",
+            "betreib",
+            "funktionier",
+            "fonctionn",
+            "utilis",
+            "funciona",
+            "工作",
+            "使用",
+        ],
+        &["operat", "works at", "betrieb", "fonctionn", "funciona", "工作温度", "使用温度"],
+    ),
 ];
 
 /// A weight, size or other measure against a limit: "60 kg" against "parcels up to 30 kg".
@@ -151,7 +172,7 @@ pub(super) fn limit(
     let lower = question.text.to_lowercase();
     let found = amounts(question.text, question.language);
     let usable = |amount: &&Amount| {
-        matches!(amount.unit.kind, Kind::Mass | Kind::Length | Kind::Volume | Kind::Power | Kind::Energy)
+        matches!(amount.unit.kind, Kind::Mass | Kind::Length | Kind::Temperature)
             && amount.bound == Bound::Exact
             && !amount.side
     };

@@ -383,6 +383,14 @@ fn weights_and_sizes_are_compared_with_limits() {
         &["en|Bag|The bag fits people up to 183 cm."],
         "No: 1.95 m is more than 183 cm.",
     );
+    check(
+        "en",
+        "Can I charge it at 0 °C?",
+        &["en|Battery|Charge the battery between 5 and 35 °C."],
+        "0 °C is below the minimum of 5 °C.",
+    );
+    none("en", "Can I charge it at 0 °C?", &["en|Bag|The comfort temperature is 0 to 5 °C."]);
+    none("en", "Can I wash it at 60 °C?", &["en|Care|Wash it at up to 30 °C, and charge nothing."]);
     none("en", "Can I send a parcel of 35 kg?", &["en|Bags|The bag carries loads up to 30 kg."]);
     none("en", "I weigh 60 kg, can I take it?", &["en|Bags|The bag carries loads up to 14 kg."]);
     none(
