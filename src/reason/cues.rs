@@ -449,24 +449,13 @@ const ASKS_OPENLY: &[&str] = &[
     "如何",
     "为什么",
 ];
+/// Words that an English question for a yes or no begins with, or that it ends in by themselves:
+/// "…, possible?".
+const OPENS_YES: &[&str] = &[
+    "can", "could", "do", "does", "did", "is", "are", "am", "will", "would", "may", "should", "has", "have", "isn't",
+    "aren't", "can't", "don't", "doesn't", "possible", "allowed", "ok", "okay",
+];
 const ASKS_YES: &[&str] = &[
-    "=can",
-    "=could",
-    "=do",
-    "=does",
-    "=did",
-    "=is",
-    "=are",
-    "=am",
-    "=will",
-    "=would",
-    "=may",
-    "=should",
-    "=has",
-    "=have",
-    "=possible",
-    "=allowed",
-    "=ok",
     "=kann",
     "=können",
     "=könnte",
@@ -497,7 +486,6 @@ const ASKS_YES: &[&str] = &[
     "livrez",
     "acceptez",
     "avez",
-    "=possible",
     "y a-t-il",
     "puedo",
     "puede",
@@ -530,7 +518,16 @@ pub fn wants_yes(question: &str) -> bool {
 #[must_use]
 pub fn is_yes_no(question: &str) -> bool {
     let last = last_sentence(question);
-    has(&last, ASKS_YES) && !has(&last, ASKS_OPENLY)
+    (opens_yes(&last) || has(&last, ASKS_YES)) && !has(&last, ASKS_OPENLY)
+}
+
+/// Whether a clause begins as English questions for a yes or no do.
+fn opens_yes(last: &str) -> bool {
+    const FILLERS: &[&str] = &["hi", "hello", "hey", "ok", "so", "and", "but", "then", "please", "also", "or"];
+    last.replace('’', "'").split([',', ';', ':']).flat_map(|clause| clause.split(" and ")).any(|clause| {
+        let mut words = clause.split_whitespace().skip_while(|word| FILLERS.contains(word));
+        words.next().or(Some(clause.trim())).is_some_and(|word| OPENS_YES.contains(&word))
+    })
 }
 
 /// The sentence of a message that asks, lower-case: the last with a question mark, else the last.

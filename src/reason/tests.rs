@@ -320,6 +320,11 @@ fn ages_are_compared_with_least_and_highest_ones() {
         &["en|Hire|The minimum age for vans is 21."],
     );
     none("en", "my wife is 64, is delivery free?", &[rule]);
+    none(
+        "en",
+        "Anything special I have to do for a 6 year old child?",
+        &["en|Jobs|Helpers must be at least 18 years old."],
+    );
     none("en", "What is a ten-year-old tent worth?", &["en|Jobs|Helpers must be at least 18 years old."]);
     none("en", "my wife is 64, may she apply?", &["en|About|Our shop is 62 years old."]);
 }
