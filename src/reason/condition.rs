@@ -39,7 +39,7 @@ pub(super) fn order_value(question: &Question<'_>, chosen: &[Said<'_>], applying
     let limits: Vec<Amount> = bounded(said, amount);
     let [limit] = limits.as_slice() else { return None };
     let meets = amount.meets(limit)?;
-    compared(question, said, at, amount, limit, meets, cues::is_yes_no(question.text) && !meets)
+    compared(question, at, amount, limit, meets, cues::is_yes_no(question.text) && !meets)
 }
 
 /// Whether a sentence names something that the question doesn't: what it says is of that thing.
@@ -203,7 +203,7 @@ pub(super) fn limit(
     }
     let meets = amount.meets(limit)?;
     let sure = !meets && cues::wants_yes(question.text) && limit.bound == Bound::AtMost;
-    compared(question, said, at, amount, limit, meets, sure)
+    compared(question, at, amount, limit, meets, sure)
 }
 
 /// Limits that are advice.
@@ -241,7 +241,6 @@ fn bounded(said: &Said<'_>, amount: &Amount) -> Vec<Amount> {
 /// The comparison in words, with a yes or no before it where that is sure.
 fn compared(
     question: &Question<'_>,
-    _said: &Said<'_>,
     at: usize,
     amount: &Amount,
     limit: &Amount,

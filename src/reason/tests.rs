@@ -485,6 +485,20 @@ fn a_sentence_that_says_it_decides_yes_or_no() {
     check("en", "Is the Corrie waterproof?", &["en|FAQ|The Corrie is not waterproof."], "No.");
     check("en", "Do gift cards expire?", &["en|Gift cards|Gift cards never expire."], "No.");
     check("en", "Is boot fitting free?", &["en|Stores|Boot fitting is free."], "Yes.");
+    none("en", "Can I return gas cartridges?", &["en|Returns|Opened gas cartridges cannot be returned."]);
+    none("en", "Do you deliver to Norway?", &["en|Delivery|Delivery to Norway is not free."]);
+    none("en", "Do you deliver to Norway?", &["en|Delivery|We do not deliver parcels over 30 kg to Norway."]);
+    none("en", "Do you deliver to Norway?", &["en|Delivery|We do not deliver furniture to Norway."]);
+    none("en", "Do you deliver furniture to Norway?", &["en|Delivery|We do not deliver large furniture to Norway."]);
+    none("de", "Liefern Sie nach Norwegen?", &["de|Versand|Die Lieferung nach Norwegen ist nicht kostenlos."]);
+    none("de", "Liefern Sie nach Norwegen?", &["de|Versand|Möbel liefern wir nicht nach Norwegen."]);
+    check("de", "Liefern Sie nach Norwegen?", &["de|Versand|Wir liefern nicht nach Norwegen."], "Nein.");
+    check(
+        "en",
+        "Can I return a used water filter?",
+        &["en|Returns|Used water filters cannot be returned for hygiene reasons."],
+        "No.",
+    );
     none("en", "Can I return boots?", &["en|Returns|Boots that you did not wear can be returned."]);
     none("en", "Can I return boots?", &["en|Returns|Boots cannot be returned unless they are faulty."]);
     none("en", "Can I return used gift cards?", &["en|Returns|Gift cards cannot be returned."]);

@@ -41,7 +41,7 @@ pub(in crate::reason) fn age(
     let denied = has(&says, cues::DENIALS);
     let permitted = limit.bound == Bound::AtLeast && !denied;
     let sure = permitted && cues::wants_yes(question.text) && (plain || !meets);
-    compared(question, said, at, &number, limit, meets, sure)
+    compared(question, at, &number, limit, meets, sure)
 }
 
 /// Words of age limits that tell nothing of what they are set for.
@@ -249,8 +249,19 @@ fn age_of(question: &Question<'_>) -> Option<Amount> {
     Some(Amount { value: *value, to: None, unit: age, bound: Bound::Exact, at: *at..*at, side: false })
 }
 
-fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(|word| (word.as_ptr() as usize - text.as_ptr() as usize, word))
+/// The words of a text, each with where it begins.
+fn words(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut start = None;
+    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        match (start, c.is_alphanumeric()) {
+            (None, true) => start = Some(at),
+            (Some(from), false) => {
+                found.extend(text.get(from..at).map(|word| (from, word)));
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    found
 }
