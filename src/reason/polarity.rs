@@ -72,6 +72,7 @@ fn is_about(question: &Question<'_>, said: &Said<'_>, place: &str) -> bool {
         .into_iter()
         .filter(|word| !general.contains(word) && !shop.contains(word) && !areas.contains(word))
         .filter(|word| cues::topics(word).is_empty() && !word.chars().any(super::quantity::is_han))
+        .filter(|word| !cues::FUNCTION.contains(&word.as_str()) && !has(word, cues::DENIALS))
         .collect();
     if said.language == question.language {
         let asked = subject(question.text);
