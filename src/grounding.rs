@@ -22,7 +22,7 @@ mod units;
 
 pub(crate) use claims::denies;
 pub use claims::is_refusal;
-pub use evidence::{Evidence, Ruling, Source, unmarked};
+pub use evidence::{Computed, Evidence, Ruling, Source, unmarked};
 pub use gate::Gate;
 pub use overview::{general_topic, is_on, openings};
 pub(crate) use quote::with_own_verdicts;

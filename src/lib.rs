@@ -19,6 +19,7 @@
 //! | [`turn`] | one answer: question → passages → prompt → tokens → verdict |
 //! | [`signals`], [`knowledge`] | what happened, as numbers and labels; folders and uploads, kept in the index |
 //! | [`prompt`], [`catalogue`] | a prompt within budget; questions that product rows answer |
+//! | [`actions`] | webhooks of a site that do what the assistant can't |
 //! | [`retrieval`] | question → ranked passages; documents → passages; two Qdrant engines |
 //! | [`llm`], [`canned`] | a handle in front of the thread that owns llama.cpp; replies for reuse |
 //! | [`protocol`], [`handoff`] | what goes over sockets; when a person is called |
@@ -30,6 +31,7 @@
 //! | [`models`] | the models that are known by name, and fetching them |
 //! | [`lifecycle`], [`telemetry`] | shutdown; logs and metrics |
 
+pub mod actions;
 pub mod address;
 pub mod agents;
 pub mod bench;

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::actions::Actions;
 use crate::agents::{self, Agents};
 use crate::channels::{self, Channels};
 use crate::clock::Clock;
@@ -107,7 +108,9 @@ impl Server {
         let facts = llm.facts();
         let answers = config.answers.mode;
         tracing::info!(model = facts.name, engine = facts.engine, ?answers, ?mode, why, passages, "answers are ready");
-        let spine = spine(&config, retrieval, llm, mode, clock.clone(), metrics.clone())?;
+        let mut spine = spine(&config, retrieval, llm, mode, clock.clone(), metrics.clone())?;
+        // Only answers to visitors call anybody: what asks again, tests or measures does not.
+        spine.actions = Actions::new(config.sites.iter().map(|site| (site.id.as_str(), site.actions.as_slice())))?;
         let folders = config.sites.iter().map(|site| (site.id.clone(), folder(&config, site).to_owned())).collect();
         let knowledge = Knowledge::new(
             spine.retrieval.clone(),
@@ -376,6 +379,7 @@ pub fn spine(
         max_tokens: config.llm.max_tokens,
         sampling: config.llm.sampling(),
         catalogue: crate::catalogue::Catalogue::default(),
+        actions: Actions::default(),
         clock,
         metrics,
     })

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::actions::ActionConfig;
 use crate::handoff::HandoffConfig;
 use crate::prompt::SiteFacts;
 use crate::recommend::RecommendRule;
@@ -55,6 +56,9 @@ pub struct Site {
     /// When products may be shown to visitors.
     #[serde(default)]
     pub recommend: RecommendRule,
+    /// Webhooks that the assistant may call for a visitor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ActionConfig>,
     /// Secret, at least 32 bytes, with which the site's server signs reports of what came of conversations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcomes_secret: Option<String>,
@@ -147,6 +151,7 @@ impl Default for Site {
             handoff: HandoffConfig::default(),
             jwt: None,
             recommend: RecommendRule::default(),
+            actions: Vec::new(),
             outcomes_secret: None,
             outcomes_secret_file: None,
             outcome_after_days: two_weeks(),
@@ -212,6 +217,9 @@ impl Site {
             bail!("outcomes_secret needs at least 32 bytes; this one has {}", secret.len());
         }
         self.recommend.validate()?;
+        for action in &self.actions {
+            action.validate()?;
+        }
         self.channels.iter().try_for_each(ChannelConfig::validate)?;
         Ok(())
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::actions::Actions;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::conversation::{AnswerEnd, Citation, Line, Usage, Verdict};
@@ -29,6 +30,7 @@ use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Audience, Hit, Query, Retrieval, RetrievalError};
 use crate::telemetry::{Metrics, seconds};
 
+mod deed;
 pub mod gate;
 mod judge;
 mod lead;
@@ -101,6 +103,8 @@ pub struct Spine {
     pub sampling: Sampling,
     /// What the sites sell: a product that an answer names has to stand in its sources.
     pub catalogue: Catalogue,
+    /// Webhooks that may be called for a visitor.
+    pub actions: Actions,
     pub clock: Clock,
     pub metrics: Metrics,
 }
@@ -177,6 +181,9 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     if handoff::is_angry(&ask.question) && !ask.question.contains(['?', '？']) {
         return say(out, ask, spine.prompts.angry(&ask.facts, language), AnswerEnd::Complete, 1.0).await;
     }
+    if let Some(verdict) = deed::answer(spine, ask, out).await? {
+        return Ok(verdict);
+    }
     if spine.mode != Mode::Generate
         && let Some(verdict) = several::answer(spine, ask, out).await?
     {
@@ -206,7 +213,7 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
         return say(out, ask, spine.prompts.clarify(&titles, language), AnswerEnd::Clarified, confidence).await;
     }
     if unsure || hits.is_empty() {
-        return say(out, ask, spine.prompts.decline(&ask.facts, language), AnswerEnd::Declined, confidence).await;
+        return say(out, ask, deed::decline(spine, ask, language), AnswerEnd::Declined, confidence).await;
     }
     if judgement.is_none() {
         rerank(spine, ask, &mut hits).await;
@@ -341,7 +348,9 @@ pub async fn generate(
         .build(&ingredients, room, |messages| spine.llm.prompt_tokens(messages))
         .map_err(TurnError::Prompt)?;
     let shown = hits.get(..hits.len() - prompt.dropped_passages).unwrap_or(hits);
-    let mut gate = Gate::new(ask.evidence(spine, shown));
+    // What follows from the passages may be said in figures that stand in none of them.
+    let computed = lead::computed(&ask.question, language, &ask.facts, shown);
+    let mut gate = Gate::new(ask.evidence(spine, shown).with_computed(computed));
     let render =
         |source: usize, unit: &Unit| shown.get(source).map_or_else(String::new, |hit| told(hit, unit, language));
     let mut phrasing = Phrasing::new(&ask.question, &ask.written, render);
@@ -451,7 +460,7 @@ async fn quote(
         chosen.retain(|unit| hits.get(unit.passage).is_none_or(|hit| hit.passage.title != unit.text));
     }
     if chosen.is_empty() {
-        return say(out, ask, spine.prompts.decline(&ask.facts, language), AnswerEnd::Declined, 0.0).await;
+        return say(out, ask, deed::decline(spine, ask, language), AnswerEnd::Declined, 0.0).await;
     }
     let concluded = lead::conclude(&ask.question, language, &ask.facts, hits, &mut chosen);
     for unit in &mut chosen {
@@ -460,8 +469,10 @@ async fn quote(
         }
     }
     let mut cited = Cited::default();
-    let mut text = concluded.map_or_else(String::new, |lead| lead.text);
-    if let Some(hit) = chosen.first().and_then(|unit| hits.get(unit.passage)) {
+    let unable = deed::unable(spine, ask, true, language).transpose().map_err(TurnError::Prompt)?;
+    let leads = unable.is_none();
+    let mut text = unable.or(concluded.map(|lead| lead.text)).unwrap_or_default();
+    if let Some(hit) = chosen.first().filter(|_| leads).and_then(|unit| hits.get(unit.passage)) {
         let lead = spine.prompts.lead(&hit.passage.title, language, chosen.first().is_some_and(|unit| unit.steps));
         let lead = lead.map_err(TurnError::Prompt)?;
         text.push_str(if text.is_empty() || lead.is_empty() { "" } else { " " });

@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["features", "suggest", "gaps"],
     &["signals", "turn", "knowledge"],
     &["prompt", "catalogue", "models"],
-    &["retrieval"],
+    &["actions", "retrieval"],
     &["canned", "keyring", "llm", "reason"],
     &["protocol", "handoff", "grounding", "store"],
     &["address", "conversation", "language", "clock", "lifecycle", "permissions", "telemetry", "secret"],
@@ -33,6 +33,7 @@ const KNOW_THE_CONFIGURATION: &[&str] = &["cli", "bench", "eval", "server", "qua
 /// Rooms and files that know no tokio, no I/O and no clock: what a conversation is, what a text is,
 /// what supports an answer, what decides and what learns.
 const PURE: &[&str] = &[
+    "actions/form",
     "catalogue/ask",
     "catalogue/goods",
     "catalogue/shelf",
