@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use crate::conversation::{AnswerEnd, Attributes, Event, GiveTo, SessionKey};
+use crate::conversation::{AnswerEnd, Attributes, Event, GiveTo, SessionKey, Usage};
 use crate::http::App;
 use crate::http::error::{ApiError, unknown_session, unknown_site, upgrade_required};
 use crate::http::socket::{Throttle, WRITE_LIMIT, checked, farewell, too_long};

@@ -62,7 +62,7 @@ async fn tell(spine: &Spine, ask: &Ask, action: &str, reply: &str, out: &mut Out
         quote: text.clone(),
         url: None,
         start: 0,
-        end: reply.len(),
+        end: reply.len() as u64,
         related: false,
     };
     let rest = text.strip_prefix(&ask.written).map_or_else(|| format!("\n\n{text}"), str::to_owned);

@@ -7,13 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use frontdesk::conversation::{GiveTo, Rating, SuggestionId, Wish};
 use frontdesk::http::auth::{Key, Scope};
 use frontdesk::http::routes::{Access, Route};
 use frontdesk::http::{private_routes, public_routes};
 use frontdesk::protocol::console::{
     Account, Action, ConsoleClient, ConsoleServer, Filter, List, Me, NewAccount, Role, SignIn,
 };
+use frontdesk::protocol::parts::{GiveTo, Rating, SuggestionId, Wish};
 use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
 use frontdesk::secret::key_hash;
 use frontdesk::site::{JwtAlgorithm, JwtConfig, Site};

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, Read};
 
-use super::text::{self, Meta};
+use super::text::Meta;
 use crate::retrieval::product::Product;
 
 /// One record: a document of its own, or a row of one.

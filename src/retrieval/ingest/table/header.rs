@@ -80,7 +80,8 @@ fn table(name: &str, mut rows: Vec<Line>, hints: &Hints, first: bool) -> Table {
     table.header = header.iter().map(|row| row.line).collect();
     table.labels = labels(&header);
     // A header that is repeated on every page.
-    let plain: Vec<String> = header.iter().flat_map(|row| row.cells.iter().filter(|c| !c.is_empty()).cloned()).collect();
+    let plain: Vec<String> =
+        header.iter().flat_map(|row| row.cells.iter().filter(|c| !c.is_empty()).cloned()).collect();
     body.retain(|row| {
         let own: Vec<&String> = row.cells.iter().filter(|cell| !cell.is_empty()).collect();
         !(own.len() > 1 && own.len() <= plain.len() && own.iter().all(|cell| plain.contains(cell)))
@@ -95,9 +96,11 @@ fn width(rows: &[Line]) -> usize {
 
 /// Rows below the header: sections, notes, and the rest.
 fn body_of(table: &mut Table, body: Vec<Line>) {
-    let wide = table.labels.iter().filter(|label| !label.is_empty()).count().max(
-        if table.header.is_empty() { table.labels.len() } else { 0 },
-    );
+    let wide = table.labels.iter().filter(|label| !label.is_empty()).count().max(if table.header.is_empty() {
+        table.labels.len()
+    } else {
+        0
+    });
     let singles = body.iter().filter(|row| row.is_single()).count();
     let sections = wide > 1 && singles * 2 < body.len().max(1);
     let last = body.iter().rposition(|row| !row.is_single()).map_or(0, |at| at + 1);
@@ -186,10 +189,12 @@ fn is_scale(rows: &[Line], at: usize) -> bool {
     let distinct: std::collections::HashSet<&&String> = scale.iter().collect();
     let below = &rows[at + 1..rows.len().min(at + 1 + BELOW)];
     let amounts = below.iter().flat_map(|row| row.cells.iter().skip(1)).filter(|cell| !cell.is_empty());
-    let (all_below, money) = amounts.fold((0, 0), |(all, money), cell| {
-        (all + 1, money + usize::from(cells::class(cell) == Class::Amount))
-    });
-    all && distinct.len() == scale.len() && all_below > 0 && money * 10 >= all_below * 8 && row.cells.first().is_some_and(|c| c.is_empty() || cells::is_label(c))
+    let (all_below, money) =
+        amounts.fold((0, 0), |(all, money), cell| (all + 1, money + usize::from(cells::class(cell) == Class::Amount)));
+    all && distinct.len() == scale.len()
+        && all_below > 0
+        && money * 10 >= all_below * 8
+        && row.cells.first().is_some_and(|c| c.is_empty() || cells::is_label(c))
 }
 
 /// The first row of several labels, where nothing tells it from what is below; none if it looks like the rows below.
@@ -228,7 +233,11 @@ fn with_second_line(rows: &[Line], at: usize) -> (usize, usize) {
     }
     if at > 0 {
         let above = &rows[at - 1];
-        if labels_only(above) && adjacent(above, &rows[at]) && known(above) > 0 && (groups(above, &rows[at]) || known(above) * 2 > above.filled()) {
+        if labels_only(above)
+            && adjacent(above, &rows[at])
+            && known(above) > 0
+            && (groups(above, &rows[at]) || known(above) * 2 > above.filled())
+        {
             return (at - 1, 2);
         }
     }
@@ -255,7 +264,14 @@ fn labels(header: &[Line]) -> Vec<String> {
         let spans = next == above || next.is_empty() && !cell(lower, column + 1).is_empty();
         names.push(match (fresh, below.is_empty()) {
             (_, true) => above,
-            (false, false) if group.is_empty() || cell(upper, column.saturating_sub(1)).is_empty() && column > 0 && names.last().is_some_and(String::is_empty) => below,
+            (false, false)
+                if group.is_empty()
+                    || cell(upper, column.saturating_sub(1)).is_empty()
+                        && column > 0
+                        && names.last().is_some_and(String::is_empty) =>
+            {
+                below
+            }
             (true, false) if above == below => above,
             (true, false) if !spans => format!("{above} / {below}"),
             // "Price" over "seedling" and "cutting"; "name" of "Grape" is a name by itself.
@@ -277,7 +293,8 @@ fn side_by_side(mut table: Table) -> Vec<Table> {
     };
     let mut cuts: Vec<(usize, usize)> = Vec::new();
     let empty = |column: usize| {
-        table.labels[column].is_empty() && table.rows.iter().all(|row| row.cells.get(column).is_none_or(String::is_empty))
+        table.labels[column].is_empty()
+            && table.rows.iter().all(|row| row.cells.get(column).is_none_or(String::is_empty))
     };
     let mut start = 0;
     for column in 0..=width {
@@ -305,7 +322,11 @@ fn side_by_side(mut table: Table) -> Vec<Table> {
             let cut = |cells: &[String]| -> Vec<String> {
                 (start..end).map(|column| cells.get(column).cloned().unwrap_or_default()).collect()
             };
-            let rows = table.rows.iter().map(|row| Line { line: row.line, cells: cut(&row.cells), section: row.section.clone() });
+            let rows = table.rows.iter().map(|row| Line {
+                line: row.line,
+                cells: cut(&row.cells),
+                section: row.section.clone(),
+            });
             Table {
                 sheet: table.sheet.clone(),
                 header: table.header.clone(),
