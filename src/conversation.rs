@@ -374,6 +374,22 @@ pub enum Event {
 }
 
 impl Event {
+    /// The event of a record's body; `None` for one of a kind that only a newer release knows. It is kept where it is, and passed
+    /// over.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn read(body: &[u8]) -> serde_json::Result<Option<Self>> {
+        #[derive(Deserialize)]
+        struct Kind {
+            event: String,
+        }
+        serde_json::from_slice(body).map(Some).or_else(|error| match serde_json::from_slice::<Kind>(body) {
+            Ok(Kind { event }) if error.to_string().starts_with(&format!("unknown variant `{event}`")) => Ok(None),
+            _ => Err(error),
+        })
+    }
+
     /// True for what no visitor may ever see.
     #[must_use]
     pub fn is_internal(&self) -> bool {

@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | [`cli`], [`mod@bench`], [`eval`] | the subcommands; the measurements: how fast, how good |
 //! | [`server`], [`qualify`], [`config`] | wiring; whether the model may phrase; options |
-//! | [`http`] | axum: sockets, SSE, OpenAI-compatible completions, admin |
+//! | [`http`], [`channels`] | axum: sockets, SSE, OpenAI-compatible completions, admin; messaging platforms |
 //! | [`training`], [`outcomes`] | what models learn from, brought together; orders that were reported |
 //! | [`site`] | one brand or shop, as the configuration describes it |
 //! | [`insight`], [`agents`], [`history`] | reports; accounts and sign-ins; search and statistics |
@@ -19,19 +19,25 @@
 //! | [`turn`] | one answer: question → passages → prompt → tokens → verdict |
 //! | [`signals`], [`knowledge`] | what happened, as numbers and labels; folders and uploads, kept in the index |
 //! | [`prompt`], [`catalogue`] | a prompt within budget; questions that product rows answer |
+//! | [`actions`] | webhooks of a site that do what the assistant can't |
 //! | [`retrieval`] | question → ranked passages; documents → passages; two Qdrant engines |
 //! | [`llm`], [`canned`] | a handle in front of the thread that owns llama.cpp; replies for reuse |
 //! | [`protocol`], [`handoff`] | what goes over sockets; when a person is called |
-//! | [`reason`] | what follows from the chosen sentences for the visitor's own case: sums, conditions, places; pure |
+//! | [`reason`] | what follows for the visitor's own case: sums, conditions, places |
 //! | [`grounding`], [`store`] | which sentences the passages support; the append-only log, in sled |
 //! | [`conversation`], [`language`] | what is stored of conversations; what a text is made of |
-//! | [`clock`], [`secret`] | time; random ids and tokens |
+//! | [`clock`], [`secret`], [`keyring`] | time; random ids and tokens; the server's own keys |
+//! | [`mod@address`], [`permissions`] | what a network address counts as; files that are the server's user's alone |
+//! | [`models`] | the models that are known by name, and fetching them |
 //! | [`lifecycle`], [`telemetry`] | shutdown; logs and metrics |
 
+pub mod actions;
+pub mod address;
 pub mod agents;
 pub mod bench;
 pub mod canned;
 pub mod catalogue;
+pub mod channels;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -46,11 +52,14 @@ pub mod history;
 pub mod http;
 pub mod insight;
 pub mod intent;
+pub mod keyring;
 pub mod knowledge;
 pub mod language;
 pub mod lifecycle;
 pub mod llm;
+pub mod models;
 pub mod outcomes;
+pub mod permissions;
 pub mod prompt;
 pub mod protocol;
 pub mod qualify;

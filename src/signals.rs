@@ -20,7 +20,7 @@ use crate::conversation::{AnswerEnd, AttributeValue, Attributes, Event, HandoffR
 use crate::language::topics;
 use crate::retrieval::embedder::Embedder;
 use crate::signals::touched::Touched;
-use crate::store::{Record, RecordKind, SessionQuery, Store, StoreError};
+use crate::store::{Record, RecordKind, SessionQuery, Store, StoreError, unless_damaged};
 use crate::telemetry::Metrics;
 
 pub mod touched;
@@ -478,7 +478,8 @@ impl SignalLog {
             // The one that was used last comes last, as it happened.
             for info in listed.into_iter().rev().filter(|info| info.last_at_ms >= since_ms) {
                 let key = SessionKey { site: info.site, id: info.session };
-                for (seq, at_ms, event) in lost(store, &key, &self.products.goods(site)).await? {
+                let lost = lost(store, &key, &self.products.goods(site)).await;
+                for (seq, at_ms, event) in unless_damaged(lost, &key.site, &key.id)? {
                     recovered += 1;
                     // At a start there is time to wait for room.
                     if sender.send(Noted::Event { key: key.clone(), seq, at_ms, event }).await.is_err() {

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::protocol::console::{Account, NewAccount, NewPassword, Role};
 use crate::session::board::Board;
 use crate::store::{Store, StoreError};
+use crate::telemetry::Metrics;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -192,6 +193,7 @@ impl Accounts {
             sites: config.sites.iter().map(|site| site.id.clone()).collect(),
             sign_in_h: config.console.sign_in_h,
             limit: config.console.limit,
+            metrics: Metrics::new(),
         };
         let agents = Agents::load(parts).await?;
         Ok(Self::Store(store, agents))

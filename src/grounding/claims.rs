@@ -571,7 +571,7 @@ impl ProductName {
 }
 
 /// True if the text denies something.
-pub(super) fn denies(text: &str) -> bool {
+pub(crate) fn denies(text: &str) -> bool {
     const WORDS: &[&str] = &[
         "not", "no", "never", "without", "cannot", "neither", "nor", "none", "nothing", "nobody", "nicht", "kein",
         "keine", "keinen", "ohne",

@@ -13,10 +13,11 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, timeout};
 
-use super::{ReadMark, command, convert, key, not_signed_in, role, signed_in};
+use super::{ReadMark, command, convert, key};
 use crate::agents::SignedIn;
 use crate::conversation::{MAX_ID_BYTES, SessionKey};
 use crate::http::App;
+use crate::http::agent::{not_signed_in, role, signed_in};
 use crate::http::error::ApiError;
 use crate::http::socket::{Throttle, farewell};
 use crate::protocol::console::{
