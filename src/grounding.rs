@@ -14,6 +14,7 @@ pub mod followup;
 mod gate;
 mod glue;
 pub mod injection;
+mod judged;
 mod overview;
 mod quote;
 pub mod several;
@@ -24,11 +25,10 @@ pub(crate) use claims::denies;
 pub use claims::is_refusal;
 pub use evidence::{Computed, Evidence, Ruling, Source, unmarked};
 pub use gate::Gate;
+pub use judged::Scored;
 pub use overview::{general_topic, is_on, openings};
 pub(crate) use quote::with_own_verdicts;
-pub use quote::{
-    Scored, Shape, asks_for_a_kind, asks_how, compose, explain, holds_what_is_asked, nearest, quote, shape,
-};
+pub use quote::{Shape, asks_for_a_kind, asks_how, compose, explain, holds_what_is_asked, nearest, quote, shape};
 pub use units::{Unit, row_sentence, units};
 
 /// Statements that can be checked letter by letter: numbers, prices, dates, links, addresses and codes, in normal form.

@@ -1,19 +1,8 @@
 //! Which pieces of the knowledge answer a question, by what a cross-encoder says of each. Pure.
 
-use super::quote::{Kind, Scored, Shape, holds_what_is_asked, list_of, says_again, shape};
+use super::quote::{Kind, Shape, holds_what_is_asked, list_of, says_again, shape};
 use super::units::Unit;
-
-/// A piece of the knowledge with what the cross-encoder says of it.
-#[derive(Clone, Debug)]
-pub struct Judged {
-    pub scored: Scored,
-    /// How well it answers under its title and headings, as a logit; 0 is about even.
-    pub logit: f32,
-    /// The document that it stands in.
-    pub document: String,
-    /// It names the place, or the zone of the place, that the question names.
-    pub placed: bool,
-}
+use crate::grounding::judged::{Judged, Scored};
 
 /// What answers, and how sure the cross-encoder is of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,8 +94,6 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
     Some(Choice { units, lead, logit, margin })
 }
 
-/// The logit of a piece that wasn't judged: it is never the best, and completes a list or leads steps in.
-pub const UNJUDGED: f32 = -30.0;
 /// More distance to the next document says no more.
 const MAX_MARGIN: f32 = 10.0;
 

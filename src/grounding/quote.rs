@@ -2,24 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::choose::{Judged, UNJUDGED};
 use super::claims::denies;
 use super::evidence::{is_verdict, plain_text};
 use super::facts as facts_of;
 use super::units::Unit;
+use crate::grounding::judged::{Judged, Scored, UNJUDGED};
 use crate::language::content_words;
-
-/// A unit with how well it answers.
-#[derive(Clone, Debug)]
-pub struct Scored {
-    pub unit: Unit,
-    /// Cosine between the question and the unit.
-    pub cosine: f32,
-    /// Score of its passage relative to the best passage, 0…1.
-    pub passage_score: f32,
-    /// First unit of its document.
-    pub opens: bool,
-}
 
 /// How much of an answer a question asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use super::{Ask, Spine};
 use crate::grounding::Scored;
 use crate::grounding::alike::{About, Names};
-use crate::grounding::choose::{Choice, Judged, UNJUDGED, choose};
+use crate::grounding::choose::{Choice, choose};
+use crate::grounding::judged::{Judged, UNJUDGED};
 use crate::reason::places::{self, Fit, Place};
 use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Hit, RetrievalError, judged_text};

@@ -4,6 +4,8 @@ use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
+use crate::retrieval::ingest::table::Sheet;
+
 /// Largest text that a document may come to, in bytes; more is not a document but an attack or an archive.
 pub(super) const MAX_TEXT_BYTES: usize = 64 << 20;
 /// Largest total of what a zipped document unpacks to, in bytes.
@@ -20,14 +22,6 @@ pub(super) struct Extraction {
     pub(super) sheets: Vec<Sheet>,
     /// What was left out, in words.
     pub(super) warnings: Vec<String>,
-}
-
-/// A sheet's rows that hold anything.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Sheet {
-    pub(super) name: String,
-    /// 1-based row number, and the cells from the first column on.
-    pub(super) rows: Vec<(usize, Vec<String>)>,
 }
 
 /// Opens a zip after unpacking all of it into nothing, counting: what it says about its sizes can be a lie.

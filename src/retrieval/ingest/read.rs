@@ -10,13 +10,12 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::extraction::Sheet;
 use super::isolated::{self, Isolation};
 use super::records::{self, BadRecord, Record};
-use super::table;
 use super::text::{self, Meta};
 use super::walk::Format;
-use super::{Extracted, Found, clauses, encoding, html, json, markdown, tabular};
+use super::{Extracted, Found, clauses, encoding, html, json, markdown, table, tabular};
+use crate::retrieval::ingest::table::Sheet;
 use crate::retrieval::{Audience, Passage, chunk};
 
 pub(super) struct Reader {

@@ -5,7 +5,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::extraction::Sheet;
 use crate::retrieval::columns::{Kind, Tax, Telling};
 use crate::retrieval::money;
 
@@ -198,3 +197,11 @@ pub(super) fn read(sheet: Sheet, context: &Context<'_>) -> Reading {
 
 #[cfg(test)]
 mod tests;
+
+/// A sheet's rows that hold anything.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sheet {
+    pub(super) name: String,
+    /// 1-based row number, and the cells from the first column on.
+    pub(super) rows: Vec<(usize, Vec<String>)>,
+}

@@ -1,10 +1,10 @@
 //! Tables' rows → records: documents of their own, or passages of their file's.
 
-use super::extraction::Sheet;
 use super::records::{BadRecord, Record};
 use super::table::{self, Context, Hints, LeftOut, Offer, Row, Understood};
 use super::{html, text};
 use crate::retrieval::columns::Telling;
+use crate::retrieval::ingest::table::Sheet;
 use crate::retrieval::product::Product;
 
 /// What a sheet's rows and texts came to.

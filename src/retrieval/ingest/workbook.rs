@@ -5,7 +5,8 @@ use std::io::Cursor;
 
 use calamine::{Data, DataRef, Dimensions, ExcelDateTime, Ods, Reader, SheetVisible, Xls, Xlsx};
 
-use crate::retrieval::ingest::extraction::{Extraction, MAX_TEXT_BYTES, Sheet, open_zip};
+use crate::retrieval::ingest::extraction::{Extraction, MAX_TEXT_BYTES, open_zip};
+use crate::retrieval::ingest::table::Sheet;
 
 /// Columns that are read; what stands further right is no table for people.
 const MAX_COLUMNS: u32 = 256;

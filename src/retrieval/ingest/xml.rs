@@ -11,7 +11,8 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use super::encoding;
-use super::extraction::{Extraction, MAX_TEXT_BYTES, Sheet};
+use super::extraction::{Extraction, MAX_TEXT_BYTES};
+use crate::retrieval::ingest::table::Sheet;
 
 /// Elements within elements.
 const MAX_DEPTH: usize = 64;

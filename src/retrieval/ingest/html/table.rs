@@ -1,13 +1,15 @@
 //! Tables of a page → Markdown: spans spread out, header lines joined, sections apart.
 
 use super::tree::{Element, Node, text_of};
-use super::write;
 use crate::retrieval::ingest::text::markdown_table;
 
 /// Cells that one cell may span, and columns and rows of a table that are kept.
 const MAX_SPAN: usize = 64;
 const MAX_COLUMNS: usize = 64;
 const MAX_ROWS: usize = 20_000;
+
+/// Writes what stands in a cell, in one line. Handed in, because a cell can hold a table again.
+type CellText = fn(&[Node]) -> String;
 
 /// What is written in place of a table.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ struct Cell {
 }
 
 /// The rows of a table, each with the columns of the widest; a table within a cell is that cell's text.
-fn grid(table: &Element) -> (Option<String>, Vec<Vec<Cell>>, usize) {
+fn grid(table: &Element, cell_text: CellText) -> (Option<String>, Vec<Vec<Cell>>, usize) {
     let mut caption = None;
     let mut rows: Vec<(&Element, bool)> = Vec::new();
     for part in table.elements() {
@@ -62,7 +64,7 @@ fn grid(table: &Element) -> (Option<String>, Vec<Vec<Cell>>, usize) {
             let span = |name: &str| {
                 cell.get(name).and_then(|count| count.trim().parse::<usize>().ok()).unwrap_or(1).clamp(1, MAX_SPAN)
             };
-            let text = write::cell(&cell.children);
+            let text = cell_text(&cell.children);
             for at in 0..span("colspan") {
                 if line.len() >= MAX_COLUMNS {
                     break;
@@ -84,8 +86,8 @@ fn grid(table: &Element) -> (Option<String>, Vec<Vec<Cell>>, usize) {
 }
 
 /// A table as titles and Markdown. One that only arranges a page must have been taken apart before.
-pub(super) fn pieces(table: &Element) -> Vec<Piece> {
-    let (caption, rows, head) = grid(table);
+pub(super) fn pieces(table: &Element, cell_text: CellText) -> Vec<Piece> {
+    let (caption, rows, head) = grid(table, cell_text);
     let width = rows.iter().map(Vec::len).max().unwrap_or(0);
     let mut pieces: Vec<Piece> = caption.map(Piece::Title).into_iter().collect();
     let filled = |row: &[Cell]| row.iter().filter(|cell| !cell.text.is_empty() && !cell.spanned).count();

@@ -20,7 +20,7 @@ pub(super) fn markdown(root: &Element) -> String {
 }
 
 /// The text of a table's cell, in one line.
-pub(super) fn cell(children: &[Node]) -> String {
+fn cell(children: &[Node]) -> String {
     let mut blocks = Vec::new();
     write_blocks(children, &mut blocks);
     let lines = blocks.iter().filter(|block| *block != SECTION_END).flat_map(|block| block.split('\n'));
@@ -209,7 +209,7 @@ fn write_block(element: &Element, out: &mut Vec<String>) {
         "hr" => out.push("---".to_owned()),
         "ul" | "ol" => write_list(element, out),
         "table" => {
-            let pieces = table::pieces(element);
+            let pieces = table::pieces(element, cell);
             let titled = pieces.iter().any(|piece| matches!(piece, Piece::Title(_)));
             for piece in pieces {
                 match piece {
