@@ -14,7 +14,7 @@ pub mod followup;
 mod gate;
 mod glue;
 pub mod injection;
-mod judged;
+pub mod judged;
 mod overview;
 mod quote;
 pub mod several;
