@@ -365,7 +365,7 @@ fn routes() -> Vec<(Listener, Route)> {
     let public = public_routes().into_iter().map(|route| (Listener::Public, route));
     let mut all: Vec<_> = public.chain(private_routes().into_iter().map(|route| (Listener::Admin, route))).collect();
     all.sort_by_key(|(_, route)| {
-        (!route.method.is_safe(), route.method == Method::DELETE, route.path.ends_with("/sign-out"))
+        (route.path.ends_with("/sign-out"), !route.method.is_safe(), route.method == Method::DELETE)
     });
     all
 }
