@@ -15,6 +15,7 @@ use frontdesk::catalogue::goods::Goods;
 use frontdesk::retrieval::chunk::{chunk, embedding_text, tokens};
 use frontdesk::retrieval::embedder::{EmbedError, Embedder, EmbedderConfig};
 use frontdesk::retrieval::ingest::{IngestOptions, IngestParts, IngestReport, PassageEmbedder, PassageSink, ingest};
+use frontdesk::retrieval::schema::Vectors;
 use frontdesk::retrieval::{Audience, Passage};
 
 /// An index that is a map; counts what is asked of it.
@@ -32,10 +33,10 @@ impl PassageSink for MemoryIndex {
         Ok(of_site.map(|((_, id), list)| (id.clone(), list[0].document_hash.clone(), list.len())).collect())
     }
 
-    async fn upsert(&self, passages: Vec<(Passage, Vec<f32>)>) -> anyhow::Result<()> {
+    async fn upsert(&self, passages: Vec<(Passage, Vectors)>) -> anyhow::Result<()> {
         let mut index = self.passages.lock().expect("not poisoned");
         for (passage, vector) in passages {
-            assert_eq!(vector.len(), 4);
+            assert_eq!(vector.dense.len(), 4);
             index.entry((passage.site.clone(), passage.document.clone())).or_default().push(passage);
         }
         Ok(())
@@ -63,8 +64,8 @@ impl PassageSink for MemoryIndex {
 struct FakeEmbedder;
 
 impl PassageEmbedder for FakeEmbedder {
-    async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, EmbedError> {
-        Ok(texts.iter().map(|_| vec![0.5; 4]).collect())
+    async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vectors>, EmbedError> {
+        Ok(texts.iter().map(|_| vec![0.5; 4].into()).collect())
     }
 }
 
@@ -596,9 +597,13 @@ proptest! {
 }
 
 fn model() -> PathBuf {
+    model_named("all-minilm-l6-v2-f16.gguf")
+}
+
+fn model_named(name: &str) -> PathBuf {
     let cache =
         std::env::var_os("FRONTDESK_CACHE").map(PathBuf::from).or_else(|| Some(dirs_home()?.join(".cache/frontdesk")));
-    let model = cache.expect("FRONTDESK_CACHE or HOME is set").join("models/all-minilm-l6-v2-f16.gguf");
+    let model = cache.expect("FRONTDESK_CACHE or HOME is set").join("models").join(name);
     assert!(model.exists(), "{} is missing; scripts/start fetches it", model.display());
     model
 }
@@ -641,6 +646,24 @@ async fn vectors_agree_with_the_original_model() {
             assert!(cosine >= 0.999, "{cosine} for {:?}", reference.text);
         }
     }
+}
+
+/// Models whose weights come as integers: what their file names before a question is put there, unasked.
+#[tokio::test]
+async fn quantised_models_agree_with_their_originals() {
+    async fn check(model: &str, reference: &str) {
+        let references: Vec<Reference> = serde_json::from_str(reference).expect("the reference is sound");
+        let config = EmbedderConfig { model: model_named(model), threads: 2, ..EmbedderConfig::default() };
+        let embedder = Embedder::load(&config).expect("the model loads");
+        let texts = references.iter().map(|reference| reference.text.clone()).collect();
+        let vectors = embedder.embed_queries(texts).await.expect("vectors");
+        for (vector, reference) in vectors.iter().zip(&references) {
+            let cosine = cosine(vector, &reference.vector);
+            assert!(cosine >= 0.999, "{cosine} by {model} for {:?}", reference.text);
+        }
+    }
+    check("bge-small-en-v1.5-q8_0.gguf", include_str!("english_reference.json")).await;
+    check("multilingual-e5-small-q4_0.gguf", include_str!("multilingual_reference.json")).await;
 }
 
 #[tokio::test]

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
+use super::extraction::Sheet;
 use super::isolated::{self, Isolation};
 use super::records::{self, BadRecord, Record};
+use super::table;
 use super::text::{self, Meta};
 use super::walk::Format;
-use super::{Extracted, Found, clauses, html, json, markdown};
-use crate::retrieval::ingest::extraction;
+use super::{Extracted, Found, clauses, encoding, html, json, markdown, tabular};
 use crate::retrieval::{Audience, Passage, chunk};
 
 pub(super) struct Reader {
@@ -114,20 +115,30 @@ impl Reader {
             Err(reason) => return broken(sender, reason, false),
         };
         let hash = self.hash(&bytes);
-        let is_records = matches!(self.format, Format::Csv | Format::Json | Format::Workbook);
+        let is_records = matches!(self.format, Format::Csv | Format::Json | Format::Workbook | Format::Xml);
+        let is_records = is_records || self.format == Format::Text && bytes.contains(&b'\t');
         if !is_records && self.is_known(&self.id, &hash) {
             return send(sender, Found::Unchanged { id: self.id.clone() });
         }
         if let Some(format) = self.format.isolated() {
             return self.isolated(format, bytes, hash, sender);
         }
-        let content = match text::decode(&bytes) {
-            Ok(content) => content,
+        let declared = self.defaults.charset.clone().or_else(|| match self.format {
+            Format::Html => encoding::declared(&bytes),
+            _ => None,
+        });
+        let content = match encoding::decode(&bytes, declared.as_deref()) {
+            Ok(decoded) => {
+                send(sender, Found::Encoding(decoded.encoding))?;
+                decoded.text
+            }
             Err(reason) => return broken(sender, reason, false),
         };
         drop(bytes);
         match self.format {
             Format::Csv => self.csv(&content, &hash, sender),
+            // Feeds are tables with tabs, whatever their name ends with.
+            Format::Text if table::is_tabbed(&content) => self.csv(&content, &hash, sender),
             Format::Json => self.json(&content, sender),
             Format::Html => match html::read(&content) {
                 Ok(html::Page { unclear: Some(reason), .. }) => broken(sender, reason, true),
@@ -168,7 +179,7 @@ impl Reader {
             send(sender, Found::Incomplete { line: None, reason })?;
         }
         if !extraction.sheets.is_empty() {
-            return self.workbook(&extraction.sheets, &hash, sender);
+            return self.tables(extraction.sheets, &hash, false, sender);
         }
         let mut meta = Meta { title: extraction.title.as_deref().map(text::one_line), ..Meta::default() };
         // What a program wrote there counts if it is a language.
@@ -176,22 +187,43 @@ impl Reader {
         self.document(meta, &extraction.text, hash, sender)
     }
 
-    /// Rows that have a key are documents of their own, as a CSV's; all others are the file's.
-    fn workbook(&self, sheets: &[extraction::Sheet], hash: &str, sender: &Sender) -> Result<(), Departed> {
+    fn csv(&self, content: &str, hash: &str, sender: &Sender) -> Result<(), Departed> {
+        let (sheet, unread) = table::csv_sheet(content);
+        for (line, reason) in unread {
+            send(sender, bad_record(BadRecord { line, reason }))?;
+        }
+        if sheet.rows.is_empty() {
+            return broken(sender, "it has no header line with column names, nor any row".to_owned(), false);
+        }
+        self.tables(vec![sheet], hash, true, sender)
+    }
+
+    /// Rows that have a key are documents of their own; all others, and the texts around tables, are the file's.
+    fn tables(&self, sheets: Vec<Sheet>, hash: &str, separated: bool, sender: &Sender) -> Result<(), Departed> {
         let (mut keyed, mut loose) = (Vec::new(), Vec::new());
+        let several = sheets.len() > 1;
+        let meta_file = format!("{}.meta", self.path.file_name().unwrap_or_default().to_string_lossy());
         for sheet in sheets {
-            let (records, bad) = records::sheet(sheet);
-            for bad in bad {
-                let BadRecord { line, reason } = bad;
-                send(sender, Found::Bad { line: Some(line), reason: format!("sheet {:?}: {reason}", sheet.name) })?;
+            let name = sheet.name.clone();
+            let tabular::Records { rows, texts, bad, understood } =
+                tabular::records(sheet, &self.defaults.table, separated);
+            for BadRecord { line, reason } in bad {
+                let reason = if separated { reason } else { format!("sheet {name:?}: {reason}") };
+                send(sender, bad_record(BadRecord { line, reason }))?;
             }
-            let has_keys = records.iter().any(|record| record.id.is_some());
-            for mut record in records {
-                // A sheet of its own says nothing by its name, which is mostly "Sheet1".
-                if sheets.len() == 1 {
-                    record.headings.clear();
+            for table in understood {
+                for reason in tabular::notes(&table, &meta_file) {
+                    send(sender, Found::Incomplete { line: None, reason })?;
                 }
-                let of_table = has_keys && record.meta != Meta::default() || record.id.is_some();
+                send(sender, Found::Table(table))?;
+            }
+            let has_keys = rows.iter().any(|record| record.id.is_some());
+            for mut record in rows.into_iter().chain(texts) {
+                // A sheet of its own says nothing by its name, which is mostly "Sheet1".
+                if !several && !name.is_empty() {
+                    record.headings.remove(0);
+                }
+                let of_table = record.id.is_some() || has_keys && record.is_row;
                 if of_table { keyed.push(record) } else { loose.push(record) }
             }
         }
@@ -202,6 +234,9 @@ impl Reader {
         self.keyed(&keyed, language, sender)?;
         if loose.is_empty() {
             return Ok(());
+        }
+        for row in &loose {
+            self.note(&row.meta, Some(row.line), sender)?;
         }
         let loose: Vec<&Record> = loose.iter().collect();
         self.rows(self.id.clone(), hash, &self.file_title(), &loose, language, sender)
@@ -250,27 +285,6 @@ impl Reader {
         self.send_document(source, language, pieces, sender)
     }
 
-    fn csv(&self, content: &str, file_hash: &str, sender: &Sender) -> Result<(), Departed> {
-        let (rows, bad) = match records::csv(content) {
-            Ok(read) => read,
-            Err(reason) => return broken(sender, reason, false),
-        };
-        for bad in bad {
-            send(sender, bad_record(bad))?;
-        }
-        if rows.is_empty() {
-            return broken(sender, "it holds no rows".to_owned(), true);
-        }
-        let language = language_of_rows(rows.iter());
-
-        // Without a key column the file is the document; with one, rows that share a key are one document.
-        if rows.iter().all(|row| row.id.is_none()) {
-            let title = self.file_title();
-            return self.rows(self.id.clone(), file_hash, &title, &rows.iter().collect::<Vec<_>>(), language, sender);
-        }
-        self.keyed(&rows, language, sender)
-    }
-
     /// Rows with one key are one document.
     fn keyed(&self, rows: &[Record], language: Option<&'static str>, sender: &Sender) -> Result<(), Departed> {
         for row in rows {
@@ -279,7 +293,8 @@ impl Reader {
         let mut order: Vec<String> = Vec::new();
         let mut groups: HashMap<String, Vec<&Record>> = HashMap::new();
         for row in rows {
-            let key = row.id.clone().unwrap_or_else(|| format!("line {}", row.line));
+            let sheet = row.headings.first().map_or_else(String::new, |sheet| format!("{sheet} "));
+            let key = row.id.clone().unwrap_or_else(|| format!("{sheet}line {}", row.line));
             let group = groups.entry(key.clone()).or_default();
             if group.is_empty() {
                 order.push(key);
@@ -288,7 +303,8 @@ impl Reader {
         }
         for key in order {
             let Some(group) = groups.remove(&key) else { continue };
-            let content: Vec<_> = group.iter().map(|row| (&row.headings, &row.meta, &row.text, &row.product)).collect();
+            let content: Vec<_> =
+                group.iter().map(|row| (&row.headings, &row.meta, &row.text, &row.prose, &row.product)).collect();
             let hash = self.hash(format!("{content:?}").as_bytes());
             let title = group.iter().find_map(|row| row.meta.title.clone()).unwrap_or(self.file_title());
             self.rows(format!("{}#{key}", self.id), &hash, &title, &group, language, sender)?;
@@ -319,19 +335,40 @@ impl Reader {
                 fallback_title: title.to_owned(),
                 fallback_language: language,
             };
+            let first = passages.len();
             let long = row.text.len() > self.passage_tokens && chunk::tokens(&row.text) > self.passage_tokens * 2;
-            if long {
+            if long && row.is_row {
+                for piece in row_pieces(&row.text, row.meta.title.as_deref(), self.passage_tokens) {
+                    let range = start..start + row.text.len();
+                    passages.push(self.passage(&source, language, row.headings.clone(), piece, range));
+                }
+            } else if long {
                 for piece in chunk::chunk(&row.text, self.passage_tokens) {
                     let range = start + piece.range.start..start + piece.range.end;
                     let headings = row.headings.iter().cloned().chain(piece.headings).collect();
                     passages.push(self.passage(&source, language, headings, piece.text, range));
                 }
-            } else {
+            } else if !row.text.is_empty() {
                 let range = start..start + row.text.len();
                 passages.push(self.passage(&source, language, row.headings.clone(), row.text.clone(), range));
             }
-            if let (Some(passage), Some(product)) = (passages.last_mut(), &row.product) {
+            if let (Some(passage), Some(product)) = (passages.get_mut(first), &row.product) {
                 passage.product = Some(Box::new(product.clone()));
+            }
+            if let Some(prose) = &row.prose {
+                start += row.text.len() + 1;
+                for piece in chunk::chunk(prose, self.passage_tokens) {
+                    let range = start + piece.range.start..start + piece.range.end;
+                    // Each piece says what it describes.
+                    let text = match &row.meta.title {
+                        Some(title) if !piece.text.contains(title.as_str()) => format!("{title}: {}", piece.text),
+                        _ => piece.text,
+                    };
+                    let headings = row.headings.iter().cloned().chain(piece.headings).collect();
+                    passages.push(self.passage(&source, language, headings, text, range));
+                }
+                start += prose.len() + 1;
+                continue;
             }
             start += row.text.len() + 1;
         }
@@ -526,6 +563,24 @@ impl Reader {
 fn language_of_rows<'a>(rows: impl Iterator<Item = &'a Record>) -> Option<&'static str> {
     let sample: Vec<&str> = rows.take(100).map(|row| row.text.as_str()).collect();
     text::detect_language(&sample.join("\n"))
+}
+
+/// A row that is too long for a passage in pieces of about `target` tokens, each with the name of what it is about.
+fn row_pieces(text: &str, title: Option<&str>, target: usize) -> Vec<String> {
+    let parts: Vec<&str> = text.trim_end_matches('.').split("; ").collect();
+    let name = title.and_then(|title| parts.iter().find(|part| part.ends_with(title) && part.len() < title.len() + 64));
+    let mut pieces: Vec<String> = Vec::new();
+    let mut current = String::new();
+    for part in &parts {
+        if !current.is_empty() && (current.len() + part.len()) / 4 > target {
+            pieces.push(std::mem::take(&mut current));
+            current.extend(name.map(|name| format!("{name}; ")));
+        }
+        current.push_str(part);
+        current.push_str("; ");
+    }
+    pieces.push(current);
+    pieces.iter().map(|piece| format!("{}.", piece.trim_end_matches("; "))).collect()
 }
 
 fn number(passages: &mut [Passage]) {
