@@ -70,6 +70,18 @@ pub(super) fn text_of_fragment(html: &str) -> String {
     write::markdown(&body)
 }
 
+/// What JSON-LD states: titles and texts.
+pub(super) fn facts(data: &str) -> Vec<(String, String)> {
+    let sections = linked_data::unsaid(&[data.to_owned()], "");
+    let parted = sections.into_iter().map(|section| {
+        match section.strip_prefix("## ").and_then(|rest| rest.split_once("\n\n")) {
+            Some((title, text)) => (title.to_owned(), text.to_owned()),
+            None => (String::new(), section),
+        }
+    });
+    parted.collect()
+}
+
 /// The author's word for what matters, unless it's next to nothing of the page.
 fn main_content(body: Element) -> Element {
     fn collect(element: &Element, fits: &impl Fn(&Element) -> bool, found: &mut Vec<Node>) {

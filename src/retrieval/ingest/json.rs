@@ -43,6 +43,13 @@ pub(super) struct Fields {
 /// When the file as a whole is no JSON, or holds no records.
 pub(super) fn json(content: &str) -> Result<Json, String> {
     let value: Value = serde_json::from_str(content).map_err(|error| format!("it is no JSON: {error}"))?;
+    if is_linked_data(&value) {
+        let sections = html::facts(content).into_iter().zip(1..).map(|((title, text), line)| {
+            let meta = Meta { title: Some(title).filter(|title| !title.is_empty()), ..Meta::default() };
+            Ok(Record { meta, text, line, ..Record::default() })
+        });
+        return Ok(Json { records: sections.collect(), ..Json::default() });
+    }
     let mut found = Vec::new();
     match value {
         Value::Array(elements) => {
@@ -119,6 +126,13 @@ pub(super) fn lines_ahead<'a>(lines: impl Iterator<Item = &'a [u8]>) -> (Fields,
     (Fields::of(records.iter()), inbox::signs(records.iter()))
 }
 
+/// Whether it is in schema.org's words, as pages carry them.
+fn is_linked_data(value: &Value) -> bool {
+    let first = value.as_array().and_then(|items| items.first()).unwrap_or(value);
+    let context = first.get("@context").map(ToString::to_string).unwrap_or_default();
+    context.contains("schema.org")
+}
+
 struct Found {
     /// `None`: an element that is no object.
     fields: Option<Map<String, Value>>,
@@ -133,19 +147,37 @@ fn collect(mut object: Map<String, Value>, headings: &[String], line: usize, dep
         || object.contains_key("price")
         || object.contains_key("variants")
         || inbox::signs(std::iter::once(&object)).is_some();
+    let is_record = |value: &Value| {
+        let named = value.as_object().is_some_and(|inner| {
+            inner.len() > 1 && NAMES.iter().chain(&QUESTIONS).any(|key| inner.get(*key).is_some_and(Value::is_string))
+        });
+        named || says_something(value)
+    };
     let holds_records = |value: &Value| match value {
-        Value::Array(items) => {
-            !items.is_empty() && items.iter().all(Value::is_object) && items.iter().any(says_something)
-        }
+        Value::Array(items) => !items.is_empty() && items.iter().all(Value::is_object) && items.iter().any(&is_record),
         Value::Object(inner) => inner.values().any(|value| match value {
-            Value::Object(_) => says_something(value),
-            Value::Array(items) => items.iter().any(says_something),
+            Value::Object(_) => is_record(value),
+            Value::Array(items) => items.iter().any(&is_record),
             _ => false,
         }),
         _ => false,
     };
-    let keys: Vec<String> =
-        object.iter().filter(|(_, value)| holds_records(value)).map(|(key, _)| key.clone()).collect();
+    // What belongs to a record isn't one.
+    let parts = [
+        "images",
+        "image",
+        "media",
+        "photos",
+        "pictures",
+        "options",
+        "tags",
+        "attributes",
+        "properties",
+        "links",
+        "meta",
+    ];
+    let wraps = |(key, value): &(&String, &Value)| !parts.contains(&key.as_str()) && holds_records(value);
+    let keys: Vec<String> = object.iter().filter(wraps).map(|(key, _)| key.clone()).collect();
     let prose = object.values().filter_map(Value::as_str).any(|text| text.split_whitespace().count() > 12);
     if speaks || prose || keys.is_empty() || depth >= MAX_NESTED {
         found.push(Found { fields: Some(object), headings: headings.to_vec(), line });
@@ -531,6 +563,18 @@ mod tests {
                 ("Hunde", &[], "Hunde dürfen an Deck mitfahren, wenn sie an der Leine geführt werden."),
             ],
         );
+    }
+
+    #[test]
+    fn products_and_linked_data_are_found_too() {
+        let found = texts(
+            r#"{"products":[{"title":"Coat","sku":"A1","images":[{"src":"x","alt":"A coat on a hook"}]},{"title":"Hat","sku":"B2"}]}"#,
+        );
+        assert_eq!(found.iter().filter_map(|(title, ..)| title.as_deref()).collect::<Vec<_>>(), ["Coat", "Hat"]);
+        let found = texts(
+            r#"{"@context":"https://schema.org","@type":"FAQPage","mainEntity":[{"@type":"Question","name":"Is it far?","acceptedAnswer":{"text":"Two miles."}}]}"#,
+        );
+        assert_eq!(found, [(Some("Is it far?".to_owned()), Vec::new(), "Two miles.".to_owned())]);
     }
 
     #[test]
