@@ -26,6 +26,7 @@ use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Audience, Hit, Query, Retrieval, RetrievalError};
 use crate::telemetry::{Metrics, seconds};
 
+mod foreign;
 pub mod gate;
 mod lead;
 mod phrase;
@@ -186,7 +187,8 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
     if let Some(told) = shelf::ask(spine, ask) {
         return shelf::tell(spine, ask, &told, out).await;
     }
-    let Understood { ask, mut hits, confidence } = understand(spine, ask).await?;
+    let Understood { ask, mut hits, confidence, foreign } = understand(spine, ask).await?;
+    let foreign = foreign.as_deref();
     let ask = ask.as_ref();
     spine.metrics.retrieval_seconds.observe(seconds(out.started));
     let unsure = confidence < spine.min_confidence;
@@ -196,14 +198,16 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
     if unsure || hits.is_empty() {
         return say(out, ask, spine.prompts.decline(&ask.facts, language), AnswerEnd::Declined, confidence).await;
     }
-    rerank(spine, ask, &mut hits).await;
+    if foreign.is_none() {
+        rerank(spine, ask, &mut hits).await;
+    }
     if spine.mode == Mode::Generate {
         let (verdict, phrased) = match generate(spine, ask, &hits, language, out).await {
             // Quotes need no model.
             Err(TurnError::Llm(error)) if error != LlmError::ShuttingDown && !out.spoke() => {
                 tracing::warn!(%error, "the language model failed; the answer is quoted");
                 spine.metrics.answers_without_model.inc();
-                let quoted = quote(spine, ask, &hits, language, out).await?;
+                let quoted = quote(spine, ask, &hits, foreign, language, out).await?;
                 return Ok(Verdict { confidence, ..quoted });
             }
             phrased => phrased?,
@@ -216,10 +220,10 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
         if out.spoke() || !ask.written.is_empty() {
             return Ok(Verdict { confidence, ..verdict });
         }
-        let quoted = quote(spine, ask, &hits, language, out).await?;
+        let quoted = quote(spine, ask, &hits, foreign, language, out).await?;
         return Ok(Verdict { confidence, usage: verdict.usage, withheld: verdict.withheld, ..quoted });
     }
-    let verdict = quote(spine, ask, &hits, language, out).await?;
+    let verdict = quote(spine, ask, &hits, foreign, language, out).await?;
     Ok(Verdict { confidence, ..verdict })
 }
 
@@ -243,8 +247,10 @@ pub struct Understood<'a> {
     pub ask: Cow<'a, Ask>,
     /// The passages that it is answered from, best first.
     pub hits: Vec<Hit>,
-    /// See [`Signs::confidence`].
+    /// How likely the knowledge answers, 0…1: by [`Signs::confidence`], or across languages by the multilingual model.
     pub confidence: f32,
+    /// What answers, where it was chosen across languages.
+    foreign: Option<Vec<Unit>>,
 }
 
 /// Finds out what a question means and what the knowledge has on it.
@@ -256,12 +262,15 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
     for ask in ask.readings(spine) {
         let mut hits = spine.retrieval.search(&ask.query(spine)).await?;
         prefer_language(&mut hits, ask.spoken().unwrap_or(&ask.language));
-        let confidence = ask.signs(&hits).confidence();
+        let (confidence, foreign) = match foreign::choose(spine, &ask, &hits).await? {
+            Some(foreign) => (foreign.confidence, Some(foreign.units)),
+            None => (ask.signs(&hits).confidence(), None),
+        };
         if found.as_ref().is_none_or(|best| best.confidence < confidence) {
-            found = Some(Understood { ask, hits, confidence });
+            found = Some(Understood { ask, hits, confidence, foreign });
         }
     }
-    Ok(found.unwrap_or(Understood { ask: Cow::Borrowed(ask), hits: Vec::new(), confidence: 0.0 }))
+    Ok(found.unwrap_or(Understood { ask: Cow::Borrowed(ask), hits: Vec::new(), confidence: 0.0, foreign: None }))
 }
 
 /// Does ahead what the answer to a question will need, in whatever time nobody else needs.
@@ -391,13 +400,22 @@ fn told(hit: &Hit, unit: &Unit, language: &str) -> String {
 }
 
 /// The passages' own sentences, chosen and ordered.
-async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut Outlet) -> Result<Verdict, TurnError> {
-    let mut chosen = match crate::retrieval::overview(&ask.question, hits) {
-        Some(sections) => sections,
-        None => grounding::quote(&ask.question, &spine.retrieval.score_units(&ask.question, hits).await?),
+async fn quote(
+    spine: &Spine,
+    ask: &Ask,
+    hits: &[Hit],
+    foreign: Option<&[Unit]>,
+    language: &str,
+    out: &mut Outlet,
+) -> Result<Verdict, TurnError> {
+    let mut chosen = match (crate::retrieval::overview(&ask.question, hits), foreign) {
+        (Some(sections), _) => sections,
+        (None, Some(units)) => units.to_vec(),
+        (None, None) => grounding::quote(&ask.question, &spine.retrieval.score_units(&ask.question, hits).await?),
     };
     // Words alone find what is near, not what is asked: a question for a price needs one.
-    if hits.iter().all(|hit| hit.cosine.is_none()) && !grounding::holds_what_is_asked(&ask.question, &chosen) {
+    let by_words = hits.iter().all(|hit| hit.cosine.is_none() && hit.multilingual.is_none());
+    if by_words && !grounding::holds_what_is_asked(&ask.question, &chosen) {
         chosen.clear();
     }
     // The title is named with the source.
@@ -419,7 +437,15 @@ async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut
         let lead = spine.prompts.lead(&hit.passage.title, language, chosen.first().is_some_and(|unit| unit.steps));
         let lead = lead.map_err(TurnError::Prompt)?;
         text.push_str(if text.is_empty() || lead.is_empty() { "" } else { " " });
-        text.push_str(&lead);
+        let source = hit.passage.language.as_str();
+        if source == language || source == "und" {
+            text.push_str(&lead);
+        } else {
+            // Nobody is answered in another language without being told.
+            let told = spine.prompts.foreign(source, language).map_err(TurnError::Prompt)?;
+            text.push_str(if text.is_empty() { "" } else { "\n\n" });
+            text.push_str(&told);
+        }
     }
     text = grounding::compose(text, &chosen);
     let mut citations = Vec::new();
