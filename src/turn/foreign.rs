@@ -29,7 +29,7 @@ const BESIDE: f32 = 0.03;
 /// only differences within one search count.
 const ABOVE_OTHER: f32 = 101.0;
 const ABOVE_MEAN: f32 = 48.0;
-const OFFSET: f32 = -2.6;
+const OFFSET: f32 = -1.7;
 
 /// What answers, and how likely it does.
 #[derive(Clone, Debug)]
