@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use indicatif::ProgressBar;
 
@@ -21,6 +21,7 @@ use crate::site::Site;
 use crate::{lifecycle, telemetry};
 
 pub mod agent;
+mod channels;
 pub mod chat;
 pub mod check;
 pub mod eval;
@@ -30,6 +31,7 @@ pub mod intent;
 pub mod measure;
 pub mod models;
 mod remote;
+mod rotate;
 mod show;
 pub mod transfer;
 
@@ -67,13 +69,16 @@ pub enum Command {
   frontdesk ingest                      the folder of every site
   frontdesk ingest handbook/ faq.jsonl --site default
   frontdesk ingest --json | jq .failed
+  frontdesk ingest --explain prices.csv how a file is understood, without taking it in
 
-Formats: Markdown, HTML, plain text, PDF, Word (.docx), Excel (.xlsx, .xls, .ods), CSV, JSON and JSON Lines
+Formats: Markdown, HTML, plain text, PDF, Word (.docx), Excel (.xlsx, .xls, .ods), CSV, XML feeds, JSON and JSON Lines
 (id, title, text or content, url).
 A file says what holds for it in front matter (Markdown), <meta name=\"frontdesk:audience\" …> (HTML), columns or fields
 (tables, JSON), or in a file beside it: price-list.pdf.meta, and folder.meta for a whole folder, with lines as
-audience: agents, language: de, valid_from: 2026-12-01, valid_until: 2026-12-31, url: https://…, title: ….
-A running server does the work itself, and reads what changes in its folders anyway.")]
+audience: agents, language: de, valid_from: 2026-12-01, valid_until: 2026-12-31, url: https://…, title: …, and for a table
+that isn't understood header_row: 5, columns: VK=price, EK=hidden, currency: EUR, tax: net, charset: windows-1252.
+A running server does the work itself, and reads what changes in its folders anyway. It reads by path only what is in the
+site's own folder; other files are read while no server runs, or handed in over HTTP.")]
     Ingest {
         /// Files and folders; none reads the folder of every site.
         paths: Vec<PathBuf>,
@@ -83,12 +88,17 @@ A running server does the work itself, and reads what changes in its folders any
         /// Read again what hasn't changed, too: after a change of passage length, say.
         #[arg(long)]
         force: bool,
+        /// Show how the files are understood (header, columns, products, what is left out and why), and take nothing in.
+        #[arg(long)]
+        explain: bool,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
     },
     /// List questions that the knowledge doesn't answer, dismiss them, open them again.
     Gaps(gaps::GapsArgs),
+    /// Accounts on messaging platforms: list, check, register, send.
+    Channels(channels::ChannelsArgs),
     /// Talk to a running server in the terminal.
     Chat(chat::ChatArgs),
     /// Check configuration, prompts, models and knowledge without serving.
@@ -101,10 +111,12 @@ A running server does the work itself, and reads what changes in its folders any
         /// What it may be used for.
         #[arg(long, value_enum, default_value = "chat")]
         scope: Vec<Scope>,
-        /// Limit it to one site.
+        /// Limit it to one site; left out, it is good for the whole server: every site, accounts, metrics.
         #[arg(long)]
         site: Option<String>,
     },
+    /// Change a key of the server for a new one.
+    Rotate(rotate::RotateArgs),
     /// Accounts of the console: add, list, remove, password.
     Agent(agent::AgentArgs),
     /// Write every conversation to a file (the server must be stopped).
@@ -147,6 +159,7 @@ impl Cli {
     /// # Errors
     /// With a text for people.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        crate::permissions::keep_new_files_private();
         if let Command::ReadDocument { format, seconds, memory_mib } = &self.command {
             // Before the runtime: its threads would count against the limits.
             return Ok(ingest::read_document(format, *seconds, *memory_mib));
@@ -160,6 +173,12 @@ impl Cli {
         match self.command {
             Command::Chat(args) => return chat::run(args, &self.config).await,
             Command::Key { name, scope, site } => {
+                if let (Some(site), true) = (&site, scope.contains(&Scope::Metrics)) {
+                    bail!(
+                        "metrics are the whole server's, so a key limited to the site {site:?} would not open them; leave out \
+                         --site, or make a key of its own for them"
+                    );
+                }
                 print_key(&name, &scope, site.as_deref());
                 return Ok(ExitCode::SUCCESS);
             }
@@ -169,11 +188,16 @@ impl Cli {
         telemetry::init_logs(&config.log);
         match self.command {
             Command::Serve { ingest } => serve(config, ingest).await,
-            Command::Ingest { paths, site, force, json } => {
+            Command::Ingest { paths, site, explain: true, json, .. } => {
+                explain_files(&config, &paths, site.as_deref(), json).await
+            }
+            Command::Ingest { paths, site, force, json, explain: false } => {
                 run_ingest(&config, paths, site.as_deref(), force, json).await
             }
             Command::Gaps(args) => gaps::run(&config, args).await,
+            Command::Channels(args) => channels::run(&config, args).await,
             Command::Check(args) => check::run(&config, args).await,
+            Command::Rotate(args) => rotate::run(&config, &args).await,
             Command::Agent(args) => agent::run(&config, args).await,
             Command::Export(args) => transfer::export(&config, &args).await,
             Command::Import(args) => transfer::import(&config, &args).await,
@@ -207,6 +231,23 @@ async fn serve(config: Config, ingest: bool) -> anyhow::Result<ExitCode> {
     }
     server.stop().await?;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// How files are understood; those of the site's folder if none is named.
+async fn explain_files(config: &Config, paths: &[PathBuf], site: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
+    let mut options = ingest::IngestOptions::from_config(&config.knowledge);
+    let paths = match (paths, site.and_then(|id| config.site(id)).or_else(|| config.sites.first())) {
+        ([], Some(site)) => vec![site.knowledge.clone().unwrap_or_else(|| config.knowledge.path.clone())],
+        _ => paths.to_vec(),
+    };
+    options.base = None;
+    let explained = tokio::task::spawn_blocking(move || ingest::explain(&paths, &options)).await??;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&explained)?);
+    } else {
+        explained.iter().for_each(|file| println!("{file}"));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn run_ingest(
@@ -277,7 +318,7 @@ async fn run_ingest(
 
 fn print_key(name: &str, scopes: &[Scope], site: Option<&str>) {
     let key = new_key();
-    let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope:?}\"").to_lowercase()).collect();
+    let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope}\"")).collect();
     // JSON's escapes are TOML's, too; Rust's aren't.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     println!("The key, shown once:\n\n  {key}\n\nFor config.toml:\n\n[[auth.keys]]\nname = {}", quoted(name));

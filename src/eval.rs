@@ -21,6 +21,7 @@ use crate::telemetry::Metrics;
 use crate::training::Progress;
 
 pub mod answers;
+pub mod desk;
 pub mod gaps;
 pub mod injection;
 pub mod intents;

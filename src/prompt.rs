@@ -12,6 +12,7 @@ use crate::conversation::{Line, Wish};
 use crate::grounding::injection::without_orders;
 use crate::grounding::smalltalk::Kind;
 use crate::llm::{ChatMessage, Role};
+use crate::reason::abilities::Request;
 use crate::retrieval::{Hit, Passage};
 
 mod phrases;
@@ -22,6 +23,7 @@ use phrases::{COMPLETE, Phrases};
 const TEMPLATES: &[(&str, &str)] = &[
     ("answer.system.j2", include_str!("../prompts/answer.system.j2")),
     ("answer.question.j2", include_str!("../prompts/answer.question.j2")),
+    ("unable.j2", include_str!("../prompts/unable.j2")),
     ("rewrite.system.j2", include_str!("../prompts/rewrite.system.j2")),
     ("rewrite.j2", include_str!("../prompts/rewrite.j2")),
     ("judge.system.j2", include_str!("../prompts/judge.system.j2")),
@@ -181,7 +183,7 @@ impl Prompts {
         let languages = self.names(language);
         names
             .map(|name| {
-                let values = context! { site, language, languages, source => COMPLETE, passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, number => 2, wish => "shorter", language_name => "English", text => "Shipping costs 4.90 EUR." };
+                let values = context! { site, language, languages, source => COMPLETE, passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, number => 2, wish => "shorter", request => "status", way => true, language_name => "English", text => "Shipping costs 4.90 EUR." };
                 self.render(name, values).map(|text| (name, text))
             })
             .collect()
@@ -265,6 +267,15 @@ impl Prompts {
     /// When the template fails to render.
     pub fn person(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
         self.render("person.j2", context! { site, language })
+    }
+
+    /// What is said when the visitor wants something done that the assistant can't do; `way` where the knowledge's own words on it
+    /// follow.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn unable(&self, site: &SiteFacts, request: Request, way: bool, language: &str) -> anyhow::Result<String> {
+        self.render("unable.j2", context! { site, request, way, language })
     }
 
     /// What is said to a message that asks nothing of the knowledge.

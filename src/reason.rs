@@ -1,11 +1,13 @@
-//! What can be concluded from sentences of the knowledge and a visitor's question: sums, conditions compared, yes or no, places.
-//! Pure.
+//! What can be concluded from sentences of the knowledge and a visitor's question: sums, conditions
+//! compared, yes or no, places. Pure.
 //!
-//! A sentence such as "free from 120 EUR" leaves the comparison to the visitor. [`lead`] makes it, where question and sentence
-//! surely speak of the same: the same kind of amount, in units that convert, about one topic and one thing, and no other
-//! sentence at hand says otherwise. In every other case there is no lead, and the sentence is quoted alone. A wrong
-//! "yes" is worse than none: what depends on more than the compared amount is said as a comparison, never as a yes.
+//! A sentence such as "free from 120 EUR" leaves the comparison to the visitor. [`lead`] makes it,
+//! where question and sentence surely speak of the same: the same kind of amount, in units that
+//! convert, about one topic and one thing, and no other sentence at hand says otherwise. In every
+//! other case there is no lead, and the sentence is quoted alone. A wrong "yes" is worse than none:
+//! what depends on more than the compared amount is said as a comparison, never as a yes.
 
+pub mod abilities;
 pub mod cues;
 pub mod places;
 pub mod quantity;
@@ -45,7 +47,8 @@ pub struct Question<'a> {
 pub struct Lead {
     pub text: String,
     pub verdict: Verdict,
-    /// Which of the chosen sentences it was concluded from: they have to be quoted, or cited at least.
+    /// Which of the chosen sentences it was concluded from: they have to be quoted, or cited at
+    /// least.
     pub inputs: Vec<usize>,
     /// Figures that stand in no sentence, with those that they were computed from.
     pub figures: Vec<Figure>,
@@ -71,9 +74,9 @@ pub struct Figure {
     pub inputs: Vec<String>,
 }
 
-/// What can be concluded from the chosen sentences, best first, for the question. `beside` are the other sentences of their
-/// passages: one that says something else of the same kind makes the chosen one doubtful. `None` where nothing can be concluded
-/// for sure.
+/// What can be concluded from the chosen sentences, best first, for the question. `beside` are the
+/// other sentences of their passages: one that says something else of the same kind makes the
+/// chosen one doubtful. `None` where nothing can be concluded for sure.
 #[must_use]
 pub fn lead(question: &Question<'_>, chosen: &[Said<'_>], beside: &[Said<'_>]) -> Option<Lead> {
     let applying = of_the_place(question, chosen, beside);
@@ -89,8 +92,9 @@ pub fn lead(question: &Question<'_>, chosen: &[Said<'_>], beside: &[Said<'_>]) -
         .or_else(|| polarity::predicate(question, chosen, &applying))
 }
 
-/// The chosen sentences that apply to the place that the question names, by all that are at hand: "other EU countries" doesn't
-/// mean Ireland where Ireland has a row of its own. All where the question names no place; none where it names several.
+/// The chosen sentences that apply to the place that the question names, by all that are at hand:
+/// "other EU countries" doesn't mean Ireland where Ireland has a row of its own. All where the
+/// question names no place; none where it names several.
 fn of_the_place(question: &Question<'_>, chosen: &[Said<'_>], beside: &[Said<'_>]) -> Vec<usize> {
     let texts: Vec<&str> = chosen.iter().chain(beside).map(|said| said.text).collect();
     let fitting = match places::applying(question.text, &texts) {

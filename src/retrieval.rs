@@ -13,12 +13,14 @@ use crate::retrieval::product::Product;
 use crate::telemetry::{Metrics, micros};
 
 pub mod chunk;
+pub mod columns;
 pub mod embedded;
 pub mod embedder;
 mod frequencies;
 pub mod fusion;
 pub mod index;
 pub mod ingest;
+pub mod money;
 pub mod product;
 mod reads;
 pub mod refill;
@@ -39,6 +41,8 @@ pub struct KnowledgeConfig {
     pub url: String,
     /// API key for that server, if it wants one. Prefer the environment variable `FRONTDESK_KNOWLEDGE_API_KEY`.
     pub api_key: String,
+    /// File that the key stands in, instead.
+    pub api_key_file: PathBuf,
     /// Collection on that server; all sites share it and every query filters by site.
     pub collection: String,
     /// Passage length aimed at, in tokens of `tiktoken`'s `cl100k_base`. Longer ones give more context and blur the match.
@@ -76,6 +80,7 @@ impl Default for KnowledgeConfig {
             index: "data/index".into(),
             url: String::new(),
             api_key: String::new(),
+            api_key_file: PathBuf::new(),
             collection: "frontdesk".into(),
             passage_tokens: 220,
             multilingual: MULTILINGUAL.into(),
@@ -285,8 +290,12 @@ impl Retrieval {
     /// # Errors
     /// When the embedder fails.
     pub async fn score_units(&self, question: &str, hits: &[Hit]) -> Result<Vec<Scored>, RetrievalError> {
+        self.near(question, units(question, hits), hits).await
+    }
+
+    /// How near each piece is to the question, in meaning, or by words where the embedding says nothing.
+    async fn near(&self, question: &str, units: Vec<Unit>, hits: &[Hit]) -> Result<Vec<Scored>, RetrievalError> {
         let best = hits.first().map_or(1.0, |hit| hit.score);
-        let units = units(question, hits);
         let contexts: Vec<String> = units.iter().map(in_context).collect();
         let nearness: Vec<f32> = if hits.iter().all(|hit| hit.cosine.is_none()) {
             contexts.iter().map(|text| language::coverage(question, text)).collect()
@@ -308,6 +317,24 @@ impl Retrieval {
                 Scored { unit, cosine, passage_score: if best > 0.0 { score / best } else { 0.0 }, opens }
             })
             .collect())
+    }
+
+    /// What can be quoted of the best passages, in reading order passage by passage, with how near each piece is to the question.
+    /// "Yes." and "No." stay only where the question is the one that they stand under.
+    ///
+    /// # Errors
+    /// When the embedder fails.
+    pub async fn pieces(&self, question: &str, hits: &[Hit]) -> Result<Vec<Scored>, RetrievalError> {
+        let mut rows = 0;
+        let judged = hits.iter().enumerate().filter(|(_, hit)| {
+            rows += usize::from(hit.passage.product.is_some());
+            hit.passage.product.is_none() || rows <= JUDGED_ROWS
+        });
+        let which: Vec<usize> = judged.map(|(at, _)| at).take(JUDGED_PASSAGES).collect();
+        let mut units = units_of(which, hits);
+        units.truncate(JUDGED_PIECES);
+        let scored = self.near(question, units, hits).await?;
+        Ok(grounding::with_own_verdicts(question, &scored))
     }
 
     /// Does ahead what an answer to this question will need, where nobody waits for it: its embedding, and those of the sentences that
@@ -353,6 +380,11 @@ enum Reader<'a> {
 const QUOTED_PASSAGES: usize = 5;
 const QUOTED_AROUND: usize = 600;
 const QUOTED_UNITS: usize = 48;
+
+/// Passages whose pieces the cross-encoder may judge, those of a catalogue's rows among them, and their pieces.
+const JUDGED_PASSAGES: usize = 14;
+const JUDGED_ROWS: usize = 2;
+const JUDGED_PIECES: usize = 72;
 
 /// Ranks hits by their words alone, where the embedding says nothing.
 fn by_words(mut hits: Vec<Hit>) -> Vec<Hit> {
@@ -412,6 +444,20 @@ fn of_document(hits: &[Hit], passage: &Passage) -> Vec<(u32, usize)> {
 /// A sentence is understood under its headings: "It weighs 1.9 kg" needs to know what "it" is.
 fn in_context(unit: &Unit) -> String {
     format!("{}: {}", unit.heading, unit.text)
+}
+
+/// A piece as the cross-encoder judges it: under its document's title and its headings, each once.
+#[must_use]
+pub fn judged_text(unit: &Unit, hits: &[Hit]) -> String {
+    let Some(passage) = hits.get(unit.passage).map(|hit| &hit.passage) else { return unit.text.clone() };
+    let mut headings: Vec<&str> = Vec::new();
+    let all = std::iter::once(&passage.title).chain(&passage.headings).chain([&unit.heading]);
+    for heading in all.map(String::as_str).filter(|heading| !heading.is_empty()) {
+        if !headings.contains(&heading) {
+            headings.push(heading);
+        }
+    }
+    format!("{}: {}", headings.join(" › "), unit.text)
 }
 
 /// Which hits are quoted from, in reading order. Only hits: the engine has checked that the asker may see them.

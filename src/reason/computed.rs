@@ -132,7 +132,9 @@ pub(super) fn share(question: &Question<'_>, chosen: &[Said<'_>], applying: &[us
             ],
         );
         let say = Say::Share { result: result.clone(), share: shown.clone(), amount: own.clone(), at_most };
-        let figures = vec![Figure { shown: result, inputs: vec![own, shown] }];
+        // A share in words stands in its sentence as it is, and no number of it does.
+        let inputs = if shown.ends_with('%') { vec![own, shown] } else { vec![own] };
+        let figures = vec![Figure { shown: result, inputs }];
         let text = wording::sentence(&say, None, question.language);
         return Some(Lead { text, verdict: Verdict::Figure, inputs: vec![*at], figures });
     }
@@ -229,7 +231,8 @@ struct Rate {
 }
 
 impl Rate {
-    /// The rate in the one part of a sentence that has a number of the noun and one amount, tied by a word of worth.
+    /// The rate in the one part of a sentence that has a number of the noun and one amount, tied by
+    /// a word of worth.
     fn of(said: &Said<'_>, noun: &str) -> Option<Self> {
         const WORTH: &[&str] = &[
             "=worth",

@@ -14,7 +14,8 @@ use super::quantity::{Amount, Bound, Kind, Order, amounts};
 use super::wording::{self, Say};
 use super::{Lead, Question, Said, Verdict, subject_without};
 
-/// Orders below or above the values for which something is offered: "in instalments for orders from 90 EUR to 1,500 EUR".
+/// Orders below or above the values for which something is offered: "in instalments for orders from
+/// 90 EUR to 1,500 EUR".
 pub(super) fn order_value(question: &Question<'_>, chosen: &[Said<'_>], applying: &[usize]) -> Option<Lead> {
     let asked = cues::topics(question.text);
     let lower = question.text.to_lowercase();
@@ -38,10 +39,11 @@ pub(super) fn order_value(question: &Question<'_>, chosen: &[Said<'_>], applying
     let limits: Vec<Amount> = bounded(said, amount);
     let [limit] = limits.as_slice() else { return None };
     let meets = amount.meets(limit)?;
-    compared(question, said, at, amount, limit, meets, cues::is_yes_no(question.text) && !meets)
+    compared(question, at, amount, limit, meets, cues::is_yes_no(question.text) && !meets)
 }
 
-/// Whether a sentence names something that the question doesn't: what it says is of that thing. German writes every noun large.
+/// Whether a sentence names something that the question doesn't: what it says is of that thing.
+/// German writes every noun large.
 fn names_another(question: &Question<'_>, said: &Said<'_>) -> bool {
     let asked = question.text.to_lowercase();
     let capitals = said.text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).skip(1);
@@ -55,7 +57,8 @@ fn names_another(question: &Question<'_>, said: &Said<'_>) -> bool {
         })
 }
 
-/// Whether a question says hardly more than its amount and what it asks: nothing else may forbid what is asked for.
+/// Whether a question says hardly more than its amount and what it asks: nothing else may forbid
+/// what is asked for.
 fn is_short(question: &Question<'_>) -> bool {
     let rest = subject_without(question.text, &amounts(question.text, question.language));
     rest.iter().filter(|word| !cues::is_of_topic(word) && !cues::FUNCTION.contains(&word.as_str())).count() <= 4
@@ -135,9 +138,31 @@ const MEASURES: &[(Kind, &[&str], &[&str])] = &[
         &["luggage", "suitcase", "gepäck", "koffer", "bagage", "valise", "equipaje", "maleta", "行李"],
         &["luggage", "suitcase", "gepäck", "koffer", "bagage", "valise", "equipaje", "maleta", "行李"],
     ),
+    (
+        Kind::Temperature,
+        &["charg", "aufladen", "laden", "recharg", "cargar", "充电"],
+        &["charg", "aufladen", "laden", "recharg", "carga", "充电"],
+    ),
+    (
+        Kind::Temperature,
+        &[
+            "work at",
+            "use it at",
+            "operat",
+            "betreib",
+            "funktionier",
+            "fonctionn",
+            "utilis",
+            "funciona",
+            "工作",
+            "使用",
+        ],
+        &["operat", "works at", "betrieb", "fonctionn", "funciona", "工作温度", "使用温度"],
+    ),
 ];
 
-/// A weight, size or other measure against a limit: "60 kg" against "parcels up to 30 kg". Compared, never answered by yes.
+/// A weight, size or other measure against a limit: "60 kg" against "parcels up to 30 kg".
+/// Compared, never answered by yes.
 pub(super) fn limit(
     question: &Question<'_>,
     chosen: &[Said<'_>],
@@ -147,7 +172,7 @@ pub(super) fn limit(
     let lower = question.text.to_lowercase();
     let found = amounts(question.text, question.language);
     let usable = |amount: &&Amount| {
-        matches!(amount.unit.kind, Kind::Mass | Kind::Length | Kind::Volume | Kind::Power | Kind::Energy)
+        matches!(amount.unit.kind, Kind::Mass | Kind::Length | Kind::Temperature)
             && amount.bound == Bound::Exact
             && !amount.side
     };
@@ -178,7 +203,7 @@ pub(super) fn limit(
     }
     let meets = amount.meets(limit)?;
     let sure = !meets && cues::wants_yes(question.text) && limit.bound == Bound::AtMost;
-    compared(question, said, at, amount, limit, meets, sure)
+    compared(question, at, amount, limit, meets, sure)
 }
 
 /// Limits that are advice.
@@ -216,7 +241,6 @@ fn bounded(said: &Said<'_>, amount: &Amount) -> Vec<Amount> {
 /// The comparison in words, with a yes or no before it where that is sure.
 fn compared(
     question: &Question<'_>,
-    _said: &Said<'_>,
     at: usize,
     amount: &Amount,
     limit: &Amount,

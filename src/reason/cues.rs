@@ -1,11 +1,13 @@
-//! The words by which questions and conditions are told apart, in English, German, French, Spanish and Chinese. Pure.
+//! The words by which questions and conditions are told apart, in English, German, French, Spanish
+//! and Chinese. Pure.
 //!
-//! A cue is the beginning of a word ("ship" also stands for "shipping"), a whole word where it begins with `=`, or a piece of
-//! Chinese text.
+//! A cue is the beginning of a word ("ship" also stands for "shipping"), a whole word where it
+//! begins with `=`, or a piece of Chinese text.
 
 use super::quantity::is_han;
 
-/// What a question or a condition is about. A condition is compared only with a question about the same.
+/// What a question or a condition is about. A condition is compared only with a question about the
+/// same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
     Delivery,
@@ -447,24 +449,13 @@ const ASKS_OPENLY: &[&str] = &[
     "如何",
     "为什么",
 ];
+/// Words that an English question for a yes or no begins with, or that it ends in by themselves:
+/// "…, possible?".
+const OPENS_YES: &[&str] = &[
+    "can", "could", "do", "does", "did", "is", "are", "am", "will", "would", "may", "should", "has", "have", "isn't",
+    "aren't", "can't", "don't", "doesn't", "possible", "allowed", "ok", "okay",
+];
 const ASKS_YES: &[&str] = &[
-    "=can",
-    "=could",
-    "=do",
-    "=does",
-    "=did",
-    "=is",
-    "=are",
-    "=am",
-    "=will",
-    "=would",
-    "=may",
-    "=should",
-    "=has",
-    "=have",
-    "=possible",
-    "=allowed",
-    "=ok",
     "=kann",
     "=können",
     "=könnte",
@@ -495,7 +486,6 @@ const ASKS_YES: &[&str] = &[
     "livrez",
     "acceptez",
     "avez",
-    "=possible",
     "y a-t-il",
     "puedo",
     "puede",
@@ -517,8 +507,8 @@ const ASKS_YES: &[&str] = &[
     "能否",
 ];
 
-/// Whether a question wants a yes or a no, and a plain one can't be misread: it asks whether something is so, without a word that turns
-/// it round.
+/// Whether a question wants a yes or a no, and a plain one can't be misread: it asks whether
+/// something is so, without a word that turns it round.
 #[must_use]
 pub fn wants_yes(question: &str) -> bool {
     is_yes_no(question) && !has(&last_sentence(question), TURNED)
@@ -528,7 +518,16 @@ pub fn wants_yes(question: &str) -> bool {
 #[must_use]
 pub fn is_yes_no(question: &str) -> bool {
     let last = last_sentence(question);
-    has(&last, ASKS_YES) && !has(&last, ASKS_OPENLY)
+    (opens_yes(&last) || has(&last, ASKS_YES)) && !has(&last, ASKS_OPENLY)
+}
+
+/// Whether a clause begins as English questions for a yes or no do.
+fn opens_yes(last: &str) -> bool {
+    const FILLERS: &[&str] = &["hi", "hello", "hey", "ok", "so", "and", "but", "then", "please", "also", "or"];
+    last.replace('’', "'").split([',', ';', ':']).flat_map(|clause| clause.split(" and ")).any(|clause| {
+        let mut words = clause.split_whitespace().skip_while(|word| FILLERS.contains(word));
+        words.next().or(Some(clause.trim())).is_some_and(|word| OPENS_YES.contains(&word))
+    })
 }
 
 /// The sentence of a message that asks, lower-case: the last with a question mark, else the last.
@@ -547,7 +546,8 @@ pub fn last_sentence(text: &str) -> String {
     body.get(start..).unwrap_or_default().trim_matches([' ', '¿', '¡']).to_owned()
 }
 
-/// Function words of German, French and Spanish; English and Chinese ones are left out with the other stop words.
+/// Function words of German, French and Spanish; English and Chinese ones are left out with the
+/// other stop words.
 pub const FUNCTION: &[&str] = &[
     "ich", "du", "er", "sie", "es", "wir", "ihr", "mein", "mich", "mir", "ihm", "ihn", "das", "der", "die", "den",
     "dem", "des", "ein", "ist", "sind", "hat", "hab", "habe", "haben", "darf", "dürfen", "kann", "können", "soll",

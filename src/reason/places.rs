@@ -54,7 +54,8 @@ enum Area {
     City(Vec<&'static str>),
 }
 
-/// Names that are words as well: they count where they are capitalised behind a preposition of place.
+/// Names that are words as well: they count where they are capitalised behind a preposition of
+/// place.
 const WORDS: &[&str] = &[
     "angers",
     "bath",
@@ -215,8 +216,8 @@ const BEFORE: &[&str] = &[
     "d",
 ];
 
-/// The places that a visitor's message names, in reading order. Cities count behind a preposition of place or where their name
-/// can hardly be anything else.
+/// The places that a visitor's message names, in reading order. Cities count behind a preposition
+/// of place or where their name can hardly be anything else.
 #[must_use]
 pub fn places(text: &str) -> Vec<Place> {
     let found = mentions(text, true).into_iter().filter_map(|mention| {
@@ -267,8 +268,8 @@ pub fn fit(place: &Place, text: &str) -> Fit {
     }
 }
 
-/// Whether a place lies in every area that a text names ("only within the Republic of Ireland", "outside Europe" the other way
-/// round); `None` where the text names none or it can't be told.
+/// Whether a place lies in every area that a text names ("only within the Republic of Ireland",
+/// "outside Europe" the other way round); `None` where the text names none or it can't be told.
 #[must_use]
 pub fn lies_within(place: &Place, text: &str) -> Option<bool> {
     let areas = mentions(text, false).into_iter().any(|mention| !matches!(mention.area, Area::City(_)));
@@ -279,9 +280,10 @@ pub fn lies_within(place: &Place, text: &str) -> Option<bool> {
     }
 }
 
-/// Of several texts, those that apply to the place that the question names: the ones that name its country, else the narrowest zone,
-/// else what applies to all other countries. `None` where the question names no place or several, or no text tells of
-/// places; empty where none of them applies to it.
+/// Of several texts, those that apply to the place that the question names: the ones that name its
+/// country, else the narrowest zone, else what applies to all other countries. `None` where the
+/// question names no place or several, or no text tells of places; empty where none of them applies
+/// to it.
 #[must_use]
 pub fn applying<T: AsRef<str>>(question: &str, texts: &[T]) -> Option<Vec<usize>> {
     let place = destination(question)?;
@@ -293,7 +295,8 @@ pub fn applying<T: AsRef<str>>(question: &str, texts: &[T]) -> Option<Vec<usize>
     Some(best.map_or_else(Vec::new, |best| (0..).zip(fits).filter(|(_, fit)| *fit == best).map(|(at, _)| at).collect()))
 }
 
-/// The one place that a question asks for: a city and its country are one. `None` where it names none or several.
+/// The one place that a question asks for: a city and its country are one. `None` where it names
+/// none or several.
 #[must_use]
 pub fn destination(question: &str) -> Option<Place> {
     let all = places(question);
@@ -397,7 +400,8 @@ fn counts(text: &str, range: &Range<usize>, area: &Area, by_visitor: bool) -> bo
             shown.chars().all(|c| c.is_uppercase() || c == '.') || lower == "eu"
         }
         Area::Zone(_) => !is_word || !by_visitor,
-        // In the knowledge only names that can hardly be anything else; which of them matters is told by the question.
+        // In the knowledge only names that can hardly be anything else; which of them matters is
+        // told by the question.
         Area::City(_) if !by_visitor => capital,
         Area::City(_) if is_word => placed && (capital || matches!(last_word(&before), "to" | "nach" | "from")),
         Area::City(_) => {
@@ -415,7 +419,8 @@ fn last_word(text: &str) -> &str {
     text.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()
 }
 
-/// "Outside", "außerhalb der", "hors d'", "fuera de", "not … but": what stands before an area that is left out.
+/// "Outside", "außerhalb der", "hors d'", "fuera de", "not … but": what stands before an area that
+/// is left out.
 fn is_outside(before: &str) -> bool {
     const OUTSIDE: &[&str] = &[
         "outside",

@@ -1,4 +1,5 @@
-//! Amounts with their units, as visitors and documents write them in English, German, French, Spanish and Chinese. Pure.
+//! Amounts with their units, as visitors and documents write them in English, German, French,
+//! Spanish and Chinese. Pure.
 
 use std::ops::Range;
 
@@ -29,7 +30,8 @@ pub enum Kind {
     Energy,
 }
 
-/// A unit: its name in normal form, and what one of it is in its kind's base unit (g, mm, ml, days, W, Wh).
+/// A unit: its name in normal form, and what one of it is in its kind's base unit (g, mm, ml, days,
+/// W, Wh).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Unit {
     pub name: &'static str,
@@ -97,14 +99,15 @@ impl Unit {
 }
 
 impl Amount {
-    /// How the value stands to a value of another unit; `None` where the units don't match or a month's length decides.
+    /// How the value stands to a value of another unit; `None` where the units don't match or a
+    /// month's length decides.
     #[must_use]
     pub fn order(&self, value: f64, unit: &Unit) -> Option<Order> {
         compare(self.value, &self.unit, value, unit)
     }
 
-    /// Whether the amount's value lies within the bounds of another; `None` where that can't be told. On the edge of
-    /// a bound without a word for it ("5 years"), only an equal unit tells.
+    /// Whether the amount's value lies within the bounds of another; `None` where that can't be
+    /// told. On the edge of a bound without a word for it ("5 years"), only an equal unit tells.
     #[must_use]
     pub fn meets(&self, rule: &Self) -> Option<bool> {
         let low = self.order(rule.value, &rule.unit)?;
@@ -164,8 +167,8 @@ pub fn unit(name: &str) -> Option<Unit> {
     UNITS.iter().find(|(unit, _)| unit.name == name).map(|(unit, _)| *unit)
 }
 
-/// The amounts of a text with their units and bounds, in reading order. `language` (ISO 639-1) tells which mark parts
-/// thousands where the digits leave it open.
+/// The amounts of a text with their units and bounds, in reading order. `language` (ISO 639-1)
+/// tells which mark parts thousands where the digits leave it open.
 #[must_use]
 pub fn amounts(text: &str, language: &str) -> Vec<Amount> {
     let text = lower(text);
@@ -226,8 +229,8 @@ pub fn amounts(text: &str, language: &str) -> Vec<Amount> {
     found
 }
 
-/// Lower-case letter by letter where that keeps the length in bytes, so that ranges are those of the text; full-width
-/// digits stay, which no shop writes beside a unit.
+/// Lower-case letter by letter where that keeps the length in bytes, so that ranges are those of
+/// the text; full-width digits stay, which no shop writes beside a unit.
 fn lower(text: &str) -> String {
     text.chars()
         .map(|c| match c {

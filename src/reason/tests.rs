@@ -320,6 +320,11 @@ fn ages_are_compared_with_least_and_highest_ones() {
         &["en|Hire|The minimum age for vans is 21."],
     );
     none("en", "my wife is 64, is delivery free?", &[rule]);
+    none(
+        "en",
+        "Anything special I have to do for a 6 year old child?",
+        &["en|Jobs|Helpers must be at least 18 years old."],
+    );
     none("en", "What is a ten-year-old tent worth?", &["en|Jobs|Helpers must be at least 18 years old."]);
     none("en", "my wife is 64, may she apply?", &["en|About|Our shop is 62 years old."]);
 }
@@ -383,6 +388,14 @@ fn weights_and_sizes_are_compared_with_limits() {
         &["en|Bag|The bag fits people up to 183 cm."],
         "No: 1.95 m is more than 183 cm.",
     );
+    check(
+        "en",
+        "Can I charge it at 0 °C?",
+        &["en|Battery|Charge the battery between 5 and 35 °C."],
+        "0 °C is below the minimum of 5 °C.",
+    );
+    none("en", "Can I charge it at 0 °C?", &["en|Bag|The comfort temperature is 0 to 5 °C."]);
+    none("en", "Can I wash it at 60 °C?", &["en|Care|Wash it at up to 30 °C, and charge nothing."]);
     none("en", "Can I send a parcel of 35 kg?", &["en|Bags|The bag carries loads up to 30 kg."]);
     none("en", "I weigh 60 kg, can I take it?", &["en|Bags|The bag carries loads up to 14 kg."]);
     none(
@@ -472,6 +485,20 @@ fn a_sentence_that_says_it_decides_yes_or_no() {
     check("en", "Is the Corrie waterproof?", &["en|FAQ|The Corrie is not waterproof."], "No.");
     check("en", "Do gift cards expire?", &["en|Gift cards|Gift cards never expire."], "No.");
     check("en", "Is boot fitting free?", &["en|Stores|Boot fitting is free."], "Yes.");
+    none("en", "Can I return gas cartridges?", &["en|Returns|Opened gas cartridges cannot be returned."]);
+    none("en", "Do you deliver to Norway?", &["en|Delivery|Delivery to Norway is not free."]);
+    none("en", "Do you deliver to Norway?", &["en|Delivery|We do not deliver parcels over 30 kg to Norway."]);
+    none("en", "Do you deliver to Norway?", &["en|Delivery|We do not deliver furniture to Norway."]);
+    none("en", "Do you deliver furniture to Norway?", &["en|Delivery|We do not deliver large furniture to Norway."]);
+    none("de", "Liefern Sie nach Norwegen?", &["de|Versand|Die Lieferung nach Norwegen ist nicht kostenlos."]);
+    none("de", "Liefern Sie nach Norwegen?", &["de|Versand|Möbel liefern wir nicht nach Norwegen."]);
+    check("de", "Liefern Sie nach Norwegen?", &["de|Versand|Wir liefern nicht nach Norwegen."], "Nein.");
+    check(
+        "en",
+        "Can I return a used water filter?",
+        &["en|Returns|Used water filters cannot be returned for hygiene reasons."],
+        "No.",
+    );
     none("en", "Can I return boots?", &["en|Returns|Boots that you did not wear can be returned."]);
     none("en", "Can I return boots?", &["en|Returns|Boots cannot be returned unless they are faulty."]);
     none("en", "Can I return used gift cards?", &["en|Returns|Gift cards cannot be returned."]);

@@ -1,12 +1,13 @@
-//! What stands before the quotes where they leave the conclusion to the visitor: see [`crate::reason`]. Pure.
+//! What stands before the quotes where they leave the conclusion to the visitor: see
+//! [`crate::reason`]. Pure.
 
-use crate::grounding::{Unit, units};
+use crate::grounding::{Computed, Unit, nearest, units};
 use crate::prompt::SiteFacts;
 use crate::reason::{Lead, Question, Said, Verdict, lead};
 use crate::retrieval::Hit;
 
-/// What the chosen pieces and the message lead to. `chosen` loses the rows that a figure wasn't read from: those of other
-/// countries tell the visitor nothing.
+/// What the chosen pieces and the message lead to. `chosen` loses the rows that a figure wasn't
+/// read from: those of other countries tell the visitor nothing.
 pub(super) fn conclude(
     question: &str,
     language: &str,
@@ -52,6 +53,21 @@ pub(super) fn conclude(
         });
     }
     Some(found)
+}
+
+/// Figures that follow from what the best passages say nearest to the question, for a model that
+/// phrases it.
+pub(super) fn computed(question: &str, language: &str, site: &SiteFacts, hits: &[Hit]) -> Vec<Computed> {
+    let all = hits.iter().take(BESIDE).enumerate();
+    let mut found = Vec::new();
+    for (at, hit) in all {
+        let pieces = units(at, &hit.passage.text);
+        let mut chosen: Vec<Unit> = nearest(question, &pieces).cloned().into_iter().collect();
+        let figures = conclude(question, language, site, hits, &mut chosen).map(|lead| lead.figures);
+        let figures = figures.into_iter().flatten();
+        found.extend(figures.map(|figure| Computed { figure: figure.shown, inputs: figure.inputs }));
+    }
+    found
 }
 
 /// Passages in which a sentence may say otherwise than the chosen ones.

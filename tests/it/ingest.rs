@@ -313,6 +313,35 @@ async fn what_breaks_keeps_its_old_version_unless_that_could_leak() {
 }
 
 #[tokio::test]
+async fn what_customers_wrote_is_for_agents() {
+    let inbox = br#"[{"id":"t1","subject":"Charged twice","requester":{"name":"A. Moor","email":"a.moor@mail.example"},"status":"open","description":"My card was charged twice for one order."}]"#;
+    let lines = b"{\"id\":\"l1\",\"role\":\"user\",\"content\":\"My zip is broken.\"}\n{\"id\":\"l2\",\"role\":\"assistant\",\"content\":\"Send it in.\"}\n";
+    let articles = br#"{"articles":[{"id":"a1","title":"Zips","body":"<p>We mend zips for <b>free</b>.</p>"},{"id":"a2","title":"Old","body":"Gone.","draft":true}]}"#;
+    let shop = Shop::new(&[("tickets.json", inbox), ("chat.jsonl", lines), ("help.json", articles)]);
+    let report = shop.ingest().await;
+    assert_eq!(counts(&report), [4, 0, 0, 0, 0], "{:?}", report.failed);
+    for document in ["t1", "l1", "l2"] {
+        assert_eq!(shop.passages(document)[0].audience, Audience::Agents, "{document}");
+    }
+    let article = &shop.passages("a1")[0];
+    assert_eq!((article.audience, article.text.as_str()), (Audience::Public, "We mend zips for **free**."));
+    let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        warnings.iter().any(|line| line.starts_with("tickets.json: ") && line.contains("requester.email")),
+        "{warnings:?}"
+    );
+    assert!(
+        warnings.iter().any(|line| line == "help.json: 1 record is a draft or isn't published, and left out"),
+        "{warnings:?}"
+    );
+
+    // The owner's word beside the file counts more.
+    shop.write("tickets.json.meta", "audience: public\n");
+    shop.ingest().await;
+    assert_eq!(shop.passages("t1")[0].audience, Audience::Public);
+}
+
+#[tokio::test]
 async fn files_beside_a_document_say_what_holds_for_it() {
     let shop = Shop::new(&[
         ("folder.meta", b"language: de\n"),

@@ -1,7 +1,10 @@
 //! One integration binary: the product from outside, and contracts between its parts.
 
+mod actions;
 mod architecture;
+mod authorization;
 mod bad_input;
+mod channels;
 mod chat;
 mod commands;
 mod connections;
@@ -19,6 +22,7 @@ mod openai;
 mod overload;
 mod pace;
 mod protocol;
+mod proxies;
 mod qualify;
 mod real_models;
 mod recovery;

@@ -2,7 +2,7 @@
 
 use super::super::cues::{self, Topic, has};
 use super::super::quantity::{Amount, Bound, Kind, amounts, unit};
-use super::super::{Lead, Question, Said};
+use super::super::{Lead, Question, Said, subject, subject_without};
 use super::{compared, is_short};
 
 /// A person's age against a least or highest one: "64" against "minimum age 62".
@@ -30,6 +30,9 @@ pub(in crate::reason) fn age(
     {
         return None;
     }
+    if !is_about(question, said) {
+        return None;
+    }
     let amount = age_of(question)?;
     let meets = amount.meets(limit)?;
     let says = said.text.to_lowercase();
@@ -38,8 +41,35 @@ pub(in crate::reason) fn age(
     let denied = has(&says, cues::DENIALS);
     let permitted = limit.bound == Bound::AtLeast && !denied;
     let sure = permitted && cues::wants_yes(question.text) && (plain || !meets);
-    compared(question, said, at, &number, limit, meets, sure)
+    compared(question, at, &number, limit, meets, sure)
 }
+
+/// Words of age limits that tell nothing of what they are set for.
+const GENERAL: &str = "minimum maximum min max age aged limit year years old older over least must be person persons people everyone entry \
+    Mindestalter Höchstalter Alter beträgt liegt bei Jahre Jahren Jahr mindestens Personen ab âge l'âge l’âge d'âge minimum maximum est ans an personnes avoir \
+    edad mínima máxima años persona personas tener es son mayores 最低年龄为 最小年龄为 最低年龄是 年龄要求 年满";
+
+/// Whether an age limit is for what the question is about: it names nothing, or something that the
+/// question or its heading names, also in another form ("drive", "drivers"). In another language
+/// only one that names nothing is.
+fn is_about(question: &Question<'_>, said: &Said<'_>) -> bool {
+    let general = subject(GENERAL);
+    let own = subject_without(said.text, &amounts(said.text, said.language));
+    let mut own =
+        own.iter().filter(|word| !general.contains(*word) && !cues::FUNCTION.contains(&word.as_str())).peekable();
+    if own.peek().is_none() {
+        return true;
+    }
+    let asked = subject(question.text);
+    let alike = |a: &str, b: &str| {
+        let shared = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
+        shared >= FORM || a == b
+    };
+    question.language == said.language && own.any(|word| asked.iter().any(|asked| alike(word, asked)))
+}
+
+/// Letters that two forms of a word begin with alike.
+const FORM: usize = 4;
 
 /// Other amounts in the sentence of a limit.
 fn amounts_beside(said: &Said<'_>, limit: &Amount) -> usize {
@@ -219,8 +249,19 @@ fn age_of(question: &Question<'_>) -> Option<Amount> {
     Some(Amount { value: *value, to: None, unit: age, bound: Bound::Exact, at: *at..*at, side: false })
 }
 
-fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(|word| (word.as_ptr() as usize - text.as_ptr() as usize, word))
+/// The words of a text, each with where it begins.
+fn words(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut start = None;
+    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        match (start, c.is_alphanumeric()) {
+            (None, true) => start = Some(at),
+            (Some(from), false) => {
+                found.extend(text.get(from..at).map(|word| (from, word)));
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    found
 }

@@ -8,7 +8,8 @@ use super::super::wording::{self, Say};
 use super::super::{Lead, Question, Said, Verdict, subject, subject_without};
 use super::{is_short, kind, meanings_of, names_another};
 
-/// How long ago something was bought against how long something lasts: "after 3 years" against "a 5-year warranty".
+/// How long ago something was bought against how long something lasts: "after 3 years" against "a
+/// 5-year warranty".
 pub(in crate::reason) fn period(
     question: &Question<'_>,
     chosen: &[Said<'_>],
@@ -48,17 +49,20 @@ pub(in crate::reason) fn period(
     let say = if within {
         Say::Within { amount, limit: shown }
     } else if order == Order::Equal {
-        // "After 3 years" is more than the 3 years; said so it reads oddly, and the verdict says it.
+        // "After 3 years" is more than the 3 years; said so it reads oddly, and the verdict says
+        // it.
         return sure.then(|| Lead::new(wording::sentence(&Say::Bare, Some(false), question.language), Verdict::No, at));
     } else {
         Say::Over { amount, limit: shown }
     };
-    // Within the time, the rest may still forbid it: a yes needs a sentence without conditions. Beyond it, a no doesn't.
+    // Within the time, the rest may still forbid it: a yes needs a sentence without conditions.
+    // Beyond it, a no doesn't.
     let verdict = sure.then_some(within);
     Some(Lead::new(wording::sentence(&say, verdict, question.language), kind(verdict), at))
 }
 
-/// The topics of a sentence about another: its delivery is when the time begins ("within 60 days of delivery").
+/// The topics of a sentence about another: its delivery is when the time begins ("within 60 days of
+/// delivery").
 fn without_delivery(mut topics: Vec<Topic>) -> Vec<Topic> {
     if topics.len() > 1 {
         topics.retain(|topic| *topic != Topic::Delivery);
@@ -219,7 +223,8 @@ const CONDITIONAL: &[&str] = &[
     "会员",
 ];
 
-/// How long something lasts, by a sentence or row that says it of one time alone; `strict` without conditions.
+/// How long something lasts, by a sentence or row that says it of one time alone; `strict` without
+/// conditions.
 fn lasts(said: &Said<'_>, strict: bool) -> Option<(Topic, Amount)> {
     const LASTING: &[Topic] =
         &[Topic::Warranty, Topic::Return, Topic::Validity, Topic::Cancellation, Topic::PriceMatch, Topic::Exchange];
@@ -239,7 +244,8 @@ fn lasts(said: &Said<'_>, strict: bool) -> Option<(Topic, Amount)> {
         found.iter().filter(|amount| matches!(amount.unit.kind, Kind::Time | Kind::WorkingTime)).collect();
     let [limit] = times.as_slice() else { return None };
     let fits = limit.unit.kind == Kind::Time && limit.unit.is_of_days() && limit.to.is_none();
-    // "Points expire 24 months after you earned them" is a limit, "refunded 5 days after it reached us" isn't.
+    // "Points expire 24 months after you earned them" is a limit, "refunded 5 days after it reached
+    // us" isn't.
     let within = limit.bound == Bound::AtMost
         || limit.bound == Bound::Exact && matches!(topic, Topic::Warranty | Topic::Validity);
     let waits = has(
@@ -264,8 +270,8 @@ fn lasts(said: &Said<'_>, strict: bool) -> Option<(Topic, Amount)> {
     (fits && within && !waits).then(|| (*topic, (*limit).clone()))
 }
 
-/// Whether a sentence is about the thing that the question is about. One that stands alone with its kind of limit is; among
-/// several, it has a word of the question that the others lack.
+/// Whether a sentence is about the thing that the question is about. One that stands alone with its
+/// kind of limit is; among several, it has a word of the question that the others lack.
 fn is_of_the_same(
     question: &Question<'_>,
     said: &Said<'_>,
@@ -308,7 +314,8 @@ fn is_of_the_same(
     }
 }
 
-/// Whether a sentence sets its limit for everything: it names nothing that it would be the limit of.
+/// Whether a sentence sets its limit for everything: it names nothing that it would be the limit
+/// of.
 fn is_general(said: &Said<'_>) -> bool {
     let own = subject_without(said.text, &amounts(said.text, said.language));
     let general = subject(GENERAL);

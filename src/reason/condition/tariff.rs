@@ -38,7 +38,8 @@ pub(in crate::reason) fn tariff(question: &Question<'_>, chosen: &[Said<'_>], ap
     if !fitting.iter().all(|(_, other)| agrees(other)) {
         return None;
     }
-    // Another sentence that holds a word of the question which this one lacks is about what was asked ("express").
+    // Another sentence that holds a word of the question which this one lacks is about what was
+    // asked ("express").
     let said = chosen.get(*at)?;
     let asked_for = subject_without(question.text, std::slice::from_ref(&order));
     let held = meanings_of(said);

@@ -14,7 +14,8 @@ pub(super) struct Number {
     pub(super) digits: bool,
 }
 
-/// The next number at or behind `from`: in digits, or in words before a unit. Times of day, dates and codes are none.
+/// The next number at or behind `from`: in digits, or in words before a unit. Times of day, dates
+/// and codes are none.
 pub(super) fn next_number(text: &str, from: usize, language: &str) -> Option<Number> {
     let mut before = text.get(..from)?.chars().next_back();
     let mut start = from;
@@ -267,7 +268,8 @@ static WORDS: LazyLock<HashMap<&'static str, HashMap<String, f64>>> = LazyLock::
     HashMap::from([("en", en), ("de", de), ("fr", fr), ("es", es)])
 });
 
-/// A number in words at the beginning of a text, with its bytes; only before a unit, since "one" and "ein" are words, too.
+/// A number in words at the beginning of a text, with its bytes; only before a unit, since "one"
+/// and "ein" are words, too.
 fn in_words(text: &str, language: &str) -> Option<(f64, usize)> {
     if text.starts_with(is_han) {
         let run: String = text.chars().take_while(|c| NUMERALS.contains(*c)).collect();

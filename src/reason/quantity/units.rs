@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use super::{Kind, Unit, is_han};
 
-/// Units with their names, longest first where a name begins with another. "Pounds" are money or weight, and "kr" are the
-/// kroner of several countries: neither is known.
+/// Units with their names, longest first where a name begins with another. "Pounds" are money or
+/// weight, and "kr" are the kroner of several countries: neither is known.
 pub(super) const UNITS: &[(Unit, &[&str])] = &[
     (Unit::new("EUR", Kind::Money, 1.0), &["eur", "euro", "euros", "euronen", "€", "欧元", "欧"]),
     (Unit::new("USD", Kind::Money, 1.0), &["usd", "us$", "美元"]),
