@@ -31,6 +31,7 @@ use crate::retrieval::{Audience, Hit, Query, Retrieval, RetrievalError};
 use crate::telemetry::{Metrics, seconds};
 
 mod deed;
+mod foreign;
 pub mod gate;
 mod judge;
 mod lead;
@@ -200,10 +201,11 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
     if let Some(told) = told.as_ref().filter(|_| judge_of(spine, language).is_none()) {
         return shelf::tell(spine, ask, told, out).await;
     }
-    let Understood { ask, mut hits, confidence, judgement } = understand(spine, ask).await?;
+    let Understood { ask, mut hits, confidence, judgement, foreign } = understand(spine, ask).await?;
+    let (judgement, foreign) = (judgement.as_ref(), foreign.as_deref());
     let ask = ask.as_ref();
     if let Some(told) = &told
-        && shelf::answers(spine, ask, told, judgement.as_ref()).await?
+        && shelf::answers(spine, ask, told, judgement).await?
     {
         return shelf::tell(spine, ask, told, out).await;
     }
@@ -215,7 +217,7 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
     if unsure || hits.is_empty() {
         return say(out, ask, deed::decline(spine, ask, language), AnswerEnd::Declined, confidence).await;
     }
-    if judgement.is_none() {
+    if judgement.is_none() && foreign.is_none() {
         rerank(spine, ask, &mut hits).await;
     }
     if spine.mode == Mode::Generate {
@@ -224,7 +226,7 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
             Err(TurnError::Llm(error)) if error != LlmError::ShuttingDown && !out.spoke() => {
                 tracing::warn!(%error, "the language model failed; the answer is quoted");
                 spine.metrics.answers_without_model.inc();
-                let quoted = quote(spine, ask, &hits, judgement.as_ref(), language, out).await?;
+                let quoted = quote(spine, ask, &hits, judgement, foreign, language, out).await?;
                 return Ok(Verdict { confidence, ..quoted });
             }
             phrased => phrased?,
@@ -237,10 +239,10 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
         if out.spoke() || !ask.written.is_empty() {
             return Ok(Verdict { confidence, ..verdict });
         }
-        let quoted = quote(spine, ask, &hits, judgement.as_ref(), language, out).await?;
+        let quoted = quote(spine, ask, &hits, judgement, foreign, language, out).await?;
         return Ok(Verdict { confidence, usage: verdict.usage, withheld: verdict.withheld, ..quoted });
     }
-    let verdict = quote(spine, ask, &hits, judgement.as_ref(), language, out).await?;
+    let verdict = quote(spine, ask, &hits, judgement, foreign, language, out).await?;
     Ok(Verdict { confidence, ..verdict })
 }
 
@@ -267,6 +269,8 @@ pub struct Understood<'a> {
     /// How likely the answer made of them is right, 0…1.
     pub confidence: f32,
     judgement: Option<Judgement>,
+    /// What answers, where it was chosen across languages.
+    foreign: Option<Vec<Unit>>,
 }
 
 /// Finds out what a question means and what the knowledge has on it.
@@ -297,11 +301,18 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
             }
             None => signs.confidence(),
         };
+        let foreign = match &judgement {
+            Some(_) => None,
+            None => foreign::choose(spine, &reading, &hits).await?,
+        };
+        let confidence = foreign.as_ref().map_or(confidence, |foreign| foreign.confidence);
         if found.as_ref().is_none_or(|best| best.confidence < confidence) {
-            found = Some(Understood { ask: reading, hits, confidence, judgement });
+            let foreign = foreign.map(|foreign| foreign.units);
+            found = Some(Understood { ask: reading, hits, confidence, judgement, foreign });
         }
     }
-    let nothing = || Understood { ask: Cow::Borrowed(ask), hits: Vec::new(), confidence: 0.0, judgement: None };
+    let nothing =
+        || Understood { ask: Cow::Borrowed(ask), hits: Vec::new(), confidence: 0.0, judgement: None, foreign: None };
     Ok(found.unwrap_or_else(nothing))
 }
 
@@ -439,6 +450,7 @@ async fn quote(
     ask: &Ask,
     hits: &[Hit],
     judgement: Option<&Judgement>,
+    foreign: Option<&[Unit]>,
     language: &str,
     out: &mut Outlet,
 ) -> Result<Verdict, TurnError> {
@@ -449,10 +461,12 @@ async fn quote(
             grounding::explain(&ask.question, &pieces, &judgement.candidates)
         }
         (None, Some(judgement)) => judgement.choice.units.clone(),
+        (None, None) if foreign.is_some() => foreign.unwrap_or_default().to_vec(),
         (None, None) => grounding::quote(&ask.question, &spine.retrieval.score_units(&ask.question, hits).await?),
     };
     // Words alone find what is near, not what is asked: a question for a price needs one.
-    if hits.iter().all(|hit| hit.cosine.is_none()) && !grounding::holds_what_is_asked(&ask.question, &chosen) {
+    let by_words = hits.iter().all(|hit| hit.cosine.is_none() && hit.multilingual.is_none());
+    if by_words && !grounding::holds_what_is_asked(&ask.question, &chosen) {
         chosen.clear();
     }
     // The title is named with the source.
@@ -475,8 +489,15 @@ async fn quote(
     if let Some(hit) = chosen.first().filter(|_| leads).and_then(|unit| hits.get(unit.passage)) {
         let lead = spine.prompts.lead(&hit.passage.title, language, chosen.first().is_some_and(|unit| unit.steps));
         let lead = lead.map_err(TurnError::Prompt)?;
-        text.push_str(if text.is_empty() || lead.is_empty() { "" } else { " " });
-        text.push_str(&lead);
+        let source = hit.passage.language.as_str();
+        if source == language || source == "und" {
+            text.push_str(if text.is_empty() || lead.is_empty() { "" } else { " " });
+            text.push_str(&lead);
+        } else {
+            // Nobody is answered in another language without being told.
+            text.push_str(if text.is_empty() { "" } else { "\n\n" });
+            text.push_str(&spine.prompts.foreign(source, language).map_err(TurnError::Prompt)?);
+        }
     }
     text = grounding::compose(text, &chosen);
     let mut citations = Vec::new();
