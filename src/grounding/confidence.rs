@@ -93,6 +93,10 @@ impl Signs {
 
     /// Probability that the best piece answers the question rightly, 0…1, with the cross-encoder's `logit` for it and its `margin`
     /// over the best piece of another document.
+    ///
+    /// The weights are rounded from a logistic model with ridge penalty over whether the chosen pieces held the facts that a right
+    /// reply holds, on 63 messages in English to the sample shop: area under the ROC curve .74 in ten-fold cross-validation, the
+    /// logit alone .70, the margin alone .78. Expect less elsewhere; `frontdesk eval desk` tells risk against coverage on yours.
     #[must_use]
     pub fn judged(&self, logit: f32, margin: f32) -> f32 {
         let logit = -1.1 + 0.2 * logit + 0.2 * margin + 3.0 * self.lead;
