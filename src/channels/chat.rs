@@ -312,7 +312,7 @@ impl Task {
             Event::AnswerDone { text, citations, end, .. } => {
                 self.shown = Shown::default();
                 // After a takeover a person speaks, and half an answer before it is only in the way.
-                (end != AnswerEnd::TakenOver && !text.trim().is_empty()).then(|| (text, citations))
+                (end != AnswerEnd::TakenOver && !text.trim().is_empty()).then_some((text, citations))
             }
             Event::AgentSaid { text, .. } => Some((text, Vec::new())),
             _ => None,

@@ -55,6 +55,13 @@ pub struct Attachment {
 }
 
 impl Attachment {
+    /// The kind that a media type names.
+    #[must_use]
+    pub fn kind_of(media_type: &str) -> String {
+        let known = ["image", "audio", "video"].into_iter().find(|kind| media_type.starts_with(kind));
+        known.unwrap_or("file").to_owned()
+    }
+
     /// How it stands in the conversation: `[image]`, `[file: invoice.pdf, 12 kB]`.
     #[must_use]
     pub fn mark(&self) -> String {

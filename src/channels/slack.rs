@@ -111,12 +111,8 @@ fn chat(event: &Value, message: &Value) -> Result<String, &'static str> {
 }
 
 fn attachment(file: &Value) -> Attachment {
-    let mime = file["mimetype"].as_str().unwrap_or_default();
-    let kind = match mime.split('/').next() {
-        Some(kind @ ("image" | "audio" | "video")) => kind,
-        _ => "file",
-    };
-    Attachment { kind: kind.into(), name: file["name"].as_str().map(str::to_owned), bytes: file["size"].as_u64() }
+    let kind = Attachment::kind_of(file["mimetype"].as_str().unwrap_or_default());
+    Attachment { kind, name: file["name"].as_str().map(str::to_owned), bytes: file["size"].as_u64() }
 }
 
 fn milliseconds(stamp: &Value) -> u64 {

@@ -23,12 +23,8 @@ pub(super) fn read(bytes: &[u8]) -> Batch {
     };
     let count: usize = field("NumMedia").and_then(|count| count.parse().ok()).unwrap_or_default();
     let attachments = (0..count.min(10)).map(|i| {
-        let mime = field(&format!("MediaContentType{i}")).unwrap_or_default();
-        let kind = match mime.split('/').next() {
-            Some(kind @ ("image" | "audio" | "video")) => kind,
-            _ => "file",
-        };
-        Attachment { kind: kind.into(), name: None, bytes: None }
+        let kind = Attachment::kind_of(field(&format!("MediaContentType{i}")).unwrap_or_default());
+        Attachment { kind, name: None, bytes: None }
     });
     let text = field("ButtonText").or_else(|| field("Body")).unwrap_or_default().to_owned();
     // Twilio itself answers these words, and sends nothing more to who said STOP.

@@ -126,7 +126,7 @@ impl Network {
         let width = self.layers.first().map_or(1, |layer| layer.inputs);
         let mut values = matrix(rows, width)?.to_owned();
         for (i, layer) in self.layers.iter().enumerate() {
-            values = times(values.view(), &layer.weights)? + &Array1::from(layer.bias.clone());
+            values = times(&values.view(), &layer.weights)? + &Array1::from(layer.bias.clone());
             if i + 1 < self.layers.len() {
                 values.mapv_inplace(|value| value.max(0.0));
             }
@@ -173,7 +173,7 @@ pub fn squares(rows: &[f32], width: usize) -> Result<Vec<f32>> {
 /// # Errors
 /// When their widths differ.
 pub fn product(rows: &[f32], matrix_rows: &[f32], width: usize) -> Result<Vec<f32>> {
-    Ok(times(matrix(rows, width)?, matrix_rows)?.into_iter().collect())
+    Ok(times(&matrix(rows, width)?, matrix_rows)?.into_iter().collect())
 }
 
 fn matrix(numbers: &[f32], width: usize) -> Result<ArrayView2<'_, f32>> {
@@ -185,7 +185,7 @@ fn matrix(numbers: &[f32], width: usize) -> Result<ArrayView2<'_, f32>> {
 }
 
 /// Rows times the numbers of a matrix that has as many rows as they have columns.
-fn times(rows: ArrayView2<'_, f32>, numbers: &[f32]) -> Result<Array2<f32>> {
+fn times(rows: &ArrayView2<'_, f32>, numbers: &[f32]) -> Result<Array2<f32>> {
     let expected = rows.ncols();
     let outputs = numbers.len() / expected.max(1);
     let weights = ArrayView2::from_shape((expected, outputs), numbers);

@@ -542,7 +542,7 @@ pub fn last_sentence(text: &str) -> String {
             || matches!(c, '.' | '?' | '!')
                 && body.get(at + c.len_utf8()..).is_some_and(|rest| rest.starts_with(char::is_whitespace))
     });
-    let start = ends.map(|(at, c)| at + c.len_utf8()).last().unwrap_or(0);
+    let start = ends.map(|(at, c)| at + c.len_utf8()).next_back().unwrap_or(0);
     body.get(start..).unwrap_or_default().trim_matches([' ', '¿', '¡']).to_owned()
 }
 

@@ -432,10 +432,13 @@ enum Found {
     },
 }
 
+/// What a kind of note is told by, the notes with their lines, and how many there are.
+type NotesOfKind = (String, Vec<(Option<usize>, String)>, usize);
+
 /// What is said of a file's records, by kind: what differs in figures and quoted words alone is one kind.
 #[derive(Default)]
 struct Kinds {
-    kinds: Vec<(String, Vec<(Option<usize>, String)>, usize)>,
+    kinds: Vec<NotesOfKind>,
     index: HashMap<String, usize>,
     more: usize,
 }

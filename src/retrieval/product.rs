@@ -411,7 +411,6 @@ impl<'a> Row<'a> {
     }
 
     /// Price, the price before, the price's currency, and what it is for.
-    #[expect(clippy::type_complexity, reason = "the parts of one price")]
     fn price(&self, warnings: &mut Vec<String>) -> (Option<String>, Option<String>, Option<String>, Option<String>) {
         // Prices for a while, where the record doesn't say for which, hold.
         let dated = [Kind::SaleFrom, Kind::SaleUntil, Kind::SalePeriod].iter().any(|kind| self.first(*kind).is_some());

@@ -287,7 +287,7 @@ fn role(element: &Element, controls: &Controls, next: Next, in_heading: bool) ->
         }
         let opens =
             target.is_some_and(|id| controls.adjacent.contains(id)) || is_control(element) || says_toggle(element);
-        if short && (opens && follows || is_question(&text) && follows) {
+        if short && follows && (opens || is_question(&text)) {
             return Role::Question;
         }
         let is_press = element.name == "button" || element.get("role") == Some("button");

@@ -12,7 +12,7 @@ const MIN_ROWS: usize = 3;
 
 /// The lines of a page in reading order.
 pub(super) fn in_reading_order(lines: Vec<Line>) -> Vec<Line> {
-    side_by_side(with_their_values(lines))
+    side_by_side(&with_their_values(lines))
 }
 
 fn is_amount(text: &str) -> bool {
@@ -61,7 +61,7 @@ fn with_their_values(mut lines: Vec<Line>) -> Vec<Line> {
 }
 
 /// Blocks that stand beside each other, one after the other.
-fn side_by_side(lines: Vec<Line>) -> Vec<Line> {
+fn side_by_side(lines: &[Line]) -> Vec<Line> {
     let mut out = Vec::with_capacity(lines.len());
     let mut at = 0;
     while at < lines.len() {
@@ -93,7 +93,7 @@ fn side_by_side(lines: Vec<Line>) -> Vec<Line> {
         };
         out.extend(part(true));
         // What stands at the right may be two blocks again.
-        out.extend(side_by_side(part(false)));
+        out.extend(side_by_side(&part(false)));
         at = end;
     }
     out

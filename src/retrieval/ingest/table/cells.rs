@@ -162,7 +162,7 @@ impl Looks {
             }
         }
         looks.distinct = seen.len();
-        looks.length = if looks.filled == 0 { 0 } else { length / looks.filled };
+        looks.length = length.checked_div(looks.filled).unwrap_or_default();
         looks
     }
 

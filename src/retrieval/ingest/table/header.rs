@@ -307,7 +307,7 @@ fn side_by_side(mut table: Table) -> Vec<Table> {
     }
     if cuts.len() < 2 {
         let half = width / 2;
-        let twice = width % 2 == 0 && table.labels[..half] == table.labels[half..];
+        let twice = width.is_multiple_of(2) && table.labels[..half] == table.labels[half..];
         cuts = if twice { vec![(0, half), (half, width)] } else { Vec::new() };
     }
     let all_named = cuts.iter().all(|(start, end)| end - start > 1 && named(&table.labels[*start..*end]));
