@@ -425,8 +425,10 @@ fn by_words(lexicon: &Lexicon, label: &str, words: &[&str]) -> Option<Meaning> {
 }
 
 fn is_tax_word(word: &str) -> bool {
-    const TAXES: [&str; 16] =
-        ["vat", "tax", "iva", "tva", "mwst", "btw", "ust", "gst", "dph", "ndc", "moms", "mva", "afa", "ндс", "пдв", "kdv"];
+    const TAXES: [&str; 16] = [
+        "vat", "tax", "iva", "tva", "mwst", "btw", "ust", "gst", "dph", "ndc", "moms", "mva", "afa", "ндс", "пдв",
+        "kdv",
+    ];
     TAXES.contains(&word)
 }
 
@@ -571,12 +573,32 @@ mod tests {
             }
         }
         check(Kind::Name, &["Title", "Artikelbezeichnung", "DESIGNATION", "Désignation", "Nombre", "商品名稱", "品名"]);
-        check(Kind::Price, &["Price (EUR)", "Prezzo", "Retail price", "Price tax excluded", "Preis in €", "PRIX PUBLIC TTC"]);
-        check(Kind::Price, &["Cena brutto", "価格（税込）", "Цена, руб.", "Price €", "price_eur", "g:price", "Verkaufspreis inkl. MwSt."]);
+        check(
+            Kind::Price,
+            &["Price (EUR)", "Prezzo", "Retail price", "Price tax excluded", "Preis in €", "PRIX PUBLIC TTC"],
+        );
+        check(
+            Kind::Price,
+            &[
+                "Cena brutto",
+                "価格（税込）",
+                "Цена, руб.",
+                "Price €",
+                "price_eur",
+                "g:price",
+                "Verkaufspreis inkl. MwSt.",
+            ],
+        );
         check(Kind::Sale, &["PRIX PROMO TTC", "sale_price", "Angebotspreis", "Precio rebajado", "促销价"]);
         check(Kind::Before, &["Variant Compare At Price", "Compare-at price", "Alter Preis", "Prix barré"]);
-        check(Kind::Hidden, &["Cost per item", "Wholesale price", "EK netto", "Prix d'achat HT", "Lieferant", "进货价", "仕入価格"]);
-        check(Kind::Hidden, &["Supplier reference #", "Our purchase price", "Marge %", "Закупочная цена", "Dealer price USD"]);
+        check(
+            Kind::Hidden,
+            &["Cost per item", "Wholesale price", "EK netto", "Prix d'achat HT", "Lieferant", "进货价", "仕入価格"],
+        );
+        check(
+            Kind::Hidden,
+            &["Supplier reference #", "Our purchase price", "Marge %", "Закупочная цена", "Dealer price USD"],
+        );
         check(Kind::OptionValue(2), &["Option2 Value", "Attribute 2 value(s)", "Wert(e) des Attributs 2"]);
         check(Kind::Question, &["問題Question", "Frage / Question", "Pregunta"]);
         check(Kind::Technical, &["Google Shopping / MPN", "Meta: _yoast_wpseo_title", "use_config_manage_stock"]);
@@ -592,7 +614,11 @@ mod tests {
     fn a_price_says_what_it_holds() {
         let check = |label: &str, tax: Option<Tax>, currency: Option<&str>, rest: &str| {
             let meaning = meaning(label).expect(label);
-            assert_eq!((meaning.tax, meaning.currency.as_deref(), meaning.rest.as_str()), (tax, currency, rest), "{label}");
+            assert_eq!(
+                (meaning.tax, meaning.currency.as_deref(), meaning.rest.as_str()),
+                (tax, currency, rest),
+                "{label}"
+            );
         };
         check("Price tax excluded", Some(Tax::Net), None, "");
         check("PRIX PROMO TTC", Some(Tax::Gross), None, "");

@@ -35,8 +35,8 @@ mod walk;
 mod workbook;
 mod xml;
 
-pub use isolated::read_document;
 pub use explain::{Explained, explain};
+pub use isolated::read_document;
 pub use table::{LeftOut, Understood, UnderstoodColumn};
 pub use walk::Format;
 
@@ -476,9 +476,11 @@ impl Kinds {
                 lines.append(&mut told);
                 continue;
             }
-            let others: Vec<String> = told.iter().skip(1).filter_map(|(line, _)| Some(line.as_ref()?.to_string())).collect();
+            let others: Vec<String> =
+                told.iter().skip(1).filter_map(|(line, _)| Some(line.as_ref()?.to_string())).collect();
             if let Some((line, reason)) = told.into_iter().next() {
-                let others = if others.is_empty() { String::new() } else { format!(", lines {}, …", others.join(", ")) };
+                let others =
+                    if others.is_empty() { String::new() } else { format!(", lines {}, …", others.join(", ")) };
                 lines.push((line, format!("{reason} (and {} more of the kind{others})", count - 1)));
             }
         }

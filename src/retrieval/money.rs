@@ -59,9 +59,9 @@ const SIGNS: [(&str, &str); 42] = [
 
 /// Codes that a text may name beside an amount.
 const CODES: [&str; 46] = [
-    "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "RMB", "PLN", "CZK", "HUF", "RON", "BGN", "SEK", "NOK", "DKK", "ISK", "RUB",
-    "UAH", "TRY", "RSD", "BAM", "MKD", "ALL", "GEL", "CAD", "AUD", "NZD", "HKD", "TWD", "SGD", "KRW", "INR", "THB", "VND",
-    "IDR", "MYR", "PHP", "AED", "SAR", "ILS", "EGP", "ZAR", "BRL", "MXN", "ARS", "CLP",
+    "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "RMB", "PLN", "CZK", "HUF", "RON", "BGN", "SEK", "NOK", "DKK", "ISK",
+    "RUB", "UAH", "TRY", "RSD", "BAM", "MKD", "ALL", "GEL", "CAD", "AUD", "NZD", "HKD", "TWD", "SGD", "KRW", "INR",
+    "THB", "VND", "IDR", "MYR", "PHP", "AED", "SAR", "ILS", "EGP", "ZAR", "BRL", "MXN", "ARS", "CLP",
 ];
 
 /// Reads an amount. `decimal`: the sign that parts the cents, where other amounts of its column show it. `None` if it is
@@ -73,7 +73,9 @@ pub fn money(text: &str, decimal: Option<char>) -> Option<Money> {
     let (before, rest) = text.split_at(start);
     let length = rest
         .char_indices()
-        .find(|(_, char)| !(char.is_ascii_digit() || matches!(char, '.' | ',' | ' ' | '\'' | '’' | '\u{A0}' | '\u{202F}')))
+        .find(|(_, char)| {
+            !(char.is_ascii_digit() || matches!(char, '.' | ',' | ' ' | '\'' | '’' | '\u{A0}' | '\u{202F}'))
+        })
         .map_or(rest.len(), |(at, _)| at);
     let written = rest[..length].trim_end_matches(|char: char| !char.is_ascii_digit());
     let after = rest[written.len()..].trim();
@@ -100,7 +102,10 @@ pub fn money(text: &str, decimal: Option<char>) -> Option<Money> {
 }
 
 fn is_krone(text: &str) -> bool {
-    matches!(text.trim_matches('.').to_lowercase().as_str(), "kr" | "sek kr" | "p" | "р" | "тг" | "dinara" | "rsd din" | "pesos" | "euros" | "euro")
+    matches!(
+        text.trim_matches('.').to_lowercase().as_str(),
+        "kr" | "sek kr" | "p" | "р" | "тг" | "dinara" | "rsd din" | "pesos" | "euros" | "euro"
+    )
 }
 
 /// "12 EUR per piece", "3 € pro Stück".
@@ -168,7 +173,8 @@ pub fn is_amount(text: &str) -> bool {
 #[must_use]
 pub fn code(text: &str) -> Option<String> {
     let text = text.trim();
-    if let Some((_, code)) = SIGNS.iter().find(|(sign, _)| *sign == text || sign.to_lowercase() == text.to_lowercase()) {
+    if let Some((_, code)) = SIGNS.iter().find(|(sign, _)| *sign == text || sign.to_lowercase() == text.to_lowercase())
+    {
         return Some((*code).to_owned());
     }
     if text.eq_ignore_ascii_case("rmb") {
@@ -198,7 +204,8 @@ pub fn code_in(label: &str) -> Option<String> {
 /// A code in capitals or a sign: "all" is no currency, "ALL" is.
 fn is_code(word: &str) -> bool {
     let sign = SIGNS.iter().any(|(sign, _)| *sign == word);
-    let common = ["eur", "usd", "gbp", "chf", "pln", "czk", "euro", "euros", "sek", "nok", "dkk"].contains(&word.to_lowercase().as_str());
+    let common = ["eur", "usd", "gbp", "chf", "pln", "czk", "euro", "euros", "sek", "nok", "dkk"]
+        .contains(&word.to_lowercase().as_str());
     sign || common || CODES.contains(&word.trim_matches('.'))
 }
 
@@ -207,7 +214,8 @@ fn is_code(word: &str) -> bool {
 pub fn named_once<'a>(texts: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut found: Vec<String> = Vec::new();
     for text in texts {
-        for word in text.split(|char: char| char.is_whitespace() || char.is_ascii_digit() || "()[],;:/".contains(char)) {
+        for word in text.split(|char: char| char.is_whitespace() || char.is_ascii_digit() || "()[],;:/".contains(char))
+        {
             let word = word.trim_matches('.');
             if let Some(code) = Some(word).filter(|word| is_code(word)).and_then(code)
                 && !found.contains(&code)

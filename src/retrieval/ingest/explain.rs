@@ -85,9 +85,10 @@ impl Explained {
                 self.products += document.passages.iter().filter(|passage| passage.product.is_some()).count();
                 for passage in document.passages {
                     if self.sample.len() < SAMPLE {
-                        let told = passage.product.as_ref().and_then(|product| {
-                            product.sentence(&passage.text, &passage.language)
-                        });
+                        let told = passage
+                            .product
+                            .as_ref()
+                            .and_then(|product| product.sentence(&passage.text, &passage.language));
                         self.sample.push(told.unwrap_or(passage.text));
                     }
                 }

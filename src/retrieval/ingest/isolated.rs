@@ -149,7 +149,8 @@ fn program() -> Result<PathBuf, String> {
     }
     let beside = this.ancestors().skip(1).take(2).map(|folder| folder.join(NAME));
     beside.into_iter().find(|path| path.is_file()).ok_or_else(|| {
-        "PDF, Word, Excel and XML documents are read by the program `frontdesk`, which is not beside this one".to_owned()
+        "PDF, Word, Excel and XML documents are read by the program `frontdesk`, which is not beside this one"
+            .to_owned()
     })
 }
 

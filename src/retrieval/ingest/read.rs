@@ -196,13 +196,7 @@ impl Reader {
     }
 
     /// Rows that have a key are documents of their own; all others, and the texts around tables, are the file's.
-    fn tables(
-        &self,
-        sheets: Vec<Sheet>,
-        hash: &str,
-        separated: bool,
-        sender: &Sender,
-    ) -> Result<(), Departed> {
+    fn tables(&self, sheets: Vec<Sheet>, hash: &str, separated: bool, sender: &Sender) -> Result<(), Departed> {
         let (mut keyed, mut loose) = (Vec::new(), Vec::new());
         let several = sheets.len() > 1;
         let meta_file = format!("{}.meta", self.path.file_name().unwrap_or_default().to_string_lossy());

@@ -38,7 +38,8 @@ impl Hints {
     pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "header_row" => {
-                let row = value.parse().map_err(|_| format!("header_row is {value:?}; write the line's number, or 0"))?;
+                let row =
+                    value.parse().map_err(|_| format!("header_row is {value:?}; write the line's number, or 0"))?;
                 self.header_row = Some(row);
             }
             "columns" => {

@@ -216,7 +216,9 @@ mod tests {
     fn markup_in_a_cell_becomes_text() {
         assert!(is_html("<p>Made of <b>steel</b></p>") && is_html("oil &amp; salt") && !is_html("3 < 5, a > b"));
         assert_eq!(
-            plain("<p><meta charset=\"utf-8\"><span data-x=\"1\">Made of <strong>steel</strong>.</span></p><ul><li>1.2 litres</li><li>For gas &amp; induction</li></ul>"),
+            plain(
+                "<p><meta charset=\"utf-8\"><span data-x=\"1\">Made of <strong>steel</strong>.</span></p><ul><li>1.2 litres</li><li>For gas &amp; induction</li></ul>"
+            ),
             "Made of steel. 1.2 litres, For gas & induction"
         );
     }

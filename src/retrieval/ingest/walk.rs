@@ -151,9 +151,9 @@ pub(super) struct Walked {
 /// Whether a file is of a kind that holds no knowledge: pictures, styles, programs, what systems leave behind.
 fn is_beside(path: &Path) -> bool {
     const BESIDE: [&str; 38] = [
-        "png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "ico", "bmp", "tif", "tiff", "heic", "mp4", "mov", "webm", "avi",
-        "mp3", "wav", "ogg", "css", "scss", "js", "mjs", "ts", "map", "woff", "woff2", "ttf", "otf", "eot", "lock", "log",
-        "toml", "yml", "yaml", "ini", "tmp", "bak",
+        "png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "ico", "bmp", "tif", "tiff", "heic", "mp4", "mov", "webm",
+        "avi", "mp3", "wav", "ogg", "css", "scss", "js", "mjs", "ts", "map", "woff", "woff2", "ttf", "otf", "eot",
+        "lock", "log", "toml", "yml", "yaml", "ini", "tmp", "bak",
     ];
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     extension.is_some_and(|extension| BESIDE.contains(&extension.as_str()))

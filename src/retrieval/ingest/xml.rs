@@ -89,7 +89,11 @@ fn record_name(content: &str) -> Result<Option<String>, String> {
                 let own = seen.entry(name.clone()).or_default();
                 own.count += 1;
                 own.depth = depth;
-                own.fields += start.attributes().flatten().filter(|attribute| !attribute.key.as_ref().starts_with("xmlns")).count();
+                own.fields += start
+                    .attributes()
+                    .flatten()
+                    .filter(|attribute| !attribute.key.as_ref().starts_with("xmlns"))
+                    .count();
                 path.push(name);
             }
             Event::End(_) => {
@@ -104,8 +108,14 @@ fn record_name(content: &str) -> Result<Option<String>, String> {
     }
     // Records have several fields each; the outermost of such elements.
     let records = seen.iter().filter(|(_, seen)| seen.depth > 0 && seen.fields >= 2 * seen.count);
-    let known = |name: &str| matches!(name.to_lowercase().as_str(), "item" | "entry" | "product" | "offer" | "shopitem" | "o" | "article" | "record" | "row");
-    let best = records.max_by_key(|(name, seen)| (known(name), seen.count > 1, std::cmp::Reverse(seen.depth), seen.count));
+    let known = |name: &str| {
+        matches!(
+            name.to_lowercase().as_str(),
+            "item" | "entry" | "product" | "offer" | "shopitem" | "o" | "article" | "record" | "row"
+        )
+    };
+    let best =
+        records.max_by_key(|(name, seen)| (known(name), seen.count > 1, std::cmp::Reverse(seen.depth), seen.count));
     Ok(best.map(|(name, _)| name.clone()))
 }
 
@@ -136,7 +146,13 @@ fn records(content: &str, record: &str) -> Result<Sheet, String> {
                             if !key.starts_with("xmlns")
                                 && let Ok(value) = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0)
                             {
-                                put(&mut cells, &mut columns, &mut index, key.rsplit(':').next().unwrap_or(key), &value);
+                                put(
+                                    &mut cells,
+                                    &mut columns,
+                                    &mut index,
+                                    key.rsplit(':').next().unwrap_or(key),
+                                    &value,
+                                );
                             }
                         }
                         row = Some(cells);
@@ -146,7 +162,10 @@ fn records(content: &str, record: &str) -> Result<Sheet, String> {
                 }
                 text.clear();
                 let of_attribute = |wanted: &str| {
-                    let found = start.attributes().flatten().find(|attribute| attribute.key.as_ref().eq_ignore_ascii_case(wanted));
+                    let found = start
+                        .attributes()
+                        .flatten()
+                        .find(|attribute| attribute.key.as_ref().eq_ignore_ascii_case(wanted));
                     let value = found?.normalized_value(quick_xml::XmlVersion::Implicit1_0).ok()?;
                     Some(value.into_owned()).filter(|value| value.len() <= 60 && !value.is_empty())
                 };
@@ -234,7 +253,10 @@ fn records(content: &str, record: &str) -> Result<Sheet, String> {
 }
 
 fn is_pair(name: &str) -> bool {
-    matches!(name.to_lowercase().as_str(), "param" | "params" | "attribute" | "attr" | "a" | "product_detail" | "property" | "feature")
+    matches!(
+        name.to_lowercase().as_str(),
+        "param" | "params" | "attribute" | "attr" | "a" | "product_detail" | "property" | "feature"
+    )
 }
 
 fn is_list(parent: &str, name: &str) -> bool {
@@ -243,7 +265,13 @@ fn is_list(parent: &str, name: &str) -> bool {
 }
 
 /// Sets a column's cell; what comes again is added.
-fn put(cells: &mut Vec<String>, columns: &mut Vec<String>, index: &mut HashMap<String, usize>, label: &str, value: &str) {
+fn put(
+    cells: &mut Vec<String>,
+    columns: &mut Vec<String>,
+    index: &mut HashMap<String, usize>,
+    label: &str,
+    value: &str,
+) {
     let at = *index.entry(label.to_owned()).or_insert_with(|| {
         columns.push(label.to_owned());
         columns.len() - 1
@@ -278,7 +306,9 @@ mod tests {
             <item><g:id>T2</g:id><title>Cup &amp; saucer</title><g:price>9.00 EUR</g:price></item></channel></rss>"#;
         assert_eq!(
             rows(google).as_deref(),
-            Ok(["id|title|price", "T1|Tea & <b>pot</b>|29.00 EUR", "T2|Cup & saucer|9.00 EUR"].map(str::to_owned).as_slice())
+            Ok(["id|title|price", "T1|Tea & <b>pot</b>|29.00 EUR", "T2|Cup & saucer|9.00 EUR"]
+                .map(str::to_owned)
+                .as_slice())
         );
         let heureka = "<SHOP><SHOPITEM><ITEM_ID>1</ITEM_ID><PRODUCTNAME>Stan</PRODUCTNAME><PARAM><PARAM_NAME>Barva</PARAM_NAME>\
             <VAL>zelená</VAL></PARAM></SHOPITEM><SHOPITEM><ITEM_ID>2</ITEM_ID><PRODUCTNAME>Spacák</PRODUCTNAME></SHOPITEM></SHOP>";
@@ -296,7 +326,8 @@ mod tests {
 
     #[test]
     fn hostile_xml_is_refused() {
-        let entities = r#"<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x><r><n>&b;</n><p>1</p></r></x>"#;
+        let entities =
+            r#"<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x><r><n>&b;</n><p>1</p></r></x>"#;
         let read = rows(entities).unwrap_or_default().join("\n");
         assert!(!read.contains("aaa"), "{read}");
         assert!(rows(&"<a>".repeat(100_000)).is_err());

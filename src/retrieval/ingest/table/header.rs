@@ -41,7 +41,16 @@ fn next_table(rows: &[Line], hints: &Hints) -> usize {
         }
         let hits = row.cells.iter().filter(|cell| columns::meaning(cell).is_some()).count();
         let filled = row.filled();
-        if hits < 2 || hits * 3 < filled * 2 || !row.cells.iter().all(|cell| cell.is_empty() || cells::is_label(cell)) {
+        // The name of a price among prices.
+        let priced = row.cells.iter().enumerate().any(|(column, cell)| {
+            let above =
+                rows[first + 1..at].iter().rev().find_map(|row| row.cells.get(column).filter(|cell| !cell.is_empty()));
+            let price =
+                || columns::meaning(cell).is_some_and(|meaning| matches!(meaning.kind, Kind::Price | Kind::Sale));
+            above.is_some_and(|above| matches!(cells::class(above), Class::Amount | Class::Number)) && price()
+        });
+        let known = hits >= 2 && hits * 3 >= filled * 2;
+        if !(known || priced) || !row.cells.iter().all(|cell| cell.is_empty() || cells::is_label(cell)) {
             continue;
         }
         // Both lines of one header.
@@ -68,7 +77,9 @@ fn table(name: &str, mut rows: Vec<Line>, hints: &Hints, first: bool) -> Table {
         }
         // No header: what stands above the first row of several cells is a title.
         let start = rows.iter().position(|row| !row.is_single()).unwrap_or(0);
-        let body = rows.split_off(start);
+        // Where others follow, the text right above is a section's name.
+        let sections = rows[start..].iter().any(Line::is_single);
+        let body = rows.split_off(start - usize::from(sections && start > 0));
         table.above = rows.into_iter().map(|row| (row.line, row.text())).collect();
         table.labels = vec![String::new(); width(&body)];
         body_of(&mut table, body);
@@ -80,7 +91,8 @@ fn table(name: &str, mut rows: Vec<Line>, hints: &Hints, first: bool) -> Table {
     table.header = header.iter().map(|row| row.line).collect();
     table.labels = labels(&header);
     // A header that is repeated on every page.
-    let plain: Vec<String> = header.iter().flat_map(|row| row.cells.iter().filter(|c| !c.is_empty()).cloned()).collect();
+    let plain: Vec<String> =
+        header.iter().flat_map(|row| row.cells.iter().filter(|c| !c.is_empty()).cloned()).collect();
     body.retain(|row| {
         let own: Vec<&String> = row.cells.iter().filter(|cell| !cell.is_empty()).collect();
         !(own.len() > 1 && own.len() <= plain.len() && own.iter().all(|cell| plain.contains(cell)))
@@ -95,11 +107,13 @@ fn width(rows: &[Line]) -> usize {
 
 /// Rows below the header: sections, notes, and the rest.
 fn body_of(table: &mut Table, body: Vec<Line>) {
-    let wide = table.labels.iter().filter(|label| !label.is_empty()).count().max(
-        if table.header.is_empty() { table.labels.len() } else { 0 },
-    );
+    let wide = table.labels.iter().filter(|label| !label.is_empty()).count().max(if table.header.is_empty() {
+        table.labels.len()
+    } else {
+        0
+    });
     let singles = body.iter().filter(|row| row.is_single()).count();
-    let sections = wide > 1 && singles * 2 < body.len().max(1);
+    let sections = wide > 1 && singles * 3 < body.len() * 2;
     let last = body.iter().rposition(|row| !row.is_single()).map_or(0, |at| at + 1);
     let mut section = None;
     for (at, mut row) in body.into_iter().enumerate() {
@@ -186,10 +200,12 @@ fn is_scale(rows: &[Line], at: usize) -> bool {
     let distinct: std::collections::HashSet<&&String> = scale.iter().collect();
     let below = &rows[at + 1..rows.len().min(at + 1 + BELOW)];
     let amounts = below.iter().flat_map(|row| row.cells.iter().skip(1)).filter(|cell| !cell.is_empty());
-    let (all_below, money) = amounts.fold((0, 0), |(all, money), cell| {
-        (all + 1, money + usize::from(cells::class(cell) == Class::Amount))
-    });
-    all && distinct.len() == scale.len() && all_below > 0 && money * 10 >= all_below * 8 && row.cells.first().is_some_and(|c| c.is_empty() || cells::is_label(c))
+    let (all_below, money) =
+        amounts.fold((0, 0), |(all, money), cell| (all + 1, money + usize::from(cells::class(cell) == Class::Amount)));
+    all && distinct.len() == scale.len()
+        && all_below > 0
+        && money * 10 >= all_below * 8
+        && row.cells.first().is_some_and(|c| c.is_empty() || cells::is_label(c))
 }
 
 /// The first row of several labels, where nothing tells it from what is below; none if it looks like the rows below.
@@ -228,7 +244,11 @@ fn with_second_line(rows: &[Line], at: usize) -> (usize, usize) {
     }
     if at > 0 {
         let above = &rows[at - 1];
-        if labels_only(above) && adjacent(above, &rows[at]) && known(above) > 0 && (groups(above, &rows[at]) || known(above) * 2 > above.filled()) {
+        if labels_only(above)
+            && adjacent(above, &rows[at])
+            && known(above) > 0
+            && (groups(above, &rows[at]) || known(above) * 2 > above.filled())
+        {
             return (at - 1, 2);
         }
     }
@@ -255,7 +275,14 @@ fn labels(header: &[Line]) -> Vec<String> {
         let spans = next == above || next.is_empty() && !cell(lower, column + 1).is_empty();
         names.push(match (fresh, below.is_empty()) {
             (_, true) => above,
-            (false, false) if group.is_empty() || cell(upper, column.saturating_sub(1)).is_empty() && column > 0 && names.last().is_some_and(String::is_empty) => below,
+            (false, false)
+                if group.is_empty()
+                    || cell(upper, column.saturating_sub(1)).is_empty()
+                        && column > 0
+                        && names.last().is_some_and(String::is_empty) =>
+            {
+                below
+            }
             (true, false) if above == below => above,
             (true, false) if !spans => format!("{above} / {below}"),
             // "Price" over "seedling" and "cutting"; "name" of "Grape" is a name by itself.
@@ -277,7 +304,8 @@ fn side_by_side(mut table: Table) -> Vec<Table> {
     };
     let mut cuts: Vec<(usize, usize)> = Vec::new();
     let empty = |column: usize| {
-        table.labels[column].is_empty() && table.rows.iter().all(|row| row.cells.get(column).is_none_or(String::is_empty))
+        table.labels[column].is_empty()
+            && table.rows.iter().all(|row| row.cells.get(column).is_none_or(String::is_empty))
     };
     let mut start = 0;
     for column in 0..=width {
@@ -305,7 +333,11 @@ fn side_by_side(mut table: Table) -> Vec<Table> {
             let cut = |cells: &[String]| -> Vec<String> {
                 (start..end).map(|column| cells.get(column).cloned().unwrap_or_default()).collect()
             };
-            let rows = table.rows.iter().map(|row| Line { line: row.line, cells: cut(&row.cells), section: row.section.clone() });
+            let rows = table.rows.iter().map(|row| Line {
+                line: row.line,
+                cells: cut(&row.cells),
+                section: row.section.clone(),
+            });
             Table {
                 sheet: table.sheet.clone(),
                 header: table.header.clone(),

@@ -77,12 +77,16 @@ pub(super) fn columns(table: &Table, context: &Context<'_>) -> Columns {
     running_number(&mut columns, &sample);
     by_content(&mut columns, &looks, table, context);
     costs(&mut columns);
+    numbers(&mut columns);
     best_name(&mut columns, &looks);
     prices(&mut columns);
     unknown(&mut columns, &looks, platform);
     for (column, looks) in columns.all.iter_mut().zip(&looks) {
         if let Some(kind) = column.kind {
-            column.telling = kind.telling();
+            column.telling = match kind {
+                Kind::Number if column.why == "another column is its number" => Telling::Used,
+                kind => kind.telling(),
+            };
         }
         if looks.filled == 0 {
             column.why = "it is empty".to_owned();
@@ -122,7 +126,11 @@ fn named(name: &str, at: usize, context: &Context<'_>) -> Column {
     if let Some(Meaning { tax, currency, rest, retail, .. }) = meaning.clone() {
         (column.tax, column.currency, column.rest, column.retail) = (tax, currency, rest, retail);
     }
-    let hint = context.hints.columns.iter().find(|(own, _)| *own == number || !folded.is_empty() && columns::folded(own) == folded);
+    let hint = context
+        .hints
+        .columns
+        .iter()
+        .find(|(own, _)| *own == number || !folded.is_empty() && columns::folded(own) == folded);
     if let Some((_, kind)) = hint {
         column.kind = Some(*kind);
         column.rank = 0;
@@ -154,12 +162,27 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String]) {
             let words = known(&[Word::Yes, Word::No, Word::Later, Word::Preorder]);
             (words >= 60 || looks.mostly(&numbers, 60), Kind::Property)
         }
+        // Magento says 2 for no.
+        Kind::Published if columns::folded(&column.name) == "product online" => (true, kind),
         Kind::Status | Kind::Published | Kind::Visibility => (known(&[Word::Sold, Word::Unsold]) >= 90, Kind::Property),
-        Kind::Name => (!looks.mostly(&[Class::Number, Class::Amount, Class::Flag, Class::Address, Class::File], 70), Kind::Property),
+        Kind::Name => (
+            !looks.mostly(&[Class::Number, Class::Amount, Class::Flag, Class::Address, Class::File], 70),
+            Kind::Property,
+        ),
         Kind::Unit => (!looks.mostly(&[Class::Amount, Class::Number], 50) && looks.length <= 24, Kind::Property),
         Kind::Url => (share(&|value| value.starts_with("http") || value.starts_with('/')) >= 50, Kind::Technical),
         Kind::Category => {
-            let types = ["simple", "variable", "variation", "configurable", "grouped", "bundle", "virtual", "external", "downloadable"];
+            let types = [
+                "simple",
+                "variable",
+                "variation",
+                "configurable",
+                "grouped",
+                "bundle",
+                "virtual",
+                "external",
+                "downloadable",
+            ];
             let of_rows = share(&|value| value.to_lowercase().split(", ").all(|word| types.contains(&word)));
             (of_rows < 90, Kind::RowType)
         }
@@ -188,19 +211,32 @@ fn platform(table: &Table) -> bool {
         || has(&["regular price", "visibility in catalog"])
         || labels.iter().any(|label| label == "active 0 1" || label == "actif 0 1")
         || labels.len() > 25 && labels.iter().filter(|label| label.starts_with("meta ")).count() > 3
-        || labels.iter().filter(|label| label.starts_with("attribute 1") || label.contains("attributs 1") || label.contains("attribut 1") || label.contains("atributo 1")).count() > 1
+        || labels
+            .iter()
+            .filter(|label| {
+                label.starts_with("attribute 1")
+                    || label.contains("attributs 1")
+                    || label.contains("attribut 1")
+                    || label.contains("atributo 1")
+            })
+            .count()
+            > 1
 }
 
 /// `No.`, `Nr`, `Lp.` with 1, 2, 3 … below number the rows, not the goods.
 fn running_number(columns: &mut Columns, sample: &[&[String]]) {
-    const LABELS: [&str; 14] = ["no", "nr", "n", "lp", "pos", "stt", "num", "numero", "序号", "序號", "番号", "", "#", "item no"];
+    const LABELS: [&str; 14] =
+        ["no", "nr", "n", "lp", "pos", "stt", "num", "numero", "序号", "序號", "番号", "", "#", "item no"];
     for (at, column) in columns.all.iter_mut().enumerate() {
         if !LABELS.contains(&columns::folded(&column.name).as_str()) || column.why.starts_with("the .meta") {
             continue;
         }
         let numbers: Vec<i64> = sample.iter().filter_map(|row| row.get(at)?.trim().parse().ok()).collect();
         let steps = numbers.windows(2).filter(|pair| pair[1] == pair[0] + 1).count();
-        if numbers.len() > 1 && (steps + 1) * 10 >= numbers.len() * 7 && numbers.first().is_some_and(|first| *first <= 1) {
+        if numbers.len() > 1
+            && (steps + 1) * 10 >= numbers.len() * 7
+            && numbers.first().is_some_and(|first| *first <= 1)
+        {
             column.kind = Some(Kind::Technical);
             column.why = "it numbers the rows".to_owned();
         }
@@ -217,26 +253,30 @@ fn by_content(columns: &mut Columns, looks: &[Looks], table: &Table, context: &C
             continue;
         }
         let nameless = column.name.is_empty();
-        let found = if looks.mostly(&[Class::Amount], 60) && looks.mostly(&[Class::Amount, Class::Number, Class::Flag], 80) {
-            // Beside a price that says so, other amounts are what their names say.
-            (nameless || !columns.has(&prices) || with_currency(table, at)).then_some((Kind::Price, "amounts of money stand below"))
-        } else if looks.mostly(&[Class::Address], 70) {
-            let images = table.rows.iter().filter_map(|row| row.cells.get(at)).take(20).filter(|cell| {
-                [".jpg", ".jpeg", ".png", ".webp", ".gif"].iter().any(|ending| cell.to_ascii_lowercase().contains(ending))
-            });
-            let kind = if images.count() > 0 { Kind::Image } else { Kind::Url };
-            Some((kind, "addresses stand below"))
-        } else if looks.mostly(&[Class::File], 70) {
-            Some((Kind::Image, "names of files stand below"))
-        } else if looks.mostly(&[Class::Question], 60) && without_names {
-            Some((Kind::Question, "questions stand below"))
-        } else if nameless && (looks.mostly(&[Class::Prose], 40) || looks.length > 60) {
-            Some((Kind::Description, "sentences stand below"))
-        } else if nameless && looks.mostly(&[Class::Measure], 70) {
-            Some((Kind::Option, "measures stand below"))
-        } else {
-            None
-        };
+        let found =
+            if looks.mostly(&[Class::Amount], 60) && looks.mostly(&[Class::Amount, Class::Number, Class::Flag], 80) {
+                // Beside a price that says so, other amounts are what their names say.
+                (nameless || !columns.has(&prices) || with_currency(table, at))
+                    .then_some((Kind::Price, "amounts of money stand below"))
+            } else if looks.mostly(&[Class::Address], 70) {
+                let images = table.rows.iter().filter_map(|row| row.cells.get(at)).take(20).filter(|cell| {
+                    [".jpg", ".jpeg", ".png", ".webp", ".gif"]
+                        .iter()
+                        .any(|ending| cell.to_ascii_lowercase().contains(ending))
+                });
+                let kind = if images.count() > 0 { Kind::Image } else { Kind::Url };
+                Some((kind, "addresses stand below"))
+            } else if looks.mostly(&[Class::File], 70) {
+                Some((Kind::Image, "names of files stand below"))
+            } else if looks.mostly(&[Class::Question], 60) && without_names {
+                Some((Kind::Question, "questions stand below"))
+            } else if nameless && (looks.mostly(&[Class::Prose], 40) || looks.length > 60) {
+                Some((Kind::Description, "sentences stand below"))
+            } else if nameless && looks.mostly(&[Class::Measure], 70) {
+                Some((Kind::Option, "measures stand below"))
+            } else {
+                None
+            };
         if let Some((kind, why)) = found {
             let column = &mut columns.all[at];
             column.kind = Some(kind);
@@ -263,7 +303,8 @@ fn by_content(columns: &mut Columns, looks: &[Looks], table: &Table, context: &C
     if without_names && columns.has(&[Kind::Question]) && !columns.has(&[Kind::Answer]) {
         let text = |at: &usize| {
             let kind = columns.all[*at].kind;
-            (kind.is_none() || kind == Some(Kind::Description)) && looks[*at].mostly(&[Class::Text, Class::Prose, Class::Measure, Class::Code], 60)
+            (kind.is_none() || kind == Some(Kind::Description))
+                && looks[*at].mostly(&[Class::Text, Class::Prose, Class::Measure, Class::Code], 60)
         };
         if let Some(at) = (0..columns.all.len()).filter(text).max_by_key(|at| looks[*at].length) {
             columns.all[at].kind = Some(Kind::Answer);
@@ -288,6 +329,18 @@ fn with_currency(table: &Table, at: usize) -> bool {
         (all + 1, own + usize::from(money::money(cell, None).is_some_and(|money| money.currency.is_some())))
     });
     all > 0 && own * 2 > all
+}
+
+/// Beside the shop's own number of an article the software's and the maker's aren't told.
+fn numbers(columns: &mut Columns) {
+    let Some(best) = columns.of(Kind::Number) else { return };
+    let spared = ["ean", "gtin", "isbn", "mpn", "ean13"];
+    for (at, column) in columns.all.iter_mut().enumerate() {
+        let own = columns::folded(&column.name);
+        if column.kind == Some(Kind::Number) && at != best && !spared.contains(&own.as_str()) {
+            column.why = "another column is its number".to_owned();
+        }
+    }
 }
 
 /// "Cost" is what visitors pay where nothing else is a price and nothing is counted, else what the shop pays.
@@ -323,7 +376,8 @@ fn best_name(columns: &mut Columns, looks: &[Looks]) {
     }
     let named = |at: &usize| {
         let looks = &looks[*at];
-        let texts = looks.mostly(&[Class::Text, Class::Prose, Class::Code], 80) && looks.count(&[Class::Text]) * 2 > looks.filled;
+        let texts = looks.mostly(&[Class::Text, Class::Prose, Class::Code], 80)
+            && looks.count(&[Class::Text]) * 2 > looks.filled;
         columns.all[*at].kind.is_none() && texts && looks.distinct * 10 >= looks.filled * 6 && looks.length <= 80
     };
     let best = (0..columns.all.len()).find(named);
@@ -361,7 +415,11 @@ fn prices(columns: &mut Columns) {
         return prices(columns);
     }
     let taxes: Vec<Option<Tax>> = all.iter().map(|at| of(at).tax).collect();
-    let plain: Vec<usize> = all.iter().copied().filter(|at| of(at).rest.is_empty() && of(at).why != "amounts of money stand below").collect();
+    let plain: Vec<usize> = all
+        .iter()
+        .copied()
+        .filter(|at| of(at).rest.is_empty() && of(at).why != "amounts of money stand below")
+        .collect();
     if taxes.contains(&Some(Tax::Gross)) && taxes.contains(&Some(Tax::Net)) {
         let gross = all.iter().copied().find(|at| of(at).tax == Some(Tax::Gross));
         others(columns, &|at| Some(*at) == gross, "a price with tax stands beside it");
@@ -391,14 +449,23 @@ fn unknown(columns: &mut Columns, looks: &[Looks], platform: bool) {
         let (telling, why) = if column.name.is_empty() {
             // Short texts say something by themselves; a bare number doesn't.
             let reads = looks.mostly(&[Class::Text, Class::Prose, Class::Measure], 80);
-            (reads, if reads { "it has no name, but texts stand below" } else { "it has no name, and its cells say nothing by themselves" })
+            (
+                reads,
+                if reads {
+                    "it has no name, but texts stand below"
+                } else {
+                    "it has no name, and its cells say nothing by themselves"
+                },
+            )
         } else if platform {
             (false, "a field of the shop's software that isn't known")
         } else if column.name.starts_with('_') || letters < 2 && column.name.is_ascii() || words > 10 || marks > 0 {
             (false, "its name doesn't read as language")
         } else if looks.mostly(&[Class::Flag], 90) {
             (false, "bare yes and no, 0 and 1, say nothing")
-        } else if looks.mostly(&[Class::Code], 60) && looks.length > 16 || looks.mostly(&[Class::Address, Class::File], 50) {
+        } else if looks.mostly(&[Class::Code], 60) && looks.length > 16
+            || looks.mostly(&[Class::Address, Class::File], 50)
+        {
             (false, "its cells don't read as language")
         } else {
             (true, "not known; it reads as language")

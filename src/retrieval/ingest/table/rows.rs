@@ -172,7 +172,8 @@ impl<'a> Reader<'a> {
         let name = self.columns.of(Kind::Name);
         let numbers: Vec<usize> = self.columns.every(Kind::Number).collect();
         let by_parent = self.columns.of(Kind::Parent).is_some();
-        let listed = self.columns.all.iter().position(|column| columns::folded(&column.name) == "configurable variations");
+        let listed =
+            self.columns.all.iter().position(|column| columns::folded(&column.name) == "configurable variations");
         let mut last = None;
         for at in 0..self.table.rows.len() {
             let named = name.is_some_and(|name| !self.cell(at, name).is_empty());
@@ -213,7 +214,12 @@ impl<'a> Reader<'a> {
     /// The row that says what this one leaves out.
     fn parent(&self, at: usize) -> Option<usize> {
         let by_parent = self.of(at, Kind::Parent).and_then(|parent| self.parents.get(parent)).copied();
-        let by_list = || self.columns.every(Kind::Number).find_map(|number| self.listed.get(self.cell(at, number))).map(|(at, _)| *at);
+        let by_list = || {
+            self.columns
+                .every(Kind::Number)
+                .find_map(|number| self.listed.get(self.cell(at, number)))
+                .map(|(at, _)| *at)
+        };
         let by_handle = || {
             let nameless = self.of(at, Kind::Name).is_none();
             self.of(at, Kind::Handle).filter(|_| nameless).and_then(|handle| self.parents.get(handle)).copied()
@@ -225,6 +231,10 @@ impl<'a> Reader<'a> {
     fn row(&self, at: usize) -> Result<Vec<Row>, Out> {
         let line = &self.table.rows[at];
         self.whole(line)?;
+        if self.columns.of(Kind::Impact).is_some() && self.columns.of(Kind::Name).is_none() {
+            let reason = "it says what a variant costs more than its product, which is in another file";
+            return Err(Out::Left(reason.to_owned()));
+        }
         let parent = self.parent(at);
         self.for_sale(at, parent)?;
         let prices: Vec<Option<usize>> = if self.columns.priced_variants.is_empty() {
@@ -242,7 +252,8 @@ impl<'a> Reader<'a> {
                 rows.push(row);
             }
         }
-        let silent = rows.iter().all(|row| row.fields.is_empty() && row.prose.is_none() && row.question_and_answer.is_none());
+        let silent =
+            rows.iter().all(|row| row.fields.is_empty() && row.prose.is_none() && row.question_and_answer.is_none());
         if silent {
             return Err(Out::Left("it holds nothing to tell: a picture, say".to_owned()));
         }
@@ -264,7 +275,10 @@ impl<'a> Reader<'a> {
             }));
         }
         if self.context.separated && found < self.named && !self.ragged {
-            return Err(Out::Bad(format!("it has {found} fields, but the header names {}; is a quote missing?", self.named)));
+            return Err(Out::Bad(format!(
+                "it has {found} fields, but the header names {}; is a quote missing?",
+                self.named
+            )));
         }
         Ok(())
     }
@@ -298,10 +312,11 @@ impl<'a> Reader<'a> {
             return vec![(Sale::Not, None, None)];
         }
         let moment = |text: &str, end: bool| (self.context.moment)(&zone_with_colon(text), end);
-        let (from, until) = match self.of(at, Kind::SalePeriod).map(|period| period.split_once('/').unwrap_or((period, ""))) {
-            Some(period) => (Some(period.0), Some(period.1)),
-            None => (self.of(at, Kind::SaleFrom), self.of(at, Kind::SaleUntil)),
-        };
+        let (from, until) =
+            match self.of(at, Kind::SalePeriod).map(|period| period.split_once('/').unwrap_or((period, ""))) {
+                Some(period) => (Some(period.0), Some(period.1)),
+                None => (self.of(at, Kind::SaleFrom), self.of(at, Kind::SaleUntil)),
+            };
         let (from_ms, until_ms) = (from.map(|from| moment(from, false)), until.map(|until| moment(until, true)));
         match (from_ms, until_ms) {
             (None, None) => vec![(Sale::Holds, None, None)],
@@ -358,7 +373,12 @@ impl<'a> Reader<'a> {
             ["https://", "http://", "/"].iter().any(|start| first.starts_with(start)).then(|| first.to_owned())
         };
         let url = inherited(Kind::Url);
-        for (key, kind) in [("language", Kind::Language), ("audience", Kind::Audience), ("valid_from", Kind::ValidFrom), ("valid_until", Kind::ValidUntil)] {
+        for (key, kind) in [
+            ("language", Kind::Language),
+            ("audience", Kind::Audience),
+            ("valid_from", Kind::ValidFrom),
+            ("valid_until", Kind::ValidUntil),
+        ] {
             row.meta.extend(inherited(kind).map(|value| (key, value.to_owned())));
         }
         row.meta.extend(url.map(|url| ("url", url.to_owned())));
@@ -366,11 +386,17 @@ impl<'a> Reader<'a> {
         let sells = money.price.is_some() || stock.is_some() || available.is_some();
         let id = self.first(at, Kind::Number).or_else(|| self.of(at, Kind::Handle)).map(clipped);
         let named = row.title.clone().or_else(|| id.clone());
-        if let Some(name) = named.filter(|_| sells && !self.has_children.contains(&at) && row.question_and_answer.is_none()) {
+        if let Some(name) =
+            named.filter(|_| sells && !self.has_children.contains(&at) && row.question_and_answer.is_none())
+        {
             let id = id.unwrap_or_else(|| name.clone());
             row.offer = Some(Offer {
                 // Variants of one row have numbers of their own.
-                id: if variant_price.is_some() { format!("{id} {}", variant.as_deref().unwrap_or_default()) } else { id },
+                id: if variant_price.is_some() {
+                    format!("{id} {}", variant.as_deref().unwrap_or_default())
+                } else {
+                    id
+                },
                 name,
                 variant,
                 price: money.price,
@@ -396,7 +422,9 @@ impl<'a> Reader<'a> {
             let value = self.cell(at, column);
             match of.kind {
                 Some(Kind::OptionValue(number)) if !value.is_empty() && value != "Default Title" => {
-                    let name = self.of(at, Kind::OptionName(number)).or_else(|| parent.and_then(|parent| self.of(parent, Kind::OptionName(number))));
+                    let name = self
+                        .of(at, Kind::OptionName(number))
+                        .or_else(|| parent.and_then(|parent| self.of(parent, Kind::OptionName(number))));
                     let name = name.map_or_else(|| of.label.clone(), one_line);
                     options.push((name, one_line(value)));
                 }
@@ -407,7 +435,9 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
         }
-        if let Some((_, listed)) = self.columns.every(Kind::Number).find_map(|number| self.listed.get(self.cell(at, number))) {
+        if let Some((_, listed)) =
+            self.columns.every(Kind::Number).find_map(|number| self.listed.get(self.cell(at, number)))
+        {
             options.retain(|(name, _)| !listed.iter().any(|(own, _)| own == name));
             options.extend(listed.iter().cloned());
         }
@@ -419,7 +449,9 @@ impl<'a> Reader<'a> {
 
     /// Which of a row's options tell it from its siblings.
     fn money(&self, at: usize, variant_price: Option<usize>, sale: Sale, warnings: &mut Vec<String>) -> Priced {
-        let Some(column) = variant_price.or_else(|| self.columns.of(Kind::Price)).or_else(|| self.columns.of(Kind::Sale)) else {
+        let Some(column) =
+            variant_price.or_else(|| self.columns.of(Kind::Price)).or_else(|| self.columns.of(Kind::Sale))
+        else {
             return Priced::default();
         };
         let read = |column: usize| {
@@ -431,16 +463,21 @@ impl<'a> Reader<'a> {
         if regular.is_none() {
             let text = self.cell(at, column);
             // Nothing, nought, or "from 12": no price, but nothing that isn't understood.
-            let understood = text.is_empty() || money::money(text, None).is_some() || text.bytes().any(|byte| byte.is_ascii_digit());
+            let understood =
+                text.is_empty() || money::money(text, None).is_some() || text.bytes().any(|byte| byte.is_ascii_digit());
             if !understood {
                 warnings.push(format!("its price {:?} is not understood; write it as 349.90", one_line(text)));
             }
         }
         let discounted = self.columns.every(Kind::Discount).any(|column| {
-            money::money(self.cell(at, column).trim_end_matches('%'), None).is_some_and(|money| money.amount.parse::<f64>().is_ok_and(|amount| amount > 0.0))
+            money::money(self.cell(at, column).trim_end_matches('%'), None)
+                .is_some_and(|money| money.amount.parse::<f64>().is_ok_and(|amount| amount > 0.0))
         });
         // What a reduction or an addition comes to isn't said.
-        let added = self.columns.of(Kind::Impact).is_some_and(|impact| read(impact).is_some() || self.cell(at, impact).starts_with('-'));
+        let added = self
+            .columns
+            .of(Kind::Impact)
+            .is_some_and(|impact| read(impact).is_some() || self.cell(at, impact).starts_with('-'));
         if discounted || added {
             return Priced::default();
         }
@@ -458,12 +495,18 @@ impl<'a> Reader<'a> {
         let of = &self.columns.all[column];
         let currency = self.first(at, Kind::Currency).and_then(money::code);
         let unit = self.first(at, Kind::Unit).filter(|unit| {
-            columns::says(Word::Unit, unit) || cells::class(unit) == Class::Measure || unit.chars().count() <= 12 && cells::class(unit) == Class::Text
+            columns::says(Word::Unit, unit)
+                || cells::class(unit) == Class::Measure
+                || unit.chars().count() <= 12 && cells::class(unit) == Class::Text
         });
         Priced {
-            price: Some(money.amount),
-            before,
-            currency: money.currency.or(currency).or_else(|| of.currency.clone()).or_else(|| self.columns.currency.clone()),
+            price: Some(rounded(&money.amount)),
+            before: before.map(|before| rounded(&before)),
+            currency: money
+                .currency
+                .or(currency)
+                .or_else(|| of.currency.clone())
+                .or_else(|| self.columns.currency.clone()),
             per: money.per.or_else(|| unit.map(one_line)),
             tax: of.tax.or(self.context.hints.tax),
         }
@@ -476,8 +519,8 @@ impl<'a> Reader<'a> {
         let (mut available, mut later) = (None, false);
         if let Some(word) = word {
             let says = |what: Word| columns::says(what, word);
-            later = says(Word::Later) || says(Word::Preorder);
-            available = if later || says(Word::No) {
+            later = says(Word::Later);
+            available = if later || says(Word::No) || says(Word::Preorder) {
                 Some(false)
             } else if says(Word::Yes) {
                 Some(true)
@@ -495,7 +538,9 @@ impl<'a> Reader<'a> {
         let beyond = self.first(at, Kind::Policy).is_some_and(|policy| columns::says(Word::Continue, policy));
         match (pieces, available) {
             _ if later => (None, Some(false), true),
-            _ if untracked && (pieces.is_some() || available.is_some() || self.columns.of(Kind::Stock).is_some()) => (None, available.or(Some(true)), false),
+            _ if untracked && (pieces.is_some() || available.is_some() || self.columns.of(Kind::Stock).is_some()) => {
+                (None, available.or(Some(true)), false)
+            }
             (Some(pieces), None | Some(true)) if pieces >= 1.0 => (Some(pieces as u64), Some(true), false),
             (Some(_), available) if beyond => (None, available.or(Some(true)), false),
             (Some(_), Some(true)) => (None, Some(true), false),
@@ -524,6 +569,11 @@ impl<'a> Reader<'a> {
             if of.telling != Telling::Told || value.is_empty() {
                 continue;
             }
+            // Its variants say what it costs and whether it can be had.
+            let bought = [Kind::Price, Kind::Sale, Kind::Before, Kind::Stock, Kind::Availability];
+            if self.has_children.contains(&at) && of.kind.is_some_and(|kind| bought.contains(&kind)) {
+                continue;
+            }
             let told = match of.kind {
                 Some(Kind::Question | Kind::Answer) if self.is_pair() => continue,
                 Some(Kind::OptionValue(_) | Kind::Option | Kind::Attributes) => {
@@ -533,7 +583,10 @@ impl<'a> Reader<'a> {
                     says_something |= !options.is_empty();
                     continue;
                 }
-                Some(Kind::Price) => self.columns.priced_variants.is_empty() && amount(value).is_none_or(|amount| amount > 0.0) || variant_price == Some(column),
+                Some(Kind::Price) => {
+                    self.columns.priced_variants.is_empty() && amount(value).is_none_or(|amount| amount > 0.0)
+                        || variant_price == Some(column)
+                }
                 Some(Kind::Sale) => sale == Sale::Holds && amount(value).is_none_or(|amount| amount > 0.0),
                 Some(Kind::Before) => money.before.is_some() && amount(value).is_some(),
                 Some(Kind::Stock) => stock.is_some(),
@@ -555,7 +608,8 @@ impl<'a> Reader<'a> {
                 } else {
                     of.label.clone()
                 };
-                row.fields.push((label, one_line(value)));
+                let price = matches!(of.kind, Some(Kind::Price | Kind::Sale | Kind::Before));
+                row.fields.push((label, if price { rounded(value) } else { one_line(value) }));
             }
         }
         if self.is_pair() {
@@ -599,7 +653,8 @@ fn amount(text: &str) -> Option<f64> {
 fn inherited_variant(own: Option<&str>, options: &[(String, String)]) -> Option<String> {
     let own = own.map(one_line).filter(|own| own != "Default Title");
     let of_options = || {
-        let all: Vec<&str> = options.iter().map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()).collect();
+        let all: Vec<&str> =
+            options.iter().map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()).collect();
         (!all.is_empty()).then(|| clipped(&all.join(", ")))
     };
     own.or_else(of_options)
@@ -651,7 +706,8 @@ fn attributes(text: &str) -> Vec<(String, String)> {
 /// The innermost of a path; a list as it stands.
 fn category(text: &str) -> Option<String> {
     let first = text.split(['|', ',']).next().unwrap_or(text);
-    let path = first.contains('>') || first.contains('/') && first.split('/').count() > 1 && text.contains("/") && first.starts_with("Default");
+    let path = first.contains('>')
+        || first.contains('/') && first.split('/').count() > 1 && text.contains("/") && first.starts_with("Default");
     let told = if path { first.rsplit(['>', '/']).next().unwrap_or(first) } else { text };
     let told = clipped(told);
     (!told.is_empty()).then_some(told)
@@ -660,9 +716,14 @@ fn category(text: &str) -> Option<String> {
 /// `+0100` → `+01:00`.
 fn zone_with_colon(text: &str) -> String {
     let text = text.trim();
-    let digits = text.len().checked_sub(4).filter(|at| text.is_char_boundary(*at) && text[*at..].bytes().all(|byte| byte.is_ascii_digit()));
+    let digits = text
+        .len()
+        .checked_sub(4)
+        .filter(|at| text.is_char_boundary(*at) && text[*at..].bytes().all(|byte| byte.is_ascii_digit()));
     match digits {
-        Some(at) if at > 0 && text.contains('T') && text[..at].ends_with(['+', '-']) => format!("{}:{}", &text[..at + 2], &text[at + 2..]),
+        Some(at) if at > 0 && text.contains('T') && text[..at].ends_with(['+', '-']) => {
+            format!("{}:{}", &text[..at + 2], &text[at + 2..])
+        }
         _ => text.to_owned(),
     }
 }
@@ -670,6 +731,19 @@ fn zone_with_colon(text: &str) -> String {
 /// Without line breaks, and without what would look like the next field.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace("; ", ", ").trim_end_matches(';').to_owned()
+}
+
+/// Prices as databases keep them (`52.000000`) with two places.
+fn rounded(text: &str) -> String {
+    let text = one_line(text);
+    let cut = text.split_once('.').filter(|(whole, places)| {
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        places.len() > 3 && digits(whole) && digits(places) && places[2..].bytes().all(|byte| byte == b'0')
+    });
+    match cut {
+        Some((whole, places)) => format!("{whole}.{}", &places[..2]),
+        None => text,
+    }
 }
 
 fn clipped(text: &str) -> String {

@@ -16,7 +16,8 @@ fn told(csv: &str, hints: &Hints) -> Vec<String> {
         let mut text: Vec<String> = row.fields.iter().map(|(label, value)| format!("{label}: {value}")).collect();
         text.extend(row.question_and_answer.map(|(question, answer)| format!("{question} {answer}")));
         text.extend(row.prose);
-        let mut line = format!("{}{}", row.headings.iter().map(|h| format!("<{h}> ")).collect::<String>(), text.join("; "));
+        let mut line =
+            format!("{}{}", row.headings.iter().map(|h| format!("<{h}> ")).collect::<String>(), text.join("; "));
         if let Some(offer) = row.offer {
             let none = String::new();
             let part = |text: &Option<String>| text.as_ref().unwrap_or(&none).clone();
@@ -54,8 +55,12 @@ fn shared_cases() {
         let context = Context { hints: &hints, language: "en", separated: true, moment };
         for u in read(sheet, &context).understood {
             println!("header {:?} rows {} products {}", u.header, u.rows, u.products);
-            for c in u.columns { println!("    {:28} {:?} {:?} ({})", c.name, c.kind, c.telling, c.why); }
+            for c in u.columns {
+                println!("    {:28} {:?} {:?} ({})", c.name, c.kind, c.telling, c.why);
+            }
         }
-        for line in told(&text, &Hints::default()) { println!("  {line}"); }
+        for line in told(&text, &Hints::default()) {
+            println!("  {line}");
+        }
     }
 }
