@@ -15,12 +15,14 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::{Semaphore, watch};
 
+use crate::address::network;
 use crate::clock::Clock;
 use crate::conversation::Agent;
 use crate::protocol::console::{Account, NewAccount, Role};
 use crate::secret::{key_hash, random_id, random_token};
 use crate::session::board::{Board, Seat};
 use crate::store::{LOCAL_SPACE, Store, StoreError};
+use crate::telemetry::Metrics;
 
 /// Shortest password, in Unicode scalar values (NIST SP 800-63B asks for 8), and longest, in bytes.
 pub const MIN_PASSWORD_CHARS: usize = 10;
@@ -37,6 +39,11 @@ const BUSY_RETRY_MS: u64 = 1_000;
 /// Failures after which an account, and an address, has to wait; each further one doubles the time.
 const FREE_TRIES: u32 = 5;
 const FREE_TRIES_ADDRESS: u32 = 30;
+/// Of one account from all networks that it never signed in from. Whoever guesses from many places so runs into a wall, and the
+/// agent, in the usual place, doesn't.
+const FREE_TRIES_ELSEWHERE: u32 = 100;
+/// Networks remembered that an account signed in from.
+const MAX_NETWORKS: usize = 8;
 const FIRST_WAIT_MS: u64 = 2_000;
 const LONGEST_WAIT_MS: u64 = 15 * 60_000;
 /// Failures are forgotten after so long without one.
@@ -65,6 +72,9 @@ struct Stored {
     limits: BTreeMap<String, usize>,
     available: bool,
     created_at_ms: u64,
+    /// Hashes of the networks that it signed in from lately, the last one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    networks: Vec<String>,
 }
 
 /// A sign-in as it is stored, under the SHA-256 of its token.
@@ -186,6 +196,7 @@ pub struct Parts {
     pub sign_in_h: u64,
     /// Sessions per agent and site, for accounts that say nothing else.
     pub limit: usize,
+    pub metrics: Metrics,
 }
 
 impl Agents {
@@ -194,13 +205,18 @@ impl Agents {
     /// # Errors
     /// When the store can't be read.
     pub async fn load(parts: Parts) -> Result<Self, StoreError> {
-        let Parts { store, clock, board, started, sites, sign_in_h, limit } = parts;
-        let mut state = State::default();
+        let Parts { store, clock, board, started, sites, sign_in_h, limit, metrics } = parts;
+        let (mut state, mut unreadable) = (State::default(), 0);
         for (id, value) in store.scan(ACCOUNTS, b"").await? {
-            let account: Stored = serde_json::from_slice(&value).map_err(|error| StoreError::Corrupt {
-                what: format!("the account {}: {error}", String::from_utf8_lossy(&id)),
-            })?;
-            state.accounts.insert(account.id.clone(), account);
+            match serde_json::from_slice::<Stored>(&value) {
+                Ok(account) => drop(state.accounts.insert(account.id.clone(), account)),
+                // It stays where it is, and the others sign in.
+                Err(error) => {
+                    unreadable += 1;
+                    let account = String::from_utf8_lossy(&id);
+                    tracing::error!(%account, %error, "an agent's account can't be read and is passed over; make a new one");
+                }
+            }
         }
         let now_ms = clock.now_ms();
         let mut over = Vec::new();
@@ -234,6 +250,7 @@ impl Agents {
             }),
         };
         agents.staff();
+        metrics.unreadable.inc_by(unreadable);
         Ok(agents)
     }
 
@@ -250,12 +267,20 @@ impl Agents {
     pub async fn sign_in(&self, login: &str, password: &str, address: Option<IpAddr>) -> Result<Fresh, AgentError> {
         let now_ms = self.inner.clock.now_ms();
         let login = login.trim().to_lowercase();
-        let mut keys = vec![(format!("login {login}"), FREE_TRIES)];
-        keys.extend(address.map(|address| (format!("address {address}"), FREE_TRIES_ADDRESS)));
+        // What no account can have is nothing to remember by itself.
+        let name = if check_login(&login).is_ok() { login.as_str() } else { "?" };
+        let network = address.map(network);
+        let here = network.map_or_else(|| format!("login {name}"), |network| format!("login {name} from {network}"));
+        let mut keys = vec![(here.clone(), FREE_TRIES)];
+        keys.extend(network.map(|network| (format!("address {network}"), FREE_TRIES_ADDRESS)));
         let (tries, account) = {
             let mut state = self.lock();
-            let tries = state.try_once(keys, now_ms)?;
-            (tries, state.accounts.values().find(|account| account.login == login).cloned())
+            let account = state.accounts.values().find(|account| account.login == login).cloned();
+            let is_known = |network| account.as_ref().is_some_and(|account| account.signed_in_from(network));
+            if network.is_some_and(|network| !is_known(network)) {
+                keys.push((format!("login {name} elsewhere"), FREE_TRIES_ELSEWHERE));
+            }
+            (state.try_once(keys, now_ms)?, account)
         };
         let stored = account.as_ref().map_or_else(|| self.inner.dummy.clone(), |account| account.hash.clone());
         let fits = self.verify(stored, password).await;
@@ -270,7 +295,14 @@ impl Agents {
         {
             let mut state = self.lock();
             state.take_back(tries);
-            state.failures.remove(&format!("login {login}"));
+            state.failures.remove(&here);
+        }
+        if let Some(network) = network.filter(|network| account.networks.first() != Some(&account.hashed(*network))) {
+            self.update(&account.id, |account| {
+                account.remember(network);
+                Ok(())
+            })
+            .await?;
         }
         self.begin(&account.id).await
     }
@@ -403,6 +435,7 @@ impl Agents {
             limits: BTreeMap::new(),
             available: true,
             created_at_ms: self.inner.clock.now_ms(),
+            networks: Vec::new(),
         };
         self.keep(account).await
     }
@@ -683,6 +716,22 @@ impl State {
 }
 
 impl Stored {
+    /// A network as it is kept: not to be read off, though who has the store can try all that there are.
+    fn hashed(&self, network: IpAddr) -> String {
+        key_hash(&format!("{} {network} {}", self.id, self.hash))
+    }
+
+    fn signed_in_from(&self, network: IpAddr) -> bool {
+        self.networks.contains(&self.hashed(network))
+    }
+
+    fn remember(&mut self, network: IpAddr) {
+        let hashed = self.hashed(network);
+        self.networks.retain(|known| *known != hashed);
+        self.networks.insert(0, hashed);
+        self.networks.truncate(MAX_NETWORKS);
+    }
+
     fn limit_on(&self, site: &str) -> usize {
         self.limits.get(site).copied().unwrap_or(self.limit)
     }
@@ -695,7 +744,7 @@ impl Stored {
 
     fn shown(&self) -> Account {
         Account {
-            agent: Agent { id: self.id.clone(), name: self.name.clone() },
+            agent: Agent { id: self.id.clone(), name: self.name.clone() }.into(),
             login: self.login.clone(),
             roles: self.roles.clone(),
             limit: self.limit,
@@ -828,6 +877,7 @@ mod tests {
                 sites: vec!["shop".into()],
                 sign_in_h: 12,
                 limit: 4,
+                metrics: Metrics::new(),
             };
             Agents::load(parts).await.unwrap()
         }
@@ -893,6 +943,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nobody_locks_an_agent_out_from_elsewhere() {
+        let (desk, _) = Desk::with_mara().await;
+        let home = IpAddr::from([192, 0, 2, 7]);
+        let abroad = |i: u32| Some(IpAddr::from((0x0a00_0000 + i).to_be_bytes()));
+        desk.agents.sign_in("mara", PASSWORD, Some(home)).await.unwrap();
+        // Guesses from one network after the other, until all of them together have to wait.
+        for i in 0..FREE_TRIES_ELSEWHERE {
+            let guess = desk.agents.sign_in("mara", "wrong password", abroad(i)).await;
+            assert!(matches!(guess, Err(AgentError::WrongCredentials)), "{i} {guess:?}");
+        }
+        let guess = desk.agents.sign_in("mara", "wrong password", abroad(1_000)).await;
+        assert!(matches!(guess, Err(AgentError::Throttled { .. })), "{guess:?}");
+        // At home nothing of that is felt, also after a restart of the server, and a guess from there counts there.
+        desk.agents.sign_in("mara", PASSWORD, Some(home)).await.unwrap();
+        let again = Desk::load(&desk.store, &desk.clock).await;
+        assert!(again.lock().accounts.values().any(|account| account.signed_in_from(home)));
+        for _ in 0..FREE_TRIES {
+            let _ = desk.agents.sign_in("mara", "wrong password", Some(home)).await;
+        }
+        let guess = desk.agents.sign_in("mara", PASSWORD, Some(home)).await;
+        assert!(matches!(guess, Err(AgentError::Throttled { .. })), "{guess:?}");
+        // What can't be a login isn't remembered one by one.
+        let failures = desk.agents.lock().failures.len();
+        for i in 0..3 {
+            let _ = desk.agents.sign_in(&"x".repeat(100_000 + i), "wrong password", Some(home)).await;
+        }
+        let state = desk.agents.lock();
+        assert!(state.failures.len() <= failures + 2 && state.failures.keys().all(|key| key.len() < 200));
+        drop(state);
+        desk.close().await;
+    }
+
+    #[tokio::test]
     async fn a_flood_of_sign_ins_is_refused_and_not_lined_up() {
         let (desk, _) = Desk::with_mara().await;
         let logins: Vec<String> = (0..CHECKS_WAITING + 10).map(|i| format!("nobody{i}")).collect();
@@ -900,6 +983,17 @@ mod tests {
         assert_eq!(ends(&join_all(tries).await), [0, CHECKS_WAITING, 0, 10]);
         // Who was refused didn't fail.
         assert_eq!(desk.agents.lock().failures.len(), CHECKS_WAITING);
+        desk.close().await;
+    }
+
+    #[tokio::test]
+    async fn an_account_that_can_t_be_read_keeps_nobody_else_out() {
+        let (desk, mara) = Desk::with_mara().await;
+        desk.store.put(ACCOUNTS, b"a_broken", b"{\"id\":7}").await.unwrap();
+        let again = Desk::load(&desk.store, &desk.clock).await;
+        assert_eq!(again.accounts().iter().map(|account| &account.agent.id).collect::<Vec<_>>(), [&mara]);
+        again.sign_in("mara", PASSWORD, None).await.unwrap();
+        assert!(desk.store.get(ACCOUNTS, b"a_broken").await.unwrap().is_some());
         desk.close().await;
     }
 

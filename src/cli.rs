@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use indicatif::ProgressBar;
 
@@ -21,6 +21,7 @@ use crate::site::Site;
 use crate::{lifecycle, telemetry};
 
 pub mod agent;
+mod channels;
 pub mod chat;
 pub mod check;
 pub mod eval;
@@ -28,7 +29,9 @@ pub mod gaps;
 pub mod insight;
 pub mod intent;
 pub mod measure;
+pub mod models;
 mod remote;
+mod rotate;
 mod show;
 pub mod transfer;
 
@@ -74,7 +77,8 @@ A file says what holds for it in front matter (Markdown), <meta name=\"frontdesk
 (tables, JSON), or in a file beside it: price-list.pdf.meta, and folder.meta for a whole folder, with lines as
 audience: agents, language: de, valid_from: 2026-12-01, valid_until: 2026-12-31, url: https://…, title: …, and for a table
 that isn't understood header_row: 5, columns: VK=price, EK=hidden, currency: EUR, tax: net, charset: windows-1252.
-A running server does the work itself, and reads what changes in its folders anyway.")]
+A running server does the work itself, and reads what changes in its folders anyway. It reads by path only what is in the
+site's own folder; other files are read while no server runs, or handed in over HTTP.")]
     Ingest {
         /// Files and folders; none reads the folder of every site.
         paths: Vec<PathBuf>,
@@ -93,6 +97,8 @@ A running server does the work itself, and reads what changes in its folders any
     },
     /// List questions that the knowledge doesn't answer, dismiss them, open them again.
     Gaps(gaps::GapsArgs),
+    /// Accounts on messaging platforms: list, check, register, send.
+    Channels(channels::ChannelsArgs),
     /// Talk to a running server in the terminal.
     Chat(chat::ChatArgs),
     /// Check configuration, prompts, models and knowledge without serving.
@@ -105,10 +111,12 @@ A running server does the work itself, and reads what changes in its folders any
         /// What it may be used for.
         #[arg(long, value_enum, default_value = "chat")]
         scope: Vec<Scope>,
-        /// Limit it to one site.
+        /// Limit it to one site; left out, it is good for the whole server: every site, accounts, metrics.
         #[arg(long)]
         site: Option<String>,
     },
+    /// Change a key of the server for a new one.
+    Rotate(rotate::RotateArgs),
     /// Accounts of the console: add, list, remove, password.
     Agent(agent::AgentArgs),
     /// Write every conversation to a file (the server must be stopped).
@@ -135,6 +143,8 @@ A running server does the work itself, and reads what changes in its folders any
     /// Recorded conversations to look at.
     #[command(subcommand)]
     Demo(insight::DemoCommand),
+    /// The models that are known by name: list, fetch, use, check.
+    Models(models::ModelsArgs),
     /// Measure this machine: our own share of a turn, sockets, store, retrieval.
     Bench(measure::BenchArgs),
     /// Measure how good search and answers are, over questions with known answers.
@@ -149,6 +159,7 @@ impl Cli {
     /// # Errors
     /// With a text for people.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        crate::permissions::keep_new_files_private();
         if let Command::ReadDocument { format, seconds, memory_mib } = &self.command {
             // Before the runtime: its threads would count against the limits.
             return Ok(ingest::read_document(format, *seconds, *memory_mib));
@@ -162,6 +173,12 @@ impl Cli {
         match self.command {
             Command::Chat(args) => return chat::run(args, &self.config).await,
             Command::Key { name, scope, site } => {
+                if let (Some(site), true) = (&site, scope.contains(&Scope::Metrics)) {
+                    bail!(
+                        "metrics are the whole server's, so a key limited to the site {site:?} would not open them; leave out \
+                         --site, or make a key of its own for them"
+                    );
+                }
                 print_key(&name, &scope, site.as_deref());
                 return Ok(ExitCode::SUCCESS);
             }
@@ -178,7 +195,9 @@ impl Cli {
                 run_ingest(&config, paths, site.as_deref(), force, json).await
             }
             Command::Gaps(args) => gaps::run(&config, args).await,
+            Command::Channels(args) => channels::run(&config, args).await,
             Command::Check(args) => check::run(&config, args).await,
+            Command::Rotate(args) => rotate::run(&config, &args).await,
             Command::Agent(args) => agent::run(&config, args).await,
             Command::Export(args) => transfer::export(&config, &args).await,
             Command::Import(args) => transfer::import(&config, &args).await,
@@ -186,6 +205,7 @@ impl Cli {
             Command::Signals(command) => insight::signals(&config, command).await,
             Command::Outcomes(command) => insight::outcomes(&config, command).await,
             Command::Demo(command) => insight::demo(&config, command).await,
+            Command::Models(args) => models::run(&config, &self.config, &args).await,
             Command::Bench(args) => measure::run(&config, args).await,
             Command::Eval(args) => eval::run(&config, args).await,
             Command::Intent(args) => intent::run(&config, args).await,
@@ -298,7 +318,7 @@ async fn run_ingest(
 
 fn print_key(name: &str, scopes: &[Scope], site: Option<&str>) {
     let key = new_key();
-    let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope:?}\"").to_lowercase()).collect();
+    let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope}\"")).collect();
     // JSON's escapes are TOML's, too; Rust's aren't.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     println!("The key, shown once:\n\n  {key}\n\nFor config.toml:\n\n[[auth.keys]]\nname = {}", quoted(name));

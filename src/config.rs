@@ -7,12 +7,14 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::gaps::GapsConfig;
+use crate::http::address::Proxies;
 use crate::http::auth::AuthConfig;
 use crate::http::limits::ServerConfig;
 use crate::intent::registry::IntentConfig;
 use crate::llm::LlmConfig;
 use crate::retrieval::KnowledgeConfig;
 use crate::retrieval::embedder::EmbedderConfig;
+use crate::secret;
 use crate::session::SessionsConfig;
 use crate::session::desk::ConsoleConfig;
 use crate::signals::SignalsConfig;
@@ -72,9 +74,12 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("can't read the configuration {}; name another with --config", path.display()))?;
         let base = path.parent().filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self::parse(&text, std::env::vars())
-            .with_context(|| format!("in the configuration {}", path.display()))
-            .map(|config| config.rebased(base))
+        let read = || {
+            let config = Self::read(&text, std::env::vars())?.rebased(base).with_secrets()?;
+            config.validate()?;
+            anyhow::Ok(config)
+        };
+        read().with_context(|| format!("in the configuration {}", path.display()))
     }
 
     /// Reads options from TOML text and environment variables.
@@ -82,6 +87,12 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
+        let config = Self::read(text, environment)?.with_secrets()?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn read(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
         let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| explain(&error))?;
         let defaults = toml::Table::try_from(Self::default()).context("the default configuration")?;
         for (name, value) in environment {
@@ -89,9 +100,17 @@ impl Config {
         }
         // The text by itself first: its errors have line numbers.
         toml::from_str::<Self>(text).map_err(|error| explain(&error))?;
-        let config: Self = table.try_into().map_err(|error: toml::de::Error| explain(&error))?;
-        config.validate()?;
-        Ok(config)
+        table.try_into().map_err(|error: toml::de::Error| explain(&error))
+    }
+
+    /// With the secrets that stand in files of their own.
+    fn with_secrets(mut self) -> anyhow::Result<Self> {
+        secret::fill(&mut self.llm.api_key, &self.llm.api_key_file, "llm.api_key")?;
+        secret::fill(&mut self.knowledge.api_key, &self.knowledge.api_key_file, "knowledge.api_key")?;
+        for site in &mut self.sites {
+            site.read_secrets().with_context(|| format!("site {:?}", site.id))?;
+        }
+        Ok(self)
     }
 
     /// The site with this id.
@@ -116,6 +135,7 @@ impl Config {
             }
             site.validate().with_context(|| format!("site {:?}", site.id))?;
         }
+        Proxies::new(&self.server)?;
         if self.console.sign_in_h == 0 || self.console.sign_in_h > 24 * 90 {
             bail!("console.sign_in_h is {}; it must be 1 to 2160", self.console.sign_in_h);
         }
@@ -135,17 +155,29 @@ impl Config {
                 *path = base.join(&*path);
             }
         };
+        for file in [&mut self.llm.api_key_file, &mut self.knowledge.api_key_file] {
+            if !file.as_os_str().is_empty() {
+                rebase(file);
+            }
+        }
         rebase(&mut self.store.path);
         rebase(&mut self.knowledge.path);
         rebase(&mut self.knowledge.index);
         rebase(&mut self.knowledge.uploads);
         rebase(&mut self.embedder.model);
+        for model in [&mut self.knowledge.multilingual, &mut self.knowledge.reranker] {
+            // Empty means none.
+            if !model.as_os_str().is_empty() {
+                rebase(model);
+            }
+        }
         rebase(&mut self.answers.prompts);
         rebase(&mut self.intent.models);
         for site in &mut self.sites {
             for path in [&mut site.knowledge, &mut site.widget.logo].into_iter().flatten() {
                 rebase(path);
             }
+            site.secret_files().for_each(&rebase);
         }
         if self.llm.engine == "llama" {
             let mut model = PathBuf::from(&self.llm.model);
@@ -166,6 +198,9 @@ fn set_from_environment(
     let Some(rest) = name.strip_prefix("FRONTDESK_") else { return Ok(()) };
     let rest = rest.to_ascii_lowercase();
     let Some((section, key)) = rest.split_once('_') else { return Ok(()) };
+    if section == "sites" {
+        return set_of_site(table, name, key, value);
+    }
     let Some(toml::Value::Table(known)) = defaults.get(section) else { return Ok(()) };
     let Some(default) = known.get(key) else {
         bail!("the environment variable {name} names no option of [{section}]{}", suggestion(key, known.keys()));
@@ -190,6 +225,31 @@ fn set_from_environment(
     if let toml::Value::Table(section) = section {
         section.insert(key.to_owned(), parsed);
     }
+    Ok(())
+}
+
+/// Applies an environment variable of a site: `FRONTDESK_SITES_<ID>_<KEY>`, the id in capitals with `_` for `-`, or
+/// `FRONTDESK_SITES_<ID>_<TABLE>_<KEY>` for a table that the file has for the site. The value is a string.
+fn set_of_site(table: &mut toml::Table, name: &str, rest: &str, value: &str) -> anyhow::Result<()> {
+    let sites = table.get_mut("sites").and_then(toml::Value::as_array_mut);
+    let of_site = |site: &toml::Value| {
+        let id = site.get("id")?.as_str()?.replace('-', "_");
+        Some(rest.strip_prefix(&id)?.strip_prefix('_')?.to_owned())
+    };
+    // Of "shop" and "shop_de" the longer one is meant.
+    let found = sites.into_iter().flatten().filter_map(|site| of_site(site).map(|key| (key, site)));
+    let Some((key, site)) = found.min_by_key(|(key, _)| key.len()) else {
+        bail!("the environment variable {name} names no site of the configuration; write FRONTDESK_SITES_<ID>_<KEY>");
+    };
+    let Some(site) = site.as_table_mut() else { return Ok(()) };
+    let below = site.iter_mut().find_map(|(part, value)| {
+        let key = key.strip_prefix(part.as_str())?.strip_prefix('_')?.to_owned();
+        Some((key, value.as_table_mut()?))
+    });
+    match below {
+        Some((key, part)) => part.insert(key, toml::Value::String(value.into())),
+        None => site.insert(key, toml::Value::String(value.into())),
+    };
     Ok(())
 }
 
@@ -231,6 +291,7 @@ mod tests {
         check("[llm]\nparallel = \"many\"", &[], "parallel");
         check("sites = []", &[], "no [[sites]]");
         check("[[sites]]\nid = \"A b\"", &[], "use 1 to 32");
+        check("[server]\ntrusted_proxies = [\"proxy\"]", &[], "write 10.0.0.7 or 10.0.0.0/8");
         check("", &[("FRONTDESK_LLM_PARALEL", "3")], "did you mean `parallel`?");
         check("", &[("FRONTDESK_LLM_PARALLEL", "many")], "takes a integer");
     }
@@ -240,6 +301,38 @@ mod tests {
         let environment =
             [("FRONTDESK_LLM_PARALLEL".to_owned(), "3".to_owned()), ("FRONTDESK_CACHE".to_owned(), "x".to_owned())];
         assert_eq!(Config::parse("[llm]\nparallel = 2", environment).unwrap().llm.parallel, 3);
+    }
+
+    #[test]
+    fn secrets_come_from_the_file_the_environment_or_files_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let long = |start: &str| format!("{start}-0123456789abcdef0123456789abcdef");
+        std::fs::write(folder.path().join("outcomes"), format!("{}\n", long("outcomes"))).unwrap();
+        std::fs::write(folder.path().join("jwt"), long("jwt")).unwrap();
+        std::fs::write(folder.path().join("llm"), "sk-remote\r\n").unwrap();
+        let text = "[llm]\napi_key_file = \"llm\"\n[[sites]]\nid = \"shop\"\noutcomes_secret_file = \"outcomes\"\n\
+                    [sites.jwt]\nalgorithm = \"HS256\"\nkey_file = \"jwt\"\n";
+        std::fs::write(&path, text).unwrap();
+        let config = Config::load(&path).unwrap();
+        let site = config.site("shop").unwrap();
+        assert_eq!(config.llm.api_key, "sk-remote");
+        assert_eq!(site.outcomes_secret, Some(long("outcomes")));
+        assert_eq!(site.jwt.as_ref().unwrap().key, long("jwt"));
+
+        let text = "[[sites]]\nid = \"shop\"\n[[sites]]\nid = \"shop-de\"\n[sites.jwt]\nalgorithm = \"HS256\"\n";
+        let environment =
+            [("FRONTDESK_SITES_SHOP_DE_JWT_KEY", "jwt"), ("FRONTDESK_SITES_SHOP_OUTCOMES_SECRET", "shop")];
+        let environment = environment.map(|(name, start)| (name.to_owned(), long(start)));
+        let config = Config::parse(text, environment).unwrap();
+        assert_eq!(config.site("shop-de").unwrap().jwt.as_ref().unwrap().key, long("jwt"));
+        assert_eq!(config.site("shop").unwrap().outcomes_secret, Some(long("shop")));
+
+        check(text, &[], "an HS256 secret needs at least 32 bytes");
+        check(text, &[("FRONTDESK_SITES_BANK_OUTCOMES_SECRET", "x")], "names no site");
+        check(text, &[("FRONTDESK_SITES_SHOP_OUTCOMS_SECRET", "x")], "outcoms_secret");
+        check("[llm]\napi_key = \"a\"\napi_key_file = \"b\"", &[], "both set");
+        check("[llm]\napi_key_file = \"/nothing/here\"", &[], "can't read /nothing/here");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::conversation::{Agent, Decision, Event, LeaveReason, Speaker};
 use crate::protocol::console::{AgentStatistics, Found, FoundSession, Match, Statistics, SuggestionStatistics};
 use crate::session::board::one_line;
-use crate::store::{RecordKind, SessionCursor, SessionInfo, SessionQuery, Store, StoreError};
+use crate::store::{RecordKind, SessionCursor, SessionInfo, SessionQuery, Store, StoreError, unless_damaged};
 
 /// Conversations that one search reads: well under a second on a disk.
 const SEARCH_READS: usize = 500;
@@ -56,7 +56,8 @@ fn cursor(text: &str) -> Option<SessionCursor> {
 }
 
 async fn events(store: &Store, info: &SessionInfo) -> Result<Vec<(u64, u64, Event)>, StoreError> {
-    let records = store.read(&info.site, &info.session, 0, &[RecordKind::Event]).await?;
+    let records = store.read(&info.site, &info.session, 0, &[RecordKind::Event]).await;
+    let records = unless_damaged(records, &info.site, &info.session)?;
     let event = |body: &[u8]| serde_json::from_slice(body).ok();
     Ok(records.into_iter().filter_map(|r| Some((r.seq, r.at_ms, event(&r.body)?))).collect())
 }
@@ -103,7 +104,7 @@ fn matching(info: &SessionInfo, events: &[(u64, u64, Event)], words: &[String]) 
         if let Some(at) = hit
             && found.matches.len() < MATCHES
         {
-            found.matches.push(Match { seq: *seq, by, text: around(&lower, text, at) });
+            found.matches.push(Match { seq: *seq, by: by.into(), text: around(&lower, text, at) });
         }
     }
     missing.is_empty().then_some(found)
@@ -223,7 +224,7 @@ impl Report {
             .agents
             .into_values()
             .map(|(agent, tally)| AgentStatistics {
-                agent,
+                agent: agent.into(),
                 sessions: tally.sessions,
                 messages: tally.messages,
                 suggestions: tally.finish(),

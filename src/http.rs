@@ -3,19 +3,23 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderMap, header};
-use axum::routing::{get, post};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::agents::Agents;
+use crate::channels::Channels;
 use crate::gaps::Gaps;
-use crate::http::auth::{Keys, Visitors};
+use crate::http::address::Proxies;
+use crate::http::auth::{Keys, Scope, Visitors};
 use crate::http::body::Room;
 use crate::http::console::ReadMark;
 use crate::http::error::ApiError;
 use crate::http::limits::ServerConfig;
+use crate::http::routes::{Access, Route, Table};
 use crate::insight::Insight;
 use crate::intent::registry::{IntentConfig, Live};
+use crate::keyring::Keyring;
 use crate::knowledge::Knowledge;
 use crate::lifecycle::Tasks;
 use crate::outcomes::Outcomes;
@@ -29,10 +33,13 @@ use crate::telemetry::Metrics;
 use crate::turn::Spine;
 use crate::turn::gate::TurnGate;
 
+pub mod address;
 pub mod admin;
+mod agent;
 pub mod assets;
 pub mod auth;
 pub mod body;
+mod channels;
 pub mod chat;
 pub mod console;
 pub mod console_page;
@@ -42,11 +49,13 @@ pub mod gaps;
 pub mod insight;
 pub mod intent;
 mod jwt;
+mod keys;
 pub mod knowledge;
 pub mod limits;
 pub mod listener;
 pub mod openai;
 pub mod page;
+pub mod routes;
 mod socket;
 pub mod stream;
 pub mod widget;
@@ -60,7 +69,9 @@ pub struct App(Arc<Inner>);
 
 /// See [`App`].
 pub struct Inner {
+    pub channels: Channels,
     pub config: ServerConfig,
+    pub proxies: Proxies,
     pub registry: Registry,
     pub spine: Spine,
     pub knowledge: Knowledge,
@@ -78,6 +89,8 @@ pub struct Inner {
     /// What agents read, for their other consoles.
     pub reads: tokio::sync::broadcast::Sender<ReadMark>,
     pub keys: Keys,
+    /// The server's own keys.
+    pub keyring: Keyring,
     pub sites: Vec<Arc<Site>>,
     /// Origins under which this server serves its own page.
     pub own_origins: Vec<String>,
@@ -130,68 +143,99 @@ impl App {
 
 /// What visitors and integrators reach.
 pub fn public(app: App) -> Router {
-    Router::new()
-        .route("/", get(page::index))
-        .route("/page.css", get(page::style))
-        .route("/page.js", get(page::script))
-        .route("/widget.js", get(assets::loader))
-        .route("/widget/{part}", get(assets::part))
-        .route("/demo", get(assets::demo))
-        .route("/demo.css", get(assets::demo_style))
-        .route("/demo.js", get(assets::demo_script))
-        .route("/v1/sites/{site}/widget.json", get(widget::settings))
-        .route("/v1/sites/{site}/logo", get(widget::logo))
-        .route("/v1/chat", get(chat::upgrade))
-        .route("/v1/chat/messages", post(stream::message).options(stream::preflight))
-        .route(
-            "/v1/chat/completions",
-            post(openai::completions).layer(axum::extract::DefaultBodyLimit::max(openai::MAX_BODY)),
-        )
-        .route("/v1/models", get(openai::models))
-        .route("/v1/models/{*id}", get(openai::model))
-        .route("/v1/sites/{site}/outcomes", post(insight::outcomes))
-        .route("/v1/protocol/schema.json", get(page::schema))
-        .route("/v1/protocol/asyncapi.json", get(page::asyncapi))
-        .route("/livez", get(admin::livez))
-        .route("/readyz", get(admin::readyz))
-        .merge(console::routes())
-        .merge(console_page::routes())
-        .merge(insight::page_routes())
-        .fallback(error::not_found)
-        .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
-        .merge(knowledge::public())
-        .method_not_allowed_fallback(error::wrong_method)
-        .with_state(app)
+    served(public_table(), app)
 }
 
 /// What operators reach, on a listener of its own.
 pub fn private(app: App) -> Router {
-    Router::new()
-        .route("/livez", get(admin::livez))
-        .route("/readyz", get(admin::readyz))
-        .route("/metrics", get(admin::metrics))
+    served(private_table(), app)
+}
+
+/// Every way in over the public listener.
+#[must_use]
+pub fn public_routes() -> Vec<Route> {
+    public_table().routes()
+}
+
+/// Every way in over the admin listener.
+#[must_use]
+pub fn private_routes() -> Vec<Route> {
+    private_table().routes()
+}
+
+fn served(table: Table, app: App) -> Router {
+    table.router().fallback(error::not_found).method_not_allowed_fallback(error::wrong_method).with_state(app)
+}
+
+fn public_table() -> Table {
+    use Access::{Anyone, Reporter, Visitor};
+    Table::default()
+        .get("/", Anyone, page::index)
+        .get("/page.css", Anyone, page::style)
+        .get("/page.js", Anyone, page::script)
+        .get("/widget.js", Anyone, assets::loader)
+        .get("/widget/{part}", Anyone, assets::part)
+        .get("/demo", Anyone, assets::demo)
+        .get("/demo.css", Anyone, assets::demo_style)
+        .get("/demo.js", Anyone, assets::demo_script)
+        .get("/v1/sites/{site}/widget.json", Anyone, widget::settings)
+        .get("/v1/sites/{site}/logo", Anyone, widget::logo)
+        .get("/v1/chat", Visitor, chat::upgrade)
+        .post("/v1/chat/messages", Visitor, stream::message)
+        .options("/v1/chat/messages", Anyone, stream::preflight)
+        .merge(openai::routes())
+        .post("/v1/sites/{site}/outcomes", Reporter, insight::outcomes)
+        .get("/v1/protocol/schema.json", Anyone, page::schema)
+        .get("/v1/protocol/asyncapi.json", Anyone, page::asyncapi)
+        .get("/livez", Anyone, admin::livez)
+        .get("/readyz", Anyone, admin::readyz_for_visitors)
+        .merge(console::routes())
+        .merge(console_page::routes())
         .merge(insight::page_routes())
-        .route("/v1/insight/sites", get(insight::sites))
-        .route("/v1/sites/{site}/insight", get(insight::report))
-        .route("/v1/sites/{site}/insight/sessions", get(insight::sessions))
-        .route("/v1/sites/{site}/sessions", get(admin::sessions))
-        .route("/v1/sites/{site}/sessions/{session}", get(admin::session).delete(admin::erase))
+        .largest_body(MAX_BODY)
+        .merge(knowledge::public())
+        .merge(channels::public())
+}
+
+fn private_table() -> Table {
+    const ADMIN: Access = Access::Site(Scope::Admin);
+    Table::default()
+        .get("/livez", Access::Anyone, admin::livez)
+        .get("/readyz", Access::Anyone, admin::readyz)
+        .get("/metrics", Access::Server(Scope::Metrics), admin::metrics)
+        .merge(insight::page_routes())
+        .get("/v1/insight/sites", Access::ItsSites(Scope::Admin), insight::sites)
+        .get("/v1/sites/{site}/insight", ADMIN, insight::report)
+        .get("/v1/sites/{site}/insight/sessions", ADMIN, insight::sessions)
+        .get("/v1/sites/{site}/sessions", ADMIN, admin::sessions)
+        .get("/v1/sites/{site}/sessions/{session}", ADMIN, admin::session)
+        .delete("/v1/sites/{site}/sessions/{session}", ADMIN, admin::erase)
         .merge(knowledge::private())
+        .merge(channels::private())
         .merge(gaps::private())
         .merge(console::private_routes())
-        .route("/v1/sites/{site}/intent/{head}", get(intent::list))
-        .route("/v1/sites/{site}/sessions/{session}/intent", get(intent::explain))
-        .route("/v1/sites/{site}/sessions/{session}/label", post(intent::label))
-        .route("/v1/sites/{site}/intent/classes/labels", get(intent::labelled))
-        .route("/v1/sites/{site}/intent/purchase/watch", get(intent::watch))
-        .route("/v1/sites/{site}/intent/purchase/eval", post(intent::evaluate))
-        .route("/v1/sites/{site}/intent/{head}/deploy", post(intent::deploy))
-        .route("/v1/sites/{site}/intent/{head}/rollback", post(intent::roll_back))
-        .route("/v1/sites/{site}/intent/{head}/train", post(intent::train))
-        .fallback(error::not_found)
-        .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
-        .method_not_allowed_fallback(error::wrong_method)
-        .with_state(app)
+        .merge(keys::private())
+        .get("/v1/sites/{site}/intent/{head}", ADMIN, intent::list)
+        .get("/v1/sites/{site}/sessions/{session}/intent", ADMIN, intent::explain)
+        .post("/v1/sites/{site}/sessions/{session}/label", ADMIN, intent::label)
+        .get("/v1/sites/{site}/intent/classes/labels", ADMIN, intent::labelled)
+        .get("/v1/sites/{site}/intent/purchase/watch", ADMIN, intent::watch)
+        .post("/v1/sites/{site}/intent/purchase/eval", ADMIN, intent::evaluate)
+        .post("/v1/sites/{site}/intent/{head}/deploy", ADMIN, intent::deploy)
+        .post("/v1/sites/{site}/intent/{head}/rollback", ADMIN, intent::roll_back)
+        .post("/v1/sites/{site}/intent/{head}/train", ADMIN, intent::train)
+        .largest_body(MAX_BODY)
+}
+
+/// A stream, with what keeps proxies from holding it back or changing it.
+fn streamed(response: impl IntoResponse) -> Response {
+    let headers =
+        [(HeaderName::from_static("x-accel-buffering"), "no"), (header::CACHE_CONTROL, "no-cache, no-transform")];
+    let mut response = response.into_response();
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 fn header_text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {

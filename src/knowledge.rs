@@ -100,6 +100,10 @@ pub struct Handed {
     pub content: Vec<u8>,
 }
 
+/// What a run is to read of a site's own folder, see [`Knowledge::roots`]; empty for all of it and what was handed in.
+#[derive(Clone, Debug, Default)]
+pub struct Roots(Vec<PathBuf>);
+
 /// Changes what the sites know. Cheap to clone.
 #[derive(Clone)]
 pub struct Knowledge {
@@ -178,6 +182,33 @@ impl Knowledge {
         Ok(())
     }
 
+    /// Files and folders to read, from paths in the site's own folder or absolute ones. Links count as where they lead.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Wrong`] when the site is not known, or a path is missing or leads out of its folder.
+    pub fn roots(&self, site: &str, paths: &[PathBuf]) -> Result<Roots, KnowledgeError> {
+        let folder = self.folder(site)?;
+        let own = std::fs::canonicalize(folder).ok();
+        let inside = |path: &PathBuf| {
+            let real = std::fs::canonicalize(folder.join(path)).ok();
+            // Whether there is something outside is nobody's business.
+            real.filter(|real| own.as_ref().is_some_and(|own| real.starts_with(own))).ok_or_else(|| {
+                KnowledgeError::Wrong(format!(
+                    "{} is nothing in the site's own folder of documents, and only what is there is read by its path \
+                     (\"faq/returns.md\" counts from there); copy it there, or hand it in with \
+                     PUT /v1/sites/{site}/documents/…",
+                    path.display()
+                ))
+            })
+        };
+        paths.iter().map(inside).collect::<Result<_, _>>().map(Roots)
+    }
+
+    fn folder(&self, site: &str) -> Result<&Path, KnowledgeError> {
+        let folder = self.inner.folders.iter().find(|(id, _)| id == site).map(|(_, folder)| folder.as_path());
+        folder.ok_or_else(|| KnowledgeError::Wrong(format!("no site {site:?} is configured here")))
+    }
+
     /// Reads a site's folder and what was handed in into the index; or only `roots`, if there are any.
     ///
     /// # Errors
@@ -185,7 +216,7 @@ impl Knowledge {
     pub async fn ingest(
         &self,
         site: &str,
-        roots: &[PathBuf],
+        Roots(roots): &Roots,
         force: bool,
         progress: &(dyn Fn(IngestProgress<'_>) + Sync),
     ) -> Result<IngestReport, KnowledgeError> {
@@ -193,8 +224,7 @@ impl Knowledge {
         let _writing = self.inner.writing.lock().await;
         let inner = &*self.inner;
         let since = Instant::now();
-        let folder = inner.folders.iter().find(|(id, _)| id == site).map(|(_, folder)| folder);
-        let folder = folder.ok_or_else(|| KnowledgeError::Wrong(format!("no site {site:?} is configured here")))?;
+        let folder = self.folder(site)?;
         let report = ingest_all(&inner.retrieval, &inner.config, site, folder, roots, force, progress).await;
         inner.metrics.knowledge_seconds.observe(seconds(since));
         if report.is_err() {
@@ -355,9 +385,10 @@ impl Knowledge {
                     tracing::info!(site = watched.site, files = files.count, "the folder of documents changed");
                     self.inner.metrics.knowledge_changes_seen.inc();
                 }
+                let everything = Roots::default();
                 let run = tokio::select! {
                     () = tasks.draining() => return,
-                    run = self.ingest(&watched.site, &[], false, &|_| {}) => run,
+                    run = self.ingest(&watched.site, &everything, false, &|_| {}) => run,
                 };
                 match run {
                     Ok(_) => watched.read = Some(now),
@@ -372,8 +403,8 @@ impl Knowledge {
         }
     }
 
-    fn parts(&self) -> IngestParts<'_, crate::retrieval::index::Index, crate::retrieval::embedder::Embedder> {
-        IngestParts { index: &self.inner.retrieval.index, embedder: &self.inner.retrieval.embedder }
+    fn parts(&self) -> IngestParts<'_, crate::retrieval::index::Index, Retrieval> {
+        IngestParts { index: &self.inner.retrieval.index, embedder: &self.inner.retrieval }
     }
 
     /// What the index has of an upload: documents and passages.
@@ -420,7 +451,7 @@ pub async fn ingest_all(
     progress: &(dyn Fn(IngestProgress<'_>) + Sync),
 ) -> anyhow::Result<IngestReport> {
     let options = IngestOptions { base: Some(folder.to_owned()), force, ..IngestOptions::from_config(config) };
-    let parts = || IngestParts { index: &retrieval.index, embedder: &retrieval.embedder };
+    let parts = || IngestParts { index: &retrieval.index, embedder: retrieval };
     if !roots.is_empty() {
         return ingest::ingest(parts(), site, roots, &options, progress).await;
     }

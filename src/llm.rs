@@ -7,6 +7,7 @@
 //! Inside the `llama` engine: [`scheduler`] decides what is computed next, [`prefix`] what is computed already, both pure;
 //! `worker` owns llama.cpp's context and does it; [`template`] makes a prompt of messages, [`text`] makes text of tokens.
 
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -45,6 +46,8 @@ pub struct LlmConfig {
     pub model: String,
     /// API key for a remote engine. Prefer the environment variable `FRONTDESK_LLM_API_KEY`.
     pub api_key: String,
+    /// File that the key stands in, instead.
+    pub api_key_file: PathBuf,
     /// SHA-256 sums (hexadecimal) of the GGUF files that may be loaded; empty allows any. A GGUF is code: list what you trust.
     pub allowed_sha256: Vec<String>,
     /// Tokens one conversation's prompt and answer may take together. More costs memory for each running answer.
@@ -81,6 +84,7 @@ impl Default for LlmConfig {
             engine: "llama".into(),
             model: "models/smollm2-135m-instruct-q4_0.gguf".into(),
             api_key: String::new(),
+            api_key_file: PathBuf::new(),
             allowed_sha256: Vec::new(),
             context_tokens: 4096,
             kv_tokens: 0,

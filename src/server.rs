@@ -10,29 +10,34 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::actions::Actions;
 use crate::agents::{self, Agents};
+use crate::channels::{self, Channels};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gaps::{self, GapLog, Gaps};
-use crate::http::auth::{Key, Keys, Scope, Visitors};
+use crate::http::address::Proxies;
+use crate::http::auth::{Keys, Visitors};
 use crate::http::body::Room;
 use crate::http::listener::{Limits, divide_files, serve};
 use crate::http::{self, App, Inner};
 use crate::insight::book::Book;
 use crate::insight::{Insight, Shelf, scorer};
 use crate::intent::registry::Live;
-use crate::knowledge::{self, Knowledge};
+use crate::keyring::Keyring;
+use crate::knowledge::{self, Knowledge, Roots};
 use crate::lifecycle::Tasks;
 use crate::llm::{Llm, gguf};
 use crate::outcomes::Outcomes;
+use crate::permissions;
 use crate::prompt::Prompts;
 use crate::qualify::{self, Decision};
-use crate::retrieval::Retrieval;
 use crate::retrieval::embedder::Embedder;
-use crate::retrieval::index::Index;
 use crate::retrieval::ingest::{IngestProgress, IngestReport};
+use crate::retrieval::reranker::Reranker;
 use crate::retrieval::spelling::Spelling;
-use crate::secret::{key_hash, new_key, random_id, random_secret};
+use crate::retrieval::{Retrieval, refill};
+use crate::secret::{self, random_id};
 use crate::session::board::Board;
 use crate::session::desk;
 use crate::session::registry::{Parts, Registry};
@@ -83,6 +88,7 @@ impl Server {
         let tasks = Tasks::default();
         let writers = tasks.outlasting();
         let metrics = Metrics::new();
+        permissions::check(&private_paths(&config));
         let store = Store::open(&config.store).context("the conversation store")?;
         let retrieval = open_retrieval(&config, &metrics).await?;
         let llm = Llm::start(&config.llm).context("the language model")?;
@@ -102,7 +108,9 @@ impl Server {
         let facts = llm.facts();
         let answers = config.answers.mode;
         tracing::info!(model = facts.name, engine = facts.engine, ?answers, ?mode, why, passages, "answers are ready");
-        let spine = spine(&config, retrieval, llm, mode, clock.clone(), metrics.clone())?;
+        let mut spine = spine(&config, retrieval, llm, mode, clock.clone(), metrics.clone())?;
+        // Only answers to visitors call anybody: what asks again, tests or measures does not.
+        spine.actions = Actions::new(config.sites.iter().map(|site| (site.id.as_str(), site.actions.as_slice())))?;
         let folders = config.sites.iter().map(|site| (site.id.clone(), folder(&config, site).to_owned())).collect();
         let knowledge = Knowledge::new(
             spine.retrieval.clone(),
@@ -178,6 +186,7 @@ impl Server {
             sites: sites.iter().map(|site| site.id.clone()).collect(),
             sign_in_h: config.console.sign_in_h,
             limit: config.console.limit,
+            metrics: metrics.clone(),
         })
         .await
         .context("the agents' accounts")?;
@@ -190,10 +199,11 @@ impl Server {
         let (addr, admin_addr) = (listener.local_addr()?, admin_listener.local_addr()?);
         // Where commands of this machine find a server whose port was free to choose.
         let address = config.store.path.parent().unwrap_or(&config.store.path).join("admin.addr");
-        write_private(&address, &admin_addr.to_string()).with_context(|| format!("writing {}", address.display()))?;
-        let secret = secret(&store).await.context("the key of visitor tokens")?;
-        let mut keys = config.auth.keys.clone();
-        keys.push(first_admin_key(&store, &config.store.path).await.context("the first admin key")?);
+        secret::write_file(&address, &admin_addr.to_string())
+            .with_context(|| format!("writing {}", address.display()))?;
+        let keyring = Keyring::open(store.clone(), &config.store.path).await.context("the server's own keys")?;
+        let keys = Keys::new(config.auth.keys.clone());
+        keys.replace_admin(keyring.admin_hash().await?);
         let own = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("http://{host}:{}", addr.port()));
         let watched = scorer::Parts {
             book: book.clone(),
@@ -205,11 +215,23 @@ impl Server {
             clock: clock.clone(),
             tasks: tasks.clone(),
         };
+        let channels = Channels::new(
+            sites.iter().map(|site| (site.id.as_str(), site.channels.as_slice())),
+            channels::Parts {
+                store: store.clone(),
+                registry: registry.clone(),
+                clock: clock.clone(),
+                tasks: tasks.clone(),
+                metrics: metrics.clone(),
+            },
+        )?;
         let app = App::new(Inner {
+            channels: channels.clone(),
             scoring: watched.clone(),
             own_origins: own.into_iter().chain(config.server.public_origins.iter().cloned()).collect(),
             room: Room::new(knowledge.max_bytes().max(http::intent::MAX_ROWS)),
             sockets: Arc::new(Semaphore::new(sockets)),
+            proxies: Proxies::new(&config.server)?,
             config: config.server.clone(),
             registry: registry.clone(),
             spine,
@@ -220,12 +242,13 @@ impl Server {
             insight,
             signals,
             store,
-            visitors: Visitors::new(secret, clock),
+            visitors: Visitors::new(keyring.visitors().clone(), clock),
             agents,
             console: config.console.clone(),
             started,
             reads: tokio::sync::broadcast::channel(READS).0,
-            keys: Keys::new(keys),
+            keys,
+            keyring,
             sites,
             metrics,
             tasks: tasks.clone(),
@@ -244,6 +267,10 @@ impl Server {
         if resumed > 0 {
             tracing::info!(resumed, "answers that the last stop cut go on");
         }
+        let unfinished = channels.recover().await.context("conversations of messaging platforms")?;
+        if unfinished > 0 {
+            tracing::info!(unfinished, "conversations of messaging platforms go on");
+        }
         let patience = Duration::from_secs(config.server.request_timeout_s);
         let visitors = Limits { connections, patience };
         let operators = Limits { connections: admin_connections, patience };
@@ -254,6 +281,7 @@ impl Server {
             "desk",
             desk::run(registry.clone(), config.console.clone(), app.spine.clock.clone(), started, tasks.clone()),
         );
+        tasks.spawn("channels", channels.follow());
         tasks.spawn("sweeper", sweep(registry.clone(), tasks.clone()));
         tasks.spawn("watchdog", watch(app.clone()));
         tasks.spawn("language model probe", probe(app.clone()));
@@ -271,7 +299,10 @@ impl Server {
     pub async fn ingest(&self, config: &Config, progress: Progress<'_>) -> anyhow::Result<Vec<(String, IngestReport)>> {
         let mut reports = Vec::new();
         for site in &config.sites {
-            reports.push((site.id.clone(), self.app.knowledge.ingest(&site.id, &[], false, progress).await?));
+            reports.push((
+                site.id.clone(),
+                self.app.knowledge.ingest(&site.id, &Roots::default(), false, progress).await?,
+            ));
         }
         Ok(reports)
     }
@@ -316,10 +347,18 @@ impl Server {
     }
 }
 
+/// Everything that holds conversations, documents or keys.
+fn private_paths(config: &Config) -> Vec<PathBuf> {
+    let beside = config.store.path.parent().unwrap_or(&config.store.path);
+    let folders = [&config.store.path, &config.knowledge.index, &config.knowledge.uploads, &config.intent.models];
+    let files = ["admin.key", "admin.addr", "visitor.keys"].map(|name| beside.join(name));
+    folders.into_iter().cloned().chain(files).collect()
+}
+
 /// Everything a turn needs, as configured.
 ///
 /// # Errors
-/// When a template can't be used.
+/// When a template or the reranker can't be used.
 pub fn spine(
     config: &Config,
     retrieval: Retrieval,
@@ -336,12 +375,23 @@ pub fn spine(
         min_confidence: config.answers.min_confidence,
         passages: config.knowledge.passages,
         rerank: Rerank { passages: config.knowledge.rerank, limit: Duration::from_millis(config.knowledge.rerank_ms) },
+        reranker: open_reranker(config)?,
         max_tokens: config.llm.max_tokens,
         sampling: config.llm.sampling(),
         catalogue: crate::catalogue::Catalogue::default(),
+        actions: Actions::default(),
         clock,
         metrics,
     })
+}
+
+/// The cross-encoder, if there is to be one.
+///
+/// # Errors
+/// When its file can't be used.
+pub fn open_reranker(config: &Config) -> anyhow::Result<Option<Reranker>> {
+    let Some(path) = config.knowledge.reranker() else { return Ok(None) };
+    Reranker::load(path, &config.embedder).context("the reranker").map(Some)
 }
 
 /// Embedder and index, as configured.
@@ -350,7 +400,15 @@ pub fn spine(
 /// When one can't be opened.
 pub async fn open_retrieval(config: &Config, metrics: &Metrics) -> anyhow::Result<Retrieval> {
     let embedder = Embedder::load(&config.embedder).context("the embedding model")?;
-    let index = Index::open(&config.knowledge, embedder.dims()).await.context("the knowledge index")?;
+    let multilingual = match config.knowledge.multilingual() {
+        Some(model) => {
+            let config = config.embedder.of_another(model);
+            Some(Embedder::load(&config).context("the multilingual embedding model")?)
+        }
+        None => None,
+    };
+    let index =
+        refill::open(&config.knowledge, &embedder, multilingual.as_ref()).await.context("the knowledge index")?;
     let spelling =
         Spelling::new(gguf::whole_words(&config.embedder.model).context("the embedding model's vocabulary")?);
     for site in &config.sites {
@@ -358,7 +416,7 @@ pub async fn open_retrieval(config: &Config, metrics: &Metrics) -> anyhow::Resul
         embedder.reads_language(&site.language).await.context("the embedding model")?;
         spelling.refresh(&index, &site.id).await.context("the words of the knowledge index")?;
     }
-    Ok(Retrieval { embedder, index, spelling, metrics: metrics.clone() })
+    Ok(Retrieval { embedder, multilingual, index, spelling, metrics: metrics.clone() })
 }
 
 /// Reads files and folders into a site's part of the index; without any, the site's own folder.
@@ -434,6 +492,11 @@ async fn watch(app: App) {
             ("store", app.store.health()),
             ("language model", app.spine.llm.health().map_err(|error| error.to_string())),
             ("embedding model", app.spine.retrieval.embedder.health().map_err(|error| error.to_string())),
+            (
+                "reranker",
+                app.spine.reranker.as_ref().map_or(Ok(()), Reranker::health).map_err(|error| error.to_string()),
+            ),
+            ("multilingual model", app.spine.retrieval.second_health().map_err(|error| error.to_string())),
             ("knowledge index", app.spine.retrieval.index.alive().map_err(|error| error.to_string())),
         ] {
             if let Err(error) = health {
@@ -462,40 +525,6 @@ async fn probe(app: App) {
     }
 }
 
-/// The key that visitor tokens are signed with; made once per store.
-async fn secret(store: &Store) -> anyhow::Result<[u8; 32]> {
-    if let Some(known) = store.get("secrets", b"visitor_tokens").await? {
-        return known.as_slice().try_into().context("the stored key has the wrong length");
-    }
-    let secret = random_secret();
-    store.put("secrets", b"visitor_tokens", &secret).await?;
-    Ok(secret)
-}
-
-/// The admin key of this store. The key itself is only in `admin.key` beside the store, readable by its owner; the store knows its hash.
-async fn first_admin_key(store: &Store, path: &Path) -> anyhow::Result<Key> {
-    let sha256 = if let Some(hash) = store.get("secrets", b"admin_key_sha256").await? {
-        String::from_utf8(hash).context("the stored hash")?
-    } else {
-        let key = new_key();
-        let file = path.parent().unwrap_or(path).join("admin.key");
-        write_private(&file, &key).with_context(|| format!("writing {}", file.display()))?;
-        tracing::info!(file = %file.display(), "made the first admin key");
-        let hash = key_hash(&key);
-        store.put("secrets", b"admin_key_sha256", hash.as_bytes()).await?;
-        hash
-    };
-    Ok(Key { name: "admin.key".into(), sha256, scopes: vec![Scope::Admin, Scope::Metrics], site: None })
-}
-
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    writeln!(file, "{text}")?;
-    file.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -519,7 +548,7 @@ mod tests {
         config.llm.engine = "scripted".into();
         let server = Server::start(config.clone(), Clock::system()).await.unwrap();
         server.ingest(&config, &|_| {}).await.unwrap();
-        let ready = format!("http://{}/readyz", server.addr);
+        let ready = format!("http://{}/readyz", server.admin_addr);
         let ask = async || {
             let response = reqwest::get(&ready).await.unwrap();
             let status = response.status().as_u16();

@@ -468,12 +468,7 @@ impl Session {
 
     /// Takes up an event that is already on disk. Events come in the order of their `seq`.
     pub fn replay(&mut self, seq: u64, at_ms: u64, event: &Event) {
-        if seq == 1 {
-            self.started_at_ms = at_ms;
-            self.last_word_at_ms = at_ms;
-        }
-        self.last_seq = seq;
-        self.last_at_ms = at_ms;
+        self.pass_over(seq, at_ms);
         if event.is_word() {
             self.last_word_at_ms = at_ms;
         }
@@ -571,7 +566,18 @@ impl Session {
                 self.ended = true;
                 self.open = None;
             }
+            Event::Unknown => {}
         }
+    }
+
+    /// Counts an event that is on disk, whatever it says: one of a newer release.
+    pub fn pass_over(&mut self, seq: u64, at_ms: u64) {
+        if seq == 1 {
+            self.started_at_ms = at_ms;
+            self.last_word_at_ms = at_ms;
+        }
+        self.last_seq = seq;
+        self.last_at_ms = at_ms;
     }
 
     fn hold(&mut self, holder: Holder, at_ms: u64) {

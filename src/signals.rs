@@ -20,7 +20,7 @@ use crate::conversation::{AnswerEnd, AttributeValue, Attributes, Event, HandoffR
 use crate::language::topics;
 use crate::retrieval::embedder::Embedder;
 use crate::signals::touched::Touched;
-use crate::store::{Record, RecordKind, SessionQuery, Store, StoreError};
+use crate::store::{Record, RecordKind, SessionQuery, Store, StoreError, unless_damaged};
 use crate::telemetry::Metrics;
 
 pub mod touched;
@@ -290,7 +290,8 @@ pub fn of(event: &Event, catalogue: &Goods) -> Vec<Signal> {
         | Event::AgentSaid { .. }
         | Event::Note { .. }
         | Event::SuggestionMade { .. }
-        | Event::SuggestionDecided { .. } => vec![],
+        | Event::SuggestionDecided { .. }
+        | Event::Unknown => vec![],
     }
 }
 
@@ -410,7 +411,8 @@ impl SignalLog {
     pub fn note(&self, key: &SessionKey, seq: u64, at_ms: u64, event: &Event) {
         // Only the end of an answer tells something, and its text is long: it stays behind.
         let event = match event {
-            Event::AnswerStarted { .. } => return,
+            // What isn't known leaves no signal, and can't be written again.
+            Event::AnswerStarted { .. } | Event::Unknown => return,
             Event::AnswerDone { turn, citations, confidence, usage, end, withheld, .. } => Event::AnswerDone {
                 turn: *turn,
                 text: String::new(),
@@ -476,7 +478,8 @@ impl SignalLog {
             // The one that was used last comes last, as it happened.
             for info in listed.into_iter().rev().filter(|info| info.last_at_ms >= since_ms) {
                 let key = SessionKey { site: info.site, id: info.session };
-                for (seq, at_ms, event) in lost(store, &key, &self.products.goods(site)).await? {
+                let lost = lost(store, &key, &self.products.goods(site)).await;
+                for (seq, at_ms, event) in unless_damaged(lost, &key.site, &key.id)? {
                     recovered += 1;
                     // At a start there is time to wait for room.
                     if sender.send(Noted::Event { key: key.clone(), seq, at_ms, event }).await.is_err() {

@@ -7,12 +7,16 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::actions::ActionConfig;
 use crate::handoff::HandoffConfig;
 use crate::prompt::SiteFacts;
 use crate::recommend::RecommendRule;
+use crate::secret;
 use crate::session::{Policy, Profile};
+use crate::site::channel::ChannelConfig;
 use crate::site::widget::WidgetConfig;
 
+pub mod channel;
 pub mod widget;
 
 /// One brand or shop: `[[sites]]`.
@@ -52,14 +56,23 @@ pub struct Site {
     /// When products may be shown to visitors.
     #[serde(default)]
     pub recommend: RecommendRule,
+    /// Webhooks that the assistant may call for a visitor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ActionConfig>,
     /// Secret, at least 32 bytes, with which the site's server signs reports of what came of conversations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcomes_secret: Option<String>,
+    /// File that it stands in, instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcomes_secret_file: Option<PathBuf>,
     /// Days without a report after which a conversation counts as one without a purchase, from the first report on; 0 never. A site that reports
     /// orders alone has buyers only without it: no rate, no comparison and no training would tell anything. Shorter than visitors take to
     /// decide calls late buyers lost until their order comes.
     #[serde(default = "two_weeks")]
     pub outcome_after_days: u32,
+    /// Accounts on messaging platforms, through which visitors write too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<ChannelConfig>,
 }
 
 fn two_weeks() -> u32 {
@@ -83,10 +96,38 @@ pub enum Answers {
 pub struct JwtConfig {
     pub algorithm: JwtAlgorithm,
     /// For `HS256` the shared secret, at least 32 bytes; for `EdDSA` the public key in PEM.
+    #[serde(default)]
     pub key: String,
+    /// File that it stands in, instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
     /// The `aud` that tokens must carry; left out, the site's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
+    /// Further keys that are good, too: a key is changed for another by having both for a while.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<JwtKey>,
+}
+
+/// A further key of [`JwtConfig`].
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwtKey {
+    /// What the header of its tokens says. A token without `kid` is tried with every key.
+    pub kid: String,
+    #[serde(default)]
+    pub key: String,
+    /// File that it stands in, instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+}
+
+impl JwtConfig {
+    /// Tokens with one key, for the site's id.
+    #[must_use]
+    pub fn new(algorithm: JwtAlgorithm, key: impl Into<String>) -> Self {
+        Self { algorithm, key: key.into(), key_file: None, audience: None, keys: Vec::new() }
+    }
 }
 
 /// Pinned: a token that names another algorithm is refused.
@@ -110,8 +151,11 @@ impl Default for Site {
             handoff: HandoffConfig::default(),
             jwt: None,
             recommend: RecommendRule::default(),
+            actions: Vec::new(),
             outcomes_secret: None,
+            outcomes_secret_file: None,
             outcome_after_days: two_weeks(),
+            channels: Vec::new(),
         }
     }
 }
@@ -161,25 +205,79 @@ impl Site {
         self.widget.validate()?;
         self.handoff.validate()?;
         if let Some(jwt) = &self.jwt {
-            jwt.key().context("jwt.key")?;
+            jwt.decoding_key(&jwt.key).context("jwt.key")?;
+            for (i, JwtKey { kid, key, .. }) in jwt.keys.iter().enumerate() {
+                jwt.decoding_key(key).with_context(|| format!("jwt.keys: {kid:?}"))?;
+                if kid.is_empty() || jwt.keys.iter().take(i).any(|other| other.kid == *kid) {
+                    bail!("jwt.keys: every kid is given once and not empty; {kid:?} isn't");
+                }
+            }
         }
         if let Some(secret) = self.outcomes_secret.as_ref().filter(|secret| secret.len() < 32) {
             bail!("outcomes_secret needs at least 32 bytes; this one has {}", secret.len());
         }
         self.recommend.validate()?;
+        for action in &self.actions {
+            action.validate()?;
+        }
+        self.channels.iter().try_for_each(ChannelConfig::validate)?;
+        Ok(())
+    }
+}
+
+impl Site {
+    /// Where its secrets stand, as far as they have files of their own.
+    pub(crate) fn secret_files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let of_jwt = self
+            .jwt
+            .iter_mut()
+            .flat_map(|jwt| jwt.key_file.iter_mut().chain(jwt.keys.iter_mut().filter_map(|key| key.key_file.as_mut())));
+        self.outcomes_secret_file.iter_mut().chain(of_jwt)
+    }
+
+    /// Takes in the secrets that stand in files of their own.
+    ///
+    /// # Errors
+    /// When one can't be read, or is given twice.
+    pub(crate) fn read_secrets(&mut self) -> anyhow::Result<()> {
+        if let Some(file) = &self.outcomes_secret_file {
+            secret::fill(self.outcomes_secret.get_or_insert_default(), file, "outcomes_secret")?;
+        }
+        let Some(jwt) = &mut self.jwt else { return Ok(()) };
+        if let Some(file) = &jwt.key_file {
+            secret::fill(&mut jwt.key, file, "jwt.key")?;
+        }
+        for JwtKey { kid, key, key_file } in &mut jwt.keys {
+            if let Some(file) = key_file {
+                secret::fill(key, file, "jwt.keys.key").with_context(|| format!("kid {kid:?}"))?;
+            }
+        }
         Ok(())
     }
 }
 
 impl JwtConfig {
-    pub(crate) fn key(&self) -> anyhow::Result<jsonwebtoken::DecodingKey> {
-        match self.algorithm {
-            JwtAlgorithm::HS256 if self.key.len() < 32 => {
-                bail!("an HS256 secret needs at least 32 bytes; this one has {}", self.key.len())
+    /// The texts of the keys that a token's header allows: the one that it names, or all where it names none of ours. A kid
+    /// that isn't ours may be the main key's, which has no name here.
+    pub(crate) fn candidates(&self, kid: Option<&str>) -> Vec<&str> {
+        let named = kid.and_then(|kid| self.keys.iter().find(|key| key.kid == kid));
+        match (named, kid) {
+            (Some(key), _) => vec![&key.key],
+            (None, Some(_)) => vec![&self.key],
+            (None, None) => {
+                std::iter::once(&self.key).chain(self.keys.iter().map(|key| &key.key)).map(String::as_str).collect()
             }
-            JwtAlgorithm::HS256 => Ok(jsonwebtoken::DecodingKey::from_secret(self.key.as_bytes())),
+        }
+    }
+
+    pub(crate) fn decoding_key(&self, key: &str) -> anyhow::Result<jsonwebtoken::DecodingKey> {
+        match self.algorithm {
+            JwtAlgorithm::HS256 if key.len() < 32 => {
+                bail!("an HS256 secret needs at least 32 bytes; this one has {}", key.len())
+            }
+            JwtAlgorithm::HS256 => Ok(jsonwebtoken::DecodingKey::from_secret(key.as_bytes())),
             JwtAlgorithm::EdDSA => {
-                jsonwebtoken::DecodingKey::from_ed_pem(self.key.as_bytes()).context("not an Ed25519 public key in PEM")
+                jsonwebtoken::DecodingKey::from_ed_pem(key.as_bytes()).context("not an Ed25519 public key in PEM")
             }
         }
     }

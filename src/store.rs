@@ -161,6 +161,8 @@ pub struct Opened {
     pub clean: bool,
     /// Log records read again because the derived trees did not know them yet.
     pub replayed: u64,
+    /// Log records among them that can't be read. They stay where they are, and cost the session that they belong to.
+    pub unreadable: u64,
     /// An import into this store began and did not end. Running the same import again completes it.
     pub import_interrupted: bool,
 }
@@ -214,6 +216,21 @@ pub enum StoreError {
     Mismatch { reason: String },
     #[error("cannot {what}: {reason}")]
     Transfer { what: &'static str, reason: String },
+}
+
+/// What was read of a session, or nothing if its records are damaged: that is said in the log, and stays with this one session. All
+/// other failures remain.
+///
+/// # Errors
+/// What isn't damage of the session's own.
+pub fn unless_damaged<T: Default>(read: Result<T, StoreError>, site: &str, session: &str) -> Result<T, StoreError> {
+    match read {
+        Err(error @ StoreError::Corrupt { .. }) => {
+            tracing::error!(site, session, %error, "a conversation can't be read and is passed over");
+            Ok(T::default())
+        }
+        read => read,
+    }
 }
 
 /// What handles and threads share.

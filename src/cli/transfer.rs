@@ -11,6 +11,7 @@ use indicatif::ProgressBar;
 use crate::cli::show::progress;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::conversation::Event;
 use crate::store::Progress;
 use crate::store::{Store, StoreError};
 
@@ -52,6 +53,7 @@ pub(super) async fn export(config: &Config, args: &ExportArgs) -> anyhow::Result
     })
     .await?;
     println!("{} records, {} bytes written to {}", report.records, report.bytes, args.file.display());
+    println!("Keys are not in it: on another machine, put visitor.keys beside the store, so that visitors can go on.");
     store.close().await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -83,7 +85,11 @@ pub(super) async fn verify(config: &Config, args: &VerifyArgs) -> anyhow::Result
     anyhow::ensure!(!args.set_aside, "the store at {} opens; nothing was moved", config.store.path.display());
     let report = on_a_thread(store.clone(), |store| {
         let bar = progress("Checking");
-        let report = store.verify(|progress| show(&bar, progress))?;
+        let understood = |body: &[u8]| match Event::read(body) {
+            Ok(event) => Ok(event.is_some()),
+            Err(error) => Err(error.to_string()),
+        };
+        let report = store.verify(understood, |progress| show(&bar, progress))?;
         bar.finish_and_clear();
         Ok(report)
     })

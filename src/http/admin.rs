@@ -2,15 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::conversation::{Event, SessionKey};
-use crate::http::auth::Scope;
 use crate::http::error::{ApiError, unknown_session};
-use crate::http::extract::{Path, Query, allowed};
+use crate::http::extract::{Path, Query};
 use crate::http::{App, intent};
 use crate::signals::Signal;
 use crate::store::{RecordKind, SessionQuery};
@@ -23,17 +22,36 @@ pub(super) async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: 200 if a visitor would get an answer, else 503; the body says what is wrong. Without a single passage every
-/// answer would be that there is none.
+/// `GET /readyz` on the public listener: 200 if a visitor would get an answer, else 503. What is wrong is told to operators alone.
+pub(super) async fn readyz_for_visitors(State(app): State<App>) -> Response {
+    let (ready, _) = readiness(&app).await;
+    (status(ready), Json(json!({ "ready": ready }))).into_response()
+}
+
+/// `GET /readyz` on the admin listener: the same, and the body says what is wrong. Without a single passage every answer would be that
+/// there is none.
 pub(super) async fn readyz(State(app): State<App>) -> Response {
+    let (ready, parts) = readiness(&app).await;
+    (status(ready), Json(parts)).into_response()
+}
+
+fn status(ready: bool) -> StatusCode {
+    if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
+/// Whether a visitor would get an answer, and the state of every part.
+async fn readiness(app: &App) -> (bool, Value) {
     let store = app.store.health();
     let llm = app.spine.llm.health().map_err(|error| error.to_string());
     let knowledge = app.spine.retrieval.index.health().await.map(|health| health.passages);
     let stocked = !matches!(knowledge, Ok(0));
     let embedder = app.spine.retrieval.embedder.health().map_err(|error| error.to_string());
+    let multilingual = app.spine.retrieval.second_health().map_err(|error| error.to_string());
+    let reranker = app.spine.reranker.as_ref().map(|reranker| reranker.health().map_err(|error| error.to_string()));
     let index = knowledge.map(|_| ()).map_err(|error| error.to_string());
     let draining = app.tasks.is_draining();
     let ready = store.is_ok() && llm.is_ok() && embedder.is_ok() && index.is_ok() && stocked && !draining;
+    let ready = ready && multilingual.is_ok() && !matches!(reranker, Some(Err(_)));
     let say = |health: Result<(), String>| health.map_or_else(|error| error, |()| "ok".to_owned());
     // A remote model that fails costs the phrasing, not the answer: that is quoted then.
     let llm = llm.and_then(|()| {
@@ -45,18 +63,16 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
         "store": say(store),
         "llm": say(llm),
         "embedder": say(embedder),
+        "multilingual": say(multilingual),
+        "reranker": reranker.map_or_else(|| "none".to_owned(), say),
         "index": say(index),
         "knowledge": if stocked { "ok" } else { "empty" },
     });
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(body)).into_response()
+    (ready, body)
 }
 
 /// `GET /metrics` on the admin listener.
-pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
-    if let Err(error) = allowed(&app, &headers, Scope::Metrics, None) {
-        return error.into_response();
-    }
+pub(super) async fn metrics(State(app): State<App>) -> Response {
     let (_, waiting) = app.gate.load();
     app.metrics.turns_queued.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     app.metrics.texts_embedded.set(i64::try_from(app.spine.retrieval.embedder.computed()).unwrap_or(i64::MAX));
@@ -78,11 +94,9 @@ fn hundred() -> usize {
 /// `GET /v1/sites/{site}/sessions`: the sessions that were used last.
 pub(super) async fn sessions(
     State(app): State<App>,
-    headers: HeaderMap,
     Path(site): Path<String>,
     Query(listing): Query<Listing>,
 ) -> Result<Response, ApiError> {
-    allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let query = SessionQuery { site, limit: listing.limit.min(MAX_LISTED), after: None, since_ms: 0 };
     let list = app.store.sessions(query).await?;
     Ok(Json(json!({ "sessions": list })).into_response())
@@ -91,10 +105,8 @@ pub(super) async fn sessions(
 /// `GET /v1/sites/{site}/sessions/{session}`: transcript, signals and purchase intent.
 pub(super) async fn session(
     State(app): State<App>,
-    headers: HeaderMap,
     Path((site, session)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let key = SessionKey::named(&site, &session).ok_or_else(unknown_session)?;
     let info = app.store.session(&site, &session).await?.ok_or_else(unknown_session)?;
     let mut transcript = Vec::new();
@@ -120,14 +132,13 @@ pub(super) async fn session(
 /// `DELETE /v1/sites/{site}/sessions/{session}`: forgets a conversation with everything derived from it.
 pub(super) async fn erase(
     State(app): State<App>,
-    headers: HeaderMap,
     Path((site, session)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let key = SessionKey::named(&site, &session).ok_or_else(unknown_session)?;
     if app.store.session(&key.site, &key.id).await?.is_none() {
         return Err(unknown_session());
     }
+    app.channels.forget(&key).await?;
     app.registry.erase(&key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

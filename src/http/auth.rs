@@ -1,5 +1,7 @@
 //! Who gets in: sites and their origins, visitor tokens, keys.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, Mac as _};
@@ -9,6 +11,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::clock::Clock;
 use crate::conversation::Attributes;
+use crate::keyring::VisitorKeys;
 use crate::secret::{key_hash, random_id};
 use crate::site::{JwtAlgorithm, Site};
 
@@ -29,7 +32,7 @@ pub struct Key {
     /// Lower-case hexadecimal SHA-256 of the key.
     pub sha256: String,
     pub scopes: Vec<Scope>,
-    /// The site it is limited to; left out, it is good for all.
+    /// The site it is limited to; left out, it is good for the whole server: every site, accounts, metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
 }
@@ -42,13 +45,26 @@ pub enum Scope {
     Chat,
     /// Reporting what came of conversations.
     Outcomes,
-    /// Everything on the admin listener.
+    /// Everything on the admin listener; of a key that is limited to a site, what belongs to that site.
     Admin,
-    /// `/metrics`.
+    /// `/metrics`, which only a key for the whole server opens.
     Metrics,
     /// `/v1/sites/{site}/documents`: handing documents in and removing them. On the public listener the key must name its
     /// site.
     Knowledge,
+}
+
+impl std::fmt::Display for Scope {
+    /// As the configuration writes it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Chat => "chat",
+            Self::Outcomes => "outcomes",
+            Self::Admin => "admin",
+            Self::Metrics => "metrics",
+            Self::Knowledge => "knowledge",
+        })
+    }
 }
 
 /// Why a visitor isn't let in. The texts tell an honest client what to do and a dishonest one nothing.
@@ -74,6 +90,8 @@ pub struct Visitor {
     pub token: String,
     /// What a token signed by the site says of the visitor.
     pub attributes: Option<Attributes>,
+    /// When a token signed by the site ends, in milliseconds since the epoch; the server's own don't.
+    pub expires_at_ms: Option<u64>,
 }
 
 /// Longest life of a signed token, in seconds, and how far clocks may be apart.
@@ -86,15 +104,15 @@ const JWT_LEEWAY_S: u64 = 30;
 /// visitor, so that it is good for one site and origin and needs no storage.
 #[derive(Clone)]
 pub struct Visitors {
-    secret: [u8; 32],
+    keys: VisitorKeys,
     clock: Clock,
 }
 
 impl Visitors {
     #[must_use]
-    pub fn new(secret: [u8; 32], clock: Clock) -> Self {
+    pub fn new(keys: VisitorKeys, clock: Clock) -> Self {
         super::jwt::install();
-        Self { secret, clock }
+        Self { keys, clock }
     }
 
     /// Lets a visitor in: a new one without a token, a known one with the token of an earlier visit or of the site.
@@ -102,18 +120,23 @@ impl Visitors {
     /// # Errors
     /// When the token is forged, expired, or belongs to another site or origin.
     pub fn admit(&self, site: &Site, origin: Option<&str>, token: Option<&str>) -> Result<Visitor, AuthError> {
+        let keys = self.keys.all();
+        let newest = keys.first().ok_or(AuthError::BadToken)?;
         let Some(token) = token else {
             let id = random_id();
-            let token = self.token(site, origin, &id);
-            return Ok(Visitor { id, token, attributes: None });
+            let token = minted(newest, site, origin, &id);
+            return Ok(Visitor { id, token, attributes: None, expires_at_ms: None });
         };
         let Some(rest) = token.strip_prefix("v1.") else {
             return self.admit_signed(site, token);
         };
         let (id, mac) = rest.split_once('.').ok_or(AuthError::BadToken)?;
         let mac = BASE64.decode(mac).map_err(|_| AuthError::BadToken)?;
-        self.mac(site, origin, id).verify_slice(&mac).map_err(|_| AuthError::BadToken)?;
-        Ok(Visitor { id: id.to_owned(), token: token.to_owned(), attributes: None })
+        let signed_with = |key: &&[u8; 32]| visitor_mac(key, site, origin, id).verify_slice(&mac).is_ok();
+        let key = keys.iter().find(signed_with).ok_or(AuthError::BadToken)?;
+        // Who comes back with a token of an earlier key gets one of the newest: the earlier one ends some day.
+        let token = if key == newest { token.to_owned() } else { minted(newest, site, origin, id) };
+        Ok(Visitor { id: id.to_owned(), token, attributes: None, expires_at_ms: None })
     }
 
     fn admit_signed(&self, site: &Site, token: &str) -> Result<Visitor, AuthError> {
@@ -136,8 +159,12 @@ impl Visitors {
         validation.set_required_spec_claims(&["exp", "aud", "sub"]);
         // Times are compared with our own clock below.
         validation.validate_exp = false;
-        let key = config.key().map_err(|_| AuthError::BadToken)?;
-        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|_| AuthError::BadToken)?.claims;
+        let header = jsonwebtoken::decode_header(token).map_err(|_| AuthError::BadToken)?;
+        let claims = config.candidates(header.kid.as_deref()).into_iter().find_map(|key| {
+            let key = config.decoding_key(key).ok()?;
+            jsonwebtoken::decode::<Claims>(token, &key, &validation).ok()
+        });
+        let claims = claims.ok_or(AuthError::BadToken)?.claims;
         let now = self.clock.now_ms() / 1000;
         if claims.exp.saturating_add(JWT_LEEWAY_S) <= now {
             return Err(AuthError::Expired);
@@ -152,47 +179,96 @@ impl Visitors {
             return Err(AuthError::BadToken);
         }
         let id = format!("jwt:{}", claims.sub);
-        Ok(Visitor { id, token: token.to_owned(), attributes: claims.attributes })
+        let expires_at_ms = Some(claims.exp.saturating_add(JWT_LEEWAY_S).saturating_mul(1_000));
+        Ok(Visitor { id, token: token.to_owned(), attributes: claims.attributes, expires_at_ms })
     }
+}
 
-    fn token(&self, site: &Site, origin: Option<&str>, id: &str) -> String {
-        let mac = self.mac(site, origin, id).finalize().into_bytes();
-        format!("v1.{id}.{}", BASE64.encode(mac))
+fn minted(key: &[u8; 32], site: &Site, origin: Option<&str>, id: &str) -> String {
+    let mac = visitor_mac(key, site, origin, id).finalize().into_bytes();
+    format!("v1.{id}.{}", BASE64.encode(mac))
+}
+
+fn visitor_mac(key: &[u8; 32], site: &Site, origin: Option<&str>, id: &str) -> Hmac<Sha256> {
+    let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
+    for part in [&site.id, origin.unwrap_or(""), id] {
+        // Lengths keep "a" + "bc" from "ab" + "c".
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part.as_bytes());
     }
+    mac
+}
 
-    fn mac(&self, site: &Site, origin: Option<&str>, id: &str) -> Hmac<Sha256> {
-        let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(&self.secret).expect("HMAC takes keys of any length");
-        for part in [&site.id, origin.unwrap_or(""), id] {
-            // Lengths keep "a" + "bc" from "ab" + "c".
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part.as_bytes());
+/// How far a key has to reach for what is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach<'a> {
+    /// Every site, and what belongs to none: accounts, metrics.
+    Server,
+    Site(&'a str),
+}
+
+impl Key {
+    /// Whether the key is good so far: one that is limited to a site is for that site alone.
+    #[must_use]
+    pub fn reaches(&self, reach: Reach<'_>) -> bool {
+        match (&self.site, reach) {
+            (None, _) => true,
+            (Some(own), Reach::Site(site)) => own == site,
+            (Some(_), Reach::Server) => false,
         }
-        mac
     }
 }
 
 /// Checks keys of programs.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
-    keys: Vec<Key>,
+    keys: Vec<Arc<Key>>,
+    /// The key in `admin.key`, which can be changed while the server runs.
+    admin: Arc<RwLock<Option<Arc<Key>>>>,
 }
 
 impl Keys {
     #[must_use]
     pub fn new(keys: Vec<Key>) -> Self {
-        Self { keys }
+        for key in &keys {
+            if let (Some(site), true) = (&key.site, key.scopes.contains(&Scope::Metrics)) {
+                let name = &key.name;
+                tracing::warn!(
+                    key = name,
+                    site,
+                    "metrics are the whole server's: this key, limited to a site, doesn't open them"
+                );
+            }
+        }
+        Self { keys: keys.into_iter().map(Arc::new).collect(), admin: Arc::default() }
     }
 
-    /// The key that was shown, if it is known, has the scope and is good for the site.
+    /// Takes the admin key with this hash in place of the one before.
+    pub fn replace_admin(&self, sha256: String) {
+        let key = Key { name: "admin.key".into(), sha256, scopes: vec![Scope::Admin, Scope::Metrics], site: None };
+        *self.admin.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(key));
+    }
+
+    /// The key that was shown, if it is known, has the scope and reaches so far.
     #[must_use]
-    pub fn check(&self, authorization: Option<&str>, scope: Scope, site: Option<&str>) -> Option<&Key> {
-        let shown = authorization?.strip_prefix("Bearer ")?.trim();
-        let hash = key_hash(shown);
-        self.keys.iter().find(|key| {
-            bool::from(key.sha256.as_bytes().ct_eq(hash.as_bytes()))
-                && key.scopes.contains(&scope)
-                && (site.is_none() || key.site.is_none() || key.site.as_deref() == site)
-        })
+    pub fn check(&self, authorization: Option<&str>, scope: Scope, reach: Reach<'_>) -> Option<Arc<Key>> {
+        self.shown(authorization, scope).find(|key| key.reaches(reach))
+    }
+
+    /// The key that was shown, if it is known and has the scope, whatever sites it is good for: that is still to be asked.
+    #[must_use]
+    pub fn any(&self, authorization: Option<&str>, scope: Scope) -> Option<Arc<Key>> {
+        self.shown(authorization, scope).next()
+    }
+
+    fn shown(&self, authorization: Option<&str>, scope: Scope) -> impl Iterator<Item = Arc<Key>> {
+        let hash = authorization.and_then(|shown| shown.strip_prefix("Bearer ")).map(|shown| key_hash(shown.trim()));
+        let admin = self.admin.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_it = move |key: &&Arc<Key>| {
+            hash.as_ref().is_some_and(|hash| bool::from(key.sha256.as_bytes().ct_eq(hash.as_bytes())))
+        };
+        let fits = self.keys.iter().chain(&admin).filter(is_it).filter(|key| key.scopes.contains(&scope));
+        fits.cloned().collect::<Vec<_>>().into_iter()
     }
 }
 
@@ -200,18 +276,14 @@ impl Keys {
 mod tests {
     use super::*;
     use crate::secret::new_key;
-    use crate::site::JwtConfig;
+    use crate::site::{JwtConfig, JwtKey};
 
     fn visitors(now_s: u64) -> Visitors {
-        Visitors::new([7; 32], Clock::manual(now_s * 1000))
+        Visitors::new(VisitorKeys::new(vec![[7; 32]]), Clock::manual(now_s * 1000))
     }
 
     fn site(id: &str) -> Site {
-        let jwt = JwtConfig {
-            algorithm: JwtAlgorithm::HS256,
-            key: "0123456789abcdef0123456789abcdef".into(),
-            audience: None,
-        };
+        let jwt = JwtConfig::new(JwtAlgorithm::HS256, "0123456789abcdef0123456789abcdef");
         Site { id: id.into(), jwt: Some(jwt), ..Site::default() }
     }
 
@@ -235,6 +307,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_token_of_the_key_before_is_good_and_exchanged() {
+        let (shop, clock) = (site("shop"), Clock::manual(0));
+        let with = |keys: &[u8]| {
+            let keys = keys.iter().map(|key| [*key; 32]).collect();
+            Visitors::new(VisitorKeys::new(keys), clock.clone())
+        };
+        let first = with(&[1]).admit(&shop, None, None).unwrap();
+        let second = with(&[2, 1]).admit(&shop, None, Some(&first.token)).unwrap();
+        assert!(second.id == first.id && second.token != first.token);
+        assert_eq!(with(&[3, 2]).admit(&shop, None, Some(&second.token)).unwrap().id, first.id);
+        assert_eq!(with(&[3, 2]).admit(&shop, None, Some(&first.token)), Err(AuthError::BadToken));
+    }
+
     fn jwt(algorithm: jsonwebtoken::Algorithm, claims: &serde_json::Value) -> String {
         super::super::jwt::install();
         let key = jsonwebtoken::EncodingKey::from_secret(b"0123456789abcdef0123456789abcdef");
@@ -256,6 +342,38 @@ mod tests {
         check_jwt(&serde_json::json!({"aud": "shop", "exp": 1_500}), Err(AuthError::BadToken));
         let other = jwt(jsonwebtoken::Algorithm::HS512, &serde_json::json!({"sub": "42", "aud": "shop", "exp": 1_500}));
         assert_eq!(visitors(1_000).admit(&site("shop"), None, Some(&other)), Err(AuthError::BadToken));
+    }
+
+    #[test]
+    fn a_key_is_changed_for_another_without_a_gap() {
+        super::super::jwt::install();
+        let keys = ["first", "second", "third"].map(|name| format!("{name} 0123456789abcdef0123456789abcdef"));
+        let further = |kid: &str, key: &str| JwtKey { kid: kid.into(), key: key.into(), key_file: None };
+        let mut shop = site("shop");
+        let jwt = shop.jwt.as_mut().unwrap();
+        jwt.key.clone_from(&keys[0]);
+        jwt.keys = vec![further("b", &keys[1])];
+        let sign = |key: &str, kid: Option<&str>| {
+            let header = jsonwebtoken::Header { kid: kid.map(Into::into), ..jsonwebtoken::Header::default() };
+            let claims = serde_json::json!({"sub": "42", "aud": "shop", "iat": 990, "exp": 1_500});
+            jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(key.as_bytes())).unwrap()
+        };
+        for (key, kid, good) in [
+            (&keys[0], None, true),
+            (&keys[1], None, true),
+            (&keys[1], Some("b"), true),
+            (&keys[0], Some("a"), true),
+            (&keys[0], Some("b"), false),
+            (&keys[1], Some("a"), false),
+            (&keys[2], None, false),
+            (&keys[2], Some("b"), false),
+        ] {
+            let found = visitors(1_000).admit(&shop, None, Some(&sign(key, kid)));
+            assert_eq!(found.is_ok(), good, "{key} {kid:?}: {found:?}");
+        }
+        shop.validate().unwrap();
+        shop.jwt.as_mut().unwrap().keys.push(further("b", &keys[2]));
+        assert!(shop.validate().unwrap_err().to_string().contains("given once"));
     }
 
     #[test]
@@ -284,10 +402,14 @@ mod tests {
             site: Some("shop".into()),
         }]);
         let bearer = format!("Bearer {key}");
-        assert!(keys.check(Some(&bearer), Scope::Chat, Some("shop")).is_some());
-        assert!(keys.check(Some(&bearer), Scope::Chat, Some("bank")).is_none());
-        assert!(keys.check(Some(&bearer), Scope::Admin, Some("shop")).is_none());
-        assert!(keys.check(Some("Bearer nonsense"), Scope::Chat, Some("shop")).is_none());
-        assert!(keys.check(None, Scope::Chat, None).is_none());
+        let (shop, bank) = (Reach::Site("shop"), Reach::Site("bank"));
+        assert!(keys.check(Some(&bearer), Scope::Chat, shop).is_some());
+        assert!(keys.check(Some(&bearer), Scope::Chat, bank).is_none());
+        assert!(keys.check(Some(&bearer), Scope::Chat, Reach::Server).is_none());
+        assert!(keys.check(Some(&bearer), Scope::Admin, shop).is_none());
+        assert!(keys.any(Some(&bearer), Scope::Chat).is_some() && keys.any(Some(&bearer), Scope::Admin).is_none());
+        for nothing in [Some("Bearer nonsense"), Some("Bearer "), Some(""), Some(key.as_str()), None] {
+            assert!(keys.check(nothing, Scope::Chat, shop).is_none() && keys.any(nothing, Scope::Chat).is_none());
+        }
     }
 }

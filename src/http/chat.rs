@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use crate::conversation::{AnswerEnd, Attributes, Event, GiveTo, SessionKey};
+use crate::conversation::{AnswerEnd, Attributes, Event, GiveTo, SessionKey, Usage};
 use crate::http::App;
 use crate::http::error::{ApiError, unknown_session, unknown_site, upgrade_required};
 use crate::http::socket::{Throttle, WRITE_LIMIT, checked, farewell, too_long};
@@ -62,7 +62,7 @@ pub(super) async fn upgrade(
         Ok(permit) => permit,
         Err(error) => return error.into_response(),
     };
-    let caller = Caller::of(peer, &headers, "widget");
+    let caller = Caller::of(&app, peer, &headers, "widget");
     upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
@@ -130,8 +130,20 @@ struct Seat {
     /// How else the site can be reached, for who waits for a person.
     contact: String,
     updates: mpsc::Receiver<Arc<Update>>,
+    /// When the token that the site signed ends, and the seat with it.
+    expires_at_ms: Option<u64>,
     /// The visitor is here.
     _here: VisitGuard,
+}
+
+impl Seat {
+    /// Ends the connection once its token is over. The client connects again with a new one and resumes.
+    fn still_signed(&self, app: &App) -> Result<(), Close> {
+        if self.expires_at_ms.is_some_and(|at_ms| at_ms <= app.spine.clock.now_ms()) {
+            return Err(Close(Some((close_code::POLICY, "the token has expired; connect again with a new one"))));
+        }
+        Ok(())
+    }
 }
 
 impl Connection {
@@ -146,7 +158,7 @@ impl Connection {
         let mut seat = Box::pin(self.hello()).await?;
         let arrived = Instant::now();
         let result = self.converse(&mut seat).await;
-        // Who comes and goes all the time isn't noted each time.
+        // Rate-limit dwell signals from reconnecting clients.
         if self.seen > 0 && seat.handle.count_event().is_ok() {
             let ms = u64::try_from(arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
             let dwell = vec![Signal::Dwell { ms }];
@@ -166,10 +178,14 @@ impl Connection {
                 biased;
                 frame = self.socket.recv() => {
                     heard = Instant::now();
+                    seat.still_signed(&self.app)?;
                     Box::pin(self.heed(seat, frame)).await?;
                 }
                 update = seat.updates.recv() => match update {
-                    Some(update) => Box::pin(self.forward(seat, &update)).await?,
+                    Some(update) => {
+                        seat.still_signed(&self.app)?;
+                        Box::pin(self.forward(seat, &update)).await?;
+                    }
                     None => {
                         let slow = ApiError::new(ErrorCode::TooSlow, "you read too slowly; connect again and resume");
                         Box::pin(self.send(&slow.retry(500).frame(None))).await?;
@@ -187,6 +203,7 @@ impl Connection {
                         return Err(GONE);
                     }
                     next_ping = Instant::now() + ping;
+                    seat.still_signed(&self.app)?;
                     Box::pin(self.write(Message::Ping(axum::body::Bytes::new()))).await?;
                 }
             }
@@ -233,9 +250,9 @@ impl Connection {
             Ok((seat, token, joined)) => {
                 let new = joined.last_seq == 0;
                 let arrival = Arrival {
-                    source: source.filter(|_| new).map(|source| *source),
+                    source: source.filter(|_| new).map(|source| (*source).into()),
                     // What the site signed counts more than what its page says.
-                    attributes: joined.attributes.or(attributes),
+                    attributes: joined.attributes.or(attributes.map(Into::into)),
                     known: known && new,
                 };
                 let signals = arrival.signals();
@@ -379,9 +396,11 @@ impl Connection {
             ClientMessage::Feedback { text: Some(text), .. } if text.chars().count() > MAX_MESSAGE_CHARS => {
                 Err(too_long(&text))
             }
-            ClientMessage::Feedback { turn, rating, text } => {
-                seat.handle.command(Command::Feedback { turn, rating, text }).await.map_err(ApiError::from)
-            }
+            ClientMessage::Feedback { turn, rating, text } => seat
+                .handle
+                .command(Command::Feedback { turn, rating: rating.into(), text })
+                .await
+                .map_err(ApiError::from),
             ClientMessage::Forget { also } => return self.forget(seat, also).await,
             ClientMessage::RecommendationClick { id } => {
                 if !self.was_shown(&seat.handle.key, &id).await {
@@ -508,7 +527,7 @@ async fn seat(
     partial: Option<Partial>,
 ) -> Result<(Seat, String, JoinedRest), ApiError> {
     let opened = open(app, caller, site, token, session.as_deref())?;
-    let attributes = opened.attributes;
+    let (attributes, expires_at_ms) = (opened.attributes, opened.expires_at_ms);
     let Joined { last_seq: last, missed, running, updates, .. } = opened.handle.join(last_seq, partial).await?;
     if session.is_some() && last == 0 && last_seq > 0 {
         return Err(unknown_session());
@@ -520,6 +539,7 @@ async fn seat(
             handle: opened.handle,
             contact,
             updates,
+            expires_at_ms,
         },
         opened.token,
         JoinedRest { last_seq: last, missed, running, attributes },
@@ -556,6 +576,8 @@ pub(super) struct Opened {
     pub(super) token: String,
     /// What a signed token says of the visitor.
     pub(super) attributes: Option<Attributes>,
+    /// When a signed token ends.
+    pub(super) expires_at_ms: Option<u64>,
 }
 
 /// Who asks, as far as the connection tells.
@@ -568,9 +590,9 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn of(peer: SocketAddr, headers: &HeaderMap, channel: &'static str) -> Self {
+    pub(super) fn of(app: &App, peer: SocketAddr, headers: &HeaderMap, channel: &'static str) -> Self {
         let origin = super::header_text(headers, header::ORIGIN).map(str::to_owned);
-        Self { origin, address: crate::http::extract::address(peer, headers), channel }
+        Self { origin, address: app.proxies.client(peer, headers), channel }
     }
 }
 
@@ -601,7 +623,7 @@ pub(super) fn open(
     }
     let visitor = app.visitors.admit(site, origin, token)?;
     let handle = app.registry.handle(key, Opener { visitor: visitor.id, channel: caller.channel.into() });
-    Ok(Opened { handle, token: visitor.token, attributes: visitor.attributes })
+    Ok(Opened { handle, token: visitor.token, attributes: visitor.attributes, expires_at_ms: visitor.expires_at_ms })
 }
 
 /// What a client is told of an update.
@@ -610,7 +632,7 @@ pub(super) fn update_message(update: &Update) -> Option<ServerMessage> {
         Update::Event { seq, at_ms, event } => return event_message(Past { seq, at_ms, event }),
         Update::Queued { turn, place } => ServerMessage::Queue { turn, place },
         Update::Delta { turn, offset, text } => ServerMessage::AnswerDelta { turn, offset, text },
-        Update::Citation { turn, citation } => ServerMessage::AnswerCitation { turn, citation },
+        Update::Citation { turn, citation } => ServerMessage::AnswerCitation { turn, citation: citation.into() },
         Update::Withheld { turn, reason } => ServerMessage::AnswerWithheld { turn, reason },
         Update::AgentTyping { name } => ServerMessage::AgentTyping { name },
         // Agents' updates don't enter a visitor's queue; if one did, it would end here. Who waits is told by the connection,
@@ -633,6 +655,10 @@ pub(super) fn event_message(Past { seq, at_ms, event }: Past) -> Option<ServerMe
         Event::Said { id, text } => ServerMessage::Message { id, seq, at_ms, text },
         Event::AnswerStarted { turn } => ServerMessage::AnswerStarted { turn, seq, at_ms },
         Event::AnswerDone { turn, text, citations, confidence, usage, end, .. } => {
+            let citations = citations.into_iter().map(Into::into).collect();
+            // What the cache had would tell what others asked.
+            let usage = Usage { cached_tokens: 0, ..usage };
+            let (usage, end) = (usage.into(), end.into());
             ServerMessage::AnswerDone { turn, seq, at_ms, text, citations, confidence, usage, end }
         }
         Event::HumanRequested {} => ServerMessage::HumanRequested { seq, at_ms },
@@ -644,8 +670,12 @@ pub(super) fn event_message(Past { seq, at_ms, event }: Past) -> Option<ServerMe
         Event::AgentSaid { id, agent, text, .. } => {
             ServerMessage::AgentMessage { seq, at_ms, id, text, name: agent.name }
         }
-        Event::Note { .. } | Event::SuggestionMade { .. } | Event::SuggestionDecided { .. } => return None,
-        Event::Feedback { turn, rating, .. } => ServerMessage::FeedbackReceived { seq, at_ms, turn, rating },
+        Event::Note { .. } | Event::SuggestionMade { .. } | Event::SuggestionDecided { .. } | Event::Unknown => {
+            return None;
+        }
+        Event::Feedback { turn, rating, .. } => {
+            ServerMessage::FeedbackReceived { seq, at_ms, turn, rating: rating.into() }
+        }
         Event::Ended { reason } => ServerMessage::Ended { seq, at_ms, reason },
     })
 }

@@ -1,16 +1,11 @@
-//! The console's edge: who is signed in, what they may do, lists and settings over HTTP. What is live goes over `socket`.
-//!
-//! A sign-in is a `__Host-` cookie. Pages of other origins are refused on every path, and what changes something needs the
-//! sign-in's CSRF token besides.
+//! The console's edge: what agents may do, lists and settings over HTTP. What is live goes over `socket`.
 
 use std::net::SocketAddr;
 
-use axum::extract::{ConnectInfo, FromRequestParts, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::Json;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -19,9 +14,11 @@ use crate::canned::{self, CannedError};
 use crate::conversation::{Event, MAX_ID_BYTES, SessionKey};
 use crate::history;
 use crate::http::App;
+use crate::http::agent::{AdminOf, COOKIE, Caller, OfSite, check_origin, role};
 use crate::http::auth::Scope;
 use crate::http::error::{ApiError, unknown_session};
-use crate::http::extract::{Path, Query, Sent, address};
+use crate::http::extract::{Path, Query, Sent};
+use crate::http::routes::{Access, Table};
 use crate::http::socket::checked;
 use crate::protocol::ErrorCode;
 use crate::protocol::console::{
@@ -39,9 +36,6 @@ mod gaps;
 mod insight;
 mod socket;
 
-/// The cookie of a sign-in. Browsers take a `__Host-` cookie only with `Secure`, from the host itself, for all paths.
-const COOKIE: &str = "__Host-frontdesk";
-const CSRF_HEADER: &str = "x-csrf-token";
 /// Passages shown behind an answer.
 const PASSAGES: usize = 8;
 /// Other conversations shown of a visitor.
@@ -58,133 +52,46 @@ pub struct ReadMark {
 }
 
 /// What agents reach on the public listener.
-pub(super) fn routes() -> Router<App> {
-    let site = Router::new()
-        .route("/sessions", get(sessions))
-        .route("/sessions/{session}", get(conversation).delete(erase))
-        .route("/sessions/{session}/passages", get(passages))
-        .route("/sessions/{session}/visitor", get(visitor))
-        .route("/sessions/{session}/actions", post(act))
-        .route("/sessions/{session}/classes", get(classes))
-        .route("/sessions/{session}/label", post(label_message))
-        .route("/search", get(search))
-        .route("/statistics", get(statistics))
-        .route("/canned", get(list_canned).put(put_canned))
-        .route("/canned/{id}", delete(remove_canned))
-        .route("/agents", get(list_agents).post(add_agent))
-        .route("/agents/{id}", put(change_agent).delete(remove_agent))
+pub(super) fn routes() -> Table {
+    use Access::{Agent, Anyone, Password, SignedIn, SiteAdmin};
+    let site = Table::default()
+        .get("/sessions", Agent, sessions)
+        .get("/sessions/{session}", Agent, conversation)
+        .delete("/sessions/{session}", SiteAdmin, erase)
+        .get("/sessions/{session}/passages", Agent, passages)
+        .get("/sessions/{session}/visitor", Agent, visitor)
+        .post("/sessions/{session}/actions", Agent, act)
+        .get("/sessions/{session}/classes", Agent, classes)
+        .post("/sessions/{session}/label", Agent, label_message)
+        .get("/search", Agent, search)
+        .get("/statistics", Agent, statistics)
+        .get("/canned", Agent, list_canned)
+        .put("/canned", Agent, put_canned)
+        .delete("/canned/{id}", Agent, remove_canned)
+        .get("/agents", Agent, list_agents)
+        .post("/agents", SiteAdmin, add_agent)
+        .put("/agents/{id}", SiteAdmin, change_agent)
+        .delete("/agents/{id}", SiteAdmin, remove_agent)
         .merge(gaps::routes())
         .merge(insight::routes());
-    Router::new()
-        .route("/v1/console", get(socket::upgrade))
-        .route("/v1/console/sign-in", post(sign_in))
-        .route("/v1/console/sign-out", post(sign_out))
-        .route("/v1/console/me", get(me))
-        .route("/v1/console/me/password", put(own_password))
-        .route("/v1/protocol/console.json", get(schema))
+    Table::default()
+        .get("/v1/console", SignedIn, socket::upgrade)
+        .post("/v1/console/sign-in", Password, sign_in)
+        .post("/v1/console/sign-out", SignedIn, sign_out)
+        .get("/v1/console/me", SignedIn, me)
+        .put("/v1/console/me/password", SignedIn, own_password)
+        .get("/v1/protocol/console.json", Anyone, schema)
         .nest("/v1/console/sites/{site}", site)
 }
 
-/// What operators reach: accounts, for `frontdesk agent`.
-pub(super) fn private_routes() -> Router<App> {
-    Router::new()
-        .route("/v1/agents", get(admin_list).post(admin_add))
-        .route("/v1/agents/{login}", delete(admin_remove))
-        .route("/v1/agents/{login}/password", put(admin_password))
-}
-
-/// Refuses pages of other origins.
-fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
-    let own = match super::header_text(headers, header::ORIGIN) {
-        Some(origin) => app.own_origins.iter().any(|own| own == origin),
-        // Where browsers send no origin they say how far away the page is. Programs say neither.
-        None => headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none"),
-    };
-    if own {
-        return Ok(());
-    }
-    let text =
-        "the console answers pages of its own origin alone; behind a proxy, name its address in server.public_origins";
-    Err(ApiError::new(ErrorCode::OriginRefused, text))
-}
-
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
-}
-
-fn not_signed_in() -> ApiError {
-    ApiError::new(ErrorCode::Unauthorized, "sign in first; a sign-in ends by itself, on sign-out, and with the account")
-}
-
-/// Who asks: signed in, from a page of our own, and with the sign-in's CSRF token where the request changes something.
-struct Caller(SignedIn);
-
-impl FromRequestParts<App> for Caller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let who = signed_in(app, &parts.headers)?;
-        let shown = super::header_text(&parts.headers, HeaderName::from_static(CSRF_HEADER)).unwrap_or_default();
-        if !parts.method.is_safe() && !who.csrf_fits(shown) {
-            let text = format!("the header {CSRF_HEADER} must carry the token of GET /v1/console/me");
-            return Err(ApiError::new(ErrorCode::Forbidden, text));
-        }
-        Ok(Self(who))
-    }
-}
-
-/// A [`Caller`] who works for the site that the path names.
-struct OfSite {
-    who: SignedIn,
-    site: String,
-    role: Role,
-}
-
-impl FromRequestParts<App> for OfSite {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let Caller(who) = Caller::from_request_parts(parts, app).await?;
-        let Path(InSite { site }) = Path::from_request_parts(parts, app).await?;
-        let role = role(&who, &site)?;
-        Ok(Self { who, site, role })
-    }
-}
-
-/// What all paths below a site have.
-#[derive(Deserialize)]
-struct InSite {
-    site: String,
-}
-
-/// [`OfSite`] for what admins alone may do.
-struct AdminOf {
-    who: SignedIn,
-    site: String,
-}
-
-impl FromRequestParts<App> for AdminOf {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        match OfSite::from_request_parts(parts, app).await? {
-            OfSite { who, site, role: Role::Admin } => Ok(Self { who, site }),
-            OfSite { .. } => Err(ApiError::new(ErrorCode::Forbidden, "only admins of this site may do that")),
-        }
-    }
-}
-
-/// Who is signed in.
-fn signed_in(app: &App, headers: &HeaderMap) -> Result<SignedIn, ApiError> {
-    check_origin(app, headers)?;
-    cookie(headers).and_then(|token| app.agents.check(token)).ok_or_else(not_signed_in)
-}
-
-/// The agent's role on a site. A site that isn't the agent's is refused like one that isn't there.
-fn role(who: &SignedIn, site: &str) -> Result<Role, ApiError> {
-    who.role(site).ok_or_else(|| ApiError::new(ErrorCode::Forbidden, format!("you have no role on a site {site:?}")))
+/// What operators reach: accounts, for `frontdesk agent`. An account may have roles on any site, so it takes a key for all.
+pub(super) fn private_routes() -> Table {
+    const SERVER: Access = Access::Server(Scope::Admin);
+    Table::default()
+        .get("/v1/agents", SERVER, admin_list)
+        .post("/v1/agents", SERVER, admin_add)
+        .delete("/v1/agents/{login}", SERVER, admin_remove)
+        .put("/v1/agents/{login}/password", SERVER, admin_password)
 }
 
 fn key(site: &str, session: &str) -> Result<SessionKey, ApiError> {
@@ -210,7 +117,12 @@ fn me_of(app: &App, who: &SignedIn) -> Me {
             rephrases: app.spine.mode == Mode::Generate,
         })
     });
-    Me { agent: who.agent.clone(), csrf: who.csrf.clone(), expires_at_ms: who.expires_at_ms, sites: sites.collect() }
+    Me {
+        agent: who.agent.clone().into(),
+        csrf: who.csrf.clone(),
+        expires_at_ms: who.expires_at_ms,
+        sites: sites.collect(),
+    }
 }
 
 /// Never to be kept by anybody on the way.
@@ -226,7 +138,7 @@ async fn sign_in(
     Sent(SignIn { login, password }): Sent<SignIn>,
 ) -> Result<Response, ApiError> {
     check_origin(&app, &headers)?;
-    let address = address(peer, &headers);
+    let address = app.proxies.client(peer, &headers);
     let fresh = app.agents.sign_in(&login, &password, Some(address)).await.inspect_err(|error| {
         if !matches!(error, AgentError::Store(_)) {
             tracing::warn!(%address, %error, "a sign-in to the console was refused");
@@ -310,7 +222,7 @@ async fn conversation(
     Path((_, session)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let joined = app.registry.agents_handle(key(&site, &session)?).join(0, None).await?;
-    let entries = joined.missed.into_iter().map(convert::entry).collect();
+    let entries = joined.missed.into_iter().filter_map(convert::entry).collect();
     let reasons = convert::reasons(&joined.intent);
     Ok(private(Json(Conversation { session: joined.summary, entries, reasons })))
 }
@@ -324,6 +236,7 @@ async fn erase(
     if app.store.session(&key.site, &key.id).await?.is_none() {
         return Err(unknown_session());
     }
+    app.channels.forget(&key).await?;
     app.registry.erase(&key).await?;
     tracing::info!(agent = who.agent.id, session = key.id, "a conversation was erased");
     Ok(StatusCode::NO_CONTENT)
@@ -344,6 +257,8 @@ async fn visitor(
     conversations.retain(|other| other.session != session);
     conversations.truncate(MAX_OTHERS);
     let (language, known, source, attributes) = (state.language, state.known, state.source, state.attributes);
+    let source = source.map(Into::into);
+    let attributes = attributes.into_iter().map(|(name, value)| (name, value.into())).collect();
     Ok(private(Json(VisitorView { visitor, language, known, source, attributes, conversations })))
 }
 
@@ -380,6 +295,7 @@ async fn passages(
         text: question.clone(),
         history,
         audience: Audience::Agents,
+        language: String::new(),
         languages: Vec::new(),
         now_ms: app.spine.clock.now_ms(),
         limit: PASSAGES,
@@ -454,14 +370,14 @@ fn command(app: &App, who: &SignedIn, site: &str, id: String, action: Action) ->
     }
     Ok(Command::Agent(match action {
         Action::Take {} => AgentCommand::Take { agent, by: None },
-        Action::GiveBack { to } => AgentCommand::GiveBack { agent, to },
+        Action::GiveBack { to } => AgentCommand::GiveBack { agent, to: to.into() },
         Action::Assign { agent: to } => {
             let to = app.agents.colleague(site, &to).ok_or_else(unknown_agent)?;
             AgentCommand::Assign { by: agent, to, force: role == Role::Admin }
         }
         Action::Send { text, suggestion } => {
             checked(&id, &text)?;
-            AgentCommand::Say { id, agent, text, suggestion }
+            AgentCommand::Say { id, agent, text, suggestion: suggestion.map(Into::into) }
         }
         Action::Note { text } => {
             checked(&id, &text)?;
@@ -471,11 +387,11 @@ fn command(app: &App, who: &SignedIn, site: &str, id: String, action: Action) ->
             if language.as_ref().is_some_and(|code| code.len() != 2 || !code.bytes().all(|b| b.is_ascii_lowercase())) {
                 return Err(ApiError::new(ErrorCode::BadMessage, "a language is two letters, as ISO 639-1 has them"));
             }
-            AgentCommand::Suggest { wish, language }
+            AgentCommand::Suggest { wish: wish.into(), language }
         }
         Action::Reject { suggestion, reason } => {
             label("a reason", &reason)?;
-            AgentCommand::Reject { agent, suggestion, reason }
+            AgentCommand::Reject { agent, suggestion: suggestion.into(), reason }
         }
         Action::CallPerson {} => AgentCommand::CallPerson { reason: crate::conversation::HandoffReason::Agent },
         Action::End {} => AgentCommand::End { agent },
@@ -608,27 +524,16 @@ async fn remove_agent(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn admin_list(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
-    crate::http::extract::allowed(&app, &headers, Scope::Admin, None)?;
+async fn admin_list(State(app): State<App>) -> Result<Response, ApiError> {
     Ok(private(Json(json!({ "accounts": app.agents.accounts() }))))
 }
 
-async fn admin_add(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Sent(new): Sent<NewAccount>,
-) -> Result<Response, ApiError> {
-    crate::http::extract::allowed(&app, &headers, Scope::Admin, None)?;
+async fn admin_add(State(app): State<App>, Sent(new): Sent<NewAccount>) -> Result<Response, ApiError> {
     let account = app.agents.add(new).await?;
     Ok(private((StatusCode::CREATED, Json(account))))
 }
 
-async fn admin_remove(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path(login): Path<String>,
-) -> Result<StatusCode, ApiError> {
-    crate::http::extract::allowed(&app, &headers, Scope::Admin, None)?;
+async fn admin_remove(State(app): State<App>, Path(login): Path<String>) -> Result<StatusCode, ApiError> {
     let id = app.agents.id_of(&login).ok_or(AgentError::Unknown)?;
     app.agents.remove(&id, None).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -636,11 +541,9 @@ async fn admin_remove(
 
 async fn admin_password(
     State(app): State<App>,
-    headers: HeaderMap,
     Path(login): Path<String>,
     Sent(new): Sent<NewPassword>,
 ) -> Result<StatusCode, ApiError> {
-    crate::http::extract::allowed(&app, &headers, Scope::Admin, None)?;
     let id = app.agents.id_of(&login).ok_or(AgentError::Unknown)?;
     app.agents.set_password(&id, None, new.password, None).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -673,42 +576,5 @@ impl From<CannedError> for ApiError {
             CannedError::Unknown => Self::new(ErrorCode::NotFound, message),
             CannedError::Store(error) => error.into(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-
-    use super::*;
-
-    #[test]
-    fn the_cookie_is_found_among_others() {
-        let check = |lines: &[&str], expected: Option<&str>| {
-            let mut headers = HeaderMap::new();
-            for line in lines {
-                headers.append(header::COOKIE, line.parse().unwrap());
-            }
-            assert_eq!(cookie(&headers), expected, "{lines:?}");
-        };
-        check(&["a=1; __Host-frontdesk=tok; b=2"], Some("tok"));
-        check(&["a=1", "__Host-frontdesk=tok"], Some("tok"));
-        check(&["frontdesk=tok", "x__Host-frontdesk=tok"], None);
-        check(&[], None);
-    }
-
-    #[test]
-    fn only_a_proxy_on_this_machine_speaks_for_others() {
-        let check = |peer: &str, forwarded: Option<&str>, expected: &str| {
-            let mut headers = HeaderMap::new();
-            if let Some(forwarded) = forwarded {
-                headers.insert("x-forwarded-for", forwarded.parse().unwrap());
-            }
-            assert_eq!(address(peer.parse().unwrap(), &headers), expected.parse::<IpAddr>().unwrap());
-        };
-        check("127.0.0.1:9", Some("6.6.6.6, 10.0.0.9"), "10.0.0.9");
-        check("127.0.0.1:9", Some("nonsense"), "127.0.0.1");
-        check("192.0.2.7:9", Some("10.0.0.9"), "192.0.2.7");
-        check("192.0.2.7:9", None, "192.0.2.7");
     }
 }

@@ -1,12 +1,10 @@
 //! The console's page: one document for all of its addresses, its script and its style sheet, embedded in the binary.
 
-use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use axum::routing::get;
 
-use crate::http::App;
 use crate::http::assets::{Asset, REVALIDATE};
+use crate::http::routes::{Access, Table};
 
 /// Nothing from anywhere else, nothing inline, and no string becomes markup or script. The icon is a `data:` picture.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
@@ -22,14 +20,14 @@ static STYLE: Asset =
 
 /// The page's addresses. What a path after `/console/` means is the page's own business; it asks for a sign-in itself, and holds
 /// nothing that isn't public.
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/console", get(page))
-        .route("/console/", get(page))
-        .route("/console/console.js", get(script))
-        .route("/console/console.css", get(style))
-        .route("/console/{section}", get(page))
-        .route("/console/c/{session}", get(page))
+pub(super) fn routes() -> Table {
+    Table::default()
+        .get("/console", Access::Anyone, page)
+        .get("/console/", Access::Anyone, page)
+        .get("/console/console.js", Access::Anyone, script)
+        .get("/console/console.css", Access::Anyone, style)
+        .get("/console/{section}", Access::Anyone, page)
+        .get("/console/c/{session}", Access::Anyone, page)
 }
 
 async fn page(headers: HeaderMap) -> Response {

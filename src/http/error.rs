@@ -89,6 +89,34 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// A refusal in the shape that OpenAI's clients read.
+pub(super) struct OpenAiError(pub(super) StatusCode, pub(super) ApiError);
+
+impl From<ApiError> for OpenAiError {
+    fn from(error: ApiError) -> Self {
+        Self(error.status(), error)
+    }
+}
+
+impl IntoResponse for OpenAiError {
+    fn into_response(self) -> Response {
+        let Self(status, error) = self;
+        let kind = match status {
+            StatusCode::UNAUTHORIZED => "authentication_error",
+            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request_error",
+        };
+        let retry_after = error.retry_after();
+        let body = serde_json::json!({ "error": { "message": error.message, "type": kind, "param": null, "code": error.code } });
+        let mut response = (status, Json(body)).into_response();
+        if let Some(value) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, value);
+        }
+        response
+    }
+}
+
 impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
         Self::new(ErrorCode::Unauthorized, error.to_string())
@@ -101,6 +129,11 @@ impl From<StoreError> for ApiError {
             return Self::new(ErrorCode::Overloaded, error.to_string()).retry(BUSY_MS);
         }
         tracing::error!(%error, "the store failed");
+        if let StoreError::Corrupt { .. } = error {
+            // Trying again would change nothing. Clients that hear this begin anew.
+            let text = "this conversation can't be read any more; begin a new one";
+            return Self::new(ErrorCode::UnknownSession, text);
+        }
         Self::new(ErrorCode::StorageFailed, "conversations can't be read or stored now; try again soon").retry(2_000)
     }
 }

@@ -1,16 +1,12 @@
 //! axum's extractors, with errors in the shape that all of the API's have.
 
-use std::net::{IpAddr, SocketAddr};
-
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
-use crate::http::App;
-use crate::http::auth::Scope;
-use crate::http::error::{ApiError, too_large, unknown_site, unreadable};
+use crate::http::error::{ApiError, too_large, unreadable};
 use crate::protocol::ErrorCode;
 
 /// Parts of the path.
@@ -72,25 +68,4 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
 
 fn bad(message: String) -> ApiError {
     ApiError::new(ErrorCode::BadMessage, message)
-}
-
-pub(super) fn allowed(app: &App, headers: &HeaderMap, scope: Scope, site: Option<&str>) -> Result<(), ApiError> {
-    let shown = crate::http::header_text(headers, header::AUTHORIZATION);
-    let key = app.keys.check(shown, scope, site).or_else(|| app.keys.check(shown, Scope::Admin, site));
-    let Some(key) = key else {
-        let text = "a key with this scope is needed as `Authorization: Bearer …`; data/admin.key holds the one made at the first start";
-        return Err(ApiError::new(ErrorCode::Unauthorized, text));
-    };
-    if let Some(site) = site.filter(|site| app.site(site).is_none()) {
-        return Err(unknown_site(site));
-    }
-    tracing::debug!(key = key.name, "an operator's key was used");
-    Ok(())
-}
-
-/// Where a request comes from. A proxy on this machine says for whom it speaks; it appends, so the last address is its own word.
-pub(super) fn address(peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
-    let forwarded = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
-    let last = forwarded.and_then(|list| list.rsplit(',').next()).and_then(|last| last.trim().parse().ok());
-    last.filter(|_| peer.ip().is_loopback()).unwrap_or(peer.ip())
 }

@@ -1,10 +1,9 @@
 //! Knowledge gaps over the admin listener: list, dismiss, open again.
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -13,15 +12,17 @@ use crate::http::App;
 use crate::http::auth::Scope;
 use crate::http::error::ApiError;
 use crate::http::extract::{Path, Query};
+use crate::http::routes::{Access, Table};
 
 /// Gaps listed at once at most.
 const MAX_LISTED: usize = 1_000;
 
-pub(super) fn private() -> Router<App> {
-    Router::new()
-        .route("/v1/sites/{site}/gaps", get(list))
-        .route("/v1/sites/{site}/gaps/{id}/dismiss", post(dismiss))
-        .route("/v1/sites/{site}/gaps/{id}/reopen", post(reopen))
+pub(super) fn private() -> Table {
+    const ADMIN: Access = Access::Site(Scope::Admin);
+    Table::default()
+        .get("/v1/sites/{site}/gaps", ADMIN, list)
+        .post("/v1/sites/{site}/gaps/{id}/dismiss", ADMIN, dismiss)
+        .post("/v1/sites/{site}/gaps/{id}/reopen", ADMIN, reopen)
 }
 
 /// Which gaps, and how many.
@@ -41,11 +42,9 @@ fn hundred() -> usize {
 /// `GET /v1/sites/{site}/gaps?state=open&limit=100`: the most asked first.
 async fn list(
     State(app): State<App>,
-    headers: HeaderMap,
     Path(site): Path<String>,
     Query(listing): Query<Listing>,
 ) -> Result<Response, ApiError> {
-    crate::http::extract::allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let mut gaps = app.gaps.list(&site, listing.state).await?;
     let total = gaps.len();
     gaps.truncate(listing.limit.clamp(1, MAX_LISTED));
@@ -53,25 +52,16 @@ async fn list(
 }
 
 /// `POST /v1/sites/{site}/gaps/{id}/dismiss`
-async fn dismiss(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, id)): Path<(String, String)>,
-) -> Result<Response, ApiError> {
-    set(&app, &headers, &site, &id, gaps::State::Dismissed).await
+async fn dismiss(State(app): State<App>, Path((site, id)): Path<(String, String)>) -> Result<Response, ApiError> {
+    set(&app, &site, &id, gaps::State::Dismissed).await
 }
 
 /// `POST /v1/sites/{site}/gaps/{id}/reopen`
-async fn reopen(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path((site, id)): Path<(String, String)>,
-) -> Result<Response, ApiError> {
-    set(&app, &headers, &site, &id, gaps::State::Open).await
+async fn reopen(State(app): State<App>, Path((site, id)): Path<(String, String)>) -> Result<Response, ApiError> {
+    set(&app, &site, &id, gaps::State::Open).await
 }
 
-async fn set(app: &App, headers: &HeaderMap, site: &str, id: &str, state: gaps::State) -> Result<Response, ApiError> {
-    crate::http::extract::allowed(app, headers, Scope::Admin, Some(site))?;
+async fn set(app: &App, site: &str, id: &str, state: gaps::State) -> Result<Response, ApiError> {
     Ok(match app.gaps.set_state(site, id, state).await? {
         Some(gap) => Json(gap).into_response(),
         None => {

@@ -12,10 +12,9 @@ use serde_json::json;
 
 use crate::conversation::{Event, SessionKey};
 use crate::http::App;
-use crate::http::auth::Scope;
 use crate::http::body::Held;
 use crate::http::error::{ApiError, unknown_session};
-use crate::http::extract::{Path, Query, Sent, allowed};
+use crate::http::extract::{Path, Query, Sent};
 use crate::insight::scorer;
 use crate::intent::columns::{self, Vectors};
 use crate::intent::data::Data;
@@ -74,11 +73,9 @@ const MAX_MOMENTS: usize = 200;
 /// them, with what moved it.
 pub(super) async fn explain(
     State(app): State<App>,
-    headers: HeaderMap,
     Path((site, session)): Path<(String, String)>,
     Query(moment): Query<Moment>,
 ) -> Result<Response, ApiError> {
-    allowed(&app, &headers, Scope::Admin, Some(&site))?;
     app.store.session(&site, &session).await?.ok_or_else(unknown_session)?;
     let key = SessionKey { site, id: session };
     // What was just said counts.
@@ -104,10 +101,8 @@ pub(super) async fn explain(
 /// `GET /v1/sites/{site}/intent/{head}`: versions, and which one is deployed.
 pub(super) async fn list(
     State(app): State<App>,
-    headers: HeaderMap,
     Path((site, head)): Path<(String, Head)>,
 ) -> Result<Response, ApiError> {
-    allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let registry = app.intents.registry(&site, head);
     let manifest = blocking(move || registry.manifest()).await?;
     Ok(Json(manifest).into_response())
@@ -125,11 +120,9 @@ pub(super) struct Wanted {
 /// `POST /v1/sites/{site}/intent/{head}/deploy` with `{"version": 3}`: takes a version in use, without a dropped session.
 pub(super) async fn deploy(
     State(app): State<App>,
-    headers: HeaderMap,
     Path((site, head)): Path<(String, Head)>,
     Sent(wanted): Sent<Wanted>,
 ) -> Result<Response, ApiError> {
-    allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let (registry, live) = (app.intents.registry(&site, head), app.intents.clone());
     let version = blocking(move || {
         let version = registry.deploy(wanted.version, wanted.force)?;
@@ -142,10 +135,8 @@ pub(super) async fn deploy(
 /// `POST /v1/sites/{site}/intent/{head}/rollback`: takes the version before in use again.
 pub(super) async fn roll_back(
     State(app): State<App>,
-    headers: HeaderMap,
     Path((site, head)): Path<(String, Head)>,
 ) -> Result<Response, ApiError> {
-    allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let (registry, live) = (app.intents.registry(&site, head), app.intents.clone());
     let version: Version = blocking(move || {
         let version = registry.roll_back()?;
@@ -180,7 +171,6 @@ pub(super) async fn train(
     Query(lesson): Query<Lesson>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let body = app.room.read(body, MAX_ROWS, "").await?;
     let Ok(turn) = app.training.clone().try_acquire_owned() else {
         let text = "another model is being trained; try again when it is done";
@@ -272,7 +262,6 @@ pub(super) async fn evaluate(
     Query(Measured { version, label }): Query<Measured>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let body = app.room.read(body, MAX_ROWS, "").await?;
     let lesson = Lesson { label, drop: String::new() };
     let deployed = match version {
@@ -301,11 +290,9 @@ pub(super) async fn evaluate(
 /// `?now=true` looks again.
 pub(super) async fn watch(
     State(app): State<App>,
-    headers: HeaderMap,
     Path(site): Path<String>,
     Query(look): Query<Look>,
 ) -> Result<Response, ApiError> {
-    allowed(&app, &headers, Scope::Admin, Some(&site))?;
     deployed(&app, &site)?;
     if look.now || app.intents.watch(&site).is_none() {
         scorer::look(&app.scoring, &site).await.map_err(|error| bad(&error))?;
@@ -332,11 +319,9 @@ pub(super) struct Label {
 /// `POST /v1/sites/{site}/sessions/{session}/label` with `{"seq": 2, "intent": "refund"}`.
 pub(super) async fn label(
     State(app): State<App>,
-    headers: HeaderMap,
     Path((site, session)): Path<(String, String)>,
     Sent(wanted): Sent<Label>,
 ) -> Result<StatusCode, ApiError> {
-    allowed(&app, &headers, Scope::Admin, Some(&site))?;
     put_label(&app, &SessionKey { site, id: session }, &wanted, "admin").await
 }
 
@@ -352,12 +337,7 @@ pub(super) async fn put_label(app: &App, key: &SessionKey, wanted: &Label, by: &
 
 /// `GET /v1/sites/{site}/intent/classes/labels`: what people said that messages are about, the oldest first; the rows that training
 /// without a body learns from.
-pub(super) async fn labelled(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Path(site): Path<String>,
-) -> Result<Response, ApiError> {
-    allowed(&app, &headers, Scope::Admin, Some(&site))?;
+pub(super) async fn labelled(State(app): State<App>, Path(site): Path<String>) -> Result<Response, ApiError> {
     let labels = labels::of_site(&app.store, &site).await?;
     Ok(Json(json!({ "labels": labels })).into_response())
 }

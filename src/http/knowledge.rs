@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
-use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +18,7 @@ use crate::http::App;
 use crate::http::auth::Scope;
 use crate::http::error::ApiError;
 use crate::http::extract::{Path, Query, Sent};
+use crate::http::routes::{Access, Table};
 use crate::knowledge::{Change, DocumentStatus, Handed, KnowledgeError};
 use crate::protocol::ErrorCode;
 use crate::retrieval::ingest::{IngestProgress, IngestReport};
@@ -28,31 +28,25 @@ const MAX_LISTED: usize = 1_000;
 /// Lines of a run's progress that may wait for its reader; more are left out, the next one counts further anyway.
 const PROGRESS_QUEUE: usize = 64;
 
-/// Which listener a request came over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Listener {
-    Admin,
-    Public,
-}
-
 /// What integrators reach with a `knowledge` key of their site.
-pub(super) fn public() -> Router<App> {
-    documents().layer(Extension(Listener::Public))
+pub(super) fn public() -> Table {
+    documents(Access::OwnSite(Scope::Knowledge))
 }
 
-/// What operators reach.
-pub(super) fn private() -> Router<App> {
-    documents()
-        .route("/v1/sites/{site}/products", get(products))
-        .route("/v1/sites/{site}/ingest", post(ingest))
-        .layer(Extension(Listener::Admin))
+/// What operators reach. Runs are an admin's business, not that of who may hand documents in.
+pub(super) fn private() -> Table {
+    documents(Access::Site(Scope::Knowledge))
+        .get("/v1/sites/{site}/products", Access::Site(Scope::Knowledge), products)
+        .post("/v1/sites/{site}/ingest", Access::Site(Scope::Admin), ingest)
 }
 
-fn documents() -> Router<App> {
-    Router::new()
-        .route("/v1/sites/{site}/documents", get(list))
-        .route("/v1/sites/{site}/documents/{*id}", put(hand_in).get(status).delete(remove))
-        .route("/v1/knowledge/openapi.json", get(async || Json(openapi())))
+fn documents(access: Access) -> Table {
+    Table::default()
+        .get("/v1/sites/{site}/documents", access, list)
+        .put("/v1/sites/{site}/documents/{*id}", access, hand_in)
+        .get("/v1/sites/{site}/documents/{*id}", access, status)
+        .delete("/v1/sites/{site}/documents/{*id}", access, remove)
+        .get("/v1/knowledge/openapi.json", Access::Anyone, async || Json(openapi()))
 }
 
 /// A document and what the request did to it.
@@ -83,21 +77,6 @@ struct Page {
 
 fn hundred() -> usize {
     100
-}
-
-/// Who may: an admin, or whose key has the scope; over the public listener only a key of the site itself.
-fn allowed(app: &App, listener: Listener, headers: &HeaderMap, site: &str) -> Result<(), ApiError> {
-    if listener == Listener::Admin {
-        return crate::http::extract::allowed(app, headers, Scope::Knowledge, Some(site));
-    }
-    let shown = super::header_text(headers, header::AUTHORIZATION);
-    let key = app.keys.check(shown, Scope::Knowledge, Some(site)).filter(|key| key.site.is_some());
-    if key.is_none() || app.site(site).is_none() {
-        let text = "a key with the scope knowledge and this site is needed as `Authorization: Bearer …`; \
-                    `frontdesk key --scope knowledge --site …` makes one";
-        return Err(ApiError::new(ErrorCode::Unauthorized, text));
-    }
-    Ok(())
 }
 
 impl From<KnowledgeError> for ApiError {
@@ -132,13 +111,11 @@ const ABOUT: [&str; 6] = ["title", "url", "language", "audience", "valid_from", 
 /// nothing can be used.
 async fn hand_in(
     State(app): State<App>,
-    Extension(listener): Extension<Listener>,
     headers: HeaderMap,
     Path((site, id)): Path<(String, String)>,
     Query(about): Query<BTreeMap<String, String>>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    allowed(&app, listener, &headers, &site)?;
     if let Some(unknown) = about.keys().find(|key| !ABOUT.contains(&key.as_str())) {
         let text = format!("{unknown:?} can't be said about a document; known are {}", ABOUT.join(", "));
         return Err(ApiError::new(ErrorCode::BadMessage, text));
@@ -174,25 +151,13 @@ pub(super) async fn to_its_end<T: Send + 'static>(
 }
 
 /// `GET /v1/sites/{site}/documents/{id}`
-async fn status(
-    State(app): State<App>,
-    Extension(listener): Extension<Listener>,
-    headers: HeaderMap,
-    Path((site, id)): Path<(String, String)>,
-) -> Result<Response, ApiError> {
-    allowed(&app, listener, &headers, &site)?;
+async fn status(State(app): State<App>, Path((site, id)): Path<(String, String)>) -> Result<Response, ApiError> {
     let document = app.knowledge.document(&site, &id).await.map_err(failed)?;
     Ok(document.map_or_else(|| no_document(&id), |document| Json(document).into_response()))
 }
 
 /// `DELETE /v1/sites/{site}/documents/{id}`
-async fn remove(
-    State(app): State<App>,
-    Extension(listener): Extension<Listener>,
-    headers: HeaderMap,
-    Path((site, id)): Path<(String, String)>,
-) -> Result<Response, ApiError> {
-    allowed(&app, listener, &headers, &site)?;
+async fn remove(State(app): State<App>, Path((site, id)): Path<(String, String)>) -> Result<Response, ApiError> {
     let (knowledge, of) = (app.knowledge.clone(), id.clone());
     let removed = to_its_end(&app, "removal", async move { knowledge.remove(&site, &of).await }).await?;
     Ok(if removed { StatusCode::NO_CONTENT.into_response() } else { no_document(&id) })
@@ -201,12 +166,9 @@ async fn remove(
 /// `GET /v1/sites/{site}/documents?after=&limit=`
 async fn list(
     State(app): State<App>,
-    Extension(listener): Extension<Listener>,
-    headers: HeaderMap,
     Path(site): Path<String>,
     Query(page): Query<Page>,
 ) -> Result<Response, ApiError> {
-    allowed(&app, listener, &headers, &site)?;
     let all = app.knowledge.documents(&site).await.map_err(failed)?;
     let total = all.len();
     let limit = page.limit.clamp(1, MAX_LISTED);
@@ -218,18 +180,17 @@ async fn list(
 }
 
 /// `GET /v1/sites/{site}/products`
-async fn products(State(app): State<App>, headers: HeaderMap, Path(site): Path<String>) -> Result<Response, ApiError> {
-    crate::http::extract::allowed(&app, &headers, Scope::Knowledge, Some(&site))?;
+async fn products(State(app): State<App>, Path(site): Path<String>) -> Response {
     let products = app.knowledge.catalogue().products(&site);
     let products: Vec<&Listed> = products.iter().collect();
-    Ok(Json(json!({ "products": products })).into_response())
+    Json(json!({ "products": products })).into_response()
 }
 
 /// What a run over the folders is to read.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IngestRequest {
-    /// Files and folders of this machine; none reads the site's own folder and what was handed in.
+    /// Files and folders in the site's own folder of documents; none reads that folder and what was handed in.
     pub paths: Vec<PathBuf>,
     /// Read again what hasn't changed, too.
     pub force: bool,
@@ -249,13 +210,11 @@ pub enum IngestLine {
 /// `POST /v1/sites/{site}/ingest`: lines of JSON while it runs, the last one `done` or `failed`.
 async fn ingest(
     State(app): State<App>,
-    headers: HeaderMap,
     Path(site): Path<String>,
     request: Option<Sent<IngestRequest>>,
 ) -> Result<Response, ApiError> {
-    // Paths of the machine are the operator's business, not that of who may hand documents in.
-    crate::http::extract::allowed(&app, &headers, Scope::Admin, Some(&site))?;
     let request = request.map(|Sent(request)| request).unwrap_or_default();
+    let roots = app.knowledge.roots(&site, &request.paths)?;
     let (sender, mut lines) = mpsc::channel(PROGRESS_QUEUE);
     let knowledge = app.knowledge.clone();
     let run = async move {
@@ -267,7 +226,7 @@ async fn ingest(
             };
             let _ = sender.try_send(line);
         };
-        let last = match knowledge.ingest(&site, &request.paths, request.force, &progress).await {
+        let last = match knowledge.ingest(&site, &roots, request.force, &progress).await {
             Ok(report) => IngestLine::Done { report },
             Err(error) => IngestLine::Failed { message: error.to_string() },
         };
@@ -282,7 +241,7 @@ async fn ingest(
             yield Ok::<_, std::convert::Infallible>(text);
         }
     };
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(body)).into_response())
+    Ok(super::streamed(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(body))))
 }
 
 /// The interface as OpenAPI 3.1; its schemas come from the types.

@@ -12,6 +12,11 @@ pub struct ServerConfig {
     pub admin_bind: String,
     /// Origins (`https://chat.example`) under which a proxy serves this server, for its own page.
     pub public_origins: Vec<String>,
+    /// Addresses and networks of proxies whose word counts on where a request comes from (`10.0.0.7`, `10.0.0.0/8`). Everybody else
+    /// could claim any address.
+    pub trusted_proxies: Vec<String>,
+    /// The header in which they say it. The other one is never read: a proxy passes on what a client wrote there.
+    pub forwarded_header: ForwardedHeader,
     /// Visitors connected at the same time, by sockets and by answers that are streamed over HTTP; one more is refused.
     pub max_sockets: usize,
     /// HTTP connections at the same time beside the sockets, idle ones too; one more is refused.
@@ -30,12 +35,24 @@ pub struct ServerConfig {
     pub drain_s: u64,
 }
 
+/// See [`ServerConfig::forwarded_header`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// What most proxies write.
+    XForwardedFor,
+    /// RFC 7239.
+    Forwarded,
+}
+
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             bind: "127.0.0.1:8080".into(),
             admin_bind: "127.0.0.1:9080".into(),
             public_origins: Vec::new(),
+            trusted_proxies: vec!["127.0.0.0/8".into(), "::1/128".into()],
+            forwarded_header: ForwardedHeader::XForwardedFor,
             max_sockets: 20_000,
             max_connections: 1_024,
             request_timeout_s: 30,

@@ -16,19 +16,20 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::conversation::{AnswerEnd, Citation, Line, Verdict};
 use crate::http::App;
-use crate::http::auth::Scope;
-use crate::http::error::{ApiError, unreadable};
+use crate::http::auth::{Reach, Scope};
+use crate::http::error::{ApiError, OpenAiError, unreadable};
+use crate::http::routes::{Access, Table};
 use crate::llm::Sampling;
 use crate::llm::text::TextStream;
 use crate::protocol::{ErrorCode, MAX_MESSAGE_CHARS};
 use crate::retrieval::{Audience, Retrieval};
 use crate::secret::random_id;
-use crate::site::Site;
+use crate::site::{Answers, Site};
 use crate::turn::gate::Ticket;
 use crate::turn::{self, Ask, Outlet, Output, TurnError};
 
 /// Largest body: as many messages as may be, as long as they may be, of characters that JSON writes in six bytes.
-pub(super) const MAX_BODY: usize = MAX_MESSAGES * MAX_MESSAGE_CHARS * 6 + 64 * 1024;
+const MAX_BODY: usize = MAX_MESSAGES * MAX_MESSAGE_CHARS * 6 + 64 * 1024;
 /// Messages a request may carry.
 const MAX_MESSAGES: usize = 200;
 /// Stop strings a request may carry, as in OpenAI's API.
@@ -87,55 +88,31 @@ enum OneOrMany {
     Many(Vec<String>),
 }
 
-/// A refusal in the shape that OpenAI's clients read.
-struct OpenAiError(StatusCode, ApiError);
-
-impl From<ApiError> for OpenAiError {
-    fn from(error: ApiError) -> Self {
-        Self(error.status(), error)
-    }
-}
-
-impl IntoResponse for OpenAiError {
-    fn into_response(self) -> Response {
-        let Self(status, error) = self;
-        let kind = match status {
-            StatusCode::UNAUTHORIZED => "authentication_error",
-            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
-            status if status.is_server_error() => "server_error",
-            _ => "invalid_request_error",
-        };
-        let retry_after = error.retry_after();
-        let body = json!({ "error": { "message": error.message, "type": kind, "param": null, "code": error.code } });
-        let mut response = (status, Json(body)).into_response();
-        if let Some(value) = retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, value);
-        }
-        response
-    }
+pub(super) fn routes() -> Table {
+    const ACCESS: Access = Access::ItsSites(Scope::Chat);
+    Table::default()
+        .post("/v1/chat/completions", ACCESS, completions)
+        .largest_body(MAX_BODY)
+        .get("/v1/models", ACCESS, models)
+        .get("/v1/models/{*id}", ACCESS, model)
 }
 
 /// `GET /v1/models`.
-pub(super) async fn models(State(app): State<App>, headers: HeaderMap) -> Response {
+async fn models(State(app): State<App>, headers: HeaderMap) -> Response {
     let shown = super::header_text(&headers, header::AUTHORIZATION);
-    if app.keys.check(shown, Scope::Chat, None).is_none() {
-        return OpenAiError::from(unauthorized()).into_response();
-    }
     let data: Vec<_> = app
         .sites
         .iter()
-        .filter(|site| app.keys.check(shown, Scope::Chat, Some(&site.id)).is_some())
+        .filter(|site| site.answers == Answers::Send)
+        .filter(|site| app.keys.check(shown, Scope::Chat, Reach::Site(&site.id)).is_some())
         .map(|site| described(&format!("frontdesk/{}", site.id)))
         .collect();
     Json(json!({ "object": "list", "data": data })).into_response()
 }
 
 /// `GET /v1/models/{id}`.
-pub(super) async fn model(State(app): State<App>, headers: HeaderMap, Path(id): Path<String>) -> Response {
+async fn model(State(app): State<App>, headers: HeaderMap, Path(id): Path<String>) -> Response {
     let shown = super::header_text(&headers, header::AUTHORIZATION);
-    if app.keys.check(shown, Scope::Chat, None).is_none() {
-        return OpenAiError::from(unauthorized()).into_response();
-    }
     match site_of(&app, shown, &id) {
         Ok(_) => Json(described(&id)).into_response(),
         Err(error) => error.into_response(),
@@ -147,12 +124,9 @@ fn described(id: &str) -> Value {
 }
 
 /// `POST /v1/chat/completions`. The body is read once the key is known: it may be large.
-pub(super) async fn completions(State(app): State<App>, request: Request) -> Response {
+async fn completions(State(app): State<App>, request: Request) -> Response {
     let headers = request.headers().clone();
     let shown = super::header_text(&headers, header::AUTHORIZATION);
-    if app.keys.check(shown, Scope::Chat, None).is_none() {
-        return OpenAiError::from(unauthorized()).into_response();
-    }
     let body = match Json::<Body>::from_request(request, &()).await {
         Ok(Json(body)) => body,
         Err(rejection) => return OpenAiError::from(unreadable(&rejection, MAX_BODY)).into_response(),
@@ -179,8 +153,8 @@ struct Job {
 
 /// The site that a model's name means, if the key may use it.
 fn site_of<'a>(app: &'a App, shown: Option<&str>, model: &str) -> Result<&'a Site, OpenAiError> {
-    let key = app.keys.check(shown, Scope::Chat, None).ok_or_else(unauthorized)?;
-    let site = match (model.strip_prefix("frontdesk/"), &key.site) {
+    let key = app.keys.any(shown, Scope::Chat);
+    let site = match (model.strip_prefix("frontdesk/"), key.as_ref().and_then(|key| key.site.as_ref())) {
         (Some(id), _) => app.site(id),
         // Without a site, the key's own, or the first.
         (None, Some(id)) if model == "frontdesk" => app.site(id),
@@ -191,8 +165,17 @@ fn site_of<'a>(app: &'a App, shown: Option<&str>, model: &str) -> Result<&'a Sit
         let message = format!("there is no model {model:?}; GET /v1/models lists those that this key may use");
         OpenAiError(StatusCode::NOT_FOUND, ApiError::new(ErrorCode::UnknownSite, message))
     };
-    let site = site.filter(|site| app.keys.check(shown, Scope::Chat, Some(&site.id)).is_some());
-    site.map(|site| &**site).ok_or_else(unknown)
+    let site = site.filter(|site| app.keys.check(shown, Scope::Chat, Reach::Site(&site.id)).is_some());
+    let site = site.ok_or_else(unknown)?;
+    if site.answers == Answers::Suggest {
+        let message = format!(
+            "the site {:?} sends nothing without a person (answers = \"suggest\"), so its answers aren't given here; open a \
+             conversation over /v1/chat or /v1/chat/messages, and an agent answers",
+            site.id
+        );
+        return Err(ApiError::new(ErrorCode::Forbidden, message).into());
+    }
+    Ok(site)
 }
 
 /// What would be passed over silently, and change what the answer means to its reader, is refused.
@@ -498,7 +481,7 @@ fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
         yield "[DONE]".to_owned();
     };
     let events = futures_util::StreamExt::map(events, |data| Ok::<_, Infallible>(SseEvent::default().data(data)));
-    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+    super::streamed(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
 fn usage(verdict: &Verdict) -> Value {
@@ -510,7 +493,8 @@ fn usage_of(usage: crate::conversation::Usage) -> Value {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-        "prompt_tokens_details": { "cached_tokens": usage.cached_tokens },
+        // What the cache had would tell what others asked.
+        "prompt_tokens_details": { "cached_tokens": 0 },
     })
 }
 
@@ -531,10 +515,4 @@ fn failed(error: &TurnError) -> ApiError {
 
 fn bad(message: impl Into<String>) -> ApiError {
     ApiError::new(ErrorCode::BadMessage, message)
-}
-
-fn unauthorized() -> ApiError {
-    let message =
-        "a key with the scope `chat` is needed as `Authorization: Bearer …`; `frontdesk key --scope chat` makes one";
-    ApiError::new(ErrorCode::Unauthorized, message)
 }

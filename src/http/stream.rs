@@ -45,9 +45,9 @@ pub(super) async fn message(
     headers: HeaderMap,
     body: Result<Json<Body>, JsonRejection>,
 ) -> Response {
-    let caller = Caller::of(peer, &headers, "rest");
+    let caller = Caller::of(&app, peer, &headers, "rest");
     let response = match begin(app, &caller, body).await {
-        Ok(events) => Sse::new(events).keep_alive(KeepAlive::default()).into_response(),
+        Ok(events) => super::streamed(Sse::new(events).keep_alive(KeepAlive::default())),
         Err(error) => error.into_response(),
     };
     with_origin(caller.origin.as_deref(), response)

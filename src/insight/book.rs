@@ -18,7 +18,7 @@ use crate::intent::train::{Model, TrainError};
 use crate::intent::{self, Intent};
 use crate::signals::touched::Touched;
 use crate::signals::{self, Meaning, Signal};
-use crate::store::{RecordKind, SessionInfo, SessionQuery, Store, StoreError};
+use crate::store::{RecordKind, SessionInfo, SessionQuery, Store, StoreError, unless_damaged};
 
 /// Sessions of a site that are known, the newest; some 4 KiB each.
 pub const MAX_SESSIONS: usize = 50_000;
@@ -125,7 +125,7 @@ impl Book {
         Self { models: Some(models), ..self }
     }
 
-    /// Sessions count as not bought when nothing was reported of them for so many days ([`outcomes::silent`]).
+    /// Sessions count as not bought when nothing was reported of them for so many days ([`silence::silent`]).
     #[must_use]
     pub fn patient(self, days: HashMap<String, u32>, clock: Clock) -> Self {
         Self { patience: Some((Arc::new(days), clock)), ..self }
@@ -174,7 +174,10 @@ impl Book {
         let read = |(info, touch): (SessionInfo, Option<u64>)| {
             let this = self.clone();
             let seen = judges.seen(&info, epoch);
-            async move { (this.entry(&info, seen).await, touch.map(|touch| (key(&info), touch))) }
+            async move {
+                let entry = unless_damaged(this.entry(&info, seen).await, &info.site, &info.session);
+                (entry, touch.map(|touch| (key(&info), touch)))
+            }
         };
         let mut reading = futures_util::stream::iter(changed.into_iter().map(read)).buffered(READING);
         let mut unjudged: Vec<Unjudged> = Vec::new();

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::conversation::{Event, SessionKey};
 use crate::intent::classes::Example;
 use crate::signals::{self, Signal};
-use crate::store::{RecordKind, SessionQuery, Store, StoreError};
+use crate::store::{RecordKind, SessionQuery, Store, StoreError, unless_damaged};
 
 /// Longest name of a class, in Unicode scalar values.
 pub const MAX_NAME: usize = 100;
@@ -106,7 +106,8 @@ pub async fn of_site(store: &Store, site: &str) -> Result<Vec<Labelled>, StoreEr
         let Some(last) = page.last() else { break };
         after = Some(last.cursor());
         for info in page {
-            all.extend(of_session(store, &SessionKey { site: info.site, id: info.session }).await?);
+            let key = SessionKey { site: info.site, id: info.session };
+            all.extend(unless_damaged(of_session(store, &key).await, &key.site, &key.id)?);
         }
     }
     all.sort_by(|a, b| a.at_ms.cmp(&b.at_ms).then_with(|| (&a.session, a.seq).cmp(&(&b.session, b.seq))));

@@ -15,15 +15,20 @@ use tokio::sync::mpsc;
 
 use super::Passage;
 use super::chunk::embedding_text;
-use super::embedder::{EmbedError, Embedder};
+use super::embedder::EmbedError;
+use super::schema::Vectors;
 use crate::grounding::injection::{self, is_order_to_assistant};
 
+mod clauses;
 mod docx;
 mod encoding;
 mod explain;
 mod extraction;
+mod grid;
 mod html;
+mod inbox;
 mod isolated;
+mod json;
 mod markdown;
 mod pdf;
 mod read;
@@ -45,7 +50,7 @@ pub trait PassageSink: Sync {
     /// All documents of a site: id, hash and number of passages.
     fn documents(&self, site: &str) -> impl Future<Output = anyhow::Result<Vec<(String, String, usize)>>> + Send;
     /// Adds passages with their vectors; whole documents, each in one call.
-    fn upsert(&self, passages: Vec<(Passage, Vec<f32>)>) -> impl Future<Output = anyhow::Result<()>> + Send;
+    fn upsert(&self, passages: Vec<(Passage, Vectors)>) -> impl Future<Output = anyhow::Result<()>> + Send;
     /// Removes all passages of these documents.
     fn remove_documents(&self, site: &str, documents: &[String]) -> impl Future<Output = anyhow::Result<()>> + Send;
     /// Returns when everything before is on disk.
@@ -56,14 +61,8 @@ pub trait PassageSink: Sync {
 
 /// What turns passages into vectors.
 pub trait PassageEmbedder: Sync {
-    /// One vector for each text.
-    fn embed(&self, texts: Vec<String>) -> impl Future<Output = Result<Vec<Vec<f32>>, EmbedError>> + Send;
-}
-
-impl PassageEmbedder for Embedder {
-    async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, EmbedError> {
-        Embedder::embed(self, texts).await
-    }
+    /// The vectors of each text.
+    fn embed(&self, texts: Vec<String>) -> impl Future<Output = Result<Vec<Vectors>, EmbedError>> + Send;
 }
 
 /// What ingestion works with.

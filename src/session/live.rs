@@ -18,7 +18,7 @@ use crate::protocol::Partial;
 use crate::retrieval::Audience;
 use crate::session::mailbox::{BUSY_MS, CommandError, Envelope, Joined, Past};
 use crate::session::refusal::Accepted;
-use crate::session::shared::{Shared, TypingMark};
+use crate::session::shared::{Shared, TypingMark, event_of};
 use crate::signals::Signal;
 use crate::store::{Record, RecordKind, StoreError};
 use crate::suggest::{self, Drafted};
@@ -98,7 +98,7 @@ impl Live {
             let done = match self.wake(next_tick, last_used + idle).await {
                 Wake::Mail(None) => return,
                 Wake::Mail(Some(envelope)) => {
-                    // A score is no use.
+                    // Scoring does not count as activity.
                     if !matches!(*envelope, Envelope::Scored { .. }) {
                         last_used = Instant::now();
                     }
@@ -351,6 +351,10 @@ impl Live {
                 Event::AnswerDone { end, .. } => {
                     self.shared.metrics.turns.get_or_create(&TurnLabels { end: label(*end) }).inc();
                 }
+                Event::AgentSaid { .. } => {
+                    // Nobody listens where no channel is configured.
+                    let _ = self.shared.spoken.send(self.session.key.clone());
+                }
                 _ => {}
             }
             self.tell(Update::Event { seq, at_ms: now_ms, event });
@@ -400,7 +404,7 @@ impl Live {
         let mut missed = Vec::new();
         if after < self.session.last_seq {
             for record in self.shared.store.read(site, id, after, &[RecordKind::Event]).await? {
-                if let Ok(event) = serde_json::from_slice::<Event>(&record.body)
+                if let Some(event) = event_of(&record)?
                     && (agent || !event.is_internal())
                 {
                     missed.push(Past { seq: record.seq, at_ms: record.at_ms, event });

@@ -20,9 +20,9 @@ use crate::lifecycle::Tasks;
 use crate::protocol::Partial;
 use crate::session::mailbox::{CommandError, Envelope, JoinError, Joined, MAILBOX, OpenError, Opener};
 use crate::session::refusal::{Accepted, Deed, Refusal};
-use crate::session::shared::{Entry, InMemory, Leaving, Shared, TYPING_MARKS, TypingMark};
+use crate::session::shared::{Entry, InMemory, Leaving, SPOKEN_MARKS, Shared, TYPING_MARKS, TypingMark, event_of};
 use crate::signals::{Signal, SignalLog};
-use crate::store::{Record, RecordKind, SessionInfo, SessionQuery, Store, StoreError};
+use crate::store::{Record, RecordKind, SessionInfo, SessionQuery, Store, StoreError, unless_damaged};
 use crate::telemetry::{GaugeGuard, Metrics};
 use crate::turn::Spine;
 use crate::turn::gate::TurnGate;
@@ -107,6 +107,7 @@ impl Registry {
                 board,
                 pace,
                 typing: broadcast::channel(TYPING_MARKS).0,
+                spoken: broadcast::channel(SPOKEN_MARKS).0,
                 live,
                 erased: Notify::new(),
                 swept_ms,
@@ -137,6 +138,12 @@ impl Registry {
     #[must_use]
     pub fn typing(&self) -> broadcast::Receiver<TypingMark> {
         self.shared.typing.subscribe()
+    }
+
+    /// Sessions in which an agent says something from now on.
+    #[must_use]
+    pub fn spoken(&self) -> broadcast::Receiver<SessionKey> {
+        self.shared.spoken.subscribe()
     }
 
     /// Lets a new visitor in from this network address.
@@ -177,7 +184,7 @@ impl Registry {
                 let Some(last) = page.last() else { break };
                 after = Some(last.cursor());
                 for SessionInfo { site, session, .. } in page {
-                    if let Some(loaded) = self.load(&SessionKey { site, id: session }).await? {
+                    if let Some(loaded) = self.load_sound(&SessionKey { site, id: session }).await? {
                         self.shared.board.note(&loaded.session, intent::score(&loaded.signals).score);
                         of_site += 1;
                     }
@@ -256,7 +263,7 @@ impl Registry {
         let mut resumed = 0;
         for info in self.shared.store.active_between(newest.saturating_sub(longest_ms), u64::MAX).await? {
             let key = SessionKey { site: info.site, id: info.session };
-            let loaded = match self.load(&key).await? {
+            let loaded = match self.load_sound(&key).await? {
                 Some(loaded) if loaded.session.owes_answer() => loaded,
                 _ => continue,
             };
@@ -466,6 +473,15 @@ impl Registry {
         Some(entry)
     }
 
+    /// The session, unless it is damaged: the others go on.
+    async fn load_sound(&self, key: &SessionKey) -> Result<Option<Loaded>, StoreError> {
+        let loaded = self.load(key).await;
+        if matches!(loaded, Err(StoreError::Corrupt { .. })) {
+            self.shared.metrics.unreadable.inc();
+        }
+        unless_damaged(loaded, &key.site, &key.id)
+    }
+
     async fn load(&self, key: &SessionKey) -> Result<Option<Loaded>, StoreError> {
         let erasures = self.lock().erasures;
         let records = self.shared.store.read(&key.site, &key.id, 0, &[RecordKind::Event, RecordKind::Partial]).await?;
@@ -479,13 +495,13 @@ impl Registry {
         let mut signals = Vec::new();
         for record in records {
             match record.kind {
-                RecordKind::Event => {
-                    let event: Event = serde_json::from_slice(&record.body).map_err(|error| StoreError::Corrupt {
-                        what: format!("session {} seq {}: {error}", key.id, record.seq),
-                    })?;
-                    session.replay(record.seq, record.at_ms, &event);
-                    signals.extend(self.shared.signals.of(&key.site, &event));
-                }
+                RecordKind::Event => match event_of(&record)? {
+                    Some(event) => {
+                        session.replay(record.seq, record.at_ms, &event);
+                        signals.extend(self.shared.signals.of(&key.site, &event));
+                    }
+                    None => session.pass_over(record.seq, record.at_ms),
+                },
                 RecordKind::Partial => {
                     if let Ok(checkpoint) = serde_json::from_slice::<Checkpoint>(&record.body) {
                         session.replay_checkpoint(&checkpoint);
@@ -719,6 +735,21 @@ mod tests {
 
     const STARTED: &str = r#"{"event":"started","visitor":"v","channel":"widget"}"#;
     const ENDED: &str = r#"{"event":"ended","reason":"visitor"}"#;
+
+    #[tokio::test]
+    async fn an_event_of_a_later_build_is_kept_and_passed_over() {
+        const LATER: &str = r#"{"event":"hologram","shape":"cube"}"#;
+        let desk = desk().await;
+        let known = key("shop", "s");
+        desk.write(&known, 1, NOW_MS, STARTED).await;
+        desk.write(&known, 2, NOW_MS, LATER).await;
+        let handle = desk.visitor(known.clone());
+        let joined = handle.join(0, None).await.unwrap();
+        assert_eq!((joined.last_seq, joined.ended), (2, false));
+        assert_eq!(handle.command(say("a")).await.unwrap().seq, 3, "it counts");
+        let kept = desk.store.read("shop", "s", 1, &[RecordKind::Event]).await.unwrap();
+        assert_eq!(kept.first().map(|record| record.body.as_slice()), Some(LATER.as_bytes()));
+    }
 
     #[tokio::test]
     async fn a_full_line_of_reads_refuses_who_joins_and_nobody_else() {

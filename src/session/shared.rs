@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::clock::Clock;
-use crate::conversation::SessionKey;
+use crate::conversation::{Event, SessionKey};
 use crate::gaps::GapLog;
 use crate::lifecycle::Tasks;
 use crate::session::board::Board;
@@ -16,7 +16,7 @@ use crate::session::mailbox::{Envelope, OpenError, Opener};
 use crate::session::pace::Pace;
 use crate::session::{Profile, SessionsConfig};
 use crate::signals::SignalLog;
-use crate::store::Store;
+use crate::store::{Record, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::turn::Spine;
 use crate::turn::gate::TurnGate;
@@ -24,6 +24,8 @@ use crate::turn::gate::TurnGate;
 /// Marks that a console may be behind: they come every few seconds from each visitor whom a person answers, and one that is lost is
 /// a dot that isn't shown.
 pub(super) const TYPING_MARKS: usize = 64;
+/// Who is behind by more than this many replies of agents looks at every session instead.
+pub(super) const SPOKEN_MARKS: usize = 256;
 
 /// The visitor of a session types to the agent who holds it.
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ pub struct Shared {
     pub pace: Pace,
     /// For agents who hold a session and look at another one.
     pub typing: broadcast::Sender<TypingMark>,
+    /// Sessions in which an agent said something, for those who carry it to where the visitor is.
+    pub spoken: broadcast::Sender<SessionKey>,
     pub(super) live: Mutex<InMemory>,
     /// Wakes when an erasure is over.
     pub(super) erased: Notify,
@@ -135,4 +139,14 @@ impl Shared {
         live.entries.remove(key);
         true
     }
+}
+
+/// The event of a record; `None` for one of a newer release.
+pub(super) fn event_of(record: &Record) -> Result<Option<Event>, StoreError> {
+    Event::read(&record.body).map_err(|error| StoreError::Corrupt {
+        what: format!(
+            "event {} of the session {}/{} is not understood: {error}",
+            record.seq, record.site, record.session
+        ),
+    })
 }

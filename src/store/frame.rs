@@ -156,6 +156,15 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// Site and session that bytes name, whether or not the rest of the frame is damaged.
+pub(super) fn names(bytes: &[u8]) -> Option<(&str, &str)> {
+    let (header, rest) = bytes.split_at_checked(HEADER)?;
+    let (site_len, session_len) = (usize::from(header[30]), usize::from(header[31]));
+    let (site, rest) = rest.split_at_checked(site_len)?;
+    let (session, _) = rest.split_at_checked(session_len)?;
+    Some((std::str::from_utf8(site).ok()?, std::str::from_utf8(session).ok()?))
+}
+
 /// The eight bytes at `at`; the caller has checked the length.
 pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     let mut word = [0; 8];

@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
 use super::engine::{Engine, Trees, Writes, position};
-use super::frame::{Frame, FrameKind};
+use super::frame::{self, Frame, FrameKind};
 use super::index::{self, Entry, Key};
 use super::reader::{self, Reply, Request, View};
 use super::{IMPORT_MARK, Opened, Record, RecordKind, Shared, StoreConfig, StoreError};
@@ -315,7 +315,7 @@ impl Storage {
         let clean = fresh || trees.meta_number("clean")? == Some(1);
         self.checkpoint = trees.meta_number("checkpoint")?.unwrap_or(0);
         let high = trees.meta_number("high")?.unwrap_or(0);
-        let mut replayed = 0;
+        let (mut replayed, mut unreadable) = (0, 0);
         let mut from = self.checkpoint + 1;
         let mut last = trees.last_position()?.max(high).max(self.checkpoint);
         loop {
@@ -324,10 +324,15 @@ impl Storage {
             let Some(end) = position(end) else { return Err("a log key is not a position".into()) };
             for (key, value) in &pairs {
                 let Some(pos) = position(key) else { return Err("a log key is not a position".into()) };
-                let frame = Frame::decode(value)
-                    .map_err(|error| format!("the record at log position {pos} cannot be read: {error}"))?;
-                self.replay(&trees, pos, &frame)?;
                 replayed += 1;
+                match Frame::decode(value) {
+                    Ok(frame) => self.replay(&trees, pos, &frame)?,
+                    // It costs its session, not everybody's start.
+                    Err(error) => {
+                        unreadable += 1;
+                        tracing::error!(pos, %error, "a record of the log can't be read and is passed over; `frontdesk verify` tells more");
+                    }
+                }
             }
             self.shared.replayed.store(replayed, Ordering::Relaxed);
             last = last.max(end);
@@ -340,7 +345,7 @@ impl Storage {
         writes.meta.insert(b"format", 1_u64.to_be_bytes());
         writes.meta.insert(b"clean", 0_u64.to_be_bytes());
         trees.write(writes)?;
-        Ok(Opened { clean, replayed, import_interrupted })
+        Ok(Opened { clean, replayed, unreadable, import_interrupted })
     }
 
     fn replay(&mut self, trees: &Trees, pos: u64, frame: &Frame<'_>) -> Result<(), String> {
@@ -573,7 +578,7 @@ impl Storage {
         if !entry.exists() {
             return Ok(false);
         }
-        self.remove_records(staged, &entry)?;
+        self.remove_records(staged, &entry, site, session)?;
         for pos in self.pending.iter().chain(&staged.superseded) {
             staged.writes.log.remove(pos.to_be_bytes());
         }
@@ -586,8 +591,24 @@ impl Storage {
         Ok(true)
     }
 
-    /// Stages the removal of all records that an entry leads to.
-    fn remove_records(&self, staged: &mut Staged, entry: &Entry) -> Result<(), StoreError> {
+    /// Stages the removal of all records of a session: those that its entry leads to, or, where that chain is broken, those that the whole
+    /// log has. One damaged record so keeps neither its own session nor others from being forgotten.
+    fn remove_records(&self, staged: &mut Staged, entry: &Entry, site: &str, session: &str) -> Result<(), StoreError> {
+        let positions = match self.chain(staged, entry) {
+            Err(StoreError::Corrupt { what }) => {
+                tracing::error!(site, session, what, "a damaged session is removed by looking through the whole log");
+                self.looked_for(site, session, entry)?
+            }
+            chain => chain?,
+        };
+        staged.changed = true;
+        for pos in positions {
+            staged.writes.log.remove(pos.to_be_bytes());
+        }
+        Ok(())
+    }
+
+    fn chain(&self, staged: &Staged, entry: &Entry) -> Result<Vec<u64>, StoreError> {
         let mut positions = entry.partials.clone();
         for last in [entry.last_event, entry.last_signal] {
             let mut at = last;
@@ -596,11 +617,23 @@ impl Storage {
                 at = self.prev_of(staged, at)?;
             }
         }
-        staged.changed = true;
-        for pos in positions {
-            staged.writes.log.remove(pos.to_be_bytes());
+        Ok(positions)
+    }
+
+    /// Positions of the log whose records name the session, also damaged ones, and those that its entry names.
+    fn looked_for(&self, site: &str, session: &str, entry: &Entry) -> Result<Vec<u64>, StoreError> {
+        let mut positions = entry.partials.clone();
+        positions.extend([entry.last_event, entry.last_signal].into_iter().filter(|at| *at > 0));
+        let trees = self.trees()?;
+        let mut from = 1_u64;
+        loop {
+            let pairs = Trees::range(&trees.log, &from.to_be_bytes(), None, 1024);
+            let pairs = pairs.map_err(|reason| self.shared.broken_error(reason))?;
+            let Some(end) = pairs.last().and_then(|(key, _)| position(key)) else { return Ok(positions) };
+            let of_session = |bytes: &[u8]| frame::names(bytes).is_some_and(|names| names == (site, session));
+            positions.extend(pairs.iter().filter(|(_, bytes)| of_session(bytes)).filter_map(|(key, _)| position(key)));
+            from = end + 1;
         }
-        Ok(())
     }
 
     fn prev_of(&self, staged: &Staged, at: u64) -> Result<u64, StoreError> {
@@ -747,7 +780,7 @@ impl Storage {
             let key = index::session_key(site, session);
             let view = View { trees: self.trees()?, shared: &self.shared };
             if let Some(entry) = view.entry(&key)? {
-                self.remove_records(&mut staged, &entry)?;
+                self.remove_records(&mut staged, &entry, site, session)?;
             }
             staged.writes.sessions.remove(key.to_vec());
             staged.writes.recent.remove(recent.to_vec());
@@ -864,4 +897,93 @@ fn missing(at: u64) -> StoreError {
 /// A reply's two ends.
 pub(super) fn reply<T>() -> (Reply<T>, oneshot::Receiver<Result<T, StoreError>>) {
     oneshot::channel()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Store;
+    use super::*;
+
+    const EVENTS: &[RecordKind] = &[RecordKind::Event];
+
+    fn event(session: &str, seq: u64) -> Record {
+        let (kind, body) = (RecordKind::Event, format!("{session} says {seq}").into_bytes());
+        Record { site: "shop".into(), session: session.into(), seq, at_ms: 1_000 + seq, kind, body }
+    }
+
+    /// Three sessions of three events each, the second one of "b" damaged on disk: its middle is no frame any more.
+    async fn damaged(path: &std::path::Path, replayed: bool) -> Store {
+        let config = StoreConfig { path: path.to_owned(), ..StoreConfig::default() };
+        let store = Store::open(&config).unwrap();
+        for seq in 1..=3 {
+            for session in ["a", "b", "c"] {
+                store.append(event(session, seq)).await.unwrap();
+            }
+        }
+        store.close().await.unwrap();
+        drop(store);
+        let trees = Engine { path: path.join("db"), cache_bytes: 1 << 20 }.reopen().unwrap();
+        let pos = 5_u64.to_be_bytes();
+        let mut bytes = Trees::get(&trees.log, &pos).unwrap().unwrap().to_vec();
+        assert_eq!(frame::names(&bytes), Some(("shop", "b")));
+        *bytes.last_mut().unwrap() ^= 0x55;
+        let mut writes = Writes::default();
+        writes.log.insert(pos, bytes);
+        if replayed {
+            // As after a crash before the derived trees were brought up to date.
+            writes.meta.insert(b"checkpoint", 0_u64.to_be_bytes());
+        }
+        trees.write(writes).unwrap();
+        drop(trees);
+        let again = || Store::open(&config);
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            // sled lets go of its directory a moment after its last handle went.
+            match again() {
+                Err(_) if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+                store => return store.unwrap(),
+            }
+        }
+    }
+
+    async fn records(store: &Store) -> u64 {
+        let store = store.clone();
+        let verified = tokio::task::spawn_blocking(move || store.verify(|_| Ok(true), |_| ()).unwrap());
+        verified.await.unwrap().records
+    }
+
+    #[tokio::test]
+    async fn a_damaged_record_costs_its_session_and_no_other() {
+        for replayed in [false, true] {
+            let directory = tempfile::tempdir().unwrap();
+            let store = damaged(directory.path(), replayed).await;
+            assert_eq!(store.opened().unreadable, u64::from(replayed));
+            for session in ["a", "c"] {
+                assert_eq!(store.read("shop", session, 0, EVENTS).await.unwrap().len(), 3);
+                store.append(event(session, 4)).await.unwrap();
+            }
+            let read = store.read("shop", "b", 0, EVENTS).await;
+            assert!(matches!(read, Err(StoreError::Corrupt { .. })), "{read:?}");
+            let (checked, path) = (store.clone(), directory.path().display().to_string());
+            let report = tokio::task::spawn_blocking(move || checked.verify(|_| Ok(true), |_| ()).unwrap());
+            let report = report.await.unwrap();
+            assert!(report.bad_frames == 1 && report.problems[0].contains("log position 5"), "{path} {report:?}");
+
+            // Forgetting it leaves none of its records, also of those behind the damage.
+            assert!(store.erase("shop", "b").await.unwrap());
+            assert_eq!(store.read("shop", "b", 0, EVENTS).await.unwrap(), []);
+            assert_eq!(records(&store).await, 2 * 4 + 1, "all of the others, and a tombstone");
+            store.append(event("b", 1)).await.unwrap();
+            store.close().await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn retention_goes_on_past_a_damaged_record() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = damaged(directory.path(), false).await;
+        assert_eq!(store.expire_before("shop", 5_000).await.unwrap(), 3);
+        assert_eq!(records(&store).await, 0);
+        store.close().await.unwrap();
+    }
 }

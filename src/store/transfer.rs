@@ -89,6 +89,10 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// Log entries that are no frames.
     pub bad_frames: u64,
+    /// Events that are whole, and whose content isn't understood.
+    pub unreadable: u64,
+    /// Events of kinds that only a newer release knows: kept, passed over, and no damage.
+    pub newer: u64,
     /// Events missing between two others of their session, or before the first.
     pub gaps: u64,
     /// Events whose `seq` their session had already.
@@ -107,7 +111,14 @@ impl VerifyReport {
     /// True if nothing is wrong.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.bad_frames + self.gaps + self.duplicates + self.misplaced + self.broken_links + self.index_errors == 0
+        self.bad_frames
+            + self.unreadable
+            + self.gaps
+            + self.duplicates
+            + self.misplaced
+            + self.broken_links
+            + self.index_errors
+            == 0
     }
 
     fn problem(&mut self, text: impl FnOnce() -> String) {
@@ -225,11 +236,16 @@ impl Store {
     }
 
     /// Reads the whole log and compares it with itself and with what is derived from it. Blocks: call it from a thread
-    /// of its own. Messages may go on meanwhile; what is newer than its start is not looked at.
+    /// of its own. Messages may go on meanwhile; what is newer than its start is not looked at. `understood` says of an event's
+    /// body whether this release knows its kind, or why it can't be read.
     ///
     /// # Errors
     /// What reads return; a page that sled itself finds damaged is [`StoreError::Broken`].
-    pub fn verify(&self, mut progress: impl FnMut(Progress)) -> Result<VerifyReport, StoreError> {
+    pub fn verify(
+        &self,
+        understood: impl Fn(&[u8]) -> Result<bool, String>,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<VerifyReport, StoreError> {
         self.submit_blocking(|reply| Command::Checkpoint { reply })?;
         let removals = self.removals();
         let through = self.flushed();
@@ -245,6 +261,19 @@ impl Store {
                 report.bytes += bytes.len() as u64;
                 match Frame::decode(bytes) {
                     Ok(frame) => {
+                        if frame.kind == FrameKind::Record(RecordKind::Event) {
+                            match understood(frame.body) {
+                                Ok(true) => {}
+                                Ok(false) => report.newer += 1,
+                                Err(reason) => {
+                                    report.unreadable += 1;
+                                    let (site, session, seq) = (frame.site, frame.session, frame.seq);
+                                    report.problem(|| {
+                                        format!("{site}/{session}: event {seq} is not understood: {reason}")
+                                    });
+                                }
+                            }
+                        }
                         let seen = sessions.entry(digest_of(frame.site, frame.session)).or_default();
                         seen.take(*pos, &frame, &mut report);
                     }

@@ -1,5 +1,6 @@
 //! The OpenAI-compatible API at its edges: what bounds an answer, and what is refused.
 
+use frontdesk::site::Answers;
 use serde_json::{Value, json};
 
 use crate::support::TestServer;
@@ -61,6 +62,23 @@ async fn quoted_answers_keep_to_max_tokens_and_stop() {
     let text: String = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
     assert_eq!(text, short);
     assert!(chunks.iter().any(|chunk| chunk["choices"][0]["finish_reason"] == "length"), "{stream}");
+}
+
+#[tokio::test]
+async fn a_site_that_sends_nothing_without_a_person_sends_nothing_here() {
+    let server = TestServer::with(|config| {
+        let (name, sha256) = ("test".into(), key_hash(KEY));
+        config.auth.keys.push(Key { name, sha256, scopes: vec![Scope::Chat], site: None });
+        config.sites[0].answers = Answers::Suggest;
+    })
+    .await;
+    for more in [json!({}), json!({ "stream": true }), json!({ "model": "frontdesk/shop" })] {
+        let (status, told) = ask(&server, more).await;
+        assert!(status == 403 && !told.to_string().contains("4.90"), "{status} {told}");
+        assert!(told["error"]["message"].as_str().unwrap().contains("without a person"), "{told}");
+    }
+    let models = reqwest::Client::new().get(server.url("/v1/models")).bearer_auth(KEY).send().await.unwrap();
+    assert_eq!(models.json::<Value>().await.unwrap()["data"], json!([]));
 }
 
 #[tokio::test]

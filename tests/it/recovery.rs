@@ -1,6 +1,8 @@
 //! Stopping and starting again: SIGTERM, and what a restart does with running answers.
 
-use frontdesk::protocol::{ErrorCode, ServerMessage};
+use frontdesk::conversation::Event;
+use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
+use frontdesk::store::{Record, RecordKind, Store};
 use frontdesk::turn::Mode;
 
 use crate::support::{Binary, ChatClient, TestServer, answer, config, write_config, write_documents};
@@ -77,4 +79,69 @@ async fn nothing_new_begins_while_draining() {
         assert!(text.contains("4.90"), "the running answer ends: {text}");
     };
     tokio::join!(asking, server.stop());
+}
+
+/// A conversation that can't be read is one conversation, and what a newer release wrote is none of those.
+#[tokio::test]
+async fn a_record_that_is_not_understood_costs_one_conversation() {
+    let mut server = TestServer::start().await;
+    let mut sound = server.client().await.hello().await;
+    let mut newer = server.client().await.hello().await;
+    let mut damaged = server.client().await.hello().await;
+    for visitor in [&mut sound, &mut newer, &mut damaged] {
+        visitor.ask("m1", "What does shipping within Ireland cost?").await;
+    }
+    server.stop().await;
+    let store = Store::open(&server.config.store).unwrap();
+    for (visitor, body) in
+        [(&newer, "{\"event\":\"teleported\",\"to\":\"Mars\"}"), (&damaged, "{\"event\":\"said\",\"id\":7}")]
+    {
+        let (site, session, seq) = ("shop".into(), visitor.session.clone(), visitor.last_seq + 1);
+        let (at_ms, kind) = (server.clock.now_ms(), RecordKind::Event);
+        store.append(Record { site, session, seq, at_ms, kind, body: body.into() }).await.unwrap();
+    }
+    let understood = |body: &[u8]| Event::read(body).map(|event| event.is_some()).map_err(|error| error.to_string());
+    let checked = store.clone();
+    let report = tokio::task::spawn_blocking(move || checked.verify(understood, |_| ()).unwrap()).await.unwrap();
+    assert_eq!((report.newer, report.unreadable, report.is_sound()), (1, 1, false));
+    assert!(report.problems[0].contains(&damaged.session), "{report:?}");
+    store.close().await.unwrap();
+    drop(store);
+
+    server.restart().await;
+    assert_eq!(server.server.as_ref().unwrap().metrics().unreadable.get(), 1);
+    let mut sound = sound.resume_at(server.addr(), sound.last_seq, None).await;
+    sound.ask("m2", "And how long can goods be returned?").await;
+    // What isn't known is passed over and keeps its number.
+    let seen = newer.last_seq;
+    let mut newer = newer.resume_at(server.addr(), seen, None).await;
+    newer.say("m2", "And how long can goods be returned?").await;
+    assert_eq!(newer.acked("m2").await, seen + 2);
+    newer.done().await;
+    // Who had the damaged one is told to begin anew; everybody else's reports go on.
+    let mut client = server.client().await;
+    client
+        .send(&ClientMessage::Hello {
+            site: "shop".into(),
+            token: Some(damaged.token.clone()),
+            session: Some(damaged.session.clone()),
+            last_seq: damaged.last_seq,
+            partial: None,
+            source: None,
+            attributes: None,
+        })
+        .await;
+    let (code, text) = client.error().await;
+    assert!(code == ErrorCode::UnknownSession && text.contains("begin a new one"), "{code:?} {text}");
+    let http = reqwest::Client::new();
+    let admin = |method: reqwest::Method, path: &str| {
+        http.request(method, server.admin_url(path)).bearer_auth(server.admin_key()).send()
+    };
+    for path in ["/v1/sites/shop/insight", "/v1/sites/shop/intent/classes/labels", "/v1/sites/shop/sessions"] {
+        assert_eq!(admin(reqwest::Method::GET, path).await.unwrap().status(), 200, "{path}");
+    }
+    // It can be forgotten as any other, and retention passes it, too.
+    let path = format!("/v1/sites/shop/sessions/{}", damaged.session);
+    assert_eq!(admin(reqwest::Method::DELETE, &path).await.unwrap().status(), 204);
+    assert_eq!(admin(reqwest::Method::GET, &path).await.unwrap().status(), 404);
 }

@@ -37,7 +37,7 @@ fn partial(session: &str, seq: u64, at_ms: u64) -> Record {
 
 async fn verify(store: &Store) -> VerifyReport {
     let store = store.clone();
-    let report = tokio::task::spawn_blocking(move || store.verify(|_| ())).await.unwrap().unwrap();
+    let report = tokio::task::spawn_blocking(move || store.verify(|_| Ok(true), |_| ())).await.unwrap().unwrap();
     assert!(report.is_sound(), "{report:?}");
     report
 }

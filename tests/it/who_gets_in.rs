@@ -80,7 +80,7 @@ async fn pages_of_other_origins_stay_outside() {
 #[tokio::test]
 async fn the_site_s_own_tokens_let_its_visitors_in() {
     let secret = "0123456789abcdef0123456789abcdef";
-    let jwt = JwtConfig { algorithm: JwtAlgorithm::HS256, key: secret.into(), audience: None };
+    let jwt = JwtConfig::new(JwtAlgorithm::HS256, secret);
     let server = TestServer::with(|config| config.sites[0].jwt = Some(jwt)).await;
     let sign = |audience: &str| {
         let now = server.clock.now_ms() / 1000;
@@ -113,7 +113,7 @@ const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAAuCQ6MQV36nAlp
 
 #[tokio::test]
 async fn a_signed_token_holds_for_its_own_time_alone() {
-    let jwt = JwtConfig { algorithm: JwtAlgorithm::EdDSA, key: PUBLIC.into(), audience: None };
+    let jwt = JwtConfig::new(JwtAlgorithm::EdDSA, PUBLIC);
     let server = TestServer::with(|config| config.sites[0].jwt = Some(jwt)).await;
     let now = server.clock.now_ms() / 1000;
     let sign = |times: serde_json::Value| {
@@ -149,6 +149,39 @@ async fn a_signed_token_holds_for_its_own_time_alone() {
     let known = jsonwebtoken::EncodingKey::from_secret(PUBLIC.as_bytes());
     let forged = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &known).unwrap();
     check(&mut server.client().await, &hello(Some(&forged), None, 0), ErrorCode::Unauthorized).await;
+}
+
+/// A socket goes no further than its token.
+#[tokio::test]
+async fn a_socket_ends_with_its_token() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let jwt = JwtConfig::new(JwtAlgorithm::HS256, secret);
+    let server = TestServer::with(|config| config.sites[0].jwt = Some(jwt)).await;
+    let now = server.clock.now_ms() / 1000;
+    let claims = serde_json::json!({ "sub": "customer-7", "aud": "shop", "iat": now, "exp": now + 600 });
+    let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
+    let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
+    let mut signed = server.client().await;
+    signed.send(&hello(Some(&token), None, 0)).await;
+    assert!(matches!(signed.next().await, ServerMessage::Welcome { .. }));
+    let mut anonymous = server.client().await.hello().await;
+
+    server.clock.advance(620_000);
+    signed.ask("m1", "What does shipping cost?").await;
+    // Now the leeway for clocks is over, too.
+    server.clock.advance(11_000);
+    signed.say("m2", "And to Cork?").await;
+    assert_eq!(signed.closed().await, Some(1008));
+    anonymous.ask("m1", "What does shipping cost?").await;
+}
+
+#[tokio::test]
+async fn visitors_learn_nothing_of_the_server_and_of_others() {
+    let server = TestServer::start().await;
+    let public: serde_json::Value = reqwest::get(server.url("/readyz")).await.unwrap().json().await.unwrap();
+    assert_eq!(public, serde_json::json!({ "ready": true }));
+    let private: serde_json::Value = reqwest::get(server.admin_url("/readyz")).await.unwrap().json().await.unwrap();
+    assert_eq!(private["store"], "ok");
 }
 
 #[tokio::test]

@@ -3,14 +3,14 @@
 use axum::routing::post;
 
 use crate::support::{TestServer, answer};
-use frontdesk::conversation::AnswerEnd;
 use frontdesk::protocol::ServerMessage;
+use frontdesk::protocol::parts::AnswerEnd;
 use frontdesk::turn::Mode;
 
 const QUESTION: &str = "What does shipping within Ireland cost?";
 
 async fn readiness(server: &TestServer) -> (u16, serde_json::Value) {
-    let response = reqwest::get(server.url("/readyz")).await.unwrap();
+    let response = reqwest::get(server.admin_url("/readyz")).await.unwrap();
     (response.status().as_u16(), response.json().await.unwrap())
 }
 

@@ -5,20 +5,22 @@
 
 use std::collections::BTreeMap;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde_json::json;
 
-use super::{OfSite, private};
+use super::private;
+use crate::actions::Actions;
 use crate::gaps::{self, Gap};
 use crate::http::App;
+use crate::http::agent::OfSite;
 use crate::http::error::{ApiError, unknown_site};
 use crate::http::extract::{Path, Query, Sent};
 use crate::http::gaps::Listing;
 use crate::http::knowledge::to_its_end;
+use crate::http::routes::{Access, Table};
 use crate::knowledge::{Change, Handed};
 use crate::protocol::ErrorCode;
 use crate::protocol::console::{Article, ArticleAudience, Tried};
@@ -34,12 +36,13 @@ const MAX_TITLE_CHARS: usize = 200;
 const MAX_TEXT_CHARS: usize = 40_000;
 
 /// Below `/v1/console/sites/{site}`.
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/gaps", get(list))
-        .route("/gaps/{id}/dismiss", post(dismiss))
-        .route("/gaps/{id}/reopen", post(reopen))
-        .route("/gaps/{id}/article", post(publish).delete(withdraw))
+pub(super) fn routes() -> Table {
+    Table::default()
+        .get("/gaps", Access::Agent, list)
+        .post("/gaps/{id}/dismiss", Access::Agent, dismiss)
+        .post("/gaps/{id}/reopen", Access::Agent, reopen)
+        .post("/gaps/{id}/article", Access::Agent, publish)
+        .delete("/gaps/{id}/article", Access::Agent, withdraw)
 }
 
 /// `GET …/gaps?state=open&limit=100`: the most asked first.
@@ -165,7 +168,7 @@ async fn ask(app: &App, site: &str, gap: &Gap, audience: ArticleAudience, docume
         ApiError::new(ErrorCode::Overloaded, text).retry(full.retry_after_ms)
     })?;
     // No visitor hears this answer: it must not show in what is measured of theirs.
-    let mut spine = Spine { metrics: Metrics::new(), ..app.spine.clone() };
+    let mut spine = Spine { metrics: Metrics::new(), actions: Actions::default(), ..app.spine.clone() };
     spine.retrieval.metrics = spine.metrics.clone();
     let failed = || {
         let text =
@@ -194,7 +197,7 @@ async fn ask(app: &App, site: &str, gap: &Gap, audience: ArticleAudience, docume
         answered,
         by_article,
         text,
-        citations: verdict.citations,
+        citations: verdict.citations.into_iter().map(Into::into).collect(),
         confidence: verdict.confidence,
     })
 }

@@ -1,20 +1,20 @@
 //! What a marketer sees, for admins of the site who are signed in to the console.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 
-use super::{AdminOf, private};
+use super::private;
 use crate::http::App;
+use crate::http::agent::AdminOf;
 use crate::http::error::ApiError;
 use crate::http::extract::Query;
 use crate::http::insight::{Lines, report_of, sessions_of};
+use crate::http::routes::{Access, Table};
 use crate::insight::report::Range;
 
 /// Below `/v1/console/sites/{site}`.
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/insight", get(report)).route("/insight/sessions", get(sessions))
+pub(super) fn routes() -> Table {
+    Table::default().get("/insight", Access::SiteAdmin, report).get("/insight/sessions", Access::SiteAdmin, sessions)
 }
 
 /// `GET …/insight?from_ms=&to_ms=`: as on the admin listener.

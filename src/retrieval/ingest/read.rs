@@ -1,6 +1,6 @@
 //! One file → its documents, on a thread of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::ops::Range;
@@ -16,8 +16,8 @@ use super::records::{self, BadRecord, Record};
 use super::table;
 use super::text::{self, Meta};
 use super::walk::Format;
-use super::{Extracted, Found, encoding, html, markdown, tabular};
-use crate::retrieval::{Passage, chunk};
+use super::{Extracted, Found, clauses, encoding, html, json, markdown, tabular};
+use crate::retrieval::{Audience, Passage, chunk};
 
 pub(super) struct Reader {
     pub(super) site: String,
@@ -37,6 +37,9 @@ pub(super) struct Reader {
     /// Hashes of the documents in the index, by id.
     pub(super) known: Arc<HashMap<String, String>>,
 }
+
+/// Lines of a JSON Lines file that are looked at before the first is taken.
+const LINES_AHEAD: usize = 50;
 
 /// Nobody listens any more: the file took too long.
 struct Departed;
@@ -269,6 +272,7 @@ impl Reader {
     /// Markdown, plain text, or a page.
     fn document(&self, meta: Meta, body: &str, hash: String, sender: &Sender) -> Result<(), Departed> {
         self.note(&meta, None, sender)?;
+        let body = &clauses::as_headings(body);
         let fallback_title =
             chunk::first_heading(body).map_or_else(|| self.file_title(), |title| text::one_line(&title));
         let source = Source { id: self.id.clone(), hash, meta, fallback_title, fallback_language: None };
@@ -373,15 +377,20 @@ impl Reader {
     }
 
     fn json(&self, content: &str, sender: &Sender) -> Result<(), Departed> {
-        let records = match records::json(content) {
-            Ok(records) => records,
+        let json::Json { records, notes, inbox } = match json::json(content) {
+            Ok(json) => json,
             Err(reason) => return broken(sender, reason, false),
         };
+        for reason in notes {
+            send(sender, Found::Incomplete { line: None, reason })?;
+        }
+        let audience = self.audience_of_inbox(inbox.as_deref(), sender)?;
         let mut language = None;
         for record in records {
             match record {
-                Ok(record) => {
-                    let content = (&record.meta, &record.text, &record.product, &record.variants);
+                Ok(mut record) => {
+                    record.meta.audience = record.meta.audience.or(audience);
+                    let content = (&record.meta, &record.headings, &record.text, &record.product, &record.variants);
                     let hash = self.hash(format!("{content:?}").as_bytes());
                     self.record(record, hash, &mut language, sender)?;
                 }
@@ -391,14 +400,41 @@ impl Reader {
         Ok(())
     }
 
+    /// Customers' own words are for agents alone, unless the file beside the document says otherwise.
+    fn audience_of_inbox(&self, signs: Option<&str>, sender: &Sender) -> Result<Option<Audience>, Departed> {
+        let Some(signs) = signs.filter(|_| self.defaults.audience.is_none()) else { return Ok(None) };
+        let name = Path::new(&self.id).file_name().unwrap_or_default().to_string_lossy();
+        let reason = format!(
+            "it looks like an export of tickets or conversations ({signs}), so it is for agents only; if visitors may read it, \
+             write \"audience: public\" in {name}.meta beside it"
+        );
+        send(sender, Found::Incomplete { line: None, reason })?;
+        Ok(Some(Audience::Agents))
+    }
+
     fn json_lines(&self, sender: &Sender) -> Result<(), Departed> {
         let mut reader = match File::open(&self.path) {
             Ok(file) => BufReader::with_capacity(1 << 18, file),
             Err(error) => return broken(sender, format!("it can't be opened: {error}"), false),
         };
         let mut language = None;
+        // The first lines tell what the fields are, before any is taken.
+        let mut ahead = VecDeque::new();
+        while ahead.len() < LINES_AHEAD {
+            let line = records::next_line(&mut reader, self.max_bytes);
+            let more = matches!(line, Ok(Some(_)));
+            ahead.push_back(line);
+            if !more {
+                break;
+            }
+        }
+        let known = ahead.iter().filter_map(|line| line.as_ref().ok().and_then(|line| line.as_ref()?.as_deref()));
+        let (fields, inbox) = json::lines_ahead(known);
+        let audience = self.audience_of_inbox(inbox.as_deref(), sender)?;
+        let mut drafts = 0_usize;
         for number in 1.. {
-            let line = match records::next_line(&mut reader, self.max_bytes) {
+            let line = ahead.pop_front().unwrap_or_else(|| records::next_line(&mut reader, self.max_bytes));
+            let line = match line {
                 Ok(None) => break,
                 Ok(Some(Some(line))) => line,
                 Ok(Some(None)) => {
@@ -413,10 +449,21 @@ impl Reader {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            match records::json_line(&line, number) {
-                Ok(record) => self.record(record, self.hash(line.trim_ascii()), &mut language, sender)?,
+            match json::json_line(&line, &fields, number) {
+                Ok(Some(mut record)) => {
+                    record.meta.audience = record.meta.audience.or(audience);
+                    let hash = match audience {
+                        None => self.hash(line.trim_ascii()),
+                        Some(_) => self.hash(&[line.trim_ascii(), b" for agents"].concat()),
+                    };
+                    self.record(record, hash, &mut language, sender)?;
+                }
+                Ok(None) => drafts += 1,
                 Err(bad) => send(sender, bad_record(bad))?,
             }
+        }
+        if drafts > 0 {
+            send(sender, Found::Incomplete { line: None, reason: json::drafts_left_out(drafts) })?;
         }
         Ok(())
     }
@@ -453,7 +500,10 @@ impl Reader {
             .map_or_else(|| id.clone(), |title| text::one_line(&title));
         let source = Source { id, hash, meta: record.meta, fallback_title, fallback_language: *language };
         let pieces = chunk::chunk(&record.text, self.passage_tokens);
-        let pieces = pieces.into_iter().map(|piece| (piece.headings, piece.text, piece.range));
+        let pieces = pieces.into_iter().map(|piece| {
+            let headings = record.headings.iter().cloned().chain(piece.headings).collect();
+            (headings, piece.text, piece.range)
+        });
         self.send_document(source, detected, pieces, sender)
     }
 

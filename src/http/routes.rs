@@ -1,0 +1,226 @@
+//! The tables of routes: every path with its method and who may use it. There is no other way to serve a path, so a handler
+//! can't be reached without an [`Access`], which is checked before anything else of the request is looked at.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRequestParts as _, RawPathParams, Request, State};
+use axum::handler::Handler;
+use axum::http::request::Parts;
+use axum::http::{Method, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodFilter, on};
+
+use crate::http::agent::{AdminOf, Caller, OfSite};
+use crate::http::auth::{Reach, Scope};
+use crate::http::error::{ApiError, OpenAiError, unknown_site};
+use crate::http::{App, header_text};
+use crate::protocol::ErrorCode;
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody; the answer holds nothing that isn't public.
+    Anyone,
+    /// Visitors. Their token comes with the message, where `chat::open` checks it.
+    Visitor,
+    /// Who knows a login and its password, on a page of our own.
+    Password,
+    /// The server of the site that the path names: by a signature over the body, which the handler checks, or by a key with
+    /// the scope `outcomes` or `admin`.
+    Reporter,
+    /// The messaging platform that the path's account is of: by a signature over the body, which the handler checks.
+    Platform,
+    /// A key with the scope, or `admin`, that is good for the whole server.
+    Server(Scope),
+    /// A key with the scope, or `admin`, that is good for the site that the path names.
+    Site(Scope),
+    /// A key with just the scope, limited to the site that the path names.
+    OwnSite(Scope),
+    /// A key with just the scope, whatever sites it is good for: the handler shows those alone.
+    ItsSites(Scope),
+    /// An agent who is signed in, from a page of our own, with the CSRF token where something is changed.
+    SignedIn,
+    /// The same, with a role on the site that the path names.
+    Agent,
+    /// The same, as an admin of the site that the path names.
+    SiteAdmin,
+}
+
+/// One way in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub method: Method,
+    /// As axum writes it: `/v1/sites/{site}/documents/{*id}`.
+    pub path: String,
+    pub access: Access,
+}
+
+/// Routes with their handlers.
+#[derive(Default)]
+pub(super) struct Table {
+    router: Router<App>,
+    routes: Vec<Route>,
+}
+
+impl Table {
+    pub(super) fn get<H: Handler<T, App>, T: 'static>(self, path: &str, access: Access, handler: H) -> Self {
+        self.on(Method::GET, MethodFilter::GET, path, access, handler)
+    }
+
+    pub(super) fn post<H: Handler<T, App>, T: 'static>(self, path: &str, access: Access, handler: H) -> Self {
+        self.on(Method::POST, MethodFilter::POST, path, access, handler)
+    }
+
+    pub(super) fn put<H: Handler<T, App>, T: 'static>(self, path: &str, access: Access, handler: H) -> Self {
+        self.on(Method::PUT, MethodFilter::PUT, path, access, handler)
+    }
+
+    pub(super) fn delete<H: Handler<T, App>, T: 'static>(self, path: &str, access: Access, handler: H) -> Self {
+        self.on(Method::DELETE, MethodFilter::DELETE, path, access, handler)
+    }
+
+    pub(super) fn options<H: Handler<T, App>, T: 'static>(self, path: &str, access: Access, handler: H) -> Self {
+        self.on(Method::OPTIONS, MethodFilter::OPTIONS, path, access, handler)
+    }
+
+    fn on<H: Handler<T, App>, T: 'static>(
+        mut self,
+        method: Method,
+        filter: MethodFilter,
+        path: &str,
+        access: Access,
+        handler: H,
+    ) -> Self {
+        let guarded = move |State(app): State<App>, request: Request| async move {
+            let (mut parts, body) = request.into_parts();
+            match access.admit(&app, &mut parts).await {
+                Ok(()) => handler.call(Request::from_parts(parts, body), app).await,
+                Err(error) => access.refusal(error),
+            }
+        };
+        self.router = self.router.route(path, on(filter, guarded));
+        self.routes.push(Route { method, path: path.to_owned(), access });
+        self
+    }
+
+    pub(super) fn merge(mut self, other: Self) -> Self {
+        self.router = self.router.merge(other.router);
+        self.routes.extend(other.routes);
+        self
+    }
+
+    /// Takes in the routes of `inner` with `prefix` before their paths.
+    pub(super) fn nest(mut self, prefix: &str, inner: Self) -> Self {
+        self.router = self.router.nest(prefix, inner.router);
+        let below = |route: Route| Route { path: format!("{prefix}{}", route.path), ..route };
+        self.routes.extend(inner.routes.into_iter().map(below));
+        self
+    }
+
+    /// The largest body that the routes so far take, in bytes.
+    pub(super) fn largest_body(mut self, bytes: usize) -> Self {
+        self.router = self.router.layer(DefaultBodyLimit::max(bytes));
+        self
+    }
+
+    pub(super) fn router(self) -> Router<App> {
+        self.router
+    }
+
+    pub(super) fn routes(self) -> Vec<Route> {
+        self.routes
+    }
+}
+
+impl Access {
+    /// # Errors
+    /// When the request's sender isn't one of those who may use the route.
+    async fn admit(self, app: &App, parts: &mut Parts) -> Result<(), ApiError> {
+        match self {
+            Self::Anyone | Self::Visitor | Self::Password | Self::Reporter | Self::Platform => Ok(()),
+            Self::Server(scope) => {
+                let reach = Reach::Server;
+                has_key(app, parts, &[scope, Scope::Admin], reach, || server_key(scope))
+            }
+            Self::Site(scope) => {
+                let site = site(parts).await?;
+                has_key(app, parts, &[scope, Scope::Admin], Reach::Site(&site), || site_key(scope))?;
+                if app.site(&site).is_some() { Ok(()) } else { Err(unknown_site(&site)) }
+            }
+            Self::OwnSite(scope) => {
+                let site = site(parts).await?;
+                let shown = header_text(&parts.headers, header::AUTHORIZATION);
+                let key = app.keys.check(shown, scope, Reach::Site(&site)).filter(|key| key.site.is_some());
+                if key.is_some() && app.site(&site).is_some() { Ok(()) } else { Err(own_key(scope)) }
+            }
+            Self::ItsSites(scope) => {
+                let shown = header_text(&parts.headers, header::AUTHORIZATION);
+                if app.keys.any(shown, scope).is_some() { Ok(()) } else { Err(any_key(scope)) }
+            }
+            Self::SignedIn => Caller::from_request_parts(parts, app).await.map(drop),
+            Self::Agent => OfSite::from_request_parts(parts, app).await.map(drop),
+            Self::SiteAdmin => AdminOf::from_request_parts(parts, app).await.map(drop),
+        }
+    }
+
+    /// The refusal in the shape that the route's clients read.
+    fn refusal(self, error: ApiError) -> Response {
+        if self == Self::ItsSites(Scope::Chat) {
+            OpenAiError::from(error).into_response()
+        } else {
+            error.into_response()
+        }
+    }
+}
+
+fn has_key(
+    app: &App,
+    parts: &Parts,
+    scopes: &[Scope],
+    reach: Reach<'_>,
+    refusal: impl FnOnce() -> ApiError,
+) -> Result<(), ApiError> {
+    let shown = header_text(&parts.headers, header::AUTHORIZATION);
+    let key = scopes.iter().find_map(|scope| app.keys.check(shown, *scope, reach)).ok_or_else(refusal)?;
+    tracing::debug!(key = key.name, path = parts.uri.path(), "an operator's key was used");
+    Ok(())
+}
+
+/// The site that the path names.
+async fn site(parts: &mut Parts) -> Result<String, ApiError> {
+    let params = RawPathParams::from_request_parts(parts, &()).await;
+    let params = params.map_err(|error| ApiError::new(ErrorCode::BadMessage, error.body_text()))?;
+    let site = params.iter().find(|(name, _)| *name == "site").map(|(_, site)| site.to_owned());
+    // A path without one belongs to nobody.
+    site.ok_or_else(|| unknown_site(""))
+}
+
+fn server_key(scope: Scope) -> ApiError {
+    let text = format!(
+        "a key with the scope {scope} that is good for the whole server is needed as `Authorization: Bearer …`; one that is \
+         limited to a site isn't. data/admin.key holds the one made at the first start"
+    );
+    ApiError::new(ErrorCode::Unauthorized, text)
+}
+
+fn site_key(scope: Scope) -> ApiError {
+    let text = format!(
+        "a key with the scope {scope} that is good for this site is needed as `Authorization: Bearer …`; \
+         data/admin.key holds the one made at the first start, `frontdesk key --scope {scope}` makes another"
+    );
+    ApiError::new(ErrorCode::Unauthorized, text)
+}
+
+fn any_key(scope: Scope) -> ApiError {
+    let text = format!(
+        "a key with the scope {scope} is needed as `Authorization: Bearer …`; `frontdesk key --scope {scope}` makes one"
+    );
+    ApiError::new(ErrorCode::Unauthorized, text)
+}
+
+fn own_key(scope: Scope) -> ApiError {
+    let text = format!(
+        "a key with the scope {scope} and this site is needed as `Authorization: Bearer …`; \
+         `frontdesk key --scope {scope} --site …` makes one"
+    );
+    ApiError::new(ErrorCode::Unauthorized, text)
+}
