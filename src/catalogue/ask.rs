@@ -1007,6 +1007,9 @@ impl Answer<'_> {
     fn extreme(&mut self, rows: &[usize], measure: Measure, most: bool) -> Option<()> {
         let shelf = self.shelf;
         let best = |rows: &[usize]| -> Option<Vec<usize>> {
+            // A row without a price isn't offered at one; without another figure it could be the one asked for.
+            let known = |row: &usize| measure != Measure::Price || shelf.figure(measure, *row).is_some();
+            let rows: Vec<usize> = rows.iter().copied().filter(known).collect();
             let figures: Option<Vec<(f64, usize)>> =
                 rows.iter().map(|row| Some((shelf.figure(measure, *row)?, *row))).collect();
             let figures = figures?;
@@ -1248,10 +1251,11 @@ impl Answer<'_> {
         let shelf = self.shelf;
         let pieces = self.say(Say::Pieces);
         let (there, gone) = (self.say(Say::InStock), self.say(Say::OutOfStock));
+        let language = self.language;
         let state = |row: usize, count: bool| {
             let product = &shelf.rows[row].product;
             Some(match (product.available?, product.stock) {
-                (false, _) => gone.to_owned(),
+                (false, _) => product.later(language).unwrap_or(gone).to_owned(),
                 (true, Some(stock)) if count && stock > 0 => fill(pieces, &[&stock.to_string()]),
                 (true, _) => there.to_owned(),
             })

@@ -307,7 +307,9 @@ impl Shelf {
     pub(super) fn unit(&self, measure: Measure, row: usize) -> Option<String> {
         let of = &self.rows[row];
         if measure == Measure::Price {
-            return Some(of.product.currency.clone().unwrap_or_default());
+            // What a kilo costs says nothing about what a piece does.
+            let per = of.product.per.as_ref().map(|per| format!(" / {per}")).unwrap_or_default();
+            return Some(format!("{}{per}", of.product.currency.as_deref().unwrap_or_default()));
         }
         let value = of.cells.get(&self.column_of(measure, &[row])?)?;
         Some(value.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').trim().to_owned())
@@ -330,7 +332,9 @@ impl Row {
             .split_once('.')
             .filter(|(_, cents)| cents.bytes().all(|b| b == b'0'))
             .map_or(price, |(whole, _)| whole);
-        Some(self.product.currency.as_ref().map_or_else(|| price.to_owned(), |currency| format!("{price} {currency}")))
+        let currency = self.product.currency.as_ref();
+        let price = currency.map_or_else(|| price.to_owned(), |currency| format!("{price} {currency}"));
+        Some(self.product.per.as_ref().map_or_else(|| price.clone(), |per| format!("{price} / {per}")))
     }
 
     /// Its label is a colour.

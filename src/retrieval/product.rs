@@ -107,7 +107,7 @@ impl Product {
             let kind = kind(&column);
             let neutral_stock = said.is_none() && matches!(kind, Some(Kind::Stock | Kind::Availability));
             if kind == Some(Kind::Description) {
-                described.push(value);
+                described.extend(Some(*value).filter(|value| *value != self.name));
             } else if !is_told(&column) || neutral_stock {
                 let plain = language == "en" || chinese;
                 more.push(if plain { detail(&column, value, chinese) } else { format!("{label}: {value}") });
@@ -128,10 +128,17 @@ impl Product {
                 text.push_str(words.stop);
             }
         }
-        if self.id != self.name {
+        let of_variant = self.variant.as_ref().is_some_and(|variant| self.id == format!("{} {variant}", self.name));
+        if self.id != self.name && !of_variant && !words.number.is_empty() {
             text.push_str(&format!("{}{}{}{}", words.gap, words.number, self.id, words.stop));
         }
-        Some(text)
+        // "3,90 €/St." ends its sentence by itself.
+        Some(if text.contains("...") { text } else { text.replace("..", ".") })
+    }
+
+    /// How it is said that it can be ordered though it isn't there, if that is so.
+    pub(crate) fn later(&self, language: &str) -> Option<&'static str> {
+        self.backorder.then(|| phrases::of(language).or_else(|| phrases::of("en")).map_or("", |words| words.later))
     }
 
     /// An amount as the row writes it ("349.00", not what was made of it), with its currency and what it is for.
@@ -191,7 +198,7 @@ impl Product {
         let mut backorder = false;
         if let Some(text) = row.first(Kind::Availability) {
             available = is_available(text);
-            backorder = columns::says(Word::Later, text) || columns::says(Word::Preorder, text);
+            backorder = columns::says(Word::Later, text);
             if available.is_none() {
                 warnings.push(format!("its availability {text:?} is not understood; write yes or no"));
             }

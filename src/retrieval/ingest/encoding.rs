@@ -12,7 +12,7 @@ pub(super) struct Decoded {
 }
 
 /// Characters beyond ASCII that an encoding is told by, at least; fewer fit many.
-const MIN_EVIDENCE: usize = 3;
+const MIN_EVIDENCE: usize = 2;
 /// Bytes that are looked at; a file isn't clearer after a megabyte.
 const LOOKED_AT: usize = 1 << 20;
 
@@ -49,6 +49,7 @@ fn legacy(bytes: &[u8], declared: Option<&str>, reason: String) -> Result<(Strin
             .ok_or_else(|| format!("its charset {label:?} is not known; write one as windows-1252 or shift_jis"))?;
         let text = encoding.decode_without_bom_handling_and_without_replacement(bytes);
         return match text {
+            Some(text) if encoding == encoding_rs::SHIFT_JIS => Ok((with_yen(&text), encoding.name())),
             Some(text) if encoding != encoding_rs::UTF_8 => Ok((text.into_owned(), encoding.name())),
             Some(_) => Err(reason),
             None => Err(format!("it is said to be {}, but its bytes are not", encoding.name())),
@@ -60,7 +61,10 @@ fn legacy(bytes: &[u8], declared: Option<&str>, reason: String) -> Result<(Strin
     let encoding = detector.guess(None, Utf8Detection::Deny);
     let text = encoding.decode_without_bom_handling_and_without_replacement(bytes);
     match text {
-        Some(text) if is_plausible(&text) => Ok((text.into_owned(), encoding.name())),
+        Some(text) if is_plausible(&text) => {
+            let text = if encoding == encoding_rs::SHIFT_JIS { with_yen(&text) } else { text.into_owned() };
+            Ok((text, encoding.name()))
+        }
         _ => Err(format!(
             "{reason} (\"CSV UTF-8\" in Excel's Save as), or name its encoding in a file beside it, as charset: windows-1252"
         )),
@@ -71,7 +75,8 @@ fn legacy(bytes: &[u8], declared: Option<&str>, reason: String) -> Result<(Strin
 fn is_plausible(text: &str) -> bool {
     let (mut letters, mut odd) = (0_usize, 0_usize);
     let mut before = None;
-    for char in text.chars() {
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
         if char.is_ascii_control() && !matches!(char, '\t' | '\n' | '\r') {
             return false;
         }
@@ -84,12 +89,25 @@ fn is_plausible(text: &str) -> bool {
             if strange && within || char.is_control() {
                 odd += 1;
             } else if char.is_alphabetic() || "€£°²³½–—„“”’«»…·•×".contains(char) || wide {
-                letters += 1;
+                // Between two letters it is one of a word.
+                let inside = within && chars.peek().is_some_and(|next| next.is_alphabetic());
+                letters += if inside && char.is_alphabetic() { MIN_EVIDENCE } else { 1 };
             }
         }
         before = Some(char);
     }
     letters >= MIN_EVIDENCE && odd * 20 <= letters
+}
+
+/// Shift JIS keeps the yen sign where ASCII has the backslash; before a figure it is one.
+fn with_yen(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        let yen = char == '\\' && chars.peek().is_some_and(char::is_ascii_digit);
+        out.push(if yen { '¥' } else { char });
+    }
+    out
 }
 
 fn binary(bytes: &[u8], at: usize) -> String {
@@ -187,6 +205,11 @@ mod tests {
         assert_eq!(decode(b"caf\xE9", Some("windows-1252")).map(|read| read.text).as_deref(), Ok("café"));
         assert!(decode(b"caf\xE9", Some("klingon")).is_err());
         assert!(decode(b"\x81\xE9", Some("shift_jis")).is_err() || decode(b"\x81\xE9", Some("utf-8")).is_err());
+        // One letter within a word is enough where the encodings agree on it.
+        let swedish = decode(b"Artikelnamn;Ink\xF6pspris\nKaffekopp;60 kr\n", None).expect("a guess");
+        assert_eq!(swedish.text, "Artikelnamn;Inköpspris\nKaffekopp;60 kr\n");
+        let yen = decode(b"\x8f\xa4\x95i,\x89\xbf\x8ai\n\x90\xd4\x82\xa2\x8eP,\\4500\n", None).expect("Shift JIS");
+        assert_eq!(yen.text, "商品,価格\n赤い傘,¥4500\n");
         assert_eq!(declared(b"<html><meta charset=\"Shift_JIS\">").as_deref(), Some("shift_jis"));
         assert_eq!(declared(b"<?xml version=\"1.0\" encoding='windows-1251'?>").as_deref(), Some("windows-1251"));
     }

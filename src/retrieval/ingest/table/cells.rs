@@ -130,7 +130,9 @@ pub(super) fn is_label(cell: &str) -> bool {
     let class = class(cell);
     let question = class == Class::Question && cell.chars().count() <= 40;
     // "Active (0/1)", "Image URLs (x,y,z...)" are labels, too.
-    (!class.is_data() || question) && cell.chars().count() <= MAX_LABEL && cell.chars().any(char::is_alphabetic)
+    // "No" is a number's short name, too.
+    let word = class == Class::Flag && columns::meaning(cell).is_some();
+    (!class.is_data() || question || word) && cell.chars().count() <= MAX_LABEL && cell.chars().any(char::is_alphabetic)
 }
 
 /// How often each look comes in a column.

@@ -41,7 +41,16 @@ fn next_table(rows: &[Line], hints: &Hints) -> usize {
         }
         let hits = row.cells.iter().filter(|cell| columns::meaning(cell).is_some()).count();
         let filled = row.filled();
-        if hits < 2 || hits * 3 < filled * 2 || !row.cells.iter().all(|cell| cell.is_empty() || cells::is_label(cell)) {
+        // The name of a price among prices.
+        let priced = row.cells.iter().enumerate().any(|(column, cell)| {
+            let above =
+                rows[first + 1..at].iter().rev().find_map(|row| row.cells.get(column).filter(|cell| !cell.is_empty()));
+            let price =
+                || columns::meaning(cell).is_some_and(|meaning| matches!(meaning.kind, Kind::Price | Kind::Sale));
+            above.is_some_and(|above| matches!(cells::class(above), Class::Amount | Class::Number)) && price()
+        });
+        let known = hits >= 2 && hits * 3 >= filled * 2;
+        if !(known || priced) || !row.cells.iter().all(|cell| cell.is_empty() || cells::is_label(cell)) {
             continue;
         }
         // Both lines of one header.
@@ -68,7 +77,9 @@ fn table(name: &str, mut rows: Vec<Line>, hints: &Hints, first: bool) -> Table {
         }
         // No header: what stands above the first row of several cells is a title.
         let start = rows.iter().position(|row| !row.is_single()).unwrap_or(0);
-        let body = rows.split_off(start);
+        // Where others follow, the text right above is a section's name.
+        let sections = rows[start..].iter().any(Line::is_single);
+        let body = rows.split_off(start - usize::from(sections && start > 0));
         table.above = rows.into_iter().map(|row| (row.line, row.text())).collect();
         table.labels = vec![String::new(); width(&body)];
         body_of(&mut table, body);
@@ -102,7 +113,7 @@ fn body_of(table: &mut Table, body: Vec<Line>) {
         0
     });
     let singles = body.iter().filter(|row| row.is_single()).count();
-    let sections = wide > 1 && singles * 2 < body.len().max(1);
+    let sections = wide > 1 && singles * 3 < body.len() * 2;
     let last = body.iter().rposition(|row| !row.is_single()).map_or(0, |at| at + 1);
     let mut section = None;
     for (at, mut row) in body.into_iter().enumerate() {

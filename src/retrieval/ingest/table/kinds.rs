@@ -77,12 +77,16 @@ pub(super) fn columns(table: &Table, context: &Context<'_>) -> Columns {
     running_number(&mut columns, &sample);
     by_content(&mut columns, &looks, table, context);
     costs(&mut columns);
+    numbers(&mut columns);
     best_name(&mut columns, &looks);
     prices(&mut columns);
     unknown(&mut columns, &looks, platform);
     for (column, looks) in columns.all.iter_mut().zip(&looks) {
         if let Some(kind) = column.kind {
-            column.telling = kind.telling();
+            column.telling = match kind {
+                Kind::Number if column.why == "another column is its number" => Telling::Used,
+                kind => kind.telling(),
+            };
         }
         if looks.filled == 0 {
             column.why = "it is empty".to_owned();
@@ -158,6 +162,8 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String]) {
             let words = known(&[Word::Yes, Word::No, Word::Later, Word::Preorder]);
             (words >= 60 || looks.mostly(&numbers, 60), Kind::Property)
         }
+        // Magento says 2 for no.
+        Kind::Published if columns::folded(&column.name) == "product online" => (true, kind),
         Kind::Status | Kind::Published | Kind::Visibility => (known(&[Word::Sold, Word::Unsold]) >= 90, Kind::Property),
         Kind::Name => (
             !looks.mostly(&[Class::Number, Class::Amount, Class::Flag, Class::Address, Class::File], 70),
@@ -323,6 +329,18 @@ fn with_currency(table: &Table, at: usize) -> bool {
         (all + 1, own + usize::from(money::money(cell, None).is_some_and(|money| money.currency.is_some())))
     });
     all > 0 && own * 2 > all
+}
+
+/// Beside the shop's own number of an article the software's and the maker's aren't told.
+fn numbers(columns: &mut Columns) {
+    let Some(best) = columns.of(Kind::Number) else { return };
+    let spared = ["ean", "gtin", "isbn", "mpn", "ean13"];
+    for (at, column) in columns.all.iter_mut().enumerate() {
+        let own = columns::folded(&column.name);
+        if column.kind == Some(Kind::Number) && at != best && !spared.contains(&own.as_str()) {
+            column.why = "another column is its number".to_owned();
+        }
+    }
 }
 
 /// "Cost" is what visitors pay where nothing else is a price and nothing is counted, else what the shop pays.

@@ -231,6 +231,10 @@ impl<'a> Reader<'a> {
     fn row(&self, at: usize) -> Result<Vec<Row>, Out> {
         let line = &self.table.rows[at];
         self.whole(line)?;
+        if self.columns.of(Kind::Impact).is_some() && self.columns.of(Kind::Name).is_none() {
+            let reason = "it says what a variant costs more than its product, which is in another file";
+            return Err(Out::Left(reason.to_owned()));
+        }
         let parent = self.parent(at);
         self.for_sale(at, parent)?;
         let prices: Vec<Option<usize>> = if self.columns.priced_variants.is_empty() {
@@ -496,8 +500,8 @@ impl<'a> Reader<'a> {
                 || unit.chars().count() <= 12 && cells::class(unit) == Class::Text
         });
         Priced {
-            price: Some(money.amount),
-            before,
+            price: Some(rounded(&money.amount)),
+            before: before.map(|before| rounded(&before)),
             currency: money
                 .currency
                 .or(currency)
@@ -515,8 +519,8 @@ impl<'a> Reader<'a> {
         let (mut available, mut later) = (None, false);
         if let Some(word) = word {
             let says = |what: Word| columns::says(what, word);
-            later = says(Word::Later) || says(Word::Preorder);
-            available = if later || says(Word::No) {
+            later = says(Word::Later);
+            available = if later || says(Word::No) || says(Word::Preorder) {
                 Some(false)
             } else if says(Word::Yes) {
                 Some(true)
@@ -565,6 +569,11 @@ impl<'a> Reader<'a> {
             if of.telling != Telling::Told || value.is_empty() {
                 continue;
             }
+            // Its variants say what it costs and whether it can be had.
+            let bought = [Kind::Price, Kind::Sale, Kind::Before, Kind::Stock, Kind::Availability];
+            if self.has_children.contains(&at) && of.kind.is_some_and(|kind| bought.contains(&kind)) {
+                continue;
+            }
             let told = match of.kind {
                 Some(Kind::Question | Kind::Answer) if self.is_pair() => continue,
                 Some(Kind::OptionValue(_) | Kind::Option | Kind::Attributes) => {
@@ -599,7 +608,8 @@ impl<'a> Reader<'a> {
                 } else {
                     of.label.clone()
                 };
-                row.fields.push((label, one_line(value)));
+                let price = matches!(of.kind, Some(Kind::Price | Kind::Sale | Kind::Before));
+                row.fields.push((label, if price { rounded(value) } else { one_line(value) }));
             }
         }
         if self.is_pair() {
@@ -721,6 +731,19 @@ fn zone_with_colon(text: &str) -> String {
 /// Without line breaks, and without what would look like the next field.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace("; ", ", ").trim_end_matches(';').to_owned()
+}
+
+/// Prices as databases keep them (`52.000000`) with two places.
+fn rounded(text: &str) -> String {
+    let text = one_line(text);
+    let cut = text.split_once('.').filter(|(whole, places)| {
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        places.len() > 3 && digits(whole) && digits(places) && places[2..].bytes().all(|byte| byte == b'0')
+    });
+    match cut {
+        Some((whole, places)) => format!("{whole}.{}", &places[..2]),
+        None => text,
+    }
 }
 
 fn clipped(text: &str) -> String {
