@@ -225,9 +225,9 @@ fn cut(text: &str, unit: Unit, limit: usize) -> usize {
     let found = |at: Option<usize>| at.filter(|at| *at > least);
     found(window.rfind("\n\n"))
         .or_else(|| found(window.rfind('\n')))
-        .or_else(|| found(window.split_sentence_bound_indices().next_back().map(|(at, _)| at)))
+        .or_else(|| found(window.split_sentence_bound_indices().last().map(|(at, _)| at)))
         .or_else(|| found(window.rfind(char::is_whitespace)))
-        .or_else(|| found(window.split_word_bound_indices().last().map(|(at, _)| at)))
+        .or_else(|| found(window.split_word_bound_indices().next_back().map(|(at, _)| at)))
         .unwrap_or(most)
 }
 

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use crate::support::{TestServer, answer};
 
 /// Answers every request with the same reply; gives its address and how often it was called.
+#[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
 async fn shop(reply: &'static str) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/status", listener.local_addr().unwrap());

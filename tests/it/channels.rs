@@ -31,6 +31,7 @@ struct Inner {
 }
 
 impl Fake {
+    #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
     async fn start() -> (Self, String) {
         let fake = Self::default();
         let router = Router::new().fallback(Self::take).with_state(fake.clone());
