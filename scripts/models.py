@@ -498,7 +498,8 @@ def write_multilingual(packages, path):
     writer.add_token_list(pieces)
     writer.add_token_scores(scores)
     writer.add_token_types(kinds)
-    writer.add_token_type_count(1)
+    types = np.ascontiguousarray(np.atleast_2d(packed.numbers("emb.type", packed.hidden)))
+    writer.add_token_type_count(len(types))
     writer.add_add_space_prefix(True)
     writer.add_remove_extra_whitespaces(True)
     writer.add_precompiled_charsmap(base64.b64decode(charsmap(tokenizer["normalizer"])))
@@ -519,7 +520,7 @@ def write_multilingual(packages, path):
     with progress(f"writing {MULTILINGUAL}", packed.layers) as bar:
         blocks("token_embd.weight", "emb.word", packed.hidden)
         numbers("position_embd.weight", "emb.pos")
-        writer.add_tensor("token_types.weight", packed.numbers("emb.type", packed.hidden).reshape(1, -1))
+        writer.add_tensor("token_types.weight", types)
         numbers("token_embd_norm.weight", "emb.ln.w")
         numbers("token_embd_norm.bias", "emb.ln.b")
         matrices = {"q": "attn_q", "k": "attn_k", "v": "attn_v", "ao": "attn_output", "fi": "ffn_up", "fo": "ffn_down"}
