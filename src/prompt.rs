@@ -23,7 +23,6 @@ use phrases::{COMPLETE, Phrases};
 const TEMPLATES: &[(&str, &str)] = &[
     ("answer.system.j2", include_str!("../prompts/answer.system.j2")),
     ("answer.question.j2", include_str!("../prompts/answer.question.j2")),
-    ("unable.j2", include_str!("../prompts/unable.j2")),
     ("rewrite.system.j2", include_str!("../prompts/rewrite.system.j2")),
     ("rewrite.j2", include_str!("../prompts/rewrite.j2")),
     ("judge.system.j2", include_str!("../prompts/judge.system.j2")),
@@ -41,6 +40,7 @@ const REPLIES: &[(&str, &str)] = &[
     ("clarify.j2", "clarify"),
     ("person.j2", "person"),
     ("angry.j2", "angry"),
+    ("unable.j2", "unable"),
     ("greeting.j2", "greeting"),
     ("acknowledged.j2", "acknowledged"),
     ("thanks.j2", "thanks"),

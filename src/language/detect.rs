@@ -17,6 +17,9 @@ use super::script::{self, Script};
 const SURE: f64 = 0.5;
 /// Probability below which a message is taken to be in the language of the messages before it.
 const GUESS: f64 = 0.3;
+/// The same for a message of so many letters at most, which may be a name or be said in many languages ("ok", "Tarn").
+const GUESS_OF_WORD: f64 = 0.6;
+const WORD: usize = 6;
 /// How much likelier a language is for each common word of a text that no other language has; a word of `n` languages counts
 /// its `n`th root.
 const COMMON_WORD: f64 = 5.0;
@@ -72,7 +75,9 @@ pub fn spoken<'a>(message: &str, before: impl IntoIterator<Item = &'a str>, site
     }
     let all: f64 = weights.iter().map(|(_, weight)| weight).sum();
     let likeliest = weights.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
-    let told = likeliest.filter(|(_, weight)| *weight >= GUESS * all).map(|(language, _)| language);
+    let is_word = message.chars().filter(|c| c.is_alphabetic()).count() <= WORD;
+    let least = if is_word { GUESS_OF_WORD } else { GUESS };
+    let told = likeliest.filter(|(_, weight)| *weight >= least * all).map(|(language, _)| language);
     told.or_else(|| before.first().copied())
 }
 
@@ -214,6 +219,8 @@ mod tests {
         check("返金", &[], "ja", Some("zh"));
         check("42", &["Wo ist mein Paket?"], "en", Some("de"));
         check("42", &[], "en", None);
+        check("ok", &[], "en", None);
+        check("ok", &["Wo ist mein Paket?"], "en", Some("de"));
         // Who changes the language is answered in the new one.
         check("Where is my parcel?", &["Wo ist mein Paket?"], "de", Some("en"));
     }

@@ -119,7 +119,7 @@ mod tests {
         // What a translation drops by mistake: the ways to reach the site, and the parts of a question.
         for (language, phrases) in &all {
             for (name, text) in &phrases.texts {
-                for variable in ["site.name", "site.contact", "titles", "number", "source"] {
+                for variable in ["site.name", "site.contact", "titles", "number", "[source]", "[request]", "if way"] {
                     let expected = complete.texts[name].contains(variable);
                     assert_eq!(text.contains(variable), expected, "{language}: {name}: {variable}");
                 }
