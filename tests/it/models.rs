@@ -77,10 +77,10 @@ async fn store(State(peer): State<Peer>, headers: HeaderMap) -> Response<Body> {
     answer.body(Body::from_stream(pieces)).unwrap()
 }
 
+#[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
 async fn listen(router: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    // It ends with the test's runtime.
     drop(tokio::spawn(async move { axum::serve(listener, router).await }));
     format!("http://{address}")
 }

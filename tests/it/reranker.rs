@@ -46,7 +46,6 @@ async fn scores_agree_with_the_original_model() {
             largest = largest.max((score - pair.score).abs());
         }
     }
-    println!("the largest deviation is {largest}");
     assert!(largest < 0.3, "one deviates by {largest}");
 }
 
