@@ -93,7 +93,7 @@ pub struct Machine {
     pub memory_mib: Option<u64>,
 }
 
-/// Millions of parameters that one processor core computes fast enough to talk to: about ten tokens a second.
+/// Millions of parameters that one processor core may have to compute for a chat: a rule of thumb, not a measurement.
 const CHAT_PER_CORE: u64 = 1_000;
 
 impl Model {

@@ -668,7 +668,7 @@ impl Ask {
             text: self.question.clone(),
             history,
             audience: self.audience,
-            language: String::new(),
+            language: self.spoken().unwrap_or_default().to_owned(),
             languages: Vec::new(),
             now_ms: spine.clock.now_ms(),
             limit: spine.passages.max(spine.rerank.passages).max(QUOTED_FROM),

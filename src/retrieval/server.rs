@@ -132,7 +132,7 @@ impl ServerIndex {
         let sparse = self.lexicon.question(query);
         if !sparse.indices.is_empty() {
             let vector = VectorInput::new_sparse(sparse.indices, sparse.values);
-            // Servers before 1.19 don't know this and count over all sites.
+            // A server too old to know this counts over all sites.
             let of_site = self::filter(Scope::Site { site: query.site.clone() }.clauses());
             let params = SearchParamsBuilder::default().idf(IdfParamsBuilder::new().corpus(of_site));
             halves.push((BM25, half(BM25, vector).with_vectors(wanted).params(params).into()));

@@ -1164,8 +1164,9 @@ mod peer {
     /// A sparse query with each weight multiplied by the term's inverse document frequency among the points of the corpus.
     fn weigh(shard: &edge::EdgeShard, mut query: QueryPoints) -> Result<QueryPoints, Status> {
         let corpus = query.params.take().and_then(|params| params.idf).and_then(|idf| idf.corpus);
+        let variant = query.query.as_mut().and_then(|query| query.variant.as_mut());
         let Some(query::Variant::Nearest(VectorInput { variant: Some(vector_input::Variant::Sparse(vector)) })) =
-            query.query.as_mut().and_then(|query| query.variant.as_mut())
+            variant
         else {
             return Ok(query);
         };
