@@ -215,6 +215,10 @@ fn plain_header(rows: &[Line]) -> Option<usize> {
     if !row.cells.iter().all(|cell| cell.is_empty() || cells::is_label(cell)) || at + 1 > rows.len() {
         return None;
     }
+    // Questions are asked, not headed; those that name a column are known.
+    if row.cells.iter().any(|cell| cells::class(cell) == Class::Question) {
+        return None;
+    }
     let distinct: std::collections::HashSet<&String> = row.cells.iter().collect();
     (distinct.len() >= row.filled()).then_some(at)
 }
