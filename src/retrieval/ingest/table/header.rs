@@ -171,7 +171,10 @@ fn score(rows: &[Line], at: usize) -> usize {
     }
     let below = &rows[at + 1..rows.len().min(at + 1 + BELOW)];
     let contrast = (0..row.cells.len())
-        .filter(|column| cells::is_label(&row.cells[*column]))
+        .filter(|column| {
+            let cell = &row.cells[*column];
+            cells::is_label(cell) && cells::class(cell) != Class::Question
+        })
         .filter(|column| {
             let looks = Looks::of(below.iter().filter_map(|row| row.cells.get(*column)).map(String::as_str));
             let data = looks.filled - looks.count(&[Class::Text, Class::Code]);
