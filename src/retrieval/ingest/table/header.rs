@@ -171,7 +171,10 @@ fn score(rows: &[Line], at: usize) -> usize {
     }
     let below = &rows[at + 1..rows.len().min(at + 1 + BELOW)];
     let contrast = (0..row.cells.len())
-        .filter(|column| cells::is_label(&row.cells[*column]))
+        .filter(|column| {
+            let cell = &row.cells[*column];
+            cells::is_label(cell) && cells::class(cell) != Class::Question
+        })
         .filter(|column| {
             let looks = Looks::of(below.iter().filter_map(|row| row.cells.get(*column)).map(String::as_str));
             let data = looks.filled - looks.count(&[Class::Text, Class::Code]);
@@ -213,6 +216,10 @@ fn plain_header(rows: &[Line]) -> Option<usize> {
     let at = rows.iter().position(|row| row.filled() > 1)?;
     let row = &rows[at];
     if !row.cells.iter().all(|cell| cell.is_empty() || cells::is_label(cell)) || at + 1 > rows.len() {
+        return None;
+    }
+    // Questions are asked, not headed; those that name a column are known.
+    if row.cells.iter().any(|cell| cells::class(cell) == Class::Question) {
         return None;
     }
     let distinct: std::collections::HashSet<&String> = row.cells.iter().collect();

@@ -44,23 +44,140 @@ fn told(csv: &str, hints: &Hints) -> Vec<String> {
     out
 }
 
+#[track_caller]
+fn check(csv: &str, expected: &[&str]) {
+    assert_eq!(told(csv, &Hints::default()), expected);
+}
+
 #[test]
-fn shared_cases() {
-    for entry in std::env::var("TB_FILES").unwrap_or_default().split(':').filter(|f| !f.is_empty()) {
-        let bytes = std::fs::read(entry).unwrap();
-        let text = String::from_utf8_lossy(&bytes);
-        println!("=== {entry}");
-        let (sheet, _) = csv_sheet(&text);
-        let hints = Hints::default();
-        let context = Context { hints: &hints, language: "en", separated: true, moment };
-        for u in read(sheet, &context).understood {
-            println!("header {:?} rows {} products {}", u.header, u.rows, u.products);
-            for c in u.columns {
-                println!("    {:28} {:?} {:?} ({})", c.name, c.kind, c.telling, c.why);
-            }
-        }
-        for line in told(&text, &Hints::default()) {
-            println!("  {line}");
-        }
-    }
+fn the_header_is_found_below_a_letterhead_and_sections_are_headings() {
+    check(
+        "Moss Nursery;;;\nAll prices in EUR;;;\n;;;\nPlant;Pot;Price;Remark\nHerbs;;;\nSage;9 cm;3,50;hardy\nGrasses;;;\nSedge;2 l;8,50;\nOpen daily.;;;\n",
+        &[
+            "1: Moss Nursery",
+            "2: All prices in EUR",
+            "9: Open daily.",
+            "<Herbs> Name: Sage; Pot: 9 cm; Price: 3,50; Remark: hardy [Sage|Sage||3.50<|EUR/|None|None]",
+            "<Grasses> Name: Sedge; Pot: 2 l; Price: 8,50 [Sedge|Sedge||8.50<|EUR/|None|None]",
+        ],
+    );
+}
+
+#[test]
+fn a_table_without_a_header_is_read_by_its_cells() {
+    check(
+        "rye.jpg,Rye loaf,\"Rye, water and salt.\",750 g,4.20,7\noat.jpg,Oat loaf,Oats and wheat.,500 g,3.90,2\n",
+        &[
+            "Name: Rye loaf; Description: Rye, water and salt.; Size: 750 g; Price: 4.20 [Rye loaf|Rye loaf|750 g|4.20<|/|None|None]",
+            "Name: Oat loaf; Description: Oats and wheat.; Size: 500 g; Price: 3.90 [Oat loaf|Oat loaf|500 g|3.90<|/|None|None]",
+        ],
+    );
+    check(
+        "Is it warm?,To minus five degrees.\nIs it light?,It weighs 900 g.\n",
+        &["Is it warm? To minus five degrees.", "Is it light? It weighs 900 g."],
+    );
+}
+
+#[test]
+fn what_the_shop_pays_is_never_told() {
+    check(
+        "Code;Nom;Prix TTC;Prix d'achat;Fournisseur\nB1;Bol;12,00;4,00;Atelier\n",
+        &["Code: B1; Nom: Bol; Prix TTC: 12,00 [B1|Bol||12.00<|/|None|None]"],
+    );
+    // "Cost" is what visitors pay where nothing else is a price.
+    check("Country,Cost\nSpain,9.90\nPeru,24.00\n", &["Country: Spain; Cost: 9.90", "Country: Peru; Cost: 24.00"]);
+}
+
+#[test]
+fn variants_have_their_products_name_and_pictures_are_no_rows() {
+    check(
+        "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price,Variant Compare At Price,Image Src,Status\n\
+         cap,Fell cap,Colour,red,C-R,4,20.00,25.00,https://x.example/1.jpg,active\n\
+         cap,,,blue,C-B,0,20.00,,https://x.example/2.jpg,\n\
+         cap,,,,,,,,https://x.example/3.jpg,\n\
+         old,Old cap,Title,Default Title,O-1,3,9.00,,,archived\n",
+        &[
+            "Title: Fell cap; Colour: red; SKU: C-R; Inventory Qty: 4; Price: 20.00; Compare At Price: 25.00 [C-R|Fell cap|red|20.00<25.00|/|Some(4)|Some(true)]",
+            "Title: Fell cap; Colour: blue; SKU: C-B; Inventory Qty: 0; Price: 20.00 [C-B|Fell cap|blue|20.00<|/|Some(0)|Some(false)]",
+            "left 1x4: it holds nothing to tell: a picture, say",
+            "left 1x5: it isn't for sale (Status: archived)",
+        ],
+    );
+}
+
+#[test]
+fn stock_means_what_the_platform_means_by_it() {
+    check(
+        "Handle,Title,Variant SKU,Variant Inventory Tracker,Variant Inventory Qty,Variant Inventory Policy,Variant Price\n\
+         a,Ebook,E,,-3,deny,5.00\nb,Print,P,shopify,-3,continue,8.00\nc,Frame,F,shopify,0,deny,9.00\n",
+        &[
+            "Title: Ebook; SKU: E; Price: 5.00 [E|Ebook||5.00<|/|None|Some(true)]",
+            "Title: Print; SKU: P; Price: 8.00 [P|Print||8.00<|/|None|Some(true)]",
+            "Title: Frame; SKU: F; Inventory Qty: 0; Price: 9.00 [F|Frame||9.00<|/|Some(0)|Some(false)]",
+        ],
+    );
+    check(
+        "sku,name,price,qty,is_in_stock\nS,Bundle,29.00,0,1\nT,Drum,0.00,3,1\nU,Organ,90,,backorder\n",
+        &[
+            "sku: S; name: Bundle; price: 29.00; is_in_stock: 1 [S|Bundle||29.00<|/|None|Some(true)]",
+            "sku: T; name: Drum; qty: 3; is_in_stock: 1 [T|Drum||<|/|Some(3)|Some(true)]",
+            "sku: U; name: Organ; price: 90; is_in_stock: backorder [U|Organ||90<|/|None|Some(false) later]",
+        ],
+    );
+}
+
+#[test]
+fn prices_say_what_they_are_for_and_several_are_of_variants() {
+    check(
+        "Article;Unit;Price\nGinger;100 g;1,39 €\nLeek;piece;0,90 €\n",
+        &[
+            "Article: Ginger; Unit: 100 g; Price: 1,39 € [Ginger|Ginger||1.39<|EUR/100 g|None|None]",
+            "Article: Leek; Unit: piece; Price: 0,90 € [Leek|Leek||0.90<|EUR/piece|None|None]",
+        ],
+    );
+    check(
+        "Vine;Price seedling;Price cutting\nMerlin;6,50;2,50\n",
+        &[
+            "Name: Merlin; Variant: seedling; Price: 6,50 [Merlin seedling|Merlin|seedling|6.50<|/|None|None]",
+            "Name: Merlin; Variant: cutting; Price: 2,50 [Merlin cutting|Merlin|cutting|2.50<|/|None|None]",
+        ],
+    );
+    check(
+        "Towar;Cena netto;Cena brutto\nSer;10,00;10,50\n",
+        &["Towar: Ser; Cena netto: 10,00; Cena brutto: 10,50 [Ser|Ser||10.50<|/|None|None]"],
+    );
+}
+
+#[test]
+fn broken_rows_are_named_and_a_second_table_begins_anew() {
+    check(
+        "sku,name,price\nA,Cup,3.00\nB,Mug\nC,Pot,9.00,red\n",
+        &[
+            "sku: A; name: Cup; price: 3.00 [A|Cup||3.00<|/|None|None]",
+            "bad 3: it has 2 fields, but the header names 3; is a quote missing?",
+            "bad 4: it has 4 fields, but the header names 3; is a quote missing?",
+            "left 1x3: it has 2 fields, but the header names 3; is a quote missing?",
+            "left 1x4: it has 4 fields, but the header names 3; is a quote missing?",
+        ],
+    );
+    check(
+        "Bread,Weight,Price\nRye,750 g,4.20\n,,\nCake,Slices,Price\nPlum tart,12,24.00\n",
+        &[
+            "Name: Rye; Weight: 750 g; Price: 4.20 [Rye|Rye||4.20<|/|None|None]",
+            "Name: Plum tart; Slices: 12; Price: 24.00 [Plum tart|Plum tart||24.00<|/|None|None]",
+        ],
+    );
+}
+
+#[test]
+fn a_file_beside_the_table_can_say_it() {
+    let mut hints = Hints::default();
+    hints.set("header_row", "2").expect("a number");
+    hints.set("columns", "A=name, VK=price, Z=hidden").expect("kinds");
+    hints.set("currency", "CHF").expect("a code");
+    assert!(hints.set("columns", "A=colourful").is_err() && hints.set("tax", "some").is_err());
+    assert_eq!(
+        told("x;y;z\nA;VK;Z\nLamp;20;7\n", &hints),
+        ["1: x y z", "A: Lamp; VK: 20 [Lamp|Lamp||20<|CHF/|None|None]"]
+    );
 }
