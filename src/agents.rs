@@ -744,7 +744,7 @@ impl Stored {
 
     fn shown(&self) -> Account {
         Account {
-            agent: Agent { id: self.id.clone(), name: self.name.clone() },
+            agent: Agent { id: self.id.clone(), name: self.name.clone() }.into(),
             login: self.login.clone(),
             roles: self.roles.clone(),
             limit: self.limit,

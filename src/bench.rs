@@ -9,6 +9,7 @@ use crate::turn::Mode;
 
 mod client;
 pub mod insight;
+pub mod rerank;
 pub mod retrieval;
 pub mod sockets;
 pub mod store;

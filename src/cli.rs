@@ -21,6 +21,7 @@ use crate::site::Site;
 use crate::{lifecycle, telemetry};
 
 pub mod agent;
+mod channels;
 pub mod chat;
 pub mod check;
 pub mod eval;
@@ -28,6 +29,7 @@ pub mod gaps;
 pub mod insight;
 pub mod intent;
 pub mod measure;
+pub mod models;
 mod remote;
 mod rotate;
 mod show;
@@ -67,12 +69,14 @@ pub enum Command {
   frontdesk ingest                      the folder of every site
   frontdesk ingest handbook/ faq.jsonl --site default
   frontdesk ingest --json | jq .failed
+  frontdesk ingest --explain prices.csv how a file is understood, without taking it in
 
-Formats: Markdown, HTML, plain text, PDF, Word (.docx), Excel (.xlsx, .xls, .ods), CSV, JSON and JSON Lines
+Formats: Markdown, HTML, plain text, PDF, Word (.docx), Excel (.xlsx, .xls, .ods), CSV, XML feeds, JSON and JSON Lines
 (id, title, text or content, url).
 A file says what holds for it in front matter (Markdown), <meta name=\"frontdesk:audience\" …> (HTML), columns or fields
 (tables, JSON), or in a file beside it: price-list.pdf.meta, and folder.meta for a whole folder, with lines as
-audience: agents, language: de, valid_from: 2026-12-01, valid_until: 2026-12-31, url: https://…, title: ….
+audience: agents, language: de, valid_from: 2026-12-01, valid_until: 2026-12-31, url: https://…, title: …, and for a table
+that isn't understood header_row: 5, columns: VK=price, EK=hidden, currency: EUR, tax: net, charset: windows-1252.
 A running server does the work itself, and reads what changes in its folders anyway. It reads by path only what is in the
 site's own folder; other files are read while no server runs, or handed in over HTTP.")]
     Ingest {
@@ -84,12 +88,17 @@ site's own folder; other files are read while no server runs, or handed in over 
         /// Read again what hasn't changed, too: after a change of passage length, say.
         #[arg(long)]
         force: bool,
+        /// Show how the files are understood (header, columns, products, what is left out and why), and take nothing in.
+        #[arg(long)]
+        explain: bool,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
     },
     /// List questions that the knowledge doesn't answer, dismiss them, open them again.
     Gaps(gaps::GapsArgs),
+    /// Accounts on messaging platforms: list, check, register, send.
+    Channels(channels::ChannelsArgs),
     /// Talk to a running server in the terminal.
     Chat(chat::ChatArgs),
     /// Check configuration, prompts, models and knowledge without serving.
@@ -134,6 +143,8 @@ site's own folder; other files are read while no server runs, or handed in over 
     /// Recorded conversations to look at.
     #[command(subcommand)]
     Demo(insight::DemoCommand),
+    /// The models that are known by name: list, fetch, use, check.
+    Models(models::ModelsArgs),
     /// Measure this machine: our own share of a turn, sockets, store, retrieval.
     Bench(measure::BenchArgs),
     /// Measure how good search and answers are, over questions with known answers.
@@ -177,10 +188,14 @@ impl Cli {
         telemetry::init_logs(&config.log);
         match self.command {
             Command::Serve { ingest } => serve(config, ingest).await,
-            Command::Ingest { paths, site, force, json } => {
+            Command::Ingest { paths, site, explain: true, json, .. } => {
+                explain_files(&config, &paths, site.as_deref(), json).await
+            }
+            Command::Ingest { paths, site, force, json, explain: false } => {
                 run_ingest(&config, paths, site.as_deref(), force, json).await
             }
             Command::Gaps(args) => gaps::run(&config, args).await,
+            Command::Channels(args) => channels::run(&config, args).await,
             Command::Check(args) => check::run(&config, args).await,
             Command::Rotate(args) => rotate::run(&config, &args).await,
             Command::Agent(args) => agent::run(&config, args).await,
@@ -190,6 +205,7 @@ impl Cli {
             Command::Signals(command) => insight::signals(&config, command).await,
             Command::Outcomes(command) => insight::outcomes(&config, command).await,
             Command::Demo(command) => insight::demo(&config, command).await,
+            Command::Models(args) => models::run(&config, &self.config, &args).await,
             Command::Bench(args) => measure::run(&config, args).await,
             Command::Eval(args) => eval::run(&config, args).await,
             Command::Intent(args) => intent::run(&config, args).await,
@@ -215,6 +231,23 @@ async fn serve(config: Config, ingest: bool) -> anyhow::Result<ExitCode> {
     }
     server.stop().await?;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// How files are understood; those of the site's folder if none is named.
+async fn explain_files(config: &Config, paths: &[PathBuf], site: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
+    let mut options = ingest::IngestOptions::from_config(&config.knowledge);
+    let paths = match (paths, site.and_then(|id| config.site(id)).or_else(|| config.sites.first())) {
+        ([], Some(site)) => vec![site.knowledge.clone().unwrap_or_else(|| config.knowledge.path.clone())],
+        _ => paths.to_vec(),
+    };
+    options.base = None;
+    let explained = tokio::task::spawn_blocking(move || ingest::explain(&paths, &options)).await??;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&explained)?);
+    } else {
+        explained.iter().for_each(|file| println!("{file}"));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn run_ingest(

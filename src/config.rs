@@ -165,6 +165,12 @@ impl Config {
         rebase(&mut self.knowledge.index);
         rebase(&mut self.knowledge.uploads);
         rebase(&mut self.embedder.model);
+        for model in [&mut self.knowledge.multilingual, &mut self.knowledge.reranker] {
+            // Empty means none.
+            if !model.as_os_str().is_empty() {
+                rebase(model);
+            }
+        }
         rebase(&mut self.answers.prompts);
         rebase(&mut self.intent.models);
         for site in &mut self.sites {

@@ -21,6 +21,7 @@ use crate::telemetry::Metrics;
 use crate::training::Progress;
 
 pub mod answers;
+pub mod desk;
 pub mod gaps;
 pub mod injection;
 pub mod intents;
@@ -94,6 +95,7 @@ impl Question {
             text: self.question.clone(),
             history: before.map(|line| line.text).collect(),
             audience: Audience::Public,
+            language: String::new(),
             languages: Vec::new(),
             now_ms: Clock::system().now_ms(),
             limit,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, mpsc, watch};
 
+use crate::actions::Actions;
 use crate::clock::Clock;
 use crate::conversation::{AnswerEnd, Event, Rating, SessionKey, Verdict};
 use crate::lifecycle::Tasks;
@@ -450,7 +451,7 @@ impl GapLog {
 
 async fn keep(mut parts: Parts, mut receiver: mpsc::Receiver<Noted>) {
     // Asking again is no answer to anybody: it must not show in the answers' metrics, nor wait for a model.
-    parts.spine = Spine { mode: Mode::Quote, metrics: Metrics::new(), ..parts.spine };
+    parts.spine = Spine { mode: Mode::Quote, metrics: Metrics::new(), actions: Actions::default(), ..parts.spine };
     parts.spine.retrieval.metrics = parts.spine.metrics.clone();
     let mut forgetting = tokio::time::interval(FORGET_PERIOD);
     loop {

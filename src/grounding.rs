@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 
+pub mod alike;
+pub mod choose;
 mod claims;
 pub mod confidence;
 mod evidence;
@@ -18,12 +20,16 @@ pub mod several;
 pub mod smalltalk;
 mod units;
 
+pub(crate) use claims::denies;
 pub use claims::is_refusal;
-pub use evidence::{Evidence, Ruling, Source, unmarked};
+pub use evidence::{Computed, Evidence, Ruling, Source, unmarked};
 pub use gate::Gate;
 pub use overview::{general_topic, is_on, openings};
-pub use quote::{Scored, Shape, asks_for_a_kind, compose, holds_what_is_asked, nearest, quote, shape};
-pub use units::{Unit, units};
+pub(crate) use quote::with_own_verdicts;
+pub use quote::{
+    Scored, Shape, asks_for_a_kind, asks_how, compose, explain, holds_what_is_asked, nearest, quote, shape,
+};
+pub use units::{Unit, row_sentence, units};
 
 /// Statements that can be checked letter by letter: numbers, prices, dates, links, addresses and codes, in normal form.
 #[must_use]

@@ -3,12 +3,28 @@
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::{AnswerEnd, HandoffReason};
+use crate::grounding::smalltalk::small_talk;
+use crate::language::tone::{Tone, tone};
 
 mod anger;
 mod person;
 
-pub use anger::is_angry;
-pub use person::asks_for_person;
+/// True if the visitor asks for a person: in so many words, or in words like those of others who did.
+#[must_use]
+pub fn asks_for_person(text: &str) -> bool {
+    person::asks_for_person(text) || heard(text) == Some(Tone::WantsPerson)
+}
+
+/// True if the visitor is angry: in so many words, or in words like those of others who were.
+#[must_use]
+pub fn is_angry(text: &str) -> bool {
+    anger::is_angry(text) || heard(text) == Some(Tone::Angry)
+}
+
+/// The tone of a message that is more than small talk: "are you a robot?" only wonders.
+fn heard(text: &str) -> Option<Tone> {
+    tone(text).filter(|_| small_talk(text).is_none())
+}
 
 /// `[sites.handoff]`: when a person is called, and what happens until one comes.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

@@ -104,7 +104,7 @@ fn matching(info: &SessionInfo, events: &[(u64, u64, Event)], words: &[String]) 
         if let Some(at) = hit
             && found.matches.len() < MATCHES
         {
-            found.matches.push(Match { seq: *seq, by, text: around(&lower, text, at) });
+            found.matches.push(Match { seq: *seq, by: by.into(), text: around(&lower, text, at) });
         }
     }
     missing.is_empty().then_some(found)
@@ -224,7 +224,7 @@ impl Report {
             .agents
             .into_values()
             .map(|(agent, tally)| AgentStatistics {
-                agent,
+                agent: agent.into(),
                 sessions: tally.sessions,
                 messages: tally.messages,
                 suggestions: tally.finish(),

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::agents::Agents;
+use crate::channels::Channels;
 use crate::gaps::Gaps;
 use crate::http::address::Proxies;
 use crate::http::auth::{Keys, Scope, Visitors};
@@ -38,6 +39,7 @@ mod agent;
 pub mod assets;
 pub mod auth;
 pub mod body;
+mod channels;
 pub mod chat;
 pub mod console;
 pub mod console_page;
@@ -67,6 +69,7 @@ pub struct App(Arc<Inner>);
 
 /// See [`App`].
 pub struct Inner {
+    pub channels: Channels,
     pub config: ServerConfig,
     pub proxies: Proxies,
     pub registry: Registry,
@@ -191,6 +194,7 @@ fn public_table() -> Table {
         .merge(insight::page_routes())
         .largest_body(MAX_BODY)
         .merge(knowledge::public())
+        .merge(channels::public())
 }
 
 fn private_table() -> Table {
@@ -207,6 +211,7 @@ fn private_table() -> Table {
         .get("/v1/sites/{site}/sessions/{session}", ADMIN, admin::session)
         .delete("/v1/sites/{site}/sessions/{session}", ADMIN, admin::erase)
         .merge(knowledge::private())
+        .merge(channels::private())
         .merge(gaps::private())
         .merge(console::private_routes())
         .merge(keys::private())

@@ -403,8 +403,8 @@ impl Knowledge {
         }
     }
 
-    fn parts(&self) -> IngestParts<'_, crate::retrieval::index::Index, crate::retrieval::embedder::Embedder> {
-        IngestParts { index: &self.inner.retrieval.index, embedder: &self.inner.retrieval.embedder }
+    fn parts(&self) -> IngestParts<'_, crate::retrieval::index::Index, Retrieval> {
+        IngestParts { index: &self.inner.retrieval.index, embedder: &self.inner.retrieval }
     }
 
     /// What the index has of an upload: documents and passages.
@@ -451,7 +451,7 @@ pub async fn ingest_all(
     progress: &(dyn Fn(IngestProgress<'_>) + Sync),
 ) -> anyhow::Result<IngestReport> {
     let options = IngestOptions { base: Some(folder.to_owned()), force, ..IngestOptions::from_config(config) };
-    let parts = || IngestParts { index: &retrieval.index, embedder: &retrieval.embedder };
+    let parts = || IngestParts { index: &retrieval.index, embedder: retrieval };
     if !roots.is_empty() {
         return ingest::ingest(parts(), site, roots, &options, progress).await;
     }

@@ -1,15 +1,17 @@
 //! What a text is made of: its language, its sentences and the words that carry its meaning. Pure.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use quick_cache::sync::Cache;
 use unicode_segmentation::UnicodeSegmentation as _;
 
+pub mod detect;
+pub mod script;
+pub mod tone;
 pub mod topics;
 pub mod unspaced;
+
+pub use detect::language_of;
 
 /// Where the first whole sentence ends: behind its closing mark and the white space after it, or behind a line break.
 pub(crate) fn sentence_end(text: &str) -> Option<usize> {
@@ -301,35 +303,6 @@ const CHINESE_STOP_WORDS: &[&str] = &[
     "不",
     "没",
 ];
-
-/// ISO 639-1 code, where the script or the words tell it. A turn asks this of the same text several times, and telling takes a tenth
-/// of a millisecond: the last answers are remembered under hashes.
-#[must_use]
-pub fn language_of(text: &str) -> Option<&'static str> {
-    static KNOWN: LazyLock<(RandomState, Cache<u64, Option<&'static str>>)> =
-        LazyLock::new(|| (RandomState::new(), Cache::new(1_024)));
-    let (hasher, known) = &*KNOWN;
-    let key = hasher.hash_one(text);
-    known.get(&key).unwrap_or_else(|| {
-        let language = detected(text);
-        known.insert(key, language);
-        language
-    })
-}
-
-pub(crate) fn detected(text: &str) -> Option<&'static str> {
-    let info = whatlang::detect(text)?;
-    match info.lang() {
-        whatlang::Lang::Cmn => Some("zh"),
-        whatlang::Lang::Jpn => Some("ja"),
-        whatlang::Lang::Kor => Some("ko"),
-        whatlang::Lang::Eng if info.is_reliable() => Some("en"),
-        whatlang::Lang::Deu if info.is_reliable() => Some("de"),
-        whatlang::Lang::Fra if info.is_reliable() => Some("fr"),
-        whatlang::Lang::Spa if info.is_reliable() => Some("es"),
-        _ => None,
-    }
-}
 
 /// A column's name in lower case with `_` for gaps.
 #[must_use]

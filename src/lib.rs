@@ -1,41 +1,43 @@
 //! Frontdesk: a customer-service chat server.
 //!
-//! # Map, in reading order
+//! # Map, top floor first
+//!
+//! A module imports modules of lower floors only; `tests/it/architecture.rs` has the list. To learn the code, begin with
+//! [`turn`]: how one answer comes about.
 //!
 //! | Module | What it decides |
 //! | --- | --- |
-//! | [`turn`] | the spine: question → passages → prompt → tokens → verdict, on one screen |
-//! | [`conversation`] | what is stored of conversations, and what its parts mean |
-//! | [`protocol`] | what goes over sockets |
-//! | [`language`] | what a text is made of: language, sentences, words, topics; pure |
-//! | [`session`] | one conversation: `apply(command) → effects`, pure; its task and the registry of running ones |
-//! | [`retrieval`] | question → ranked passages; documents → passages; the two Qdrant stores |
-//! | [`prompt`] | passages and history → a prompt within budget, pure |
-//! | [`llm`] | a handle in front of the thread that owns llama.cpp |
-//! | [`grounding`] | which sentences the passages support, and the answer made of quotes, pure |
-//! | [`qualify`] | whether the model may phrase, by a test over the site's own knowledge |
-//! | [`knowledge`] | folders and documents handed in, brought into the index while serving |
-//! | [`catalogue`] | the products in the documents, for recommendation and cards |
-//! | [`gaps`] | questions without an answer: grouped, counted, closed when a document answers them |
-//! | [`signals`], [`features`] | what happens in conversations, as a log of numbers and labels; what a model learns from it, pure |
-//! | [`intent`] | how likely a purchase is |
-//! | [`outcomes`], [`recommend`], [`insight`] | what came of conversations; products that fit, pure; what all of it shows |
-//! | [`handoff`] | when a person should step in, pure |
-//! | [`suggest`] | replies drafted for agents, and rewritten |
-//! | [`agents`], [`canned`], [`history`] | accounts, roles, sign-ins; replies kept for reuse; search and statistics of the past |
-//! | [`mod@address`] | what a network address counts as |
-//! | [`secret`], [`keyring`], [`permissions`] | random ids and tokens, and the hashes kept of them; the server's own keys; files that are the server's user's alone |
-//! | [`store`] | the append-only log; the only file that knows sled |
-//! | [`site`] | one brand or shop, as the configuration tells it |
-//! | [`http`] | axum: sockets, SSE, OpenAI-compatible completions, admin |
-//! | [`server`], [`lifecycle`], [`telemetry`], [`config`] | wiring, shutdown, logs and metrics, options |
 //! | [`cli`], [`mod@bench`], [`eval`] | the subcommands; the measurements: how fast, how good |
+//! | [`server`], [`qualify`], [`config`] | wiring; whether the model may phrase; options |
+//! | [`http`], [`channels`] | axum: sockets, SSE, OpenAI-compatible completions, admin; messaging platforms |
+//! | [`training`], [`outcomes`] | what models learn from, brought together; orders that were reported |
+//! | [`site`] | one brand or shop, as the configuration describes it |
+//! | [`insight`], [`agents`], [`history`] | reports; accounts and sign-ins; search and statistics |
+//! | [`session`] | one conversation: `apply(command) → effects`, pure; its task; the running ones |
+//! | [`intent`], [`recommend`], [`export`] | how likely a purchase is; products that fit; columns for data tools |
+//! | [`features`], [`suggest`], [`gaps`] | columns to learn from; drafts for agents; questions without an answer |
+//! | [`turn`] | one answer: question → passages → prompt → tokens → verdict |
+//! | [`signals`], [`knowledge`] | what happened, as numbers and labels; folders and uploads, kept in the index |
+//! | [`prompt`], [`catalogue`] | a prompt within budget; questions that product rows answer |
+//! | [`actions`] | webhooks of a site that do what the assistant can't |
+//! | [`retrieval`] | question → ranked passages; documents → passages; two Qdrant engines |
+//! | [`llm`], [`canned`] | a handle in front of the thread that owns llama.cpp; replies for reuse |
+//! | [`protocol`], [`handoff`] | what goes over sockets; when a person is called |
+//! | [`reason`] | what follows for the visitor's own case: sums, conditions, places |
+//! | [`grounding`], [`store`] | which sentences the passages support; the append-only log, in sled |
+//! | [`conversation`], [`language`] | what is stored of conversations; what a text is made of |
+//! | [`clock`], [`secret`], [`keyring`] | time; random ids and tokens; the server's own keys |
+//! | [`mod@address`], [`permissions`] | what a network address counts as; files that are the server's user's alone |
+//! | [`models`] | the models that are known by name, and fetching them |
+//! | [`lifecycle`], [`telemetry`] | shutdown; logs and metrics |
 
+pub mod actions;
 pub mod address;
 pub mod agents;
 pub mod bench;
 pub mod canned;
 pub mod catalogue;
+pub mod channels;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -55,11 +57,13 @@ pub mod knowledge;
 pub mod language;
 pub mod lifecycle;
 pub mod llm;
+pub mod models;
 pub mod outcomes;
 pub mod permissions;
 pub mod prompt;
 pub mod protocol;
 pub mod qualify;
+pub mod reason;
 pub mod recommend;
 pub mod retrieval;
 pub mod secret;

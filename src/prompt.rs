@@ -1,5 +1,6 @@
 //! `prompts/` + passages + history → a prompt within budget. Pure but for reading the templates once.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -11,37 +12,47 @@ use crate::conversation::{Line, Wish};
 use crate::grounding::injection::without_orders;
 use crate::grounding::smalltalk::Kind;
 use crate::llm::{ChatMessage, Role};
+use crate::reason::abilities::Request;
 use crate::retrieval::{Hit, Passage};
+
+mod phrases;
+
+use phrases::{COMPLETE, Phrases};
 
 /// The templates that a directory may replace, with the ones that are built in.
 const TEMPLATES: &[(&str, &str)] = &[
     ("answer.system.j2", include_str!("../prompts/answer.system.j2")),
     ("answer.question.j2", include_str!("../prompts/answer.question.j2")),
-    ("quote.lead.j2", include_str!("../prompts/quote.lead.j2")),
-    ("decline.j2", include_str!("../prompts/decline.j2")),
-    ("unanswered.j2", include_str!("../prompts/unanswered.j2")),
-    ("failed.j2", include_str!("../prompts/failed.j2")),
-    ("unsure.j2", include_str!("../prompts/unsure.j2")),
-    ("clarify.j2", include_str!("../prompts/clarify.j2")),
-    ("person.j2", include_str!("../prompts/person.j2")),
-    ("greeting.j2", include_str!("../prompts/greeting.j2")),
-    ("acknowledged.j2", include_str!("../prompts/acknowledged.j2")),
-    ("thanks.j2", include_str!("../prompts/thanks.j2")),
-    ("goodbye.j2", include_str!("../prompts/goodbye.j2")),
-    ("about.j2", include_str!("../prompts/about.j2")),
+    ("unable.j2", include_str!("../prompts/unable.j2")),
     ("rewrite.system.j2", include_str!("../prompts/rewrite.system.j2")),
     ("rewrite.j2", include_str!("../prompts/rewrite.j2")),
     ("judge.system.j2", include_str!("../prompts/judge.system.j2")),
     ("judge.j2", include_str!("../prompts/judge.j2")),
 ];
 
-/// Languages that the built-in templates speak, ISO 639-1; in any other they speak English.
-pub const LANGUAGES: &[&str] = &["en", "zh", "de", "fr", "es"];
+/// The fixed replies, with the phrase that each says; a directory may replace them by a template of that name, too.
+const REPLIES: &[(&str, &str)] = &[
+    ("quote.lead.j2", "steps"),
+    ("foreign.j2", "foreign"),
+    ("decline.j2", "decline"),
+    ("unanswered.j2", "unanswered"),
+    ("failed.j2", "failed"),
+    ("unsure.j2", "unsure"),
+    ("clarify.j2", "clarify"),
+    ("person.j2", "person"),
+    ("angry.j2", "angry"),
+    ("greeting.j2", "greeting"),
+    ("acknowledged.j2", "acknowledged"),
+    ("thanks.j2", "thanks"),
+    ("goodbye.j2", "goodbye"),
+    ("about.j2", "about"),
+];
 
 /// The rendered-on-demand templates of one server.
 #[derive(Clone, Debug)]
 pub struct Prompts {
     environment: Environment<'static>,
+    phrases: BTreeMap<String, Phrases>,
 }
 
 /// What templates may say about the site.
@@ -107,27 +118,53 @@ impl Prompts {
         environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
         // Prompts are text for a model, not HTML.
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        for (name, built_in) in TEMPLATES {
+        let phrases = phrases::load(&directory.join("phrases"))?;
+        for (language, own) in &phrases {
+            for (name, source) in &own.texts {
+                environment
+                    .add_template_owned(format!("{language}/{name}"), source.clone())
+                    .map_err(|error| anyhow::anyhow!("phrases/{language}.toml: {name}: {error:#}"))?;
+            }
+        }
+        let said = |phrase: &str| format!("{{% include [language ~ '/{phrase}', '{COMPLETE}/{phrase}'] %}}");
+        let replies = REPLIES.iter().map(|(name, phrase)| match *name {
+            "quote.lead.j2" => (*name, format!("{{% if steps %}}{}{{% endif %}}", said(phrase))),
+            _ => (*name, said(phrase)),
+        });
+        let built_in = TEMPLATES.iter().map(|(name, source)| (*name, (*source).to_owned()));
+        for (name, built_in) in built_in.chain(replies) {
             let path = directory.join(name);
             let source = match std::fs::read_to_string(&path) {
                 Ok(source) => source,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => (*built_in).to_owned(),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => built_in,
                 Err(error) => return Err(error).with_context(|| format!("can't read the template {}", path.display())),
             };
             environment
-                .add_template_owned(*name, source)
+                .add_template_owned(name, source)
                 .map_err(|error| anyhow::anyhow!("the template {}: {error:#}", path.display()))?;
         }
-        let prompts = Self { environment };
-        for (name, text) in
-            LANGUAGES.iter().map(|language| prompts.samples_in(language)).collect::<anyhow::Result<Vec<_>>>()?.concat()
-        {
-            anyhow::ensure!(
-                name == "quote.lead.j2" || !text.trim().is_empty(),
-                "the template {name} renders to nothing"
-            );
+        let prompts = Self { environment, phrases };
+        for language in prompts.languages() {
+            for (name, text) in prompts.samples_in(language)? {
+                anyhow::ensure!(!text.trim().is_empty(), "the template {name} renders to nothing in {language}");
+            }
         }
         Ok(prompts)
+    }
+
+    /// Languages that the fixed replies speak, ISO 639-1; in any other they speak English.
+    pub fn languages(&self) -> impl Iterator<Item = &str> {
+        self.phrases.keys().map(String::as_str)
+    }
+
+    /// What languages that a directory added lack, and say in English: `sv lacks thanks`.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        let Some(complete) = self.phrases.get(COMPLETE) else { return Vec::new() };
+        let lacks = |(language, own): (&String, &Phrases)| {
+            own.missing(complete).into_iter().map(|name| format!("{language} lacks {name}")).collect::<Vec<_>>()
+        };
+        self.phrases.iter().flat_map(lacks).collect()
     }
 
     /// Every template rendered with sample values, for `frontdesk check`.
@@ -142,11 +179,12 @@ impl Prompts {
         let site = SiteFacts { name: "Example".into(), contact: "help@shop.example".into() };
         let passage =
             context! { n => 1, title => "Shipping", headings => ["Costs"], text => "Shipping costs 4.90 EUR." };
-        TEMPLATES
-            .iter()
-            .map(|(name, _)| {
-                let values = context! { site, language, passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, number => 2, wish => "shorter", language_name => "English", text => "Shipping costs 4.90 EUR." };
-                self.render(name, values).map(|text| (*name, text))
+        let names = TEMPLATES.iter().chain(REPLIES).map(|(name, _)| *name);
+        let languages = self.names(language);
+        names
+            .map(|name| {
+                let values = context! { site, language, languages, source => COMPLETE, passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, number => 2, wish => "shorter", request => "status", way => true, language_name => "English", text => "Shipping costs 4.90 EUR." };
+                self.render(name, values).map(|text| (name, text))
             })
             .collect()
     }
@@ -166,6 +204,29 @@ impl Prompts {
     /// When the template fails to render.
     pub fn decline(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
         self.render("decline.j2", context! { site, language })
+    }
+
+    /// What is said before a quote in another language than the visitor's; `source` is the quote's, ISO 639-1.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn foreign(&self, source: &str, language: &str) -> anyhow::Result<String> {
+        let languages = self.names(language);
+        self.render("foreign.j2", context! { source, language, languages })
+    }
+
+    /// What the language calls other languages.
+    fn names(&self, language: &str) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        self.phrases.get(language).or_else(|| self.phrases.get(COMPLETE)).map_or(&NONE, |own| &own.names)
+    }
+
+    /// What is said to a visitor who is angry and asks nothing.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn angry(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
+        self.render("angry.j2", context! { site, language })
     }
 
     /// What is said for the question `number` (from 1) of a message when the knowledge answers only others of it.
@@ -206,6 +267,15 @@ impl Prompts {
     /// When the template fails to render.
     pub fn person(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
         self.render("person.j2", context! { site, language })
+    }
+
+    /// What is said when the visitor wants something done that the assistant can't do; `way` where the knowledge's own words on it
+    /// follow.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn unable(&self, site: &SiteFacts, request: Request, way: bool, language: &str) -> anyhow::Result<String> {
+        self.render("unable.j2", context! { site, request, way, language })
     }
 
     /// What is said to a message that asks nothing of the knowledge.
@@ -377,7 +447,7 @@ pub(crate) mod tests {
             valid_until_ms: None,
             product: None,
         };
-        Hit { passage, score: 1.0, cosine: None, bm25: None }
+        Hit { passage, score: 1.0, cosine: None, multilingual: None, bm25: None }
     }
 
     fn words(messages: &[ChatMessage]) -> usize {
@@ -463,10 +533,12 @@ pub(crate) mod tests {
         let prompts = Prompts::load(Path::new("prompts")).unwrap();
         let site = SiteFacts { name: "Shop".into(), contact: "help@shop.example".into() };
         type Say = fn(&Prompts, &SiteFacts, &str) -> String;
-        let all: [Say; 11] = [
+        let all: [Say; 13] = [
             |prompts, site, language| prompts.unanswered(2, site, language).unwrap(),
             |prompts, site, language| prompts.decline(site, language).unwrap(),
             |prompts, site, language| prompts.person(site, language).unwrap(),
+            |prompts, site, language| prompts.angry(site, language).unwrap(),
+            |prompts, _, language| prompts.foreign("en", language).unwrap(),
             |prompts, site, language| prompts.unsure(site, language).unwrap(),
             |prompts, _, language| prompts.clarify(&["A", "B", "C"], language).unwrap(),
             |prompts, _, language| prompts.lead("A", language, true).unwrap(),
@@ -478,12 +550,14 @@ pub(crate) mod tests {
         ];
         for say in all {
             let texts: std::collections::HashSet<String> =
-                LANGUAGES.iter().map(|language| say(&prompts, &site, language)).collect();
-            assert_eq!(texts.len(), LANGUAGES.len(), "{texts:?}");
-            assert_eq!(say(&prompts, &site, "nl"), say(&prompts, &site, "en"));
+                prompts.languages().map(|language| say(&prompts, &site, language)).collect();
+            assert_eq!(texts.len(), prompts.languages().count(), "{texts:?}");
+            assert_eq!(say(&prompts, &site, "sv"), say(&prompts, &site, "en"));
         }
         assert!(prompts.small_talk(Kind::About, &site, "de").unwrap().contains("KI"));
         assert!(prompts.decline(&site, "fr").unwrap().contains("help@shop.example"));
+        assert!(prompts.foreign("en", "nl").unwrap().contains("Engels"));
+        assert!(prompts.foreign("eo", "nl").unwrap().contains("een andere taal"));
     }
 
     #[test]

@@ -7,9 +7,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::conversation::{AnswerEnd, Attributes, Citation, Rating, Source, Usage};
+use self::parts::{AnswerEnd, Attributes, Citation, Rating, Source, Usage};
 
 pub mod console;
+pub mod parts;
 
 /// Longest message text a visitor may send, in Unicode scalar values.
 pub const MAX_MESSAGE_CHARS: usize = 4_000;

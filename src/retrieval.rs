@@ -1,23 +1,30 @@
 //! Question → ranked passages.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use self::embedder::Embedder;
+use self::schema::Vectors;
 use crate::grounding::{self, Scored, Shape, Unit};
 use crate::language;
 use crate::retrieval::product::Product;
 use crate::telemetry::{Metrics, micros};
 
 pub mod chunk;
+pub mod columns;
 pub mod embedded;
 pub mod embedder;
+mod frequencies;
 pub mod fusion;
 pub mod index;
 pub mod ingest;
+pub mod money;
 pub mod product;
 mod reads;
+pub mod refill;
+pub mod reranker;
 pub mod schema;
 pub mod server;
 pub mod spelling;
@@ -40,6 +47,12 @@ pub struct KnowledgeConfig {
     pub collection: String,
     /// Passage length aimed at, in tokens of `tiktoken`'s `cl100k_base`. Longer ones give more context and blur the match.
     pub passage_tokens: usize,
+    /// Path of a second embedding GGUF, for questions in languages that `embedder.model` doesn't read; empty: none. The
+    /// default is left out where its file isn't there.
+    pub multilingual: PathBuf,
+    /// Path of a cross-encoder GGUF that judges question and text together; empty: none. The default is left out where
+    /// its file isn't there. Threads, GPU layers and the files allowed are those of `[embedder]`, as for `multilingual`.
+    pub reranker: PathBuf,
     /// Passages that a question is answered from.
     pub passages: usize,
     /// How many of the best passages the language model judges before the answer, to put the better ones first; 0 leaves the
@@ -70,6 +83,8 @@ impl Default for KnowledgeConfig {
             api_key_file: PathBuf::new(),
             collection: "frontdesk".into(),
             passage_tokens: 220,
+            multilingual: MULTILINGUAL.into(),
+            reranker: RERANKER.into(),
             passages: 5,
             rerank: 0,
             rerank_ms: 10_000,
@@ -80,6 +95,30 @@ impl Default for KnowledgeConfig {
             watch_s: 5,
         }
     }
+}
+
+/// What `scripts/models` makes.
+const MULTILINGUAL: &str = "models/multilingual-e5-small-q4_0.gguf";
+const RERANKER: &str = "models/ms-marco-minilm-l-12-v2-q8_0.gguf";
+
+impl KnowledgeConfig {
+    /// [`KnowledgeConfig::multilingual`], if it is to be loaded.
+    #[must_use]
+    pub fn multilingual(&self) -> Option<&Path> {
+        wanted(&self.multilingual, MULTILINGUAL)
+    }
+
+    /// [`KnowledgeConfig::reranker`], if it is to be loaded.
+    #[must_use]
+    pub fn reranker(&self) -> Option<&Path> {
+        wanted(&self.reranker, RERANKER)
+    }
+}
+
+/// A model's path, if one is named; the default only where its file is there.
+fn wanted<'a>(path: &'a Path, default: &str) -> Option<&'a Path> {
+    let is_named = !path.as_os_str().is_empty();
+    (is_named && (path.exists() || !path.ends_with(default))).then_some(path)
 }
 
 /// Who may be shown a document.
@@ -132,6 +171,8 @@ pub struct Query {
     /// Earlier visitor messages, oldest first; they give follow-up questions their subject.
     pub history: Vec<String>,
     pub audience: Audience,
+    /// The question's language (ISO 639-1), which says by which model it is searched; empty: told from the text.
+    pub language: String,
     /// Only passages in these languages (ISO 639-1), or of unknown language; empty: all.
     pub languages: Vec<String>,
     /// Milliseconds since the epoch; documents not valid then, not yet or no longer, are left out.
@@ -148,6 +189,9 @@ pub struct Hit {
     pub score: f32,
     /// Cosine between the query's and the passage's embedding, −1…1.
     pub cosine: Option<f32>,
+    /// The same by the second model, where the question was asked by it; unrelated texts have .7 to .8, so only its
+    /// differences within one list say something.
+    pub multilingual: Option<f32>,
     /// BM25 score; `None` if only the dense half found it.
     pub bm25: Option<f32>,
 }
@@ -159,12 +203,16 @@ pub enum RetrievalError {
     Embed(#[from] embedder::EmbedError),
     #[error(transparent)]
     Index(#[from] schema::IndexError),
+    #[error(transparent)]
+    Rerank(#[from] reranker::RerankError),
 }
 
 /// Embedder and index, joined. Cheap to clone.
 #[derive(Clone)]
 pub struct Retrieval {
     pub embedder: embedder::Embedder,
+    /// The second model, for languages that the first one doesn't read.
+    pub multilingual: Option<embedder::Embedder>,
     pub index: index::Index,
     /// What misspelt words of questions were meant to be.
     pub spelling: spelling::Spelling,
@@ -178,28 +226,52 @@ impl Retrieval {
     /// When the embedder or the index fails.
     pub async fn search(&self, query: &Query) -> Result<Vec<Hit>, RetrievalError> {
         let since = Instant::now();
-        let embedding = self.embed(query).await?;
+        let reader = self.reader(query).await?;
+        let vectors = match reader {
+            Reader::First => self.embed(&self.embedder, query).await?.into(),
+            Reader::Second(model) => Vectors { multilingual: self.embed(model, query).await?, ..Vectors::default() },
+            Reader::None => self.embed(&self.embedder, query).await?.into(),
+        };
         self.metrics.embedding_us.inc_by(micros(since));
         let since = Instant::now();
         let corrected = self.spelling.corrected(&query.site, &query.text);
         let corrected =
             corrected.map(|meant| Query { text: format!("{} {}", meant.text, meant.others), ..query.clone() });
         let query = corrected.as_ref().unwrap_or(query);
-        let hits = if self.embedder.reads(&query.text).await? {
-            self.index.search(query, &embedding).await?
-        } else {
-            let words = language::without_function_words(&query.text);
-            by_words(self.index.search(&Query { text: words, ..query.clone() }, &embedding).await?)
+        let hits = match reader {
+            Reader::First | Reader::Second(_) => self.index.search(query, vectors).await?,
+            Reader::None => {
+                let words = language::without_function_words(&query.text);
+                by_words(self.index.search(&Query { text: words, ..query.clone() }, vectors).await?)
+            }
         };
         self.metrics.search_us.inc_by(micros(since));
         Ok(hits)
     }
 
+    /// Which model reads the question: English the first one, other languages the second if there is one, else the first if
+    /// it reads them.
+    async fn reader(&self, query: &Query) -> Result<Reader<'_>, RetrievalError> {
+        let language = match query.language.as_str() {
+            "" => reads::stands_for(&query.text),
+            known => Some(known),
+        };
+        let reads = match language {
+            Some(language) => self.embedder.reads_language(language).await?,
+            None => true,
+        };
+        Ok(match (&self.multilingual, language) {
+            (Some(model), Some(language)) if language != "en" => Reader::Second(model),
+            _ if reads => Reader::First,
+            _ => Reader::None,
+        })
+    }
+
     /// The question's own vector, or its mean with that of the question after the visitor's last two messages: the one alone
     /// misses what a follow-up is about, the other what it asks. nDCG@10 on the multi-turn questions of MTRAG, which it was chosen
     /// by, estimated with the same vectors outside the product: .80 alone, .78 in context, .87 the mean of both.
-    async fn embed(&self, query: &Query) -> Result<Vec<f32>, RetrievalError> {
-        let mut vectors = self.embedder.embed_queries(query.texts()).await?.into_iter();
+    async fn embed(&self, model: &Embedder, query: &Query) -> Result<Vec<f32>, RetrievalError> {
+        let mut vectors = model.embed_queries(query.texts()).await?.into_iter();
         let mut mean = vectors.next().unwrap_or_default();
         let Some(context) = vectors.next() else { return Ok(mean) };
         for (own, context) in mean.iter_mut().zip(&context) {
@@ -218,8 +290,12 @@ impl Retrieval {
     /// # Errors
     /// When the embedder fails.
     pub async fn score_units(&self, question: &str, hits: &[Hit]) -> Result<Vec<Scored>, RetrievalError> {
+        self.near(question, units(question, hits), hits).await
+    }
+
+    /// How near each piece is to the question, in meaning, or by words where the embedding says nothing.
+    async fn near(&self, question: &str, units: Vec<Unit>, hits: &[Hit]) -> Result<Vec<Scored>, RetrievalError> {
         let best = hits.first().map_or(1.0, |hit| hit.score);
-        let units = units(question, hits);
         let contexts: Vec<String> = units.iter().map(in_context).collect();
         let nearness: Vec<f32> = if hits.iter().all(|hit| hit.cosine.is_none()) {
             contexts.iter().map(|text| language::coverage(question, text)).collect()
@@ -243,6 +319,24 @@ impl Retrieval {
             .collect())
     }
 
+    /// What can be quoted of the best passages, in reading order passage by passage, with how near each piece is to the question.
+    /// "Yes." and "No." stay only where the question is the one that they stand under.
+    ///
+    /// # Errors
+    /// When the embedder fails.
+    pub async fn pieces(&self, question: &str, hits: &[Hit]) -> Result<Vec<Scored>, RetrievalError> {
+        let mut rows = 0;
+        let judged = hits.iter().enumerate().filter(|(_, hit)| {
+            rows += usize::from(hit.passage.product.is_some());
+            hit.passage.product.is_none() || rows <= JUDGED_ROWS
+        });
+        let which: Vec<usize> = judged.map(|(at, _)| at).take(JUDGED_PASSAGES).collect();
+        let mut units = units_of(which, hits);
+        units.truncate(JUDGED_PIECES);
+        let scored = self.near(question, units, hits).await?;
+        Ok(grounding::with_own_verdicts(question, &scored))
+    }
+
     /// Does ahead what an answer to this question will need, where nobody waits for it: its embedding, and those of the sentences that
     /// would be quoted.
     ///
@@ -258,6 +352,14 @@ impl Retrieval {
         Ok(self.embedder.prepare(units.iter().map(in_context).collect()).await?)
     }
 
+    /// Whether the second model, if there is one, still works.
+    ///
+    /// # Errors
+    /// As [`Embedder::health`].
+    pub fn second_health(&self) -> Result<(), embedder::EmbedError> {
+        self.multilingual.as_ref().map_or(Ok(()), Embedder::health)
+    }
+
     /// Tokens of a text by `cl100k_base`.
     #[must_use]
     pub fn count_tokens(&self, text: &str) -> u32 {
@@ -265,11 +367,24 @@ impl Retrieval {
     }
 }
 
+/// The model that a question is searched by.
+enum Reader<'a> {
+    First,
+    Second(&'a Embedder),
+    /// Words alone.
+    None,
+}
+
 /// Passages whose sentences are weighed for a fact, how many bytes beyond the best passage an explanation may reach (the neighbours
 /// always belong to it), and how many pieces are weighed at most: each is embedded.
 const QUOTED_PASSAGES: usize = 5;
 const QUOTED_AROUND: usize = 600;
 const QUOTED_UNITS: usize = 48;
+
+/// Passages whose pieces the cross-encoder may judge, those of a catalogue's rows among them, and their pieces.
+const JUDGED_PASSAGES: usize = 14;
+const JUDGED_ROWS: usize = 2;
+const JUDGED_PIECES: usize = 72;
 
 /// Ranks hits by their words alone, where the embedding says nothing.
 fn by_words(mut hits: Vec<Hit>) -> Vec<Hit> {
@@ -331,6 +446,20 @@ fn in_context(unit: &Unit) -> String {
     format!("{}: {}", unit.heading, unit.text)
 }
 
+/// A piece as the cross-encoder judges it: under its document's title and its headings, each once.
+#[must_use]
+pub fn judged_text(unit: &Unit, hits: &[Hit]) -> String {
+    let Some(passage) = hits.get(unit.passage).map(|hit| &hit.passage) else { return unit.text.clone() };
+    let mut headings: Vec<&str> = Vec::new();
+    let all = std::iter::once(&passage.title).chain(&passage.headings).chain([&unit.heading]);
+    for heading in all.map(String::as_str).filter(|heading| !heading.is_empty()) {
+        if !headings.contains(&heading) {
+            headings.push(heading);
+        }
+    }
+    format!("{}: {}", headings.join(" › "), unit.text)
+}
+
 /// Which hits are quoted from, in reading order. Only hits: the engine has checked that the asker may see them.
 fn quotable(shape: Shape, hits: &[Hit]) -> Vec<usize> {
     let Some(best) = hits.first().map(|hit| &hit.passage) else { return Vec::new() };
@@ -381,13 +510,25 @@ impl Query {
     }
 }
 
+impl ingest::PassageEmbedder for Retrieval {
+    /// By both models at once: each has a thread of its own.
+    async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vectors>, embedder::EmbedError> {
+        let Some(multilingual) = &self.multilingual else {
+            return Ok(self.embedder.embed(texts).await?.into_iter().map(Vectors::from).collect());
+        };
+        let (dense, multilingual) = tokio::try_join!(self.embedder.embed(texts.clone()), multilingual.embed(texts))?;
+        let both = dense.into_iter().zip(multilingual);
+        Ok(both.map(|(dense, multilingual)| Vectors { dense, multilingual }).collect())
+    }
+}
+
 impl ingest::PassageSink for index::Index {
     async fn documents(&self, site: &str) -> anyhow::Result<Vec<(String, String, usize)>> {
         let known = index::Index::documents(self, site).await?;
         Ok(known.into_iter().map(|known| (known.document, known.document_hash, known.passages)).collect())
     }
 
-    async fn upsert(&self, passages: Vec<(Passage, Vec<f32>)>) -> anyhow::Result<()> {
+    async fn upsert(&self, passages: Vec<(Passage, Vectors)>) -> anyhow::Result<()> {
         Ok(index::Index::upsert(self, passages).await?)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,9 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::actions::Actions;
 use crate::agents::{self, Agents};
+use crate::channels::{self, Channels};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gaps::{self, GapLog, Gaps};
@@ -30,11 +32,11 @@ use crate::outcomes::Outcomes;
 use crate::permissions;
 use crate::prompt::Prompts;
 use crate::qualify::{self, Decision};
-use crate::retrieval::Retrieval;
 use crate::retrieval::embedder::Embedder;
-use crate::retrieval::index::Index;
 use crate::retrieval::ingest::{IngestProgress, IngestReport};
+use crate::retrieval::reranker::Reranker;
 use crate::retrieval::spelling::Spelling;
+use crate::retrieval::{Retrieval, refill};
 use crate::secret::{self, random_id};
 use crate::session::board::Board;
 use crate::session::desk;
@@ -106,7 +108,9 @@ impl Server {
         let facts = llm.facts();
         let answers = config.answers.mode;
         tracing::info!(model = facts.name, engine = facts.engine, ?answers, ?mode, why, passages, "answers are ready");
-        let spine = spine(&config, retrieval, llm, mode, clock.clone(), metrics.clone())?;
+        let mut spine = spine(&config, retrieval, llm, mode, clock.clone(), metrics.clone())?;
+        // Only answers to visitors call anybody: what asks again, tests or measures does not.
+        spine.actions = Actions::new(config.sites.iter().map(|site| (site.id.as_str(), site.actions.as_slice())))?;
         let folders = config.sites.iter().map(|site| (site.id.clone(), folder(&config, site).to_owned())).collect();
         let knowledge = Knowledge::new(
             spine.retrieval.clone(),
@@ -211,7 +215,18 @@ impl Server {
             clock: clock.clone(),
             tasks: tasks.clone(),
         };
+        let channels = Channels::new(
+            sites.iter().map(|site| (site.id.as_str(), site.channels.as_slice())),
+            channels::Parts {
+                store: store.clone(),
+                registry: registry.clone(),
+                clock: clock.clone(),
+                tasks: tasks.clone(),
+                metrics: metrics.clone(),
+            },
+        )?;
         let app = App::new(Inner {
+            channels: channels.clone(),
             scoring: watched.clone(),
             own_origins: own.into_iter().chain(config.server.public_origins.iter().cloned()).collect(),
             room: Room::new(knowledge.max_bytes().max(http::intent::MAX_ROWS)),
@@ -252,6 +267,10 @@ impl Server {
         if resumed > 0 {
             tracing::info!(resumed, "answers that the last stop cut go on");
         }
+        let unfinished = channels.recover().await.context("conversations of messaging platforms")?;
+        if unfinished > 0 {
+            tracing::info!(unfinished, "conversations of messaging platforms go on");
+        }
         let patience = Duration::from_secs(config.server.request_timeout_s);
         let visitors = Limits { connections, patience };
         let operators = Limits { connections: admin_connections, patience };
@@ -262,6 +281,7 @@ impl Server {
             "desk",
             desk::run(registry.clone(), config.console.clone(), app.spine.clock.clone(), started, tasks.clone()),
         );
+        tasks.spawn("channels", channels.follow());
         tasks.spawn("sweeper", sweep(registry.clone(), tasks.clone()));
         tasks.spawn("watchdog", watch(app.clone()));
         tasks.spawn("language model probe", probe(app.clone()));
@@ -338,7 +358,7 @@ fn private_paths(config: &Config) -> Vec<PathBuf> {
 /// Everything a turn needs, as configured.
 ///
 /// # Errors
-/// When a template can't be used.
+/// When a template or the reranker can't be used.
 pub fn spine(
     config: &Config,
     retrieval: Retrieval,
@@ -355,12 +375,23 @@ pub fn spine(
         min_confidence: config.answers.min_confidence,
         passages: config.knowledge.passages,
         rerank: Rerank { passages: config.knowledge.rerank, limit: Duration::from_millis(config.knowledge.rerank_ms) },
+        reranker: open_reranker(config)?,
         max_tokens: config.llm.max_tokens,
         sampling: config.llm.sampling(),
         catalogue: crate::catalogue::Catalogue::default(),
+        actions: Actions::default(),
         clock,
         metrics,
     })
+}
+
+/// The cross-encoder, if there is to be one.
+///
+/// # Errors
+/// When its file can't be used.
+pub fn open_reranker(config: &Config) -> anyhow::Result<Option<Reranker>> {
+    let Some(path) = config.knowledge.reranker() else { return Ok(None) };
+    Reranker::load(path, &config.embedder).context("the reranker").map(Some)
 }
 
 /// Embedder and index, as configured.
@@ -369,7 +400,15 @@ pub fn spine(
 /// When one can't be opened.
 pub async fn open_retrieval(config: &Config, metrics: &Metrics) -> anyhow::Result<Retrieval> {
     let embedder = Embedder::load(&config.embedder).context("the embedding model")?;
-    let index = Index::open(&config.knowledge, embedder.dims()).await.context("the knowledge index")?;
+    let multilingual = match config.knowledge.multilingual() {
+        Some(model) => {
+            let config = config.embedder.of_another(model);
+            Some(Embedder::load(&config).context("the multilingual embedding model")?)
+        }
+        None => None,
+    };
+    let index =
+        refill::open(&config.knowledge, &embedder, multilingual.as_ref()).await.context("the knowledge index")?;
     let spelling =
         Spelling::new(gguf::whole_words(&config.embedder.model).context("the embedding model's vocabulary")?);
     for site in &config.sites {
@@ -377,7 +416,7 @@ pub async fn open_retrieval(config: &Config, metrics: &Metrics) -> anyhow::Resul
         embedder.reads_language(&site.language).await.context("the embedding model")?;
         spelling.refresh(&index, &site.id).await.context("the words of the knowledge index")?;
     }
-    Ok(Retrieval { embedder, index, spelling, metrics: metrics.clone() })
+    Ok(Retrieval { embedder, multilingual, index, spelling, metrics: metrics.clone() })
 }
 
 /// Reads files and folders into a site's part of the index; without any, the site's own folder.
@@ -453,6 +492,11 @@ async fn watch(app: App) {
             ("store", app.store.health()),
             ("language model", app.spine.llm.health().map_err(|error| error.to_string())),
             ("embedding model", app.spine.retrieval.embedder.health().map_err(|error| error.to_string())),
+            (
+                "reranker",
+                app.spine.reranker.as_ref().map_or(Ok(()), Reranker::health).map_err(|error| error.to_string()),
+            ),
+            ("multilingual model", app.spine.retrieval.second_health().map_err(|error| error.to_string())),
             ("knowledge index", app.spine.retrieval.index.alive().map_err(|error| error.to_string())),
         ] {
             if let Err(error) = health {

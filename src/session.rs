@@ -566,6 +566,7 @@ impl Session {
                 self.ended = true;
                 self.open = None;
             }
+            Event::Unknown => {}
         }
     }
 

@@ -290,7 +290,8 @@ pub fn of(event: &Event, catalogue: &Goods) -> Vec<Signal> {
         | Event::AgentSaid { .. }
         | Event::Note { .. }
         | Event::SuggestionMade { .. }
-        | Event::SuggestionDecided { .. } => vec![],
+        | Event::SuggestionDecided { .. }
+        | Event::Unknown => vec![],
     }
 }
 
@@ -410,7 +411,8 @@ impl SignalLog {
     pub fn note(&self, key: &SessionKey, seq: u64, at_ms: u64, event: &Event) {
         // Only the end of an answer tells something, and its text is long: it stays behind.
         let event = match event {
-            Event::AnswerStarted { .. } => return,
+            // What isn't known leaves no signal, and can't be written again.
+            Event::AnswerStarted { .. } | Event::Unknown => return,
             Event::AnswerDone { turn, citations, confidence, usage, end, withheld, .. } => Event::AnswerDone {
                 turn: *turn,
                 text: String::new(),

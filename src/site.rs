@@ -7,13 +7,16 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::actions::ActionConfig;
 use crate::handoff::HandoffConfig;
 use crate::prompt::SiteFacts;
 use crate::recommend::RecommendRule;
 use crate::secret;
 use crate::session::{Policy, Profile};
+use crate::site::channel::ChannelConfig;
 use crate::site::widget::WidgetConfig;
 
+pub mod channel;
 pub mod widget;
 
 /// One brand or shop: `[[sites]]`.
@@ -53,6 +56,9 @@ pub struct Site {
     /// When products may be shown to visitors.
     #[serde(default)]
     pub recommend: RecommendRule,
+    /// Webhooks that the assistant may call for a visitor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ActionConfig>,
     /// Secret, at least 32 bytes, with which the site's server signs reports of what came of conversations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcomes_secret: Option<String>,
@@ -64,6 +70,9 @@ pub struct Site {
     /// decide calls late buyers lost until their order comes.
     #[serde(default = "two_weeks")]
     pub outcome_after_days: u32,
+    /// Accounts on messaging platforms, through which visitors write too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<ChannelConfig>,
 }
 
 fn two_weeks() -> u32 {
@@ -142,9 +151,11 @@ impl Default for Site {
             handoff: HandoffConfig::default(),
             jwt: None,
             recommend: RecommendRule::default(),
+            actions: Vec::new(),
             outcomes_secret: None,
             outcomes_secret_file: None,
             outcome_after_days: two_weeks(),
+            channels: Vec::new(),
         }
     }
 }
@@ -206,6 +217,10 @@ impl Site {
             bail!("outcomes_secret needs at least 32 bytes; this one has {}", secret.len());
         }
         self.recommend.validate()?;
+        for action in &self.actions {
+            action.validate()?;
+        }
+        self.channels.iter().try_for_each(ChannelConfig::validate)?;
         Ok(())
     }
 }

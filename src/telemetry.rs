@@ -75,6 +75,13 @@ pub enum TurnEnd {
     Failed,
 }
 
+/// What became of a message from or to a messaging platform, as labels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ChannelLabels {
+    pub platform: &'static str,
+    pub what: &'static str,
+}
+
 /// Which site, as a label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SiteLabels {
@@ -101,6 +108,8 @@ pub struct Metrics {
     pub intent_calibration_error: Family<SiteLabels, Gauge<f64, AtomicU64>>,
     pub intent_warnings: Family<SiteLabels, Gauge>,
     pub gaps_dropped: Counter,
+    pub channel_messages: Family<ChannelLabels, Counter>,
+    pub channel_skipped: Family<ChannelLabels, Counter>,
     pub slow_readers: Counter,
     pub unreadable: Counter,
     pub first_text_seconds: Histogram,
@@ -155,6 +164,8 @@ impl Metrics {
             intent_calibration_error: Family::default(),
             intent_warnings: Family::default(),
             gaps_dropped: Counter::default(),
+            channel_messages: Family::default(),
+            channel_skipped: Family::default(),
             slow_readers: Counter::default(),
             unreadable: Counter::default(),
             first_text_seconds: seconds(),
@@ -216,6 +227,16 @@ impl Metrics {
         );
         registry.register("intent_warnings", "Warnings about the purchase model in use", m.intent_warnings.clone());
         registry.register("gaps_dropped", "Unanswered questions that were not noted", m.gaps_dropped.clone());
+        registry.register(
+            "channel_messages",
+            "Messages to platforms: sent, given_up, or unsure whether they were sent twice",
+            m.channel_messages.clone(),
+        );
+        registry.register(
+            "channel_skipped",
+            "Events of platforms that were passed over, by why",
+            m.channel_skipped.clone(),
+        );
         registry.register("slow_readers", "Sockets closed because they read too slowly", m.slow_readers.clone());
         registry.register(
             "unreadable",
@@ -266,6 +287,16 @@ impl Metrics {
         registry.register("knowledge_seconds", "How long runs took", m.knowledge_seconds.clone());
         metrics.registry = Arc::new(registry);
         metrics
+    }
+
+    /// Counts an event that was passed over.
+    pub fn channel_skipped(&self, platform: &'static str, what: &'static str) {
+        self.channel_skipped.get_or_create(&ChannelLabels { platform, what }).inc();
+    }
+
+    /// Counts a message to a platform: `sent`, `given_up` or `unsure`.
+    pub fn channel_message(&self, platform: &'static str, what: &'static str) {
+        self.channel_messages.get_or_create(&ChannelLabels { platform, what }).inc();
     }
 
     /// The text that Prometheus scrapes (OpenMetrics).

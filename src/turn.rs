@@ -9,28 +9,37 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::actions::Actions;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::conversation::{AnswerEnd, Citation, Line, Usage, Verdict};
+use crate::grounding::alike::{About, Names};
+use crate::grounding::choose::Choice;
 use crate::grounding::confidence::{Signs, choices, leaves_open};
-use crate::grounding::followup::{Said, in_full};
+use crate::grounding::followup::{Said, in_full, leans_on_what_was_said};
 use crate::grounding::injection::without_orders;
 use crate::grounding::smalltalk::small_talk;
 use crate::grounding::{self, Evidence, Gate, Source, Unit};
 use crate::handoff;
-use crate::language::language_of;
+use crate::language::{content_words, detect};
 use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token};
 use crate::prompt::{Ingredients, Prompts, SiteFacts};
+use crate::reason::places;
 use crate::retrieval::chunk::embedding_text;
+use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Audience, Hit, Query, Retrieval, RetrievalError};
 use crate::telemetry::{Metrics, seconds};
 
+mod deed;
 pub mod gate;
+mod judge;
+mod lead;
 mod phrase;
 pub mod rerank;
 mod several;
 mod shelf;
 
+use judge::{Judgement, judge, judge_of};
 pub use phrase::Tally;
 use phrase::{Phrasing, Step};
 use rerank::{Rerank, rerank};
@@ -88,10 +97,14 @@ pub struct Spine {
     pub min_confidence: f32,
     pub passages: usize,
     pub rerank: Rerank,
+    /// Judges whether a text answers a question; see [`Reranker::score`].
+    pub reranker: Option<Reranker>,
     pub max_tokens: u32,
     pub sampling: Sampling,
     /// What the sites sell: a product that an answer names has to stand in its sources.
     pub catalogue: Catalogue,
+    /// Webhooks that may be called for a visitor.
+    pub actions: Actions,
     pub clock: Clock,
     pub metrics: Metrics,
 }
@@ -164,6 +177,13 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     if handoff::asks_for_person(&ask.question) {
         return say(out, ask, spine.prompts.person(&ask.facts, language), AnswerEnd::Complete, 1.0).await;
     }
+    // Who is angry and asks something wants an answer to it first.
+    if handoff::is_angry(&ask.question) && !ask.question.contains(['?', '？']) {
+        return say(out, ask, spine.prompts.angry(&ask.facts, language), AnswerEnd::Complete, 1.0).await;
+    }
+    if let Some(verdict) = deed::answer(spine, ask, out).await? {
+        return Ok(verdict);
+    }
     if spine.mode != Mode::Generate
         && let Some(verdict) = several::answer(spine, ask, out).await?
     {
@@ -175,27 +195,36 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
 /// Answers a message that asks one thing.
 async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, TurnError> {
     let language = ask.spoken().unwrap_or(&ask.language);
-    if let Some(told) = shelf::ask(spine, ask) {
-        return shelf::tell(spine, ask, &told, out).await;
+    let told = shelf::ask(spine, ask);
+    // Without a judge, rows that understand every word of a question are about it.
+    if let Some(told) = told.as_ref().filter(|_| judge_of(spine, language).is_none()) {
+        return shelf::tell(spine, ask, told, out).await;
     }
-    let Understood { ask, mut hits, confidence } = understand(spine, ask).await?;
+    let Understood { ask, mut hits, confidence, judgement } = understand(spine, ask).await?;
     let ask = ask.as_ref();
+    if let Some(told) = &told
+        && shelf::answers(spine, ask, told, judgement.as_ref()).await?
+    {
+        return shelf::tell(spine, ask, told, out).await;
+    }
     spine.metrics.retrieval_seconds.observe(seconds(out.started));
     let unsure = confidence < spine.min_confidence;
     if let Some(titles) = ask.choices(&hits, unsure) {
         return say(out, ask, spine.prompts.clarify(&titles, language), AnswerEnd::Clarified, confidence).await;
     }
     if unsure || hits.is_empty() {
-        return say(out, ask, spine.prompts.decline(&ask.facts, language), AnswerEnd::Declined, confidence).await;
+        return say(out, ask, deed::decline(spine, ask, language), AnswerEnd::Declined, confidence).await;
     }
-    rerank(spine, ask, &mut hits).await;
+    if judgement.is_none() {
+        rerank(spine, ask, &mut hits).await;
+    }
     if spine.mode == Mode::Generate {
         let (verdict, phrased) = match generate(spine, ask, &hits, language, out).await {
             // Quotes need no model.
             Err(TurnError::Llm(error)) if error != LlmError::ShuttingDown && !out.spoke() => {
                 tracing::warn!(%error, "the language model failed; the answer is quoted");
                 spine.metrics.answers_without_model.inc();
-                let quoted = quote(spine, ask, &hits, language, out).await?;
+                let quoted = quote(spine, ask, &hits, judgement.as_ref(), language, out).await?;
                 return Ok(Verdict { confidence, ..quoted });
             }
             phrased => phrased?,
@@ -208,10 +237,10 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
         if out.spoke() || !ask.written.is_empty() {
             return Ok(Verdict { confidence, ..verdict });
         }
-        let quoted = quote(spine, ask, &hits, language, out).await?;
+        let quoted = quote(spine, ask, &hits, judgement.as_ref(), language, out).await?;
         return Ok(Verdict { confidence, usage: verdict.usage, withheld: verdict.withheld, ..quoted });
     }
-    let verdict = quote(spine, ask, &hits, language, out).await?;
+    let verdict = quote(spine, ask, &hits, judgement.as_ref(), language, out).await?;
     Ok(Verdict { confidence, ..verdict })
 }
 
@@ -235,8 +264,9 @@ pub struct Understood<'a> {
     pub ask: Cow<'a, Ask>,
     /// The passages that it is answered from, best first.
     pub hits: Vec<Hit>,
-    /// See [`Signs::confidence`].
+    /// How likely the answer made of them is right, 0…1.
     pub confidence: f32,
+    judgement: Option<Judgement>,
 }
 
 /// Finds out what a question means and what the knowledge has on it.
@@ -244,16 +274,35 @@ pub struct Understood<'a> {
 /// # Errors
 /// When the embedder or the index fails.
 pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a>, RetrievalError> {
+    let products = spine.catalogue.products(&ask.site);
+    let products = Names::of(products.iter().map(|listed| listed.product.name.as_str()), []);
     let mut found: Option<Understood<'a>> = None;
-    for ask in ask.readings(spine) {
-        let mut hits = spine.retrieval.search(&ask.query(spine)).await?;
-        prefer_language(&mut hits, ask.spoken().unwrap_or(&ask.language));
-        let confidence = ask.signs(&hits).confidence();
+    for reading in ask.readings(spine) {
+        let mut hits = spine.retrieval.search(&reading.query(spine)).await?;
+        let about = ask.about(&reading.question, &products);
+        if about.nothing_else {
+            hits.retain(|Hit { passage, .. }| {
+                let headings = passage.headings.join("\n");
+                !products.about_another(&about, &[&passage.text, &headings, &passage.title])
+            });
+        }
+        prefer_language(&mut hits, reading.spoken().unwrap_or(&reading.language));
+        let signs = reading.signs(&hits);
+        let judgement = judge(spine, &reading, &about, &mut hits).await?;
+        let confidence = match &judgement {
+            Some(judgement) => {
+                let Choice { logit, margin, .. } = judgement.choice;
+                tracing::debug!(logit, margin, ?signs, "judged");
+                signs.judged(logit, margin)
+            }
+            None => signs.confidence(),
+        };
         if found.as_ref().is_none_or(|best| best.confidence < confidence) {
-            found = Some(Understood { ask, hits, confidence });
+            found = Some(Understood { ask: reading, hits, confidence, judgement });
         }
     }
-    Ok(found.unwrap_or(Understood { ask: Cow::Borrowed(ask), hits: Vec::new(), confidence: 0.0 }))
+    let nothing = || Understood { ask: Cow::Borrowed(ask), hits: Vec::new(), confidence: 0.0, judgement: None };
+    Ok(found.unwrap_or_else(nothing))
 }
 
 /// Does ahead what the answer to a question will need, in whatever time nobody else needs.
@@ -299,7 +348,9 @@ pub async fn generate(
         .build(&ingredients, room, |messages| spine.llm.prompt_tokens(messages))
         .map_err(TurnError::Prompt)?;
     let shown = hits.get(..hits.len() - prompt.dropped_passages).unwrap_or(hits);
-    let mut gate = Gate::new(ask.evidence(spine, shown));
+    // What follows from the passages may be said in figures that stand in none of them.
+    let computed = lead::computed(&ask.question, language, &ask.facts, shown);
+    let mut gate = Gate::new(ask.evidence(spine, shown).with_computed(computed));
     let render =
         |source: usize, unit: &Unit| shown.get(source).map_or_else(String::new, |hit| told(hit, unit, language));
     let mut phrasing = Phrasing::new(&ask.question, &ask.written, render);
@@ -312,7 +363,7 @@ pub async fn generate(
     })?;
 
     let mut cited = Cited::default();
-    // What a model that is stopped has cost: about a token a piece; one that ends tells exactly.
+    // A cancelled completion reports no usage; count one token per piece.
     let prompt_tokens = u32::try_from(prompt.tokens).unwrap_or(u32::MAX);
     let (mut end, mut usage) = (AnswerEnd::Complete, Usage { prompt_tokens, ..Usage::default() });
     while let Some(token) = completion.next().await {
@@ -375,7 +426,7 @@ fn told(hit: &Hit, unit: &Unit, language: &str) -> String {
     if let Some(sentence) = product.and_then(|product| product.sentence(row, language)) {
         return sentence;
     }
-    let mut text = unit.text.clone();
+    let mut text = if unit.row { grounding::row_sentence(&unit.text) } else { unit.text.clone() };
     if row.trim_start().starts_with('|') && !text.ends_with(['.', '!', '?', '。', '！', '？']) {
         text.push(if hit.passage.language == "zh" { '。' } else { '.' });
     }
@@ -383,10 +434,22 @@ fn told(hit: &Hit, unit: &Unit, language: &str) -> String {
 }
 
 /// The passages' own sentences, chosen and ordered.
-async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut Outlet) -> Result<Verdict, TurnError> {
-    let mut chosen = match crate::retrieval::overview(&ask.question, hits) {
-        Some(sections) => sections,
-        None => grounding::quote(&ask.question, &spine.retrieval.score_units(&ask.question, hits).await?),
+async fn quote(
+    spine: &Spine,
+    ask: &Ask,
+    hits: &[Hit],
+    judgement: Option<&Judgement>,
+    language: &str,
+    out: &mut Outlet,
+) -> Result<Verdict, TurnError> {
+    let mut chosen = match (crate::retrieval::overview(&ask.question, hits), judgement) {
+        (Some(sections), _) => sections,
+        (None, Some(judgement)) if grounding::asks_how(&ask.question) => {
+            let pieces = spine.retrieval.score_units(&ask.question, hits).await?;
+            grounding::explain(&ask.question, &pieces, &judgement.candidates)
+        }
+        (None, Some(judgement)) => judgement.choice.units.clone(),
+        (None, None) => grounding::quote(&ask.question, &spine.retrieval.score_units(&ask.question, hits).await?),
     };
     // Words alone find what is near, not what is asked: a question for a price needs one.
     if hits.iter().all(|hit| hit.cosine.is_none()) && !grounding::holds_what_is_asked(&ask.question, &chosen) {
@@ -397,18 +460,23 @@ async fn quote(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str, out: &mut
         chosen.retain(|unit| hits.get(unit.passage).is_none_or(|hit| hit.passage.title != unit.text));
     }
     if chosen.is_empty() {
-        return say(out, ask, spine.prompts.decline(&ask.facts, language), AnswerEnd::Declined, 0.0).await;
+        return say(out, ask, deed::decline(spine, ask, language), AnswerEnd::Declined, 0.0).await;
     }
+    let concluded = lead::conclude(&ask.question, language, &ask.facts, hits, &mut chosen);
     for unit in &mut chosen {
         if let Some(hit) = hits.get(unit.passage) {
             unit.text = told(hit, unit, language);
         }
     }
     let mut cited = Cited::default();
-    let mut text = String::new();
-    if let Some(hit) = chosen.first().and_then(|unit| hits.get(unit.passage)) {
+    let unable = deed::unable(spine, ask, true, language).transpose().map_err(TurnError::Prompt)?;
+    let leads = unable.is_none();
+    let mut text = unable.or(concluded.map(|lead| lead.text)).unwrap_or_default();
+    if let Some(hit) = chosen.first().filter(|_| leads).and_then(|unit| hits.get(unit.passage)) {
         let lead = spine.prompts.lead(&hit.passage.title, language, chosen.first().is_some_and(|unit| unit.steps));
-        text.push_str(&lead.map_err(TurnError::Prompt)?);
+        let lead = lead.map_err(TurnError::Prompt)?;
+        text.push_str(if text.is_empty() || lead.is_empty() { "" } else { " " });
+        text.push_str(&lead);
     }
     text = grounding::compose(text, &chosen);
     let mut citations = Vec::new();
@@ -466,6 +534,22 @@ async fn say(
     Ok(Verdict { citations: Vec::new(), confidence, usage: Usage::default(), end, withheld: 0 })
 }
 
+/// "What does delivery to Germany cost?" and then "and to Norway?": the question before, asked of another place.
+fn moved(before: &str, question: &str) -> Option<String> {
+    let (from, to) = (places::destination(before)?, places::destination(question)?);
+    let named: HashSet<String> = content_words(&to.name).collect();
+    let only = content_words(question).all(|word| named.contains(&word));
+    if !only || before.len() > MAX_MOVED {
+        return None;
+    }
+    let mut text = before.to_owned();
+    text.replace_range(from.at, &to.name);
+    Some(text)
+}
+
+/// A longer message tells a story of one place.
+const MAX_MOVED: usize = 200;
+
 impl Ask {
     /// What may be meant: the question without its spelling mistakes, as it stands and with what it leaves to the conversation.
     fn readings<'a>(&'a self, spine: &Spine) -> Vec<Cow<'a, Self>> {
@@ -476,6 +560,11 @@ impl Ask {
         let before: Vec<Said<'_>> =
             recent.iter().map(|line| Said { by_visitor: line.by_visitor, text: &line.text }).collect();
         let products = spine.catalogue.products(&self.site);
+        if let Some(moved) =
+            before.iter().rev().find(|line| line.by_visitor).and_then(|line| moved(line.text, question))
+        {
+            return vec![meaning(moved)];
+        }
         let full = in_full(question, &before, products.iter().map(|listed| listed.product.name.as_str()));
         let own = |corrected: Option<String>| corrected.map_or(Cow::Borrowed(self), meaning);
         match full {
@@ -483,6 +572,16 @@ impl Ask {
             Some(full) => vec![own(corrected), meaning(full.text)],
             None => vec![own(corrected)],
         }
+    }
+
+    /// What the message is about: what it names itself, else what was named just before it.
+    fn about(&self, reading: &str, names: &Names) -> About {
+        if names.names(&self.question) {
+            return About { text: self.question.clone(), nothing_else: false };
+        }
+        let before = self.history.iter().rev().find(|line| line.by_visitor).map_or("", |line| line.text.as_str());
+        let leans = !before.is_empty() && leans_on_what_was_said(&self.question);
+        About { text: format!("{reading}\n{before}"), nothing_else: leans }
     }
 
     /// Titles to choose from, where the question can mean several things; none where it says too little to be answered at all.
@@ -520,11 +619,11 @@ impl Ask {
         before.get(before.len().saturating_sub(2)..).unwrap_or_default().to_vec()
     }
 
-    /// The language that the visitor writes: the question's, or for one too short to tell, that of the messages before it.
+    /// The language that the visitor writes: the question's, weighed with that of the messages before it and the site's.
     #[must_use]
     pub fn spoken(&self) -> Option<&'static str> {
         let before = self.history.iter().rev().filter(|line| line.by_visitor).map(|line| line.text.as_str());
-        std::iter::once(self.question.as_str()).chain(before.take(3)).find_map(language_of)
+        detect::spoken(&self.question, before, &self.language)
     }
 
     /// What an answer may lean on: the passages with their headings, what the visitor said, and what the site sells.
@@ -548,6 +647,7 @@ impl Ask {
             text: self.question.clone(),
             history,
             audience: self.audience,
+            language: String::new(),
             languages: Vec::new(),
             now_ms: spine.clock.now_ms(),
             limit: spine.passages.max(spine.rerank.passages).max(QUOTED_FROM),

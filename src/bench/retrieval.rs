@@ -191,11 +191,12 @@ async fn measure(
                 text: question.clone(),
                 history: Vec::new(),
                 audience: Audience::Public,
+                language: String::new(),
                 languages: Vec::new(),
                 now_ms: 1,
                 limit: options.limit,
             };
-            let hits = index.search(&query, &embedding).await?;
+            let hits = index.search(&query, embedding.as_slice()).await?;
             let total = started.elapsed();
             ensure!(hits.len() == options.limit, "{} passages found instead of {}", hits.len(), options.limit);
             if round == 1 {

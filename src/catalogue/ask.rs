@@ -1,5 +1,6 @@
 //! Questions that the catalogue's rows answer: what there is, the cheapest of a kind, what costs less than a sum, what a product weighs, how
-//! two differ. Pure, and strict: a question of which one word isn't understood is none of these, and other answers are better.
+//! two differ. Pure, and strict: a question of which one word isn't understood is none of these, and other answers are better. Only where
+//! things of a kind are looked for by price or weight, what isn't understood is left out, and named.
 
 use std::collections::HashSet;
 
@@ -8,6 +9,8 @@ use super::words::{
     MEANINGS, Meaning, Measure, Property, SAME, Say, UNSPACED, counted, fill, say, split, stem, unspaced,
 };
 use crate::conversation::Line;
+use crate::grounding::denies;
+use crate::language::content_words;
 use crate::language::topics::{Topic, topics};
 use crate::retrieval::{Audience, Passage};
 
@@ -33,6 +36,8 @@ pub struct Told {
     pub passages: Vec<Passage>,
     /// Documents may say more: how products differ isn't only in their columns.
     pub open: bool,
+    /// Words of the question that weren't understood, as they stand in it.
+    pub unused: Vec<String>,
 }
 
 /// Products in a list, and rows with different values of one product, at most.
@@ -53,15 +58,34 @@ impl Shelf {
         if self.rows.is_empty() {
             return None;
         }
-        let parsed = self.parse(asked.question, asked.is_word)?;
+        self.answer(asked, false).or_else(|| self.answer(asked, true))
+    }
+
+    /// The answer to all of a question, or to what of it is understood.
+    fn answer(&self, asked: &Asked<'_>, partly: bool) -> Option<Told> {
+        let mut parsed = self.parse(asked.question, asked.is_word, partly)?;
         let rows = self.visible(asked.audience, asked.language, asked.now_ms);
-        let subject = self.subject(&parsed, asked, &rows)?;
+        let subject = if partly { self.kind(&mut parsed, &rows)? } else { self.subject(&parsed, asked, &rows)? };
+        if partly && (parsed.unused.is_empty() || denies(asked.question)) {
+            return None;
+        }
         // "Glint 350 和 Pro 600 有什么区别？" is Chinese, though most of its letters are names.
         let kana = asked.question.chars().any(|c| matches!(u32::from(c), 0x3040..=0x30ff));
         let chinese = !kana && asked.question.chars().any(unspaced);
         let language = if chinese { "zh" } else { asked.language };
         let mut answer = Answer { shelf: self, language, text: String::new(), rows: Vec::new() };
         answer.compose(&parsed, &subject, &rows)?;
+        if partly {
+            let written = |word: &str| {
+                let mut words = asked.question.split(|c: char| !c.is_alphanumeric());
+                words.find(|own| stem(&own.to_lowercase()) == stem(word)).unwrap_or(word).to_owned()
+            };
+            let as_written = |words: &String| words.split(' ').map(written).collect::<Vec<_>>().join(" ");
+            parsed.unused = parsed.unused.iter().map(as_written).collect();
+            let unused = fill(answer.say(Say::Unused), &[&parsed.unused.join(answer.say(Say::Comma))]);
+            answer.text.push_str("\n\n");
+            answer.text.push_str(&unused);
+        }
         let Answer { text, rows, .. } = answer;
         let mut cited: Vec<usize> = Vec::new();
         for row in rows {
@@ -71,7 +95,8 @@ impl Shelf {
         }
         let passages = cited.into_iter().map(|row| self.rows[row].passage.clone()).collect();
         let open = parsed.compare && parsed.asks.is_empty() && parsed.more.is_none();
-        Some(Told { text: text.trim().to_owned(), passages, open }).filter(|told: &Told| !told.text.is_empty())
+        Some(Told { text: text.trim().to_owned(), passages, open, unused: parsed.unused })
+            .filter(|told: &Told| !told.text.is_empty())
     }
 }
 
@@ -97,6 +122,8 @@ struct Parsed {
     bare: bool,
     /// The last word is a plural.
     plural: bool,
+    /// Words that aren't understood.
+    unused: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -124,6 +151,7 @@ enum Item {
     Means(Meaning),
     Name(Vec<String>),
     Number(f64),
+    Unknown(String),
 }
 
 /// The rows that are not among others.
@@ -151,8 +179,8 @@ impl Subject {
 }
 
 impl Shelf {
-    /// `None` if a word is not understood.
-    fn parse(&self, question: &str, is_word: &dyn Fn(&str) -> bool) -> Option<Parsed> {
+    /// `None` if a word is not understood, unless it may be left out.
+    fn parse(&self, question: &str, is_word: &dyn Fn(&str) -> bool, partly: bool) -> Option<Parsed> {
         let known = |rest: &str| {
             let own = UNSPACED.iter().filter(|word| rest.starts_with(**word)).map(|word| word.len()).max();
             own.unwrap_or(0).max(self.unspaced(rest))
@@ -172,7 +200,7 @@ impl Shelf {
             plural: tokens.last().is_some_and(|last| stem(last) != last),
             ..Parsed::default()
         };
-        let items = self.items(&tokens, is_word)?;
+        let items = self.items(&tokens, is_word, partly)?;
         let items = parsed.bounded(&items, self)?;
         let (mut between, mut open): (Vec<Meaning>, bool) = (Vec::new(), false);
         let mut items = items.into_iter().peekable();
@@ -186,7 +214,19 @@ impl Shelf {
                     continue;
                 }
                 Item::Name(words) => words,
-                Item::Number(_) => return None,
+                Item::Number(_) if !partly => return None,
+                Item::Number(number) => {
+                    parsed.unused.push(number.to_string());
+                    continue;
+                }
+                Item::Unknown(word) => {
+                    // A function word says nothing that is missed.
+                    let means = content_words(&word).next().is_some();
+                    parsed.unused.extend(means.then_some(word));
+                    open = false;
+                    between.push(Meaning::Filler);
+                    continue;
+                }
                 Item::Means(Meaning::Unit(unit)) if self.tells(unit) => vec![unit.to_owned()],
                 Item::Means(meaning) => {
                     open = false;
@@ -218,7 +258,7 @@ impl Shelf {
     }
 
     /// Every word as what it means.
-    fn items(&self, tokens: &[String], is_word: &dyn Fn(&str) -> bool) -> Option<Vec<Item>> {
+    fn items(&self, tokens: &[String], is_word: &dyn Fn(&str) -> bool, partly: bool) -> Option<Vec<Item>> {
         let mut items = Vec::new();
         let mut at = 0;
         while at < tokens.len() {
@@ -279,10 +319,35 @@ impl Shelf {
             } else {
                 // A word that is right means what it says, and that isn't understood.
                 let meant = if is_word(token) { None } else { self.meant_by(token) };
-                items.push(Item::Name(vec![meant?.to_owned()]));
+                match meant {
+                    Some(meant) => items.push(Item::Name(vec![meant.to_owned()])),
+                    None if partly => items.push(Item::Unknown(token.to_owned())),
+                    None => return None,
+                }
             }
         }
         Some(items)
+    }
+
+    /// The one kind of goods that a question looks for by price or weight; what else it names is left out.
+    fn kind(&self, parsed: &mut Parsed, rows: &[usize]) -> Option<Subject> {
+        let only_stock = parsed.asks.iter().all(|asks| matches!(asks, Property::Price | Property::Stock));
+        if parsed.bound.is_none() && parsed.extreme.is_none() || !only_stock || parsed.compare || parsed.more.is_some()
+        {
+            return None;
+        }
+        let mut found: Option<Subject> = None;
+        for run in &parsed.runs {
+            match self.meant(&run.words, rows).filter(|meant| meant.kind) {
+                Some(_) if found.is_some() => return None,
+                Some(meant) => {
+                    let others = without(self.family(&meant, rows), &meant.rows);
+                    found = Some(Subject { named: vec![meant.rows], kind: true, others, ..Subject::default() });
+                }
+                None => parsed.unused.push(run.words.join(" ")),
+            }
+        }
+        found
     }
 
     /// The things that the question names, or that were named just before.
@@ -386,7 +451,7 @@ impl Shelf {
                 return None;
             }
             answers.extend(asked.history.get(at + 1).filter(|line| !line.by_visitor).map(|line| line.text.as_str()));
-            let parsed = self.parse(&line.text, asked.is_word);
+            let parsed = self.parse(&line.text, asked.is_word, false);
             let runs = match &parsed {
                 Some(parsed) => parsed.runs.clone(),
                 None => self.runs_in(&line.text, rows),
@@ -599,7 +664,12 @@ impl Parsed {
             };
             let (measure, unit) = of.map_or((Measure::Price, None), |(measure, unit)| (measure, Some(unit)));
             // "Under 100 lumens" is about neither price nor weight.
-            let more = matches!(items.get(next), Some(Item::Name(words)) if of.is_none() && words.iter().all(|word| shelf.tells(word)));
+            let more = of.is_none()
+                && match items.get(next) {
+                    Some(Item::Name(words)) => words.iter().all(|word| shelf.tells(word)),
+                    Some(Item::Unknown(word)) => content_words(word).next().is_some(),
+                    _ => false,
+                };
             if self.bound.is_some() || more {
                 return None;
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::words::{COLOURS, Measure, Property, SIZES, goods, split, stem};
-use crate::retrieval::product::{CHINESE, Product, is_told, measured, option, parts};
+use crate::retrieval::product::{CHINESE, Product, is_option, is_told, measured, option, parts};
 use crate::retrieval::{Audience, Passage};
 
 /// The rows of a site, ready to be asked about.
@@ -84,7 +84,7 @@ impl Shelf {
             let mut own: Vec<String> = Vec::new();
             for (label, value) in parts(&passage.text).unwrap_or_default() {
                 let of_record = option(&label) != label;
-                let of_variant = of_record || crate::retrieval::product::OPTIONS.contains(&option(&label));
+                let of_variant = of_record || is_option(&label);
                 if value.is_empty() || is_told(&label) && !of_variant {
                     continue;
                 }

@@ -926,6 +926,8 @@ pub(super) enum Say {
     Sell,
     More,
     MoreThan,
+    /// What of a question couldn't be compared.
+    Unused,
     Cheapest,
     Dearest,
     Lightest,
@@ -989,6 +991,13 @@ pub(super) fn say(key: Say, language: &str) -> &'static str {
         Say::Sell => ["We sell: {}.", "我们出售：{}。", "Wir verkaufen: {}.", "Nous vendons : {}.", "Vendemos: {}."],
         Say::More => ["And {} more.", "另外还有 {} 款。", "Und {} weitere.", "Et {} autres.", "Y {} más."],
         Say::MoreThan => ["And many more.", "还有更多。", "Und viele weitere.", "Et bien d'autres.", "Y muchos más."],
+        Say::Unused => [
+            "I could not take this into account: {}.",
+            "未能考虑：{}。",
+            "Nicht berücksichtigen konnte ich: {}.",
+            "Je n'ai pas pu tenir compte de : {}.",
+            "No he podido tener en cuenta: {}.",
+        ],
         Say::Cheapest => [
             "The cheapest is {}: {}.",
             "最便宜的是{}：{}。",

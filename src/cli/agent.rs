@@ -77,7 +77,7 @@ enum AgentCommand {
 }
 
 /// Where the accounts are reached.
-enum Desk {
+enum Accounts {
     /// Nobody has the store open: we have.
     Store(Store, Agents),
     Server(Admin),
@@ -97,7 +97,7 @@ pub(super) async fn run(config: &Config, args: AgentArgs) -> anyhow::Result<Exit
             let sites = if site.is_empty() { first.into_iter().collect() } else { site };
             let roles: BTreeMap<String, Role> = sites.into_iter().map(|site| (site, role)).collect();
             let password = password()?;
-            let desk = Desk::open(config).await?;
+            let desk = Accounts::open(config).await?;
             let account = desk.add(NewAccount { login, name, password, roles, limit }).await?;
             desk.close().await?;
             if json {
@@ -107,7 +107,7 @@ pub(super) async fn run(config: &Config, args: AgentArgs) -> anyhow::Result<Exit
             }
         }
         AgentCommand::List { json } => {
-            let desk = Desk::open(config).await?;
+            let desk = Accounts::open(config).await?;
             let accounts = desk.list().await?;
             desk.close().await?;
             if json {
@@ -117,14 +117,14 @@ pub(super) async fn run(config: &Config, args: AgentArgs) -> anyhow::Result<Exit
             }
         }
         AgentCommand::Remove { login, json } => {
-            let desk = Desk::open(config).await?;
+            let desk = Accounts::open(config).await?;
             desk.remove(&login).await?;
             desk.close().await?;
             done(json, &login, "is removed")?;
         }
         AgentCommand::Password { login, json } => {
             let password = password()?;
-            let desk = Desk::open(config).await?;
+            let desk = Accounts::open(config).await?;
             desk.set_password(&login, password).await?;
             desk.close().await?;
             done(json, &login, "has a new password")?;
@@ -178,7 +178,7 @@ fn password() -> anyhow::Result<String> {
     Ok(password)
 }
 
-impl Desk {
+impl Accounts {
     async fn open(config: &Config) -> anyhow::Result<Self> {
         let store = match Store::open(&config.store) {
             Ok(store) => store,

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::config::Config;
-use crate::conversation::{AnswerEnd, Citation, Usage};
+use crate::protocol::parts::{AnswerEnd, Citation, Usage};
 use crate::protocol::{ClientMessage, ErrorCode, MAX_MESSAGE_CHARS, ServerMessage};
 use crate::secret::random_id;
 use conversation::{Answer, Conversation, News};

@@ -11,6 +11,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::llm::Llm;
 use crate::qualify::{self, BAR, Qualification, Record, Tested};
+use crate::retrieval::embedder::Embedder;
+use crate::retrieval::reranker::Reranker;
 use crate::server;
 use crate::telemetry::Metrics;
 use crate::turn::Mode;
@@ -50,18 +52,22 @@ async fn parts(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     let retrieval = server::open_retrieval(config, &Metrics::new()).await?;
     let passages = retrieval.index.count(None).await?;
     let languages = retrieval.embedder.languages_read().await?;
+    let reranker = server::open_reranker(config)?;
     let llm = Llm::start(&config.llm)?;
     let facts = llm.facts();
     let answers = qualify::decision(config, &retrieval.index, facts, &prompts.revision()?).await?;
     if json {
         let prompts: std::collections::BTreeMap<_, _> = samples.into_iter().collect();
-        let result = serde_json::json!({ "model": facts, "embedder": retrieval.embedder.facts(), "languages_read": languages, "passages": passages, "answers": answers, "prompts": prompts });
+        let result = serde_json::json!({ "model": facts, "embedder": retrieval.embedder.facts(), "multilingual": retrieval.multilingual.as_ref().map(Embedder::facts), "reranker": reranker.as_ref().map(Reranker::facts), "languages_read": languages, "passages": passages, "answers": answers, "prompts": prompts });
         println!("{}", serde_json::to_string_pretty(&result)?);
         return Ok(ExitCode::SUCCESS);
     }
     println!("configuration  ok, {} site(s)", config.sites.len());
     println!("model          {} ({}, {} of context)", facts.name, facts.quantisation, facts.context_tokens);
     println!("embedder       {}, reads {}", retrieval.embedder.facts().model.name, languages.join(", "));
+    let multilingual = retrieval.multilingual.as_ref().map(|model| model.facts().model.name.as_str());
+    println!("multilingual   {}", multilingual.unwrap_or("none"));
+    println!("reranker       {}", reranker.as_ref().map_or("none", |reranker| &reranker.facts().model.name));
     println!("index          {passages} passages");
     println!("answers        {}: {}", if answers.mode == Mode::Generate { "generated" } else { "quoted" }, answers.why);
     for (name, text) in samples {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::show;
 use crate::config::Config;
-use crate::eval::{self, answers, gaps, injection, intents, purchase, retrieval};
+use crate::eval::{self, answers, desk, gaps, injection, intents, purchase, retrieval};
 use crate::turn::Mode;
 
 #[derive(Debug, Args)]
@@ -17,6 +17,8 @@ use crate::turn::Mode;
   frontdesk eval retrieval --knowledge articles.jsonl --questions questions.jsonl --json | jq .summary
   frontdesk eval retrieval --knowledge knowledge/ --questions questions.jsonl --rerank 10
   frontdesk eval answers --knowledge articles.jsonl --questions questions.jsonl
+  frontdesk eval desk --questions messages.jsonl --json >run.json
+  frontdesk eval desk --questions messages.jsonl --against run.json
   frontdesk eval retrieval --knowledge knowledge/ --questions questions.jsonl --typos 1
   frontdesk eval injection --attacks attacks/
   frontdesk eval injection --attacks attacks/ --knowledge knowledge/ --mode generate
@@ -26,7 +28,8 @@ use crate::turn::Mode;
 
 The knowledge is read into an index of its own in the temporary directory and removed afterwards; the server's own index isn't
 touched. A question is a JSON line: question, and where known history [{role, text}], article_ids, answer, answerability.
-Intents are JSON lines of text and intent. Purchases are CSV with any columns, or conversations as JSON lines of turns
+Messages of `desk` are JSON lines: id, lang, first (an earlier message or null), text, behave (answer, decline, partly, clarify,
+person, small_talk), must (lists of alternatives, one a fact), must_not, max_chars, doc, why. Intents are JSON lines of text and intent. Purchases are CSV with any columns, or conversations as JSON lines of turns
 [{role, text}], the label and attributes; the summary is the model that the registry would deploy.
 --json prints the summary and one record a question, so that anyone can score them again.")]
 pub struct EvalArgs {
@@ -49,6 +52,19 @@ enum What {
     },
     /// Are the answers right, supported, cited, and absent where the knowledge holds none?
     Answers(Asked),
+    /// Do messages as visitors write them get right replies? Asked of a site's own knowledge; each message names the facts
+    /// that a right reply holds.
+    Desk {
+        /// JSON Lines of messages with their facts.
+        #[arg(long)]
+        questions: PathBuf,
+        /// Which site's knowledge; the first one's if left out.
+        #[arg(long)]
+        site: Option<String>,
+        /// An earlier run (`--json`): tells what has changed since, message by message.
+        #[arg(long)]
+        against: Option<PathBuf>,
+    },
     /// Do orders hidden in documents and hostile messages get their way, and are harmless messages left alone?
     Injection {
         /// Folder of attacks: indirect*.json (orders), *contexts*.jsonl (documents to hide them in), jailbreak*.jsonl and
@@ -171,6 +187,20 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             bar.finish_and_clear();
             show::report(&report, args.json, &["measure", "value"], measures(&report.summary)?)
         }
+        What::Desk { questions, site, against } => {
+            let items = desk::items(&questions)?;
+            let before = against.map(|path| desk::report(&path)).transpose()?;
+            let mut report = desk::run(config, site.as_deref(), &items, &show).await?;
+            bar.finish_and_clear();
+            if let Some(before) = &before {
+                report.compare(before);
+            }
+            if !args.json {
+                graded(&report, before.is_some());
+                return Ok(ExitCode::SUCCESS);
+            }
+            show::report(&report, true, &[], [])
+        }
         What::Injection { attacks, knowledge, mode, limit } => {
             let mut config = config.clone();
             config.answers.mode = mode.unwrap_or(config.answers.mode);
@@ -236,6 +266,35 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             });
             let rows: Vec<_> = models.chain([deployed]).chain(turns).collect();
             show::report(&report, args.json, &["", "AUROC", "AUPRC", "Brier", "ECE", "train s", "predict ms"], rows)
+        }
+    }
+}
+
+/// A desk's grades by language and kind, risk against coverage, every reply that isn't right, and what has changed.
+fn graded(report: &desk::Report, compared: bool) {
+    let row = |name: &str, counts: &desk::Counts| {
+        std::iter::once(name.to_owned()).chain(counts.row().map(|count| count.to_string())).collect::<Vec<_>>()
+    };
+    let summary = &report.summary;
+    let all = std::iter::once(row("all", &summary.all));
+    let groups = summary.by_language.iter().chain(&summary.by_kind).map(|(name, counts)| row(name, counts));
+    println!("{}", show::table(&["", "all", "A", "B", "C", "D", "E", "F"], all.chain(groups)));
+    let risks = summary.risk.iter().map(|at| {
+        let (coverage, risk) = (share(at.coverage), share(at.risk));
+        vec![format!("{:.1}", at.confidence), coverage, risk]
+    });
+    println!("{}", show::table(&["confidence from", "answered", "of these wrong"], risks));
+    println!("{:.0} ms a reply in the median, {:.0} ms at the 95th percentile", summary.p50_ms, summary.p95_ms);
+    for record in report.records.iter().filter(|record| record.grade != desk::Grade::A) {
+        let (grade, item) = (record.grade, &record.item);
+        println!("\n{grade:?} {}: {}\n  {}\n  ({})", item.id, item.text, record.reply, record.reason);
+    }
+    if compared {
+        println!("\n{} of {} replies have changed", report.changes.len(), report.records.len());
+        for change in &report.changes {
+            let (before, after) = (change.before, change.after);
+            println!("\n{before:?} to {after:?} {}: {}", change.id, change.text);
+            println!("  before: {}\n  now: {}", change.reply_before, change.reply_after);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use crate::bench::{insight, retrieval, sockets, store, turn};
+use crate::bench::{insight, rerank, retrieval, sockets, store, turn};
 use crate::cli::show;
 use crate::config::Config;
 use crate::retrieval::embedder::{Embedder, EmbedderConfig};
@@ -18,6 +18,7 @@ use crate::retrieval::embedder::{Embedder, EmbedderConfig};
   frontdesk bench turn --json
   frontdesk bench insight --conversations conversations.jsonl
   frontdesk bench retrieval --articles articles.jsonl --questions questions.jsonl
+  frontdesk bench rerank
 
 Measure a release build on an otherwise idle machine. Everything is made in a scratch directory and removed.")]
 pub struct BenchArgs {
@@ -55,6 +56,14 @@ enum What {
         conversations: PathBuf,
         #[arg(long, default_value_t = 10_000)]
         count: usize,
+    },
+    /// What knowledge.reranker costs, by the length of a pair and the number of threads.
+    Rerank {
+        /// Texts judged for one question at once.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+        pairs: u16,
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+        rounds: u16,
     },
     /// Search over growing indexes, with the question's embedding.
     Retrieval {
@@ -155,6 +164,27 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 "× one by one",
                 "× same groups",
             ];
+            show::report(&report, args.json, &header, rows)
+        }
+        What::Rerank { pairs, rounds } => {
+            let show = |done, total| show::step(&bar, "judging", done, total);
+            let report = rerank::run(&config.knowledge, &config.embedder, pairs.into(), rounds.into(), &show).await?;
+            bar.finish_and_clear();
+            let rows: Vec<_> = report
+                .rows
+                .iter()
+                .map(|row| {
+                    vec![
+                        row.threads.to_string(),
+                        row.tokens.to_string(),
+                        row.pairs.to_string(),
+                        format!("{:.2}", row.pair_ms),
+                        format!("{:.0}", row.all_p50_ms),
+                        format!("{:.0}", row.all_p95_ms),
+                    ]
+                })
+                .collect();
+            let header = ["threads", "tokens a pair", "pairs", "ms a pair", "all p50 ms", "all p95 ms"];
             show::report(&report, args.json, &header, rows)
         }
         What::Retrieval { articles, questions, sizes } => {

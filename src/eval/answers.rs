@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -11,10 +11,9 @@ use tokio::sync::mpsc;
 use super::{Answerability, Bench, Question, mean};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::conversation::{AnswerEnd, Citation, Verdict};
+use crate::conversation::{AnswerEnd, Citation, Line, Verdict};
 use crate::grounding::several::MAX_QUESTIONS;
 use crate::grounding::{self, Evidence, Ruling, Source};
-use crate::prompt::LANGUAGES;
 use crate::retrieval::Audience;
 use crate::telemetry::Metrics;
 use crate::training::Progress;
@@ -125,6 +124,16 @@ pub(super) fn mode(config: &Config) -> Mode {
     if config.answers.mode == Mode::Generate { Mode::Generate } else { Mode::Quote }
 }
 
+/// What came back for a message.
+pub(super) struct Answered {
+    pub(super) text: String,
+    pub(super) verdict: Verdict,
+    withheld: Vec<Withheld>,
+    /// Until the first text, and until the end.
+    first: Duration,
+    pub(super) total: Duration,
+}
+
 /// Asks questions of a bench as a visitor would.
 pub(super) struct Asker<'a> {
     bench: &'a Bench,
@@ -147,7 +156,8 @@ impl<'a> Asker<'a> {
 
     /// What is said from templates as an answer, in the languages that they have.
     pub(super) fn templates(&self) -> anyhow::Result<Vec<String>> {
-        LANGUAGES.iter().map(|language| self.spine.prompts.person(&self.bench.site.facts(), language)).collect()
+        let prompts = &self.spine.prompts;
+        prompts.languages().map(|language| prompts.person(&self.bench.site.facts(), language)).collect()
     }
 
     pub(super) async fn stop(&self) {
@@ -155,20 +165,9 @@ impl<'a> Asker<'a> {
         self.spine.llm.drained().await;
     }
 
-    pub(super) async fn ask(&self, question: &Question) -> anyhow::Result<Record> {
-        let site = &self.bench.site;
-        let ask = Ask {
-            site: site.id.clone(),
-            facts: site.facts(),
-            language: site.language.clone(),
-            audience: Audience::Public,
-            history: question.lines(),
-            question: question.question.clone(),
-            written: String::new(),
-            sampling: None,
-            max_tokens: None,
-            stop: Vec::new(),
-        };
+    /// What a visitor would get for a message in its conversation.
+    pub(super) async fn reply(&self, history: Vec<Line>, question: &str) -> anyhow::Result<Answered> {
+        let ask = self.in_conversation(history, question);
         let since = Instant::now();
         let (sender, mut outputs) = mpsc::channel(64);
         let mut outlet = Outlet::new(sender, self.spine.metrics.clone());
@@ -193,8 +192,38 @@ impl<'a> Asker<'a> {
         };
         let (verdict, (sent, withheld, first)) = tokio::join!(work, collect);
         let total = since.elapsed();
-        let Verdict { citations, confidence, end, .. } = verdict?;
-        let answer = sent.concat().trim().to_owned();
+        let text = sent.concat().trim().to_owned();
+        Ok(Answered { text, verdict: verdict?, withheld, first: first.unwrap_or(total), total })
+    }
+
+    fn in_conversation(&self, history: Vec<Line>, question: &str) -> Ask {
+        let site = &self.bench.site;
+        Ask {
+            site: site.id.clone(),
+            facts: site.facts(),
+            language: site.language.clone(),
+            audience: Audience::Public,
+            history,
+            question: question.to_owned(),
+            written: String::new(),
+            sampling: None,
+            max_tokens: None,
+            stop: Vec::new(),
+        }
+    }
+
+    /// What the templates say of what isn't known, in a language.
+    pub(super) fn unknown(&self, language: &str) -> anyhow::Result<Vec<String>> {
+        let (prompts, facts) = (&self.spine.prompts, self.bench.site.facts());
+        let parts = (1..=MAX_QUESTIONS).map(|number| prompts.unanswered(number, &facts, language));
+        parts.chain([prompts.decline(&facts, language), prompts.unsure(&facts, language)]).collect()
+    }
+
+    pub(super) async fn ask(&self, question: &Question) -> anyhow::Result<Record> {
+        let ask = self.in_conversation(question.lines(), &question.question);
+        let Answered { text: answer, verdict, withheld, first, total } =
+            self.reply(question.lines(), &question.question).await?;
+        let Verdict { citations, confidence, end, .. } = verdict;
         let answered = matches!(end, AnswerEnd::Complete | AnswerEnd::Length);
         let mut cited = Vec::with_capacity(citations.len());
         for citation in citations {
@@ -251,7 +280,7 @@ impl<'a> Asker<'a> {
             invented,
             unsupported,
             right_document_cited: (answered && !question.article_ids.is_empty()).then_some(right),
-            first_text_ms: first.unwrap_or(total).as_secs_f64() * 1_000.0,
+            first_text_ms: first.as_secs_f64() * 1_000.0,
             total_ms: total.as_secs_f64() * 1_000.0,
         })
     }
@@ -267,7 +296,7 @@ impl<'a> Asker<'a> {
                 .chain(prompts.unsure(&ask.facts, language))
                 .collect::<Vec<_>>()
         };
-        let own = LANGUAGES.iter().flat_map(|language| of(language)).filter(|text| !text.trim().is_empty());
+        let own = prompts.languages().flat_map(of).filter(|text| !text.trim().is_empty());
         own.fold(answer.to_owned(), |told, text| told.replace(text.trim(), ""))
     }
 

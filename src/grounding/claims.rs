@@ -509,7 +509,7 @@ fn is_opener(word: &str) -> bool {
 
 /// What tells a product of a catalogue: its name up to the last capitalised word or number, `Tarn 3` of `Tarn 3 tent`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Product {
+pub(super) struct ProductName {
     key: String,
     shown: String,
     /// A single word counts only where it is capitalised: "Ember" is a stove, an ember isn't.
@@ -517,14 +517,14 @@ pub(super) struct Product {
 }
 
 /// The distinctive names of products. One that begins with an ordinary word of the catalogue tells nothing.
-pub(super) fn products<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Product> {
+pub(super) fn products<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<ProductName> {
     let names: Vec<&str> = names.into_iter().collect();
     let ordinary: std::collections::HashSet<&str> = names
         .iter()
         .flat_map(|name| name.split(|c: char| !c.is_alphanumeric()))
         .filter(|word| word.chars().next().is_some_and(char::is_lowercase))
         .collect();
-    let mut found: Vec<Product> = Vec::new();
+    let mut found: Vec<ProductName> = Vec::new();
     for name in names {
         let tells = |word: &Word<'_>| {
             word.text.chars().next().is_some_and(char::is_uppercase) || word.text.bytes().all(|b| b.is_ascii_digit())
@@ -539,7 +539,7 @@ pub(super) fn products<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Prod
             continue;
         }
         let shown = name.get(first.at..last.at + last.text.len()).unwrap_or_default().to_owned();
-        let product = Product { key: spelling(&shown), shown, single };
+        let product = ProductName { key: spelling(&shown), shown, single };
         if !found.contains(&product) {
             found.push(product);
         }
@@ -548,7 +548,7 @@ pub(super) fn products<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Prod
 }
 
 /// Products of the catalogue that a text names.
-pub(super) fn named<'a>(text: &str, products: &'a [Product]) -> Vec<&'a Product> {
+pub(super) fn named<'a>(text: &str, products: &'a [ProductName]) -> Vec<&'a ProductName> {
     if products.is_empty() {
         return Vec::new();
     }
@@ -556,11 +556,11 @@ pub(super) fn named<'a>(text: &str, products: &'a [Product]) -> Vec<&'a Product>
     let words = words(text);
     // At the beginning of a sentence every word is capitalised.
     let capitalised =
-        |product: &Product| words.iter().any(|word| word.text == product.shown && (!word.opens || words.len() > 3));
+        |product: &ProductName| words.iter().any(|word| word.text == product.shown && (!word.opens || words.len() > 3));
     products.iter().filter(|product| all.contains(&product.key) && (!product.single || capitalised(product))).collect()
 }
 
-impl Product {
+impl ProductName {
     pub(super) fn key(&self) -> &str {
         &self.key
     }
@@ -571,7 +571,7 @@ impl Product {
 }
 
 /// True if the text denies something.
-pub(super) fn denies(text: &str) -> bool {
+pub(crate) fn denies(text: &str) -> bool {
     const WORDS: &[&str] = &[
         "not", "no", "never", "without", "cannot", "neither", "nor", "none", "nothing", "nobody", "nicht", "kein",
         "keine", "keinen", "ohne",
@@ -707,11 +707,15 @@ mod tests {
     #[test]
     fn products_are_known_by_what_tells_them_apart() {
         let products = products(["Tarn 2 tent", "Tarn 3 tent", "Gannet hammock", "Tent pole repair sleeve", "8 pegs"]);
-        let shown: Vec<&str> = products.iter().map(Product::shown).collect();
+        let shown: Vec<&str> = products.iter().map(ProductName::shown).collect();
         assert_eq!(shown, ["Tarn 2", "Tarn 3", "Gannet"]);
         #[track_caller]
-        fn check(text: &str, products: &[Product], expected: &[&str]) {
-            assert_eq!(named(text, products).into_iter().map(Product::shown).collect::<Vec<_>>(), expected, "{text}");
+        fn check(text: &str, products: &[ProductName], expected: &[&str]) {
+            assert_eq!(
+                named(text, products).into_iter().map(ProductName::shown).collect::<Vec<_>>(),
+                expected,
+                "{text}"
+            );
         }
         check("the tarn 2 sleeps two", &products, &["Tarn 2"]);
         check("We also have the Gannet.", &products, &["Gannet"]);

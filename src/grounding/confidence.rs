@@ -90,6 +90,14 @@ impl Signs {
             + 0.1 * self.words as f32;
         1.0 / (1.0 + (-logit).exp())
     }
+
+    /// Probability that the best piece answers the question rightly, 0…1, with the cross-encoder's `logit` for it and its `margin`
+    /// over the best piece of another document.
+    #[must_use]
+    pub fn judged(&self, logit: f32, margin: f32) -> f32 {
+        let logit = -1.1 + 0.2 * logit + 0.2 * margin + 3.0 * self.lead;
+        1.0 / (1.0 + (-logit).exp())
+    }
 }
 
 /// The titles to choose from, where a question can mean several things: it says little, or points at something that nobody named

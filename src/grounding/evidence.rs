@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::claims::{self, MONEY, Product};
+use super::claims::{self, MONEY, ProductName};
 use super::facts;
 use super::units::{Unit, units};
 use crate::language::content_words;
@@ -14,7 +14,9 @@ pub struct Evidence {
     /// Facts that the conversation names.
     said: HashSet<String>,
     /// Names that products are told by.
-    products: Vec<Product>,
+    products: Vec<ProductName>,
+    /// Numbers that were computed, with their units.
+    computed: HashSet<(String, &'static str)>,
 }
 
 /// A passage as evidence.
@@ -23,6 +25,15 @@ pub struct Source<'a> {
     pub text: &'a str,
     /// Title and headings: they say what the text is about.
     pub context: &'a str,
+}
+
+/// A figure that code computed: it stands in no source, what it was computed from does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Computed {
+    /// With its unit: `10 EUR`.
+    pub figure: String,
+    /// As sources or the conversation write them: `120 EUR`, `110 EUR`.
+    pub inputs: Vec<String>,
 }
 
 /// What became of a sentence.
@@ -101,13 +112,42 @@ impl Evidence {
         conversation: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         let said = conversation.into_iter().flat_map(|line| facts(&claims::in_digits(line))).collect();
-        Self { sources: sources.into_iter().map(Held::of).collect(), said, products: Vec::new() }
+        Self {
+            sources: sources.into_iter().map(Held::of).collect(),
+            said,
+            products: Vec::new(),
+            computed: HashSet::new(),
+        }
     }
 
     /// Products by their names: one that a sentence names has to stand in its source.
     #[must_use]
     pub fn with_products<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
         self.products = claims::products(names);
+        self
+    }
+
+    /// Figures that code computed. One counts where every number that it was computed from stands in a source with its unit, or in
+    /// the conversation.
+    #[must_use]
+    pub fn with_computed(mut self, figures: impl IntoIterator<Item = Computed>) -> Self {
+        for Computed { figure, inputs } in figures {
+            let numbers = |text: &str| claims::quantities(&claims::in_digits(text));
+            let held = |quantity: &claims::Quantity| {
+                let stands = |source: &Held| {
+                    let units = source.quantities.get(&quantity.number);
+                    units.is_some_and(|units| units.contains(quantity.unit) || quantity.unit.is_empty())
+                };
+                self.said.contains(&quantity.number) || self.sources.iter().any(stands)
+            };
+            let stand = |input: &String| {
+                let quantities = numbers(input);
+                !quantities.is_empty() && quantities.iter().all(held)
+            };
+            if !inputs.is_empty() && inputs.iter().all(stand) {
+                self.computed.extend(numbers(&figure).into_iter().map(|quantity| (quantity.number, quantity.unit)));
+            }
+        }
         self
     }
 
@@ -163,7 +203,7 @@ impl Evidence {
             });
             match lack {
                 None => return Ruling::Send { text, source: Some(at) },
-                // What the nearest source lacks is what the sentence is withheld for.
+                // Withhold for the facts missing from the closest source.
                 Some(lack) => lacks = lacks.or(Some(lack)),
             }
         }
@@ -174,11 +214,15 @@ impl Evidence {
     /// What a source doesn't hold of what a sentence claims.
     fn lack(&self, source: &Held, claims: &Claims) -> Option<String> {
         let stands = |what: &str| Some(format!("{what:?} stands in no source"));
-        if let Some(fact) = claims.facts.iter().find(|fact| !source.facts.contains(*fact) && !self.said.contains(*fact))
-        {
+        let computed = |fact: &String| claims.quantities.iter().any(|own| own.number == *fact && self.is_computed(own));
+        let lacks = |fact: &&String| !source.facts.contains(*fact) && !self.said.contains(*fact) && !computed(fact);
+        if let Some(fact) = claims.facts.iter().find(lacks) {
             return stands(fact);
         }
         for quantity in &claims.quantities {
+            if self.is_computed(quantity) {
+                continue;
+            }
             match source.quantities.get(&quantity.number) {
                 None if MONEY.contains(&quantity.unit) => {
                     return stands(&format!("{} {}", quantity.number, quantity.unit));
@@ -202,7 +246,11 @@ impl Evidence {
                 return stands(&name.shown);
             }
         }
-        source.torn(claims)
+        source.torn(claims, |quantity| self.is_computed(quantity))
+    }
+
+    fn is_computed(&self, quantity: &claims::Quantity) -> bool {
+        self.computed.iter().any(|(number, unit)| *number == quantity.number && *unit == quantity.unit)
     }
 
     /// The unit of a source that says most of what a sentence says; what is quoted for it.
@@ -288,8 +336,8 @@ impl Held {
     }
 
     /// A number that the sentence says of a name, and that the source says of something else.
-    fn torn(&self, claims: &Claims) -> Option<String> {
-        for quantity in &claims.quantities {
+    fn torn(&self, claims: &Claims, computed: impl Fn(&claims::Quantity) -> bool) -> Option<String> {
+        for quantity in claims.quantities.iter().filter(|quantity| !computed(quantity)) {
             if claims.names.iter().any(|name| name.range.contains(&quantity.at)) {
                 continue;
             }
@@ -537,6 +585,28 @@ mod tests {
         let quoted = |source, sentence| evidence.support(source, sentence).map(|unit| unit.text.as_str());
         assert_eq!(quoted(0, "It's free from 75 EUR."), Some("Shipping is free from 75 EUR."));
         assert_eq!(quoted(9, "It's free."), None);
+    }
+
+    #[test]
+    fn computed_figures_stand_where_their_inputs_do() {
+        let source = "Delivery to Germany costs 8.90 EUR and is free for orders from 120 EUR.";
+        let computed = |figure: &str, inputs: &[&str]| Computed {
+            figure: figure.to_owned(),
+            inputs: inputs.iter().map(|input| (*input).to_owned()).collect(),
+        };
+        let check = |figures: Vec<Computed>, sentence: &str, sent: bool| {
+            let evidence = Evidence::new([source], ["My order is 110 euro"]).with_computed(figures);
+            let ruling = evidence.rule(sentence);
+            assert_eq!(matches!(ruling, Ruling::Send { .. }), sent, "{ruling:?}");
+        };
+        let short = "Your order is 10 EUR below the 120 EUR from which delivery is free.";
+        check(vec![computed("10 EUR", &["120 EUR", "110 EUR"])], short, true);
+        check(Vec::new(), short, false);
+        check(vec![computed("10 EUR", &["130 EUR", "110 EUR"])], short, false);
+        check(vec![computed("10 EUR", &["120 kg", "110 EUR"])], short, false);
+        check(vec![computed("10 EUR", &[])], short, false);
+        check(vec![computed("10 days", &["120 EUR", "110 EUR"])], short, false);
+        check(vec![computed("10 EUR", &["120 EUR", "110 EUR"])], "Your order is 20 EUR below the 120 EUR.", false);
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn spaced(head: &str, subject: &str) -> String {
 }
 
 /// The product that was spoken of last: the last one that the visitor named, or the only one that an answer named.
-fn subject<'a>(before: &[Said<'_>], products: &'a [claims::Product]) -> Option<&'a str> {
+fn subject<'a>(before: &[Said<'_>], products: &'a [claims::ProductName]) -> Option<&'a str> {
     before.iter().rev().take(LINES).find_map(|line| {
         let named = claims::named(line.text, products);
         match (line.by_visitor, named.as_slice()) {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::choose::{Judged, UNJUDGED};
 use super::claims::denies;
 use super::evidence::{is_verdict, plain_text};
 use super::facts as facts_of;
@@ -93,6 +94,12 @@ pub fn shape(question: &str) -> Shape {
     if (asks || names) && !how && words <= MAX_FACT_WORDS { Shape::Fact } else { Shape::Explanation }
 }
 
+/// Whether a question asks how something is done or works: for a section rather than for a sentence.
+#[must_use]
+pub fn asks_how(question: &str) -> bool {
+    is_how_to(&question.to_lowercase()) && shape(question) == Shape::Explanation
+}
+
 fn is_how_to(question: &str) -> bool {
     [
         "steps",
@@ -153,13 +160,24 @@ pub fn quote(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     let candidates = with_own_verdicts(question, candidates);
     match shape(question) {
         Shape::Fact => facts(question, &candidates),
-        Shape::Explanation => explanation(question, &candidates),
+        Shape::Explanation => {
+            let worths = worths(question, &candidates, &[]);
+            explanation(&candidates, &worths)
+        }
     }
+}
+
+/// The section that explains, of the document that the cross-encoder found. `candidates` stand in reading order and are of one document.
+#[must_use]
+pub fn explain(question: &str, candidates: &[Scored], judged: &[Judged]) -> Vec<Unit> {
+    let candidates = with_own_verdicts(question, candidates);
+    let worths = worths(question, &candidates, judged);
+    explanation(&candidates, &worths)
 }
 
 /// A "Yes." or "No." answers the question that it stands under, and no other: it stays, with the sentence behind it, where that is what
 /// was asked, and goes everywhere else.
-fn with_own_verdicts(question: &str, candidates: &[Scored]) -> Vec<Scored> {
+pub(crate) fn with_own_verdicts(question: &str, candidates: &[Scored]) -> Vec<Scored> {
     let mut kept: Vec<Scored> = Vec::with_capacity(candidates.len());
     let mut verdict: Option<&Scored> = None;
     for scored in candidates {
@@ -214,8 +232,7 @@ fn asks_the_same(heading: &str, question: &str) -> bool {
 
 /// The run of units that is worth most, `Σ words · (worth − WORTH)`: coherent by construction, as long as it has something to
 /// say. Then it is made to begin and end where a reader would: a list of steps from its lead to its end.
-fn explanation(question: &str, candidates: &[Scored]) -> Vec<Unit> {
-    let worths = worths(question, candidates);
+fn explanation(candidates: &[Scored], worths: &[f32]) -> Vec<Unit> {
     let words: Vec<f32> = candidates.iter().map(|scored| word_count(&scored.unit.text)).collect();
     let (mut best, mut run) = (f32::MIN, 0..0);
     for from in 0..candidates.len() {
@@ -350,7 +367,9 @@ const MAX_STEPS: usize = 6;
 /// share of content words in the gold answers of the 55 help-centre questions of WixQA (MIT); the token F1 of the answers
 /// that come out of it is .43 in eleven-fold cross-validation by question, .41 for the best passage as it stands. Features,
 /// threshold and length were chosen on the same questions, so expect less on others.
-fn worths(question: &str, candidates: &[Scored]) -> Vec<f32> {
+///
+/// Where a cross-encoder has judged, its probabilities stand in for the words that the headings share with the question.
+fn worths(question: &str, candidates: &[Scored], judged: &[Judged]) -> Vec<f32> {
     let asked: HashSet<String> = content_words(question).collect();
     let overlap = |scored: &Scored| {
         let held: HashSet<String> = content_words(&scored.unit.text).filter(|word| asked.contains(word)).collect();
@@ -361,7 +380,11 @@ fn worths(question: &str, candidates: &[Scored]) -> Vec<f32> {
     let overlaps: Vec<f32> = candidates.iter().map(overlap).collect();
     let cosines: Vec<f32> = candidates.iter().map(|scored| scored.cosine).collect();
     // The nearness of the line that leads a list in counts for its steps.
-    let headed: Vec<f32> = candidates.iter().map(|scored| headed(&asked, question, &scored.unit.heading)).collect();
+    let headed: Vec<f32> = if judged.is_empty() {
+        candidates.iter().map(|scored| headed(&asked, question, &scored.unit.heading)).collect()
+    } else {
+        candidates.iter().map(|scored| judgement(&scored.unit, judged)).collect()
+    };
     let best_headed = headed.iter().copied().fold(0.0_f32, f32::max);
     let mut lead = 0.0;
     let how = is_how_to(&question.to_lowercase());
@@ -396,6 +419,26 @@ const STEPS_ASKED: f32 = 0.2;
 /// What stands under a heading that says less of the question than another one does loses as much, times the difference. By hand, too.
 const HEADED: f32 = 0.8;
 
+/// How likely a piece answers in the eyes of the cross-encoder, 0…1: its own logit, or the best of its section.
+fn judgement(unit: &Unit, judged: &[Judged]) -> f32 {
+    let here = judged.iter().filter(|judged| {
+        let own = &judged.scored.unit;
+        (own.passage, &own.heading) == (unit.passage, &unit.heading)
+    });
+    let (mut own, mut section) = (None, UNJUDGED);
+    for judged in here {
+        if judged.scored.unit.range.end == unit.range.end && judged.logit > UNJUDGED {
+            own = Some(judged.logit);
+        }
+        section = section.max(judged.logit);
+    }
+    let logit = own.map_or(section, |own| 0.5 * (own + section));
+    1.0 / (1.0 + (-logit / SPREAD).exp())
+}
+
+/// Logits that make a probability half as far from even.
+const SPREAD: f32 = 3.0;
+
 /// Share of the question's words in a heading; none where one of them denies what the other doesn't.
 fn headed(asked: &HashSet<String>, question: &str, heading: &str) -> f32 {
     if asked.is_empty() || denies(question) != denies(heading) {
@@ -421,7 +464,7 @@ fn word_count(text: &str) -> f32 {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// Leads a list in: "To cancel an order:".
     Lead,
     /// Something to do: numbered, or beginning with what to do.
@@ -430,7 +473,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(unit: &Unit) -> Self {
+    pub(super) fn of(unit: &Unit) -> Self {
         let text = unit.text.trim();
         let first = text.strip_prefix("(Optional)").unwrap_or(text).split_whitespace().next().unwrap_or_default();
         let first = first.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
@@ -546,7 +589,7 @@ fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     let Some(&(best, _)) = ranked.first() else { return Vec::new() };
     let mut chosen: Vec<(f32, &Unit)> = Vec::new();
-    // What the best unit speaks of by name is what was asked about; what doesn't, speaks of something else.
+    // Drop units that don't mention the product named in the best one.
     let first = ranked.first().map(|(_, scored)| speaks(&scored.unit)).unwrap_or_default();
     let about = |unit: &Unit| first.iter().zip(speaks(unit)).all(|(first, own)| own || !first);
     let mut length = 0;
@@ -576,7 +619,7 @@ fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
 
 /// The whole list with the line that leads it in, where it is the list that answers: two or more of its items do, or its lead does. Half
 /// of what is accepted or excluded is no answer.
-fn list_of(candidates: &[Scored], chosen: &[&Unit]) -> Option<Vec<Unit>> {
+pub(super) fn list_of(candidates: &[Scored], chosen: &[&Unit]) -> Option<Vec<Unit>> {
     let unit = |at: usize| candidates.get(at).map(|scored| &scored.unit);
     let first = *chosen.first()?;
     let at = candidates.iter().position(|scored| scored.unit == *first)?;
@@ -623,7 +666,7 @@ fn subjects(question: &str) -> Vec<String> {
 }
 
 /// Whether a unit says nothing that others don't: a table's row after the sentence with its numbers, a sentence in other words.
-fn says_again<'a>(unit: &Unit, others: impl Iterator<Item = &'a Unit>) -> bool {
+pub(super) fn says_again<'a>(unit: &Unit, others: impl Iterator<Item = &'a Unit>) -> bool {
     let (mut words, mut facts): (HashSet<String>, HashSet<String>) = (HashSet::new(), HashSet::new());
     for other in others {
         words.extend(content_words(&other.text).chain(content_words(&other.heading)));

@@ -6,8 +6,8 @@ use crate::language::{content_words, sentences};
 
 /// A message with more is a list to be looked at as one.
 pub const MAX_QUESTIONS: usize = 4;
-/// Words with a meaning that each side of an "and" needs: "how and why" asks one thing.
-const MIN_WORDS_BESIDE_AND: usize = 2;
+/// Words with a meaning that a question before "and" needs: "how and why" asks one thing.
+const MIN_WORDS_BEFORE_AND: usize = 2;
 /// Words that a question may begin with.
 const OPENERS: &[&str] = &[
     "how", "what", "whats", "what's", "when", "where", "which", "who", "why", "can", "could", "do", "does", "did",
@@ -63,8 +63,8 @@ fn clauses(message: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
         if joins
             && words.next().is_some_and(|word| is_one_of(word, OPENERS))
             && is_question(before)
-            && content_words(before).take(MIN_WORDS_BESIDE_AND).count() == MIN_WORDS_BESIDE_AND
-            && content_words(after).take(MIN_WORDS_BESIDE_AND).count() == MIN_WORDS_BESIDE_AND
+            && content_words(before).take(MIN_WORDS_BEFORE_AND).count() == MIN_WORDS_BEFORE_AND
+            && content_words(after).next().is_some()
         {
             from = at + after.len() - after.trim_start().len();
             cuts.push(from);
@@ -121,6 +121,10 @@ mod tests {
         check(
             "how long is the warranty on a tent and can I pay by invoice",
             &["how long is the warranty on a tent", "can I pay by invoice"],
+        );
+        check(
+            "Can I wash a down bag in the machine and how often?",
+            &["Can I wash a down bag in the machine", "how often?"],
         );
         check("保修多长时间？另外，可以开发票吗？", &["保修多长时间？", "可以开发票吗？"]);
         check(

@@ -134,6 +134,25 @@ fn row(header: &[String], cells: &[String]) -> String {
     if rest.is_empty() { name.to_owned() } else { format!("{name}: {}", rest.join(", ")) }
 }
 
+/// A row as a sentence: "Tarn 2: Price: 349 EUR, Weight: 1,900 g" is "Tarn 2: price 349 EUR, weight 1,900 g."
+#[must_use]
+pub fn row_sentence(row: &str) -> String {
+    let Some((name, rest)) = row.split_once(": ") else { return row.to_owned() };
+    let told = |part: &str| match part.split_once(": ") {
+        Some((column, cell)) => {
+            let mut letters = column.chars();
+            let first = letters.next().unwrap_or_default();
+            // An abbreviation keeps its capitals.
+            let small = letters.clone().next().is_none_or(|second| !second.is_uppercase());
+            let first = if small { first.to_lowercase().to_string() } else { first.to_string() };
+            format!("{first}{} {cell}", letters.as_str())
+        }
+        None => part.to_owned(),
+    };
+    let parts: Vec<String> = rest.split(", ").map(told).collect();
+    format!("{name}: {}", parts.join(", "))
+}
+
 /// Whether a column holds numbers of articles.
 fn is_code(column: &str) -> bool {
     const CODES: &[&str] = &[
@@ -217,6 +236,13 @@ mod tests {
         assert_eq!(found, ["Tarn 3 tent, Moss: Price: 429 EUR (Item no. HP-1013)", "Peg: Price: 1 EUR"]);
         let text = "| 货号 | 名称 | 价格 |\n| --- | --- | --- |\n| HP-1 | 帐篷 | 429 欧元 |\n";
         assert_eq!(units(0, text)[0].text, "帐篷: 价格: 429 欧元 (货号 HP-1)");
+    }
+
+    #[test]
+    fn a_row_is_told_as_a_sentence() {
+        let row = "Tarn 2: Price: 349 EUR, EU sizes: 36, 37, Weight: 1,900 g (Item no. HP-1011)";
+        assert_eq!(row_sentence(row), "Tarn 2: price 349 EUR, EU sizes 36, 37, weight 1,900 g (Item no. HP-1011)");
+        assert_eq!(row_sentence("Closed on Sundays"), "Closed on Sundays");
     }
 
     #[test]

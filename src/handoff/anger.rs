@@ -5,7 +5,7 @@
 
 /// True if the words are angry: abuse, threats to leave or to complain, or a message that is shouted.
 #[must_use]
-pub fn is_angry(text: &str) -> bool {
+pub(super) fn is_angry(text: &str) -> bool {
     let lower = text.to_lowercase().replace('’', "'");
     if in_chinese(&lower) {
         return true;

@@ -6,7 +6,7 @@
 
 /// True if the visitor asks for a person in so many words.
 #[must_use]
-pub fn asks_for_person(text: &str) -> bool {
+pub(super) fn asks_for_person(text: &str) -> bool {
     let lower = text.to_lowercase().replace('’', "'");
     if asks_in_chinese(&lower) {
         return true;

@@ -46,9 +46,12 @@ async fn readiness(app: &App) -> (bool, Value) {
     let knowledge = app.spine.retrieval.index.health().await.map(|health| health.passages);
     let stocked = !matches!(knowledge, Ok(0));
     let embedder = app.spine.retrieval.embedder.health().map_err(|error| error.to_string());
+    let multilingual = app.spine.retrieval.second_health().map_err(|error| error.to_string());
+    let reranker = app.spine.reranker.as_ref().map(|reranker| reranker.health().map_err(|error| error.to_string()));
     let index = knowledge.map(|_| ()).map_err(|error| error.to_string());
     let draining = app.tasks.is_draining();
     let ready = store.is_ok() && llm.is_ok() && embedder.is_ok() && index.is_ok() && stocked && !draining;
+    let ready = ready && multilingual.is_ok() && !matches!(reranker, Some(Err(_)));
     let say = |health: Result<(), String>| health.map_or_else(|error| error, |()| "ok".to_owned());
     // A remote model that fails costs the phrasing, not the answer: that is quoted then.
     let llm = llm.and_then(|()| {
@@ -60,6 +63,8 @@ async fn readiness(app: &App) -> (bool, Value) {
         "store": say(store),
         "llm": say(llm),
         "embedder": say(embedder),
+        "multilingual": say(multilingual),
+        "reranker": reranker.map_or_else(|| "none".to_owned(), say),
         "index": say(index),
         "knowledge": if stocked { "ok" } else { "empty" },
     });
@@ -133,6 +138,7 @@ pub(super) async fn erase(
     if app.store.session(&key.site, &key.id).await?.is_none() {
         return Err(unknown_session());
     }
+    app.channels.forget(&key).await?;
     app.registry.erase(&key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -102,8 +102,13 @@ macro_rules! built {
 /// What a page loads first.
 static LOADER: Asset = built!("widget.js", "text/javascript; charset=utf-8");
 /// What the loader loads when the chat is opened, and languages other than English.
-static PARTS: [Asset; 2] = [
+static PARTS: [Asset; 7] = [
     built!("widget-panel.js", "text/javascript; charset=utf-8"),
+    built!("widget-ar.js", "text/javascript; charset=utf-8"),
+    built!("widget-de.js", "text/javascript; charset=utf-8"),
+    built!("widget-es.js", "text/javascript; charset=utf-8"),
+    built!("widget-fr.js", "text/javascript; charset=utf-8"),
+    built!("widget-ja.js", "text/javascript; charset=utf-8"),
     built!("widget-zh.js", "text/javascript; charset=utf-8"),
 ];
 static DEMO: [Asset; 3] = [

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use crate::conversation::{AnswerEnd, Attributes, Event, GiveTo, SessionKey};
+use crate::conversation::{AnswerEnd, Attributes, Event, GiveTo, SessionKey, Usage};
 use crate::http::App;
 use crate::http::error::{ApiError, unknown_session, unknown_site, upgrade_required};
 use crate::http::socket::{Throttle, WRITE_LIMIT, checked, farewell, too_long};
@@ -158,7 +158,7 @@ impl Connection {
         let mut seat = Box::pin(self.hello()).await?;
         let arrived = Instant::now();
         let result = self.converse(&mut seat).await;
-        // Who comes and goes all the time isn't noted each time.
+        // Rate-limit dwell signals from reconnecting clients.
         if self.seen > 0 && seat.handle.count_event().is_ok() {
             let ms = u64::try_from(arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
             let dwell = vec![Signal::Dwell { ms }];
@@ -250,9 +250,9 @@ impl Connection {
             Ok((seat, token, joined)) => {
                 let new = joined.last_seq == 0;
                 let arrival = Arrival {
-                    source: source.filter(|_| new).map(|source| *source),
+                    source: source.filter(|_| new).map(|source| (*source).into()),
                     // What the site signed counts more than what its page says.
-                    attributes: joined.attributes.or(attributes),
+                    attributes: joined.attributes.or(attributes.map(Into::into)),
                     known: known && new,
                 };
                 let signals = arrival.signals();
@@ -396,9 +396,11 @@ impl Connection {
             ClientMessage::Feedback { text: Some(text), .. } if text.chars().count() > MAX_MESSAGE_CHARS => {
                 Err(too_long(&text))
             }
-            ClientMessage::Feedback { turn, rating, text } => {
-                seat.handle.command(Command::Feedback { turn, rating, text }).await.map_err(ApiError::from)
-            }
+            ClientMessage::Feedback { turn, rating, text } => seat
+                .handle
+                .command(Command::Feedback { turn, rating: rating.into(), text })
+                .await
+                .map_err(ApiError::from),
             ClientMessage::Forget { also } => return self.forget(seat, also).await,
             ClientMessage::RecommendationClick { id } => {
                 if !self.was_shown(&seat.handle.key, &id).await {
@@ -630,7 +632,7 @@ pub(super) fn update_message(update: &Update) -> Option<ServerMessage> {
         Update::Event { seq, at_ms, event } => return event_message(Past { seq, at_ms, event }),
         Update::Queued { turn, place } => ServerMessage::Queue { turn, place },
         Update::Delta { turn, offset, text } => ServerMessage::AnswerDelta { turn, offset, text },
-        Update::Citation { turn, citation } => ServerMessage::AnswerCitation { turn, citation },
+        Update::Citation { turn, citation } => ServerMessage::AnswerCitation { turn, citation: citation.into() },
         Update::Withheld { turn, reason } => ServerMessage::AnswerWithheld { turn, reason },
         Update::AgentTyping { name } => ServerMessage::AgentTyping { name },
         // Agents' updates don't enter a visitor's queue; if one did, it would end here. Who waits is told by the connection,
@@ -653,8 +655,10 @@ pub(super) fn event_message(Past { seq, at_ms, event }: Past) -> Option<ServerMe
         Event::Said { id, text } => ServerMessage::Message { id, seq, at_ms, text },
         Event::AnswerStarted { turn } => ServerMessage::AnswerStarted { turn, seq, at_ms },
         Event::AnswerDone { turn, text, citations, confidence, usage, end, .. } => {
+            let citations = citations.into_iter().map(Into::into).collect();
             // What the cache had would tell what others asked.
             let usage = Usage { cached_tokens: 0, ..usage };
+            let (usage, end) = (usage.into(), end.into());
             ServerMessage::AnswerDone { turn, seq, at_ms, text, citations, confidence, usage, end }
         }
         Event::HumanRequested {} => ServerMessage::HumanRequested { seq, at_ms },
@@ -666,8 +670,12 @@ pub(super) fn event_message(Past { seq, at_ms, event }: Past) -> Option<ServerMe
         Event::AgentSaid { id, agent, text, .. } => {
             ServerMessage::AgentMessage { seq, at_ms, id, text, name: agent.name }
         }
-        Event::Note { .. } | Event::SuggestionMade { .. } | Event::SuggestionDecided { .. } => return None,
-        Event::Feedback { turn, rating, .. } => ServerMessage::FeedbackReceived { seq, at_ms, turn, rating },
+        Event::Note { .. } | Event::SuggestionMade { .. } | Event::SuggestionDecided { .. } | Event::Unknown => {
+            return None;
+        }
+        Event::Feedback { turn, rating, .. } => {
+            ServerMessage::FeedbackReceived { seq, at_ms, turn, rating: rating.into() }
+        }
         Event::Ended { reason } => ServerMessage::Ended { seq, at_ms, reason },
     })
 }

@@ -117,7 +117,12 @@ fn me_of(app: &App, who: &SignedIn) -> Me {
             rephrases: app.spine.mode == Mode::Generate,
         })
     });
-    Me { agent: who.agent.clone(), csrf: who.csrf.clone(), expires_at_ms: who.expires_at_ms, sites: sites.collect() }
+    Me {
+        agent: who.agent.clone().into(),
+        csrf: who.csrf.clone(),
+        expires_at_ms: who.expires_at_ms,
+        sites: sites.collect(),
+    }
 }
 
 /// Never to be kept by anybody on the way.
@@ -217,7 +222,7 @@ async fn conversation(
     Path((_, session)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let joined = app.registry.agents_handle(key(&site, &session)?).join(0, None).await?;
-    let entries = joined.missed.into_iter().map(convert::entry).collect();
+    let entries = joined.missed.into_iter().filter_map(convert::entry).collect();
     let reasons = convert::reasons(&joined.intent);
     Ok(private(Json(Conversation { session: joined.summary, entries, reasons })))
 }
@@ -231,6 +236,7 @@ async fn erase(
     if app.store.session(&key.site, &key.id).await?.is_none() {
         return Err(unknown_session());
     }
+    app.channels.forget(&key).await?;
     app.registry.erase(&key).await?;
     tracing::info!(agent = who.agent.id, session = key.id, "a conversation was erased");
     Ok(StatusCode::NO_CONTENT)
@@ -251,6 +257,8 @@ async fn visitor(
     conversations.retain(|other| other.session != session);
     conversations.truncate(MAX_OTHERS);
     let (language, known, source, attributes) = (state.language, state.known, state.source, state.attributes);
+    let source = source.map(Into::into);
+    let attributes = attributes.into_iter().map(|(name, value)| (name, value.into())).collect();
     Ok(private(Json(VisitorView { visitor, language, known, source, attributes, conversations })))
 }
 
@@ -287,6 +295,7 @@ async fn passages(
         text: question.clone(),
         history,
         audience: Audience::Agents,
+        language: String::new(),
         languages: Vec::new(),
         now_ms: app.spine.clock.now_ms(),
         limit: PASSAGES,
@@ -361,14 +370,14 @@ fn command(app: &App, who: &SignedIn, site: &str, id: String, action: Action) ->
     }
     Ok(Command::Agent(match action {
         Action::Take {} => AgentCommand::Take { agent, by: None },
-        Action::GiveBack { to } => AgentCommand::GiveBack { agent, to },
+        Action::GiveBack { to } => AgentCommand::GiveBack { agent, to: to.into() },
         Action::Assign { agent: to } => {
             let to = app.agents.colleague(site, &to).ok_or_else(unknown_agent)?;
             AgentCommand::Assign { by: agent, to, force: role == Role::Admin }
         }
         Action::Send { text, suggestion } => {
             checked(&id, &text)?;
-            AgentCommand::Say { id, agent, text, suggestion }
+            AgentCommand::Say { id, agent, text, suggestion: suggestion.map(Into::into) }
         }
         Action::Note { text } => {
             checked(&id, &text)?;
@@ -378,11 +387,11 @@ fn command(app: &App, who: &SignedIn, site: &str, id: String, action: Action) ->
             if language.as_ref().is_some_and(|code| code.len() != 2 || !code.bytes().all(|b| b.is_ascii_lowercase())) {
                 return Err(ApiError::new(ErrorCode::BadMessage, "a language is two letters, as ISO 639-1 has them"));
             }
-            AgentCommand::Suggest { wish, language }
+            AgentCommand::Suggest { wish: wish.into(), language }
         }
         Action::Reject { suggestion, reason } => {
             label("a reason", &reason)?;
-            AgentCommand::Reject { agent, suggestion, reason }
+            AgentCommand::Reject { agent, suggestion: suggestion.into(), reason }
         }
         Action::CallPerson {} => AgentCommand::CallPerson { reason: crate::conversation::HandoffReason::Agent },
         Action::End {} => AgentCommand::End { agent },

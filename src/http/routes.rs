@@ -27,6 +27,8 @@ pub enum Access {
     /// The server of the site that the path names: by a signature over the body, which the handler checks, or by a key with
     /// the scope `outcomes` or `admin`.
     Reporter,
+    /// The messaging platform that the path's account is of: by a signature over the body, which the handler checks.
+    Platform,
     /// A key with the scope, or `admin`, that is good for the whole server.
     Server(Scope),
     /// A key with the scope, or `admin`, that is good for the site that the path names.
@@ -134,7 +136,7 @@ impl Access {
     /// When the request's sender isn't one of those who may use the route.
     async fn admit(self, app: &App, parts: &mut Parts) -> Result<(), ApiError> {
         match self {
-            Self::Anyone | Self::Visitor | Self::Password | Self::Reporter => Ok(()),
+            Self::Anyone | Self::Visitor | Self::Password | Self::Reporter | Self::Platform => Ok(()),
             Self::Server(scope) => {
                 let reach = Reach::Server;
                 has_key(app, parts, &[scope, Scope::Admin], reach, || server_key(scope))

@@ -125,7 +125,7 @@ impl Book {
         Self { models: Some(models), ..self }
     }
 
-    /// Sessions count as not bought when nothing was reported of them for so many days ([`outcomes::silent`]).
+    /// Sessions count as not bought when nothing was reported of them for so many days ([`silence::silent`]).
     #[must_use]
     pub fn patient(self, days: HashMap<String, u32>, clock: Clock) -> Self {
         Self { patience: Some((Arc::new(days), clock)), ..self }

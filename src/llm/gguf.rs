@@ -29,6 +29,14 @@ pub struct GgufFacts {
     pub pooling: Option<u32>,
     /// `<architecture>.context_length`.
     pub context_length: Option<u32>,
+    /// `frontdesk.query_prefix` and `frontdesk.passage_prefix`: what an embedder wants before a question and a passage.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub query_prefix: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub passage_prefix: String,
+    /// `frontdesk.segment_offset`: a cross-encoder's vocabulary stands twice, from this id on for the second text of a pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segment_offset: Option<u32>,
 }
 
 /// Why a file isn't loaded.
@@ -167,6 +175,11 @@ impl Header<'_> {
                 ("general.name", Value::Text(text)) => facts.name = text,
                 ("general.file_type", Value::Number(number)) => facts.file_type = file_type_name(number).to_owned(),
                 ("general.alignment", Value::Number(number)) => alignment = number,
+                ("frontdesk.query_prefix", Value::Text(text)) => facts.query_prefix = text,
+                ("frontdesk.passage_prefix", Value::Text(text)) => facts.passage_prefix = text,
+                ("frontdesk.segment_offset", Value::Number(number)) => {
+                    facts.segment_offset = u32::try_from(number).ok();
+                }
                 ("tokenizer.ggml.tokens", _) => has_vocabulary = true,
                 (key, Value::Flag(flag)) if key.ends_with(".attention.causal") => facts.causal = Some(flag),
                 (key, Value::Number(number)) if key.ends_with(".pooling_type") => {

@@ -448,7 +448,7 @@ impl<'a> Worker<'a> {
                 for (_, answer) in self.answers.drain() {
                     answer.send(Err(LlmError::ShuttingDown));
                 }
-                // Judgements are told by their channels' end.
+                // Dropping the channel tells callers of pending judgements.
                 return;
             }
             self.drop_departed();

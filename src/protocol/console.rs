@@ -7,11 +7,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ErrorCode, Partial};
-use crate::conversation::{
+use super::parts::{
     Agent, AnswerEnd, AttributeValue, Citation, Decision, DraftNote, GiveTo, HandoffReason, LeaveReason, Rating,
     Source, Speaker, SuggestionId, Wish,
 };
+use super::{ErrorCode, Partial};
 
 /// Longest reason, label or search text, in Unicode scalar values.
 pub const MAX_LABEL_CHARS: usize = 400;
@@ -766,7 +766,8 @@ pub fn json_schema() -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::NoteCode;
+    use crate::conversation;
+    use crate::protocol::parts::NoteCode;
 
     fn check(json: &str, expected: &ConsoleClient) {
         assert_eq!(&serde_json::from_str::<ConsoleClient>(json).unwrap(), expected, "{json}");
@@ -805,7 +806,7 @@ mod tests {
         let note = |json: &str| serde_json::from_str::<DraftNote>(json).unwrap();
         assert_eq!(note("\"old words\""), DraftNote::Words("old words".into()));
         for code in [NoteCode::AgentsOnly, NoteCode::NotQualified] {
-            assert_eq!(note(&format!(r#"{{"code":"{}"}}"#, code.name())), code.into());
+            assert_eq!(note(&format!(r#"{{"code":"{}"}}"#, conversation::NoteCode::from(code).name())), code.into());
         }
         let entry = Entry { seq: 7, at_ms: 9, what: What::SuggestionDone(done) };
         let json = serde_json::to_value(&entry).unwrap();

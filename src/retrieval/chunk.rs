@@ -73,14 +73,16 @@ pub fn first_heading(text: &str) -> Option<String> {
 pub fn chunk(text: &str, target: usize) -> Vec<Chunk> {
     let chunker = Chunker { text, target: target.max(16) };
     let mut drafts = Vec::new();
-    let sections = sections(parse(text));
+    let sections = sections(text, parse(text));
     for (index, section) in sections.iter().enumerate() {
         if section.blocks.is_empty() {
-            // A heading with neither text nor sub-headings says something by itself.
+            // A heading with neither text nor sub-headings says something by itself, unless it asks.
             let next = sections.get(index + 1).map_or(0, |next| next.path.len());
-            if let (Some(heading), false) = (&section.heading, next > section.path.len()) {
+            let asks = section.path.last().is_some_and(|heading| heading.ends_with(['?', '？', '؟']));
+            if let (Some(heading), false, false) = (&section.heading, next > section.path.len(), asks) {
                 let path = section.path[..section.path.len() - 1].to_vec();
-                drafts.push(Draft::new(path, Span::plain(heading.clone()), chunker.size(heading)));
+                let words = bare_heading(text, heading.clone());
+                drafts.push(Draft::new(path, Span::plain(words.clone()), chunker.size(&words)));
             }
             continue;
         }
@@ -229,20 +231,30 @@ struct Section {
     blocks: Vec<Block>,
 }
 
-fn sections(blocks: Vec<Block>) -> Vec<Section> {
+fn sections(text: &str, blocks: Vec<Block>) -> Vec<Section> {
     let mut sections = vec![Section::default()];
     let mut path: Vec<(usize, String)> = Vec::new();
     for block in blocks {
         match block.kind {
-            // `#` and nothing else.
+            // The readers end the section of a folded answer so; in other places `#` and nothing else is a slip.
+            Kind::Heading { level: 6, text }
+                if text.is_empty() && path.last().is_some_and(|(level, _)| *level == 6) =>
+            {
+                path.pop();
+                sections.push(Section { path: headings(&path), heading: None, blocks: Vec::new() });
+            }
             Kind::Heading { text, .. } if text.is_empty() => {}
-            Kind::Heading { level, text } => {
+            Kind::Heading { level, text: heading } => {
+                // A heading that states a fact is said as a sentence, too: headings alone aren't quoted.
+                let fact = states_fact(&heading).then(|| bare_heading(text, block.range.clone()));
+                let fact = fact.map(|range| Block { kind: Kind::Text, range });
                 path.retain(|(outer, _)| *outer < level);
-                path.push((level, text));
+                path.push((level, heading));
                 sections.push(Section {
-                    path: path.iter().map(|(_, text)| text.clone()).collect(),
-                    heading: Some(block.range),
-                    blocks: Vec::new(),
+                    path: headings(&path),
+                    // Such a section isn't joined with its neighbours.
+                    heading: fact.is_none().then_some(block.range),
+                    blocks: fact.into_iter().collect(),
                 });
             }
             Kind::Rule => {}
@@ -254,6 +266,38 @@ fn sections(blocks: Vec<Block>) -> Vec<Section> {
         }
     }
     sections
+}
+
+fn headings(path: &[(usize, String)]) -> Vec<String> {
+    path.iter().map(|(_, text)| text.clone()).collect()
+}
+
+/// A heading's text without its marks.
+fn bare_heading(text: &str, range: Range<usize>) -> Range<usize> {
+    let slice = &text[range.clone()];
+    let line = slice.trim_start_matches('#');
+    // Underlined headings have their mark below.
+    let words = line.split('\n').next().unwrap_or(line).trim_end_matches('#').trim_end();
+    let start = range.start + (slice.len() - line.len());
+    trimmed(text, start..start + words.len())
+}
+
+/// Whether a heading gives a figure for something: `Depth needed = 75 mm`, `Shipping: 4.90 EUR`, `Free over 85 $`. Numbers of
+/// sections, years and steps are none.
+fn states_fact(heading: &str) -> bool {
+    if heading.ends_with(['?', '？', '؟', ':', '：']) {
+        return false;
+    }
+    let assigned = heading.split_once(['=', ':', '：']).is_some_and(|(name, value)| {
+        let value = value.trim_start();
+        let figure =
+            value.trim_start_matches(|char: char| !char.is_alphanumeric()).starts_with(|char: char| char.is_numeric());
+        let time =
+            name.ends_with(|char: char| char.is_ascii_digit()) && value.starts_with(|char: char| char.is_ascii_digit());
+        name.chars().filter(|char| char.is_alphabetic()).count() > 2 && figure && !time
+    });
+    let money = heading.contains(['€', '$', '£', '¥', '￥']) && heading.chars().any(|char| char.is_ascii_digit());
+    assigned || money
 }
 
 /// What belongs together. `parts` lie end to end and are where it may be cut; `context` is repeated after a cut.
@@ -645,7 +689,30 @@ mod tests {
         check("no heading at all", 100, &[(&[], "no heading at all")]);
         check("", 100, &[]);
         check("\n \n", 100, &[]);
-        check("# Call 0800 123", 100, &[(&[], "# Call 0800 123")]);
+        check("# Call 0800 123", 100, &[(&[], "Call 0800 123")]);
+    }
+
+    #[test]
+    fn a_heading_that_states_a_fact_is_text_too() {
+        check(
+            "# Shades\n\n### Height of the box = 62 mm\n\n### Inside the frame\n\nMeasure twice.",
+            100,
+            &[
+                (&["Shades", "Height of the box = 62 mm"], "Height of the box = 62 mm"),
+                (&["Shades", "Inside the frame"], "Measure twice."),
+            ],
+        );
+        check("## Step 2: Press\n\nPress it.", 100, &[(&["Step 2: Press"], "Press it.")]);
+        check("## Is it free?\n\n## Why?\n\nSo.", 100, &[(&["Why?"], "So.")]);
+    }
+
+    #[test]
+    fn a_folded_answer_ends_where_its_fold_ends() {
+        check(
+            "# Help\n\n###### Is it red?\n\nYes.\n\n######\n\nWrite to us for all else.",
+            100,
+            &[(&["Help", "Is it red?"], "Yes."), (&["Help"], "Write to us for all else.")],
+        );
     }
 
     #[test]

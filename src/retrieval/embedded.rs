@@ -10,8 +10,10 @@ use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::external::uuid::Uuid;
@@ -26,11 +28,12 @@ use qdrant_edge::{
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use super::frequencies::Frequencies;
 use super::{Hit, Passage, Query, fusion};
 use crate::retrieval::schema;
 use crate::retrieval::schema::{
-    BM25, Clause, DENSE, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon, PassageId, Point, Scope,
-    Sparse, payload,
+    BM25, Clause, DENSE, Dims, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon, MULTILINGUAL,
+    PassageId, Point, Scope, Sparse, Vectors, payload,
 };
 
 /// Writes that may wait for the thread; an ingestion that is faster than the disk waits here.
@@ -50,15 +53,28 @@ pub struct EmbeddedIndex {
 
 #[derive(Debug)]
 struct Inner {
-    dims: usize,
+    dims: Dims,
     lexicon: Lexicon,
     shard: Arc<EdgeShard>,
+    /// Of each site that was searched. A std mutex: it is held for a look or an entry.
+    counted: Mutex<HashMap<String, Counted>>,
+    /// Writes carried out so far.
+    written: AtomicU64,
     /// Gone once closed; dropping it ends the thread after the writes that wait.
     writes: Mutex<Option<mpsc::Sender<Write>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// One search per core at a time: more would only take turns.
     readers: Arc<Semaphore>,
     _lock: File,
+}
+
+/// A site's words as they were after so many writes.
+#[derive(Clone, Debug)]
+struct Counted {
+    written: u64,
+    at: Instant,
+    took: Duration,
+    frequencies: Arc<Frequencies>,
 }
 
 struct Write {
@@ -75,11 +91,12 @@ enum Work {
 }
 
 impl EmbeddedIndex {
-    /// Opens the directory, or makes it with an empty index for embeddings of `dims` dimensions.
+    /// Opens the directory, or makes it with an empty index.
     ///
     /// # Errors
     /// [`IndexError::InUse`], [`IndexError::Corrupt`], [`IndexError::Dimensions`] or [`IndexError::Directory`].
-    pub async fn open(path: &Path, dims: usize) -> Result<Self, IndexError> {
+    pub async fn open(path: &Path, dims: impl Into<Dims>) -> Result<Self, IndexError> {
+        let dims = dims.into();
         let path = path.to_owned();
         let lexicon = Lexicon::new()?;
         let (opened, outcome) = oneshot::channel();
@@ -104,6 +121,8 @@ impl EmbeddedIndex {
                 dims,
                 lexicon,
                 shard,
+                counted: Mutex::default(),
+                written: AtomicU64::new(0),
                 writes: Mutex::new(Some(writes)),
                 thread: Mutex::new(Some(thread)),
                 readers: Arc::new(Semaphore::new(cores)),
@@ -112,7 +131,7 @@ impl EmbeddedIndex {
         })
     }
 
-    pub(super) async fn upsert(&self, passages: Vec<(Passage, Vec<f32>)>) -> Result<(), IndexError> {
+    pub(super) async fn upsert(&self, passages: Vec<(Passage, Vectors)>) -> Result<(), IndexError> {
         let (points, documents) = schema::points(&self.inner.lexicon, self.inner.dims, passages)?;
         let points = points.into_iter().map(point_struct).collect::<Result<_, _>>()?;
         let outdated = filter(Scope::Outdated { documents }.clauses())?;
@@ -131,9 +150,9 @@ impl EmbeddedIndex {
         self.write("optimize", Work::Optimize).await
     }
 
-    pub(super) async fn search(&self, query: &Query, embedding: &[f32]) -> Result<Vec<Hit>, IndexError> {
-        schema::check_embedding(embedding, self.inner.dims)?;
-        let sparse = self.inner.lexicon.question(query);
+    pub(super) async fn search(&self, query: &Query, vectors: &Vectors) -> Result<Vec<Hit>, IndexError> {
+        schema::check_question(vectors, self.inner.dims)?;
+        let sparse = self.frequencies(&query.site).await?.weigh(self.inner.lexicon.question(query));
         let scope = Scope::Askable {
             site: query.site.clone(),
             audience: query.audience,
@@ -141,8 +160,46 @@ impl EmbeddedIndex {
             now_ms: query.now_ms,
         };
         let filter = filter(scope.clauses())?;
-        let (embedding, limit) = (embedding.to_vec(), query.limit);
-        self.read("search", move |shard| search(shard, &filter, &embedding, sparse, limit)).await
+        let (vectors, limit) = (vectors.clone(), query.limit);
+        self.read("search", move |shard| search(shard, &filter, &vectors, sparse, limit)).await
+    }
+
+    /// How many of the site's passages hold which word. Counted anew after writes, but for at most a twentieth of the time:
+    /// while a large folder is read, the count may lag behind.
+    async fn frequencies(&self, site: &str) -> Result<Arc<Frequencies>, IndexError> {
+        let counted = || self.inner.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = self.inner.written.load(Ordering::Acquire);
+        let known = counted().get(site).cloned();
+        if let Some(known) = known.filter(|known| known.written == written || known.at.elapsed() < known.took * 20) {
+            return Ok(known.frequencies);
+        }
+        let filter = filter(Scope::Site { site: site.to_owned() }.clauses())?;
+        let frequencies = self.read("count words", move |shard| {
+            let since = Instant::now();
+            let mut frequencies = Frequencies::default();
+            let mut offset = None;
+            loop {
+                let request = ScrollRequest {
+                    offset,
+                    limit: Some(SCROLL_PAGE),
+                    filter: Some(filter.clone()),
+                    with_payload: Some(WithPayloadInterface::Bool(false)),
+                    with_vector: WithVector::Selector(vec![BM25.into()]),
+                    order_by: None,
+                };
+                let (records, next) = shard.scroll(request).map_err(engine("count words"))?;
+                records.iter().for_each(|record| frequencies.add(terms(record)));
+                offset = next;
+                if offset.is_none() {
+                    return Ok((frequencies, since.elapsed()));
+                }
+            }
+        });
+        let (frequencies, took) = frequencies.await?;
+        let frequencies = Arc::new(frequencies);
+        let entry = Counted { written, at: Instant::now(), took, frequencies: frequencies.clone() };
+        counted().insert(site.to_owned(), entry);
+        Ok(frequencies)
     }
 
     /// All points of the scope by id; the named fields of their payload, or all fields if none is named.
@@ -178,6 +235,34 @@ impl EmbeddedIndex {
                 }
                 offset = next;
             }
+        })
+        .await
+    }
+
+    /// A page of all passages with their vectors, and where the next one begins, if there is one.
+    pub(super) async fn page(
+        &self,
+        offset: Option<PointId>,
+        limit: usize,
+    ) -> Result<(Vec<(Passage, Vectors)>, Option<PointId>), IndexError> {
+        self.read("list passages", move |shard| {
+            let request = ScrollRequest {
+                offset,
+                limit: Some(limit),
+                filter: None,
+                with_payload: Some(WithPayloadInterface::Bool(true)),
+                with_vector: WithVector::Bool(true),
+                order_by: None,
+            };
+            let (records, next) = shard.scroll(request).map_err(engine("list passages"))?;
+            let mut passages = Vec::with_capacity(records.len());
+            for record in records {
+                let vector = |name| vector_of(&record, name).unwrap_or_default().to_vec();
+                let vectors = Vectors { dense: vector(DENSE), multilingual: vector(MULTILINGUAL) };
+                let fields = record.payload.map(|payload| payload.0).unwrap_or_default();
+                passages.push((payload::decode(passage_id(record.id)?, fields)?, vectors));
+            }
+            Ok((passages, next))
         })
         .await
     }
@@ -227,7 +312,9 @@ impl EmbeddedIndex {
         let (reply, outcome) = oneshot::channel();
         writes.send(Write { what, work, reply }).await.map_err(|_| IndexError::Closed)?;
         drop(writes);
-        outcome.await.map_err(|_| IndexError::Closed)?
+        let outcome = outcome.await.map_err(|_| IndexError::Closed)?;
+        self.inner.written.fetch_add(1, Ordering::Release);
+        outcome
     }
 
     async fn read<T: Send + 'static>(
@@ -269,7 +356,7 @@ impl Drop for Inner {
 
 // --- Opening ---
 
-fn open_shard(path: &Path, dims: usize) -> Result<(EdgeShard, File), IndexError> {
+fn open_shard(path: &Path, dims: Dims) -> Result<(EdgeShard, File), IndexError> {
     let directory = |source| IndexError::Directory { path: path.to_owned(), source };
     fs::create_dir_all(path).map_err(directory)?;
     let lock = lock(path)?;
@@ -279,9 +366,15 @@ fn open_shard(path: &Path, dims: usize) -> Result<(EdgeShard, File), IndexError>
     let exists = match EdgeConfig::load(path) {
         None => path.join("segments").exists(),
         Some(Ok(stored)) => {
-            let found = stored.vectors.get(DENSE).map_or(0, |vector| vector.size);
-            if found != dims {
-                return Err(IndexError::Dimensions { place: path.display().to_string(), found, wanted: dims });
+            let found = dims_of(&stored);
+            let place = || path.display().to_string();
+            if found.dense != dims.dense {
+                return Err(IndexError::Dimensions { place: place(), found: found.dense, wanted: dims.dense });
+            }
+            if found.multilingual != dims.multilingual {
+                let or_none = |dims: Option<usize>| dims.unwrap_or(0);
+                let (found, wanted) = (or_none(found.multilingual), or_none(dims.multilingual));
+                return Err(IndexError::Dimensions { place: place(), found, wanted });
             }
             true
         }
@@ -322,10 +415,25 @@ fn lock(path: &Path) -> Result<File, IndexError> {
     Ok(lock)
 }
 
-fn config(dims: usize) -> EdgeConfig {
-    EdgeConfig::builder()
-        .vector(DENSE, EdgeVectorParams::builder(dims, Distance::Cosine).build())
-        .sparse_vector(BM25, EdgeSparseVectorParams::builder().modifier(Modifier::Idf).build())
+/// What an index in this directory was made for; `None` if there is none that can be read.
+pub(super) fn stored_dims(path: &Path) -> Option<Dims> {
+    EdgeConfig::load(path)?.ok().map(|stored| dims_of(&stored))
+}
+
+fn dims_of(config: &EdgeConfig) -> Dims {
+    let size = |name: &str| config.vectors.get(name).map(|vector| vector.size);
+    Dims { dense: size(DENSE).unwrap_or(0), multilingual: size(MULTILINGUAL) }
+}
+
+fn config(dims: Dims) -> EdgeConfig {
+    let cosine = |size| EdgeVectorParams::builder(size, Distance::Cosine).build();
+    let config = EdgeConfig::builder().vector(DENSE, cosine(dims.dense));
+    let config = match dims.multilingual {
+        Some(size) => config.vector(MULTILINGUAL, cosine(size)),
+        None => config,
+    };
+    config
+        .sparse_vector(BM25, EdgeSparseVectorParams::builder().modifier(Modifier::None).build())
         .optimizers(EdgeOptimizersConfig { default_segment_number: Some(2), ..EdgeOptimizersConfig::default() })
         .build()
 }
@@ -417,7 +525,7 @@ fn carry_out(shard: &EdgeShard, work: Work, since_optimized: &mut usize) -> Resu
 }
 
 fn optimize(shard: &EdgeShard, since_optimized: &mut usize) -> Result<(), OperationError> {
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let changed = shard.optimize()?;
     if changed {
         let info = shard.info();
@@ -437,7 +545,7 @@ fn optimize(shard: &EdgeShard, since_optimized: &mut usize) -> Result<(), Operat
 fn search(
     shard: &EdgeShard,
     filter: &Filter,
-    embedding: &[f32],
+    vectors: &Vectors,
     sparse: Sparse,
     limit: usize,
 ) -> Result<Vec<Hit>, IndexError> {
@@ -459,31 +567,39 @@ fn search(
             .map_err(engine("search"))?;
         found.into_iter().map(|ScoredPoint { id, score, .. }| Ok((passage_id(id)?, score))).collect()
     };
-    let dense = half(DENSE, VectorInternal::Dense(embedding.to_vec()))?;
+    let near = |name: &str, vector: &[f32]| match vector {
+        [] => Ok(Vec::new()),
+        vector => half(name, VectorInternal::Dense(vector.to_vec())),
+    };
+    let dense = near(DENSE, &vectors.dense)?;
+    let multilingual = near(MULTILINGUAL, &vectors.multilingual)?;
     let lexical = match sparse {
         Sparse { indices, .. } if indices.is_empty() => Vec::new(),
         Sparse { indices, values } => half(BM25, VectorInternal::Sparse(SparseVector { indices, values }))?,
     };
 
-    let mut candidates = fusion::merge(&dense, &lexical);
-    let only_lexical: Vec<PointId> = candidates
+    let mut candidates = fusion::merge(&dense, &multilingual, &lexical);
+    let incomplete: Vec<PointId> = candidates
         .iter()
-        .filter(|candidate| candidate.cosine.is_none())
+        .filter(|candidate| {
+            candidate.cosine.is_none() && !vectors.dense.is_empty()
+                || candidate.multilingual.is_none() && !vectors.multilingual.is_empty()
+        })
         .map(|candidate| point_id(candidate.id))
         .collect();
-    let vectors: HashMap<PassageId, f32> = shard
-        .retrieve(
-            &only_lexical,
-            Some(WithPayloadInterface::Bool(false)),
-            Some(WithVector::Selector(vec![DENSE.into()])),
-        )
-        .map_err(engine("search"))?
-        .iter()
-        .filter_map(|record| Some((passage_id(record.id).ok()?, schema::cosine(embedding, dense_vector(record)?))))
-        .collect();
-    for candidate in &mut candidates {
-        candidate.cosine = candidate.cosine.or_else(|| vectors.get(&candidate.id).copied());
+    let names = vectors.named().map(|(name, _)| name.into()).collect();
+    let records = shard
+        .retrieve(&incomplete, Some(WithPayloadInterface::Bool(false)), Some(WithVector::Selector(names)))
+        .map_err(engine("search"))?;
+    let mut nearness = HashMap::new();
+    for record in &records {
+        for (name, question) in vectors.named() {
+            if let Some(vector) = vector_of(record, name) {
+                nearness.insert((passage_id(record.id)?, name), schema::cosine(question, vector));
+            }
+        }
     }
+    schema::complete(&mut candidates, &nearness);
 
     schema::rank(&candidates, limit, |id| {
         let records = shard
@@ -494,9 +610,20 @@ fn search(
     })
 }
 
-fn dense_vector(record: &Record) -> Option<&[f32]> {
+/// The words of a passage, each once.
+fn terms(record: &Record) -> &[u32] {
+    match record.vector.as_ref() {
+        Some(VectorStructInternal::Named(vectors)) => match vectors.get(BM25) {
+            Some(VectorInternal::Sparse(vector)) => &vector.indices,
+            _ => &[],
+        },
+        _ => &[],
+    }
+}
+
+fn vector_of<'a>(record: &'a Record, name: &str) -> Option<&'a [f32]> {
     match record.vector.as_ref()? {
-        VectorStructInternal::Named(vectors) => match vectors.get(DENSE)? {
+        VectorStructInternal::Named(vectors) => match vectors.get(name)? {
             VectorInternal::Dense(vector) => Some(vector),
             VectorInternal::Sparse(_) | VectorInternal::MultiDense(_) => None,
         },
@@ -508,7 +635,10 @@ fn dense_vector(record: &Record) -> Option<&[f32]> {
 
 fn point_struct(point: Point) -> Result<PointStruct, IndexError> {
     let sparse = Vector::new_sparse(point.sparse.indices, point.sparse.values).map_err(engine("store passages"))?;
-    let vectors = NamedVectors::default().add_vector(DENSE, point.dense).add_vector(BM25, sparse);
+    let mut vectors = NamedVectors::default().add_vector(BM25, sparse);
+    for (name, vector) in point.vectors.named() {
+        vectors = vectors.add_vector(name, vector.to_vec());
+    }
     Ok(PointStruct::new(point_id(point.id), vectors, Value::Object(point.payload)))
 }
 

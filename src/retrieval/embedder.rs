@@ -41,9 +41,9 @@ pub struct EmbedderConfig {
     /// Tokens computed at once while documents are ingested. More is a little faster, but a visitor's question waits
     /// until the batch before it is through.
     pub batch_tokens: u32,
-    /// Put before every passage; some models want it (`passage: `).
+    /// Put before every passage; some models want it (`passage: `). Empty: what the file itself names, if anything.
     pub passage_prefix: String,
-    /// Put before every question; some models want it (`query: `).
+    /// Put before every question; some models want it (`query: `). Empty: what the file itself names, if anything.
     pub query_prefix: String,
     /// Questions that may wait; one more is refused at once.
     pub queue: usize,
@@ -66,6 +66,16 @@ impl Default for EmbedderConfig {
             queue: 256,
             remembered: 4096,
         }
+    }
+}
+
+impl EmbedderConfig {
+    /// The same for another model, with its own prefixes and length.
+    #[must_use]
+    pub fn of_another(&self, model: &Path) -> Self {
+        let model = model.to_owned();
+        let (passage_prefix, query_prefix) = (String::new(), String::new());
+        Self { model, passage_prefix, query_prefix, max_tokens: 0, ..self.clone() }
     }
 }
 
@@ -116,6 +126,9 @@ impl Embedder {
     /// When the file is missing, no GGUF, cut off, not on the list, or no embedding model.
     pub fn load(config: &EmbedderConfig) -> Result<Self, EmbedError> {
         let model = gguf::check(&config.model, &config.allowed_sha256)?;
+        let prefix = |own: &String, of_the_file: &String| if own.is_empty() { of_the_file } else { own }.clone();
+        let passage_prefix = prefix(&config.passage_prefix, &model.passage_prefix);
+        let query_prefix = prefix(&config.query_prefix, &model.query_prefix);
         let shared = Arc::new(Shared {
             queues: Mutex::new(Queues::default()),
             work: Condvar::new(),
@@ -140,8 +153,8 @@ impl Embedder {
                 shared,
                 thread: Some(thread),
                 facts,
-                passage_prefix: config.passage_prefix.clone(),
-                query_prefix: config.query_prefix.clone(),
+                passage_prefix,
+                query_prefix,
                 queue: config.queue,
                 readable: Mutex::default(),
             }),
@@ -616,12 +629,8 @@ fn load_model(
     let trained = model.n_ctx_train().max(1);
     let max_tokens = if config.max_tokens == 0 { trained } else { config.max_tokens.min(trained) }.min(8192);
     let batch_tokens = config.batch_tokens.clamp(max_tokens, 16_384);
-    let threads = match config.threads {
-        0 => std::thread::available_parallelism()
-            .map_or(1, |count| u32::try_from(count.get().saturating_sub(1)).unwrap_or(1).max(1)),
-        threads => threads.min(512),
-    };
-    let thread_count = i32::try_from(threads).unwrap_or(1);
+    let threads = thread_count(config.threads);
+    let each = i32::try_from(threads).unwrap_or(1);
     let mut params = LlamaContextParams::default()
         .with_embeddings(true)
         .with_n_ctx(NonZeroU32::new(batch_tokens))
@@ -629,8 +638,8 @@ fn load_model(
         .with_n_ubatch(batch_tokens)
         .with_n_seq_max(u32::try_from(BATCH_TEXTS).unwrap_or(1))
         .with_kv_unified(true)
-        .with_n_threads(thread_count)
-        .with_n_threads_batch(thread_count);
+        .with_n_threads(each)
+        .with_n_threads_batch(each);
     if matches!(model_facts.pooling, None | Some(0)) {
         params = params.with_pooling_type(LlamaPoolingType::Mean);
     }
@@ -643,6 +652,15 @@ fn load_model(
         gpu_layers: config.gpu_layers,
     };
     Ok((model, params, facts))
+}
+
+/// What `threads` of the configuration stands for.
+pub(super) fn thread_count(configured: u32) -> u32 {
+    match configured {
+        0 => std::thread::available_parallelism()
+            .map_or(1, |count| u32::try_from(count.get().saturating_sub(1)).unwrap_or(1).max(1)),
+        threads => threads.min(512),
+    }
 }
 
 struct Engine<'m> {

@@ -1,4 +1,4 @@
-//! Two rankings of the same passages → one. Pure.
+//! Several rankings of the same passages → one. Pure.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +26,8 @@ impl Default for Fusion {
 pub struct Candidate<Id> {
     pub id: Id,
     pub cosine: Option<f32>,
+    /// Cosine by the second model.
+    pub multilingual: Option<f32>,
     pub bm25: Option<f32>,
 }
 
@@ -36,19 +38,26 @@ pub struct Fused<Id> {
     /// Comparable only within one result list.
     pub score: f32,
     pub cosine: Option<f32>,
+    /// Cosine by the second model.
+    pub multilingual: Option<f32>,
     pub bm25: Option<f32>,
 }
 
-/// The union of both halves' results, by id.
+/// The union of the halves' results, by id.
 #[must_use]
-pub fn merge<Id: Ord + Copy>(dense: &[(Id, f32)], lexical: &[(Id, f32)]) -> Vec<Candidate<Id>> {
+pub fn merge<Id: Ord + Copy>(
+    dense: &[(Id, f32)],
+    multilingual: &[(Id, f32)],
+    lexical: &[(Id, f32)],
+) -> Vec<Candidate<Id>> {
     let mut union: BTreeMap<Id, Candidate<Id>> = BTreeMap::new();
-    for &(id, cosine) in dense {
-        union.entry(id).or_insert(Candidate { id, cosine: None, bm25: None }).cosine = Some(cosine);
-    }
-    for &(id, bm25) in lexical {
-        union.entry(id).or_insert(Candidate { id, cosine: None, bm25: None }).bm25 = Some(bm25);
-    }
+    let mut set = |id, of: fn(&mut Candidate<Id>) -> &mut Option<f32>, score| {
+        let new = Candidate { id, cosine: None, multilingual: None, bm25: None };
+        *of(union.entry(id).or_insert(new)) = Some(score);
+    };
+    dense.iter().for_each(|&(id, score)| set(id, |of| &mut of.cosine, score));
+    multilingual.iter().for_each(|&(id, score)| set(id, |of| &mut of.multilingual, score));
+    lexical.iter().for_each(|&(id, score)| set(id, |of| &mut of.bm25, score));
     union.into_values().collect()
 }
 
@@ -63,7 +72,7 @@ pub fn fuse<Id: Ord + Copy>(candidates: &[Candidate<Id>], fusion: Fusion, limit:
     let mut fused: Vec<Fused<Id>> = candidates
         .iter()
         .zip(scores)
-        .map(|(&Candidate { id, cosine, bm25 }, score)| Fused { id, score, cosine, bm25 })
+        .map(|(&Candidate { id, cosine, multilingual, bm25 }, score)| Fused { id, score, cosine, multilingual, bm25 })
         .collect();
     fused.sort_by_key(|hit| (std::cmp::Reverse(steps(hit.score)), hit.id));
     fused.truncate(limit);
@@ -71,23 +80,40 @@ pub fn fuse<Id: Ord + Copy>(candidates: &[Candidate<Id>], fusion: Fusion, limit:
 }
 
 fn convex<Id>(candidates: &[Candidate<Id>], dense: f32) -> Vec<f32> {
-    let best = |scores: &mut dyn Iterator<Item = f32>| scores.fold(0.0_f32, f32::max);
-    let best_cosine = best(&mut candidates.iter().filter_map(|candidate| candidate.cosine));
-    let best_bm25 = best(&mut candidates.iter().filter_map(|candidate| candidate.bm25));
-    let scaled =
-        |score: Option<f32>, best: f32| score.map_or(0.0, |score| if best > 0.0 { score / best } else { score });
-    candidates
-        .iter()
-        .map(|candidate| {
-            dense * scaled(candidate.cosine, best_cosine) + (1.0 - dense) * scaled(candidate.bm25, best_bm25)
-        })
-        .collect()
+    let nearness: Vec<Option<f32>> = match candidates.iter().any(|candidate| candidate.cosine.is_some()) {
+        true => candidates.iter().map(|candidate| candidate.cosine).collect(),
+        false => above_average(candidates.iter().map(|candidate| candidate.multilingual).collect()),
+    };
+    let bm25: Vec<Option<f32>> = candidates.iter().map(|candidate| candidate.bm25).collect();
+    let scaled = |scores: &[Option<f32>]| -> Vec<f32> {
+        let best = scores.iter().flatten().fold(0.0_f32, |best, score| best.max(*score));
+        let scale = if best > 0.0 { best } else { 1.0 };
+        scores.iter().map(|score| score.map_or(0.0, |score| score / scale)).collect()
+    };
+    let weighed = |(near, bm25): (f32, f32)| dense * near + (1.0 - dense) * bm25;
+    scaled(&nearness).into_iter().zip(scaled(&bm25)).map(weighed).collect()
+}
+
+/// How far each lies above the average of all, 0 where it lies below. The cosines of a model that was trained with a low
+/// temperature lie close together and far from 0, between .7 and .9 for multilingual-e5-small, so that their ratio to the
+/// best says next to nothing.
+fn above_average(cosines: Vec<Option<f32>>) -> Vec<Option<f32>> {
+    let known: Vec<f32> = cosines.iter().flatten().copied().collect();
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand candidates")]
+    let mean = known.iter().sum::<f32>() / known.len().max(1) as f32;
+    match known.len() {
+        // With nothing to compare it with, the only one is the best.
+        1 => cosines,
+        _ => cosines.into_iter().map(|cosine| cosine.map(|cosine| (cosine - mean).max(0.0))).collect(),
+    }
 }
 
 fn reciprocal_rank<Id: Ord + Copy>(candidates: &[Candidate<Id>], k: f32) -> Vec<f32> {
     let mut scores = vec![0.0; candidates.len()];
-    for dense in [true, false] {
-        let score = |candidate: &Candidate<Id>| if dense { candidate.cosine } else { candidate.bm25 };
+    type Half<Id> = fn(&Candidate<Id>) -> Option<f32>;
+    let halves: [Half<Id>; 3] =
+        [|candidate| candidate.cosine, |candidate| candidate.multilingual, |candidate| candidate.bm25];
+    for score in halves {
         let mut ranked: Vec<(usize, f32)> =
             candidates.iter().enumerate().filter_map(|(at, candidate)| Some((at, score(candidate)?))).collect();
         ranked.sort_by_key(|&(at, score)| (std::cmp::Reverse(steps(score)), candidates[at].id));
@@ -111,7 +137,7 @@ mod tests {
     use super::*;
 
     fn ranked(dense: &[(u32, f32)], lexical: &[(u32, f32)], fusion: Fusion, limit: usize) -> Vec<u32> {
-        fuse(&merge(dense, lexical), fusion, limit).into_iter().map(|hit| hit.id).collect()
+        fuse(&merge(dense, &[], lexical), fusion, limit).into_iter().map(|hit| hit.id).collect()
     }
 
     #[test]
@@ -142,7 +168,19 @@ mod tests {
 
     #[test]
     fn keeps_the_scores_and_the_limit() {
-        let fused = fuse(&merge(&[(1, 0.9), (2, 0.4)], &[(2, 5.0)]), Fusion::default(), 1);
-        assert_eq!(fused, [Fused { id: 1, score: 0.7, cosine: Some(0.9), bm25: None }]);
+        let fused = fuse(&merge(&[(1, 0.9), (2, 0.4)], &[], &[(2, 5.0)]), Fusion::default(), 1);
+        assert_eq!(fused, [Fused { id: 1, score: 0.7, cosine: Some(0.9), multilingual: None, bm25: None }]);
+    }
+
+    #[test]
+    fn cosines_that_lie_close_together_are_told_apart() {
+        let ranked = |multilingual: &[(u32, f32)], lexical: &[(u32, f32)]| -> Vec<(u32, f32)> {
+            let fused = fuse(&merge(&[], multilingual, lexical), Fusion::default(), 10);
+            fused.into_iter().map(|hit| (hit.id, (hit.score * 100.0).round() / 100.0)).collect()
+        };
+        assert_eq!(ranked(&[(1, 0.88), (2, 0.80), (3, 0.78)], &[]), [(1, 0.7), (2, 0.0), (3, 0.0)]);
+        assert_eq!(ranked(&[(1, 0.86), (2, 0.85), (3, 0.75)], &[(2, 4.0)]), [(2, 0.88), (1, 0.7), (3, 0.0)]);
+        assert_eq!(ranked(&[(1, 0.86)], &[]), [(1, 0.7)]);
+        assert_eq!(ranked(&[], &[(1, 4.0)]), [(1, 0.3)]);
     }
 }

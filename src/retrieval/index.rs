@@ -1,8 +1,8 @@
 //! The passages' index: one schema, two engines that answer alike.
 //!
-//! A point is a passage: its fields as payload, its embedding as the dense vector `dense` (cosine) and its words as the
-//! sparse vector `bm25`, whose inverse document frequencies the engine applies. Both vectors are made on our side, so a
-//! Qdrant server needs no inference. What is found is decided in [`super::schema`], ranked in [`super::fusion`].
+//! A point is a passage: its fields as payload, its embedding as the dense vector `dense` (cosine), that of the second
+//! model as `multilingual` if there is one, and its words as the sparse vector `bm25`. What a word of a question weighs is
+//! counted over the site's own passages. All vectors are made on our side, so a Qdrant server needs no inference. What is found is decided in [`super::schema`], ranked in [`super::fusion`].
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::embedded::EmbeddedIndex;
 use super::server::ServerIndex;
 use super::{Hit, KnowledgeConfig, Passage, Query};
-use crate::retrieval::schema::{IndexError, IndexHealth, IndexedDocument, Scope, payload};
+use crate::retrieval::schema::{Dims, IndexError, IndexHealth, IndexedDocument, Scope, Vectors, payload};
 
 /// The engine that holds the passages; clones share it.
 #[derive(Clone, Debug)]
@@ -31,12 +31,12 @@ macro_rules! on_engine {
 }
 
 impl Index {
-    /// Opens the engine that the configuration names, and makes the index if there is none. `dims` is the length of the
-    /// embeddings.
+    /// Opens the engine that the configuration names, and makes the index if there is none.
     ///
     /// # Errors
     /// [`IndexError`] with what to do: in use, unreadable, made for another embedding model, unreachable.
-    pub async fn open(config: &KnowledgeConfig, dims: usize) -> Result<Self, IndexError> {
+    pub async fn open(config: &KnowledgeConfig, dims: impl Into<Dims>) -> Result<Self, IndexError> {
+        let dims = dims.into();
         if config.url.is_empty() {
             Ok(Self::Embedded(EmbeddedIndex::open(&config.index, dims).await?))
         } else {
@@ -50,10 +50,11 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`]; what was stored before it stays, and the call may be repeated.
-    pub async fn upsert(&self, passages: Vec<(Passage, Vec<f32>)>) -> Result<(), IndexError> {
+    pub async fn upsert<V: Into<Vectors>>(&self, passages: Vec<(Passage, V)>) -> Result<(), IndexError> {
         if passages.is_empty() {
             return Ok(());
         }
+        let passages = passages.into_iter().map(|(passage, vectors)| (passage, vectors.into())).collect();
         on_engine!(self, engine => engine.upsert(passages))
     }
 
@@ -111,11 +112,12 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`] where the embedding has another length or the engine fails.
-    pub async fn search(&self, query: &Query, embedding: &[f32]) -> Result<Vec<Hit>, IndexError> {
+    pub async fn search(&self, query: &Query, vectors: impl Into<Vectors>) -> Result<Vec<Hit>, IndexError> {
         if query.limit == 0 {
             return Ok(Vec::new());
         }
-        let mut hits = on_engine!(self, engine => engine.search(query, embedding))?;
+        let vectors = vectors.into();
+        let mut hits = on_engine!(self, engine => engine.search(query, &vectors))?;
         let found = hits.len();
         hits.retain(|hit| hit.passage.site == query.site);
         if hits.len() < found {

@@ -15,22 +15,34 @@ use tokio::sync::mpsc;
 
 use super::Passage;
 use super::chunk::embedding_text;
-use super::embedder::{EmbedError, Embedder};
+use super::embedder::EmbedError;
+use super::schema::Vectors;
 use crate::grounding::injection::{self, is_order_to_assistant};
 
+mod clauses;
 mod docx;
+mod encoding;
+mod explain;
 mod extraction;
+mod grid;
 mod html;
+mod inbox;
 mod isolated;
+mod json;
 mod markdown;
 mod pdf;
 mod read;
 mod records;
+mod table;
+mod tabular;
 mod text;
 mod walk;
 mod workbook;
+mod xml;
 
+pub use explain::{Explained, explain};
 pub use isolated::read_document;
+pub use table::{LeftOut, Understood, UnderstoodColumn};
 pub use walk::Format;
 
 /// Where passages go, and the ledger of what is there.
@@ -38,7 +50,7 @@ pub trait PassageSink: Sync {
     /// All documents of a site: id, hash and number of passages.
     fn documents(&self, site: &str) -> impl Future<Output = anyhow::Result<Vec<(String, String, usize)>>> + Send;
     /// Adds passages with their vectors; whole documents, each in one call.
-    fn upsert(&self, passages: Vec<(Passage, Vec<f32>)>) -> impl Future<Output = anyhow::Result<()>> + Send;
+    fn upsert(&self, passages: Vec<(Passage, Vectors)>) -> impl Future<Output = anyhow::Result<()>> + Send;
     /// Removes all passages of these documents.
     fn remove_documents(&self, site: &str, documents: &[String]) -> impl Future<Output = anyhow::Result<()>> + Send;
     /// Returns when everything before is on disk.
@@ -49,14 +61,8 @@ pub trait PassageSink: Sync {
 
 /// What turns passages into vectors.
 pub trait PassageEmbedder: Sync {
-    /// One vector for each text.
-    fn embed(&self, texts: Vec<String>) -> impl Future<Output = Result<Vec<Vec<f32>>, EmbedError>> + Send;
-}
-
-impl PassageEmbedder for Embedder {
-    async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, EmbedError> {
-        Embedder::embed(self, texts).await
-    }
+    /// The vectors of each text.
+    fn embed(&self, texts: Vec<String>) -> impl Future<Output = Result<Vec<Vectors>, EmbedError>> + Send;
 }
 
 /// What ingestion works with.
@@ -319,7 +325,12 @@ async fn run<S: PassageSink, E: PassageEmbedder>(
         seen: HashSet::new(),
         pending: Vec::new(),
         pending_passages: 0,
-        report: IngestReport { skipped: walked.skipped, failed: walked.failed, ..IngestReport::default() },
+        report: IngestReport {
+            skipped: walked.skipped,
+            warnings: unknown_kinds(&walked.unknown),
+            failed: walked.failed,
+            ..IngestReport::default()
+        },
         progress,
     };
     let mut kept = Kept::default();
@@ -353,6 +364,27 @@ async fn run<S: PassageSink, E: PassageEmbedder>(
     Ok(report)
 }
 
+/// Files of kinds that aren't read, by name: a line for each kind.
+fn unknown_kinds(files: &[String]) -> Vec<Failure> {
+    const NAMED: usize = 5;
+    let mut kinds: std::collections::BTreeMap<String, Vec<&String>> = std::collections::BTreeMap::new();
+    for file in files {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        let kind = name.rsplit_once('.').map_or_else(String::new, |(_, ending)| format!(".{}", ending.to_lowercase()));
+        kinds.entry(kind).or_default().push(file);
+    }
+    let line = |(kind, files): (String, Vec<&String>)| {
+        let kind = if kind.is_empty() { "files without an ending".to_owned() } else { format!("{kind} files") };
+        let named: Vec<&str> = files.iter().skip(1).take(NAMED).map(|file| file.as_str()).collect();
+        let more = files.len().saturating_sub(NAMED + 1);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let others = if named.is_empty() { String::new() } else { format!(", nor {}{more}", named.join(", ")) };
+        let reason = format!("{kind} are of no kind that is read, so it was left out{others}");
+        Failure { path: files.first().map_or_else(String::new, |file| (*file).clone()), line: None, reason }
+    };
+    kinds.into_iter().map(line).collect()
+}
+
 async fn parts_optimize<S: PassageSink>(index: &S) -> anyhow::Result<()> {
     index.optimize().await.context("the index could not be optimised")
 }
@@ -361,8 +393,9 @@ async fn parts_optimize<S: PassageSink>(index: &S) -> anyhow::Result<()> {
 const WRITE_PASSAGES: usize = 256;
 /// Documents that the reading thread may be ahead.
 const READ_AHEAD: usize = 32;
-/// Bad records of one file that are reported one by one.
-const MAX_BAD_RECORDS: usize = 100;
+/// Kinds of what is wrong with records of one file that are told, and records of a kind that are named one by one.
+const MAX_KINDS: usize = 100;
+const MAX_ALIKE: usize = 3;
 /// Warnings of one run that are kept.
 const MAX_WARNINGS: usize = 1_000;
 /// Sentences of a document that speak to the assistant and are named one by one, and how much of each is shown, in characters.
@@ -378,6 +411,10 @@ enum Found {
         id: String,
     },
     Document(Extracted),
+    /// The encoding that its bytes were read in.
+    Encoding(&'static str),
+    /// How one of its tables was understood.
+    Table(Understood),
     /// A record that can't be used.
     Bad {
         line: Option<usize>,
@@ -393,6 +430,64 @@ enum Found {
         reason: String,
         withdraw: bool,
     },
+}
+
+/// What is said of a file's records, by kind: what differs in figures and quoted words alone is one kind.
+#[derive(Default)]
+struct Kinds {
+    kinds: Vec<(String, Vec<(Option<usize>, String)>, usize)>,
+    index: HashMap<String, usize>,
+    more: usize,
+}
+
+impl Kinds {
+    fn add(&mut self, line: Option<usize>, reason: String) {
+        let mut kind = String::with_capacity(reason.len());
+        for (at, piece) in reason.split('"').enumerate() {
+            if at % 2 == 0 {
+                kind.extend(piece.chars().filter(|char| !char.is_ascii_digit()));
+            }
+        }
+        let at = match self.index.get(&kind) {
+            Some(at) => *at,
+            None if self.kinds.len() < MAX_KINDS => {
+                self.kinds.push((kind.clone(), Vec::new(), 0));
+                self.index.insert(kind, self.kinds.len() - 1);
+                self.kinds.len() - 1
+            }
+            None => {
+                self.more += 1;
+                return;
+            }
+        };
+        let (_, told, count) = &mut self.kinds[at];
+        *count += 1;
+        if told.len() < MAX_ALIKE {
+            told.push((line, reason));
+        }
+    }
+
+    /// Up to [`MAX_ALIKE`] of a kind one by one, more as one line; `what` they are called beyond [`MAX_KINDS`].
+    fn lines(self, what: &str) -> Vec<(Option<usize>, String)> {
+        let mut lines = Vec::new();
+        for (_, mut told, count) in self.kinds {
+            if count <= MAX_ALIKE {
+                lines.append(&mut told);
+                continue;
+            }
+            let others: Vec<String> =
+                told.iter().skip(1).filter_map(|(line, _)| Some(line.as_ref()?.to_string())).collect();
+            if let Some((line, reason)) = told.into_iter().next() {
+                let others =
+                    if others.is_empty() { String::new() } else { format!(", lines {}, …", others.join(", ")) };
+                lines.push((line, format!("{reason} (and {} more of the kind{others})", count - 1)));
+            }
+        }
+        if self.more > 0 {
+            lines.push((None, format!("{} more {what}", self.more)));
+        }
+        lines
+    }
 }
 
 /// A document that is new or changed.
@@ -452,7 +547,7 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
         let thread = std::thread::Builder::new().name("frontdesk-read".into()).stack_size(READER_STACK_BYTES);
         let thread =
             thread.spawn(move || reader.run(&sender)).context("a thread for reading documents could not be started")?;
-        let mut bad = 0;
+        let (mut bad, mut incomplete) = (Kinds::default(), Kinds::default());
         // A child process ends itself at its limit and says so.
         let grace = if file.format.isolated().is_some() { isolated::GRACE } else { Duration::ZERO };
         loop {
@@ -483,23 +578,21 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
                         }
                     }
                 }
-                Found::Bad { line, reason } => {
-                    bad += 1;
-                    if bad <= MAX_BAD_RECORDS {
-                        self.fail(&file.id, line, reason);
-                    }
-                }
-                Found::Incomplete { line, reason } => {
-                    if self.report.warnings.len() < MAX_WARNINGS {
-                        self.report.warnings.push(Failure { path: file.id.clone(), line, reason });
-                    }
-                }
+                // What `explain` shows.
+                Found::Encoding(_) | Found::Table(_) => {}
+                Found::Bad { line, reason } => bad.add(line, reason),
+                Found::Incomplete { line, reason } => incomplete.add(line, reason),
                 Found::Broken { reason, withdraw: true } => self.fail(&file.id, None, reason),
                 Found::Broken { reason, withdraw: false } => self.broken(file, reason, kept),
             }
         }
-        if bad > MAX_BAD_RECORDS {
-            self.fail(&file.id, None, format!("{} more records can't be used", bad - MAX_BAD_RECORDS));
+        for (line, reason) in bad.lines("records can't be used") {
+            self.fail(&file.id, line, reason);
+        }
+        for (line, reason) in incomplete.lines("remarks") {
+            if self.report.warnings.len() < MAX_WARNINGS {
+                self.report.warnings.push(Failure { path: file.id.clone(), line, reason });
+            }
         }
         // The channel is closed, so the thread is at its end.
         if thread.join().is_err() {

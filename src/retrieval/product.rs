@@ -1,24 +1,17 @@
 //! What a catalogue's rows sell.
 //!
-//! A row (of a CSV, a workbook, or a JSON record or its `variants`) is a product if it has a name or number and a price or
-//! stock. Columns are known by their names, in any case, with spaces, `-` or `_`; those of a plain list, of a Google
-//! Merchant feed, and of Shopify's and WooCommerce's exports:
-//!
-//! | Field | Columns, the first that is filled |
-//! | --- | --- |
-//! | `id` | `variant_sku`, `sku`, `item_id`, `article_number`, `artikelnummer`, `product_id`, `id`, `code`, `ean`, `gtin`, `handle` |
-//! | `name` | `title`, `name`, `product_name`, `product`, `label`, `bezeichnung` |
-//! | `variant` | `variant`, else `colour`, `size`, `material`, `style`, `option1_value`… together |
-//! | `price` | `sale_price`, `variant_price`, `price`, `unit_price`, `regular_price`, `preis`, `prix`, `precio`; also `price_eur`, `Price (EUR)` |
-//! | `currency` | `currency`, else the price's own (`12 EUR`, `€12`) or its column's |
-//! | `stock` | `stock`, `stock_quantity`, `quantity`, `qty`, `inventory`, `variant_inventory_qty`, `bestand` |
-//! | `available` | `availability`, `available`, `in_stock`, else whether there is stock |
-//! | `category` | `category`, `categories`, `product_type`, `type`, `kategorie` |
-//! | `url`, `image` | `url`, `link`; `image`, `image_url`, `image_link`, `image_src`, `images` |
+//! A row (of a table, or a JSON record or its `variants`) is a product if it has a name or number and a price or stock. What
+//! its columns are is told by their names, in many languages ([`columns`]); tables look at the cells below, too.
 
 use serde::{Deserialize, Serialize};
 
+use super::columns::{self, Kind, Tax, Telling, Word};
+use super::money;
 use crate::language::column_name;
+
+mod phrases;
+
+use phrases::Phrases;
 
 /// Something for sale, as its row says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -32,15 +25,27 @@ pub struct Product {
     /// A decimal with a point, as many places as the row gives: `349.90`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<String>,
+    /// What it cost before a reduction, as `price`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
     /// ISO 4217: `EUR`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
+    /// What the price is for, where it isn't one piece: `kg`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<String>,
+    /// Whether the price holds the tax; unknown if the table doesn't say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<Tax>,
     /// Pieces in stock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock: Option<u64>,
     /// Whether it can be had now; unknown if the row doesn't say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available: Option<bool>,
+    /// It can't be had now, but ordered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub backorder: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,83 +65,133 @@ impl Product {
     /// parts. What else it says than name, price and stock follows. `None` where the text is no such row.
     #[must_use]
     pub fn sentence(&self, row: &str, language: &str) -> Option<String> {
-        let parts = parts(row)?;
-        let named = |names: &[&str]| {
-            let found = parts.iter().find(|(label, _)| names.contains(&label.as_str()));
-            found.map(|(_, value)| *value).filter(|value| !value.is_empty())
-        };
+        let parts = labelled(row)?;
+        let said = phrases::of(language);
+        let words = said.unwrap_or(&phrases::NEUTRAL);
         let chinese = language == "zh";
         let mut name = self.name.clone();
         if let Some(variant) = self.variant.as_ref().filter(|variant| !name.contains(variant.as_str())) {
-            name.push_str(&if chinese { format!("（{variant}）") } else { format!(" ({variant})") });
+            name.push_str(&format!("{}{variant}{}", words.open, words.close));
         }
-        // As the row writes it: "349.00", not what was made of it.
-        let written = parts.iter().find(|(label, _)| PRICES.iter().any(|price| label.starts_with(price)));
-        let price = self.price.as_ref().map(|price| {
-            let amount = written.map_or(price.as_str(), |(_, value)| *value);
-            let currency = self.currency.as_ref().filter(|_| money(amount).is_some_and(|(_, own)| own.is_none()));
-            currency.map_or_else(|| amount.to_owned(), |currency| format!("{amount} {currency}"))
+        let price = self.price.as_ref().map(|price| self.written(price, &parts));
+        let price = price.map(|price| match self.before.as_ref().map(|before| self.written(before, &parts)) {
+            Some(before) => filled(words.before, &[&price, &before]),
+            None => price,
         });
-        let stock = named(&STOCKS).and_then(stock).or(self.stock);
-        let stock = match (stock, self.available) {
-            (Some(0), _) | (None, Some(false)) => {
-                Some(if chinese { "目前缺货".to_owned() } else { "out of stock".to_owned() })
+        let price = price.map(|price| match (self.tax, words.tax) {
+            (Some(Tax::Net), [net, _]) if !net.is_empty() => format!("{price} {net}"),
+            (Some(Tax::Gross), [_, gross]) if !gross.is_empty() => format!("{price} {gross}"),
+            _ => price,
+        });
+        let stock = said.and_then(|words| self.stocked(&parts, words));
+        let mut text = match (price, stock) {
+            (Some(price), Some(stock)) => {
+                format!("{}{}{stock}{}", filled(words.costs, &[&name, &price]), words.comma, words.stop)
             }
-            (Some(pieces), _) if chinese => Some(format!("库存 {pieces} 件")),
-            (Some(pieces), _) => Some(format!("{pieces} in stock")),
-            (None, Some(true)) => Some(if chinese { "有货".to_owned() } else { "in stock".to_owned() }),
-            (None, None) => None,
+            (Some(price), None) => format!("{}{}", filled(words.costs, &[&name, &price]), words.stop),
+            (None, Some(stock)) if language == "en" => match stock.strip_suffix(" in stock") {
+                Some(pieces) => format!("{name} is in stock ({pieces})."),
+                None => format!("{name} is {stock}."),
+            },
+            (None, Some(stock)) if chinese => format!("{name}{stock}。"),
+            (None, Some(stock)) => format!("{name}: {stock}{}", words.stop),
+            (None, None) if said.is_none() && (self.available.is_some() || self.stock.is_some()) => {
+                format!("{name}{}", words.stop)
+            }
+            (None, None) => return None,
         };
-        let mut text = match (price, stock, chinese) {
-            (Some(price), Some(stock), false) => format!("{name} costs {price}, {stock}."),
-            (Some(price), None, false) => format!("{name} costs {price}."),
-            (None, Some(stock), false) => format!(
-                "{name} is {}.",
-                if stock.starts_with(|c: char| c.is_ascii_digit()) {
-                    format!("in stock ({})", stock.trim_end_matches(" in stock"))
-                } else {
-                    stock
-                }
-            ),
-            (Some(price), Some(stock), true) => format!("{name}售价 {price}，{stock}。"),
-            (Some(price), None, true) => format!("{name}售价 {price}。"),
-            (None, Some(stock), true) => format!("{name}{stock}。"),
-            (None, None, _) => return None,
-        };
-        let more: Vec<String> = parts
-            .iter()
-            .filter(|(label, value)| !is_told(label) && !value.is_empty())
-            .map(|(label, value)| detail(label, value, chinese))
-            .collect();
+        let mut more: Vec<String> = Vec::new();
+        let mut described: Vec<&str> = Vec::new();
+        for (label, value) in parts.iter().filter(|(_, value)| !value.is_empty()) {
+            let column = column_name(label);
+            let kind = kind(&column);
+            let neutral_stock = said.is_none() && matches!(kind, Some(Kind::Stock | Kind::Availability));
+            if kind == Some(Kind::Description) {
+                described.push(value);
+            } else if !is_told(&column) || neutral_stock {
+                let plain = language == "en" || chinese;
+                more.push(if plain { detail(&column, value, chinese) } else { format!("{label}: {value}") });
+            }
+        }
         if !more.is_empty() {
-            let (gap, between, end) = if chinese { ("", "，", "。") } else { (" ", ", ", ".") };
-            let more = more.join(between);
+            let more = more.join(words.comma);
             let mut letters = more.trim_end_matches(['.', '。']).chars();
-            text.push_str(gap);
+            text.push_str(words.gap);
             text.extend(letters.next().into_iter().flat_map(char::to_uppercase));
             text.push_str(letters.as_str());
-            text.push_str(end);
+            text.push_str(words.stop);
+        }
+        for value in described {
+            text.push_str(words.gap);
+            text.push_str(value);
+            if !value.ends_with(['.', '!', '?', '。', '！', '？']) {
+                text.push_str(words.stop);
+            }
         }
         if self.id != self.name {
-            text.push_str(&if chinese {
-                format!("货号：{}。", self.id)
-            } else {
-                format!(" Item no. {}.", self.id)
-            });
+            text.push_str(&format!("{}{}{}{}", words.gap, words.number, self.id, words.stop));
         }
         Some(text)
     }
 
-    /// Reads a row, given as its columns' names and values. `None` if it sells nothing; what was not understood is noted.
+    /// An amount as the row writes it ("349.00", not what was made of it), with its currency and what it is for.
+    fn written(&self, amount: &str, parts: &[(&str, &str)]) -> String {
+        let figure = |text: &str| text.parse::<f64>().ok();
+        let same = |text: &str| {
+            let read = money::money(text, None);
+            read.as_ref().is_some_and(|money| figure(&money.amount) == figure(amount))
+        };
+        let of_price = parts.iter().filter(|(label, _)| is_price(&column_name(label)));
+        let written = of_price.map(|(_, value)| *value).find(|value| same(value)).unwrap_or(amount);
+        let read = money::money(written, None);
+        let mut text = written.to_owned();
+        if let (Some(currency), true) = (&self.currency, read.as_ref().is_none_or(|money| money.currency.is_none()))
+            && written.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b' ' | b'\''))
+        {
+            text.push(' ');
+            text.push_str(currency);
+        }
+        if let (Some(per), true) = (&self.per, read.is_none_or(|money| money.per.is_none())) {
+            text.push_str(" / ");
+            text.push_str(per);
+        }
+        text
+    }
+
+    /// Whether it can be had, and how many of it.
+    fn stocked(&self, parts: &[(&str, &str)], words: &Phrases) -> Option<String> {
+        if self.backorder {
+            return Some(words.later.to_owned());
+        }
+        let row = || {
+            let found = parts.iter().find(|(label, _)| kind(&column_name(label)) == Some(Kind::Stock));
+            found.and_then(|(_, value)| stock(value))
+        };
+        match (self.stock.or_else(|| row().filter(|_| self.available != Some(true))), self.available) {
+            (_, Some(false)) | (Some(0), None) => Some(words.out.to_owned()),
+            (Some(pieces), _) if pieces > 0 => Some(filled(words.pieces, &[&pieces.to_string()])),
+            (_, Some(true)) => Some(words.there.to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Reads a row, given as its columns' names and values. `None` if it sells nothing, or isn't for sale; what was not
+    /// understood is noted.
     #[must_use]
     pub fn read(fields: &[(&str, &str)], warnings: &mut Vec<String>) -> Option<Self> {
-        let row = Row(fields.iter().map(|(name, value)| (column_name(name), value.trim())).collect());
-        let name = row.text(&NAMES);
-        let id = row.text(&IDS).or(name.clone())?;
-        let (price, of_price) = row.price(warnings);
-        let (stock, mut available) = (row.first(&STOCKS).and_then(stock), None);
-        if let Some(text) = row.first(&AVAILABILITIES) {
+        let row = Row::new(fields);
+        let name = row.text(Kind::Name);
+        let id = row.text(Kind::Number).or_else(|| row.text(Kind::Handle)).or(name.clone())?;
+        let unsold = |kind| row.first(kind).is_some_and(|value| columns::says(Word::Unsold, value));
+        if unsold(Kind::Status) || unsold(Kind::Published) {
+            return None;
+        }
+        let (price, before, of_price, per) = row.price(warnings);
+        let (mut stock, mut available) = (row.first(Kind::Stock).and_then(stock), None);
+        let mut backorder = false;
+        if let Some(text) = row.first(Kind::Availability) {
             available = is_available(text);
+            backorder = columns::says(Word::Later, text) || columns::says(Word::Preorder, text);
             if available.is_none() {
                 warnings.push(format!("its availability {text:?} is not understood; write yes or no"));
             }
@@ -144,82 +199,71 @@ impl Product {
         if price.is_none() && stock.is_none() && available.is_none() {
             return None;
         }
-        let address = |names: &[&str]| {
-            let first = row.first(names)?.split([',', ' ', '|']).next()?;
+        // What can be had has pieces, or nobody counts them.
+        if available == Some(true) && stock == Some(0) {
+            stock = None;
+        }
+        let address = |kind: Kind| {
+            let first = row.first(kind)?.split([',', ' ', '|']).next()?;
             ["https://", "http://", "/"].iter().any(|start| first.starts_with(start)).then(|| first.to_owned())
         };
         Some(Self {
             name: name.unwrap_or_else(|| id.clone()),
             id,
-            variant: row.text(&["variant", "variante"]).or_else(|| row.options()),
-            currency: row.first(&["currency", "currency_code", "waehrung", "währung"]).and_then(currency).or(of_price),
+            variant: row.text(Kind::Variant).or_else(|| row.options()),
+            currency: row.first(Kind::Currency).and_then(currency).or(of_price),
             price,
+            before,
+            per: per.or_else(|| row.text(Kind::Unit)),
+            tax: row.tax(),
             stock,
             available: available.or(stock.map(|pieces| pieces > 0)),
-            category: row.text(&["category", "categories", "product_type", "product_category", "type", "kategorie"]),
-            url: address(&["url", "link"]),
-            image: address(&["image", "image_url", "image_link", "image_src", "variant_image", "images", "bild"]),
+            backorder,
+            category: row.text(Kind::Category),
+            url: address(Kind::Url),
+            image: address(Kind::Image),
         })
     }
 }
 
-const IDS: [&str; 14] = [
-    "variant_sku",
-    "sku",
-    "item_id",
-    "article_number",
-    "article_no",
-    "artikelnummer",
-    "product_id",
-    "id",
-    "_id",
-    "code",
-    "ean",
-    "gtin",
-    "handle",
-    "key",
-];
-pub(crate) const NAMES: [&str; 6] = ["title", "name", "product_name", "product", "label", "bezeichnung"];
-const PRICES: [&str; 8] =
-    ["sale_price", "variant_price", "price", "unit_price", "regular_price", "preis", "prix", "precio"];
-const STOCKS: [&str; 10] = [
-    "stock",
-    "stock_quantity",
-    "quantity",
-    "qty",
-    "inventory",
-    "inventory_quantity",
-    "variant_inventory_qty",
-    "bestand",
-    "lagerbestand",
-    "available_quantity",
-];
-const AVAILABILITIES: [&str; 5] = ["availability", "available", "in_stock", "in_stock?", "verfügbar"];
-pub(crate) const OPTIONS: [&str; 12] = [
-    "colour",
-    "color",
-    "farbe",
-    "size",
-    "größe",
-    "material",
-    "style",
-    "pattern",
-    "option1_value",
-    "option2_value",
-    "option3_value",
-    "capacity",
-];
+/// A template with `{}` where the parts go.
+fn filled(template: &str, parts: &[&str]) -> String {
+    let mut parts = parts.iter();
+    let mut text = String::with_capacity(template.len() + 32);
+    for (number, piece) in template.split("{}").enumerate() {
+        if number > 0 {
+            text.push_str(parts.next().copied().unwrap_or_default());
+        }
+        text.push_str(piece);
+    }
+    text
+}
+
+/// What a column is, by its name in normal form; one of a record's `options` is an option.
+fn kind(label: &str) -> Option<Kind> {
+    if option(label) != label {
+        return Some(Kind::Option);
+    }
+    columns::meaning(label).map(|meaning| meaning.kind)
+}
 
 /// A row's text as its columns' names, in normal form, and values. `None` if it is no row.
 pub(crate) fn parts(row: &str) -> Option<Vec<(String, &str)>> {
+    Some(labelled(row)?.into_iter().map(|(label, value)| (column_name(label), value)).collect())
+}
+
+/// The label that a part of a row begins with.
+fn label(part: &str) -> Option<&str> {
+    let (label, _) = part.split_once(": ")?;
+    (label.len() <= 60 && !label.contains(['.', '?', '!', '\n'])).then_some(label)
+}
+
+/// A row's text as its columns' names, as they are written, and values.
+fn labelled(row: &str) -> Option<Vec<(&str, &str)>> {
     let row = row.trim().strip_suffix('.')?;
-    let mut parts: Vec<(String, &str)> = Vec::new();
+    let mut parts: Vec<(&str, &str)> = Vec::new();
     let mut at = 0;
     let mut begins = 0;
-    let label = |part: &str| {
-        let (label, _) = part.split_once(": ")?;
-        (label.len() <= 60 && !label.contains(['.', '?', '!', '\n'])).then(|| column_name(label))
-    };
     for piece in row.split("; ") {
         let end = at + piece.len();
         match (label(piece), parts.last_mut()) {
@@ -238,33 +282,33 @@ pub(crate) fn parts(row: &str) -> Option<Vec<(String, &str)>> {
 
 /// Whether a column is one of those that a product is read from.
 pub(crate) fn is_told(label: &str) -> bool {
-    const REST: [&str; 21] = [
-        "variant",
-        "variante",
-        "currency",
-        "currency_code",
-        "waehrung",
-        "währung",
-        "category",
-        "categories",
-        "product_type",
-        "product_category",
-        "type",
-        "kategorie",
-        "url",
-        "link",
-        "image",
-        "image_url",
-        "image_link",
-        "image_src",
-        "variant_image",
-        "images",
-        "bild",
-    ];
-    let known: [&[&str]; 5] = [&IDS, &NAMES, &STOCKS, &AVAILABILITIES, &REST];
-    known.iter().any(|names| names.contains(&label))
-        || OPTIONS.contains(&option(label))
-        || PRICES.iter().any(|price| label.starts_with(price))
+    let meaning = columns::meaning(option(label));
+    meaning.is_some_and(|meaning| match meaning.kind {
+        Kind::Name
+        | Kind::Number
+        | Kind::Variant
+        | Kind::Option
+        | Kind::OptionValue(_)
+        | Kind::Price
+        | Kind::Sale
+        | Kind::Before
+        | Kind::Unit
+        | Kind::Stock
+        | Kind::Availability
+        | Kind::Category
+        | Kind::Url => true,
+        kind => kind.telling() != Telling::Told,
+    })
+}
+
+/// Whether a column tells variants apart.
+pub(crate) fn is_option(label: &str) -> bool {
+    matches!(kind(label), Some(Kind::Option | Kind::OptionValue(_)))
+}
+
+/// Whether a column holds what is paid, or was.
+fn is_price(label: &str) -> bool {
+    matches!(kind(label), Some(Kind::Price | Kind::Sale | Kind::Before))
 }
 
 /// A column that tells variants apart, without what a JSON record's structure puts before it.
@@ -320,100 +364,95 @@ pub(crate) fn measured<'a>(label: &'a str, value: &str) -> (&'a str, String) {
     (name, unit.map_or_else(|| value.to_owned(), |(_, unit)| format!("{value} {unit}")))
 }
 
-pub(crate) struct Row<'a>(Vec<(String, &'a str)>);
+/// A row's filled fields with what their columns are.
+struct Row<'a>(Vec<Field<'a>>);
+
+struct Field<'a> {
+    kind: Option<Kind>,
+    rank: usize,
+    meaning: Option<columns::Meaning>,
+    value: &'a str,
+}
 
 impl<'a> Row<'a> {
-    fn first(&self, names: &[&str]) -> Option<&'a str> {
-        let filled = |name: &&str| {
-            let found = self.0.iter().find(|(column, value)| column == name && !value.is_empty());
-            found.map(|(_, value)| *value)
+    fn new(fields: &[(&str, &'a str)]) -> Self {
+        let field = |label: &str, value: &'a str| {
+            let label = column_name(label);
+            let meaning = columns::meaning(option(&label));
+            let rank = meaning.as_ref().map_or(usize::MAX, |meaning| meaning.rank);
+            Field { kind: kind(&label), rank, meaning, value: value.trim() }
         };
-        names.iter().find_map(filled)
+        let fields = fields.iter().map(|(label, value)| field(label, value));
+        Self(fields.filter(|field| !field.value.is_empty()).collect())
     }
 
-    fn text(&self, names: &[&str]) -> Option<String> {
-        let text = self.first(names)?.split_whitespace().collect::<Vec<_>>().join(" ");
+    /// The value of the best column of a kind.
+    fn first(&self, kind: Kind) -> Option<&'a str> {
+        let of_kind = self.0.iter().filter(|field| field.kind == Some(kind));
+        of_kind.min_by_key(|field| field.rank).map(|field| field.value)
+    }
+
+    fn text(&self, kind: Kind) -> Option<String> {
+        let text = self.first(kind)?.split_whitespace().collect::<Vec<_>>().join(" ");
         Some(text[..text.floor_char_boundary(300)].to_owned()).filter(|text| !text.is_empty())
     }
 
     /// Columns that tell variants apart. Shopify calls the only variant of a product "Default Title".
     fn options(&self) -> Option<String> {
-        let of = |(name, value): &(String, &'a str)| {
-            let name = name.strip_prefix("options_").unwrap_or(name);
-            let tells = OPTIONS.contains(&name) && !value.is_empty() && *value != "Default Title";
-            tells.then(|| (*value).to_owned())
+        let tells = |field: &&Field<'a>| {
+            matches!(field.kind, Some(Kind::Option | Kind::OptionValue(_))) && field.value != "Default Title"
         };
-        let all: Vec<String> = self.0.iter().filter_map(of).collect();
+        let all: Vec<&str> = self.0.iter().filter(tells).map(|field| field.value).collect();
         (!all.is_empty()).then(|| all.join(", "))
     }
 
-    /// Price and its currency.
-    fn price(&self, warnings: &mut Vec<String>) -> (Option<String>, Option<String>) {
-        for name in PRICES {
-            for (column, value) in self.0.iter().filter(|(_, value)| !value.is_empty()) {
-                let Some(rest) = column.strip_prefix(name) else { continue };
-                // "price", "price_eur", "price_(eur)", "price_in_eur".
-                let unit = rest.trim_start_matches("_in").trim_matches(['_', '(', ')', '[', ']']);
-                let of_column = currency(unit);
-                if !unit.is_empty() && of_column.is_none() {
-                    continue;
-                }
-                match money(value) {
-                    Some((price, own)) => return (Some(price), own.or(of_column)),
-                    None => warnings.push(format!("its price {value:?} is not understood; write it as 349.90")),
+    fn tax(&self) -> Option<Tax> {
+        self.0.iter().find(|field| field.kind == Some(Kind::Price)).and_then(|field| field.meaning.as_ref()?.tax)
+    }
+
+    /// Price, the price before, the price's currency, and what it is for.
+    #[expect(clippy::type_complexity, reason = "the parts of one price")]
+    fn price(&self, warnings: &mut Vec<String>) -> (Option<String>, Option<String>, Option<String>, Option<String>) {
+        // Prices for a while, where the record doesn't say for which, hold.
+        let dated = [Kind::SaleFrom, Kind::SaleUntil, Kind::SalePeriod].iter().any(|kind| self.first(*kind).is_some());
+        let mut read = |kind: Kind| {
+            let mut fields: Vec<&Field<'a>> = self.0.iter().filter(|field| field.kind == Some(kind)).collect();
+            fields.sort_by_key(|field| field.rank);
+            for field in fields {
+                match money::money(field.value, None) {
+                    // 0 says that there is no price.
+                    Some(money) if money.amount.parse::<f64>().is_ok_and(|amount| amount > 0.0) => {
+                        let currency = money.currency.or_else(|| field.meaning.as_ref()?.currency.clone());
+                        return Some((money.amount, currency, money.per));
+                    }
+                    Some(_) => {}
+                    None if kind == Kind::Price => {
+                        let value = field.value;
+                        warnings.push(format!("its price {value:?} is not understood; write it as 349.90"));
+                    }
+                    None => {}
                 }
             }
-        }
-        (None, None)
+            None
+        };
+        let (regular, sale, before) = (read(Kind::Price), read(Kind::Sale).filter(|_| !dated), read(Kind::Before));
+        let figure = |amount: &str| amount.parse::<f64>().unwrap_or(0.0);
+        let (price, before) = match (regular, sale) {
+            (Some(regular), Some(sale)) if figure(&sale.0) < figure(&regular.0) => (Some(sale), Some(regular)),
+            (None, sale @ Some(_)) => (sale, before),
+            (regular, _) => (regular, before),
+        };
+        let Some((amount, currency, per)) = price else { return (None, None, None, None) };
+        let before = before.map(|(before, ..)| before).filter(|before| figure(before) > figure(&amount));
+        (Some(amount), before, currency, per)
     }
 }
 
 /// The ISO 4217 code of a code or sign.
 pub(crate) fn currency(text: &str) -> Option<String> {
     let text = text.trim();
-    let code = match text {
-        "€" => "EUR",
-        "$" | "US$" | "us$" => "USD",
-        "£" => "GBP",
-        "¥" => "JPY",
-        "￥" | "元" => "CNY",
-        "zł" => "PLN",
-        "kr" => return None,
-        "₹" => "INR",
-        "₩" => "KRW",
-        _ if text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
-            return Some(text.to_uppercase());
-        }
-        _ => return None,
-    };
-    Some(code.to_owned())
-}
-
-/// `1.299,00 €`, `$1,299.00`, `EUR 12` → a decimal with a point, and the currency.
-pub(crate) fn money(text: &str) -> Option<(String, Option<String>)> {
-    let start = text.find(|char: char| char.is_ascii_digit())?;
-    let end = text.rfind(|char: char| char.is_ascii_digit())? + 1;
-    let (before, number, after) = (text[..start].trim(), &text[start..end], text[end..].trim());
-    let number = number.replace([' ', '\u{A0}', '\u{202F}', '\''], "");
-    if !number.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',')) || before.ends_with('-') {
-        return None;
-    }
-    // The last sign parts the cents, unless it stands more than once or parts off three digits after others.
-    let point = number.rfind(['.', ',']).filter(|at| {
-        let sign = &number[*at..=*at];
-        let whole = number[..*at].replace(['.', ','], "");
-        number.matches(sign).count() == 1
-            && (number.len() - at != 4 || whole == "0" || number[..*at].contains(['.', ',']))
-    });
-    let digits = |text: &str| text.replace(['.', ','], "");
-    let whole = digits(&number[..point.unwrap_or(number.len())]);
-    let cents = point.map(|at| digits(&number[at..])).unwrap_or_default();
-    let price = if cents.is_empty() { whole } else { format!("{whole}.{cents}") };
-    price.parse::<f64>().ok().filter(|price| price.is_finite())?;
-    // The last thing before and the first after: "ab 12 €", "12 EUR / piece".
-    let own = currency(before.rsplit(' ').next().unwrap_or_default())
-        .or_else(|| currency(after.split([' ', '/']).next().unwrap_or_default()));
-    Some((price, own))
+    let code = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    money::code(text).or_else(|| code.then(|| text.to_uppercase()))
 }
 
 pub(crate) fn stock(text: &str) -> Option<u64> {
@@ -422,13 +461,11 @@ pub(crate) fn stock(text: &str) -> Option<u64> {
 }
 
 fn is_available(text: &str) -> Option<bool> {
-    match column_name(text).as_str() {
-        "yes" | "true" | "1" | "y" | "ja" | "in_stock" | "instock" | "available" | "auf_lager" | "lieferbar"
-        | "backorder" | "limited" => Some(true),
-        "no" | "false" | "0" | "n" | "nein" | "out_of_stock" | "outofstock" | "sold_out" | "unavailable"
-        | "discontinued" | "preorder" | "pre_order" | "ausverkauft" | "nicht_lieferbar" => Some(false),
-        other => stock(other).map(|pieces| pieces > 0),
+    let says = |word| columns::says(word, text);
+    if says(Word::Later) || says(Word::Preorder) || says(Word::No) {
+        return Some(false);
     }
+    if says(Word::Yes) { Some(true) } else { stock(text).map(|pieces| pieces > 0) }
 }
 
 #[cfg(test)]
@@ -438,8 +475,8 @@ mod tests {
     #[test]
     fn prices_are_read_as_people_write_them() {
         let check = |text: &str, expected: Option<(&str, Option<&str>)>| {
-            let actual = money(text);
-            let actual = actual.as_ref().map(|(price, currency)| (price.as_str(), currency.as_deref()));
+            let actual = money::money(text, None);
+            let actual = actual.as_ref().map(|money| (money.amount.as_str(), money.currency.as_deref()));
             assert_eq!(actual, expected, "{text}");
         };
         check("349.90", Some(("349.90", None)));

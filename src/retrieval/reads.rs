@@ -1,6 +1,8 @@
 //! Which languages an embedding model reads. One that was trained on English alone puts every Chinese text in the same corner: its
 //! nearness says nothing there, and search and answers go by words.
 
+use crate::language::script::{self, Script};
+
 /// A language's questions, two of the same meaning after each other, in words as different as they come.
 type Probe = [&'static str; 6];
 
@@ -113,17 +115,13 @@ const MIN_SEPARATION: f32 = 0.25;
 /// The language whose questions stand for a text's: its own (ISO 639-1), or that of its script. `None` where neither can be told; a
 /// model is taken to read that.
 pub(super) fn stands_for(text: &str) -> Option<&'static str> {
-    use whatlang::Script;
-    if let Some(language) = crate::language::language_of(text) {
+    let language = crate::language::language_of(text);
+    if let Some(language) = language.filter(|language| *language == "en" || probe(language).is_some()) {
         return Some(language);
     }
-    match whatlang::detect_script(text)? {
-        Script::Latin => None,
-        Script::Mandarin => Some("zh"),
-        Script::Hiragana | Script::Katakana => Some("ja"),
-        Script::Hangul => Some("ko"),
-        Script::Arabic => Some("ar"),
-        // A model that reads Russian reads many languages.
+    // Where there are no questions of a language: a model that reads German or Russian reads many languages.
+    match script::of(text)? {
+        Script::Latin => language.map(|_| "de"),
         _ => Some("ru"),
     }
 }

@@ -1,6 +1,6 @@
 //! The index's schema, shared by both engines: what a point holds, what is found, and in which order.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::hash::BuildHasher as _;
 use std::path::PathBuf;
@@ -16,6 +16,49 @@ use crate::language::unspaced::split_unspaced;
 use crate::retrieval::chunk::embedding_text;
 use crate::retrieval::fusion::{Candidate, Fusion};
 use crate::retrieval::{Audience, Hit, Passage, Query, fusion};
+
+/// How long the vectors of an index are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dims {
+    pub dense: usize,
+    /// Those of the second model, if passages have any.
+    pub multilingual: Option<usize>,
+}
+
+impl From<usize> for Dims {
+    fn from(dense: usize) -> Self {
+        Self { dense, multilingual: None }
+    }
+}
+
+/// A text's embeddings. A passage has those of [`Dims`]; a question is compared by those that it has.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Vectors {
+    /// Empty: none.
+    pub dense: Vec<f32>,
+    /// Empty: none.
+    pub multilingual: Vec<f32>,
+}
+
+impl From<Vec<f32>> for Vectors {
+    fn from(dense: Vec<f32>) -> Self {
+        Self { dense, multilingual: Vec::new() }
+    }
+}
+
+impl<T: AsRef<[f32]> + ?Sized> From<&T> for Vectors {
+    fn from(dense: &T) -> Self {
+        dense.as_ref().to_vec().into()
+    }
+}
+
+impl Vectors {
+    /// Those that there are, with their names.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&'static str, &[f32])> {
+        let all = [(DENSE, &self.dense), (MULTILINGUAL, &self.multilingual)];
+        all.into_iter().filter(|(_, vector)| !vector.is_empty()).map(|(name, vector)| (name, vector.as_slice()))
+    }
+}
 
 /// A document as the index knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -80,6 +123,8 @@ pub enum IndexError {
 
 /// Name of the dense vector.
 pub(super) const DENSE: &str = "dense";
+/// Name of the second model's vector.
+pub(super) const MULTILINGUAL: &str = "multilingual";
 /// Name of the sparse vector.
 pub(super) const BM25: &str = "bm25";
 
@@ -96,7 +141,7 @@ pub(super) fn candidates(limit: usize) -> usize {
 pub(super) struct Point {
     pub(super) id: PassageId,
     pub(super) payload: Map<String, Value>,
-    pub(super) dense: Vec<f32>,
+    pub(super) vectors: Vectors,
     pub(super) sparse: Sparse,
 }
 
@@ -258,22 +303,43 @@ impl Scope {
 /// Points for these passages, and the documents they belong to.
 pub(super) fn points(
     lexicon: &Lexicon,
-    dims: usize,
-    passages: Vec<(Passage, Vec<f32>)>,
+    dims: Dims,
+    passages: Vec<(Passage, Vectors)>,
 ) -> Result<(Vec<Point>, Vec<Source>), IndexError> {
     let mut points = Vec::with_capacity(passages.len());
     let mut documents = Vec::new();
-    for (passage, dense) in passages {
-        check_embedding(&dense, dims)?;
+    for (passage, vectors) in passages {
+        check_embedding(&vectors.dense, dims.dense)?;
+        check_embedding(&vectors.multilingual, dims.multilingual.unwrap_or(0))?;
         let Passage { site, document, document_hash: hash, .. } = passage.clone();
         documents.push(Source { site, document, hash });
         let id = PassageId::of(&passage.site, &passage.document, passage.ordinal);
         let sparse = lexicon.document(&passage);
-        points.push(Point { id, payload: payload::encode(id, &passage)?, dense, sparse });
+        points.push(Point { id, payload: payload::encode(id, &passage)?, vectors, sparse });
     }
     documents.sort();
     documents.dedup();
     Ok((points, documents))
+}
+
+/// Whether these are what a question may be compared by.
+pub(super) fn check_question(vectors: &Vectors, dims: Dims) -> Result<(), IndexError> {
+    if vectors.multilingual.is_empty() || !vectors.dense.is_empty() {
+        check_embedding(&vectors.dense, dims.dense)?;
+    }
+    if !vectors.multilingual.is_empty() {
+        check_embedding(&vectors.multilingual, dims.multilingual.unwrap_or(0))?;
+    }
+    Ok(())
+}
+
+/// Gives candidates that only another half found how near they are all the same. `nearness` by names of vectors.
+pub(super) fn complete(candidates: &mut [Candidate<PassageId>], nearness: &HashMap<(PassageId, &str), f32>) {
+    for candidate in candidates {
+        let of = |name| nearness.get(&(candidate.id, name)).copied();
+        candidate.cosine = candidate.cosine.or_else(|| of(DENSE));
+        candidate.multilingual = candidate.multilingual.or_else(|| of(MULTILINGUAL));
+    }
 }
 
 pub(super) fn check_embedding(embedding: &[f32], dims: usize) -> Result<(), IndexError> {
@@ -319,7 +385,8 @@ pub(super) fn rank(
             }
             told.push(words);
         }
-        hits.push(Hit { passage, score: fused.score, cosine: fused.cosine, bm25: fused.bm25 });
+        let fusion::Fused { score, cosine, multilingual, bm25, .. } = fused;
+        hits.push(Hit { passage, score, cosine, multilingual, bm25 });
     }
     Ok(hits)
 }
@@ -471,6 +538,7 @@ mod tests {
                 text: text.into(),
                 history: history.iter().map(|text| (*text).into()).collect(),
                 audience: Audience::Public,
+                language: String::new(),
                 languages: Vec::new(),
                 now_ms: 0,
                 limit: 5,

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use qdrant_client::qdrant::{
     Condition, CountPointsBuilder, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, DeletePointsBuilder,
-    DenseVector, Distance, FieldType, Filter, IntegerIndexParamsBuilder, KeywordIndexParamsBuilder, Modifier,
-    NamedVectors, PayloadIncludeSelector, PointId, PointStruct, Query as Search, QueryBatchPointsBuilder, QueryPoints,
-    QueryPointsBuilder, Range, ScoredPoint, ScrollPointsBuilder, SparseVectorParamsBuilder, SparseVectorsConfigBuilder,
-    UpsertPointsBuilder, Value as PayloadValue, Vector, VectorInput, VectorParamsBuilder, VectorsConfigBuilder,
-    VectorsSelector, point_id, vector_output, vectors_config, vectors_output,
+    DenseVector, Distance, FieldType, Filter, IdfParamsBuilder, IntegerIndexParamsBuilder, KeywordIndexParamsBuilder,
+    Modifier, NamedVectors, PayloadIncludeSelector, PointId, PointStruct, Query as Search, QueryBatchPointsBuilder,
+    QueryPoints, QueryPointsBuilder, Range, ScoredPoint, ScrollPointsBuilder, SearchParamsBuilder,
+    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, UpsertPointsBuilder, Value as PayloadValue, Vector,
+    VectorInput, VectorOutput, VectorParamsBuilder, VectorsConfigBuilder, VectorsSelector, point_id, vector_output,
+    vectors_config, vectors_output,
 };
 use qdrant_client::{Qdrant, QdrantError};
 use serde_json::{Map, Value};
@@ -17,8 +18,8 @@ use serde_json::{Map, Value};
 use super::{Hit, KnowledgeConfig, Passage, Query, fusion};
 use crate::retrieval::schema;
 use crate::retrieval::schema::{
-    BM25, Clause, DENSE, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon, PassageId, Point, Scope,
-    payload,
+    BM25, Clause, DENSE, Dims, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon, MULTILINGUAL,
+    PassageId, Point, Scope, Vectors, payload,
 };
 
 /// Points in one request: with long embeddings still far below the server's 32 MiB.
@@ -37,7 +38,7 @@ pub struct ServerIndex {
     client: Qdrant,
     url: String,
     collection: String,
-    dims: usize,
+    dims: Dims,
     lexicon: Lexicon,
 }
 
@@ -53,12 +54,12 @@ impl std::fmt::Debug for ServerIndex {
 }
 
 impl ServerIndex {
-    /// Connects, and creates the collection for embeddings of `dims` dimensions if there is none.
+    /// Connects, and creates the collection if there is none.
     ///
     /// # Errors
     /// [`IndexError::Unreachable`], [`IndexError::Refused`] (also for a wrong API key), [`IndexError::Dimensions`] or
     /// [`IndexError::Schema`] for a collection that is not ours.
-    pub async fn open(config: &KnowledgeConfig, dims: usize) -> Result<Self, IndexError> {
+    pub async fn open(config: &KnowledgeConfig, dims: impl Into<Dims>) -> Result<Self, IndexError> {
         let key = Some(config.api_key.clone()).filter(|key| !key.is_empty());
         let client = Qdrant::from_url(&config.url)
             .api_key(key)
@@ -72,7 +73,7 @@ impl ServerIndex {
             client,
             url: config.url.clone(),
             collection: config.collection.clone(),
-            dims,
+            dims: dims.into(),
             lexicon: Lexicon::new()?,
         };
         let exists = index.client.collection_exists(&index.collection).await;
@@ -83,7 +84,7 @@ impl ServerIndex {
         Ok(index)
     }
 
-    pub(super) async fn upsert(&self, passages: Vec<(Passage, Vec<f32>)>) -> Result<(), IndexError> {
+    pub(super) async fn upsert(&self, passages: Vec<(Passage, Vectors)>) -> Result<(), IndexError> {
         let (points, documents) = schema::points(&self.lexicon, self.dims, passages)?;
         let mut points = points.into_iter().map(point_struct).peekable();
         while points.peek().is_some() {
@@ -100,9 +101,9 @@ impl ServerIndex {
         Ok(())
     }
 
-    /// Both halves in one round trip, with the payload of all candidates.
-    pub(super) async fn search(&self, query: &Query, embedding: &[f32]) -> Result<Vec<Hit>, IndexError> {
-        schema::check_embedding(embedding, self.dims)?;
+    /// All halves in one round trip, with the payload of all candidates.
+    pub(super) async fn search(&self, query: &Query, vectors: &Vectors) -> Result<Vec<Hit>, IndexError> {
+        schema::check_question(vectors, self.dims)?;
         let scope = Scope::Askable {
             site: query.site.clone(),
             audience: query.audience,
@@ -119,13 +120,24 @@ impl ServerIndex {
                 .limit(candidates as u64)
                 .with_payload(true)
         };
-        let mut halves: Vec<QueryPoints> = vec![half(DENSE, VectorInput::new_dense(embedding.to_vec())).into()];
+        let names: Vec<&'static str> = vectors.named().map(|(name, _)| name).collect();
+        // What only one half finds is compared with the others' vectors here.
+        let wanted = VectorsSelector { names: names.iter().map(|&name| name.to_owned()).collect() };
+        let mut halves: Vec<(&str, QueryPoints)> = Vec::with_capacity(3);
+        for (name, vector) in vectors.named() {
+            let half = half(name, VectorInput::new_dense(vector.to_vec()));
+            let half = if names.len() > 1 { half.with_vectors(wanted.clone()) } else { half };
+            halves.push((name, half.into()));
+        }
         let sparse = self.lexicon.question(query);
         if !sparse.indices.is_empty() {
             let vector = VectorInput::new_sparse(sparse.indices, sparse.values);
-            let wanted = VectorsSelector { names: vec![DENSE.to_owned()] };
-            halves.push(half(BM25, vector).with_vectors(wanted).into());
+            // Servers before 1.19 don't know this and count over all sites.
+            let of_site = self::filter(Scope::Site { site: query.site.clone() }.clauses());
+            let params = SearchParamsBuilder::default().idf(IdfParamsBuilder::new().corpus(of_site));
+            halves.push((BM25, half(BM25, vector).with_vectors(wanted).params(params).into()));
         }
+        let (asked, halves): (Vec<&str>, Vec<QueryPoints>) = halves.into_iter().unzip();
         let request = QueryBatchPointsBuilder::new(&self.collection, halves).timeout(SEARCH_TIMEOUT.as_secs());
         let answer = tokio::time::timeout(SEARCH_TIMEOUT, self.client.query_batch(request))
             .await
@@ -136,25 +148,26 @@ impl ServerIndex {
             .map_err(self.refused("search"))?;
 
         let mut payloads: HashMap<PassageId, HashMap<String, PayloadValue>> = HashMap::new();
-        let mut cosines: HashMap<PassageId, f32> = HashMap::new();
-        let mut scores: Vec<Vec<(PassageId, f32)>> = Vec::with_capacity(2);
-        for half in answer.result {
+        let mut nearness: HashMap<(PassageId, &str), f32> = HashMap::new();
+        let mut scores: HashMap<&str, Vec<(PassageId, f32)>> = HashMap::new();
+        for (asked, half) in asked.into_iter().zip(answer.result) {
             let mut found = Vec::with_capacity(half.result.len());
             for mut point in half.result {
                 let id = passage_id(point.id.take())?;
-                if let Some(vector) = dense_vector(&mut point) {
-                    cosines.insert(id, schema::cosine(embedding, &vector));
+                let mut named = named_vectors(&mut point);
+                for (name, question) in vectors.named() {
+                    if let Some(vector) = named.remove(name).and_then(dense_vector) {
+                        nearness.insert((id, name), schema::cosine(question, &vector));
+                    }
                 }
                 found.push((id, point.score));
                 payloads.insert(id, point.payload);
             }
-            scores.push(found);
+            scores.insert(asked, found);
         }
-        let of_half = |at: usize| scores.get(at).map(Vec::as_slice).unwrap_or_default();
-        let mut candidates = fusion::merge(of_half(0), of_half(1));
-        for candidate in &mut candidates {
-            candidate.cosine = candidate.cosine.or_else(|| cosines.get(&candidate.id).copied());
-        }
+        let of_half = |name: &str| scores.get(name).map(Vec::as_slice).unwrap_or_default();
+        let mut candidates = fusion::merge(of_half(DENSE), of_half(MULTILINGUAL), of_half(BM25));
+        schema::complete(&mut candidates, &nearness);
         schema::rank(&candidates, query.limit, |id| {
             payloads.remove(&id).map(|fields| payload::decode(id, json(fields))).transpose()
         })
@@ -213,7 +226,11 @@ impl ServerIndex {
 
     async fn create_collection(&self) -> Result<(), IndexError> {
         let mut dense = VectorsConfigBuilder::default();
-        dense.add_named_vector_params(DENSE, VectorParamsBuilder::new(self.dims as u64, Distance::Cosine));
+        let cosine = |size: usize| VectorParamsBuilder::new(size as u64, Distance::Cosine);
+        dense.add_named_vector_params(DENSE, cosine(self.dims.dense));
+        if let Some(size) = self.dims.multilingual {
+            dense.add_named_vector_params(MULTILINGUAL, cosine(size));
+        }
         let mut sparse = SparseVectorsConfigBuilder::default();
         sparse.add_named_vector_params(BM25, SparseVectorParamsBuilder::default().modifier(Modifier::Idf));
         let request =
@@ -235,20 +252,21 @@ impl ServerIndex {
         let info = info.result.unwrap_or_default();
         let params = info.config.and_then(|config| config.params).unwrap_or_default();
 
-        let dense = match params.vectors_config.and_then(|vectors| vectors.config) {
-            Some(vectors_config::Config::ParamsMap(mut map)) => map.map.remove(DENSE),
-            Some(vectors_config::Config::Params(_)) | None => None,
+        let mut stored = match params.vectors_config.and_then(|vectors| vectors.config) {
+            Some(vectors_config::Config::ParamsMap(map)) => map.map,
+            Some(vectors_config::Config::Params(_)) | None => HashMap::new(),
         };
-        let dense = dense.ok_or_else(|| schema(format!("it has no vector named {DENSE}")))?;
-        if dense.size != self.dims as u64 {
-            let found = usize::try_from(dense.size).unwrap_or(usize::MAX);
-            return Err(IndexError::Dimensions { place: place(), found, wanted: self.dims });
-        }
-        if dense.distance() != Distance::Cosine {
-            return Err(schema(format!(
-                "vector {DENSE} is compared by {}, not by cosine",
-                dense.distance().as_str_name()
-            )));
+        let wanted = [(DENSE, Some(self.dims.dense)), (MULTILINGUAL, self.dims.multilingual)];
+        for (name, wanted) in wanted.into_iter().filter_map(|(name, wanted)| Some((name, wanted?))) {
+            let vector = stored.remove(name).ok_or_else(|| schema(format!("it has no vector named {name}")))?;
+            if vector.size != wanted as u64 {
+                let found = usize::try_from(vector.size).unwrap_or(usize::MAX);
+                return Err(IndexError::Dimensions { place: place(), found, wanted });
+            }
+            if vector.distance() != Distance::Cosine {
+                let distance = vector.distance().as_str_name();
+                return Err(schema(format!("vector {name} is compared by {distance}, not by cosine")));
+            }
         }
         let sparse = params.sparse_vectors_config.and_then(|mut sparse| sparse.map.remove(BM25));
         let sparse = sparse.ok_or_else(|| schema(format!("it has no sparse vector named {BM25}")))?;
@@ -309,9 +327,11 @@ impl ServerIndex {
 // --- Our terms in the server's ---
 
 fn point_struct(point: Point) -> PointStruct {
-    let vectors = NamedVectors::default()
-        .add_vector(DENSE, Vector::from(point.dense))
-        .add_vector(BM25, Vector::new_sparse(point.sparse.indices, point.sparse.values));
+    let mut vectors =
+        NamedVectors::default().add_vector(BM25, Vector::new_sparse(point.sparse.indices, point.sparse.values));
+    for (name, vector) in point.vectors.named() {
+        vectors = vectors.add_vector(name, Vector::from(vector.to_vec()));
+    }
     PointStruct::new(point.id.to_string(), vectors, point.payload)
 }
 
@@ -327,11 +347,15 @@ fn passage_id(id: Option<PointId>) -> Result<PassageId, IndexError> {
     }
 }
 
-fn dense_vector(point: &mut ScoredPoint) -> Option<Vec<f32>> {
-    let vectors_output::VectorsOptions::Vectors(mut named) = point.vectors.take()?.vectors_options? else {
-        return None;
-    };
-    match named.vectors.remove(DENSE)?.into_vector() {
+fn named_vectors(point: &mut ScoredPoint) -> HashMap<String, VectorOutput> {
+    match point.vectors.take().and_then(|vectors| vectors.vectors_options) {
+        Some(vectors_output::VectorsOptions::Vectors(named)) => named.vectors,
+        Some(vectors_output::VectorsOptions::Vector(_)) | None => HashMap::new(),
+    }
+}
+
+fn dense_vector(vector: VectorOutput) -> Option<Vec<f32>> {
+    match vector.into_vector() {
         vector_output::Vector::Dense(DenseVector { data }) => Some(data),
         vector_output::Vector::Sparse(_) | vector_output::Vector::MultiDense(_) => None,
     }

@@ -48,7 +48,7 @@ struct SiteBoard {
     gone: VecDeque<(u64, String)>,
     /// Revisions up to this one can't be told any more.
     forgotten: u64,
-    agents: HashMap<String, Desk>,
+    agents: HashMap<String, Attendance>,
     presence_rev: u64,
     /// Pages that visitors have open, by session; also of sessions in which nobody said anything yet.
     here: HashMap<String, usize>,
@@ -81,7 +81,7 @@ struct Entry {
 
 /// An agent's place on a site.
 #[derive(Clone, Debug)]
-struct Desk {
+struct Attendance {
     agent: Agent,
     role: Role,
     available: bool,
@@ -343,7 +343,7 @@ impl Board {
             .agents
             .values()
             .map(|desk| Presence {
-                agent: desk.agent.clone(),
+                agent: desk.agent.clone().into(),
                 role: desk.role,
                 online: desk.sockets > 0,
                 available: desk.available,
@@ -361,7 +361,7 @@ impl Board {
             let mut agents = HashMap::new();
             for Seat { agent, role, available, limit } in seats {
                 let (sockets, left) = site.agents.get(&agent.id).map_or((0, now), |desk| (desk.sockets, desk.left));
-                let desk = Desk { agent: agent.clone(), role, available, limit, sockets, left };
+                let desk = Attendance { agent: agent.clone(), role, available, limit, sockets, left };
                 agents.insert(agent.id, desk);
             }
             site.agents = agents;
@@ -598,9 +598,9 @@ impl SiteBoard {
             Holder::Queue { reason } => HolderView::Queue {
                 place: self.queue.range(..(entry.since_ms, id.to_owned())).count() + 1,
                 since_ms: entry.since_ms,
-                reason: Some(*reason),
+                reason: Some((*reason).into()),
             },
-            Holder::Agent(agent) => HolderView::Agent { agent: agent.clone(), since_ms: entry.since_ms },
+            Holder::Agent(agent) => HolderView::Agent { agent: agent.clone().into(), since_ms: entry.since_ms },
         };
         Summary {
             session: id.to_owned(),
@@ -648,13 +648,14 @@ impl SiteBoard {
 
     /// Whether anybody is there who takes sessions.
     fn somebody(&self) -> bool {
-        self.agents.values().any(Desk::takes)
+        self.agents.values().any(Attendance::takes)
     }
 }
 
 impl Entry {
     fn of(session: &Session, intent: f32) -> Self {
-        let preview = session.lines.last().map(|line| Preview { by: session.last_by, text: one_line(&line.text) });
+        let preview =
+            session.lines.last().map(|line| Preview { by: session.last_by.into(), text: one_line(&line.text) });
         Self {
             channel: session.channel.clone(),
             visitor: session.visitor.clone(),
@@ -685,7 +686,7 @@ impl Entry {
     }
 }
 
-impl Desk {
+impl Attendance {
     fn takes(&self) -> bool {
         self.sockets > 0 && self.available
     }
@@ -766,7 +767,7 @@ mod tests {
 
     use super::super::{AgentCommand, Command, Limits, Policy};
     use super::*;
-    use crate::conversation::Speaker;
+    use crate::protocol::parts::Speaker;
 
     const ZERO: Duration = Duration::ZERO;
     const MINUTE: Duration = Duration::from_secs(60);

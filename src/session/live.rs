@@ -98,7 +98,7 @@ impl Live {
             let done = match self.wake(next_tick, last_used + idle).await {
                 Wake::Mail(None) => return,
                 Wake::Mail(Some(envelope)) => {
-                    // A score is no use.
+                    // Scoring does not count as activity.
                     if !matches!(*envelope, Envelope::Scored { .. }) {
                         last_used = Instant::now();
                     }
@@ -350,6 +350,10 @@ impl Live {
                 }
                 Event::AnswerDone { end, .. } => {
                     self.shared.metrics.turns.get_or_create(&TurnLabels { end: label(*end) }).inc();
+                }
+                Event::AgentSaid { .. } => {
+                    // Nobody listens where no channel is configured.
+                    let _ = self.shared.spoken.send(self.session.key.clone());
                 }
                 _ => {}
             }

@@ -20,7 +20,7 @@ use crate::lifecycle::Tasks;
 use crate::protocol::Partial;
 use crate::session::mailbox::{CommandError, Envelope, JoinError, Joined, MAILBOX, OpenError, Opener};
 use crate::session::refusal::{Accepted, Deed, Refusal};
-use crate::session::shared::{Entry, InMemory, Leaving, Shared, TYPING_MARKS, TypingMark, event_of};
+use crate::session::shared::{Entry, InMemory, Leaving, SPOKEN_MARKS, Shared, TYPING_MARKS, TypingMark, event_of};
 use crate::signals::{Signal, SignalLog};
 use crate::store::{Record, RecordKind, SessionInfo, SessionQuery, Store, StoreError, unless_damaged};
 use crate::telemetry::{GaugeGuard, Metrics};
@@ -107,6 +107,7 @@ impl Registry {
                 board,
                 pace,
                 typing: broadcast::channel(TYPING_MARKS).0,
+                spoken: broadcast::channel(SPOKEN_MARKS).0,
                 live,
                 erased: Notify::new(),
                 swept_ms,
@@ -137,6 +138,12 @@ impl Registry {
     #[must_use]
     pub fn typing(&self) -> broadcast::Receiver<TypingMark> {
         self.shared.typing.subscribe()
+    }
+
+    /// Sessions in which an agent says something from now on.
+    #[must_use]
+    pub fn spoken(&self) -> broadcast::Receiver<SessionKey> {
+        self.shared.spoken.subscribe()
     }
 
     /// Lets a new visitor in from this network address.
@@ -728,6 +735,21 @@ mod tests {
 
     const STARTED: &str = r#"{"event":"started","visitor":"v","channel":"widget"}"#;
     const ENDED: &str = r#"{"event":"ended","reason":"visitor"}"#;
+
+    #[tokio::test]
+    async fn an_event_of_a_later_build_is_kept_and_passed_over() {
+        const LATER: &str = r#"{"event":"hologram","shape":"cube"}"#;
+        let desk = desk().await;
+        let known = key("shop", "s");
+        desk.write(&known, 1, NOW_MS, STARTED).await;
+        desk.write(&known, 2, NOW_MS, LATER).await;
+        let handle = desk.visitor(known.clone());
+        let joined = handle.join(0, None).await.unwrap();
+        assert_eq!((joined.last_seq, joined.ended), (2, false));
+        assert_eq!(handle.command(say("a")).await.unwrap().seq, 3, "it counts");
+        let kept = desk.store.read("shop", "s", 1, &[RecordKind::Event]).await.unwrap();
+        assert_eq!(kept.first().map(|record| record.body.as_slice()), Some(LATER.as_bytes()));
+    }
 
     #[tokio::test]
     async fn a_full_line_of_reads_refuses_who_joins_and_nobody_else() {

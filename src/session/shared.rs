@@ -24,6 +24,8 @@ use crate::turn::gate::TurnGate;
 /// Marks that a console may be behind: they come every few seconds from each visitor whom a person answers, and one that is lost is
 /// a dot that isn't shown.
 pub(super) const TYPING_MARKS: usize = 64;
+/// Who is behind by more than this many replies of agents looks at every session instead.
+pub(super) const SPOKEN_MARKS: usize = 256;
 
 /// The visitor of a session types to the agent who holds it.
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ pub struct Shared {
     pub pace: Pace,
     /// For agents who hold a session and look at another one.
     pub typing: broadcast::Sender<TypingMark>,
+    /// Sessions in which an agent said something, for those who carry it to where the visitor is.
+    pub spoken: broadcast::Sender<SessionKey>,
     pub(super) live: Mutex<InMemory>,
     /// Wakes when an erasure is over.
     pub(super) erased: Notify,

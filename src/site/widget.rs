@@ -39,7 +39,7 @@ pub struct WidgetConfig {
     pub greeting: String,
     /// Questions that a visitor can send with one click, at most 6.
     pub quick_replies: Vec<String>,
-    /// Languages offered, as codes (`en`, `zh`), the first of them where none fits the visitor; empty offers all there are.
+    /// Languages offered, as codes (`ar`, `de`, `en`, `es`, `fr`, `ja`, `zh`), the first of them where none fits the visitor; empty offers all there are.
     pub languages: Vec<String>,
     /// Sends what is being typed before it is sent, so that the answer can be prepared. The chat tells visitors so.
     pub draft: bool,

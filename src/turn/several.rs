@@ -28,8 +28,8 @@ impl Part {
 }
 
 /// Answers the questions of a message one after the other and says which of them the knowledge doesn't answer. `None`, and nothing sent, where
-/// the message asks one thing, or its questions are better looked at together: none of them finds an answer alone, or all find it in
-/// the same place.
+/// the message asks one thing, or its questions are better looked at together: none of them finds an answer alone, or one answer is
+/// that of all.
 ///
 /// # Errors
 /// As [`super::answer`].
@@ -50,9 +50,8 @@ pub(super) async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result
         }
         let alone = Ask { question: (*question).to_owned(), history, written: String::new(), ..ask.clone() };
         let part = answer_alone(spine, &alone, at + 1).await?;
-        // Whether one that needs the others has an answer shows only with them, and what has to be asked back can't be in one question with others.
-        let open = part.verdict.end == AnswerEnd::Declined && leans_on_what_was_said(question);
-        if open || part.verdict.end == AnswerEnd::Clarified {
+        // What has to be asked back can't be in one question with others.
+        if part.verdict.end == AnswerEnd::Clarified {
             return Ok(None);
         }
         let again = parts.iter().any(|other| other.answers() && other.text.contains(&part.text));
@@ -60,10 +59,7 @@ pub(super) async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result
             parts.push(part);
         }
     }
-    let mut answered = parts.iter().filter(|part| part.answers());
-    let Some(first) = answered.next() else { return Ok(None) };
-    if parts.len() < 2 || answered.clone().count() + 1 == parts.len() && answered.all(|other| same_source(first, other))
-    {
+    if parts.len() < 2 || !parts.iter().any(Part::answers) {
         return Ok(None);
     }
     let language = ask.spoken().unwrap_or(&ask.language);
@@ -113,11 +109,6 @@ async fn answer_alone(spine: &Spine, ask: &Ask, number: usize) -> Result<Part, T
     };
     let (verdict, text) = tokio::join!(written, read);
     Ok(Part { number, verdict: verdict?, text: text.trim().to_owned() })
-}
-
-fn same_source(one: &Part, other: &Part) -> bool {
-    let document = |part: &Part| part.verdict.citations.first().map(|citation| citation.document.clone());
-    document(one) == document(other)
 }
 
 /// The sources of all parts, each once, numbered anew. Documents that only came close are left out: there are enough without.

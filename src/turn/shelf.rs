@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::{Ask, Cited, Outlet, Output, Spine, TurnError, understand};
+use super::{Ask, Cited, Judgement, Outlet, Output, Spine, TurnError, judge_of, understand};
 use crate::catalogue::{Asked, Told};
 use crate::conversation::{AnswerEnd, Usage, Verdict};
 use crate::grounding::{self, Unit, facts};
 use crate::language::language_of;
-use crate::retrieval::Hit;
+use crate::retrieval::{Hit, RetrievalError};
 
 /// Sentences of documents beside a comparison, at most.
 const MAX_SENTENCES: usize = 3;
@@ -16,8 +16,9 @@ const SURE: f32 = 1.0;
 
 /// What the rows say to the question, if it is surely about them.
 pub(super) fn ask(spine: &Spine, ask: &Ask) -> Option<Told> {
+    let corrected = spine.retrieval.spelling.corrected(&ask.site, &ask.question).map(|meant| meant.text);
     spine.catalogue.shelf(&ask.site).ask(&Asked {
-        question: &ask.question,
+        question: corrected.as_deref().unwrap_or(&ask.question),
         history: &ask.history,
         language: ask.spoken().unwrap_or(&ask.language),
         audience: ask.audience,
@@ -25,6 +26,31 @@ pub(super) fn ask(spine: &Spine, ask: &Ask) -> Option<Told> {
         is_word: &|word| spine.retrieval.spelling.is_word(&ask.site, word),
     })
 }
+
+/// Whether the rows answer a question better than the documents do.
+///
+/// # Errors
+/// When the cross-encoder fails.
+pub(super) async fn answers(
+    spine: &Spine,
+    ask: &Ask,
+    told: &Told,
+    judgement: Option<&Judgement>,
+) -> Result<bool, TurnError> {
+    let language = ask.spoken().unwrap_or(&ask.language);
+    let (Some(judge), Some(judgement)) = (judge_of(spine, language), judgement) else { return Ok(true) };
+    let text: String = told.text.chars().take(MAX_JUDGED).collect();
+    let logits = judge.score(&ask.question, &[text]).await.map_err(RetrievalError::from)?;
+    let rows = logits.first().copied().unwrap_or_default();
+    Ok(rows.max(EVEN) + ROWS_FIRST >= judgement.choice.logit)
+}
+
+/// Longest part of the rows' answer that is judged, in Unicode scalar values.
+const MAX_JUDGED: usize = 300;
+/// What the rows' answer may be judged worse by than the best sentence, in logits: a list of prices has few of the question's words. And
+/// the logit that it has at least, every word of the question being understood.
+const ROWS_FIRST: f32 = 3.0;
+const EVEN: f32 = 0.0;
 
 /// Sends it, with the rows as its sources. Where documents may say more, their sentences that the rows don't hold come first.
 pub(super) async fn tell(spine: &Spine, ask: &Ask, told: &Told, out: &mut Outlet) -> Result<Verdict, TurnError> {
@@ -51,7 +77,7 @@ pub(super) async fn tell(spine: &Spine, ask: &Ask, told: &Told, out: &mut Outlet
     }
     text.push_str(&told.text);
     for (at, passage) in told.passages.iter().enumerate() {
-        let row = Hit { passage: passage.clone(), score: 1.0, cosine: None, bm25: None };
+        let row = Hit { passage: passage.clone(), score: 1.0, cosine: None, multilingual: None, bm25: None };
         citations.extend(cited.add(&row, usize::MAX - at, "", passage.text.trim()));
     }
     // As with quotes: after a crash the same question gives the same answer, and if the rows changed, what was sent stays.

@@ -60,6 +60,10 @@ function check(texts, every = 1) {
         else for (const { name } of node.attributes) if (!allowed.includes(name)) problems.push(`${node.tagName} ${name} from ${from}`);
         if (node.tagName === 'A') {
           const url = new URL(node.href);
+          if (url.protocol === 'mailto:') {
+            if (node.href !== `mailto:${node.textContent}`) problems.push(`${node.textContent} writes to ${node.href}`);
+            continue;
+          }
           if (!['shop.example', 'cited.example'].includes(url.host) || url.username) problems.push(`a link to ${node.href} from ${from}`);
           if (/[./]/.test(node.textContent) && node.textContent !== node.getAttribute('href') && new URL(node.textContent, 'x:').href !== url.href) {
             problems.push(`a link that says ${node.textContent} to ${node.href}`);
@@ -88,6 +92,18 @@ function check(texts, every = 1) {
     return { problems, cuts };
   }, { texts, every });
 }
+
+test('e-mail addresses are links to what they show', async () => {
+  const links = (text) => page.evaluate((one) => {
+    const box = document.createElement('div');
+    window.prose.render(box, one, window.prose.allowedLinks([], []));
+    return [...box.querySelectorAll('a')].map((node) => [node.textContent, node.getAttribute('href')]);
+  }, text);
+  const help = ['help@shop.example', 'mailto:help@shop.example'];
+  assert.deepEqual(await links('Write to help@shop.example. Or **help@shop.example**'), [help]);
+  assert.deepEqual(await links('[us](mailto:help@shop.example?cc=x@evil.example)'), [help]);
+  assert.deepEqual(await links('a@b, @shop.example, help@shop, x@@shop.example, https://help@shop.example/'), []);
+});
 
 test('hostile text cut at every position becomes harmless nodes', async () => {
   const { problems, cuts } = await check(HOSTILE);

@@ -10,9 +10,10 @@ import { ROOT } from './support.mjs';
 
 const MODULES = ['widget/colours', 'widget/proactive', 'shared/i18n', 'shared/text', 'shared/protocol', 'widget/lang/en', 'widget/settings', 'widget/source', 'widget/when'];
 const contents = MODULES.map((name) => `export * from ${JSON.stringify(path.join(ROOT, 'web', `${name}.ts`))};`).join('\n');
-const zh = `export { panel as zhPanel, launcher as zhLauncher } from ${JSON.stringify(path.join(ROOT, 'web/widget/lang/zh.ts'))};`;
-const { outputFiles } = await build({ stdin: { contents: `${contents}\n${zh}`, resolveDir: ROOT }, bundle: true, write: false, format: 'esm', loader: { '.css': 'text' } });
-const { arrival, brief, choose, contrast, fits, firstScalars, localised, palette, panel, launcher, read, rightToLeft, sayer, scalars, sendable, stands, zhLauncher, zhPanel } =
+const LANGUAGES = ['ar', 'de', 'es', 'fr', 'ja', 'zh'];
+const others = LANGUAGES.map((code) => `export * as ${code} from ${JSON.stringify(path.join(ROOT, `web/widget/lang/${code}.ts`))};`).join('\n');
+const { outputFiles } = await build({ stdin: { contents: `${contents}\n${others}`, resolveDir: ROOT }, bundle: true, write: false, format: 'esm', loader: { '.css': 'text' } });
+const { arrival, brief, choose, contrast, fits, firstScalars, localised, palette, panel, launcher, read, rightToLeft, sayer, scalars, sendable, stands, ...rest } =
   await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].text).toString('base64')}`);
 
 test('whatever accent a site chooses, words stay readable', () => {
@@ -45,10 +46,14 @@ test('languages', () => {
   assert.deepEqual([say('n', { n: 1 }), say('n', { n: 1200 }), say('hi', { name: '{n}' })], ['1 thing', '1,200 things', 'Hi {n}']);
   // A language says everything, and fills the same places.
   const places = (text) => [...new Set(text.match(/\{\w+\}/g) ?? [])].sort().join();
-  for (const [english, chinese] of [[panel, zhPanel], [launcher, zhLauncher]]) {
-    assert.deepEqual(Object.keys(chinese).sort(), Object.keys(english).sort());
-    for (const [name, text] of Object.entries(english)) assert.equal(places(chinese[name]), places(text), name);
+  for (const code of LANGUAGES) {
+    for (const [english, other] of [[panel, rest[code].panel], [launcher, rest[code].launcher]]) {
+      assert.deepEqual(Object.keys(other).sort(), Object.keys(english).sort(), code);
+      for (const [name, text] of Object.entries(english)) assert.equal(places(other[name]), places(text), `${code} ${name}`);
+    }
   }
+  const forms = sayer('ar', {}, { n: 'one|two|few|many|more' });
+  assert.deepEqual([1, 2, 3, 11, 100].map((n) => forms('n', { n })), ['one', 'two', 'few', 'many', 'more']);
 });
 
 test('a site’s own words, in the visitor’s language or not at all', () => {

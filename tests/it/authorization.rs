@@ -8,13 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use frontdesk::conversation::{GiveTo, Rating, SuggestionId, Wish};
 use frontdesk::http::auth::{Key, Scope};
 use frontdesk::http::routes::{Access, Route};
 use frontdesk::http::{private_routes, public_routes};
 use frontdesk::protocol::console::{
     Account, Action, ConsoleClient, ConsoleServer, Filter, List, Me, NewAccount, Role, SignIn,
 };
+use frontdesk::protocol::parts::{GiveTo, Rating, SuggestionId, Wish};
 use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
 use frontdesk::secret::key_hash;
 use frontdesk::site::{JwtAlgorithm, JwtConfig, Site};
@@ -74,6 +74,7 @@ impl Caller {
         match route.access {
             Access::Anyone | Access::Visitor | Access::Password => true,
             Access::Reporter => self.has_key(&[Scope::Outcomes, Scope::Admin], Some(site)),
+            Access::Platform => false,
             Access::Server(scope) => self.has_key(&[scope, Scope::Admin], None),
             Access::Site(scope) => self.has_key(&[scope, Scope::Admin], Some(site)),
             Access::OwnSite(scope) => self.key == Some((scope, SITES.into_iter().find(|own| *own == site))),
@@ -468,7 +469,12 @@ fn what_is_bound_to_a_site_names_it() {
     for (_, route) in routes() {
         let bound = matches!(
             route.access,
-            Access::Site(_) | Access::OwnSite(_) | Access::Agent | Access::SiteAdmin | Access::Reporter
+            Access::Site(_)
+                | Access::OwnSite(_)
+                | Access::Agent
+                | Access::SiteAdmin
+                | Access::Reporter
+                | Access::Platform
         );
         assert_eq!(bound, route.path.contains("{site}") && route.access != Access::Anyone, "{route:?}");
     }

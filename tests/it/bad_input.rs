@@ -3,7 +3,7 @@
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{TestServer, answer};
-use frontdesk::conversation::AnswerEnd;
+use frontdesk::protocol::parts::AnswerEnd;
 use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
 
 /// Sends a frame after hello; expects this error and, if the socket ends, this close code. Another visitor is served after it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{TestServer, answer};
-use frontdesk::conversation::{AnswerEnd, Rating};
+use frontdesk::protocol::parts::{AnswerEnd, Rating};
 use frontdesk::protocol::{ClientMessage, Partial, ServerMessage};
 use frontdesk::turn::Mode;
 

@@ -11,12 +11,12 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::support::{Binary, ChatClient, LIMIT, TestServer, config, write_config, write_documents};
-use frontdesk::conversation::{
-    Agent, AnswerEnd, Decision, GiveTo, HandoffReason, LeaveReason, NoteCode, SuggestionId, Wish,
-};
 use frontdesk::protocol::console::{
     Action, ConsoleClient, ConsoleServer, Entry, Filter, Holder, List, Me, NewAccount, Role, SignIn, Statistics,
     Suggestion, Summary, What,
+};
+use frontdesk::protocol::parts::{
+    Agent, AnswerEnd, Decision, GiveTo, HandoffReason, LeaveReason, NoteCode, SuggestionId, Wish,
 };
 use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
 use frontdesk::site::Answers;
@@ -1206,13 +1206,16 @@ async fn what_is_known_of_a_visitor_is_shown_beside_the_conversation() {
             session: None,
             last_seq: 0,
             partial: None,
-            source: Some(Box::new(frontdesk::conversation::Source {
+            source: Some(Box::new(frontdesk::protocol::parts::Source {
                 utm_campaign: Some("spring".into()),
-                ..frontdesk::conversation::Source::default()
+                ..frontdesk::protocol::parts::Source::default()
             })),
-            attributes: Some(frontdesk::conversation::Attributes {
+            attributes: Some(frontdesk::protocol::parts::Attributes {
                 consent: true,
-                values: BTreeMap::from([("tier".into(), frontdesk::conversation::AttributeValue::Name("gold".into()))]),
+                values: BTreeMap::from([(
+                    "tier".into(),
+                    frontdesk::protocol::parts::AttributeValue::Name("gold".into()),
+                )]),
             }),
         })
         .await;

@@ -218,6 +218,80 @@ async fn a_word_document_keeps_its_structure() {
 }
 
 #[tokio::test]
+async fn a_word_document_says_what_its_reader_sees() {
+    let cell = |content: &str| format!("<w:tc>{content}</w:tc>");
+    let body = [
+        "<w:p><w:r><w:rPr><w:b/></w:rPr><w:t>Do you take dogs?</w:t></w:r></w:p>".to_owned(),
+        paragraph("", "Yes, on every boat."),
+        "<w:p><w:r><w:rPr><w:strike/></w:rPr><w:t>It costs 9 EUR. </w:t></w:r><w:r><w:t>It costs 12 EUR.</w:t></w:r></w:p>"
+            .to_owned(),
+        styled("H1", "Fares"),
+        // The title of a table spans it; a cell holds a list.
+        format!(
+            "<w:tbl><w:tr><w:tc><w:tcPr><w:gridSpan w:val=\"2\"/></w:tcPr>{}</w:tc></w:tr><w:tr>{}{}</w:tr><w:tr>{}{}</w:tr></w:tbl>",
+            paragraph("", "In summer"),
+            cell(&paragraph("", "Boat")),
+            cell(&paragraph("", "Fare")),
+            cell(&[paragraph("", "Ferry:"), item(1, "by day"), item(1, "by night")].concat()),
+            cell(&paragraph("", "12 EUR")),
+        ),
+        styled("H1", "Rules"),
+        item(0, "Who may board"),
+        paragraph("", "Everybody who has a ticket may board until five minutes before."),
+        item(0, "Who may not"),
+        paragraph("", "Whoever carries a sword stays ashore, whatever the sword is for."),
+    ]
+    .concat();
+    let shop = Shop::new(&[("boats.docx", &docx(&body))]);
+    let report = shop.ingest().await;
+    assert_eq!(counts(&report), [1, 0, 0, 0, 0], "{:?}", report.failed);
+    assert_eq!(
+        shown(&shop.passages("boats.docx")),
+        pairs(&[
+            ("Do you take dogs?", "Yes, on every boat.\n\nIt costs 12 EUR."),
+            ("Fares › In summer", "| Boat | Fare |\n| --- | --- |\n| Ferry: by day; by night | 12 EUR |"),
+            ("Rules › 1. Who may board", "Everybody who has a ticket may board until five minutes before."),
+            ("Rules › 2. Who may not", "Whoever carries a sword stays ashore, whatever the sword is for."),
+        ])
+    );
+}
+
+#[tokio::test]
+async fn a_pdf_keeps_what_stands_beside_each_other_apart() {
+    let mut lists: Vec<(u32, u32, u32, &str)> = vec![(20, 50, 780, "Fares")];
+    let rows = [("Boat", "Fare", "Bus", "Fare"), ("Ferry", "12.00", "Red", "2.50"), ("Barge", "7.00", "Blue", "3.10")];
+    for (row, y) in rows.iter().zip([740, 724, 708]) {
+        lists.extend([(11, 50, y, row.0), (11, 150, y, row.1), (11, 300, y, row.2), (11, 400, y, row.3)]);
+    }
+    // Drawn column by column, as some programs do.
+    let rooms = ["Small cabin", "Large cabin", "Deck chair"];
+    let prices = ["80 EUR", "120 EUR", "9 EUR"];
+    let mut cabins: Vec<(u32, u32, u32, &str)> = vec![(20, 50, 780, "Cabins")];
+    cabins.extend(rooms.iter().zip([740, 724, 708]).map(|(room, y)| (11, 50, y, *room)));
+    cabins.extend(prices.iter().zip([740, 724, 708]).map(|(price, y)| (11, 300, y, *price)));
+    let signs: Vec<(u32, u32, u32, &str)> = (0..6)
+        .map(|line| (11, 50, 740 - line * 16, "7KH IHUUB VDLOV HYHUB GDB DW QLQH DQG FRPHV EDFN DW VHYHQ MXPS ZLWK"))
+        .collect();
+    let shop = Shop::new(&[("fares.pdf", &pdf(&[&lists, &cabins, &signs, &[]]))]);
+    let report = shop.ingest().await;
+    assert_eq!(counts(&report), [1, 0, 0, 0, 0], "{:?}", report.failed);
+    assert_eq!(
+        shown(&shop.passages("fares.pdf")),
+        pairs(&[
+            (
+                "Fares",
+                "| Boat | Fare |\n| --- | --- |\n| Ferry | 12.00 |\n| Barge | 7.00 |\n\n\
+                 | Bus | Fare |\n| --- | --- |\n| Red | 2.50 |\n| Blue | 3.10 |"
+            ),
+            ("Cabins", "Small cabin: 80 EUR\n\nLarge cabin: 120 EUR\n\nDeck chair: 9 EUR"),
+        ])
+    );
+    let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
+    assert!(warnings[0].contains("text that is no words") && warnings[0].ends_with(": 3"), "{warnings:?}");
+    assert!(warnings[1].contains("hold no text") && warnings[1].ends_with(": 4"), "{warnings:?}");
+}
+
+#[tokio::test]
 async fn a_workbook_becomes_rows() {
     let shop = Shop::new(&[(
         "list.xlsx",

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use frontdesk::catalogue::Catalogue;
 use frontdesk::retrieval::index::Index;
 use frontdesk::retrieval::product::Product;
-use frontdesk::retrieval::schema::{IndexError, IndexedDocument};
+use frontdesk::retrieval::schema::{Dims, IndexError, IndexedDocument, Vectors};
 use frontdesk::retrieval::{Audience, Hit, KnowledgeConfig, Passage, Query};
 
 const DIMS: usize = 16;
@@ -39,6 +39,7 @@ contract! {
     leaves_out_what_no_longer_holds,
     leaves_out_what_does_not_hold_yet,
     keeps_to_languages,
+    counts_words_by_site,
     lists_products,
     finds_chinese_words,
     tells_the_cosine_of_what_only_words_found,
@@ -149,6 +150,21 @@ mod promises {
         assert_eq!(found(&["fr"]).await, ["und"]);
     }
 
+    pub(super) async fn counts_words_by_site(index: &Index) {
+        let texts = ["A parcel takes two days.", "Invoices come by mail.", "We sell tents."];
+        fill(index, &(0..).zip(texts).map(|(at, text)| passage("shop", "a.md", at, text)).collect::<Vec<_>>()).await;
+        let weight = async || {
+            let hits = search(index, &question("shop", "parcel")).await;
+            hits.iter().find_map(|hit| hit.bm25).expect("one has the word")
+        };
+        let alone = weight().await;
+        let parcels = (0..30).map(|at| passage("bank", "b.md", at, &format!("Parcel {at} is at the counter.")));
+        fill(index, &parcels.collect::<Vec<_>>()).await;
+        assert!((weight().await - alone).abs() < 1e-3, "another site's documents changed it");
+        fill(index, &[passage("shop", "b.md", 0, "Your parcel is insured.")]).await;
+        assert!(weight().await < alone - 0.1, "the site's own documents count");
+    }
+
     pub(super) async fn lists_products(index: &Index) {
         let product =
             Product { id: "T2".into(), name: "Tarn 2".into(), price: Some("349.90".into()), ..Product::default() };
@@ -246,7 +262,7 @@ mod promises {
         assert_eq!(index.documents("shop").await.unwrap(), []);
         assert_eq!(index.passages("shop", "a.md").await.unwrap(), []);
         assert_eq!(index.health().await.unwrap().passages, 0);
-        index.upsert(Vec::new()).await.unwrap();
+        index.upsert(Vec::<(Passage, Vectors)>::new()).await.unwrap();
         index.optimize().await.unwrap();
         index.flush().await.unwrap();
     }
@@ -342,6 +358,33 @@ async fn engines_agree() {
             assert!(close(ours.bm25, theirs.bm25), "{engine}: {ours:?} {theirs:?}");
         }
         assert!(embedded.iter().zip(others).all(|(ours, theirs)| ours.len() == theirs.len()), "{engine}");
+    }
+}
+
+/// Passages with two vectors: a question is compared by those that it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_are_compared_by_either_model() {
+    for engine in Engine::all(Dims { dense: DIMS, multilingual: Some(2) }).await {
+        let (index, name) = (&engine.index, &engine.name);
+        let vectors = |dense, multilingual: [f32; 2]| Vectors { dense, multilingual: multilingual.to_vec() };
+        let a = (passage("shop", "a.md", 0, "One."), vectors(axis(0), [1.0, 0.0]));
+        let b = (passage("shop", "b.md", 0, "Two."), vectors(axis(1), [0.6, 0.8]));
+        index.upsert(vec![a, b]).await.unwrap();
+        let check = async |question_vectors: Vectors, expected: &str| {
+            let (first, second) = (!question_vectors.dense.is_empty(), !question_vectors.multilingual.is_empty());
+            let hits = index.search(&question("shop", "!"), question_vectors).await.unwrap();
+            assert_eq!(hits[0].passage.document, expected, "{name}");
+            assert_eq!(hits.len(), 2, "{name}");
+            for hit in &hits {
+                assert_eq!((hit.cosine.is_some(), hit.multilingual.is_some()), (first, second), "{name}: {hit:?}");
+            }
+        };
+        check(axis(0).into(), "a.md").await;
+        check(vectors(Vec::new(), [0.6, 0.8]), "b.md").await;
+        check(vectors(axis(0), [0.6, 0.8]), "a.md").await;
+        let one = index.upsert(vec![(passage("shop", "c.md", 0, "Three."), axis(0))]).await;
+        assert!(matches!(one, Err(IndexError::EmbeddingSize { found: 0, wanted: 2 })), "{name}: {one:?}");
+        engine.clean_up().await;
     }
 }
 
@@ -503,7 +546,7 @@ struct Engine {
 }
 
 impl Engine {
-    async fn all(dims: usize) -> Vec<Self> {
+    async fn all(dims: impl Into<Dims> + Copy) -> Vec<Self> {
         let directory = tempfile::tempdir().unwrap();
         let index = Index::open(&embedded(directory.path()), dims).await.unwrap();
         let mut engines =
@@ -586,6 +629,7 @@ fn question(site: &str, text: &str) -> Query {
         text: text.to_owned(),
         history: Vec::new(),
         audience: if text.starts_with("Escalate") { Audience::Agents } else { Audience::Public },
+        language: String::new(),
         languages: Vec::new(),
         now_ms: NOW_MS,
         limit: 5,
@@ -941,6 +985,7 @@ mod peer {
                     let result = query_points
                         .into_iter()
                         .map(|query| {
+                            let query = weigh(&collection.shard, query)?;
                             let points = collection.shard.query(edge_query(query)?).map_err(internal)?;
                             Ok(BatchResult { result: points.into_iter().map(proto_point).collect::<Result<_, Status>>()? })
                         })
@@ -1013,8 +1058,8 @@ mod peer {
         }
         for (name, params) in made.sparse_vectors_config.clone().unwrap_or_default().map {
             let modifier = match params.modifier() {
-                Modifier::Idf => edge::Modifier::Idf,
-                Modifier::None => edge::Modifier::None,
+                // Applied by `weigh`, over the corpus that the query names.
+                Modifier::Idf | Modifier::None => edge::Modifier::None,
             };
             let params = edge::EdgeSparseVectorParams::builder().modifier(modifier).build();
             config.sparse_vectors.insert(name, params);
@@ -1114,6 +1159,40 @@ mod peer {
                 Err(unimplemented("payload without some fields"))
             }
         }
+    }
+
+    /// A sparse query with each weight multiplied by the term's inverse document frequency among the points of the corpus.
+    fn weigh(shard: &edge::EdgeShard, mut query: QueryPoints) -> Result<QueryPoints, Status> {
+        let corpus = query.params.take().and_then(|params| params.idf).and_then(|idf| idf.corpus);
+        let vector = match query.query.as_mut().and_then(|query| query.variant.as_mut()) {
+            Some(query::Variant::Nearest(VectorInput { variant: Some(vector_input::Variant::Sparse(vector)) })) => {
+                vector
+            }
+            _ => return Ok(query),
+        };
+        let (records, _) = shard
+            .scroll(edge::ScrollRequest {
+                offset: None,
+                limit: Some(100_000),
+                filter: corpus.map(edge_filter).transpose()?,
+                with_payload: Some(edge::WithPayloadInterface::Bool(false)),
+                with_vector: edge::WithVector::Bool(true),
+                order_by: None,
+            })
+            .map_err(internal)?;
+        let terms = records.iter().map(|record| match &record.vector {
+            Some(edge::VectorStructInternal::Named(named)) => match named.get("bm25") {
+                Some(edge::VectorInternal::Sparse(vector)) => vector.indices.as_slice(),
+                _ => &[],
+            },
+            _ => &[],
+        });
+        let terms: Vec<&[u32]> = terms.collect();
+        for (term, weight) in vector.indices.iter().zip(&mut vector.values) {
+            let holding = terms.iter().filter(|terms| terms.contains(term)).count() as f32;
+            *weight *= ((terms.len() as f32 - holding + 0.5) / (holding + 0.5) + 1.0).ln();
+        }
+        Ok(query)
     }
 
     fn edge_query(query: QueryPoints) -> Result<edge::QueryRequest, Status> {

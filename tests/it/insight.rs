@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Binary, ChatClient, TestServer, config, directory, write_config, write_documents};
 use frontdesk::catalogue::goods::Goods;
-use frontdesk::conversation::{AttributeValue, Attributes, Rating, Source};
 use frontdesk::export::{SignalRows, kind};
 use frontdesk::features::{COLUMNS, State};
 use frontdesk::insight::book::Book;
@@ -15,6 +14,7 @@ use frontdesk::intent::data::Data;
 use frontdesk::intent::table::{Column, Table, Track, Value};
 use frontdesk::language::topics::Topic;
 use frontdesk::outcomes;
+use frontdesk::protocol::parts::{AttributeValue, Attributes, Rating, Source};
 use frontdesk::protocol::{Card, ClientMessage, ServerMessage};
 use frontdesk::signals::touched::Touched;
 use frontdesk::signals::{self, Meaning, Outcome, Signal};
@@ -703,7 +703,7 @@ async fn rows_are_read_beside_what_the_server_does() {
 fn every_signal() -> Vec<Signal> {
     vec![
         Signal::Started { visitor: "v".into(), channel: "c".into() },
-        Signal::Source(Source {
+        Signal::Source(frontdesk::conversation::Source {
             utm_source: Some("a".into()),
             utm_medium: Some("a".into()),
             utm_campaign: Some("a".into()),
@@ -723,7 +723,7 @@ fn every_signal() -> Vec<Signal> {
             citations: 0,
             withheld: 0,
         },
-        Signal::Feedback { rating: Rating::Up },
+        Signal::Feedback { rating: frontdesk::conversation::Rating::Up },
         Signal::HumanRequested,
         Signal::Handoff { reason: frontdesk::conversation::HandoffReason::Asked },
         Signal::Dwell { ms: 1 },
@@ -737,7 +737,7 @@ fn every_signal() -> Vec<Signal> {
         }),
         Signal::Label { intent: "i".into(), by: "b".into() },
         Signal::Ended,
-        Signal::Attribute { name: "age".into(), value: AttributeValue::Number(1.0) },
+        Signal::Attribute { name: "age".into(), value: frontdesk::conversation::AttributeValue::Number(1.0) },
     ]
 }
 
@@ -774,6 +774,15 @@ fn the_documented_schema_is_the_schema() {
     assert_eq!(documented.len(), every.len(), "docs/signals.md names a signal that there isn't");
     let features: Vec<&str> = table(&text, "| Feature |", 1).into_iter().flatten().flatten().collect();
     assert_eq!(features, COLUMNS);
+}
+
+/// Every kind of signal, as a build of November 2026 stored it. These bytes stand in stores: they must open for ever.
+#[test]
+fn every_kind_of_signal_opens_as_it_was_stored() {
+    let stored = include_str!("fixtures/signals.json");
+    assert_eq!(signals::read(stored.as_bytes()), every_signal());
+    let now = serde_json::to_string(&every_signal()).unwrap();
+    assert_eq!(now, stored.replace('\n', ""), "signals are stored in other words than before");
 }
 
 /// Lines of `text<TAB>1|0` in the file that `FRONTDESK_SENTIMENT` names; run with `--ignored --nocapture`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::support::{Binary, ChatClient, config, write_config, write_documents};
-use frontdesk::conversation::AnswerEnd;
+use frontdesk::protocol::parts::AnswerEnd;
 use frontdesk::protocol::{ClientMessage, Partial, ServerMessage};
 use frontdesk::signals::{self, Signal};
 use frontdesk::store::{RecordKind, Store};

@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 
 use crate::formats::{docx, xlsx};
 use crate::support::{Binary, LIMIT, TestServer, answer, config, directory, write_config, write_documents};
-use frontdesk::conversation::{AnswerEnd, Rating};
 use frontdesk::http::auth::{Key, Scope};
+use frontdesk::protocol::parts::{AnswerEnd, Rating};
 use frontdesk::protocol::{ClientMessage, ServerMessage};
 use frontdesk::secret::key_hash;
 

@@ -1,8 +1,10 @@
 //! One integration binary: the product from outside, and contracts between its parts.
 
+mod actions;
 mod architecture;
 mod authorization;
 mod bad_input;
+mod channels;
 mod chat;
 mod commands;
 mod connections;
@@ -15,6 +17,7 @@ mod insight;
 mod kill;
 mod knowledge;
 mod llm_model;
+mod models;
 mod openai;
 mod overload;
 mod pace;
@@ -24,6 +27,7 @@ mod qualify;
 mod real_models;
 mod recovery;
 mod rerank;
+mod reranker;
 mod store;
 mod support;
 mod who_gets_in;

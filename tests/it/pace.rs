@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::support::{ChatClient, TestServer};
-use frontdesk::conversation::Rating;
 use frontdesk::http::auth::{Key, Scope};
+use frontdesk::protocol::parts::Rating;
 use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
 use frontdesk::secret::{key_hash, new_key};
 

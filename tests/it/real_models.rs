@@ -6,10 +6,10 @@ use serde::Deserialize;
 
 use crate::support::{Binary, ChatClient, answer, config, models, write_config};
 use frontdesk::config::Config;
-use frontdesk::conversation::AnswerEnd;
 use frontdesk::grounding;
 use frontdesk::http::auth::{Key, Scope};
 use frontdesk::protocol::ServerMessage;
+use frontdesk::protocol::parts::AnswerEnd;
 use frontdesk::secret::key_hash;
 use frontdesk::turn::Mode;
 

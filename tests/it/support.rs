@@ -65,6 +65,9 @@ pub(crate) fn config(directory: &Path) -> Config {
     config.knowledge.path = directory.join("knowledge");
     config.knowledge.uploads = directory.join("uploads");
     config.knowledge.watch_s = 0;
+    // Tests of their own have them.
+    config.knowledge.multilingual = PathBuf::new();
+    config.knowledge.reranker = PathBuf::new();
     config.intent.models = directory.join("intent");
     config.embedder.model = models().join("all-minilm-l6-v2-f16.gguf");
     config.llm.engine = "scripted".into();

@@ -3,8 +3,8 @@
 use axum::routing::post;
 
 use crate::support::{TestServer, answer};
-use frontdesk::conversation::AnswerEnd;
 use frontdesk::protocol::ServerMessage;
+use frontdesk::protocol::parts::AnswerEnd;
 use frontdesk::turn::Mode;
 
 const QUESTION: &str = "What does shipping within Ireland cost?";

@@ -76,12 +76,25 @@ function blocks(text) {
   return found;
 }
 
+const EMAIL = /(?<![\p{L}\p{N}._%+-])[\p{L}\p{N}._%+-]{1,64}@(?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,24}(?![\p{L}\p{N}@])/giu;
+
+/** A line's texts, with its e-mail addresses as links. */
+function withAddresses(line) {
+  const parts = [];
+  let at = 0;
+  for (const match of line.matchAll(EMAIL)) {
+    parts.push(line.slice(at, match.index), el('a', { href: `mailto:${match[0]}` }, match[0]));
+    at = match.index + match[0].length;
+  }
+  return [...parts, line.slice(at)].filter((part) => part !== '');
+}
+
 /** Lines with breaks between them and **bold** within. */
 function inline(node, lines) {
   const text = lines.join('\n');
   let at = 0;
   const plain = (piece, into) => {
-    piece.split('\n').forEach((line, i) => into.append(...(i > 0 ? [el('br')] : []), line));
+    piece.split('\n').forEach((line, i) => into.append(...(i > 0 ? [el('br')] : []), ...withAddresses(line)));
   };
   for (;;) {
     const from = text.indexOf('**', at);
@@ -422,17 +435,25 @@ function citations(answer) {
   const panel = `source-${answer.turn}`;
   const lists = [el('ul', { className: 'sources', 'aria-label': 'Sources' })];
   let before = null;
+  const named = new Map();
   for (const citation of [...answer.citations.values()].sort((a, b) => Number(a.related ?? false) - Number(b.related ?? false) || a.n - b.n)) {
     // What only came close doesn't pass for where the answer stands.
     if (citation.related && lists.length === 1) {
       lists.push(el('p', { className: 'also', 'aria-hidden': 'true' }, 'See also'), el('ul', { className: 'sources', 'aria-label': 'See also' }));
     }
+    // Two passages of one place have one chip; it shows both.
+    const place = JSON.stringify([citation.document, trail(citation), citation.related ?? false]);
+    if (named.has(place)) {
+      named.get(place).push(citation);
+      continue;
+    }
+    named.set(place, [citation]);
     const open = answer.open === citation.n;
     const [title, ...headings] = trail(citation);
     // Behind a place in the same document the title says nothing new.
-    const named = headings.length > 0 && before?.document === citation.document ? [] : [title];
+    const said = headings.length > 0 && before?.document === citation.document ? [] : [title];
     before = citation;
-    const name = [...named, ...headings.slice(-1)].join(' › ');
+    const name = [...said, ...headings.slice(-1)].join(' › ');
     const chip = el('button', { type: 'button', className: 'chip', 'aria-expanded': String(open) }, el('span', {}, name));
     chip.dataset.key = `source-${citation.n}`;
     if (open) chip.setAttribute('aria-controls', panel);
@@ -448,7 +469,8 @@ function citations(answer) {
   const path = headings.map((heading) => ` › ${heading}`);
   const where = el('p', { className: 'trail', dir: 'auto' }, el('b', {}, title), ...path);
   const source = el('div', { className: 'source', id: panel, role: 'group', 'aria-label': `Source ${shown.n}` }, where);
-  source.append(el('blockquote', { dir: 'auto' }, shown.quote));
+  const quotes = [...named.values()].find((all) => all[0].n === shown.n) ?? [shown];
+  for (const { quote } of quotes) source.append(el('blockquote', { dir: 'auto' }, quote));
   const url = webAddress(shown.url);
   if (url) {
     // The host is named beside the link: a title can say anything.
@@ -501,6 +523,20 @@ function fitComposer() {
   const box = $('text');
   box.style.height = 'auto';
   box.style.height = `${box.scrollHeight}px`;
+}
+
+/** The page bears the shop's name; until that is known, or if it can't be asked for, the product's. */
+async function nameShop() {
+  try {
+    const response = await fetch(`/v1/sites/${encodeURIComponent(site)}/widget.json`, { credentials: 'omit' });
+    const { title } = response.ok ? await response.json() : {};
+    if (typeof title !== 'string' || title.trim() === '') return;
+    document.title = title;
+    $('brand').textContent = title;
+    $('site').textContent = '';
+  } catch {
+    // The connection says what is wrong.
+  }
 }
 
 // == The connection
@@ -861,8 +897,11 @@ $('composer').addEventListener('submit', (event) => {
   submit();
   $('text').focus();
 });
+/** A key of an input method. Safari ends the composition before the key that ends it, and says so by 229 alone. */
+const composes = (event) => event.isComposing || event.keyCode === 229;
+
 $('text').addEventListener('keydown', (event) => {
-  if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+  if (event.key === 'Enter' && !event.shiftKey && !composes(event)) {
     event.preventDefault();
     submit();
   }
@@ -872,7 +911,7 @@ $('text').addEventListener('input', () => {
   showComposer();
 });
 document.addEventListener('keydown', (event) => {
-  if (event.key === 'Escape' && !$('confirm').open && !event.isComposing) stop();
+  if (event.key === 'Escape' && !$('confirm').open && !composes(event)) stop();
 });
 $('stop').addEventListener('click', stop);
 $('human').addEventListener('click', askForPerson);
@@ -903,6 +942,7 @@ document.addEventListener('visibilitychange', () => {
 });
 
 $('site').textContent = site === 'default' ? '' : site;
+nameShop();
 joinKept(keptSession());
 for (const { id, text } of keptOutbox()) saidMessage(id, text, null);
 connect();

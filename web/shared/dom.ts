@@ -35,3 +35,6 @@ export function icon(paths: string): SVGSVGElement {
   }
   return svg;
 }
+
+/** A key of an input method. Safari ends the composition before the key that ends it, and says so by 229 alone. */
+export const composes = (event: KeyboardEvent): boolean => event.isComposing || event.keyCode === 229;

@@ -1,6 +1,7 @@
 // Texts in the reader's language.
 
-/** Texts by name; `{name}` in one is a place to fill. A text for one thing and for more is written `one|more`, told apart by `n`. */
+/** Texts by name; `{name}` in one is a place to fill. A text for one thing and for more is written `one|more`, or
+ *  `one|two|few|many|more` in languages that tell these apart (Unicode's plural rules); `n` chooses. */
 export type Texts = Record<string, string>;
 export type Say<T extends Texts> = (name: keyof T & string, values?: Record<string, string | number>) => string;
 
@@ -9,9 +10,10 @@ export function sayer<T extends Texts>(language: string, table: Partial<T>, fall
   const plural = new Intl.PluralRules(language);
   return (name, values = {}) => {
     const text = table[name] ?? fallback[name]!;
-    const [one, more] = text.split('|') as [string, string | undefined];
-    const chosen = more !== undefined && plural.select(Number(values.n)) !== 'one' ? more : one;
-    return chosen.replace(/\{(\w+)\}/g, (_, key: string) => {
+    const forms = text.split('|');
+    const kinds = forms.length === 5 ? ['one', 'two', 'few', 'many'] : ['one'];
+    const at = forms.length === 1 ? 0 : kinds.indexOf(plural.select(Number(values.n)));
+    return forms.at(at)!.replace(/\{(\w+)\}/g, (_, key: string) => {
       const value = values[key];
       return typeof value === 'number' ? value.toLocaleString(language) : (value ?? '');
     });

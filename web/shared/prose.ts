@@ -11,7 +11,10 @@ export type Links = (url: URL) => boolean;
 /** No address becomes a link. */
 export const noLinks: Links = () => false;
 
-/** Addresses that were cited, and those of allowed hosts. `https` and `http` alone, and nothing that hides where it leads. */
+/** E-mail addresses alone. */
+export const mailOnly: Links = (url) => url.protocol === 'mailto:';
+
+/** Addresses that were cited, and those of allowed hosts; e-mail addresses always. `https` and `http` alone, and nothing that hides where it leads. */
 export function allowedLinks(cited: Iterable<string | null | undefined>, hosts: Iterable<string>): Links {
   const addresses = new Set<string>();
   for (const one of cited) {
@@ -19,7 +22,7 @@ export function allowedLinks(cited: Iterable<string | null | undefined>, hosts: 
     if (url) addresses.add(url.href);
   }
   const names = new Set([...hosts].map((host) => host.toLowerCase()));
-  return (url) => addresses.has(url.href) || names.has(url.host);
+  return (url) => mailOnly(url) || addresses.has(url.href) || names.has(url.host);
 }
 
 /** An address that may be opened, or null: http or https, without user name and password. */
@@ -31,6 +34,11 @@ export function webAddress(text: string | null | undefined): URL | null {
   } catch {
     return null;
   }
+}
+
+/** An e-mail address that may be written to, or null. */
+function mailAddress(text: string): URL | null {
+  return /^[\p{L}\p{N}._%+-]+@[a-z0-9.-]+$/iu.test(text) && URL.canParse(`mailto:${text}`) ? new URL(`mailto:${text}`) : null;
 }
 
 /** A link that leads away and tells nobody where from. */
@@ -118,7 +126,7 @@ function blocks(text: string): Block[] {
 
 // Code before bold before emphasis before links: what is inside code is nothing else. Each alternative is bounded by characters it
 // can't contain, so that no text makes the search slow.
-const MARKS = /`([^`\n]+)`|\*\*(?!\s)([^*\n]+?)\*\*|(?<![\p{L}\p{N}*])\*(?![\s*])([^*\n]+)\*(?![\p{L}\p{N}*])|\[([^[\]\n]{1,300})\]\((https?:\/\/[^\s()<>]{1,2000})\)|(https?:\/\/[^\s<>"'`*()[\]{}|\\^]{1,2000})/giu;
+const MARKS = /`([^`\n]+)`|\*\*(?!\s)([^*\n]+?)\*\*|(?<![\p{L}\p{N}*])\*(?![\s*])([^*\n]+)\*(?![\p{L}\p{N}*])|\[([^[\]\n]{1,300})\]\(((?:https?:\/\/|mailto:)[^\s()<>]{1,2000})\)|(?<![\p{L}\p{N}._%+-])([\p{L}\p{N}._%+-]{1,64}@(?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,24})(?![\p{L}\p{N}@])|(https?:\/\/[^\s<>"'`*()[\]{}|\\^]{1,2000})/giu;
 
 /** One block's lines into a node. */
 function inline(node: Element, lines: string[], links: Links): Element {
@@ -133,11 +141,17 @@ function inline(node: Element, lines: string[], links: Links): Element {
   for (const match of text.matchAll(MARKS)) {
     plain(text.slice(at, match.index));
     at = match.index + match[0].length;
-    const [whole, code, bold, emphasis, label, target, bare] = match;
+    const [whole, code, bold, emphasis, label, target, email, bare] = match;
     if (code !== undefined) node.append(h('code', {}, code));
     else if (bold !== undefined) node.append(bold.trim() === bold ? h('strong', {}, bold) : whole);
     else if (emphasis !== undefined) node.append(emphasis.trim() === emphasis ? h('em', {}, emphasis) : whole);
-    else if (target !== undefined) {
+    else if (email !== undefined || target?.startsWith('mailto:')) {
+      // The address itself is shown, whatever a text calls it.
+      const address = email ?? target!.slice('mailto:'.length).split('?')[0]!;
+      const url = mailAddress(address);
+      if (url && links(url)) node.append(link(url, address));
+      else plain(label && label !== address ? `${label} (${address})` : address);
+    } else if (target !== undefined) {
       const url = webAddress(target);
       // A label that looks like another address is a lie: then the address itself is shown.
       if (url && links(url)) node.append(link(url, /[./]/.test(label!) && label !== target ? target : label!));

@@ -42,6 +42,13 @@ export class FrontdeskChat extends HTMLElement implements Api {
   /** Where the script came from: the server, unless the element names another. */
   static origin = '';
   static observedAttributes = ['theme', 'dir'];
+  /** The chat of this page: a page has one, whatever exchanges its body. */
+  static #living: FrontdeskChat | null = null;
+
+  /** Put on the page by the script: whoever exchanges the page's content doesn't mean the chat. */
+  stays = false;
+  /** Whoever takes it off by name means it. */
+  #leaves = false;
 
   #root: ShadowRoot;
   #listeners = new Map<string, Set<Listener>>();
@@ -59,13 +66,26 @@ export class FrontdeskChat extends HTMLElement implements Api {
   }
 
   connectedCallback(): void {
+    const living = FrontdeskChat.#living;
+    if (living && living !== this && living.#serves(this)) {
+      // Another page's own element, or a copy from a cache of pages: the conversation goes on in the one that lives.
+      if (living.isConnected) super.remove();
+      else this.replaceWith(living);
+      return;
+    }
     // In the top layer no transform, filter or stacking of the page around it moves or covers the chat.
     if ('showPopover' in this) {
       this.popover = 'manual';
       this.showPopover();
     }
-    if (this.#life) return;
-    const server = (this.getAttribute('server') ?? FrontdeskChat.origin).replace(/\/$/, '');
+    this.#leaves = false;
+    if (this.#life) return this.#life.moved();
+    const server = this.#server;
+    if (server === '') {
+      console.error('Frontdesk: the script can’t tell where it came from, as it is bundled or typed anew; write data-server="https://…" on its tag, or server="https://…" on <frontdesk-chat>.');
+      return;
+    }
+    FrontdeskChat.#living = this;
     const site = this.getAttribute('site') ?? 'default';
     this.#life = new Life({ element: this, root: this.#root, server, site, identity: this.#identity, emit: (event, detail) => this.#emit(event, detail) });
     this.#life.start().then((started) => {
@@ -76,8 +96,36 @@ export class FrontdeskChat extends HTMLElement implements Api {
   }
 
   disconnectedCallback(): void {
-    // A page that moves the element puts it back at once.
-    queueMicrotask(() => { if (!this.isConnected) this.#end(); });
+    // A page that moves the element puts it back at once; Turbo, htmx, Astro and the like exchange the body around it.
+    queueMicrotask(() => this.#back());
+  }
+
+  /** Takes it off the page, and ends it. */
+  override remove(): void {
+    this.#leaves = true;
+    super.remove();
+  }
+
+  get #server(): string {
+    return (this.getAttribute('server') ?? FrontdeskChat.origin).replace(/\/$/, '');
+  }
+
+  /** Whether another element would be the same chat. */
+  #serves(other: FrontdeskChat): boolean {
+    const site = (one: FrontdeskChat): string => one.getAttribute('site') ?? 'default';
+    return this.#life !== null && !this.#leaves && this.#server === other.#server && site(this) === site(other);
+  }
+
+  /** Puts itself on the page again, if it was the page that changed. */
+  #back(): void {
+    if (this.isConnected) return;
+    if (this.#leaves || !this.stays) return this.#end();
+    if (document.body) document.body.append(this);
+    else new MutationObserver((_, watcher) => {
+      if (!document.body) return;
+      watcher.disconnect();
+      if (!this.isConnected) document.body.append(this);
+    }).observe(document, { childList: true, subtree: true });
   }
 
   attributeChangedCallback(): void {
@@ -142,6 +190,7 @@ export class FrontdeskChat extends HTMLElement implements Api {
   }
 
   #end(): void {
+    if (FrontdeskChat.#living === this) FrontdeskChat.#living = null;
     this.#life?.stop();
     this.#life = null;
     this.#waiting = [];
@@ -192,6 +241,7 @@ class Life {
   #view: View | null = null;
   #loading: Promise<View> | null = null;
   #unread = 0;
+  #focused = false;
   #emitted = 0;
   #stop = new AbortController();
   #stopWatching = (): void => {};
@@ -238,6 +288,9 @@ class Life {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#style(), { signal: this.#stop.signal });
     this.#style();
     this.#root.append(this.#frame);
+    // Leaving with the page's old body takes the focus without a word; `focusout` is only heard where it went elsewhere.
+    this.#frame.addEventListener('focusin', () => { this.#focused = true; });
+    this.#frame.addEventListener('focusout', () => { this.#focused = !this.#element.isConnected; });
 
     this.talk = new Talk({
       site: this.#site,
@@ -252,10 +305,7 @@ class Life {
     if (this.talk.known) this.talk.connect();
     const open = session(`${this.#site}:open`) === '1' || this.#element.hasAttribute('open');
     if (open) void this.open(false);
-    else if (!this.talk.known && session(`${this.#site}:spoke`) === null) this.#stopWatching = watch(this.#settings.proactive, (rule) => {
-      session(`${this.#site}:spoke`, '1');
-      this.#speak(rule.texts?.[this.#language] || rule.text);
-    });
+    else this.#watchPage();
     return true;
   }
 
@@ -301,6 +351,26 @@ class Life {
     this.#label();
     if (!this.#button.hidden && this.#root.activeElement !== this.#button) this.#button.focus();
     this.#emit('close', {});
+  }
+
+  /** It stands on another page now. */
+  moved(): void {
+    if (!this.talk) return;
+    this.#style();
+    if (this.opened && this.#view) {
+      this.#view.show(this.#focused);
+      this.#seen();
+    } else this.#watchPage();
+  }
+
+  /** Speaks up by itself where a rule of this page says so. */
+  #watchPage(): void {
+    this.#stopWatching();
+    if (this.talk?.known || session(`${this.#site}:spoke`) !== null) return;
+    this.#stopWatching = watch(this.#settings.proactive, (rule) => {
+      session(`${this.#site}:spoke`, '1');
+      this.#speak(rule.texts?.[this.#language] || rule.text);
+    });
   }
 
   /** The element's attributes changed. */

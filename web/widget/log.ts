@@ -38,6 +38,12 @@ const SLOW_MS = 6_000;
 const VERY_SLOW_MS = 20_000;
 /** Ends that need words; the others speak for themselves, and so do those that a later server may know. */
 const REMARKS = ['length', 'cancelled', 'superseded', 'taken_over', 'failed'] as const;
+/** What is said below an answer about its end; empty where it ended as it should. */
+export function remark(say: Say<Panel>, { end }: Answer): string {
+  const known = REMARKS.find((one) => one === end);
+  return known ? say(`end_${known}`) : '';
+}
+
 /** Acknowledged sooner, a message was never "being sent". */
 const SENDING_MS = 1_200;
 
@@ -244,12 +250,12 @@ function answer(context: LogContext, item: Answer, redraw: () => void): Drawn {
     if (item.end && item.withheld > 0) parts.push(h('p', { class: 'remark' }, say('withheld', { n: item.withheld })));
     const remarked = REMARKS.find((end) => end === item.end);
     if (remarked) {
-      const remark = h('p', { class: remarked === 'failed' ? 'remark bad' : 'remark' }, say(`end_${remarked}`));
+      const words = h('p', { class: remarked === 'failed' ? 'remark bad' : 'remark' }, remark(say, item));
       const question = talk.items.find((one) => one.kind === 'said' && one.seq === item.turn) as Said | undefined;
       if (remarked === 'failed' && question && !talk.over) {
-        remark.append(' ', h('button', { type: 'button', class: 'small', 'data-key': 'again', onclick: () => talk.say(question.text) }, say('ask_again')));
+        words.append(' ', h('button', { type: 'button', class: 'small', 'data-key': 'again', onclick: () => talk.say(question.text) }, say('ask_again')));
       }
-      parts.push(remark);
+      parts.push(words);
     }
     if (item.products.length > 0) parts.push(products(context, item.products));
     if (item.end === 'declined' && talk.person.state === 'none' && !talk.over) {
@@ -271,7 +277,13 @@ function answer(context: LogContext, item: Answer, redraw: () => void): Drawn {
         onclick: change(() => { state.open = open ? null : citation.n; }),
       }, h('span', { class: 'cut', dir: 'auto' }, [...named, ...headings.slice(-1)].join(' › '))));
     }));
-    const all = [...item.citations.values()].sort((a, b) => a.n - b.n);
+    // Two passages of one place have one chip; it shows both.
+    const places = new Map<string, Citation[]>();
+    for (const one of [...item.citations.values()].sort((a, b) => a.n - b.n)) {
+      const place = JSON.stringify([one.document, trail(one), one.related ?? false]);
+      places.set(place, [...(places.get(place) ?? []), one]);
+    }
+    const all = [...places.values()].map(([first]) => first!);
     const related = all.filter((one) => one.related);
     const lists = [chips(say('sources'), all.filter((one) => !one.related))];
     // What only came close doesn't pass for where the answer stands.
@@ -280,9 +292,12 @@ function answer(context: LogContext, item: Answer, redraw: () => void): Drawn {
     if (!shown) return lists;
     const [title, ...headings] = trail(shown) as [string, ...string[]];
     const source = h('div', { class: 'source', id: panel, role: 'group', 'aria-label': title },
-      h('p', { class: 'trail', dir: 'auto' }, h('b', {}, title), ...headings.map((heading) => ` › ${heading}`)),
-      h('blockquote', { dir: 'auto' }));
-    render(source.lastElementChild!, shown.quote, noLinks);
+      h('p', { class: 'trail', dir: 'auto' }, h('b', {}, title), ...headings.map((heading) => ` › ${heading}`)));
+    for (const { quote } of [...places.values()].find(([first]) => first!.n === shown.n) ?? [shown]) {
+      const words = h('blockquote', { dir: 'auto' });
+      render(words, quote, noLinks);
+      source.append(words);
+    }
     const url = webAddress(shown.url);
     if (url) {
       // The host is named: a title can say anything.

@@ -1,14 +1,14 @@
 // The opened chat: heading, conversation, composer. Loaded when a visitor opens the chat for the first time.
 
-import { add, h, icon } from '../shared/dom.ts';
+import { add, composes, h, icon } from '../shared/dom.ts';
 import { sayer, type Say } from '../shared/i18n.ts';
-import { link, webAddress } from '../shared/prose.ts';
+import { link, mailOnly, renderAnew, webAddress } from '../shared/prose.ts';
 import type { Change } from '../shared/talk.ts';
 import { MAX_CHARS, scalars, sendable } from '../shared/text.ts';
 import type { Context, View } from './context.ts';
 import * as icons from './icons.ts';
 import { panel as english, type Panel as Texts } from './lang/en.ts';
-import { Log } from './log.ts';
+import { Log, remark } from './log.ts';
 import panelCss from './panel.css';
 import { initial, picture } from './picture.ts';
 import { localised } from './settings.ts';
@@ -35,6 +35,8 @@ class Panel implements View {
   #quickReplies: string[];
   #log: Log;
   #pinned = true;
+  /** Of the conversation and of the window onto it, when the end was last looked for. */
+  #size = '';
   #wasOnline = false;
   /** The connection was lost, and isn't back. */
   #troubleWas = false;
@@ -167,7 +169,8 @@ class Panel implements View {
       if (item.kind === 'said' && item.seq === null) this.#pinned = true;
       if (fresh && (item.kind === 'agent' || (item.kind === 'answer' && item.end)) && item.seq > this.#announced) {
         this.#announced = item.seq;
-        this.#announce(item.kind === 'agent' ? `${this.#say('person_said', { name: item.name })} ${item.text}` : item.text || this.#say('end_failed'));
+        // What the log shows: an answer that was stopped says that it was.
+        this.#announce(item.kind === 'agent' ? `${this.#say('person_said', { name: item.name })} ${item.text}` : [item.text, remark(this.#say, item)].filter(Boolean).join(' '));
         if (soundOn() && (document.hidden || this.#panel.hidden || item.kind === 'agent')) chime();
       } else if (item.kind === 'note' && fresh) {
         this.#announce(this.#say(`note_${item.what}`, { name: item.name }));
@@ -200,7 +203,7 @@ class Panel implements View {
     const { signal } = this.#stop;
     const { talk } = this.#c;
     this.#text.addEventListener('keydown', (event) => {
-      if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+      if (event.key === 'Enter' && !event.shiftKey && !composes(event)) {
         event.preventDefault();
         this.#submit();
       }
@@ -213,7 +216,14 @@ class Panel implements View {
     this.#panel.addEventListener('keydown', (event) => this.#key(event));
     // Keys pressed here are no shortcuts of the page.
     for (const type of ['keydown', 'keyup', 'keypress']) this.#panel.addEventListener(type, (event) => event.stopPropagation());
+    // From the page, too, unless it has a use of its own for the key.
+    document.addEventListener('keydown', (event) => {
+      const used = event.defaultPrevented || document.querySelector('dialog:modal') !== null;
+      if (event.key === 'Escape' && !composes(event) && !used && !this.#panel.hidden) this.#key(event);
+    }, { signal });
     this.#scroll.addEventListener('scroll', () => {
+      // A banner that takes room scrolls, too: only where nothing was laid out anew did the visitor leave the end.
+      if (this.#pinned && this.#laidOutAnew()) return this.#follow();
       this.#pinned = this.#scroll.scrollHeight - this.#scroll.scrollTop - this.#scroll.clientHeight < PINNED_PX;
       this.#latest.hidden = this.#pinned;
     }, { passive: true });
@@ -233,7 +243,7 @@ class Panel implements View {
   }
 
   #key(event: KeyboardEvent): void {
-    if (event.key === 'Escape' && !event.isComposing) {
+    if (event.key === 'Escape' && !composes(event)) {
       event.preventDefault();
       if (this.#dialog.open) this.#answered(null, this.#menuButton);
       else if (!this.#menu.hidden) {
@@ -442,7 +452,9 @@ class Panel implements View {
     this.#banner.hidden = text === '';
     if (this.#banner.dataset.text === text) return;
     this.#banner.dataset.text = text;
-    this.#banner.replaceChildren(...(text ? [icon(icons.PERSON), h('span', { dir: 'auto' }, text)] : []));
+    const words = h('div', { class: 'words', dir: 'auto' });
+    renderAnew(words, text, mailOnly);
+    this.#banner.replaceChildren(...(text ? [icon(icons.PERSON), words] : []));
     if (text && !this.#panel.hidden) this.#announce(text);
   }
 
@@ -515,8 +527,18 @@ class Panel implements View {
   }
 
   #follow(): void {
+    this.#laidOutAnew();
     if (this.#pinned) this.#scroll.scrollTop = this.#scroll.scrollHeight;
     this.#latest.hidden = this.#pinned;
+  }
+
+  /** Whether the conversation or its window has another size than when this was last asked. */
+  #laidOutAnew(): boolean {
+    const { scrollHeight, clientHeight } = this.#scroll;
+    const size = `${scrollHeight} ${clientHeight}`;
+    const anew = size !== this.#size;
+    this.#size = size;
+    return anew;
   }
 
   /** Without the marks of formatting, which would be read out. */

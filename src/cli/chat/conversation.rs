@@ -1,6 +1,6 @@
 //! What a client knows of its conversation: which messages stand, what of the answer arrived, and how to resume. Pure.
 
-use crate::conversation::{AnswerEnd, Citation, Usage};
+use crate::protocol::parts::{AnswerEnd, Citation, Usage};
 use crate::protocol::{ClientMessage, ErrorCode, Partial, ServerMessage};
 
 /// A client's side of a conversation. Survives connections: [`Conversation::hello`] and [`Conversation::unacknowledged`] are

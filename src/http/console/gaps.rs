@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::private;
+use crate::actions::Actions;
 use crate::gaps::{self, Gap};
 use crate::http::App;
 use crate::http::agent::OfSite;
@@ -167,7 +168,7 @@ async fn ask(app: &App, site: &str, gap: &Gap, audience: ArticleAudience, docume
         ApiError::new(ErrorCode::Overloaded, text).retry(full.retry_after_ms)
     })?;
     // No visitor hears this answer: it must not show in what is measured of theirs.
-    let mut spine = Spine { metrics: Metrics::new(), ..app.spine.clone() };
+    let mut spine = Spine { metrics: Metrics::new(), actions: Actions::default(), ..app.spine.clone() };
     spine.retrieval.metrics = spine.metrics.clone();
     let failed = || {
         let text =
@@ -196,7 +197,7 @@ async fn ask(app: &App, site: &str, gap: &Gap, audience: ArticleAudience, docume
         answered,
         by_article,
         text,
-        citations: verdict.citations,
+        citations: verdict.citations.into_iter().map(Into::into).collect(),
         confidence: verdict.confidence,
     })
 }

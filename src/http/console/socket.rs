@@ -87,7 +87,7 @@ struct Close(Option<(u16, &'static str)>);
 const GONE: Close = Close(None);
 
 /// What a console that said hello has open.
-struct Desk {
+struct OpenConsole {
     site: String,
     /// The newest revision of the board that was told.
     rev: u64,
@@ -176,7 +176,7 @@ impl Connection {
     }
 
     /// The first frame: with which CSRF token, for which site.
-    async fn hello(&mut self) -> Result<Desk, Close> {
+    async fn hello(&mut self) -> Result<OpenConsole, Close> {
         let limit = Duration::from_secs(self.app.config.hello_timeout_s);
         let first = async {
             loop {
@@ -215,7 +215,7 @@ impl Connection {
         let reset = !known || changes.reset;
         let told = if reset { changes.rev } else { rev };
         self.send(&ConsoleServer::Welcome {
-            agent: self.who.agent.clone(),
+            agent: self.who.agent.clone().into(),
             site: site.clone(),
             role,
             boot: board.boot.to_string(),
@@ -228,7 +228,7 @@ impl Connection {
         })
         .await?;
         // What changed since a known revision follows as any change does.
-        Ok(Desk { site, rev: told, watched: BTreeMap::new(), reads, typing, _presence: presence })
+        Ok(OpenConsole { site, rev: told, watched: BTreeMap::new(), reads, typing, _presence: presence })
     }
 
     /// Ends the connection if the sign-in or the role is gone.
@@ -288,7 +288,7 @@ impl Connection {
         }
     }
 
-    async fn obey(&mut self, desk: &mut Desk, message: ConsoleClient) -> Result<(), Close> {
+    async fn obey(&mut self, desk: &mut OpenConsole, message: ConsoleClient) -> Result<(), Close> {
         match message {
             ConsoleClient::Hello { .. } => self.mistake("hello was said already").await,
             ConsoleClient::Availability { id, available } => {
@@ -350,7 +350,7 @@ impl Connection {
 
     async fn watch(
         &mut self,
-        desk: &mut Desk,
+        desk: &mut OpenConsole,
         id: &str,
         session: String,
         last_seq: u64,
@@ -371,19 +371,19 @@ impl Connection {
         let watched = Watched { handle, updates: joined.updates, typing: Throttle::of_typing(), _guard: guard };
         desk.watched.insert(session, watched);
         let running = joined.running.map(|(turn, offset, text)| RunningText { turn, offset, text });
-        let draft = joined.draft.map(|d| RunningDraft { suggestion: d.id, wish: d.wish, text: d.text });
+        let draft = joined.draft.map(|d| RunningDraft { suggestion: d.id.into(), wish: d.wish.into(), text: d.text });
         Ok(ConsoleServer::Conversation {
             id: id.to_owned(),
             session: joined.summary,
             last_seq: joined.last_seq,
-            entries: joined.missed.into_iter().map(convert::entry).collect(),
+            entries: joined.missed.into_iter().filter_map(convert::entry).collect(),
             running,
             draft,
             reasons: convert::reasons(&joined.intent),
         })
     }
 
-    async fn act(&mut self, desk: &Desk, id: &str, session: String, action: Action) -> Result<u64, ApiError> {
+    async fn act(&mut self, desk: &OpenConsole, id: &str, session: String, action: Action) -> Result<u64, ApiError> {
         let command = command(&self.app, &self.who, &desk.site, id.to_owned(), action)?;
         let handle = match desk.watched.get(&session) {
             Some(watched) => watched.handle.clone(),
@@ -392,7 +392,12 @@ impl Connection {
         Ok(handle.command(command).await?.seq)
     }
 
-    async fn forward(&mut self, desk: &mut Desk, session: String, update: Option<Arc<Update>>) -> Result<(), Close> {
+    async fn forward(
+        &mut self,
+        desk: &mut OpenConsole,
+        session: String,
+        update: Option<Arc<Update>>,
+    ) -> Result<(), Close> {
         let over = matches!(update.as_deref(), None | Some(Update::Lost));
         if over {
             // It was erased, its disk failed, or this console was too slow for it: watching it again tells.
@@ -408,7 +413,7 @@ impl Connection {
         }
     }
 
-    async fn tell_changes(&mut self, desk: &mut Desk) -> Result<(), Close> {
+    async fn tell_changes(&mut self, desk: &mut OpenConsole) -> Result<(), Close> {
         let app = self.app.clone();
         let board = app.registry.board();
         let changes = board.since(&desk.site, desk.rev, MAX_CHANGES);

@@ -15,6 +15,8 @@ use crate::retrieval::ingest::extraction::{Extraction, open_zip, zip_text};
 const MAX_DEPTH: usize = 1_000;
 /// Columns of a table that are kept.
 const MAX_COLUMNS: usize = 64;
+/// Longest line that is a heading for being bold, in characters.
+const MAX_BOLD_HEADING: usize = 120;
 
 /// Reads the document's body.
 ///
@@ -133,21 +135,50 @@ fn outline(value: &str) -> Option<usize> {
     value.parse::<usize>().ok().filter(|level| *level < 9).map(|level| level + 1)
 }
 
-/// By list and level, whether its items are numbered.
-fn lists(xml: &str) -> Result<HashMap<(String, usize), bool>, String> {
-    let mut levels: HashMap<(String, usize), bool> = HashMap::new();
+/// How the items of a list's level are numbered.
+#[derive(Clone, Debug, Default)]
+struct Level {
+    /// `decimal`, `lowerLetter`, `bullet`, …
+    format: String,
+    /// `%1.%2` stands for the numbers of the first and the second level.
+    text: String,
+    start: usize,
+}
+
+impl Level {
+    fn is_numbered(&self) -> bool {
+        !self.format.is_empty() && !matches!(self.format.as_str(), "bullet" | "none")
+    }
+}
+
+/// The levels of lists, by list and depth.
+fn lists(xml: &str) -> Result<HashMap<(String, usize), Level>, String> {
+    let mut levels: HashMap<(String, usize), Level> = HashMap::new();
     let mut lists = HashMap::new();
+    let mut overrides: HashMap<(String, usize), usize> = HashMap::new();
     let (mut abstract_id, mut list, mut level) = (None, None, 0);
     each(xml, |_, event| {
         let (Event::Start(element) | Event::Empty(element)) = event else { return };
+        let value = || attribute(element, "val").unwrap_or_default();
+        let depth = || attribute(element, "ilvl").and_then(|level| level.parse().ok()).unwrap_or(0);
         match local(element) {
             "abstractNum" => (abstract_id, list) = (attribute(element, "abstractNumId"), None),
             "num" => (abstract_id, list) = (None, attribute(element, "numId")),
-            "lvl" => level = attribute(element, "ilvl").and_then(|level| level.parse().ok()).unwrap_or(0),
-            "numFmt" => {
+            "lvl" | "lvlOverride" => level = depth(),
+            "startOverride" => {
+                if let (Some(list), Ok(start)) = (&list, value().parse()) {
+                    overrides.insert((list.clone(), level), start);
+                }
+            }
+            name @ ("numFmt" | "lvlText" | "start") => {
                 if let Some(id) = &abstract_id {
-                    let format = attribute(element, "val").unwrap_or_default();
-                    levels.insert((id.clone(), level), !matches!(format.as_str(), "bullet" | "none"));
+                    let of_level =
+                        levels.entry((id.clone(), level)).or_insert_with(|| Level { start: 1, ..Level::default() });
+                    match name {
+                        "numFmt" => of_level.format = value(),
+                        "lvlText" => of_level.text = value(),
+                        _ => of_level.start = value().parse().unwrap_or(1),
+                    }
                 }
             }
             "abstractNumId" => {
@@ -159,10 +190,57 @@ fn lists(xml: &str) -> Result<HashMap<(String, usize), bool>, String> {
         }
     })?;
     let of_list = |(list, id): (String, String)| {
-        let level = |level| Some(((list.clone(), level), *levels.get(&(id.clone(), level))?));
+        let level = |depth| {
+            let mut level = levels.get(&(id.clone(), depth))?.clone();
+            level.start = overrides.get(&(list.clone(), depth)).copied().unwrap_or(level.start);
+            Some(((list.clone(), depth), level))
+        };
         (0..9).filter_map(level).collect::<Vec<_>>()
     };
     Ok(lists.into_iter().flat_map(of_list).collect())
+}
+
+/// A number as its level writes it.
+fn written(number: usize, format: &str) -> String {
+    let letters = |first: u8| {
+        let letter = char::from(first + u8::try_from((number.max(1) - 1) % 26).unwrap_or(0));
+        letter.to_string().repeat((number.max(1) - 1) / 26 % 5 + 1)
+    };
+    match format {
+        "lowerLetter" => letters(b'a'),
+        "upperLetter" => letters(b'A'),
+        "lowerRoman" => roman(number).to_lowercase(),
+        "upperRoman" => roman(number),
+        "decimalZero" => format!("{number:02}"),
+        _ => number.to_string(),
+    }
+}
+
+fn roman(mut number: usize) -> String {
+    const PARTS: [(usize, &str); 13] = [
+        (1000, "M"),
+        (900, "CM"),
+        (500, "D"),
+        (400, "CD"),
+        (100, "C"),
+        (90, "XC"),
+        (50, "L"),
+        (40, "XL"),
+        (10, "X"),
+        (9, "IX"),
+        (5, "V"),
+        (4, "IV"),
+        (1, "I"),
+    ];
+    let mut out = String::new();
+    number %= 4000;
+    for (value, letters) in PARTS {
+        while number >= value {
+            out.push_str(letters);
+            number -= value;
+        }
+    }
+    out
 }
 
 /// Web addresses by relationship id.
@@ -219,6 +297,21 @@ struct Paragraph {
     style: Option<String>,
     heading: Option<usize>,
     list: Option<(String, usize)>,
+    /// Letters that are bold, and that aren't.
+    bold: usize,
+    plain: usize,
+}
+
+impl Paragraph {
+    /// A heading by its looks alone: bold, short, no sentence.
+    fn looks_like_heading(&self) -> bool {
+        let text = self.text.trim();
+        self.bold > 2
+            && self.plain == 0
+            && text.chars().count() <= MAX_BOLD_HEADING
+            && !text.contains('\n')
+            && !text.ends_with(['.', ',', ';', '!', '。', '，'])
+    }
 }
 
 #[derive(Default)]
@@ -235,20 +328,22 @@ struct Table {
 #[derive(Default)]
 struct Walker {
     styles: HashMap<String, Style>,
-    lists: HashMap<(String, usize), bool>,
+    lists: HashMap<(String, usize), Level>,
     links: HashMap<String, String>,
     out: String,
     /// The last thing written was a list item.
     in_list: bool,
     /// Numbers given so far, by list and level.
     counters: HashMap<(String, usize), usize>,
-    paragraph: Paragraph,
+    /// Open paragraphs: those of a text box stand within another.
+    paragraphs: Vec<Paragraph>,
     tables: Vec<Table>,
     /// Depth of an element that is passed over with all it holds.
     skip: Option<usize>,
     in_run: bool,
     in_text: bool,
     hidden: bool,
+    bold: bool,
     /// Where a link's text begins, and its address.
     link: Option<(usize, String)>,
 }
@@ -280,7 +375,12 @@ impl Walker {
                         && !self.hidden
                         && let Some(text) = text_of(event)
                     {
-                        self.paragraph.text.push_str(&text);
+                        let letters = text.chars().filter(|char| char.is_alphanumeric()).count();
+                        let bold = self.bold;
+                        self.in_paragraph(|paragraph| {
+                            paragraph.text.push_str(&text);
+                            *(if bold { &mut paragraph.bold } else { &mut paragraph.plain }) += letters;
+                        });
                     }
                 }
             }
@@ -290,20 +390,25 @@ impl Walker {
     fn open(&mut self, element: &BytesStart<'_>) {
         let value = || attribute(element, "val").unwrap_or_default();
         match local(element) {
-            "p" => self.paragraph = Paragraph::default(),
-            "pStyle" => self.paragraph.style = Some(value()),
-            "outlineLvl" => self.paragraph.heading = outline(&value()),
-            "numId" => self.paragraph.list.get_or_insert_default().0 = value(),
-            "ilvl" => self.paragraph.list.get_or_insert_default().1 = value().parse().unwrap_or(0),
-            "r" => (self.in_run, self.hidden) = (true, false),
-            "vanish" | "webHidden" if self.in_run => self.hidden = is_on(element),
+            "p" => self.paragraphs.push(Paragraph::default()),
+            "pStyle" => self.in_paragraph(|paragraph| paragraph.style = Some(value())),
+            "outlineLvl" => self.in_paragraph(|paragraph| paragraph.heading = outline(&value())),
+            "numId" => self.in_paragraph(|paragraph| paragraph.list.get_or_insert_default().0 = value()),
+            "ilvl" => self.in_paragraph(|paragraph| {
+                paragraph.list.get_or_insert_default().1 = value().parse().unwrap_or(0);
+            }),
+            "r" => (self.in_run, self.hidden, self.bold) = (true, false, false),
+            // What is struck out no longer holds.
+            "vanish" | "webHidden" | "strike" | "dstrike" if self.in_run => self.hidden |= is_on(element),
+            "b" if self.in_run => self.bold = is_on(element),
             "t" => self.in_text = true,
-            "tab" if self.in_run => self.paragraph.text.push(' '),
-            "br" | "cr" if self.in_run => self.paragraph.text.push('\n'),
-            "noBreakHyphen" if self.in_run => self.paragraph.text.push('-'),
+            "tab" if self.in_run => self.in_paragraph(|paragraph| paragraph.text.push(' ')),
+            "br" | "cr" if self.in_run => self.in_paragraph(|paragraph| paragraph.text.push('\n')),
+            "noBreakHyphen" if self.in_run => self.in_paragraph(|paragraph| paragraph.text.push('-')),
             "hyperlink" => {
                 let address = attribute(element, "id").and_then(|id| self.links.get(&id).cloned());
-                self.link = address.map(|address| (self.paragraph.text.len(), address));
+                let at = self.paragraphs.last().map_or(0, |paragraph| paragraph.text.len());
+                self.link = address.map(|address| (at, address));
             }
             "tbl" => self.tables.push(Table::default()),
             "tr" => self.in_table(|table| table.row.clear()),
@@ -311,6 +416,12 @@ impl Walker {
             "gridSpan" => self.in_table(|table| table.span = value().parse().unwrap_or(1).clamp(1, MAX_COLUMNS)),
             "vMerge" => self.in_table(|table| table.merged = value() != "restart"),
             _ => {}
+        }
+    }
+
+    fn in_paragraph(&mut self, change: impl FnOnce(&mut Paragraph)) {
+        if let Some(paragraph) = self.paragraphs.last_mut() {
+            change(paragraph);
         }
     }
 
@@ -326,7 +437,8 @@ impl Walker {
             "r" => self.in_run = false,
             "hyperlink" => {
                 if let Some((start, address)) = self.link.take()
-                    && let Some(text) = self.paragraph.text.get(start..).map(str::trim)
+                    && let Some(paragraph) = self.paragraphs.last_mut()
+                    && let Some(text) = paragraph.text.get(start..).map(str::trim)
                     && !text.is_empty()
                 {
                     let linked = if address.trim_start_matches("mailto:") == text {
@@ -334,8 +446,8 @@ impl Walker {
                     } else {
                         format!("[{text}]({address})")
                     };
-                    self.paragraph.text.truncate(start);
-                    self.paragraph.text.push_str(&linked);
+                    paragraph.text.truncate(start);
+                    paragraph.text.push_str(&linked);
                 }
             }
             "p" => self.end_paragraph(),
@@ -361,32 +473,71 @@ impl Walker {
     }
 
     fn end_paragraph(&mut self) {
-        let Paragraph { text, style, heading, list } = std::mem::take(&mut self.paragraph);
+        let Some(paragraph) = self.paragraphs.pop() else { return };
+        let looks_like_heading = paragraph.looks_like_heading();
+        let Paragraph { text, style, heading, list, .. } = paragraph;
         let text = text.trim();
         let (style_heading, style_list, contents) = self.style(style.as_deref());
         if text.is_empty() || contents {
             return;
         }
+        // The list "0" takes a paragraph out of the list of its style.
+        let list = list.filter(|(id, _)| !id.is_empty()).or(style_list).filter(|(id, _)| id != "0");
+        let label = list.as_ref().and_then(|(id, level)| self.number(id, (*level).min(8)));
+        let unbroken = super::text::unbroken(text);
         if let Some(table) = self.tables.last_mut() {
-            if !table.cell.is_empty() {
-                table.cell.push(' ');
-            }
-            table.cell.push_str(&super::text::unbroken(text));
+            // Items of a list within a cell are told apart.
+            let item = list.is_some() && !table.cell.ends_with([':', ';', ',']);
+            table.cell.push_str(if table.cell.is_empty() {
+                ""
+            } else if item {
+                "; "
+            } else {
+                " "
+            });
+            let label = label.map(|label| format!("{label} ")).unwrap_or_default();
+            table.cell.push_str(&format!("{label}{unbroken}"));
             return;
         }
         if let Some(level) = heading.or(style_heading) {
-            let heading = format!("{} {}", "#".repeat(level.min(6)), super::text::unbroken(text));
-            return self.block(&heading);
+            let label = label.map(|label| format!("{label} ")).unwrap_or_default();
+            return self.block(&format!("{} {label}{unbroken}", "#".repeat(level.min(6))));
         }
-        // The list "0" takes a paragraph out of the list of its style.
-        match list.filter(|(id, _)| !id.is_empty()).or(style_list).filter(|(id, _)| id != "0") {
-            Some((id, level)) => self.item(&id, level.min(8), text),
+        match list {
+            Some((id, level)) => self.item(&id, level.min(8), &unbroken, label),
+            None if looks_like_heading => {
+                let level = if unbroken.ends_with(['?', '？', '؟']) { 6 } else { 5 };
+                self.block(&format!("{} {unbroken}", "#".repeat(level)));
+            }
             None => {
                 let lines: Vec<String> = text.lines().map(|line| escaped_line(line.trim())).collect();
                 // A line break within a paragraph is one.
                 self.block(&lines.join("\\\n"));
             }
         }
+    }
+
+    /// The next number of a list's level as it is written; `None` for bullets.
+    fn number(&mut self, list: &str, level: usize) -> Option<String> {
+        self.counters.retain(|(id, deeper), _| id != list || *deeper <= level);
+        let of_level = self.lists.get(&(list.to_owned(), level)).filter(|level| level.is_numbered())?.clone();
+        let number =
+            self.counters.entry((list.to_owned(), level)).and_modify(|number| *number += 1).or_insert(of_level.start);
+        let plain = number.to_string();
+        if of_level.text.is_empty() {
+            return Some(format!("{plain}."));
+        }
+        let mut label = of_level.text.clone();
+        for outer in 0..=level {
+            let place = format!("%{}", outer + 1);
+            if !label.contains(&place) {
+                continue;
+            }
+            let number = self.counters.get(&(list.to_owned(), outer)).copied().unwrap_or(1);
+            let format = self.lists.get(&(list.to_owned(), outer)).map_or("decimal", |level| level.format.as_str());
+            label = label.replace(&place, &written(number, format));
+        }
+        Some(label.trim().to_owned()).filter(|label| !label.is_empty())
     }
 
     /// What a style and those it is based on say: heading level, list, and whether it is a table of contents.
@@ -400,8 +551,7 @@ impl Walker {
             contents |= style.contents;
             next = style.based_on.as_deref();
         }
-        // A numbered heading is a heading.
-        (heading, list.filter(|_| heading.is_none()), contents)
+        (heading, list, contents)
     }
 
     fn block(&mut self, text: &str) {
@@ -412,23 +562,36 @@ impl Walker {
         self.in_list = false;
     }
 
-    fn item(&mut self, list: &str, level: usize, text: &str) {
-        self.counters.retain(|(id, deeper), _| id != list || *deeper <= level);
-        let numbered = self.lists.get(&(list.to_owned(), level)).copied().unwrap_or(false);
-        let marker = if numbered {
-            let number = self.counters.entry((list.to_owned(), level)).or_default();
-            *number += 1;
-            format!("{number}.")
-        } else {
-            "-".to_owned()
+    fn item(&mut self, list: &str, level: usize, text: &str, label: Option<String>) {
+        let simple = label
+            .as_deref()
+            .and_then(|label| label.strip_suffix(['.', ')']))
+            .is_some_and(|digits| (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()));
+        let marker = match label {
+            Some(label) if simple => format!("{}.", label.trim_end_matches(['.', ')'])),
+            // Clauses count over their levels; each is a paragraph.
+            Some(label)
+                if label.chars().filter(|char| char.is_ascii_digit() || *char == '.').count() > 2
+                    || label.starts_with('§') =>
+            {
+                return self.block(&format!("{label} {text}"));
+            }
+            Some(label) => format!("- {label}"),
+            None => "-".to_owned(),
         };
         self.out.push_str(match (self.out.is_empty(), self.in_list) {
             (true, _) => "",
             (false, true) => "\n",
             (false, false) => "\n\n",
         });
+        // A list that begins deeper than its first level isn't code.
+        let level = if self.in_list || self.counters.keys().any(|(id, outer)| id == list && *outer < level) {
+            level
+        } else {
+            0
+        };
         self.out.push_str(&"    ".repeat(level));
-        self.out.push_str(&format!("{marker} {}", super::text::unbroken(text)));
+        self.out.push_str(&format!("{marker} {text}"));
         self.in_list = true;
     }
 
@@ -440,7 +603,7 @@ impl Walker {
             outer.cell = format!("{} {}", outer.cell, rows.join("; ")).trim().to_owned();
             return;
         }
-        let text = super::text::markdown_table(&table.rows);
+        let text = super::grid::markdown(&table.rows);
         if !text.is_empty() {
             self.block(&text);
         }

@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use super::walk::Format;
-use super::{docx, pdf, workbook};
+use super::{docx, pdf, workbook, xml};
 use crate::retrieval::ingest::extraction::{Extraction, MAX_TEXT_BYTES};
 
 /// Exit code of a child that ran out of its time.
@@ -36,6 +36,7 @@ impl Format {
             Self::Pdf => Some("pdf"),
             Self::Docx => Some("docx"),
             Self::Workbook => Some("workbook"),
+            Self::Xml => Some("xml"),
             _ => None,
         }
     }
@@ -148,7 +149,8 @@ fn program() -> Result<PathBuf, String> {
     }
     let beside = this.ancestors().skip(1).take(2).map(|folder| folder.join(NAME));
     beside.into_iter().find(|path| path.is_file()).ok_or_else(|| {
-        "PDF, Word and Excel documents are read by the program `frontdesk`, which is not beside this one".to_owned()
+        "PDF, Word, Excel and XML documents are read by the program `frontdesk`, which is not beside this one"
+            .to_owned()
     })
 }
 
@@ -172,6 +174,7 @@ pub fn read_document(format: &str, seconds: u64, memory_mib: u64) -> ExitCode {
             "pdf" => pdf::read(&document),
             "docx" => docx::read(&document),
             "workbook" => workbook::read(&document),
+            "xml" => xml::read(&document),
             _ => Err(format!("there is no format {format:?}")),
         }
     });

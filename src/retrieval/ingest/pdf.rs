@@ -10,15 +10,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pdf_extract::{Document, MediaBox, Object, OutputDev, OutputError, Transform};
 
-use super::text::{escaped_line, markdown_table, one_line, unbroken};
+use super::grid;
+use super::text::{escaped_line, one_line, unbroken};
 use crate::retrieval::ingest::extraction::{Extraction, MAX_TEXT_BYTES};
+
+mod layout;
+mod words;
 
 /// A line whose letters are larger than the body's by this factor is a heading.
 const HEADING_SIZE: f64 = 1.12;
 /// Longest heading in characters.
 const MAX_HEADING: usize = 150;
 /// A gap of this many letter sizes starts a table's next cell; a smaller one of at least a sixth is a space.
-const CELL_GAP: f64 = 1.3;
+const CELL_GAP: f64 = 1.0;
 const SPACE_GAP: f64 = 0.17;
 
 /// Reads the pages in their order.
@@ -45,23 +49,50 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
         // The reader panics over what it doesn't expect; that costs a page, not the document.
         let outcome = catch_unwind(AssertUnwindSafe(|| pdf_extract::output_doc_page(&pdf, &mut pages, *number)));
         if !matches!(outcome, Ok(Ok(()))) {
-            unread.push(number.to_string());
+            unread.push(*number);
         }
         if pages.bytes > MAX_TEXT_BYTES {
             return Err(format!("its text is larger than {} MiB", MAX_TEXT_BYTES >> 20));
         }
     }
+    let (mut wordless, mut empty) = (Vec::new(), Vec::new());
+    for (glyphs, number) in pages.pages.iter_mut().zip(&numbers) {
+        match words::judge(glyphs.iter().map(|glyph| glyph.text.as_str())) {
+            words::Page::Words => {}
+            words::Page::Empty => empty.push(*number),
+            // Characters that aren't what they look like would be quoted as they are.
+            words::Page::NoWords => {
+                wordless.push(*number);
+                glyphs.clear();
+            }
+        }
+    }
+    empty.retain(|number| !unread.contains(number));
     let text = markdown(&pages.lines());
     if text.is_empty() && !unread.is_empty() {
         return Err(format!("none of its {} pages can be read; save it anew, or in another format", numbers.len()));
+    }
+    if text.is_empty() && !wordless.is_empty() {
+        return Err(
+            "its text is no words: its fonts don't say which letters they draw; have it read by OCR first".to_owned()
+        );
     }
     if text.is_empty() {
         return Err("it holds no text, so it is probably scanned; have it read by OCR first".to_owned());
     }
     let mut warnings = Vec::new();
-    if !unread.is_empty() {
-        unread.truncate(20);
-        warnings.push(format!("these of its {} pages can't be read: {}", numbers.len(), unread.join(", ")));
+    for (pages, what) in [
+        (unread, "can't be read"),
+        (
+            wordless,
+            "hold text that is no words, because their fonts don't say which letters they draw; have them read by OCR",
+        ),
+        (empty, "hold no text and are probably scanned; have them read by OCR"),
+    ] {
+        if !pages.is_empty() {
+            let named: Vec<String> = pages.iter().take(20).map(u32::to_string).collect();
+            warnings.push(format!("of its {} pages these {what}: {}", numbers.len(), named.join(", ")));
+        }
     }
     let language = pdf.catalog().ok().and_then(|catalog| string(&pdf, catalog.get(b"Lang").ok()?));
     Ok(Extraction { title: title(&pdf), language, text, warnings, ..Extraction::default() })
@@ -199,7 +230,7 @@ impl Pages {
         let mut lines = Vec::new();
         let count = self.pages.len();
         for (page, glyphs) in self.pages.into_iter().enumerate() {
-            let mut of_page = page_lines(page, &glyphs);
+            let mut of_page = layout::in_reading_order(page_lines(page, &glyphs));
             let (mut low, mut high) = (f64::MAX, f64::MIN);
             for line in &of_page {
                 (low, high) = (low.min(line.y), high.max(line.y));
@@ -360,21 +391,29 @@ fn markdown(lines: &[Line]) -> String {
             at += 1;
             continue;
         }
-        let rows = lines[at..].iter().enumerate().take_while(|(index, row)| {
-            let continues =
-                row.runs.len() == 1 && *index > 0 && wraps(&lines[at], row) && marker(&row.text()).is_none();
-            row.page == line.page && !is_heading(row) && (row.runs.len() > 1 || continues)
-        });
-        let rows = rows.count();
+        let rows = rows_of_table(&lines[at..], &is_heading);
         if lines[at..at + rows].iter().filter(|row| row.runs.len() > 1).count() > 1 {
-            out.push(markdown_table(&table(&lines[at..at + rows])));
+            let mut cells = table(&lines[at..at + rows]);
             at += rows;
+            // A table goes on at the top of the next page, mostly with its header again.
+            while let Some(next) = lines.get(at).filter(|next| next.page == lines[at - 1].page + 1) {
+                let rows = rows_of_table(&lines[at..], &is_heading);
+                let part = table(&lines[at..at + rows]);
+                if next.runs.len() < 2 || rows < 2 || !same_columns(&lines[at - 1], next, &cells, &part) {
+                    break;
+                }
+                let repeated = part.iter().zip(&cells).take_while(|(row, first)| row == first).count();
+                cells.extend(part.into_iter().skip(repeated));
+                at += rows;
+            }
+            out.push(grid::markdown(&cells));
             continue;
         }
         let text = unbroken(&line.text());
         let item = marker(&text).map(|(marker, rest)| format!("{marker} {rest}"));
         let joins = before.is_some_and(|before| {
-            item.is_none() && !is_heading(before) && before.runs.len() == 1 && continues(before, line, pitch)
+            let anew = || is_short(at - 1, lines) && !line.text().starts_with(char::is_lowercase);
+            item.is_none() && !is_heading(before) && before.runs.len() == 1 && continues(before, line, pitch) && !anew()
         });
         match out.last_mut().filter(|last| joins && !last.starts_with(['#', '|'])) {
             Some(last) => join(last, &text),
@@ -394,10 +433,48 @@ fn markdown(lines: &[Line]) -> String {
     out.join("\n\n")
 }
 
+/// How many lines from the first one on are rows of one table.
+fn rows_of_table(lines: &[Line], is_heading: &impl Fn(&Line) -> bool) -> usize {
+    let first = &lines[0];
+    let rows = lines.iter().enumerate().take_while(|(index, row)| {
+        let continues = row.runs.len() == 1 && *index > 0 && wraps(first, row) && marker(&row.text()).is_none();
+        // What stands far higher is another column's.
+        let below = *index == 0 || lines[index - 1].y > row.y - row.size * 0.5;
+        row.page == first.page && below && !is_heading(row) && (row.runs.len() > 1 || continues)
+    });
+    rows.count()
+}
+
+/// Whether the rows of the next page are of the same table: as many columns, at the same places or under the same header.
+fn same_columns(last: &Line, next: &Line, above: &[Vec<String>], below: &[Vec<String>]) -> bool {
+    let width = |rows: &[Vec<String>]| rows.iter().map(Vec::len).max().unwrap_or(0);
+    let near = |a: &Run, b: &Run| (a.left - b.left).abs() < next.size || (a.right - b.right).abs() < next.size;
+    let aligned = last.runs.len() == next.runs.len()
+        && last.runs.iter().zip(&next.runs).filter(|(a, b)| near(a, b)).count() * 3 >= next.runs.len() * 2;
+    width(above) == width(below) && (aligned || above.first() == below.first())
+}
+
 /// Whether a line is the next one below another.
 fn follows(before: &Line, line: &Line, pitch: f64) -> bool {
     let step = (before.y - line.y) / line.size;
     before.page == line.page && step > 0.0 && step < pitch.max(1.0) * 1.3 + 0.1
+}
+
+/// Share of its column's width that a line leaves off before, if the next one begins a paragraph.
+const SHORT_LINE: f64 = 0.7;
+
+/// Lines around one that tell how wide its column is.
+const COLUMN_LINES: usize = 40;
+
+/// Whether a line ends well before its column does.
+fn is_short(at: usize, lines: &[Line]) -> bool {
+    let line = &lines[at];
+    let around = &lines[at.saturating_sub(COLUMN_LINES)..lines.len().min(at + COLUMN_LINES)];
+    let column = around.iter().filter(|other| {
+        other.page == line.page && other.runs.len() == 1 && (other.left() - line.left()).abs() < line.size * 2.0
+    });
+    let width = column.map(|other| other.right() - line.left()).fold(0.0, f64::max);
+    line.right() - line.left() < width * SHORT_LINE
 }
 
 /// Whether a line goes on with the sentence of the one before.

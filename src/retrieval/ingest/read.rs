@@ -1,6 +1,6 @@
 //! One file → its documents, on a thread of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::ops::Range;
@@ -10,13 +10,14 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
+use super::extraction::Sheet;
 use super::isolated::{self, Isolation};
 use super::records::{self, BadRecord, Record};
+use super::table;
 use super::text::{self, Meta};
 use super::walk::Format;
-use super::{Extracted, Found, html, markdown};
-use crate::retrieval::ingest::extraction;
-use crate::retrieval::{Passage, chunk};
+use super::{Extracted, Found, clauses, encoding, html, json, markdown, tabular};
+use crate::retrieval::{Audience, Passage, chunk};
 
 pub(super) struct Reader {
     pub(super) site: String,
@@ -36,6 +37,9 @@ pub(super) struct Reader {
     /// Hashes of the documents in the index, by id.
     pub(super) known: Arc<HashMap<String, String>>,
 }
+
+/// Lines of a JSON Lines file that are looked at before the first is taken.
+const LINES_AHEAD: usize = 50;
 
 /// Nobody listens any more: the file took too long.
 struct Departed;
@@ -111,20 +115,30 @@ impl Reader {
             Err(reason) => return broken(sender, reason, false),
         };
         let hash = self.hash(&bytes);
-        let is_records = matches!(self.format, Format::Csv | Format::Json | Format::Workbook);
+        let is_records = matches!(self.format, Format::Csv | Format::Json | Format::Workbook | Format::Xml);
+        let is_records = is_records || self.format == Format::Text && bytes.contains(&b'\t');
         if !is_records && self.is_known(&self.id, &hash) {
             return send(sender, Found::Unchanged { id: self.id.clone() });
         }
         if let Some(format) = self.format.isolated() {
             return self.isolated(format, bytes, hash, sender);
         }
-        let content = match text::decode(&bytes) {
-            Ok(content) => content,
+        let declared = self.defaults.charset.clone().or_else(|| match self.format {
+            Format::Html => encoding::declared(&bytes),
+            _ => None,
+        });
+        let content = match encoding::decode(&bytes, declared.as_deref()) {
+            Ok(decoded) => {
+                send(sender, Found::Encoding(decoded.encoding))?;
+                decoded.text
+            }
             Err(reason) => return broken(sender, reason, false),
         };
         drop(bytes);
         match self.format {
             Format::Csv => self.csv(&content, &hash, sender),
+            // Feeds are tables with tabs, whatever their name ends with.
+            Format::Text if table::is_tabbed(&content) => self.csv(&content, &hash, sender),
             Format::Json => self.json(&content, sender),
             Format::Html => match html::read(&content) {
                 Ok(html::Page { unclear: Some(reason), .. }) => broken(sender, reason, true),
@@ -165,7 +179,7 @@ impl Reader {
             send(sender, Found::Incomplete { line: None, reason })?;
         }
         if !extraction.sheets.is_empty() {
-            return self.workbook(&extraction.sheets, &hash, sender);
+            return self.tables(extraction.sheets, &hash, false, sender);
         }
         let mut meta = Meta { title: extraction.title.as_deref().map(text::one_line), ..Meta::default() };
         // What a program wrote there counts if it is a language.
@@ -173,22 +187,43 @@ impl Reader {
         self.document(meta, &extraction.text, hash, sender)
     }
 
-    /// Rows that have a key are documents of their own, as a CSV's; all others are the file's.
-    fn workbook(&self, sheets: &[extraction::Sheet], hash: &str, sender: &Sender) -> Result<(), Departed> {
+    fn csv(&self, content: &str, hash: &str, sender: &Sender) -> Result<(), Departed> {
+        let (sheet, unread) = table::csv_sheet(content);
+        for (line, reason) in unread {
+            send(sender, bad_record(BadRecord { line, reason }))?;
+        }
+        if sheet.rows.is_empty() {
+            return broken(sender, "it has no header line with column names, nor any row".to_owned(), false);
+        }
+        self.tables(vec![sheet], hash, true, sender)
+    }
+
+    /// Rows that have a key are documents of their own; all others, and the texts around tables, are the file's.
+    fn tables(&self, sheets: Vec<Sheet>, hash: &str, separated: bool, sender: &Sender) -> Result<(), Departed> {
         let (mut keyed, mut loose) = (Vec::new(), Vec::new());
+        let several = sheets.len() > 1;
+        let meta_file = format!("{}.meta", self.path.file_name().unwrap_or_default().to_string_lossy());
         for sheet in sheets {
-            let (records, bad) = records::sheet(sheet);
-            for bad in bad {
-                let BadRecord { line, reason } = bad;
-                send(sender, Found::Bad { line: Some(line), reason: format!("sheet {:?}: {reason}", sheet.name) })?;
+            let name = sheet.name.clone();
+            let tabular::Records { rows, texts, bad, understood } =
+                tabular::records(sheet, &self.defaults.table, separated);
+            for BadRecord { line, reason } in bad {
+                let reason = if separated { reason } else { format!("sheet {name:?}: {reason}") };
+                send(sender, bad_record(BadRecord { line, reason }))?;
             }
-            let has_keys = records.iter().any(|record| record.id.is_some());
-            for mut record in records {
-                // A sheet of its own says nothing by its name, which is mostly "Sheet1".
-                if sheets.len() == 1 {
-                    record.headings.clear();
+            for table in understood {
+                for reason in tabular::notes(&table, &meta_file) {
+                    send(sender, Found::Incomplete { line: None, reason })?;
                 }
-                let of_table = has_keys && record.meta != Meta::default() || record.id.is_some();
+                send(sender, Found::Table(table))?;
+            }
+            let has_keys = rows.iter().any(|record| record.id.is_some());
+            for mut record in rows.into_iter().chain(texts) {
+                // A sheet of its own says nothing by its name, which is mostly "Sheet1".
+                if !several && !name.is_empty() {
+                    record.headings.remove(0);
+                }
+                let of_table = record.id.is_some() || has_keys && record.is_row;
                 if of_table { keyed.push(record) } else { loose.push(record) }
             }
         }
@@ -199,6 +234,9 @@ impl Reader {
         self.keyed(&keyed, language, sender)?;
         if loose.is_empty() {
             return Ok(());
+        }
+        for row in &loose {
+            self.note(&row.meta, Some(row.line), sender)?;
         }
         let loose: Vec<&Record> = loose.iter().collect();
         self.rows(self.id.clone(), hash, &self.file_title(), &loose, language, sender)
@@ -234,6 +272,7 @@ impl Reader {
     /// Markdown, plain text, or a page.
     fn document(&self, meta: Meta, body: &str, hash: String, sender: &Sender) -> Result<(), Departed> {
         self.note(&meta, None, sender)?;
+        let body = &clauses::as_headings(body);
         let fallback_title =
             chunk::first_heading(body).map_or_else(|| self.file_title(), |title| text::one_line(&title));
         let source = Source { id: self.id.clone(), hash, meta, fallback_title, fallback_language: None };
@@ -246,27 +285,6 @@ impl Reader {
         self.send_document(source, language, pieces, sender)
     }
 
-    fn csv(&self, content: &str, file_hash: &str, sender: &Sender) -> Result<(), Departed> {
-        let (rows, bad) = match records::csv(content) {
-            Ok(read) => read,
-            Err(reason) => return broken(sender, reason, false),
-        };
-        for bad in bad {
-            send(sender, bad_record(bad))?;
-        }
-        if rows.is_empty() {
-            return broken(sender, "it holds no rows".to_owned(), true);
-        }
-        let language = language_of_rows(rows.iter());
-
-        // Without a key column the file is the document; with one, rows that share a key are one document.
-        if rows.iter().all(|row| row.id.is_none()) {
-            let title = self.file_title();
-            return self.rows(self.id.clone(), file_hash, &title, &rows.iter().collect::<Vec<_>>(), language, sender);
-        }
-        self.keyed(&rows, language, sender)
-    }
-
     /// Rows with one key are one document.
     fn keyed(&self, rows: &[Record], language: Option<&'static str>, sender: &Sender) -> Result<(), Departed> {
         for row in rows {
@@ -275,7 +293,8 @@ impl Reader {
         let mut order: Vec<String> = Vec::new();
         let mut groups: HashMap<String, Vec<&Record>> = HashMap::new();
         for row in rows {
-            let key = row.id.clone().unwrap_or_else(|| format!("line {}", row.line));
+            let sheet = row.headings.first().map_or_else(String::new, |sheet| format!("{sheet} "));
+            let key = row.id.clone().unwrap_or_else(|| format!("{sheet}line {}", row.line));
             let group = groups.entry(key.clone()).or_default();
             if group.is_empty() {
                 order.push(key);
@@ -284,7 +303,8 @@ impl Reader {
         }
         for key in order {
             let Some(group) = groups.remove(&key) else { continue };
-            let content: Vec<_> = group.iter().map(|row| (&row.headings, &row.meta, &row.text, &row.product)).collect();
+            let content: Vec<_> =
+                group.iter().map(|row| (&row.headings, &row.meta, &row.text, &row.prose, &row.product)).collect();
             let hash = self.hash(format!("{content:?}").as_bytes());
             let title = group.iter().find_map(|row| row.meta.title.clone()).unwrap_or(self.file_title());
             self.rows(format!("{}#{key}", self.id), &hash, &title, &group, language, sender)?;
@@ -315,19 +335,40 @@ impl Reader {
                 fallback_title: title.to_owned(),
                 fallback_language: language,
             };
+            let first = passages.len();
             let long = row.text.len() > self.passage_tokens && chunk::tokens(&row.text) > self.passage_tokens * 2;
-            if long {
+            if long && row.is_row {
+                for piece in row_pieces(&row.text, row.meta.title.as_deref(), self.passage_tokens) {
+                    let range = start..start + row.text.len();
+                    passages.push(self.passage(&source, language, row.headings.clone(), piece, range));
+                }
+            } else if long {
                 for piece in chunk::chunk(&row.text, self.passage_tokens) {
                     let range = start + piece.range.start..start + piece.range.end;
                     let headings = row.headings.iter().cloned().chain(piece.headings).collect();
                     passages.push(self.passage(&source, language, headings, piece.text, range));
                 }
-            } else {
+            } else if !row.text.is_empty() {
                 let range = start..start + row.text.len();
                 passages.push(self.passage(&source, language, row.headings.clone(), row.text.clone(), range));
             }
-            if let (Some(passage), Some(product)) = (passages.last_mut(), &row.product) {
+            if let (Some(passage), Some(product)) = (passages.get_mut(first), &row.product) {
                 passage.product = Some(Box::new(product.clone()));
+            }
+            if let Some(prose) = &row.prose {
+                start += row.text.len() + 1;
+                for piece in chunk::chunk(prose, self.passage_tokens) {
+                    let range = start + piece.range.start..start + piece.range.end;
+                    // Each piece says what it describes.
+                    let text = match &row.meta.title {
+                        Some(title) if !piece.text.contains(title.as_str()) => format!("{title}: {}", piece.text),
+                        _ => piece.text,
+                    };
+                    let headings = row.headings.iter().cloned().chain(piece.headings).collect();
+                    passages.push(self.passage(&source, language, headings, text, range));
+                }
+                start += prose.len() + 1;
+                continue;
             }
             start += row.text.len() + 1;
         }
@@ -336,15 +377,20 @@ impl Reader {
     }
 
     fn json(&self, content: &str, sender: &Sender) -> Result<(), Departed> {
-        let records = match records::json(content) {
-            Ok(records) => records,
+        let json::Json { records, notes, inbox } = match json::json(content) {
+            Ok(json) => json,
             Err(reason) => return broken(sender, reason, false),
         };
+        for reason in notes {
+            send(sender, Found::Incomplete { line: None, reason })?;
+        }
+        let audience = self.audience_of_inbox(inbox.as_deref(), sender)?;
         let mut language = None;
         for record in records {
             match record {
-                Ok(record) => {
-                    let content = (&record.meta, &record.text, &record.product, &record.variants);
+                Ok(mut record) => {
+                    record.meta.audience = record.meta.audience.or(audience);
+                    let content = (&record.meta, &record.headings, &record.text, &record.product, &record.variants);
                     let hash = self.hash(format!("{content:?}").as_bytes());
                     self.record(record, hash, &mut language, sender)?;
                 }
@@ -354,14 +400,41 @@ impl Reader {
         Ok(())
     }
 
+    /// Customers' own words are for agents alone, unless the file beside the document says otherwise.
+    fn audience_of_inbox(&self, signs: Option<&str>, sender: &Sender) -> Result<Option<Audience>, Departed> {
+        let Some(signs) = signs.filter(|_| self.defaults.audience.is_none()) else { return Ok(None) };
+        let name = Path::new(&self.id).file_name().unwrap_or_default().to_string_lossy();
+        let reason = format!(
+            "it looks like an export of tickets or conversations ({signs}), so it is for agents only; if visitors may read it, \
+             write \"audience: public\" in {name}.meta beside it"
+        );
+        send(sender, Found::Incomplete { line: None, reason })?;
+        Ok(Some(Audience::Agents))
+    }
+
     fn json_lines(&self, sender: &Sender) -> Result<(), Departed> {
         let mut reader = match File::open(&self.path) {
             Ok(file) => BufReader::with_capacity(1 << 18, file),
             Err(error) => return broken(sender, format!("it can't be opened: {error}"), false),
         };
         let mut language = None;
+        // The first lines tell what the fields are, before any is taken.
+        let mut ahead = VecDeque::new();
+        while ahead.len() < LINES_AHEAD {
+            let line = records::next_line(&mut reader, self.max_bytes);
+            let more = matches!(line, Ok(Some(_)));
+            ahead.push_back(line);
+            if !more {
+                break;
+            }
+        }
+        let known = ahead.iter().filter_map(|line| line.as_ref().ok().and_then(|line| line.as_ref()?.as_deref()));
+        let (fields, inbox) = json::lines_ahead(known);
+        let audience = self.audience_of_inbox(inbox.as_deref(), sender)?;
+        let mut drafts = 0_usize;
         for number in 1.. {
-            let line = match records::next_line(&mut reader, self.max_bytes) {
+            let line = ahead.pop_front().unwrap_or_else(|| records::next_line(&mut reader, self.max_bytes));
+            let line = match line {
                 Ok(None) => break,
                 Ok(Some(Some(line))) => line,
                 Ok(Some(None)) => {
@@ -376,10 +449,21 @@ impl Reader {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            match records::json_line(&line, number) {
-                Ok(record) => self.record(record, self.hash(line.trim_ascii()), &mut language, sender)?,
+            match json::json_line(&line, &fields, number) {
+                Ok(Some(mut record)) => {
+                    record.meta.audience = record.meta.audience.or(audience);
+                    let hash = match audience {
+                        None => self.hash(line.trim_ascii()),
+                        Some(_) => self.hash(&[line.trim_ascii(), b" for agents"].concat()),
+                    };
+                    self.record(record, hash, &mut language, sender)?;
+                }
+                Ok(None) => drafts += 1,
                 Err(bad) => send(sender, bad_record(bad))?,
             }
+        }
+        if drafts > 0 {
+            send(sender, Found::Incomplete { line: None, reason: json::drafts_left_out(drafts) })?;
         }
         Ok(())
     }
@@ -416,7 +500,10 @@ impl Reader {
             .map_or_else(|| id.clone(), |title| text::one_line(&title));
         let source = Source { id, hash, meta: record.meta, fallback_title, fallback_language: *language };
         let pieces = chunk::chunk(&record.text, self.passage_tokens);
-        let pieces = pieces.into_iter().map(|piece| (piece.headings, piece.text, piece.range));
+        let pieces = pieces.into_iter().map(|piece| {
+            let headings = record.headings.iter().cloned().chain(piece.headings).collect();
+            (headings, piece.text, piece.range)
+        });
         self.send_document(source, detected, pieces, sender)
     }
 
@@ -476,6 +563,24 @@ impl Reader {
 fn language_of_rows<'a>(rows: impl Iterator<Item = &'a Record>) -> Option<&'static str> {
     let sample: Vec<&str> = rows.take(100).map(|row| row.text.as_str()).collect();
     text::detect_language(&sample.join("\n"))
+}
+
+/// A row that is too long for a passage in pieces of about `target` tokens, each with the name of what it is about.
+fn row_pieces(text: &str, title: Option<&str>, target: usize) -> Vec<String> {
+    let parts: Vec<&str> = text.trim_end_matches('.').split("; ").collect();
+    let name = title.and_then(|title| parts.iter().find(|part| part.ends_with(title) && part.len() < title.len() + 64));
+    let mut pieces: Vec<String> = Vec::new();
+    let mut current = String::new();
+    for part in &parts {
+        if !current.is_empty() && (current.len() + part.len()) / 4 > target {
+            pieces.push(std::mem::take(&mut current));
+            current.extend(name.map(|name| format!("{name}; ")));
+        }
+        current.push_str(part);
+        current.push_str("; ");
+    }
+    pieces.push(current);
+    pieces.iter().map(|piece| format!("{}.", piece.trim_end_matches("; "))).collect()
 }
 
 fn number(passages: &mut [Passage]) {

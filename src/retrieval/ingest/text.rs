@@ -1,7 +1,9 @@
-//! Bytes → text, and what can be told about a text: its language, its dates, who it is for.
+//! What can be told about a text: its language, its dates, who it is for.
 
 use whatlang::Lang;
 
+use super::encoding;
+use super::table::Hints;
 use crate::retrieval::Audience;
 
 /// What a document says about itself, in front matter, meta tags, columns, or a file beside it.
@@ -14,6 +16,10 @@ pub(super) struct Meta {
     pub(super) audience: Option<Audience>,
     pub(super) valid_from_ms: Option<u64>,
     pub(super) valid_until_ms: Option<u64>,
+    /// The encoding of its bytes, where it isn't UTF-8.
+    pub(super) charset: Option<String>,
+    /// How its tables are to be read.
+    pub(super) table: Hints,
     /// Values that were left out, in words.
     pub(super) warnings: Vec<String>,
 }
@@ -34,7 +40,8 @@ impl Meta {
                 .map(Some)
                 .ok_or_else(|| format!("{name} is {value:?}; write a date as 2026-12-31 or 2026-12-31T18:00:00Z"))
         };
-        match key.trim().to_lowercase().replace(['-', ' '], "_").as_str() {
+        let key = key.trim().to_lowercase().replace(['-', ' '], "_");
+        match key.as_str() {
             "title" => self.title = Some(one_line(value)),
             "url" | "link" | "canonical" => {
                 self.url = web_address(value);
@@ -56,6 +63,12 @@ impl Meta {
                     _ => return Err(format!("audience is {value:?}, but only \"public\" and \"agents\" are known")),
                 }
             }
+            "charset" | "encoding" => self.charset = Some(value.to_owned()),
+            "header_row" | "columns" | "currency" | "tax" => {
+                if let Err(reason) = self.table.set(&key, value) {
+                    self.warnings.push(reason);
+                }
+            }
             "valid_from" => self.valid_from_ms = date("valid_from", false)?,
             "valid_until" => self.valid_until_ms = date("valid_until", true)?,
             _ => {}
@@ -71,13 +84,16 @@ impl Meta {
     /// What this says, and for the rest what `defaults` say.
     #[must_use]
     pub(super) fn over(mut self, defaults: &Self) -> Self {
-        let Self { title, url, language, audience, valid_from_ms, valid_until_ms, warnings: _ } = defaults.clone();
+        let Self { title, url, language, audience, valid_from_ms, valid_until_ms, charset, table, warnings: _ } =
+            defaults.clone();
         self.title = self.title.or(title);
         self.url = self.url.or(url);
         self.language = self.language.or(language);
         self.audience = self.audience.or(audience);
         self.valid_from_ms = self.valid_from_ms.or(valid_from_ms);
         self.valid_until_ms = self.valid_until_ms.or(valid_until_ms);
+        self.charset = self.charset.or(charset);
+        self.table = self.table.over(table);
         self
     }
 }
@@ -146,76 +162,13 @@ pub(super) fn markdown_table(rows: &[Vec<String>]) -> String {
     table
 }
 
-/// UTF-8 with or without its mark, or UTF-16 with one; line ends become `\n`, and characters nobody can see go.
+/// A text in UTF-8, or in another encoding that can be told for sure; see [`encoding::decode`].
 ///
 /// # Errors
 ///
 /// What is wrong and where.
 pub(super) fn decode(bytes: &[u8]) -> Result<String, String> {
-    if bytes.starts_with(b"%PDF-") {
-        return Err("it is a PDF by its first bytes; give its name the ending .pdf".to_owned());
-    }
-    let text = match bytes {
-        [0xEF, 0xBB, 0xBF, rest @ ..] => utf8(rest)?,
-        [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
-        [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes)?,
-        _ => utf8(bytes)?,
-    };
-    text.find('\0').map_or(Ok(()), |at| Err(binary(text.as_bytes(), at)))?;
-    Ok(visible(text))
-}
-
-fn binary(bytes: &[u8], at: usize) -> String {
-    format!("it contains a NUL byte in line {}, so it isn't a text file", line_of(bytes, at))
-}
-
-fn utf8(bytes: &[u8]) -> Result<String, String> {
-    // Told first: a picture or an archive isn't mended by another encoding.
-    bytes.iter().position(|byte| *byte == 0).map_or(Ok(()), |at| Err(binary(bytes, at)))?;
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(error) => {
-            let at = error.valid_up_to();
-            Err(format!("line {} is not UTF-8 (byte {at} of the file); save it as UTF-8", line_of(bytes, at)))
-        }
-    }
-}
-
-fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, String> {
-    let (units, rest) = bytes.as_chunks::<2>();
-    if !rest.is_empty() {
-        return Err("it is UTF-16 with half a character at its end; save it as UTF-8".to_owned());
-    }
-    char::decode_utf16(units.iter().map(|pair| unit(*pair)))
-        .collect::<Result<String, _>>()
-        .map_err(|_| "it is broken UTF-16; save it as UTF-8".to_owned())
-}
-
-fn line_of(bytes: &[u8], at: usize) -> usize {
-    bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1
-}
-
-/// Drops control characters and the ones that hide or turn text (directions, tags, zero widths that spell nothing).
-fn visible(text: String) -> String {
-    let invisible = |char: char| {
-        char.is_control() && !matches!(char, '\n' | '\t')
-            || matches!(char, '\u{200B}' | '\u{2060}' | '\u{FEFF}' | '\u{00AD}')
-            || matches!(char, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{E0000}'..='\u{E007F}')
-    };
-    if !text.contains(invisible) {
-        return text;
-    }
-    let mut clean = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(char) = chars.next() {
-        match char {
-            '\r' if chars.peek() == Some(&'\n') => {}
-            '\r' | '\u{85}' => clean.push('\n'),
-            char if invisible(char) => {}
-            char => clean.push(char),
-        }
-    }
-    clean
+    encoding::decode(bytes, None).map(|read| read.text)
 }
 
 /// ISO 639-1 code of a text's language; `None` where a guess would be a coin toss.
@@ -319,7 +272,7 @@ fn iso_639_1(lang: Lang) -> Option<&'static str> {
 
 /// The end of a day (`2026-12-31`, to its last millisecond, UTC) or its beginning, or a moment (`2026-12-31T18:00Z`,
 /// `…+02:00`), in milliseconds since the epoch.
-fn moment(value: &str, day_ends: bool) -> Option<u64> {
+pub(super) fn moment(value: &str, day_ends: bool) -> Option<u64> {
     let (date, time) = match value.split_once(['T', ' ', 't']) {
         Some((date, time)) => (date, Some(time)),
         None => (value, None),

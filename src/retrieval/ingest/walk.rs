@@ -21,6 +21,8 @@ pub enum Format {
     Docx,
     /// xlsx, xlsm, xls, ods.
     Workbook,
+    /// XML of records: feeds and exports.
+    Xml,
 }
 
 impl Format {
@@ -31,7 +33,8 @@ impl Format {
             "md" | "markdown" | "mdown" | "mdx" => Self::Markdown,
             "html" | "htm" | "xhtml" => Self::Html,
             "txt" | "text" => Self::Text,
-            "csv" | "tsv" => Self::Csv,
+            "csv" | "tsv" | "tab" => Self::Csv,
+            "xml" => Self::Xml,
             "jsonl" | "ndjson" => Self::JsonLines,
             "json" => Self::Json,
             "pdf" => Self::Pdf,
@@ -50,6 +53,7 @@ impl Format {
             "text/html" | "application/xhtml+xml" => Self::Html,
             "text/plain" => Self::Text,
             "text/csv" | "text/tab-separated-values" => Self::Csv,
+            "application/xml" | "text/xml" => Self::Xml,
             "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
                 Self::JsonLines
             }
@@ -140,6 +144,19 @@ pub(super) struct Walked {
     pub(super) scopes: Vec<Scope>,
     pub(super) failed: Vec<Failure>,
     pub(super) skipped: usize,
+    /// Files that may hold knowledge but are of no kind that is read.
+    pub(super) unknown: Vec<String>,
+}
+
+/// Whether a file is of a kind that holds no knowledge: pictures, styles, programs, what systems leave behind.
+fn is_beside(path: &Path) -> bool {
+    const BESIDE: [&str; 38] = [
+        "png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "ico", "bmp", "tif", "tiff", "heic", "mp4", "mov", "webm",
+        "avi", "mp3", "wav", "ogg", "css", "scss", "js", "mjs", "ts", "map", "woff", "woff2", "ttf", "otf", "eot",
+        "lock", "log", "toml", "yml", "yaml", "ini", "tmp", "bak",
+    ];
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    extension.is_some_and(|extension| BESIDE.contains(&extension.as_str()))
 }
 
 /// Folders within folders; deeper ones are reported.
@@ -235,7 +252,13 @@ fn file(path: PathBuf, ids_from: &Path, walked: &mut Walked) {
                 let path = relative_id(&path, ids_from).unwrap_or_else(|| path.to_string_lossy().into_owned());
                 walked.failed.push(Failure { path, line: None, reason });
             }
-            None => walked.skipped += 1,
+            None => {
+                walked.skipped += 1;
+                if !is_beside(&path) {
+                    let id = relative_id(&path, ids_from).unwrap_or_else(|| path.to_string_lossy().into_owned());
+                    walked.unknown.push(id);
+                }
+            }
         }
         return;
     };

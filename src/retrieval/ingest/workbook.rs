@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use calamine::{Data, DataRef, ExcelDateTime, Ods, Reader, SheetVisible, Xls, Xlsx};
+use calamine::{Data, DataRef, Dimensions, ExcelDateTime, Ods, Reader, SheetVisible, Xls, Xlsx};
 
 use crate::retrieval::ingest::extraction::{Extraction, MAX_TEXT_BYTES, Sheet, open_zip};
 
@@ -35,10 +35,21 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
                     Err(error) => return Err(damaged(error)),
                 };
                 let mut rows = Rows::default();
-                while let Some(cell) = cells.next_cell().map_err(damaged)? {
+                while let Some((cell, style)) = cells.next_cell_with_style_id().map_err(damaged)? {
                     let (row, column) = cell.get_position();
-                    rows.add(row, column, shown(cell.get_value()))?;
+                    let style = cells.styles().get(style).and_then(|style| style.number_format.as_ref());
+                    let format = style.map_or("", |format| format.format_code.as_str());
+                    rows.add(row, column, as_formatted(cell.get_value(), format))?;
                 }
+                drop(cells);
+                let empty = formulas_without_results(&mut xlsx, &name, &rows)?;
+                if empty > 0 {
+                    extraction.warnings.push(format!(
+                        "sheet {name:?}: {empty} formulas have no stored result and were left out; open it in a spreadsheet \
+                         program and save it"
+                    ));
+                }
+                rows.fill(&xlsx.merge_cells_by_sheet_name(&name).map_err(damaged)?)?;
                 extraction.sheets.push(rows.sheet(name));
             }
         }
@@ -117,6 +128,29 @@ impl Rows {
         Ok(())
     }
 
+    /// Cells that are merged downwards hold in each of their rows what the first one does.
+    fn fill(&mut self, merged: &[Dimensions]) -> Result<(), String> {
+        const MAX_FILLED: u32 = 200_000;
+        let mut filled = 0;
+        for region in merged {
+            let ((top, left), (bottom, _)) = (region.start, region.end);
+            let Some(text) = self.rows.get(&top).and_then(|cells| cells.get(&left)).cloned() else { continue };
+            for row in top.saturating_add(1)..=bottom {
+                // Only rows that hold something: a region may reach down to the sheet's end.
+                if filled >= MAX_FILLED {
+                    return Ok(());
+                }
+                if self.rows.contains_key(&row) {
+                    self.add(row, left, text.clone())?;
+                    filled += 1;
+                } else if row > self.rows.last_key_value().map_or(0, |(last, _)| *last) {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn sheet(self, name: String) -> Sheet {
         let rows = self.rows.into_iter().map(|(row, cells)| {
             let width = cells.last_key_value().map_or(0, |(column, _)| *column as usize + 1);
@@ -128,6 +162,100 @@ impl Rows {
         });
         Sheet { name, rows: rows.collect() }
     }
+}
+
+/// Formulas whose result the file doesn't hold: those of programs that don't calculate.
+fn formulas_without_results<T: AsRef<[u8]>>(
+    xlsx: &mut Xlsx<Cursor<T>>,
+    name: &str,
+    rows: &Rows,
+) -> Result<usize, String> {
+    let mut cells = xlsx.worksheet_cells_reader(name).map_err(damaged)?;
+    let mut empty = 0;
+    while let Some(cell) = cells.next_formula().map_err(damaged)? {
+        let (row, column) = cell.get_position();
+        let held = rows.rows.get(&row).is_some_and(|cells| cells.contains_key(&column));
+        // An empty text is a result, too: `=IF(A1="", "", …)`.
+        let formula = cell.get_value();
+        if !formula.is_empty() && !held && column < MAX_COLUMNS && !formula.contains("\"\"") {
+            empty += 1;
+        }
+    }
+    Ok(empty)
+}
+
+/// A cell as its number format shows it: `7.5%`, `1234.50 €`, `00100`. Thousands aren't parted, so that no sign has two
+/// meanings.
+fn as_formatted(value: &DataRef<'_>, format: &str) -> String {
+    let number = match value {
+        #[expect(clippy::cast_precision_loss, reason = "cells hold doubles")]
+        DataRef::Int(number) => *number as f64,
+        DataRef::Float(number) => *number,
+        _ => return shown(value),
+    };
+    formatted(number, format).unwrap_or_else(|| shown(value))
+}
+
+/// A number by a format code of Office Open XML (ECMA-376 part 1, 18.8.31). `None` for the general format, fractions,
+/// exponents, and whatever else isn't plain digits with text around them.
+fn formatted(number: f64, format: &str) -> Option<String> {
+    if format.is_empty() || format.eq_ignore_ascii_case("general") || !number.is_finite() {
+        return None;
+    }
+    let (mut before, mut digits, mut after) = (String::new(), String::new(), String::new());
+    let mut percent = false;
+    let mut chars = format.chars();
+    while let Some(char) = chars.next() {
+        let more = after.trim().is_empty();
+        let text = if digits.is_empty() { &mut before } else { &mut after };
+        match char {
+            '"' => text.extend(chars.by_ref().take_while(|char| *char != '"')),
+            '\\' => text.extend(chars.next()),
+            '_' | '*' => {
+                chars.next();
+                text.push(' ');
+            }
+            '[' => {
+                let code: String = chars.by_ref().take_while(|char| *char != ']').collect();
+                if let Some(currency) = code.strip_prefix('$') {
+                    text.push_str(currency.split('-').next().unwrap_or_default());
+                }
+            }
+            ';' => break,
+            '%' => {
+                percent = true;
+                text.push('%');
+            }
+            '0' | '#' | '?' | ',' | '.' if more => digits.push(char),
+            ' ' | '(' | ')' | '-' | '+' | ':' => text.push(char),
+            char if !char.is_ascii() || char == '$' => text.push(char),
+            // Letters without quotes are dates, exponents or names of colours.
+            _ => return None,
+        }
+    }
+    if digits.is_empty() || digits.ends_with(',') {
+        return None;
+    }
+    let (whole, places) = digits.split_once('.').unwrap_or((&digits, ""));
+    let wanted = places.len();
+    let least = places.chars().filter(|char| *char == '0').count();
+    let value = if percent { number * 100.0 } else { number };
+    // As a spreadsheet rounds: by the 15 digits that it keeps.
+    let value: f64 = format!("{value:.14e}").parse().ok()?;
+    let mut text = format!("{:.wanted$}", value.abs());
+    while wanted > least && text.ends_with('0') && text.split_once('.').is_some_and(|(_, cents)| cents.len() > least) {
+        text.pop();
+    }
+    let text = text.trim_end_matches('.');
+    let width = whole.chars().filter(|char| *char == '0').count();
+    let cents = text.find('.').map_or("", |at| &text[at..]);
+    let padded = format!("{:0>width$}{cents}", &text[..text.len() - cents.len()]);
+    let sign = if value < 0.0 { "-" } else { "" };
+    let gap = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (before, after) = (gap(&before), gap(&after));
+    let space = |text: &str| if text.is_empty() || text.starts_with('%') { "" } else { " " };
+    let lead = if before.chars().any(char::is_alphabetic) { " " } else { "" };
+    Some(format!("{before}{lead}{sign}{padded}{}{after}", space(&after)))
 }
 
 /// A cell as a person would read it. What a formula came to is shown, an error is nothing.
@@ -192,5 +320,27 @@ mod tests {
             assert_eq!(decimal(number), expected);
         }
         assert_eq!(decimal(f64::NAN), "");
+    }
+
+    #[test]
+    fn number_formats_are_kept() {
+        for (number, format, expected) in [
+            (0.075, "0.0%", Some("7.5%")),
+            (1234.5, "#,##0.00 €", Some("1234.50 €")),
+            (19.9, "0.00 \"CHF\"", Some("19.90 CHF")),
+            (100.0, "00000", Some("00100")),
+            (12.0, "#,##0.00 [$€-407]", Some("12.00 €")),
+            (12.5, "_($* #,##0.00_);_($* (#,##0.00)", Some("$12.50")),
+            (7.0, "[$EUR] 0.00", Some("EUR 7.00")),
+            (0.5, "0.##", Some("0.5")),
+            (3.0, "0.##", Some("3")),
+            (-4.0, "0.00;[Red]-0.00", Some("-4.00")),
+            (2.675, "0.00", Some("2.67")),
+            (5.0, "General", None),
+            (5.0, "# ?/?", None),
+            (5.0, "0.00E+00", None),
+        ] {
+            assert_eq!(formatted(number, format).as_deref(), expected, "{format}");
+        }
     }
 }

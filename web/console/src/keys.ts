@@ -3,6 +3,7 @@
 // They work only while no text is being written: there, Alt types characters on many keyboards. Single keys can be switched off (WCAG
 // 2.1.4); then the same ones work with Alt.
 
+import { composes } from '../../shared/dom';
 import { recall, remember } from './desk';
 import type { Words } from './words/en';
 
@@ -62,7 +63,7 @@ const writes = (target: EventTarget | null): boolean =>
   && !(target instanceof HTMLInputElement && /^(checkbox|radio|button)$/.test(target.type));
 
 addEventListener('keydown', (event) => {
-  if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey) return;
+  if (event.defaultPrevented || composes(event) || event.ctrlKey || event.metaKey) return;
   // A dialog that is open has the keyboard to itself.
   if (document.querySelector('dialog[open]') || writes(event.target)) return;
   if (event.altKey) {

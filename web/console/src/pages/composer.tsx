@@ -2,6 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
+import { composes } from '../../../shared/dom';
 import * as begun from '../begun';
 import { useCell } from '../cell';
 import { cannedReplies } from '../canned';
@@ -112,7 +113,7 @@ export function Composer({ session, summary, composing, onComposing }: { session
   };
 
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.isComposing) return;
+    if (composes(event)) return;
     if (listed && matches.length > 0) {
       const to = { ArrowDown: pick + 1, ArrowUp: pick - 1 }[event.key];
       if (to !== undefined) { event.preventDefault(); return setPick((to + matches.length) % matches.length); }

@@ -1,0 +1,457 @@
+//! Messaging platforms: the same conversations wherever customers write.
+//!
+//! In: bytes as they came → signature → events with their keys, stored in one batch → 200 → the conversation. Nothing is
+//! thought before it is stored, and what isn't understood is counted and answered with 200: platforms switch a hook off
+//! that answers errors.
+//!
+//! Out: what the visitor is to read goes into an outbox in the store, in order, and leaves it once the platform has taken
+//! it. A platform's user is a visitor of the site, a chat is a session; console, drafts, signals and erasure work as for
+//! the widget.
+//!
+//! | Submodule | Decides |
+//! | --- | --- |
+//! | `signature` | who sent a webhook |
+//! | `event` | what platforms have in common |
+//! | `text` | how an answer looks there, and where it is cut |
+//! | `telegram`, `slack`, …, `generic` | one platform each, pure |
+//! | `platform` | which of them an account is of, and what it can do |
+//! | `ledger` | what is on disk: events to be read, parts to be sent |
+//! | `chat` | the task around one conversation |
+//! | `delivery` | requests to a platform, and when to try again |
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, bail};
+use futures_util::FutureExt as _;
+use serde_json::Value;
+use subtle::ConstantTimeEq as _;
+
+use crate::clock::Clock;
+use crate::conversation::SessionKey;
+use crate::lifecycle::Tasks;
+use crate::session::registry::Registry;
+use crate::site::channel::{ChannelConfig, Platform};
+use crate::store::{Store, StoreError};
+use crate::telemetry::Metrics;
+
+mod chat;
+mod delivery;
+pub mod event;
+mod generic;
+mod ledger;
+mod line;
+mod meta;
+mod platform;
+pub mod signature;
+mod slack;
+mod telegram;
+pub mod text;
+mod twilio;
+
+pub use delivery::Health;
+
+use chat::Wake;
+use delivery::Delivery;
+use event::{Incoming, Reply};
+use ledger::Ledger;
+use signature::{Rejected, Signed};
+
+/// An account with its secrets read.
+pub struct Account {
+    pub site: String,
+    pub config: ChannelConfig,
+    token: String,
+    secrets: Vec<String>,
+    base_url: String,
+}
+
+impl Account {
+    /// Reads the secrets that stand in files.
+    ///
+    /// # Errors
+    /// When such a file can't be read.
+    pub fn new(site: &str, config: &ChannelConfig) -> anyhow::Result<Self> {
+        config.validate()?;
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path).with_context(|| format!("channel {:?}: {}", config.name(), path.display()))
+        };
+        let token = match &config.token_file {
+            Some(path) => read(path)?.trim().to_owned(),
+            None => config.token.clone(),
+        };
+        let mut secrets = config.secrets.clone();
+        if let Some(path) = &config.secrets_file {
+            secrets.extend(read(path)?.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+        }
+        let base_url = config.base_url.as_deref().or(config.platform.base_url()).unwrap_or_default();
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        Ok(Self { site: site.to_owned(), config: config.clone(), token, secrets, base_url })
+    }
+
+    /// Names it among all sites' accounts.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.site, self.config.name())
+    }
+}
+
+/// What `frontdesk channels check` found about an account.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    pub ok: bool,
+    /// What was found, and where it isn't as it should be, what to do.
+    pub text: String,
+}
+
+impl Account {
+    /// Where the platform is to send webhooks, on a server that is reached at this origin.
+    #[must_use]
+    pub fn address(&self, origin: &str) -> String {
+        format!("{}/v1/channels/{}/{}", origin.trim_end_matches('/'), self.site, self.config.name())
+    }
+
+    /// Asks the platform whether the token holds and where its webhooks go.
+    ///
+    /// # Errors
+    /// When no client can be made.
+    pub async fn check(&self, origin: Option<&str>) -> anyhow::Result<Vec<Finding>> {
+        let delivery = Delivery::new(std::iter::once(self.id()))?;
+        let good = |text: String| Finding { ok: true, text };
+        let bad = |text: String| Finding { ok: false, text };
+        Ok(match self.config.platform {
+            Platform::Webhook => {
+                vec![good(format!("replies go to {}; send one with `frontdesk channels send`", self.base_url))]
+            }
+            Platform::Slack => match delivery.ask(self, &slack::who(&self.token)).await {
+                Ok(who) => vec![good(format!("the token is {}'s, in {}", who["user"], who["team"]))],
+                Err(error) => vec![bad(format!("the token is refused: {error}"))],
+            },
+            Platform::WhatsApp | Platform::Messenger | Platform::Line | Platform::Twilio => {
+                let to = origin.map_or_else(|| "this server".to_owned(), |origin| self.address(origin));
+                vec![good(format!(
+                    "configured; send a message with `frontdesk channels send`, and have webhooks go to {to}"
+                ))]
+            }
+            Platform::Telegram => {
+                let who = match delivery.ask(self, &telegram::who(&self.token)).await {
+                    Ok(who) => who,
+                    Err(error) => {
+                        return Ok(vec![bad(format!("the token is refused: {error}. @BotFather shows the right one"))]);
+                    }
+                };
+                let name = who["result"]["username"].as_str().unwrap_or_default();
+                let mut found = vec![good(format!("the token is @{name}'s"))];
+                if !self.config.bot.is_empty() && self.config.bot != name {
+                    found.push(bad(format!(
+                        "`bot` is {:?}; write {name:?}, or groups can't speak to it",
+                        self.config.bot
+                    )));
+                }
+                let hook = delivery.ask(self, &telegram::registered(&self.token)).await?;
+                let now = hook["result"]["url"].as_str().unwrap_or_default();
+                let wanted = origin.map(|origin| self.address(origin));
+                found.push(match (&wanted, now) {
+                    (_, "") => bad("no webhook is set; `frontdesk channels register` sets it".into()),
+                    (Some(wanted), now) if wanted != now => bad(format!(
+                        "webhooks go to {now} and not to {wanted}; `frontdesk channels register` changes it"
+                    )),
+                    _ => good(format!("webhooks go to {now}")),
+                });
+                if let Some(error) = hook["result"]["last_error_message"].as_str() {
+                    found.push(bad(format!("Telegram's last delivery failed: {error}")));
+                }
+                found
+            }
+        })
+    }
+
+    /// Has the platform send its webhooks to a server that is reached at this origin.
+    ///
+    /// # Errors
+    /// When the platform refuses, or can't be told so: the text says what to do by hand.
+    pub async fn register(&self, origin: &str) -> anyhow::Result<String> {
+        let address = self.address(origin);
+        match self.config.platform {
+            Platform::Slack
+            | Platform::WhatsApp
+            | Platform::Messenger
+            | Platform::Line
+            | Platform::Twilio
+            | Platform::Webhook => {
+                bail!("the address is set on the platform's own pages, or in the other system: write {address} there")
+            }
+            Platform::Telegram => {
+                if !address.starts_with("https://") {
+                    bail!("Telegram sends webhooks to https addresses alone; {address} isn't one");
+                }
+                let secret = self.secrets.first().map_or("", String::as_str);
+                let delivery = Delivery::new(std::iter::once(self.id()))?;
+                delivery.ask(self, &telegram::register(&self.token, &address, secret)).await?;
+            }
+        }
+        Ok(address)
+    }
+
+    /// Sends a text to a conversation, at once and without the outbox.
+    ///
+    /// # Errors
+    /// When the platform doesn't take it.
+    pub async fn send(&self, chat: &str, text: &str, now_s: u64) -> anyhow::Result<()> {
+        let part = text::Rich::of_markdown(text);
+        let id = crate::secret::random_id();
+        let sending = platform::Sending { chat, part: &part, markdown: text, id: &id, plain: false, now_s };
+        let call = self.config.platform.send(self, &sending).context("the account's first secret can't sign")?;
+        Delivery::new(std::iter::once(self.id()))?.ask(self, &call).await?;
+        Ok(())
+    }
+}
+
+/// A webhook as it came.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Header value by lower-case name.
+    pub header: &'a dyn Fn(&str) -> Option<&'a str>,
+    pub body: &'a [u8],
+}
+
+/// A webhook that is the platform's.
+pub struct Webhook {
+    account: Arc<Account>,
+    batch: event::Batch,
+}
+
+/// Why a webhook got no 200.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    #[error("no channel {account:?} is configured for site {site:?}")]
+    Unknown { site: String, account: String },
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// The platform sends it again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The same event is being stored for another request.
+    #[error("the same event is being stored already")]
+    Busy,
+}
+
+/// Every account of every site. Cheap to clone.
+#[derive(Clone)]
+pub struct Channels(Arc<Inner>);
+
+struct Inner {
+    accounts: HashMap<(String, String), Arc<Account>>,
+    ledger: Ledger,
+    registry: Registry,
+    delivery: Delivery,
+    clock: Clock,
+    tasks: Tasks,
+    metrics: Metrics,
+    /// Keys that are being stored.
+    storing: Mutex<HashSet<String>>,
+    chats: Mutex<HashMap<(String, String), Wake>>,
+}
+
+/// What [`Channels`] is made of.
+pub struct Parts {
+    pub store: Store,
+    pub registry: Registry,
+    pub clock: Clock,
+    pub tasks: Tasks,
+    pub metrics: Metrics,
+}
+
+impl Channels {
+    /// # Errors
+    /// When an account's secrets can't be read or a client can't be made.
+    pub fn new<'a>(sites: impl Iterator<Item = (&'a str, &'a [ChannelConfig])>, parts: Parts) -> anyhow::Result<Self> {
+        let mut accounts = HashMap::new();
+        for (site, channels) in sites {
+            for config in channels {
+                let account = Arc::new(Account::new(site, config)?);
+                if accounts.insert((site.to_owned(), config.name().to_owned()), account).is_some() {
+                    bail!("site {site:?} has two channels {:?}; give one an `id` of its own", config.name());
+                }
+            }
+        }
+        let Parts { store, registry, clock, tasks, metrics } = parts;
+        let delivery = Delivery::new(accounts.values().map(|account| account.id()))?;
+        Ok(Self(Arc::new(Inner {
+            accounts,
+            ledger: Ledger::new(store, clock.clone()),
+            registry,
+            delivery,
+            clock,
+            tasks,
+            metrics,
+            storing: Mutex::default(),
+            chats: Mutex::default(),
+        })))
+    }
+
+    /// Reads a webhook, if it is the platform's. Nothing of it counts before [`Channels::accept`] has stored it.
+    ///
+    /// # Errors
+    /// When there is no such account, or it isn't the platform's.
+    pub fn read(&self, site: &str, account: &str, request: Request<'_>) -> Result<Webhook, AcceptError> {
+        let inner = &self.0;
+        let account = inner
+            .accounts
+            .get(&(site.to_owned(), account.to_owned()))
+            .ok_or_else(|| AcceptError::Unknown { site: site.to_owned(), account: account.to_owned() })?;
+        let signed = Signed { header: request.header, body: request.body, now_s: inner.clock.now_ms() / 1000 };
+        if let Err(rejected) = account.config.platform.verify(signed, account) {
+            inner.delivery.rejected(&account.id(), &rejected.to_string());
+            return Err(rejected.into());
+        }
+        Ok(Webhook { account: account.clone(), batch: account.config.platform.read(request, account) })
+    }
+
+    /// Stores what a webhook says, and what to answer it with. What it says is read afterwards.
+    ///
+    /// # Errors
+    /// When it can't be stored.
+    pub async fn accept(&self, webhook: Webhook) -> Result<Option<Reply>, AcceptError> {
+        let inner = &self.0;
+        let Webhook { account, batch } = webhook;
+        for why in &batch.skipped {
+            inner.metrics.channel_skipped(account.config.platform.name(), why);
+        }
+        for event in batch.events {
+            self.keep(&account, event).await?;
+        }
+        inner.delivery.heard(&account.id(), inner.clock.now_ms());
+        Ok(batch.reply)
+    }
+
+    /// Whether this is what an operator wrote on both sides of a handshake.
+    #[must_use]
+    pub fn confirms(&self, site: &str, account: &str, token: &str) -> bool {
+        let account = self.0.accounts.get(&(site.to_owned(), account.to_owned()));
+        account.is_some_and(|account| {
+            let known = account.config.verify_token.as_bytes();
+            !known.is_empty() && known.ct_eq(token.as_bytes()).into()
+        })
+    }
+
+    /// Stores an event once and wakes its conversation.
+    async fn keep(&self, account: &Arc<Account>, event: Incoming) -> Result<(), AcceptError> {
+        let inner = &self.0;
+        let key = format!("{}\0{}", account.id(), event.key);
+        if !inner.storing.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
+            return Err(AcceptError::Busy);
+        }
+        let kept = inner.ledger.keep(&account.id(), &event).await;
+        inner.storing.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        if kept? {
+            self.wake(account, &event.chat);
+        }
+        Ok(())
+    }
+
+    /// Has a conversation look at what is new, and begins its task if there is none.
+    fn wake(&self, account: &Arc<Account>, chat: &str) {
+        let mut chats = self.0.chats.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = (account.id(), chat.to_owned());
+        if let Some(wake) = chats.get(&id) {
+            wake.notify_one();
+            return;
+        }
+        if self.0.tasks.is_draining() {
+            return;
+        }
+        let wake = Wake::default();
+        chats.insert(id, wake.clone());
+        self.0.tasks.spawn("channel conversation", chat::run(self.clone(), account.clone(), chat.to_owned(), wake));
+    }
+
+    /// Ends a conversation's task, unless it was woken meanwhile.
+    fn retire(&self, account: &Account, chat: &str, wake: &Wake) -> bool {
+        let mut chats = self.0.chats.lock().unwrap_or_else(PoisonError::into_inner);
+        // Waking and retiring hold the same lock, so no wake-up falls between them.
+        if wake.notified().now_or_never().is_some() {
+            return false;
+        }
+        chats.remove(&(account.id(), chat.to_owned()));
+        true
+    }
+
+    /// Goes on with what a stop or a crash left: events that nobody read, parts that weren't sent, answers that ended since.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn recover(&self) -> Result<usize, StoreError> {
+        let mut found = 0;
+        for account in self.0.accounts.values() {
+            for chat in self.0.ledger.unfinished(account).await? {
+                self.wake(account, &chat);
+                found += 1;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Wakes the conversations in which an agent said something while no task watched.
+    pub async fn follow(self) {
+        let mut said = self.0.registry.spoken();
+        let mut hourly = tokio::time::interval(std::time::Duration::from_secs(3_600));
+        loop {
+            let key: SessionKey = tokio::select! {
+                () = self.0.tasks.draining() => return,
+                _ = hourly.tick() => {
+                    for account in self.0.accounts.values() {
+                        if let Err(error) = self.0.ledger.sweep(&account.id()).await {
+                            tracing::warn!(%error, "keys of old events stay for now");
+                        }
+                    }
+                    continue;
+                }
+                key = said.recv() => match key {
+                    Ok(key) => key,
+                    // Some were missed: every conversation looks.
+                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {
+                        if let Err(error) = self.recover().await {
+                            tracing::warn!(%error, "conversations of channels can't be looked at");
+                        }
+                        continue;
+                    }
+                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+                },
+            };
+            match self.0.ledger.chat_of(&key).await {
+                Ok(Some((account, chat))) => {
+                    let name = account.split_once('/').map(|(_, name)| name.to_owned()).unwrap_or_default();
+                    if let Some(account) = self.0.accounts.get(&(key.site.clone(), name)) {
+                        self.wake(account, &chat);
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "a reply can't be sent to its platform now"),
+            }
+        }
+    }
+
+    /// What is known of every account of a site, for the console and `/readyz`.
+    #[must_use]
+    pub fn health(&self, site: Option<&str>) -> Vec<Health> {
+        let accounts = self.0.accounts.values().filter(|account| site.is_none_or(|site| account.site == site));
+        let mut all: Vec<Health> = accounts.map(|account| self.0.delivery.health(account)).collect();
+        all.sort_by(|a, b| (&a.site, &a.account).cmp(&(&b.site, &b.account)));
+        all
+    }
+
+    /// Forgets where a conversation came from and what was still to be sent there.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub async fn forget(&self, key: &SessionKey) -> Result<(), StoreError> {
+        self.0.ledger.forget(key).await
+    }
+}
+
+/// A parsed body, or nothing.
+fn json_of(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap_or_default()
+}

@@ -1,0 +1,211 @@
+//! Requests to platforms: one client, a breaker an account, and when a part is tried again.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Account;
+use super::event::{Answered, Body, Call, Outcome};
+use super::signature::form_bytes;
+
+/// Longest wait for an answer. Platforms answer within a second; after this it isn't known whether the message was taken.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// Largest answer that is read.
+const MAX_ANSWER: usize = 256 * 1024;
+/// Failures in a row after which an account's platform counts as down.
+const BREAKS_AFTER: u32 = 5;
+/// How long it is left alone then, in milliseconds.
+const BREAK_MS: u64 = 30_000;
+/// Tries of one part: with pauses that double from 2 s to 10 min they span most of a day.
+pub(super) const MAX_TRIES: u32 = 120;
+
+/// Milliseconds to wait before a part is tried again, after so many tries: what the platform told, else 2 s doubling to ten
+/// minutes, a fifth more or less by `spread` (0…1), so that conversations don't come back all at once.
+#[must_use]
+pub(super) fn pause_ms(tries: u32, told_ms: Option<u64>, spread: f64) -> u64 {
+    if let Some(told) = told_ms {
+        return told.clamp(100, 3_600_000);
+    }
+    let base = 2_000_u64.saturating_mul(1 << tries.min(10)).min(600_000);
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "minutes")]
+    let spread = (base as f64 * (0.8 + 0.4 * spread.clamp(0.0, 1.0))) as u64;
+    spread
+}
+
+/// What is known of an account.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Health {
+    pub site: String,
+    pub account: String,
+    pub platform: &'static str,
+    /// Milliseconds since the Unix epoch; 0 for never since the start.
+    pub last_in_ms: u64,
+    pub last_out_ms: u64,
+    /// Why nothing goes out, until an operator mends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    /// Why the last request failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing: Option<String>,
+    /// Webhooks that weren't the platform's, and why the last one wasn't.
+    pub rejected: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_rejected: Option<String>,
+    #[serde(skip)]
+    failures: u32,
+    #[serde(skip)]
+    closed_until_ms: u64,
+}
+
+pub(super) struct Delivery {
+    client: reqwest::Client,
+    accounts: Mutex<HashMap<String, Health>>,
+}
+
+impl Delivery {
+    pub(super) fn new(accounts: impl Iterator<Item = String>) -> anyhow::Result<Self> {
+        // A redirect would carry a token or a conversation to an address that nobody configured.
+        let client = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("frontdesk/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .context("a client for messaging platforms")?;
+        let accounts = accounts.map(|id| (id, Health::default())).collect();
+        Ok(Self { client, accounts: Mutex::new(accounts) })
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, HashMap<String, Health>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, id: &str, note: impl FnOnce(&mut Health)) {
+        note(self.accounts().entry(id.to_owned()).or_default());
+    }
+
+    pub(super) fn health(&self, account: &Account) -> Health {
+        let known = self.accounts().get(&account.id()).cloned().unwrap_or_default();
+        Health {
+            site: account.site.clone(),
+            account: account.config.name().to_owned(),
+            platform: account.config.platform.name(),
+            ..known
+        }
+    }
+
+    pub(super) fn heard(&self, id: &str, now_ms: u64) {
+        self.note(id, |health| health.last_in_ms = now_ms);
+    }
+
+    pub(super) fn rejected(&self, id: &str, why: &str) {
+        self.note(id, |health| {
+            health.rejected += 1;
+            health.last_rejected = Some(why.to_owned());
+        });
+    }
+
+    /// Milliseconds until the account may be used again; 0 now, `None` not before an operator mended it.
+    pub(super) fn rest_ms(&self, id: &str, now_ms: u64) -> Option<u64> {
+        let accounts = self.accounts();
+        let Some(health) = accounts.get(id) else { return Some(0) };
+        if health.stopped.is_some() { None } else { Some(health.closed_until_ms.saturating_sub(now_ms)) }
+    }
+
+    /// Sends a request, and says what came of it.
+    pub(super) async fn send(&self, account: &Account, call: &Call, now_ms: u64) -> Outcome {
+        let outcome = match self.request(&account.base_url, call).await {
+            Ok((status, retry_after_s, body)) => {
+                account.config.platform.judge(Answered { status, retry_after_s, body: &body })
+            }
+            // The address holds a token: it is left out.
+            Err(error) => Outcome::Later { after_ms: None, why: error.without_url().to_string() },
+        };
+        self.note(&account.id(), |health| match &outcome {
+            Outcome::Sent(_) | Outcome::Closed { .. } | Outcome::Refused { .. } | Outcome::Plain { .. } => {
+                health.failures = 0;
+                health.failing = None;
+                health.last_out_ms = now_ms;
+            }
+            // A told pause is the platform at work.
+            Outcome::Later { after_ms: Some(_), why } => health.failing = Some(why.clone()),
+            Outcome::Later { after_ms: None, why } => {
+                health.failures += 1;
+                health.failing = Some(why.clone());
+                if health.failures >= BREAKS_AFTER {
+                    health.closed_until_ms = now_ms + BREAK_MS;
+                }
+            }
+            Outcome::Unauthorized { why } => health.stopped = Some(why.clone()),
+        });
+        outcome
+    }
+
+    /// Asks the platform something that isn't a message.
+    ///
+    /// # Errors
+    /// When no answer comes, or one that says no; the text leaves out the address, which may hold a token.
+    pub(super) async fn ask(&self, account: &Account, call: &Call) -> anyhow::Result<Value> {
+        let (status, retry_after_s, body) = match self.request(&account.base_url, call).await {
+            Ok(answered) => answered,
+            Err(error) => anyhow::bail!("no answer from {}: {}", account.base_url, error.without_url()),
+        };
+        match account.config.platform.judge(Answered { status, retry_after_s, body: &body }) {
+            Outcome::Sent(_) => Ok(body),
+            Outcome::Later { why, .. }
+            | Outcome::Plain { why }
+            | Outcome::Closed { why }
+            | Outcome::Refused { why }
+            | Outcome::Unauthorized { why } => anyhow::bail!("{why}"),
+        }
+    }
+
+    /// Sends a request whose answer is read as it is: status and body.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    async fn request(&self, base: &str, call: &Call) -> Result<(u16, Option<u64>, Value), reqwest::Error> {
+        let mut request = self.client.post(format!("{base}{}", call.path));
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        request = match &call.body {
+            // The bytes that were signed, not another writing of them.
+            Body::Json(body) => request
+                .header("content-type", "application/json; charset=utf-8")
+                .body(serde_json::to_vec(body).unwrap_or_default()),
+            Body::Form(pairs) => {
+                request.header("content-type", "application/x-www-form-urlencoded").body(form_bytes(pairs))
+            }
+        };
+        let mut response = request.send().await?;
+        let status = response.status().as_u16();
+        let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let mut bytes = Vec::new();
+        while let Some(piece) = response.chunk().await? {
+            bytes.extend_from_slice(&piece);
+            if bytes.len() > MAX_ANSWER {
+                break;
+            }
+        }
+        Ok((status, retry_after, serde_json::from_slice(&bytes).unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_ten_minutes_and_a_told_one_is_kept() {
+        assert_eq!(pause_ms(0, None, 0.5), 2_000);
+        assert_eq!(pause_ms(3, None, 0.5), 16_000);
+        assert_eq!(pause_ms(40, None, 0.0), 480_000);
+        assert_eq!(pause_ms(40, None, 1.0), 720_000);
+        assert_eq!(pause_ms(40, Some(5_000), 1.0), 5_000);
+        assert_eq!(pause_ms(0, Some(u64::MAX), 1.0), 3_600_000);
+    }
+}

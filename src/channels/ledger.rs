@@ -1,0 +1,277 @@
+//! What the store keeps of channels: which events were seen, which wait to be read, where a conversation stands, and what
+//! is still to be sent. Every step from one to the next is one batch, so that a crash leaves either what was before it or
+//! what comes after.
+
+use serde::{Deserialize, Serialize};
+
+use super::Account;
+use super::event::Incoming;
+use super::text::Rich;
+use crate::clock::Clock;
+use crate::conversation::SessionKey;
+use crate::store::{Store, StoreError};
+
+const SPACE: &str = "channels";
+/// Longest key, conversation or person that a platform may name, in bytes: keys of the store have 1 KiB.
+const MAX_NAME: usize = 320;
+/// Platforms send an event again for up to seven days (Meta); longer than that nothing need be remembered.
+const REMEMBERED_MS: u64 = 8 * 24 * 3_600_000;
+
+/// Where a conversation of a platform stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Chat {
+    /// The session that goes on there; empty before the first message.
+    pub(super) session: String,
+    pub(super) visitor: String,
+    /// `seq` of the last event of the session that was looked at.
+    pub(super) cursor: u64,
+    /// The visitor left: nothing may be sent.
+    #[serde(default)]
+    pub(super) left: bool,
+}
+
+/// What a visitor said, as it goes into the session: said again after a crash it is the same message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Turn {
+    pub(super) id: String,
+    pub(super) text: String,
+    /// The platform's ids of the messages that it is made of.
+    pub(super) messages: Vec<String>,
+}
+
+/// A message to be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Part {
+    /// The same for every try.
+    pub(super) id: String,
+    pub(super) rich: Rich,
+    pub(super) markdown: String,
+    /// A try has begun whose end isn't known: after a crash it may be sent twice.
+    #[serde(default)]
+    pub(super) begun: bool,
+    #[serde(default)]
+    pub(super) tries: u32,
+}
+
+impl Part {
+    pub(super) fn new(id: String, rich: Rich, markdown: String) -> Self {
+        Self { id, rich, markdown, begun: false, tries: 0 }
+    }
+}
+
+type Pairs = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+fn key(kind: &str, parts: &[&str]) -> Vec<u8> {
+    let mut key = kind.as_bytes().to_vec();
+    for part in parts {
+        key.push(0);
+        key.extend_from_slice(part.as_bytes());
+    }
+    key
+}
+
+/// With a number behind it, so that keys sort in its order.
+fn numbered(kind: &str, parts: &[&str], number: u64) -> Vec<u8> {
+    let mut key = key(kind, parts);
+    key.push(0);
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+fn bytes(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+fn read<T: for<'a> Deserialize<'a>>(value: &[u8]) -> Option<T> {
+    serde_json::from_slice(value)
+        .inspect_err(|error| tracing::warn!(%error, "a record of a channel can't be read"))
+        .ok()
+}
+
+#[derive(Clone)]
+pub(super) struct Ledger {
+    store: Store,
+    clock: Clock,
+    /// The last number given to an event or a part: they rise, also over restarts.
+    last: std::sync::Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl Ledger {
+    pub(super) fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock, last: std::sync::Arc::default() }
+    }
+
+    /// A number above all earlier ones, as long as the clock doesn't go back over a restart.
+    fn next(&self) -> u64 {
+        use std::sync::atomic::Ordering;
+        let now = self.clock.now_ms().saturating_mul(1_024);
+        let before = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now.max(last + 1)));
+        now.max(before.unwrap_or_default() + 1)
+    }
+
+    /// Stores an event to be read, once; false if it was stored before, or names what no key can hold.
+    pub(super) async fn keep(&self, account: &str, event: &Incoming) -> Result<bool, StoreError> {
+        let names = [&event.key, &event.chat, &event.user];
+        if names.iter().any(|name| name.is_empty() || name.len() > MAX_NAME || name.contains('\0')) {
+            return Ok(false);
+        }
+        let seen = key("seen", &[account, &event.key]);
+        if self.store.get(SPACE, &seen).await?.is_some() {
+            return Ok(false);
+        }
+        let now = self.clock.now_ms().to_be_bytes().to_vec();
+        let waiting = numbered("in", &[account, &event.chat], self.next());
+        self.store.change(SPACE, vec![(seen, Some(now)), (waiting, Some(bytes(event)))]).await?;
+        Ok(true)
+    }
+
+    /// The events of a conversation that wait, oldest first, with their keys.
+    pub(super) async fn waiting(&self, account: &str, chat: &str) -> Result<Vec<(Vec<u8>, Incoming)>, StoreError> {
+        let found = self.store.scan(SPACE, &numbered_prefix("in", &[account, chat])).await?;
+        let mut waiting = Vec::new();
+        for (key, value) in found {
+            match read(&value) {
+                Some(event) => waiting.push((key, event)),
+                None => self.store.remove(SPACE, &key).await?,
+            }
+        }
+        Ok(waiting)
+    }
+
+    pub(super) async fn chat(&self, account: &str, chat: &str) -> Result<Chat, StoreError> {
+        let value = self.store.get(SPACE, &key("chat", &[account, chat])).await?;
+        Ok(value.and_then(|value| read(&value)).unwrap_or_default())
+    }
+
+    pub(super) async fn turn(&self, account: &str, chat: &str) -> Result<Option<Turn>, StoreError> {
+        let value = self.store.get(SPACE, &key("turn", &[account, chat])).await?;
+        Ok(value.and_then(|value| read(&value)))
+    }
+
+    /// Events were read: they leave, with what they came to.
+    pub(super) async fn taken(
+        &self,
+        account: &Account,
+        chat: &str,
+        row: &Chat,
+        turn: Option<&Turn>,
+        events: &[Vec<u8>],
+    ) -> Result<(), StoreError> {
+        let id = account.id();
+        let mut pairs: Pairs = events.iter().map(|key| (key.clone(), None)).collect();
+        pairs.push((key("chat", &[&id, chat]), Some(bytes(row))));
+        if !row.session.is_empty() {
+            let place = format!("{id}\0{chat}");
+            pairs.push((key("session", &[&account.site, &row.session]), Some(place.into_bytes())));
+        }
+        if let Some(turn) = turn {
+            pairs.push((key("turn", &[&id, chat]), Some(bytes(turn))));
+        }
+        self.store.change(SPACE, pairs).await
+    }
+
+    /// The session has what was said.
+    pub(super) async fn said(&self, account: &str, chat: &str, row: &Chat) -> Result<(), StoreError> {
+        let pairs = vec![(key("turn", &[account, chat]), None), (key("chat", &[account, chat]), Some(bytes(row)))];
+        self.store.change(SPACE, pairs).await
+    }
+
+    /// Parts to be sent, and where the conversation stands with them.
+    pub(super) async fn queue(&self, account: &str, chat: &str, row: &Chat, parts: &[Part]) -> Result<(), StoreError> {
+        let mut pairs: Pairs = vec![(key("chat", &[account, chat]), Some(bytes(row)))];
+        for part in parts {
+            pairs.push((numbered("out", &[account, chat], self.next()), Some(bytes(part))));
+        }
+        self.store.change(SPACE, pairs).await
+    }
+
+    /// The first part that is to be sent, and how many there are.
+    pub(super) async fn first(&self, account: &str, chat: &str) -> Result<Option<(Vec<u8>, Part, usize)>, StoreError> {
+        loop {
+            let found = self.store.scan(SPACE, &numbered_prefix("out", &[account, chat])).await?;
+            let count = found.len();
+            let Some((key, value)) = found.into_iter().next() else { return Ok(None) };
+            match read(&value) {
+                Some(part) => return Ok(Some((key, part, count))),
+                None => self.store.remove(SPACE, &key).await?,
+            }
+        }
+    }
+
+    pub(super) async fn set(&self, key: &[u8], part: &Part) -> Result<(), StoreError> {
+        self.store.put(SPACE, key, &bytes(part)).await
+    }
+
+    pub(super) async fn done(&self, key: &[u8]) -> Result<(), StoreError> {
+        self.store.remove(SPACE, key).await
+    }
+
+    /// Where a session's conversation is: account and chat.
+    pub(super) async fn chat_of(&self, session: &SessionKey) -> Result<Option<(String, String)>, StoreError> {
+        let value = self.store.get(SPACE, &key("session", &[&session.site, &session.id])).await?;
+        Ok(value.and_then(|value| {
+            let text = String::from_utf8(value).ok()?;
+            let (account, chat) = text.split_once('\0')?;
+            Some((account.to_owned(), chat.to_owned()))
+        }))
+    }
+
+    /// Conversations of an account with something to do.
+    pub(super) async fn unfinished(&self, account: &Account) -> Result<Vec<String>, StoreError> {
+        let id = account.id();
+        let mut chats = std::collections::BTreeSet::new();
+        for kind in ["in", "out", "turn"] {
+            let prefix = numbered_prefix(kind, &[&id]);
+            for (key, _) in self.store.scan(SPACE, &prefix).await? {
+                let rest = key.get(prefix.len()..).unwrap_or_default();
+                let chat = rest.split(|byte| *byte == 0).next().unwrap_or_default();
+                chats.insert(String::from_utf8_lossy(chat).into_owned());
+            }
+        }
+        let prefix = numbered_prefix("chat", &[&id]);
+        for (key, value) in self.store.scan(SPACE, &prefix).await? {
+            let Some(row) = read::<Chat>(&value).filter(|row| !row.session.is_empty()) else { continue };
+            let stored = self.store.session(&account.site, &row.session).await?;
+            if stored.is_some_and(|stored| stored.last_seq > row.cursor) {
+                chats.insert(String::from_utf8_lossy(key.get(prefix.len()..).unwrap_or_default()).into_owned());
+            }
+        }
+        Ok(chats.into_iter().collect())
+    }
+
+    /// Forgets a session's conversation with everything that was to be read or sent there.
+    pub(super) async fn forget(&self, session: &SessionKey) -> Result<(), StoreError> {
+        let Some((account, chat)) = self.chat_of(session).await? else { return Ok(()) };
+        let mut pairs: Pairs = vec![(key("session", &[&session.site, &session.id]), None)];
+        // A conversation that began anew since belongs to another session.
+        if self.chat(&account, &chat).await?.session == session.id {
+            for kind in ["in", "out"] {
+                let found = self.store.scan(SPACE, &numbered_prefix(kind, &[&account, &chat])).await?;
+                pairs.extend(found.into_iter().map(|(key, _)| (key, None)));
+            }
+            pairs.extend(["turn", "chat"].map(|kind| (key(kind, &[&account, &chat]), None)));
+        }
+        self.store.change(SPACE, pairs).await
+    }
+
+    /// Forgets keys of events that no platform sends again.
+    pub(super) async fn sweep(&self, account: &str) -> Result<(), StoreError> {
+        let before = self.clock.now_ms().saturating_sub(REMEMBERED_MS);
+        let found = self.store.scan(SPACE, &numbered_prefix("seen", &[account])).await?;
+        let old = found
+            .into_iter()
+            .filter(|(_, at)| <[u8; 8]>::try_from(at.as_slice()).is_ok_and(|at| u64::from_be_bytes(at) < before));
+        let old: Vec<Vec<u8>> = old.map(|(key, _)| key).collect();
+        for portion in old.chunks(256) {
+            self.store.change(SPACE, portion.iter().map(|key| (key.clone(), None)).collect()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What the keys of [`numbered`] begin with.
+fn numbered_prefix(kind: &str, parts: &[&str]) -> Vec<u8> {
+    let mut prefix = key(kind, parts);
+    prefix.push(0);
+    prefix
+}

@@ -1,0 +1,221 @@
+//! Names of things that look alike: "Tarn 2" and "Tarn 3", "Blue account" and "True Blue account", a jacket and the trousers of one
+//! name. What is said of one doesn't answer a question about the other. Pure.
+
+use std::collections::HashMap;
+
+use unicode_segmentation::UnicodeSegmentation as _;
+
+use super::claims;
+use crate::language::stem;
+
+/// Names that a site's documents and products go by.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Words, lower-cased and stemmed; the longest names first.
+    names: Vec<Vec<String>>,
+    /// What kinds of things have the same name: a tent and its footprint.
+    kinds: Vec<(Vec<String>, Vec<String>)>,
+}
+
+/// What is asked about, as far as names tell.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The words that hold the names.
+    pub text: String,
+    /// They are what "it" is: what is about any other thing is no answer, however its name looks.
+    pub nothing_else: bool,
+}
+
+/// A name of more words is a headline.
+const MAX_WORDS: usize = 5;
+
+impl Names {
+    /// Reads names from products and from titles: what stands before a colon, and capitalised words that several titles hold.
+    #[must_use]
+    pub fn of<'a>(products: impl IntoIterator<Item = &'a str>, titles: impl IntoIterator<Item = &'a str>) -> Self {
+        let products: Vec<&str> = products.into_iter().collect();
+        let mut names: Vec<Vec<String>> = Vec::new();
+        let mut kinds: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+        for product in claims::products(products.iter().copied()) {
+            let name = words(product.shown());
+            let called = products.iter().map(|full| words(full)).filter(|full| full.starts_with(&name));
+            let mut own: Vec<String> =
+                called.filter(|full| full.len() > name.len()).filter_map(|full| full.last().cloned()).collect();
+            own.sort();
+            own.dedup();
+            if own.len() > 1 {
+                kinds.push((name.clone(), own));
+            }
+            names.push(name);
+        }
+        let mut runs: HashMap<Vec<String>, usize> = HashMap::new();
+        for title in titles {
+            let before = title.split_once([':', '：']).map(|(before, _)| words(before));
+            names.extend(before.filter(|name| name.len() > 1 && name.len() <= MAX_WORDS));
+            for run in capitalised(title) {
+                *runs.entry(run).or_default() += 1;
+            }
+        }
+        names.extend(runs.into_iter().filter(|(run, titles)| run.len() > 1 && *titles > 1).map(|(run, _)| run));
+        names.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        names.dedup();
+        Self { names, kinds }
+    }
+
+    /// The names that a text holds; one within a longer one doesn't count.
+    fn named(&self, text: &str) -> Vec<&Vec<String>> {
+        let mut words: Vec<Option<String>> = words(text).into_iter().map(Some).collect();
+        let mut found = Vec::new();
+        for name in &self.names {
+            let mut at = 0;
+            while let Some(window) = words.get_mut(at..at + name.len()) {
+                if window.iter().zip(name).all(|(word, own)| word.as_ref() == Some(own)) {
+                    window.fill(None);
+                    if !found.contains(&name) {
+                        found.push(name);
+                    }
+                }
+                at += 1;
+            }
+        }
+        found
+    }
+
+    /// Whether a text names something.
+    #[must_use]
+    pub fn names(&self, text: &str) -> bool {
+        !self.named(text).is_empty()
+    }
+
+    /// Whether a piece of the knowledge is about something else than what is asked for, of a name that looks like it. `told` is the
+    /// piece, its heading, its title: the innermost that names anything tells.
+    #[must_use]
+    pub fn about_another(&self, about: &About, told: &[&str]) -> bool {
+        let asked = about.text.as_str();
+        let wanted = self.named(asked);
+        let other = told.iter().find_map(|text| {
+            let held = self.named(text);
+            if held.is_empty() {
+                return None;
+            }
+            let spoken = words(text);
+            // "For the Corrie 30 and 45" speaks of the Corrie 45, too.
+            let speaks_of = |name: &Vec<String>| {
+                held.contains(&name) || numbered(name) && name.iter().all(|word| spoken.contains(word))
+            };
+            let alike = |name: &&Vec<String>| wanted.iter().any(|wanted| wanted.iter().any(|word| name.contains(word)));
+            let another = about.nothing_else && !wanted.is_empty() || held.iter().any(alike);
+            Some(another && !wanted.iter().any(|name| speaks_of(name)))
+        });
+        other.unwrap_or(false) || self.of_another_kind(asked, told)
+    }
+
+    fn of_another_kind(&self, asked: &str, told: &[&str]) -> bool {
+        let asked = words(asked);
+        self.kinds.iter().filter(|(name, _)| holds(&asked, name)).any(|(_, kinds)| {
+            let of = |words: &[String]| kinds.iter().filter(|kind| words.contains(kind)).cloned().collect::<Vec<_>>();
+            let wanted = of(&asked);
+            let held = told.iter().map(|text| of(&words(text))).find(|held| !held.is_empty());
+            !wanted.is_empty() && held.is_some_and(|held| !held.iter().any(|kind| wanted.contains(kind)))
+        })
+    }
+}
+
+fn numbered(name: &[String]) -> bool {
+    name.iter().any(|word| word.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn holds(words: &[String], name: &[String]) -> bool {
+    words.windows(name.len().max(1)).any(|window| window == name)
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.unicode_words()
+        .map(|word| {
+            let word = word.to_lowercase();
+            stem(word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(&word)).to_owned()
+        })
+        .collect()
+}
+
+/// Runs of capitalised words and numbers, and the runs within them.
+fn capitalised(title: &str) -> Vec<Vec<String>> {
+    let mut runs: Vec<Vec<String>> = Vec::new();
+    let mut current: Vec<String> = Vec::new();
+    for word in title.split_whitespace() {
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let tells = bare.chars().next().is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());
+        if tells {
+            current.extend(words(bare));
+        }
+        if !tells || bare.len() < word.len() && !word.ends_with(bare) {
+            runs.push(std::mem::take(&mut current));
+        }
+    }
+    runs.push(current);
+    let parts = |run: &Vec<String>| {
+        let length = run.len().min(MAX_WORDS);
+        (2..=length).flat_map(|size| run.windows(size).map(<[String]>::to_vec).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    runs.iter().flat_map(parts).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(names: &Names, asked: &str, told: &[&str], expected: bool) {
+        let about = About { text: asked.to_owned(), nothing_else: false };
+        assert_eq!(names.about_another(&about, told), expected, "{asked} {told:?}");
+    }
+
+    #[test]
+    fn products_with_names_alike_are_told_apart() {
+        let names = Names::of(
+            [
+                "Tarn 2 tent",
+                "Tarn 3 tent",
+                "Tarn 2 footprint",
+                "Skerry rain jacket",
+                "Skerry rain trousers",
+                "Rill filter",
+            ],
+            [],
+        );
+        check(&names, "How heavy is the Tarn 3?", &["The Tarn 2 weighs 1.9 kg."], true);
+        check(&names, "How heavy is the tarn 3", &["The Tarn 2 weighs 1.9 kg, the Tarn 3 2.4 kg."], false);
+        check(&names, "How heavy is the Tarn 3?", &["It weighs 1.9 kg.", "Weight", "Tarn 2 tent"], true);
+        check(&names, "How heavy is the Tarn 3?", &["Guy lines for the Tarn 2 and 3."], false);
+        check(&names, "How heavy is a tent?", &["The Tarn 2 weighs 1.9 kg."], false);
+        check(&names, "Is the Skerry jacket there in black?", &["The Skerry trousers come in black."], true);
+        check(&names, "Is the Skerry there in black?", &["The Skerry trousers come in black."], false);
+        check(&names, "How heavy is the Tarn 3?", &["The Rill filters a litre a minute."], false);
+    }
+
+    #[test]
+    fn what_it_is_is_nothing_else() {
+        let names = Names::of(["Corrie 45 backpack", "Glint 350 head torch"], []);
+        let about = |nothing_else| About { text: "What does the Corrie 45 cost? Waterproof?".into(), nothing_else };
+        let told = ["The Glint 350 is splash-proof.", "Water", "Head torches"];
+        assert!(names.about_another(&about(true), &told));
+        assert!(!names.about_another(&about(false), &told));
+        assert!(!names.about_another(&about(true), &["Delivery takes two days.", "Time", "Delivery"]));
+    }
+
+    #[test]
+    fn a_name_within_a_longer_one_is_another() {
+        let titles = [
+            "Blue Account: Fees",
+            "True Blue Account: Fees",
+            "Blue Account: Wires",
+            "Wires for Gold Plus Savers",
+            "Gold Plus at a glance",
+        ];
+        let names = Names::of([], titles);
+        check(&names, "What does the blue account cost?", &["No fee.", "Fees", "True Blue Account: Fees"], true);
+        check(&names, "What does the blue account cost?", &["No fee.", "Fees", "Blue Account: Fees"], false);
+        check(&names, "What does the True Blue account cost?", &["No fee.", "Fees", "Blue Account: Fees"], true);
+        check(&names, "What does a wire cost?", &["No fee.", "Fees", "Blue Account: Fees"], false);
+    }
+}

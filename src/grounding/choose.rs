@@ -1,0 +1,169 @@
+//! Which pieces of the knowledge answer a question, by what a cross-encoder says of each. Pure.
+
+use super::quote::{Kind, Scored, Shape, holds_what_is_asked, list_of, says_again, shape};
+use super::units::Unit;
+
+/// A piece of the knowledge with what the cross-encoder says of it.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    pub scored: Scored,
+    /// How well it answers under its title and headings, as a logit; 0 is about even.
+    pub logit: f32,
+    /// The document that it stands in.
+    pub document: String,
+    /// It names the place, or the zone of the place, that the question names.
+    pub placed: bool,
+}
+
+/// What answers, and how sure the cross-encoder is of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// In reading order.
+    pub units: Vec<Unit>,
+    /// Index of the candidate that answers best.
+    pub lead: usize,
+    /// The best piece's logit.
+    pub logit: f32,
+    /// How far it stands above the best piece of another document.
+    pub margin: f32,
+}
+
+/// What a piece gains that is nearer to the question in meaning, by cosine: the cross-encoder goes by words where it knows neither.
+const NEAR: f32 = 5.0;
+/// What a piece gains that tells of the place that is asked for: that Belgium is an "other EU country" no cross-encoder of this size
+/// knows.
+const PLACED: f32 = 3.0;
+/// What a piece loses without the price, duration or number that is asked for.
+const LACKING: f32 = 1.5;
+/// How near to the best a piece of its section must come to be told with it, in logits.
+const BESIDE: f32 = 2.5;
+/// Pieces of an answer, and their length in Unicode scalar values without steps.
+const MAX_PIECES: usize = 3;
+const MAX_CHARS: usize = 420;
+
+/// How good a candidate is.
+fn score(candidate: &Judged, nearest: f32) -> f32 {
+    let placed = if candidate.placed { PLACED } else { 0.0 };
+    candidate.logit + NEAR * (candidate.scored.cosine - nearest) + placed
+}
+
+/// Chooses what answers: the best piece, and what comes near it in its section. `None` without candidates.
+#[must_use]
+pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
+    let shape = shape(question);
+    let nearest = candidates.iter().map(|candidate| candidate.scored.cosine).fold(f32::MIN, f32::max);
+    let lacks = |candidate: &Judged| {
+        let held = holds_what_is_asked(question, std::slice::from_ref(&candidate.scored.unit));
+        if held { 0.0 } else { LACKING }
+    };
+    let mut ranked: Vec<(usize, f32)> = candidates
+        .iter()
+        .enumerate()
+        .map(|(at, candidate)| (at, score(candidate, nearest) - lacks(candidate)))
+        .collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let &(lead, best) = ranked.first()?;
+    let first = candidates.get(lead)?;
+    let beside = |unit: &Unit| (unit.passage, &unit.heading) == (first.scored.unit.passage, &first.scored.unit.heading);
+    let mut chosen: Vec<&Unit> = vec![&first.scored.unit];
+    let mut chars = first.scored.unit.text.chars().count();
+    for &(at, score) in ranked.iter().skip(1) {
+        let Some(unit) = candidates.get(at).map(|candidate| &candidate.scored.unit) else { continue };
+        let longer = chars + unit.text.chars().count();
+        let steps = unit.steps && shape == Shape::Explanation;
+        if score < best - BESIDE || !beside(unit) || chosen.len() == MAX_PIECES || longer > MAX_CHARS && !steps {
+            continue;
+        }
+        if unit.steps && !steps || says_again(unit, chosen.iter().copied()) {
+            continue;
+        }
+        chars = longer;
+        chosen.push(unit);
+    }
+    let scored: Vec<Scored> = candidates.iter().map(|candidate| candidate.scored.clone()).collect();
+    let units = list_of(&scored, &chosen).unwrap_or_else(|| {
+        let mut units: Vec<Unit> = chosen.into_iter().cloned().collect();
+        // Steps without the line that leads them in may be anybody's.
+        let lead_in = |unit: &Unit| {
+            let at = scored.iter().position(|scored| scored.unit == *unit)?.checked_sub(1)?;
+            let before = &scored.get(at)?.unit;
+            (Kind::of(before) == Kind::Lead && (before.passage, &before.heading) == (unit.passage, &unit.heading))
+                .then(|| before.clone())
+        };
+        let leads: Vec<Unit> = units.iter().filter(|unit| unit.steps).filter_map(lead_in).collect();
+        units.extend(leads);
+        units.sort_by_key(|unit| unit.range.start);
+        units.dedup();
+        units
+    });
+    let other = ranked.iter().filter_map(|&(at, score)| {
+        let document = candidates.get(at).map(|candidate| &candidate.document)?;
+        (*document != first.document).then_some(score)
+    });
+    let margin = best - other.fold(f32::MIN, f32::max).max(best - MAX_MARGIN);
+    let logit = first.logit + if first.placed { PLACED } else { 0.0 };
+    Some(Choice { units, lead, logit, margin })
+}
+
+/// The logit of a piece that wasn't judged: it is never the best, and completes a list or leads steps in.
+pub const UNJUDGED: f32 = -30.0;
+/// More distance to the next document says no more.
+const MAX_MARGIN: f32 = 10.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grounding::units;
+
+    fn judged(text: &str, logits: &[f32]) -> Vec<Judged> {
+        let units = units(0, text).into_iter().zip(logits);
+        units
+            .map(|(unit, logit)| Judged {
+                scored: Scored { unit, cosine: 0.5, passage_score: 1.0, opens: false },
+                logit: *logit,
+                document: "a".into(),
+                placed: false,
+            })
+            .collect()
+    }
+
+    #[track_caller]
+    fn check(question: &str, candidates: &[Judged], expected: &[&str]) {
+        let choice = choose(question, candidates);
+        let texts: Vec<&str> = choice.iter().flat_map(|choice| &choice.units).map(|unit| unit.text.as_str()).collect();
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn the_best_piece_answers_with_what_comes_near_it_in_its_section() {
+        let text = "### Cost\n\nStandard delivery costs 4.90 EUR. Express delivery costs 9.90 EUR. We use boxes of paper.\n\n\
+                    ### Time\n\nDelivery takes two days.";
+        let near = judged(text, &[5.0, 3.5, -4.0, 4.0]);
+        let both = ["Standard delivery costs 4.90 EUR.", "Express delivery costs 9.90 EUR."];
+        check("What does delivery cost?", &near, &both);
+        check("Is delivery fast?", &judged(text, &[-5.0, -6.5, -8.0, 4.9]), &["Delivery takes two days."]);
+        check("Is delivery fast?", &[], &[]);
+        // Where a price is asked for, one without loses.
+        check(
+            "What does delivery cost?",
+            &judged(text, &[3.0, -1.0, 4.0, -9.0]),
+            &["Standard delivery costs 4.90 EUR."],
+        );
+    }
+
+    #[test]
+    fn steps_come_with_a_problem_and_not_with_a_fact() {
+        let text = "### The zip is stuck\n\nDo not use oil.\n\n1. Stop pulling.\n2. Look for fabric.\n";
+        let candidates = judged(text, &[6.0, 5.0]);
+        check("My zip is stuck", &candidates, &["Do not use oil.", "1. Stop pulling.\n2. Look for fabric."]);
+        check("Is oil allowed?", &candidates, &["Do not use oil."]);
+    }
+
+    #[test]
+    fn what_tells_of_the_place_wins() {
+        let text = "To Switzerland it costs 18.90 EUR. To other EU countries it costs 8.90 EUR.";
+        let mut candidates = judged(text, &[2.0, 0.5]);
+        candidates[1].placed = true;
+        assert_eq!(choose("What does it cost to Belgium?", &candidates).unwrap().lead, 1);
+    }
+}

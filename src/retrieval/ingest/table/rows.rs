@@ -1,0 +1,729 @@
+//! The rows of a table → what they say, and what they sell.
+
+use std::collections::HashMap;
+
+use super::cells::{self, Class};
+use super::kinds::{Column, Columns};
+use super::{Context, LeftOut, Line, Reading, Table, Understood, UnderstoodColumn};
+use crate::retrieval::columns::{self, Kind, Tax, Telling, Word};
+use crate::retrieval::money::{self, Money};
+
+/// A row that says something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::retrieval::ingest) struct Row {
+    pub(in crate::retrieval::ingest) line: usize,
+    /// What names its document.
+    pub(in crate::retrieval::ingest) key: Option<String>,
+    pub(in crate::retrieval::ingest) headings: Vec<String>,
+    pub(in crate::retrieval::ingest) title: Option<String>,
+    /// Labels and values that may be told.
+    pub(in crate::retrieval::ingest) fields: Vec<(String, String)>,
+    /// A description too long for a row.
+    pub(in crate::retrieval::ingest) prose: Option<String>,
+    pub(in crate::retrieval::ingest) question_and_answer: Option<(String, String)>,
+    /// What the row says about itself: `url`, `language`, `audience`, `valid_until`.
+    pub(in crate::retrieval::ingest) meta: Vec<(&'static str, String)>,
+    pub(in crate::retrieval::ingest) offer: Option<Offer>,
+    /// When it holds, in milliseconds, where a price holds for a while.
+    pub(in crate::retrieval::ingest) valid_from_ms: Option<u64>,
+    pub(in crate::retrieval::ingest) valid_until_ms: Option<u64>,
+    pub(in crate::retrieval::ingest) warnings: Vec<String>,
+}
+
+/// What a row sells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::retrieval::ingest) struct Offer {
+    pub(in crate::retrieval::ingest) id: String,
+    pub(in crate::retrieval::ingest) name: String,
+    pub(in crate::retrieval::ingest) variant: Option<String>,
+    pub(in crate::retrieval::ingest) price: Option<String>,
+    /// What it cost before a reduction.
+    pub(in crate::retrieval::ingest) before: Option<String>,
+    pub(in crate::retrieval::ingest) currency: Option<String>,
+    pub(in crate::retrieval::ingest) per: Option<String>,
+    pub(in crate::retrieval::ingest) tax: Option<Tax>,
+    pub(in crate::retrieval::ingest) stock: Option<u64>,
+    pub(in crate::retrieval::ingest) available: Option<bool>,
+    pub(in crate::retrieval::ingest) backorder: bool,
+    pub(in crate::retrieval::ingest) category: Option<String>,
+    pub(in crate::retrieval::ingest) url: Option<String>,
+    pub(in crate::retrieval::ingest) image: Option<String>,
+}
+
+/// A longer description is a text of its own.
+const MAX_INLINE: usize = 400;
+/// Values that are told of a cell, in bytes.
+const MAX_NAME: usize = 300;
+
+/// Why a row isn't taken in.
+enum Out {
+    /// It is broken.
+    Bad(String),
+    /// It isn't meant to be told.
+    Left(String),
+}
+
+/// Reads the rows of `table` into `reading`.
+pub(super) fn read(table: &Table, columns: Columns, context: &Context<'_>, reading: &mut Reading) {
+    let reader = Reader::new(table, columns, context);
+    let mut understood = Understood {
+        sheet: table.sheet.clone(),
+        header: table.header.clone(),
+        rows: table.rows.len(),
+        columns: reader.columns.all.iter().map(understood).collect(),
+        ..Understood::default()
+    };
+    understood.columns.retain(|column| !(column.name.is_empty() && column.why == "it is empty"));
+    let mut left: Vec<LeftOut> = Vec::new();
+    let mut note = |line: usize, reason: String| match left.iter_mut().find(|known| known.reason == reason) {
+        Some(known) => known.rows += 1,
+        None => left.push(LeftOut { reason, rows: 1, line }),
+    };
+    for at in 0..table.rows.len() {
+        match reader.row(at) {
+            Ok(rows) => {
+                understood.products += rows.iter().filter(|row| row.offer.is_some()).count().min(1);
+                reading.rows.extend(rows);
+            }
+            Err(Out::Bad(reason)) => {
+                note(table.rows[at].line, reason.clone());
+                reading.bad.push((table.rows[at].line, reason));
+            }
+            Err(Out::Left(reason)) => note(table.rows[at].line, reason),
+        }
+    }
+    understood.left_out = left;
+    reading.understood.push(understood);
+}
+
+fn understood(column: &Column) -> UnderstoodColumn {
+    let Column { name, kind, telling, why, .. } = column;
+    UnderstoodColumn { name: name.clone(), kind: *kind, telling: *telling, why: why.clone() }
+}
+
+/// Whether a sale price is the price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sale {
+    Holds,
+    Not,
+}
+
+struct Reader<'a> {
+    table: &'a Table,
+    columns: Columns,
+    context: &'a Context<'a>,
+    key: Option<usize>,
+    /// The column after the last one that has a name.
+    named: usize,
+    /// Cells right of the named columns are a column of their own.
+    beyond: bool,
+    /// Most rows leave cells out at their end.
+    ragged: bool,
+    /// Rows with a name, by what their variants share.
+    parents: HashMap<String, usize>,
+    /// Options of a product's variants as its own row lists them, by the variants' numbers.
+    listed: HashMap<String, (usize, Vec<(String, String)>)>,
+    has_children: std::collections::HashSet<usize>,
+    /// Where a name stands that the rows below leave out.
+    above: Vec<Option<usize>>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(table: &'a Table, columns: Columns, context: &'a Context<'a>) -> Self {
+        let last = table.labels.iter().rposition(|label| !label.is_empty()).map_or(0, |at| at + 1);
+        let named = if table.header.is_empty() { usize::MAX } else { last };
+        let right = table.rows.iter().filter(|row| row.cells.iter().skip(named).any(|cell| !cell.is_empty())).count();
+        let short = table.rows.iter().filter(|row| row.cells.len() < last).count();
+        let mut reader = Self {
+            table,
+            key: key(&columns),
+            columns,
+            context,
+            named,
+            beyond: right * 2 > table.rows.len(),
+            ragged: short * 2 > table.rows.len(),
+            parents: HashMap::new(),
+            listed: HashMap::new(),
+            has_children: std::collections::HashSet::new(),
+            above: Vec::with_capacity(table.rows.len()),
+        };
+        reader.relate();
+        reader
+    }
+
+    fn cell(&self, at: usize, column: usize) -> &'a str {
+        self.table.rows.get(at).and_then(|row: &Line| row.cells.get(column)).map_or("", |cell| cell.trim())
+    }
+
+    /// The cell of the best column of a kind.
+    fn of(&self, at: usize, kind: Kind) -> Option<&'a str> {
+        self.columns.of(kind).map(|column| self.cell(at, column)).filter(|cell| !cell.is_empty())
+    }
+
+    /// The first filled cell of a kind's columns, best first.
+    fn first(&self, at: usize, kind: Kind) -> Option<&'a str> {
+        let mut columns: Vec<usize> = self.columns.every(kind).collect();
+        columns.sort_by_key(|column| self.columns.all[*column].rank);
+        columns.into_iter().map(|column| self.cell(at, column)).find(|cell| !cell.is_empty())
+    }
+
+    /// Finds out which rows are variants of which.
+    fn relate(&mut self) {
+        let name = self.columns.of(Kind::Name);
+        let numbers: Vec<usize> = self.columns.every(Kind::Number).collect();
+        let by_parent = self.columns.of(Kind::Parent).is_some();
+        let listed =
+            self.columns.all.iter().position(|column| columns::folded(&column.name) == "configurable variations");
+        let mut last = None;
+        for at in 0..self.table.rows.len() {
+            let named = name.is_some_and(|name| !self.cell(at, name).is_empty());
+            if named {
+                last = Some(at);
+                if let Some(handle) = self.of(at, Kind::Handle) {
+                    self.parents.entry(handle.to_owned()).or_insert(at);
+                }
+                for number in numbers.iter().filter(|_| by_parent) {
+                    let value = self.cell(at, *number);
+                    if !value.is_empty() {
+                        self.parents.entry(value.to_owned()).or_insert(at);
+                        self.parents.entry(format!("id:{value}")).or_insert(at);
+                    }
+                }
+            }
+            if let Some(list) = listed.map(|column| self.cell(at, column)).filter(|list| list.contains("sku=")) {
+                for (sku, options) in variations(list) {
+                    self.listed.insert(sku, (at, options));
+                }
+                self.has_children.insert(at);
+            }
+            // Without a number of its own it belongs to the name above it.
+            let own = numbers.iter().any(|number| !self.cell(at, *number).is_empty());
+            self.above.push(last.filter(|_| !named && !own && name.is_some() && self.of(at, Kind::Handle).is_none()));
+        }
+        if by_parent {
+            for at in 0..self.table.rows.len() {
+                if let Some(parent) = self.of(at, Kind::Parent).and_then(|parent| self.parents.get(parent))
+                    && *parent != at
+                {
+                    self.has_children.insert(*parent);
+                }
+            }
+        }
+    }
+
+    /// The row that says what this one leaves out.
+    fn parent(&self, at: usize) -> Option<usize> {
+        let by_parent = self.of(at, Kind::Parent).and_then(|parent| self.parents.get(parent)).copied();
+        let by_list = || {
+            self.columns
+                .every(Kind::Number)
+                .find_map(|number| self.listed.get(self.cell(at, number)))
+                .map(|(at, _)| *at)
+        };
+        let by_handle = || {
+            let nameless = self.of(at, Kind::Name).is_none();
+            self.of(at, Kind::Handle).filter(|_| nameless).and_then(|handle| self.parents.get(handle)).copied()
+        };
+        by_parent.or_else(by_list).or_else(by_handle).or(self.above[at]).filter(|parent| *parent != at)
+    }
+
+    /// What a row says; several times where prices hold for a while or are several variants'.
+    fn row(&self, at: usize) -> Result<Vec<Row>, Out> {
+        let line = &self.table.rows[at];
+        self.whole(line)?;
+        let parent = self.parent(at);
+        self.for_sale(at, parent)?;
+        let prices: Vec<Option<usize>> = if self.columns.priced_variants.is_empty() {
+            vec![None]
+        } else {
+            let filled = self.columns.priced_variants.iter().filter(|column| !self.cell(at, **column).is_empty());
+            let filled: Vec<Option<usize>> = filled.map(|column| Some(*column)).collect();
+            if filled.is_empty() { vec![None] } else { filled }
+        };
+        let mut rows = Vec::new();
+        for price in prices {
+            for (sale, from, until) in self.sales(at) {
+                let mut row = self.say(at, parent, price, sale);
+                (row.valid_from_ms, row.valid_until_ms) = (from, until);
+                rows.push(row);
+            }
+        }
+        let silent =
+            rows.iter().all(|row| row.fields.is_empty() && row.prose.is_none() && row.question_and_answer.is_none());
+        if silent {
+            return Err(Out::Left("it holds nothing to tell: a picture, say".to_owned()));
+        }
+        Ok(rows)
+    }
+
+    /// A row with fewer or more cells than the header has names is broken.
+    fn whole(&self, line: &Line) -> Result<(), Out> {
+        if self.table.header.is_empty() {
+            return Ok(());
+        }
+        let right = line.cells.iter().skip(self.named).filter(|cell| !cell.is_empty()).count();
+        let found = line.cells.len();
+        if right > 0 && !self.beyond {
+            return Err(Out::Bad(if self.context.separated {
+                format!("it has {found} fields, but the header names {}; is a quote missing?", self.named)
+            } else {
+                format!("it has {right} cells right of the header's last")
+            }));
+        }
+        if self.context.separated && found < self.named && !self.ragged {
+            return Err(Out::Bad(format!(
+                "it has {found} fields, but the header names {}; is a quote missing?",
+                self.named
+            )));
+        }
+        Ok(())
+    }
+
+    /// What isn't offered is left out.
+    fn for_sale(&self, at: usize, parent: Option<usize>) -> Result<(), Out> {
+        for kind in [Kind::Status, Kind::Published, Kind::Visibility] {
+            for column in self.columns.every(kind) {
+                let own = self.cell(at, column);
+                let value = match parent {
+                    Some(parent) if own.is_empty() => self.cell(parent, column),
+                    // A variant that is sold with its product isn't shown by itself.
+                    Some(parent) if kind == Kind::Visibility => self.cell(parent, column),
+                    _ => own,
+                };
+                let unsold = columns::says(Word::Unsold, value);
+                // Magento's `product_online` says 2 for no; WooCommerce's 2 isn't one.
+                let magento = columns::folded(&self.columns.all[column].name) == "product online" && value == "2";
+                if unsold && !columns::says(Word::Sold, value) || magento {
+                    let name = &self.columns.all[column].name;
+                    return Err(Out::Left(format!("it isn't for sale ({name}: {value})")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// When a sale price is the price: always, never, or from and until its dates.
+    fn sales(&self, at: usize) -> Vec<(Sale, Option<u64>, Option<u64>)> {
+        if self.first(at, Kind::Sale).is_none() {
+            return vec![(Sale::Not, None, None)];
+        }
+        let moment = |text: &str, end: bool| (self.context.moment)(&zone_with_colon(text), end);
+        let (from, until) =
+            match self.of(at, Kind::SalePeriod).map(|period| period.split_once('/').unwrap_or((period, ""))) {
+                Some(period) => (Some(period.0), Some(period.1)),
+                None => (self.of(at, Kind::SaleFrom), self.of(at, Kind::SaleUntil)),
+            };
+        let (from_ms, until_ms) = (from.map(|from| moment(from, false)), until.map(|until| moment(until, true)));
+        match (from_ms, until_ms) {
+            (None, None) => vec![(Sale::Holds, None, None)],
+            // Dates that aren't understood: the price that always holds.
+            (Some(None), _) | (_, Some(None)) => vec![(Sale::Not, None, None)],
+            (from, until) => {
+                let (from, until) = (from.flatten(), until.flatten());
+                let mut all = vec![(Sale::Holds, from, until)];
+                if let Some(from) = from.filter(|from| *from > 0) {
+                    all.insert(0, (Sale::Not, None, Some(from - 1)));
+                }
+                if let Some(until) = until {
+                    all.push((Sale::Not, Some(until + 1), None));
+                }
+                all
+            }
+        }
+    }
+
+    fn say(&self, at: usize, parent: Option<usize>, variant_price: Option<usize>, sale: Sale) -> Row {
+        let line = &self.table.rows[at];
+        let mut row = Row { line: line.line, ..Row::default() };
+        row.headings.extend(line.section.as_ref().map(|section| clipped(section)));
+        row.key = self.key.map(|key| self.cell(at, key)).filter(|key| !key.is_empty()).map(clipped);
+        let inherited = |kind: Kind| self.of(at, kind).or_else(|| parent.and_then(|parent| self.of(parent, kind)));
+        let own_name = self.of(at, Kind::Name);
+        let of_parent = |kind: Kind| parent.and_then(|parent| self.of(parent, kind));
+        // "Tee - Red" of "Tee" is called as its product; what tells it apart is its option.
+        let options = self.options(at, parent, variant_price);
+        let variant = inherited_variant(self.of(at, Kind::Variant), &options);
+        let name = match (of_parent(Kind::Name), own_name) {
+            (Some(parent), Some(own)) if variant.is_none() => Some(own).or(Some(parent)),
+            (Some(parent), _) => Some(parent),
+            (None, own) => own,
+        };
+        row.title = name.map(clipped);
+        let mut money = self.money(at, variant_price, sale, &mut row.warnings);
+        if self.has_children.contains(&at) {
+            money = Priced::default();
+        }
+        let (stock, available, backorder) = self.stock(at, &mut row.warnings);
+        self.tell(at, parent, &options, variant_price, sale, (&money, stock, available), &mut row);
+        if row.fields.is_empty() && row.prose.is_none() && row.question_and_answer.is_none() {
+            return row;
+        }
+        // The name of its product leads what a variant says.
+        if let (Some(name), None) = (name, own_name)
+            && let Some(column) = self.columns.of(Kind::Name)
+        {
+            row.fields.insert(0, (self.columns.all[column].label.clone(), one_line(name)));
+        }
+        let address = |text: &str| {
+            let first = text.split([',', ' ', '|']).next()?;
+            ["https://", "http://", "/"].iter().any(|start| first.starts_with(start)).then(|| first.to_owned())
+        };
+        let url = inherited(Kind::Url);
+        for (key, kind) in [
+            ("language", Kind::Language),
+            ("audience", Kind::Audience),
+            ("valid_from", Kind::ValidFrom),
+            ("valid_until", Kind::ValidUntil),
+        ] {
+            row.meta.extend(inherited(kind).map(|value| (key, value.to_owned())));
+        }
+        row.meta.extend(url.map(|url| ("url", url.to_owned())));
+        let category = inherited(Kind::Category).and_then(category).or_else(|| line.section.as_deref().map(clipped));
+        let sells = money.price.is_some() || stock.is_some() || available.is_some();
+        let id = self.first(at, Kind::Number).or_else(|| self.of(at, Kind::Handle)).map(clipped);
+        let named = row.title.clone().or_else(|| id.clone());
+        if let Some(name) =
+            named.filter(|_| sells && !self.has_children.contains(&at) && row.question_and_answer.is_none())
+        {
+            let id = id.unwrap_or_else(|| name.clone());
+            row.offer = Some(Offer {
+                // Variants of one row have numbers of their own.
+                id: if variant_price.is_some() {
+                    format!("{id} {}", variant.as_deref().unwrap_or_default())
+                } else {
+                    id
+                },
+                name,
+                variant,
+                price: money.price,
+                before: money.before,
+                currency: money.currency,
+                per: money.per,
+                tax: money.tax,
+                stock,
+                available,
+                backorder,
+                category,
+                url: url.and_then(address),
+                image: inherited(Kind::Image).and_then(address),
+            });
+        }
+        row
+    }
+
+    /// What tells the row from others of its name: names and values.
+    fn options(&self, at: usize, parent: Option<usize>, variant_price: Option<usize>) -> Vec<(String, String)> {
+        let mut options = Vec::new();
+        for (column, of) in self.columns.all.iter().enumerate() {
+            let value = self.cell(at, column);
+            match of.kind {
+                Some(Kind::OptionValue(number)) if !value.is_empty() && value != "Default Title" => {
+                    let name = self
+                        .of(at, Kind::OptionName(number))
+                        .or_else(|| parent.and_then(|parent| self.of(parent, Kind::OptionName(number))));
+                    let name = name.map_or_else(|| of.label.clone(), one_line);
+                    options.push((name, one_line(value)));
+                }
+                Some(Kind::Option) if !value.is_empty() && value != "Default Title" => {
+                    options.push((of.label.clone(), one_line(value)));
+                }
+                Some(Kind::Attributes) => options.extend(attributes(value)),
+                _ => {}
+            }
+        }
+        if let Some((_, listed)) =
+            self.columns.every(Kind::Number).find_map(|number| self.listed.get(self.cell(at, number)))
+        {
+            options.retain(|(name, _)| !listed.iter().any(|(own, _)| own == name));
+            options.extend(listed.iter().cloned());
+        }
+        if let Some(column) = variant_price.map(|column| &self.columns.all[column]) {
+            options.push((columns::named_in("variant", self.context.language).to_owned(), column.rest.clone()));
+        }
+        options
+    }
+
+    /// Which of a row's options tell it from its siblings.
+    fn money(&self, at: usize, variant_price: Option<usize>, sale: Sale, warnings: &mut Vec<String>) -> Priced {
+        let Some(column) =
+            variant_price.or_else(|| self.columns.of(Kind::Price)).or_else(|| self.columns.of(Kind::Sale))
+        else {
+            return Priced::default();
+        };
+        let read = |column: usize| {
+            let money = money::money(self.cell(at, column), self.columns.all[column].decimal)?;
+            // 0 says that there is no price.
+            money.amount.parse::<f64>().is_ok_and(|amount| amount > 0.0).then_some(money)
+        };
+        let regular = read(column);
+        if regular.is_none() {
+            let text = self.cell(at, column);
+            // Nothing, nought, or "from 12": no price, but nothing that isn't understood.
+            let understood =
+                text.is_empty() || money::money(text, None).is_some() || text.bytes().any(|byte| byte.is_ascii_digit());
+            if !understood {
+                warnings.push(format!("its price {:?} is not understood; write it as 349.90", one_line(text)));
+            }
+        }
+        let discounted = self.columns.every(Kind::Discount).any(|column| {
+            money::money(self.cell(at, column).trim_end_matches('%'), None)
+                .is_some_and(|money| money.amount.parse::<f64>().is_ok_and(|amount| amount > 0.0))
+        });
+        // What a reduction or an addition comes to isn't said.
+        let added = self
+            .columns
+            .of(Kind::Impact)
+            .is_some_and(|impact| read(impact).is_some() || self.cell(at, impact).starts_with('-'));
+        if discounted || added {
+            return Priced::default();
+        }
+        let reduced = (sale == Sale::Holds).then(|| self.columns.every(Kind::Sale).find_map(read)).flatten();
+        let amount = |money: &Money| money.amount.parse::<f64>().unwrap_or(0.0);
+        let before = self.columns.of(Kind::Before).and_then(read);
+        let (money, before) = match (regular, reduced) {
+            (Some(regular), Some(reduced)) if amount(&reduced) < amount(&regular) => (reduced, Some(regular)),
+            (Some(regular), _) => (regular, before),
+            (None, Some(reduced)) => (reduced, before),
+            // A price before says nothing about the one now.
+            (None, None) => return Priced::default(),
+        };
+        let before = before.filter(|before| amount(before) > amount(&money)).map(|before| before.amount);
+        let of = &self.columns.all[column];
+        let currency = self.first(at, Kind::Currency).and_then(money::code);
+        let unit = self.first(at, Kind::Unit).filter(|unit| {
+            columns::says(Word::Unit, unit)
+                || cells::class(unit) == Class::Measure
+                || unit.chars().count() <= 12 && cells::class(unit) == Class::Text
+        });
+        Priced {
+            price: Some(money.amount),
+            before,
+            currency: money
+                .currency
+                .or(currency)
+                .or_else(|| of.currency.clone())
+                .or_else(|| self.columns.currency.clone()),
+            per: money.per.or_else(|| unit.map(one_line)),
+            tax: of.tax.or(self.context.hints.tax),
+        }
+    }
+
+    /// Pieces, whether it can be had, and whether it is on its way.
+    fn stock(&self, at: usize, warnings: &mut Vec<String>) -> (Option<u64>, Option<bool>, bool) {
+        let pieces = self.first(at, Kind::Stock).and_then(|text| text.parse::<f64>().ok());
+        let word = self.first(at, Kind::Availability);
+        let (mut available, mut later) = (None, false);
+        if let Some(word) = word {
+            let says = |what: Word| columns::says(what, word);
+            later = says(Word::Later) || says(Word::Preorder);
+            available = if later || says(Word::No) {
+                Some(false)
+            } else if says(Word::Yes) {
+                Some(true)
+            } else {
+                word.parse::<f64>().ok().map(|pieces| pieces > 0.0)
+            };
+            if available.is_none() {
+                warnings.push(format!("its availability {:?} is not understood; write yes or no", one_line(word)));
+            }
+        }
+        let untracked = self.columns.of(Kind::Tracker).is_some_and(|column| {
+            let tracker = self.cell(at, column);
+            tracker.is_empty() || columns::says(Word::No, tracker)
+        });
+        let beyond = self.first(at, Kind::Policy).is_some_and(|policy| columns::says(Word::Continue, policy));
+        match (pieces, available) {
+            _ if later => (None, Some(false), true),
+            _ if untracked && (pieces.is_some() || available.is_some() || self.columns.of(Kind::Stock).is_some()) => {
+                (None, available.or(Some(true)), false)
+            }
+            (Some(pieces), None | Some(true)) if pieces >= 1.0 => (Some(pieces as u64), Some(true), false),
+            (Some(_), available) if beyond => (None, available.or(Some(true)), false),
+            (Some(_), Some(true)) => (None, Some(true), false),
+            (Some(_), None) => (Some(0), Some(false), false),
+            (_, available) => (None, available, false),
+        }
+    }
+
+    /// Everything of the row that may be told.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one row")]
+    fn tell(
+        &self,
+        at: usize,
+        parent: Option<usize>,
+        options: &[(String, String)],
+        variant_price: Option<usize>,
+        sale: Sale,
+        (money, stock, available): (&Priced, Option<u64>, Option<bool>),
+        row: &mut Row,
+    ) {
+        let mut says_something = false;
+        let mut optioned = false;
+        let mut prose: Vec<String> = Vec::new();
+        for (column, of) in self.columns.all.iter().enumerate() {
+            let value = self.cell(at, column);
+            if of.telling != Telling::Told || value.is_empty() {
+                continue;
+            }
+            let told = match of.kind {
+                Some(Kind::Question | Kind::Answer) if self.is_pair() => continue,
+                Some(Kind::OptionValue(_) | Kind::Option | Kind::Attributes) => {
+                    if !std::mem::replace(&mut optioned, true) {
+                        row.fields.extend(options.iter().filter(|_| variant_price.is_none()).cloned());
+                    }
+                    says_something |= !options.is_empty();
+                    continue;
+                }
+                Some(Kind::Price) => {
+                    self.columns.priced_variants.is_empty() && amount(value).is_none_or(|amount| amount > 0.0)
+                        || variant_price == Some(column)
+                }
+                Some(Kind::Sale) => sale == Sale::Holds && amount(value).is_none_or(|amount| amount > 0.0),
+                Some(Kind::Before) => money.before.is_some() && amount(value).is_some(),
+                Some(Kind::Stock) => stock.is_some(),
+                Some(Kind::Availability) => available.is_some(),
+                Some(Kind::Discount) => amount(value.trim_end_matches('%')).is_none_or(|amount| amount > 0.0),
+                Some(Kind::Url) => false,
+                Some(Kind::Variant) => true,
+                Some(Kind::Description) if value.len() > MAX_INLINE => {
+                    prose.push(value.to_owned());
+                    false
+                }
+                _ => true,
+            };
+            says_something |= told && of.kind != Some(Kind::Number) || !prose.is_empty();
+            if told {
+                let label = if variant_price.is_some() && of.kind == Some(Kind::Price) {
+                    row.fields.extend(options.iter().cloned());
+                    columns::named_in("price", self.context.language).to_owned()
+                } else {
+                    of.label.clone()
+                };
+                row.fields.push((label, one_line(value)));
+            }
+        }
+        if self.is_pair() {
+            let text = |kind| self.of(at, kind).unwrap_or_default().trim().to_owned();
+            let (question, answer) = (text(Kind::Question), text(Kind::Answer));
+            if !question.is_empty() || !answer.is_empty() {
+                row.title = row.title.take().or_else(|| Some(clipped(&question)));
+                row.question_and_answer = Some((question, answer));
+                says_something = true;
+            }
+        }
+        if !prose.is_empty() {
+            row.prose = Some(prose.join("\n\n"));
+        }
+        // A number alone, or one more picture.
+        let alone = self.table.labels.iter().filter(|label| !label.is_empty()).count() > 1 || parent.is_some();
+        if !says_something && alone {
+            row.fields.clear();
+        }
+    }
+
+    fn is_pair(&self) -> bool {
+        self.columns.of(Kind::Question).is_some() && self.columns.of(Kind::Answer).is_some()
+    }
+}
+
+/// What a row says of its price.
+#[derive(Clone, Debug, Default)]
+struct Priced {
+    price: Option<String>,
+    before: Option<String>,
+    currency: Option<String>,
+    per: Option<String>,
+    tax: Option<Tax>,
+}
+
+fn amount(text: &str) -> Option<f64> {
+    money::money(text, None)?.amount.parse().ok()
+}
+
+fn inherited_variant(own: Option<&str>, options: &[(String, String)]) -> Option<String> {
+    let own = own.map(one_line).filter(|own| own != "Default Title");
+    let of_options = || {
+        let all: Vec<&str> =
+            options.iter().map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()).collect();
+        (!all.is_empty()).then(|| clipped(&all.join(", ")))
+    };
+    own.or_else(of_options)
+}
+
+/// The column that names a row's document for good.
+fn key(columns: &Columns) -> Option<usize> {
+    const KEYS: [&str; 12] = [
+        "id",
+        "sku",
+        "article_number",
+        "article_no",
+        "artikelnummer",
+        "item_id",
+        "product_id",
+        "code",
+        "handle",
+        "slug",
+        "key",
+        "ean",
+    ];
+    let named = |key: &str| {
+        let is = |column: &Column| columns::folded(&column.name).replace(' ', "_") == key;
+        columns.all.iter().position(|column| is(column) && column.kind != Some(Kind::Technical))
+    };
+    KEYS.iter().find_map(|key| named(key)).or_else(|| columns.of(Kind::Handle)).or_else(|| columns.of(Kind::Number))
+}
+
+/// Magento's list of a product's variants: `sku=A-S,size=S|sku=A-M,size=M`.
+fn variations(list: &str) -> Vec<(String, Vec<(String, String)>)> {
+    let variation = |text: &str| {
+        let mut options = attributes(text);
+        let sku = options.iter().position(|(name, _)| name == "sku").map(|at| options.remove(at).1)?;
+        Some((sku, options))
+    };
+    list.split('|').take(10_000).filter_map(variation).collect()
+}
+
+/// `color=Blue,size=M`.
+fn attributes(text: &str) -> Vec<(String, String)> {
+    let pair = |text: &str| {
+        let (name, value) = text.split_once('=')?;
+        let readable = !name.trim().is_empty() && name.len() <= 40 && value.len() <= 80 && !value.trim().is_empty();
+        readable.then(|| (name.trim().replace('_', " "), one_line(value)))
+    };
+    text.split(',').take(200).filter_map(pair).collect()
+}
+
+/// The innermost of a path; a list as it stands.
+fn category(text: &str) -> Option<String> {
+    let first = text.split(['|', ',']).next().unwrap_or(text);
+    let path = first.contains('>')
+        || first.contains('/') && first.split('/').count() > 1 && text.contains("/") && first.starts_with("Default");
+    let told = if path { first.rsplit(['>', '/']).next().unwrap_or(first) } else { text };
+    let told = clipped(told);
+    (!told.is_empty()).then_some(told)
+}
+
+/// `+0100` → `+01:00`.
+fn zone_with_colon(text: &str) -> String {
+    let text = text.trim();
+    let digits = text
+        .len()
+        .checked_sub(4)
+        .filter(|at| text.is_char_boundary(*at) && text[*at..].bytes().all(|byte| byte.is_ascii_digit()));
+    match digits {
+        Some(at) if at > 0 && text.contains('T') && text[..at].ends_with(['+', '-']) => {
+            format!("{}:{}", &text[..at + 2], &text[at + 2..])
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// Without line breaks, and without what would look like the next field.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace("; ", ", ").trim_end_matches(';').to_owned()
+}
+
+fn clipped(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line[..line.floor_char_boundary(MAX_NAME)].to_owned()
+}

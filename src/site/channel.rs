@@ -1,0 +1,153 @@
+//! `[[sites.channels]]`: a site's accounts on messaging platforms.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use serde::{Deserialize, Serialize};
+
+/// See [`ChannelConfig::platform`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Platform {
+    Telegram,
+    Slack,
+    WhatsApp,
+    Messenger,
+    Line,
+    /// SMS and MMS by Twilio.
+    Twilio,
+    /// Any other system, by webhooks signed as Standard Webhooks says.
+    Webhook,
+}
+
+impl Platform {
+    /// Its name in the configuration and in the console.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Telegram => "telegram",
+            Self::Slack => "slack",
+            Self::WhatsApp => "whatsapp",
+            Self::Messenger => "messenger",
+            Self::Line => "line",
+            Self::Twilio => "twilio",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    fn needs_token(self) -> bool {
+        self != Self::Webhook
+    }
+
+    /// Where its requests go, unless the configuration says otherwise.
+    #[must_use]
+    pub fn base_url(self) -> Option<&'static str> {
+        match self {
+            Self::Telegram => Some("https://api.telegram.org"),
+            Self::Slack => Some("https://slack.com"),
+            Self::WhatsApp | Self::Messenger => Some("https://graph.facebook.com"),
+            Self::Line => Some("https://api.line.me"),
+            Self::Twilio => Some("https://api.twilio.com"),
+            Self::Webhook => None,
+        }
+    }
+}
+
+/// One account on a messaging platform: `[[sites.channels]]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelConfig {
+    pub platform: Platform,
+    /// Names the account in addresses and in the console: 1 to 32 of a-z, 0-9, - and _. Left out, the platform's name.
+    #[serde(default)]
+    pub id: String,
+    /// What the platform knows us by when we write to it: a bot's token. Not for `webhook`.
+    #[serde(default)]
+    pub token: String,
+    /// File that holds the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// What the platform shows when it writes to us. The second of two is the older one while secrets are changed.
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    /// File with one secret a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets_file: Option<PathBuf>,
+    /// Where requests go: another address than the platform's own for a self-hosted Bot API, and for `webhook` the address
+    /// that replies are posted to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// Telegram: the bot's name without `@`, by which people in groups speak to it.
+    #[serde(default)]
+    pub bot: String,
+    /// Who messages come from: WhatsApp's id of the phone number, Messenger's id of the page, Twilio's number (`+1500…`) or
+    /// messaging service (`MG…`).
+    #[serde(default)]
+    pub sender: String,
+    /// Twilio: the account's SID (`AC…`).
+    #[serde(default)]
+    pub account_sid: String,
+    /// WhatsApp and Messenger: what the platform shows when it asks whether the address is ours.
+    #[serde(default)]
+    pub verify_token: String,
+    /// Twilio signs the address that it calls: this server's, as written in Twilio's console.
+    #[serde(default)]
+    pub public_url: String,
+    /// Milliseconds without a further message after which what a visitor sent is answered, all of it at once.
+    #[serde(default = "pause")]
+    pub pause_ms: u64,
+}
+
+fn pause() -> u64 {
+    1_200
+}
+
+impl ChannelConfig {
+    /// What the account is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        if self.id.is_empty() { self.platform.name() } else { &self.id }
+    }
+
+    /// # Errors
+    /// When an option makes no sense.
+    pub fn validate(&self) -> anyhow::Result<()> {
+        let name = self.name();
+        let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+        if name.len() > 32 || !name.chars().all(sound) {
+            bail!("the channel id {name:?} must be 1 to 32 of a-z, 0-9, - and _");
+        }
+        if self.platform.needs_token() && self.token.is_empty() && self.token_file.is_none() {
+            bail!("channel {name:?}: {} needs `token` or `token_file`", self.platform.name());
+        }
+        if self.secrets.is_empty() && self.secrets_file.is_none() {
+            bail!("channel {name:?}: `secrets` or `secrets_file` must hold what the platform signs with");
+        }
+        let missing = match self.platform {
+            Platform::WhatsApp | Platform::Messenger if self.sender.is_empty() => Some("sender"),
+            Platform::WhatsApp | Platform::Messenger if self.verify_token.is_empty() => Some("verify_token"),
+            Platform::Twilio if self.sender.is_empty() => Some("sender"),
+            Platform::Twilio if self.account_sid.is_empty() => Some("account_sid"),
+            Platform::Twilio if self.public_url.is_empty() => Some("public_url"),
+            _ => None,
+        };
+        if let Some(option) = missing {
+            bail!("channel {name:?}: {} needs `{option}`", self.platform.name());
+        }
+        if self.secrets.iter().any(|secret| secret.len() < LEAST_SECRET) {
+            bail!("channel {name:?}: a secret has at least {LEAST_SECRET} characters");
+        }
+        match &self.base_url {
+            Some(url) if !url.starts_with("https://") && !url.starts_with("http://") => {
+                bail!("channel {name:?}: base_url {url:?} must begin with https:// or http://")
+            }
+            None if self.platform.base_url().is_none() => {
+                bail!("channel {name:?}: `base_url` must name the address that replies are posted to")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A secret that can be guessed protects nothing.
+const LEAST_SECRET: usize = 16;

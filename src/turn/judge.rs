@@ -1,0 +1,135 @@
+//! Has the cross-encoder judge what the search found: which piece of the knowledge answers, and whether any does.
+
+use super::{Ask, Spine};
+use crate::grounding::Scored;
+use crate::grounding::alike::{About, Names};
+use crate::grounding::choose::{Choice, Judged, UNJUDGED, choose};
+use crate::reason::places::{self, Fit, Place};
+use crate::retrieval::reranker::Reranker;
+use crate::retrieval::{Hit, RetrievalError, judged_text};
+
+/// Pieces that the cross-encoder judges for a question; each takes it some milliseconds of a core.
+const PIECES: usize = 24;
+/// Longest text that is judged with its headings, in Unicode scalar values: what follows tells little more.
+const MAX_CHARS: usize = 300;
+/// What the first look at a piece counts: its passage's score in the search, and its own nearness. They decide which are judged.
+const BY_PASSAGE: f32 = 2.0;
+const BY_NEARNESS: f32 = 6.0;
+
+/// What the cross-encoder found.
+#[derive(Clone, Debug)]
+pub(super) struct Judgement {
+    pub(super) candidates: Vec<Judged>,
+    pub(super) choice: Choice,
+}
+
+/// Who judges texts in a language; the English cross-encoder knows English alone.
+pub(super) fn judge_of<'a>(spine: &'a Spine, language: &str) -> Option<&'a Reranker> {
+    spine.reranker.as_ref().filter(|_| language == "en")
+}
+
+/// Judges the pieces of the best passages and puts the passage that answers first in `hits`. `None` where nobody judges this
+/// language, or nothing that it can read was found.
+///
+/// # Errors
+/// When the embedder or the cross-encoder fails.
+pub(super) async fn judge(
+    spine: &Spine,
+    ask: &Ask,
+    about: &About,
+    hits: &mut Vec<Hit>,
+) -> Result<Option<Judgement>, RetrievalError> {
+    let language = ask.spoken().unwrap_or(&ask.language);
+    let Some(judge) = judge_of(spine, language) else { return Ok(None) };
+    let reads = |hit: &Hit| hit.passage.language == language || hit.passage.language == "und";
+    if !hits.iter().any(reads) {
+        return Ok(None);
+    }
+    hits.retain(reads);
+    let scored = spine.retrieval.pieces(&ask.question, hits).await?;
+    let products = spine.catalogue.products(&ask.site);
+    let names = Names::of(
+        products.iter().map(|listed| listed.product.name.as_str()),
+        hits.iter().map(|hit| hit.passage.title.as_str()),
+    );
+    let scored: Vec<Scored> = scored
+        .into_iter()
+        .filter(|scored| {
+            let title = hits.get(scored.unit.passage).map_or("", |hit| hit.passage.title.as_str());
+            !names.about_another(about, &[&scored.unit.text, &scored.unit.heading, title])
+        })
+        .collect();
+    let first_look = |scored: &Scored| BY_PASSAGE * scored.passage_score + BY_NEARNESS * scored.cosine;
+    let mut order: Vec<usize> = (0..scored.len()).collect();
+    order.sort_by(|a, b| first_look(&scored[*b]).total_cmp(&first_look(&scored[*a])));
+    order.truncate(PIECES);
+    let texts: Vec<String> = order
+        .iter()
+        .filter_map(|at| scored.get(*at))
+        .map(|scored| judged_text(&scored.unit, hits).chars().take(MAX_CHARS).collect())
+        .collect();
+    let logits = judge.score(&ask.question, &texts).await?;
+    let mut candidates: Vec<Judged> = scored
+        .into_iter()
+        .map(|scored| {
+            let document = hits.get(scored.unit.passage).map_or_else(String::new, |hit| hit.passage.document.clone());
+            Judged { scored, logit: UNJUDGED, document, placed: false }
+        })
+        .collect();
+    for (at, logit) in order.into_iter().zip(logits) {
+        if let Some(candidate) = candidates.get_mut(at) {
+            candidate.logit = logit;
+        }
+    }
+    if let Some(place) = places::destination(&about.text).or_else(|| places::destination(&ask.question)) {
+        candidates.retain_mut(|candidate| {
+            let unit = &candidate.scored.unit;
+            let told = [unit.text.as_str(), &unit.heading].into_iter().map(|text| applies(&place, text));
+            let fit = told.into_iter().find(|fit| *fit != Fit::Unsaid).unwrap_or(Fit::Unsaid);
+            candidate.placed = fit > Fit::Unsaid;
+            fit != Fit::Elsewhere || restricts(&unit.text)
+        });
+    }
+    let Some(mut choice) = choose(&ask.question, &candidates) else { return Ok(None) };
+    let Some(first) = candidates.get(choice.lead).map(|lead| lead.scored.unit.passage) else { return Ok(None) };
+    to_front(hits, first);
+    let moved = |passage: &mut usize| {
+        *passage = match *passage {
+            own if own == first => 0,
+            own if own < first => own + 1,
+            own => own,
+        };
+    };
+    candidates.iter_mut().for_each(|candidate| moved(&mut candidate.scored.unit.passage));
+    choice.units.iter_mut().for_each(|unit| moved(&mut unit.passage));
+    Ok(Some(Judgement { candidates, choice }))
+}
+
+/// How a text applies to a place; one of another city's shop tells of elsewhere, too.
+fn applies(place: &Place, text: &str) -> Fit {
+    let fit = places::fit(place, text);
+    let others = || places::places(text);
+    if fit == Fit::Unsaid && place.city && others().iter().any(|other| other.city) {
+        return Fit::Elsewhere;
+    }
+    fit
+}
+
+/// Whether a sentence says where alone something holds: "only within Ireland" answers for France as well.
+fn restricts(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let mut words = lower.split(|c: char| !c.is_alphanumeric());
+    words.any(|word| matches!(word, "only" | "not" | "outside" | "except"))
+}
+
+/// Puts one passage first. The scores stay where they are, by rank: how near one must come to the best to be cited is measured on the
+/// search's.
+fn to_front(hits: &mut [Hit], first: usize) {
+    let scores: Vec<f32> = hits.iter().map(|hit| hit.score).collect();
+    if let Some(front) = hits.get_mut(..=first) {
+        front.rotate_right(1);
+    }
+    for (hit, score) in hits.iter_mut().zip(scores) {
+        hit.score = score;
+    }
+}

@@ -1,0 +1,276 @@
+//! Messaging platforms from outside: webhooks in, requests to a platform that plays its part on loopback.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::IntoResponse;
+use frontdesk::channels::signature::{self, Signed, sign_standard};
+use frontdesk::site::channel::{ChannelConfig, Platform};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::support::{LIMIT, TestServer};
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const TELEGRAM_SECRET: &str = "a-secret-of-telegram";
+
+/// A platform: keeps what it was sent, and answers as it is told to, else that all is well.
+#[derive(Clone, Default)]
+struct Fake(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    /// Paths and bodies.
+    requests: Mutex<Vec<(String, Value)>>,
+    answers: Mutex<VecDeque<(u16, Value)>>,
+    news: Notify,
+}
+
+impl Fake {
+    async fn start() -> (Self, String) {
+        let fake = Self::default();
+        let router = Router::new().fallback(Self::take).with_state(fake.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (fake, address)
+    }
+
+    async fn take(State(fake): State<Self>, uri: Uri, body: String) -> impl IntoResponse {
+        let body: Value = serde_json::from_str(&body).unwrap_or_default();
+        let path = uri.path().to_owned();
+        // What is only shown for a moment is always taken.
+        let passing = path.ends_with("/sendChatAction") || path.ends_with("/sendMessageDraft");
+        let scripted = if passing { None } else { fake.0.answers.lock().unwrap().pop_front() };
+        fake.0.requests.lock().unwrap().push((path, body));
+        fake.0.news.notify_waiters();
+        let (status, body) = scripted.unwrap_or((200, json!({ "ok": true, "result": { "message_id": 1 } })));
+        (StatusCode::from_u16(status).unwrap(), axum::Json(body))
+    }
+
+    fn answer(&self, status: u16, body: Value) {
+        self.0.answers.lock().unwrap().push_back((status, body));
+    }
+
+    /// Bodies of requests to paths that end so.
+    fn all(&self, end: &str) -> Vec<Value> {
+        let requests = self.0.requests.lock().unwrap();
+        requests.iter().filter(|(path, _)| path.ends_with(end)).map(|(_, body)| body.clone()).collect()
+    }
+
+    /// Waits until there were so many requests to paths that end so.
+    async fn wait(&self, end: &str, count: usize) -> Vec<Value> {
+        let found = async {
+            loop {
+                let news = self.0.news.notified();
+                let found = self.all(end);
+                if found.len() >= count {
+                    return found;
+                }
+                let _ = tokio::time::timeout(Duration::from_millis(200), news).await;
+            }
+        };
+        let sent = tokio::time::timeout(LIMIT, found).await;
+        sent.unwrap_or_else(|_| panic!("fewer than {count} requests to …{end}: {:?}", self.0.requests.lock().unwrap()))
+    }
+}
+
+fn channel(platform: Platform, base_url: &str) -> ChannelConfig {
+    let (token, secret) = match platform {
+        Platform::Telegram => ("123:abc", TELEGRAM_SECRET),
+        _ => ("", SECRET),
+    };
+    toml::from_str(&format!(
+        "platform = {:?}\ntoken = {token:?}\nsecrets = [{secret:?}]\nbase_url = {base_url:?}\nbot = \"shop_bot\"\npause_ms = 40",
+        platform.name()
+    ))
+    .unwrap()
+}
+
+async fn started() -> (TestServer, Fake) {
+    let (fake, address) = Fake::start().await;
+    let server = TestServer::with(|config| {
+        config.sites[0].channels =
+            vec![channel(Platform::Telegram, &address), channel(Platform::Webhook, &format!("{address}/hook"))];
+    })
+    .await;
+    (server, fake)
+}
+
+async fn update(server: &TestServer, update: &Value) -> StatusCode {
+    let request = reqwest::Client::new()
+        .post(server.url("/v1/channels/shop/telegram"))
+        .header("x-telegram-bot-api-secret-token", TELEGRAM_SECRET)
+        .json(update);
+    StatusCode::from_u16(request.send().await.unwrap().status().as_u16()).unwrap()
+}
+
+fn message(id: u64, chat: i64, text: &str) -> Value {
+    json!({ "update_id": id, "message": { "message_id": id, "date": 1_700_000_000, "text": text,
+        "from": { "id": chat, "is_bot": false }, "chat": { "id": chat, "type": "private" } } })
+}
+
+/// Requests signed by the platforms' own libraries or taken from their documentation, and some that must not pass.
+#[test]
+fn signatures_of_the_platforms() {
+    #[derive(serde::Deserialize)]
+    struct Case {
+        id: String,
+        scheme: String,
+        secret: String,
+        headers: std::collections::HashMap<String, String>,
+        #[serde(default)]
+        url: String,
+        body: String,
+        now_s: u64,
+        holds: bool,
+    }
+    let cases: Vec<Case> = serde_json::from_str(include_str!("files/webhook_signatures.json")).unwrap();
+    assert!(cases.len() >= 20);
+    for case in cases {
+        let header = |name: &str| {
+            let found = case.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.as_str())
+        };
+        let signed = Signed { header: &header, body: case.body.as_bytes(), now_s: case.now_s };
+        // The one that counts is the older of two, as while secrets are changed.
+        let secrets = ["whsec_bm90IHRoaXMgb25lIGJ1dCBhbm90aGVy".to_owned(), case.secret.clone()];
+        let result = match case.scheme.as_str() {
+            "telegram" => signature::telegram(signed, &secrets),
+            "slack" => signature::slack(signed, &secrets),
+            "line" => signature::line(signed, &secrets),
+            "meta" => signature::meta(signed, &secrets),
+            "twilio" => signature::twilio(signed, &case.url, &secrets),
+            "standard" => signature::standard(signed, &secrets),
+            other => panic!("{other}"),
+        };
+        assert_eq!(result.is_ok(), case.holds, "{}: {result:?}", case.id);
+    }
+}
+
+#[tokio::test]
+async fn a_question_on_telegram_is_answered_once_however_often_it_is_delivered() {
+    let (mut server, fake) = started().await;
+    let question = message(1, 11, "What does shipping within Ireland cost?");
+    for _ in 0..3 {
+        assert_eq!(update(&server, &question).await, StatusCode::OK);
+    }
+    let sent = fake.wait("/bot123:abc/sendMessage", 1).await;
+    assert_eq!(sent[0]["chat_id"], 11);
+    assert!(sent[0]["text"].as_str().unwrap().contains("4.90 EUR"), "{sent:?}");
+    assert!(!fake.all("/sendChatAction").is_empty(), "the visitor sees that somebody writes");
+    // The same after a restart: what was seen stays seen.
+    server.restart().await;
+    assert_eq!(update(&server, &question).await, StatusCode::OK);
+    update(&server, &message(2, 11, "How long can I return unused goods?")).await;
+    let sent = fake.wait("/sendMessage", 2).await;
+    assert_eq!(sent.len(), 2);
+    assert!(sent[1]["text"].as_str().unwrap().contains("60 days"), "{sent:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn messages_that_follow_each_other_are_one_turn_and_a_deleted_one_is_none() {
+    let (mut server, fake) = started().await;
+    update(&server, &message(1, 11, "Hello there")).await;
+    update(&server, &message(2, 11, "What does shipping within Ireland cost?")).await;
+    let sent = fake.wait("/sendMessage", 1).await;
+    assert!(sent[0]["text"].as_str().unwrap().contains("4.90 EUR"), "{sent:?}");
+    let event = |kind: &str, data: Value| json!({ "type": kind, "data": data });
+    let said = json!({ "conversation": "c1", "message": "m1", "text": "How long can I return unused goods?" });
+    assert_eq!(hook(&server, "e1", &event("message.created", said), SECRET).await, StatusCode::OK);
+    let taken_back = json!({ "conversation": "c1", "message": "m1" });
+    hook(&server, "e2", &event("message.deleted", taken_back), SECRET).await;
+    let other = json!({ "conversation": "c1", "message": "m2", "text": "What does shipping within Ireland cost?" });
+    hook(&server, "e3", &event("message.created", other), SECRET).await;
+    let replies = fake.wait("/hook", 1).await;
+    assert_eq!(replies.len(), 1);
+    let text = replies[0]["data"]["text"].as_str().unwrap();
+    assert!(text.contains("4.90 EUR") && !text.contains("60 days"), "{text}");
+    server.stop().await;
+}
+
+async fn hook(server: &TestServer, id: &str, body: &Value, secret: &str) -> StatusCode {
+    let bytes = serde_json::to_vec(body).unwrap();
+    let at = (server.clock.now_ms() / 1000).to_string();
+    let signature = sign_standard(secret, id, &at, &bytes).unwrap();
+    let request = reqwest::Client::new()
+        .post(server.url("/v1/channels/shop/webhook"))
+        .header("webhook-id", id)
+        .header("webhook-timestamp", at)
+        .header("webhook-signature", format!("v1,{signature}"))
+        .body(bytes);
+    StatusCode::from_u16(request.send().await.unwrap().status().as_u16()).unwrap()
+}
+
+#[tokio::test]
+async fn what_the_platform_did_not_sign_changes_nothing() {
+    let (mut server, fake) = started().await;
+    let body = json!({ "type": "message.created", "data": { "conversation": "c1", "text": "hi" } });
+    assert_eq!(hook(&server, "e1", &body, "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").await, StatusCode::UNAUTHORIZED);
+    let client = reqwest::Client::new();
+    let unsigned = client.post(server.url("/v1/channels/shop/telegram")).json(&message(1, 11, "hi"));
+    assert_eq!(unsigned.send().await.unwrap().status().as_u16(), 401);
+    let nowhere = client.post(server.url("/v1/channels/shop/nothing")).body("{}");
+    assert_eq!(nowhere.send().await.unwrap().status().as_u16(), 404);
+    // What isn't understood is no error: a platform would switch the hook off.
+    for strange in [json!({ "update_id": 7, "poll": {} }), json!([]), json!({ "update_id": 8, "message": 5 })] {
+        assert_eq!(update(&server, &strange).await, StatusCode::OK);
+    }
+    let listed = client.get(server.admin_url("/v1/sites/shop/channels")).bearer_auth(server.admin_key());
+    let listed: Value = listed.send().await.unwrap().json().await.unwrap();
+    let rejected: Vec<u64> =
+        listed["channels"].as_array().unwrap().iter().map(|account| account["rejected"].as_u64().unwrap()).collect();
+    assert_eq!(rejected, [1, 1], "{listed}");
+    assert!(fake.all("/sendMessage").is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_refused_for_now_is_sent_later_and_a_blocked_chat_never_again() {
+    let (mut server, fake) = started().await;
+    fake.answer(429, json!({ "ok": false, "error_code": 429, "parameters": { "retry_after": 0 } }));
+    fake.answer(502, json!(null));
+    update(&server, &message(1, 11, "What does shipping within Ireland cost?")).await;
+    let tries = fake.wait("/sendMessage", 3).await;
+    assert_eq!(tries[0]["text"], tries[2]["text"]);
+    fake.answer(
+        403,
+        json!({ "ok": false, "error_code": 403, "description": "Forbidden: bot was blocked by the user" }),
+    );
+    update(&server, &message(2, 11, "How long can I return unused goods?")).await;
+    fake.wait("/sendMessage", 4).await;
+    update(&server, &message(3, 11, "What does a Tarn 2 cost?")).await;
+    // Another conversation goes on.
+    update(&server, &message(4, 12, "What does shipping within Ireland cost?")).await;
+    let sent = fake.wait("/sendMessage", 5).await;
+    assert_eq!(sent[4]["chat_id"], 12);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn erasing_the_conversation_finds_its_place_on_the_platform() {
+    let (mut server, fake) = started().await;
+    update(&server, &message(1, 11, "What does shipping within Ireland cost?")).await;
+    fake.wait("/sendMessage", 1).await;
+    let client = reqwest::Client::new();
+    let sessions = client.get(server.admin_url("/v1/sites/shop/sessions")).bearer_auth(server.admin_key());
+    let sessions: Value = sessions.send().await.unwrap().json().await.unwrap();
+    let id = sessions["sessions"][0]["session"].as_str().unwrap().to_owned();
+    let path = format!("/v1/sites/shop/sessions/{id}");
+    let session = client.get(server.admin_url(&path)).bearer_auth(server.admin_key());
+    let session: Value = session.send().await.unwrap().json().await.unwrap();
+    assert_eq!(session["transcript"][0]["event"]["channel"], "telegram", "{session}");
+    let erased = client.delete(server.admin_url(&path)).bearer_auth(server.admin_key()).send().await.unwrap();
+    assert_eq!(erased.status().as_u16(), 204);
+    // What comes next is another conversation.
+    update(&server, &message(2, 11, "How long can I return unused goods?")).await;
+    fake.wait("/sendMessage", 2).await;
+    let gone = client.get(server.admin_url(&path)).bearer_auth(server.admin_key()).send().await.unwrap();
+    assert_eq!(gone.status().as_u16(), 404);
+    server.stop().await;
+}
