@@ -320,6 +320,7 @@ mod tests {
     }
 
     /// A server on loopback that answers one request, and gives what it got.
+    #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
     async fn peer(response: &'static str) -> (String, tokio::task::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/status", listener.local_addr().unwrap());

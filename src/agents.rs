@@ -969,9 +969,10 @@ mod tests {
         for i in 0..3 {
             let _ = desk.agents.sign_in(&"x".repeat(100_000 + i), "wrong password", Some(home)).await;
         }
-        let state = desk.agents.lock();
-        assert!(state.failures.len() <= failures + 2 && state.failures.keys().all(|key| key.len() < 200));
-        drop(state);
+        {
+            let state = desk.agents.lock();
+            assert!(state.failures.len() <= failures + 2 && state.failures.keys().all(|key| key.len() < 200));
+        }
         desk.close().await;
     }
 

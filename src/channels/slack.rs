@@ -193,6 +193,8 @@ pub(super) fn judge(answered: Answered<'_>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::needless_pass_by_value, reason = "data of tests is written where it is used")]
+
     use super::*;
 
     fn check(event: Value, expected: Result<(&str, What), &'static str>) {

@@ -222,7 +222,7 @@ fn cut(text: &str, unit: Unit, limit: usize) -> usize {
     let window = &text[..most];
     // A cut in the first half would make more parts than needed.
     let least = most / 2;
-    let found = |at: Option<usize>| at.filter(|at| *at > least);
+    let found = |at: Option<usize>| at.filter(|at| *at >= least);
     found(window.rfind("\n\n"))
         .or_else(|| found(window.rfind('\n')))
         .or_else(|| found(window.split_sentence_bound_indices().last().map(|(at, _)| at)))

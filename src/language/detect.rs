@@ -201,7 +201,6 @@ mod tests {
                 wrong.push(format!("{language}: {message}: {found:?}"));
             }
         }
-        println!("{told:?}\n{}", wrong.join("\n"));
         let right: usize = told.values().map(|[right, _]| right).sum();
         let all: usize = told.values().map(|[_, all]| all).sum();
         assert!(all >= 150 && right * 100 >= all * 96, "{right} of {all}: {wrong:?}");

@@ -23,7 +23,8 @@ const FLOORS: &[&[&str]] = &[
     &["prompt", "catalogue", "models"],
     &["actions", "retrieval"],
     &["canned", "keyring", "llm", "reason"],
-    &["protocol", "handoff", "grounding", "store"],
+    &["protocol", "handoff"],
+    &["grounding", "store"],
     &["address", "conversation", "language", "clock", "lifecycle", "permissions", "telemetry", "secret"],
 ];
 
@@ -90,7 +91,7 @@ const KNOWN_BY: &[(&[&str], &[&str])] = &[
     (&["pdf_extract"], &["retrieval/ingest/pdf"]),
     (&["dom_query"], &["retrieval/ingest/html/tree"]),
     (&["calamine"], &["retrieval/ingest/workbook"]),
-    (&["quick_xml"], &["retrieval/ingest/docx"]),
+    (&["quick_xml"], &["retrieval/ingest/docx", "retrieval/ingest/xml"]),
     (&["zip"], &["retrieval/ingest/extraction"]),
     (&["tokio_tungstenite"], &["cli/chat", "bench"]),
 ];

@@ -55,6 +55,9 @@ fn legacy(bytes: &[u8], declared: Option<&str>, reason: String) -> Result<(Strin
             None => Err(format!("it is said to be {}, but its bytes are not", encoding.name())),
         };
     }
+    if is_shaped_as_utf8(bytes) {
+        return Err(reason);
+    }
     let sample = &bytes[..bytes.len().min(LOOKED_AT)];
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(sample, true);
@@ -69,6 +72,27 @@ fn legacy(bytes: &[u8], declared: Option<&str>, reason: String) -> Result<(Strin
             "{reason} (\"CSV UTF-8\" in Excel's Save as), or name its encoding in a file beside it, as charset: windows-1252"
         )),
     }
+}
+
+/// Whether every byte beyond ASCII is part of what looks like a character of UTF-8: then it is UTF-8 with a fault (an
+/// overlong form, half of a pair), and another encoding would only make letters of it.
+fn is_shaped_as_utf8(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let [first, tail @ ..] = rest {
+        let following = match first {
+            0x00..=0x7F => 0,
+            0xC0..=0xDF => 1,
+            0xE0..=0xEF => 2,
+            0xF0..=0xF7 => 3,
+            _ => return false,
+        };
+        let Some(continuation) = tail.get(..following) else { return false };
+        if !continuation.iter().all(|byte| matches!(byte, 0x80..=0xBF)) {
+            return false;
+        }
+        rest = &tail[following..];
+    }
+    true
 }
 
 /// Whether a text that was read in a guessed encoding can be one: enough letters, in words, and nothing that no text holds.

@@ -11,7 +11,7 @@ pub(super) fn markdown(rows: &[Vec<String>]) -> String {
         return markdown_table(&rows.into_iter().cloned().collect::<Vec<_>>());
     }
     // In two columns a lone first cell may lack its value; in more it is a title.
-    let is_title = |row: &Vec<String>| filled(row) == 1 && !row[0].is_empty() && !has_figure(&row[0]);
+    let is_title = |row: &Vec<String>| filled(row) == 1 && !row[0].is_empty() && !has_figure(&without_years(&row[0]));
     let above = rows.iter().take_while(|row| is_title(row)).count();
     let above = if above < rows.len() { above } else { 0 };
     let mut out: Vec<String> = rows[..above].iter().map(|row| format!("###### {}", row[0])).collect();
@@ -48,6 +48,13 @@ enum Shape {
 
 fn filled(row: &[String]) -> usize {
     row.iter().filter(|cell| !cell.is_empty()).count()
+}
+
+/// A year in a title is no figure.
+fn without_years(cell: &str) -> String {
+    let is_year = |word: &str| word.len() == 4 && (word.starts_with("19") || word.starts_with("20"));
+    let words = cell.split_whitespace().filter(|word| !is_year(word.trim_matches(|c: char| !c.is_alphanumeric())));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn has_figure(cell: &str) -> bool {

@@ -2,9 +2,31 @@
 //!
 //! Their content stays; a title becomes a heading of the sixth level over it, which an empty one ends (see the chunker).
 
+/// Marks of footnotes that stand nowhere: `[^1]` behind a word. One that begins a line is the footnote itself.
+fn without_footnote_marks(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("[^") {
+        let (before, mark) = rest.split_at(at);
+        out.push_str(before);
+        let end = mark.find(']').filter(|end| (3..=24).contains(end));
+        let named = end.filter(|end| mark[2..*end].chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_'));
+        let begins = out.is_empty() || out.ends_with('\n');
+        match named.filter(|_| !begins) {
+            Some(end) => rest = &mark[end + 1..],
+            None => {
+                out.push_str("[^");
+                rest = &mark[2..];
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Takes the additions out. Code is left alone.
 pub(super) fn plain(text: &str) -> String {
-    let text = without_template_tags(text);
+    let text = without_footnote_marks(&without_template_tags(text));
     let mut out: Vec<String> = Vec::new();
     let mut fence: Option<String> = None;
     // Indented content of admonitions and components: its indent, and whether it has a heading.

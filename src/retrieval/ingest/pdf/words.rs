@@ -71,6 +71,7 @@ mod tests {
             "Every parcel leaves our house on the day on which it was ordered, and is insured up to its full value.";
         check(plain, Page::Words);
         let shifted: String = plain
+            .repeat(2)
             .chars()
             .map(|char| if char.is_ascii_alphabetic() { char::from(char as u8 - 29) } else { char })
             .collect();
