@@ -380,14 +380,8 @@ impl Event {
     /// # Errors
     /// When it is damaged.
     pub fn read(body: &[u8]) -> serde_json::Result<Option<Self>> {
-        #[derive(Deserialize)]
-        struct Kind {
-            event: String,
-        }
-        serde_json::from_slice(body).map(Some).or_else(|error| match serde_json::from_slice::<Kind>(body) {
-            Ok(Kind { event }) if error.to_string().starts_with(&format!("unknown variant `{event}`")) => Ok(None),
-            _ => Err(error),
-        })
+        let event: Self = serde_json::from_slice(body)?;
+        Ok((event != Self::Unknown).then_some(event))
     }
 
     /// True for what no visitor may ever see.
