@@ -414,7 +414,7 @@ mod tests {
             let rich = Rich { text: text.into(), spans: Vec::new() };
             rich.split(Unit::Chars, limit).into_iter().map(|part| part.text).collect::<Vec<_>>()
         };
-        assert_eq!(parts("One two.\n\nThree four. Five", 20), ["One two.\n\nThree", "four. Five"]);
+        assert_eq!(parts("One two.\n\nThree four. Five", 20), ["One two.", "Three four. Five"]);
         assert_eq!(parts("One two three.\n\nFour five", 20), ["One two three.", "Four five"]);
         assert_eq!(parts("Das eine. Das andere auch.", 20), ["Das eine.", "Das andere auch."]);
         assert_eq!(parts("aaaa bbbb cccc", 10), ["aaaa bbbb", "cccc"]);

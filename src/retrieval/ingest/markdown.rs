@@ -243,7 +243,7 @@ mod tests {
             "a and [c](https://e.example)\n\n[d]: https://e.example",
         );
         check("~~60 EUR~~ 45 EUR[^1]", "45 EUR");
-        check("1. One that is\nwrapped\n\n  ![shot](x.png)\n\n2. Two", "1. One that is wrapped\n\n\n\n2. Two");
+        check("1. One that is\nwrapped\n\n  ![shot](x.png)\n\n2. Two", "1. One that is wrapped\n\n\n2. Two");
         check("1. a\n1. b\n1. c", "1. a\n2. b\n3. c");
         check("<details><summary>Far?</summary>\n\nNo.\n\n</details>\n\nb", "###### Far?\n\nNo.\n\n######\n\nb");
     }
