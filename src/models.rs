@@ -117,7 +117,8 @@ impl Model {
 /// is too small to phrase, the largest that fits.
 #[must_use]
 pub fn recommended(models: &[Model], role: Role, machine: Machine) -> Option<&Model> {
-    let fitting = models.iter().filter(|model| model.role == role && model.fits(machine));
+    // Of several equally large ones the first is named: the last of the reversed order.
+    let fitting = models.iter().rev().filter(|model| model.role == role && model.fits(machine));
     fitting.filter(|model| role == Role::Chat || model.measured.is_some()).max_by_key(|model| model.parameters_m)
 }
 

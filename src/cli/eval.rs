@@ -49,6 +49,12 @@ enum What {
         /// Passages of each question that the language model judges to put them in order anew; knowledge.rerank if left out.
         #[arg(long)]
         rerank: Option<usize>,
+        /// Passages of each question that knowledge.reranker judges, mixed with the search's score at several weights.
+        #[arg(long, default_value_t = 0)]
+        cross: usize,
+        /// The questions' language (ISO 639-1), which chooses the model; told from their text if left out.
+        #[arg(long, default_value = "")]
+        language: String,
     },
     /// Are the answers right, supported, cited, and absent where the knowledge holds none?
     Answers(Asked),
@@ -160,9 +166,11 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
     let bar = show::progress("");
     let show = |step: &str, done: usize, total: usize| show::step(&bar, step, done, total);
     match args.what {
-        What::Retrieval { asked, rerank } => {
-            let judged = rerank.unwrap_or(config.knowledge.rerank);
-            let report = retrieval::run(config, &asked.knowledge, &asked.questions()?, judged, &show).await?;
+        What::Retrieval { asked, rerank, cross, language } => {
+            let by_model = rerank.unwrap_or(config.knowledge.rerank);
+            let judged = retrieval::Judged { by_model, by_cross_encoder: cross };
+            let report =
+                retrieval::run(config, &asked.knowledge, &asked.questions()?, judged, &language, &show).await?;
             bar.finish_and_clear();
             let row = |name: &str, scores: retrieval::Scores, ms: Option<f64>| {
                 let shares =
@@ -179,6 +187,9 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             let rows = rows
                 .into_iter()
                 .chain(report.reranked.map(|scores| row("reranked", scores, report.rerank_ms.map(whole_ms))));
+            let rows = rows.chain(report.crossed.iter().map(|crossed| {
+                row(&format!("crossed {:.1}", crossed.weight), crossed.scores, Some(whole_ms(crossed.cross_ms)))
+            }));
             let header = ["", "recall@1", "recall@5", "recall@10", "MRR", "nDCG@10", "ms a question"];
             show::report(&report, args.json, &header, rows)
         }

@@ -11,7 +11,9 @@ use super::{Bench, Question, mean};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::llm::Llm;
-use crate::retrieval::Hit;
+use crate::retrieval::chunk::embedding_text;
+use crate::retrieval::reranker::Reranker;
+use crate::retrieval::{Hit, Query};
 use crate::server;
 use crate::telemetry::Metrics;
 use crate::training::Progress;
@@ -26,6 +28,9 @@ pub struct Report {
     /// With the best passages judged by the language model, if so many were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reranked: Option<Scores>,
+    /// With the best passages judged by the cross-encoder, if so many were asked for, by the weight of its judgement.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub crossed: Vec<Crossed>,
     /// Means of the questions.
     pub search_ms: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,6 +38,16 @@ pub struct Report {
     /// Questions without `article_ids` have none to find and are left out.
     pub left_out: usize,
     pub records: Vec<Record>,
+}
+
+/// Scores with the cross-encoder's judgement at one weight.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Crossed {
+    pub weight: f32,
+    #[serde(flatten)]
+    pub scores: Scores,
+    /// Mean of judging one question's passages.
+    pub cross_ms: f64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -68,12 +83,12 @@ pub struct Record {
     /// Embedding the question and searching.
     pub search_ms: f64,
     #[serde(flatten)]
-    pub judged: Option<Judged>,
+    pub judged: Option<JudgedPassages>,
 }
 
 /// What the language model made of a question's passages.
 #[derive(Clone, Debug, Serialize)]
-pub struct Judged {
+pub struct JudgedPassages {
     /// In the search's order.
     pub judgements: Vec<Judgement>,
     /// The first ten documents in the new order.
@@ -96,7 +111,19 @@ pub struct Judgement {
 const DEPTH: usize = 2_000;
 const CUT: usize = 10;
 
-/// Reads the knowledge and searches for every question; has the model judge the best `judged` passages of each.
+/// Weights of the cross-encoder's judgement that are compared; the search's score has the rest.
+const WEIGHTS: [f32; 5] = [0.2, 0.4, 0.6, 0.8, 1.0];
+
+/// How many of a question's best passages are judged.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Judged {
+    /// By the language model.
+    pub by_model: usize,
+    /// By the cross-encoder.
+    pub by_cross_encoder: usize,
+}
+
+/// Reads the knowledge and searches for every question, in `language` if one is named; has the best passages judged.
 ///
 /// # Errors
 /// When the knowledge or the questions can't be used, or a part fails.
@@ -104,25 +131,43 @@ pub async fn run(
     config: &Config,
     knowledge: &Path,
     questions: &[Question],
-    judged: usize,
+    judged: Judged,
+    language: &str,
     progress: Progress<'_>,
 ) -> anyhow::Result<Report> {
     let asked: Vec<&Question> = questions.iter().filter(|question| !question.article_ids.is_empty()).collect();
     ensure!(!asked.is_empty(), "no question names its documents in `article_ids`");
     let bench = Bench::open(config, knowledge, progress).await?;
+    let Judged { by_model: judged, by_cross_encoder } = judged;
+    let reranker = if by_cross_encoder > 1 {
+        Some(server::open_reranker(config)?.context("knowledge.reranker names no file that is there")?)
+    } else {
+        None
+    };
+    let (mut crossed_scores, mut cross_ms): (Vec<Vec<Scores>>, Vec<f64>) =
+        (vec![Vec::new(); WEIGHTS.len()], Vec::new());
     let judge = if judged > 1 { Some(judge(config, &bench)?) } else { None };
     let mut records: Vec<Record> = Vec::with_capacity(asked.len());
     let (mut dense_scores, mut lexical_scores, mut reranked_scores) = (Vec::new(), Vec::new(), Vec::new());
     for (done, question) in asked.iter().enumerate() {
         progress("searching", done, asked.len());
         let since = Instant::now();
-        let mut hits = bench.retrieval.search(&question.query(&bench.site.id, DEPTH)).await?;
+        let query = Query { language: language.to_owned(), ..question.query(&bench.site.id, DEPTH) };
+        let mut hits = bench.retrieval.search(&query).await?;
         let search_ms = since.elapsed().as_secs_f64() * 1_000.0;
         let fused = documents(hits.iter());
         let dense = documents(by(&hits, |hit| hit.cosine));
         let lexical = documents(by(&hits, |hit| hit.bm25));
         dense_scores.push(scores(&dense, &question.article_ids));
         lexical_scores.push(scores(&lexical, &question.article_ids));
+        if let Some(reranker) = &reranker {
+            let since = Instant::now();
+            let ranked = crossed(reranker, question, &hits, by_cross_encoder).await?;
+            cross_ms.push(since.elapsed().as_secs_f64() * 1_000.0);
+            for (ranked, of_weight) in ranked.iter().zip(&mut crossed_scores) {
+                of_weight.push(scores(ranked, &question.article_ids));
+            }
+        }
         let judged = match &judge {
             None => None,
             Some(spine) => {
@@ -144,10 +189,14 @@ pub async fn run(
             judged,
         });
     }
+    let cross_ms = mean(cross_ms.into_iter());
+    let of_weight =
+        |(weight, scores): (f32, &Vec<Scores>)| Crossed { weight, scores: average(scores.iter().copied()), cross_ms };
     let rerank_ms = records.iter().filter_map(|record| record.judged.as_ref()).map(|judged| judged.rerank_ms);
     Ok(Report {
         summary: average(records.iter().map(|record| record.scores)),
         halves: Halves { dense: average(dense_scores), lexical: average(lexical_scores) },
+        crossed: reranker.iter().flat_map(|_| WEIGHTS.into_iter().zip(&crossed_scores)).map(of_weight).collect(),
         rerank_ms: judge.is_some().then(|| mean(rerank_ms)),
         reranked: judge.is_some().then(|| average(reranked_scores)),
         search_ms: mean(records.iter().map(|record| record.search_ms)),
@@ -156,13 +205,46 @@ pub async fn run(
     })
 }
 
+/// The first ten documents for each of [`WEIGHTS`], the first `count` passages put in order anew by the question's last
+/// message. Both scores are scaled to 0…1 within those.
+async fn crossed(
+    reranker: &Reranker,
+    question: &Question,
+    hits: &[Hit],
+    count: usize,
+) -> anyhow::Result<Vec<Vec<String>>> {
+    let (first, rest) = hits.split_at(count.min(hits.len()));
+    let texts: Vec<String> = first.iter().map(|hit| embedding_text(&hit.passage)).collect();
+    let judged = unit(&reranker.score(&question.question, &texts).await?);
+    let found = unit(&first.iter().map(|hit| hit.score).collect::<Vec<_>>());
+    let of_weight = |weight: f32| {
+        let mixed = found.iter().zip(&judged).map(|(found, judged)| (1.0 - weight) * found + weight * judged);
+        let mut ranked: Vec<(f32, &Hit)> = mixed.zip(first).collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+        documents(ranked.into_iter().map(|(_, hit)| hit).chain(rest))
+    };
+    Ok(WEIGHTS.into_iter().map(of_weight).collect())
+}
+
+/// Values scaled so that the least is 0 and the greatest 1.
+fn unit(values: &[f32]) -> Vec<f32> {
+    let (least, greatest) = values.iter().fold((f32::MAX, f32::MIN), |(a, b), value| (a.min(*value), b.max(*value)));
+    let range = (greatest - least).max(f32::MIN_POSITIVE);
+    values.iter().map(|value| (value - least) / range).collect()
+}
+
 /// The parts that judge passages, with the configured model.
 fn judge(config: &Config, bench: &Bench) -> anyhow::Result<Spine> {
     let llm = Llm::start(&config.llm).context("the language model")?;
     server::spine(config, bench.retrieval.clone(), llm, Mode::Quote, Clock::system(), Metrics::new())
 }
 
-async fn rerank_by(spine: &Spine, question: &Question, hits: &mut [Hit], count: usize) -> anyhow::Result<Judged> {
+async fn rerank_by(
+    spine: &Spine,
+    question: &Question,
+    hits: &mut [Hit],
+    count: usize,
+) -> anyhow::Result<JudgedPassages> {
     let before: Vec<String> =
         question.lines().into_iter().filter(|line| line.by_visitor).map(|line| line.text).collect();
     let before: Vec<&str> = before.iter().skip(before.len().saturating_sub(2)).map(String::as_str).collect();
@@ -179,7 +261,7 @@ async fn rerank_by(spine: &Spine, question: &Question, hits: &mut [Hit], count: 
     };
     let judgements = first.iter().zip(&judged).map(judgement).collect();
     rerank::reorder(first, &judged);
-    Ok(Judged { judgements, reranked: documents(hits.iter()), rerank_ms })
+    Ok(JudgedPassages { judgements, reranked: documents(hits.iter()), rerank_ms })
 }
 
 /// Hits that have this score, best first.
