@@ -50,7 +50,7 @@ async fn furnished() -> (PathBuf, PathBuf) {
     let store = Store::open(&options.store).unwrap();
     for session in ["s1", "s2"] {
         for seq in 1..=3 {
-            let body = format!("{{\"type\":\"test\",\"n\":{seq}}}").into_bytes();
+            let body = format!("{{\"event\":\"said\",\"id\":\"{seq}\",\"text\":\"test\"}}").into_bytes();
             let (site, session) = ("shop".into(), session.into());
             store
                 .append(Record { site, session, seq, kind: RecordKind::Event, at_ms: 1_000 * seq, body })
