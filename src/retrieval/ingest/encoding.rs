@@ -108,7 +108,7 @@ fn is_plausible(text: &str) -> bool {
             let wide = u32::from(char) >= 0x3000;
             // A sign that no language has within words.
             let strange =
-                char.is_control() || "¤¦¨¬¯´¸ˆ˜‡†Þþðƒ¶".contains(char) || matches!(u32::from(char), 0xE000..=0xF8FF);
+                char.is_control() || "¤¦¨¬¯´¸ˆ˜‡†Þþðƒ¶ÿ".contains(char) || matches!(u32::from(char), 0xE000..=0xF8FF);
             let within = before.is_some_and(char::is_alphabetic);
             if strange && within || char.is_control() {
                 odd += 1;
