@@ -24,7 +24,7 @@ const HEADINGS: f32 = 0.25;
 const SAME_NAME: f32 = 0.02;
 /// How near to the best the second piece of its section must come.
 const BESIDE: f32 = 0.03;
-/// Logistic regression on those 63 questions and 13 without an answer, both kinds weighing as much: how far the best piece
+/// Logistic regression on those 63 questions and 13 without an answer, which count three times: how far the best piece
 /// stands above the best of another document, and above the mean. Cosines of this model lie close together and have no zero
 /// that means something, so only differences within one search count. The offset is the fitted one, -2.58, moved so that even
 /// odds are the default of `answers.min_confidence`, .62: 49 of the 63 are answered there, and 4 of the 13.
