@@ -53,8 +53,9 @@ pub fn tone(message: &str) -> Option<Tone> {
 
 /// A longer message tells a story; its tone is told by the rules of words alone.
 const MAX_CHARS: usize = 300;
-/// Probability from which a tone counts. Of messages that nothing was learnt from, see the test below for what it finds; of the
-/// questions of BANKING77 (validation, CC BY 4.0) it takes .4% for angry and none for a wish for a person.
+/// Probability from which a tone counts. Of messages that nothing was learnt from, see the test below for what it finds. Of the
+/// 1,540 validation questions of BANKING77 (CC BY 4.0), a prototype of the same features took 6 for angry and none for a wish
+/// for a person at .6.
 const SURE: f64 = 0.72;
 /// The language whose words are looked for where a message's own can't be told.
 const FALLBACK: &str = "en";
