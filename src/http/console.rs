@@ -328,7 +328,11 @@ async fn classes(
     OfSite { site, .. }: OfSite,
     Path((_, session)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let (names, messages) = super::intent::meant(&app, &key(&site, &session)?).await?;
+    let key = key(&site, &session)?;
+    if app.store.session(&key.site, &key.id).await?.is_none() {
+        return Err(unknown_session());
+    }
+    let (names, messages) = super::intent::meant(&app, &key).await?;
     Ok(private(Json(json!({ "names": names, "messages": messages }))))
 }
 

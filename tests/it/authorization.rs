@@ -293,6 +293,7 @@ impl World {
             ("{head}", "purchase"),
             ("{login}", "nobody-of-this-name"),
             ("{part}", "panel.js"),
+            ("{account}", "telegram"),
             ("{section}", "inbox"),
         ] {
             path = path.replace(placeholder, value);

@@ -13,6 +13,8 @@ pub(super) struct Decoded {
 
 /// Characters beyond ASCII that an encoding is told by, at least; fewer fit many.
 const MIN_EVIDENCE: usize = 2;
+/// The same for a text without a letter of ASCII.
+const MIN_ALONE: usize = 8;
 /// Bytes that are looked at; a file isn't clearer after a megabyte.
 const LOOKED_AT: usize = 1 << 20;
 
@@ -120,7 +122,9 @@ fn is_plausible(text: &str) -> bool {
         }
         before = Some(char);
     }
-    letters >= MIN_EVIDENCE && odd * 20 <= letters
+    // Where no letter is ASCII, as in Cyrillic, a few bytes fit every alphabet.
+    let needed = if text.contains(|char: char| char.is_ascii_alphabetic()) { MIN_EVIDENCE } else { MIN_ALONE };
+    letters >= needed && odd * 20 <= letters
 }
 
 /// Shift JIS keeps the yen sign where ASCII has the backslash; before a figure it is one.
