@@ -189,7 +189,7 @@ pub async fn run(
             judged,
         });
     }
-    let cross_ms = mean(cross_ms.into_iter());
+    let cross_ms = mean(cross_ms);
     let of_weight =
         |(weight, scores): (f32, &Vec<Scores>)| Crossed { weight, scores: average(scores.iter().copied()), cross_ms };
     let rerank_ms = records.iter().filter_map(|record| record.judged.as_ref()).map(|judged| judged.rerank_ms);
