@@ -179,7 +179,7 @@ mod tests {
             assert_eq!(recommended(models, role, machine).map(|model| model.name.as_str()), expected);
         }
         check(&models, Role::Chat, 2, 4_096, Some("smollm2-135m"));
-        check(&models, Role::Chat, 8, 8_192, Some("gemma-3-4b"));
+        check(&models, Role::Chat, 8, 8_192, Some("qwen3-4b"));
         check(&models, Role::Chat, 16, 65_536, Some("qwen3-8b"));
         check(&models, Role::Reranker, 2, 2_048, Some("ms-marco-minilm-l-12-v2"));
         check(&models, Role::Reranker, 2, 64, None);

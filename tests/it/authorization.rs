@@ -133,6 +133,8 @@ impl World {
         let server = TestServer::with(|config| {
             let jwt = JwtConfig::new(JwtAlgorithm::HS256, JWT_SECRET);
             config.sites[0].jwt = Some(jwt.clone());
+            let channel = "platform = \"telegram\"\ntoken = \"1:a\"\nsecrets = [\"a-secret-of-telegram\"]";
+            config.sites[0].channels = vec![toml::from_str(channel).unwrap()];
             config.sites.push(Site { id: "bank".into(), jwt: Some(jwt), ..config.sites[0].clone() });
             for scope in SCOPES {
                 for site in [None, Some("shop"), Some("bank")] {
