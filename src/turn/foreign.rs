@@ -50,9 +50,14 @@ pub(super) async fn choose(spine: &Spine, ask: &Ask, hits: &[Hit]) -> Result<Opt
     if hits.iter().all(|hit| hit.multilingual.is_none()) {
         return Ok(None);
     }
+    // A German can do something with an English source of an English shop, and little with a Chinese one.
+    let visitor = ask.spoken().unwrap_or(&ask.language);
+    let third = |hit: &Hit| ![visitor, ask.language.as_str(), "und"].contains(&hit.passage.language.as_str());
+    let only_third = hits.iter().all(third);
     let mut pieces: Vec<Unit> = hits
         .iter()
         .enumerate()
+        .filter(|(_, hit)| only_third || !third(hit))
         .take(PASSAGES)
         .flat_map(|(at, hit)| units(at, &hit.passage.text))
         // "Yes." and "No." say nothing without their question.
