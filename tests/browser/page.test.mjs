@@ -102,7 +102,7 @@ test('hostile text stays text', async () => {
   await ask(page, attack);
   await answered(page);
   assert.equal(await page.locator('.said .bubble').first().innerText(), attack);
-  assert.equal(await page.title(), 'Frontdesk');
+  assert.equal(await page.title(), 'Hollin & Pike');
   assert.equal(await page.locator('#log img, #log script, #log a[href^="javascript"]').count(), 0);
   await close(page);
 });
