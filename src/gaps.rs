@@ -570,6 +570,7 @@ pub fn question(site: &str, facts: &SiteFacts, language: &str, audience: Audienc
         sampling: None,
         max_tokens: None,
         stop: Vec::new(),
+        request: None,
     }
 }
 

@@ -7,6 +7,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 pub mod detect;
 pub mod script;
+pub mod shorthand;
 pub mod tone;
 pub mod topics;
 pub mod unspaced;

@@ -374,6 +374,7 @@ async fn ask(spine: &Spine, site: &Tested, probe: Probe) -> anyhow::Result<Recor
         sampling: Some(Sampling { temperature: 0.0, seed: Some(1), ..spine.sampling }),
         max_tokens: None,
         stop: Vec::new(),
+        request: None,
     };
     let since = Instant::now();
     let turn::Understood { mut hits, .. } = turn::understand(spine, &ask).await?;

@@ -16,14 +16,16 @@ use crate::conversation::{AnswerEnd, Citation, Line, Usage, Verdict};
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::Choice;
 use crate::grounding::confidence::{Signs, choices, leaves_open};
-use crate::grounding::followup::{Said, in_full, leans_on_what_was_said};
+use crate::grounding::followup::{Said, in_full, leans_on_what_was_said, without_opening};
 use crate::grounding::injection::without_orders;
 use crate::grounding::smalltalk::small_talk;
 use crate::grounding::{self, Evidence, Gate, Source, Unit};
 use crate::handoff;
+use crate::language::shorthand::written_out;
 use crate::language::{content_words, detect};
 use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token};
 use crate::prompt::{Ingredients, Prompts, SiteFacts};
+use crate::reason::abilities::{self, asked};
 use crate::reason::places;
 use crate::retrieval::chunk::embedding_text;
 use crate::retrieval::reranker::Reranker;
@@ -127,6 +129,8 @@ pub struct Ask {
     pub sampling: Option<Sampling>,
     pub max_tokens: Option<u32>,
     pub stop: Vec<String>,
+    /// What the visitor wants done that only a person or the shop's own system can do.
+    pub request: Option<abilities::Request>,
 }
 
 /// What a turn sends while it runs.
@@ -182,6 +186,7 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     if handoff::is_angry(&ask.question) && !ask.question.contains(['?', '？']) {
         return say(out, ask, spine.prompts.angry(&ask.facts, language), AnswerEnd::Complete, 1.0).await;
     }
+    let ask = &Ask { request: asked(&ask.question), ..ask.clone() };
     if let Some(verdict) = deed::answer(spine, ask, out).await? {
         return Ok(verdict);
     }
@@ -295,9 +300,9 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         let judgement = judge(spine, &reading, &about, &mut hits).await?;
         let confidence = match &judgement {
             Some(judgement) => {
-                let Choice { logit, margin, .. } = judgement.choice;
-                tracing::debug!(logit, margin, ?signs, "judged");
-                signs.judged(logit, margin)
+                let Choice { logit, margin, near, .. } = judgement.choice;
+                tracing::debug!(logit, margin, near, ?signs, "judged");
+                signs.judged(margin, near)
             }
             None => signs.confidence(),
         };
@@ -460,6 +465,12 @@ async fn quote(
             let pieces = spine.retrieval.score_units(&ask.question, hits).await?;
             grounding::explain(&ask.question, &pieces, &judgement.candidates)
         }
+        (None, Some(judgement)) if grounding::tells_a_problem(&ask.question) => {
+            let pieces = spine.retrieval.score_units(&ask.question, hits).await?;
+            let explained = grounding::explain(&ask.question, &pieces, &judgement.candidates);
+            // Who tells of a problem wants the steps against it, where there are some.
+            if explained.iter().any(|unit| unit.steps) { explained } else { judgement.choice.units.clone() }
+        }
         (None, Some(judgement)) => judgement.choice.units.clone(),
         (None, None) if foreign.is_some() => foreign.unwrap_or_default().to_vec(),
         (None, None) => grounding::quote(&ask.question, &spine.retrieval.score_units(&ask.question, hits).await?),
@@ -557,7 +568,12 @@ async fn say(
 
 /// "What does delivery to Germany cost?" and then "and to Norway?": the question before, asked of another place.
 fn moved(before: &str, question: &str) -> Option<String> {
-    let (from, to) = (places::destination(before)?, places::destination(question)?);
+    // "What about Cork?" asks for a place though nothing before its name says so.
+    let to = places::destination(question).or_else(|| {
+        let bare = without_opening(question)?;
+        places::destination(&format!("in {bare}"))
+    })?;
+    let from = places::destination(before)?;
     let named: HashSet<String> = content_words(&to.name).collect();
     let only = content_words(question).all(|word| named.contains(&word));
     if !only || before.len() > MAX_MOVED {
@@ -575,8 +591,12 @@ impl Ask {
     /// What may be meant: the question without its spelling mistakes, as it stands and with what it leaves to the conversation.
     fn readings<'a>(&'a self, spine: &Spine) -> Vec<Cow<'a, Self>> {
         let meaning = |question: String| Cow::Owned(Self { question, ..self.clone() });
-        let corrected = spine.retrieval.spelling.corrected(&self.site, &self.question).map(|meant| meant.text);
+        let corrected = self.mended(spine);
         let question = corrected.as_deref().unwrap_or(&self.question);
+        // The way to a deed is found by the deed: order numbers and addresses lead elsewhere.
+        if let Some(deed) = self.request.filter(|_| self.spoken().unwrap_or(&self.language) == "en") {
+            return vec![meaning(deed.way().to_owned())];
+        }
         let recent = self.history.get(self.history.len().saturating_sub(RECENT)..).unwrap_or_default();
         let before: Vec<Said<'_>> =
             recent.iter().map(|line| Said { by_visitor: line.by_visitor, text: &line.text }).collect();
@@ -593,6 +613,14 @@ impl Ask {
             Some(full) => vec![own(corrected), meaning(full.text)],
             None => vec![own(corrected)],
         }
+    }
+
+    /// The message with its shorthand written out and its spelling mended, where anything is to be mended.
+    fn mended(&self, spine: &Spine) -> Option<String> {
+        let english = self.spoken().unwrap_or(&self.language) == "en";
+        let written = if english { written_out(&self.question) } else { Cow::Borrowed(self.question.as_str()) };
+        let corrected = spine.retrieval.spelling.corrected(&self.site, &written).map(|meant| meant.text);
+        corrected.or(matches!(written, Cow::Owned(_)).then(|| written.into_owned()))
     }
 
     /// What the message is about: what it names itself, else what was named just before it.

@@ -219,6 +219,7 @@ impl<'a> Asker<'a> {
             sampling: None,
             max_tokens: None,
             stop: Vec::new(),
+            request: None,
         }
     }
 

@@ -15,6 +15,10 @@ pub struct Names {
     names: Vec<Vec<String>>,
     /// What kinds of things have the same name: a tent and its footprint.
     kinds: Vec<(Vec<String>, Vec<String>)>,
+    /// What each product is, by its name: "tarn 2" is a "tent". The longest names first.
+    called: Vec<(Vec<String>, String)>,
+    /// Names of one word, which may be an ordinary word, too ("Down wash"), with what is called so.
+    single: HashMap<String, Vec<String>>,
 }
 
 /// What is asked about, as far as names tell.
@@ -36,13 +40,22 @@ impl Names {
         let products: Vec<&str> = products.into_iter().collect();
         let mut names: Vec<Vec<String>> = Vec::new();
         let mut kinds: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+        let mut single: HashMap<String, Vec<String>> = HashMap::new();
+        let mut called: Vec<(Vec<String>, String)> = Vec::new();
         for product in claims::products(products.iter().copied()) {
             let name = words(product.shown());
-            let called = products.iter().map(|full| words(full)).filter(|full| full.starts_with(&name));
+            let full = products.iter().find(|full| words(full).starts_with(&name) && words(full).len() > name.len());
+            if let Some(kind) = full.and_then(|full| full.unicode_words().last()) {
+                called.push((name.clone(), kind.to_lowercase()));
+            }
+            let alike = products.iter().map(|full| words(full)).filter(|full| full.starts_with(&name));
             let mut own: Vec<String> =
-                called.filter(|full| full.len() > name.len()).filter_map(|full| full.last().cloned()).collect();
+                alike.filter(|full| full.len() > name.len()).filter_map(|full| full.last().cloned()).collect();
             own.sort();
             own.dedup();
+            if let [word] = name.as_slice() {
+                single.insert(word.clone(), own.clone());
+            }
             if own.len() > 1 {
                 kinds.push((name.clone(), own));
             }
@@ -59,7 +72,23 @@ impl Names {
         names.extend(runs.into_iter().filter(|(run, titles)| run.len() > 1 && *titles > 1).map(|(run, _)| run));
         names.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         names.dedup();
-        Self { names, kinds }
+        called.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
+        Self { names, kinds, called, single }
+    }
+
+    /// The names that a piece of the knowledge holds. A name of one word is one where it is written as one: with a capital, and at
+    /// the beginning with the kind of thing behind it ("Ember gas stove", not "Leather dries slowly").
+    fn told(&self, text: &str) -> Vec<&Vec<String>> {
+        let mut held = self.named(text);
+        held.retain(|name| {
+            let [word] = name.as_slice() else { return true };
+            let Some(kinds) = self.single.get(word) else { return true };
+            let own = text.unicode_words().enumerate().filter(|(_, own)| words(own).first() == Some(word));
+            let mut capitals = own.filter(|(_, own)| own.chars().next().is_some_and(char::is_uppercase)).peekable();
+            let called = || words(text).iter().any(|other| kinds.contains(other));
+            capitals.peek().is_some() && (capitals.any(|(at, _)| at > 0) || called())
+        });
+        held
     }
 
     /// The names that a text holds; one within a longer one doesn't count.
@@ -81,6 +110,33 @@ impl Names {
         found
     }
 
+    /// A question with what its products are in place of their names: "Can I return the Corrie 45?" as "Can I return the backpack?".
+    /// What holds for everything of a kind is told without names. `None` where it names no product, or only one whose kind is unknown.
+    #[must_use]
+    pub fn in_general(&self, question: &str) -> Option<String> {
+        let own: Vec<(&str, String)> =
+            question.unicode_words().filter_map(|word| Some((word, words(word).into_iter().next()?))).collect();
+        let mut general = question.to_owned();
+        let mut replaced = false;
+        let mut at = own.len();
+        while at > 0 {
+            at -= 1;
+            let found = self.called.iter().find(|(name, _)| {
+                let window = own.get(at..at + name.len()).unwrap_or_default();
+                !window.is_empty() && window.iter().map(|(_, word)| word).eq(name.iter())
+            });
+            let Some((name, kind)) = found else { continue };
+            let (Some((first, _)), Some((last, _))) = (own.get(at), own.get(at + name.len() - 1)) else { continue };
+            let start = first.as_ptr() as usize - question.as_ptr() as usize;
+            let end = last.as_ptr() as usize - question.as_ptr() as usize + last.len();
+            // "The Skerry rain jacket" says what it is.
+            let says = own.iter().skip(at + name.len()).take(2).any(|(_, word)| *word == words(kind).concat());
+            general.replace_range(start..end, if says { "" } else { kind });
+            replaced = true;
+        }
+        replaced.then(|| general.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
     /// Whether a text names something.
     #[must_use]
     pub fn names(&self, text: &str) -> bool {
@@ -94,7 +150,7 @@ impl Names {
         let asked = about.text.as_str();
         let wanted = self.named(asked);
         let other = told.iter().find_map(|text| {
-            let held = self.named(text);
+            let held = self.told(text);
             if held.is_empty() {
                 return None;
             }
@@ -201,6 +257,33 @@ mod tests {
         assert!(names.about_another(&about(true), &told));
         assert!(!names.about_another(&about(false), &told));
         assert!(!names.about_another(&about(true), &["Delivery takes two days.", "Time", "Delivery"]));
+    }
+
+    #[test]
+    fn a_question_is_asked_of_the_kind() {
+        let names = Names::of(["Corrie 45 backpack", "Skerry rain jacket", "Hush 0 sleeping bag"], []);
+        let check = |question: &str, expected: Option<&str>| {
+            assert_eq!(names.in_general(question).as_deref(), expected, "{question}");
+        };
+        check("I found the Corrie 45 cheaper", Some("I found the backpack cheaper"));
+        check("Can I return the Skerry jacket?", Some("Can I return the jacket?"));
+        check("is a hush 0 ok", Some("is a bag ok"));
+        check("Can I return a jacket?", None);
+    }
+
+    #[test]
+    fn an_ordinary_word_is_no_name() {
+        let names = Names::of(["Hush 0 sleeping bag", "Down wash", "Leather wax", "Ember stove"], []);
+        let about = About { text: "How much is the Hush 0? Zip on the left?".into(), nothing_else: true };
+        for (told, expected) in [
+            (["Its zip is on the left.", "Zip", "Hush down sleeping bag"], false),
+            (["Leather dries slowly.", "Care", "Care"], false),
+            (["It boils fast.", "Use", "Ember gas stove"], true),
+            (["Wash it with the Ember.", "Use", "Care"], true),
+            (["Rinse out the Down wash.", "Use", "Care"], true),
+        ] {
+            assert_eq!(names.about_another(&about, &told), expected, "{told:?}");
+        }
     }
 
     #[test]

@@ -44,7 +44,8 @@ async fn readiness(app: &App) -> (bool, Value) {
     let store = app.store.health();
     let llm = app.spine.llm.health().map_err(|error| error.to_string());
     let knowledge = app.spine.retrieval.index.health().await.map(|health| health.passages);
-    let stocked = !matches!(knowledge, Ok(0));
+    let filling = app.knowledge.is_filling();
+    let stocked = !matches!(knowledge, Ok(0)) && !filling;
     let embedder = app.spine.retrieval.embedder.health().map_err(|error| error.to_string());
     let multilingual = app.spine.retrieval.second_health().map_err(|error| error.to_string());
     let reranker = app.spine.reranker.as_ref().map(|reranker| reranker.health().map_err(|error| error.to_string()));
@@ -66,7 +67,11 @@ async fn readiness(app: &App) -> (bool, Value) {
         "multilingual": say(multilingual),
         "reranker": reranker.map_or_else(|| "none".to_owned(), say),
         "index": say(index),
-        "knowledge": if stocked { "ok" } else { "empty" },
+        "knowledge": match (stocked, filling) {
+            (true, _) => "ok",
+            (false, true) => "read for the first time",
+            (false, false) => "empty",
+        },
     });
     (ready, body)
 }

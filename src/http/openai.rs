@@ -294,6 +294,7 @@ fn ask(app: &App, site: &Site, body: Body) -> Result<Ask, ApiError> {
         sampling: Some(sampling),
         max_tokens: body.max_completion_tokens.or(body.max_tokens),
         stop,
+        request: None,
     })
 }
 

@@ -528,6 +528,7 @@ impl Live {
             sampling: None,
             max_tokens: None,
             stop: Vec::new(),
+            request: None,
         }
     }
 

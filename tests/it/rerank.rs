@@ -55,6 +55,7 @@ fn ask(question: &str) -> Ask {
         sampling: None,
         max_tokens: None,
         stop: Vec::new(),
+        request: None,
     }
 }
 
