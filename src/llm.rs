@@ -24,6 +24,7 @@ pub(crate) mod backend;
 pub mod gguf;
 mod line;
 mod model;
+pub mod pace;
 pub mod prefix;
 mod remote;
 mod sampler;

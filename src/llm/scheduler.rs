@@ -2,7 +2,8 @@
 //!
 //! Continuous batching: every step carries one token of each running answer first and fills what is left of its budget with
 //! prompts, in chunks, so a long prompt never stops the others' tokens and a new request joins at the next step. The budget
-//! follows the measured speed: llama.cpp can't be interrupted, so a step has to be short.
+//! follows the measured speed ([`pace`](super::pace)) and who waits: whole batches while nobody reads an answer, short steps
+//! while somebody does.
 //!
 //! Some requests give way to all others: they are admitted when nobody else waits, go back into their line when somebody comes
 //! for whom there is no slot or room, and their prompts get what the others leave of a step.
@@ -14,6 +15,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::pace::{Pace, StepTimes};
 use super::prefix::{Cache, Op, SeqId, TokenId, worth_waiting};
 
 /// A request's number, increasing in the order of arrival.
@@ -21,8 +23,6 @@ pub type RequestId = u64;
 
 /// Share of the prompt budget that the longest-running prompt gets, before the shortest ones take the rest.
 const GRANT_SHARE: usize = 4;
-/// Prompt tokens a step carries at least, however slow the machine is.
-const LEAST_PROMPT_TOKENS: usize = 8;
 
 /// What the scheduler may spend.
 #[derive(Clone, Copy, Debug)]
@@ -33,8 +33,8 @@ pub struct Limits {
     pub queue: usize,
     /// Tokens of one step at most (llama.cpp's `n_batch`); not less than `parallel`.
     pub batch_tokens: usize,
-    /// How long a step should take.
-    pub step: Duration,
+    /// How long steps should take.
+    pub times: StepTimes,
 }
 
 /// A request as the scheduler knows it.
@@ -133,7 +133,7 @@ impl Running {
 impl Scheduler {
     #[must_use]
     pub fn new(limits: Limits, cache: Cache) -> Self {
-        let pace = Pace::new(limits.step);
+        let pace = Pace::new(limits.times);
         let (waiting, aside) = (VecDeque::new(), VecDeque::new());
         Self { limits, cache, pace, waiting, aside, running: Vec::new(), ops: Vec::new() }
     }
@@ -239,11 +239,12 @@ impl Scheduler {
             plan.chunks.extend(chunk_of(running, 1));
         }
         let answering = plan.chunks.len();
-        let budget = self.pace.budget().saturating_sub(answering).max(LEAST_PROMPT_TOKENS);
-        let budget = budget.min(self.limits.batch_tokens.saturating_sub(answering));
-        for (at, tokens) in self.share_out(budget) {
-            plan.chunks.extend(chunk_of(&self.running[at], tokens));
-        }
+        let rows = self.pace.rows(answering, self.cache.used(), self.limits.batch_tokens);
+        // Prompts first: attention is computed in tiles of rows, and a tile that belongs to one conversation skips the cells of
+        // all others.
+        let prompts = self.share_out(rows.saturating_sub(answering));
+        let prompts = prompts.into_iter().filter_map(|(at, tokens)| chunk_of(&self.running[at], tokens));
+        plan.chunks.splice(0..0, prompts);
 
         if !self.cache.make_room(plan.tokens(), &mut self.ops) {
             debug_assert!(false, "admission reserves room for every running request");
@@ -254,7 +255,7 @@ impl Scheduler {
 
     /// Notes that a plan was carried out, and how long it took.
     pub fn done(&mut self, plan: &Plan, took: Duration) {
-        self.pace.note(plan.tokens(), took);
+        self.pace.note(plan.tokens(), self.cache.used() + plan.tokens(), took);
         for chunk in &plan.chunks {
             let Some(running) = self.running.iter_mut().find(|running| running.id == chunk.id) else { continue };
             running.computed += chunk.tokens.len();
@@ -415,64 +416,6 @@ fn chunk_of(running: &Running, tokens: usize) -> Option<Chunk> {
     })
 }
 
-/// How many tokens fit into a step, learned from the steps so far: time = base + tokens × each, by least squares with
-/// exponential forgetting.
-#[derive(Clone, Debug)]
-struct Pace {
-    target_ms: f64,
-    weight: f64,
-    n: f64,
-    t: f64,
-    nn: f64,
-    nt: f64,
-}
-
-impl Pace {
-    /// Tokens of the first step, before anything was measured.
-    const FIRST: usize = 32;
-    /// How much of the past each step keeps: an odd step, slowed down by something else, is soon forgotten.
-    const KEEP: f64 = 0.93;
-    /// A fit is trusted when the steps' sizes spread at least this much (variance, in tokens²).
-    const SPREAD: f64 = 4.0;
-
-    fn new(step: Duration) -> Self {
-        Self { target_ms: step.as_secs_f64() * 1e3, weight: 0.0, n: 0.0, t: 0.0, nn: 0.0, nt: 0.0 }
-    }
-
-    fn note(&mut self, tokens: usize, took: Duration) {
-        if tokens == 0 {
-            return;
-        }
-        let (n, t) = (tokens as f64, took.as_secs_f64() * 1e3);
-        for (sum, value) in
-            [(&mut self.weight, 1.0), (&mut self.n, n), (&mut self.t, t), (&mut self.nn, n * n), (&mut self.nt, n * t)]
-        {
-            *sum = *sum * Self::KEEP + value;
-        }
-    }
-
-    fn budget(&self) -> usize {
-        if self.weight == 0.0 {
-            return Self::FIRST;
-        }
-        let (n, t) = (self.n / self.weight, self.t / self.weight);
-        let variance = self.nn / self.weight - n * n;
-        let slope = (self.nt / self.weight - n * t) / variance;
-        let average = t / n;
-        let (base, each) = if variance >= Self::SPREAD && slope > 0.0 && slope <= average {
-            (t - slope * n, slope)
-        } else if n >= Self::FIRST as f64 {
-            (0.0, average)
-        } else {
-            // Single tokens only: a token of a prompt costs much less than a step of its own. Try and measure.
-            return Self::FIRST;
-        };
-        // Where a step takes longer than the target anyway, chunks of a few tokens would only make prompts slow: take as many
-        // as make it twice as long.
-        ((self.target_ms - base).max(base) / each.max(1e-3)).clamp(1.0, 1e5) as usize
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
@@ -484,7 +427,8 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn scheduler(parallel: usize, capacity: usize) -> Scheduler {
-        let limits = Limits { parallel, queue: 100, batch_tokens: 64, step: 50 * MS };
+        let times = StepTimes { gap: 60 * MS, longest_gap: 150 * MS, unread: 500 * MS };
+        let limits = Limits { parallel, queue: 100, batch_tokens: 64, times };
         Scheduler::new(limits, Cache::new(parallel * 2, capacity, true))
     }
 
@@ -521,7 +465,7 @@ mod tests {
         assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 10)]);
         scheduler.enqueue(job(2, 100..108, 5)).unwrap();
         let (plan, _) = step(&mut scheduler, 500);
-        assert_eq!((plan.started.as_slice(), sizes(&plan)), ([2].as_slice(), vec![(1, 1), (2, 8)]));
+        assert_eq!((plan.started.as_slice(), sizes(&plan)), ([2].as_slice(), vec![(2, 8), (1, 1)]));
         assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 1), (2, 1)]);
     }
 
@@ -551,8 +495,8 @@ mod tests {
         scheduler.enqueue(job(2, 1000..1010, 5)).unwrap();
         scheduler.enqueue(job(3, 2000..2020, 5)).unwrap();
         let (plan, _) = step(&mut scheduler, 500);
-        // Of 32 tokens the oldest gets a quarter, then the shortest take theirs.
-        assert_eq!(sizes(&plan), [(2, 10), (3, 14), (1, 8)]);
+        // Of 64 tokens the oldest gets a quarter, then the shortest take theirs, then the oldest has what is left.
+        assert_eq!(sizes(&plan), [(2, 10), (3, 20), (1, 34)]);
     }
 
     #[test]
@@ -580,11 +524,11 @@ mod tests {
     fn who_gives_way_gets_what_the_others_leave() {
         let mut scheduler = scheduler(4, 1000);
         scheduler.enqueue(yielding(1, 0..100)).unwrap();
-        assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 32)], "nobody else is there");
+        assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 64)], "nobody else is there");
         scheduler.enqueue(job(2, 1000..1060, 5)).unwrap();
-        // Learned by now: 64 tokens a step. The answer's prompt comes first, although it came later and is longer.
+        // The answer's prompt comes first, although it came later and is longer.
         assert_eq!(sizes(&step(&mut scheduler, 500).0), [(2, 60), (1, 4)]);
-        assert_eq!(sizes(&step(&mut scheduler, 500).0), [(2, 1), (1, 63)]);
+        assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 32), (2, 1)]);
         assert_eq!((scheduler.running(), scheduler.waiting()), (1, 0), "it isn't counted as an answer");
     }
 
@@ -594,16 +538,20 @@ mod tests {
         for id in 1..=3 {
             scheduler.enqueue(yielding(id, (0..90).map(|at| at + 1000 * id as TokenId))).unwrap();
         }
+        let mut ended = BTreeSet::new();
         assert_eq!(step(&mut scheduler, 500).0.started, [1, 2]);
         scheduler.enqueue(job(4, 5000..5100, 20)).unwrap();
-        let (plan, _) = step(&mut scheduler, 500);
+        let (plan, drew) = step(&mut scheduler, 500);
         assert_eq!(plan.started, [4], "the slot of 2");
-        assert_eq!(scheduler.ids().collect::<Vec<_>>(), [1, 4, 2, 3]);
+        assert_eq!(drew, [1], "what was left of it");
+        ended.extend(drew);
+        assert_eq!(scheduler.ids().collect::<Vec<_>>(), [4, 2, 3]);
         // An answer never waits for the prompt of one that gives way, but has what is computed of it.
         scheduler.cancel(4);
         scheduler.enqueue(job(5, 1000..1090, 20)).unwrap();
-        assert_eq!(step(&mut scheduler, 500).0.chunks[0].id, 5);
-        let mut ended = BTreeSet::new();
+        let (plan, drew) = step(&mut scheduler, 500);
+        assert_eq!(plan.chunks[0].id, 5);
+        ended.extend(drew);
         while !scheduler.is_idle() {
             let (_, drew) = step(&mut scheduler, 7);
             ended.extend(drew);
@@ -635,7 +583,7 @@ mod tests {
         let mut scheduler = scheduler(8, 2000);
         scheduler.enqueue(job(1, 0..200, 5)).unwrap();
         scheduler.enqueue(job(2, (0..200).chain([9]), 5)).unwrap();
-        assert_eq!(sizes(&step(&mut scheduler, 7).0), [(1, 32)], "the second waits for the first");
+        assert_eq!(sizes(&step(&mut scheduler, 7).0), [(1, 64)], "the second waits for the first");
         scheduler.cancel(1);
         let (plan, _) = step(&mut scheduler, 7);
         assert_eq!(plan.chunks.iter().map(|chunk| chunk.id).collect::<Vec<_>>(), [2]);
@@ -663,29 +611,8 @@ mod tests {
         assert!(scheduler.requeue_last());
         assert!(!scheduler.requeue_last(), "the only running one stays");
         let (plan, _) = step(&mut scheduler, 7);
-        assert_eq!(sizes(&plan), [(1, 1), (2, 6)]);
-        assert_eq!(plan.chunks[1].tokens, [100, 101, 102, 103, 104, 7]);
-    }
-
-    #[track_caller]
-    fn check_pace(steps: &[(usize, u64)], expected: std::ops::RangeInclusive<usize>) {
-        let mut pace = Pace::new(50 * MS);
-        for &(tokens, micros) in steps {
-            pace.note(tokens, Duration::from_micros(micros));
-        }
-        let budget = pace.budget();
-        assert!(expected.contains(&budget), "{budget} not in {expected:?}");
-    }
-
-    #[test]
-    fn the_budget_follows_the_measured_speed() {
-        check_pace(&[], 32..=32);
-        check_pace(&[(1, 10_000), (1, 10_000)], 32..=32);
-        check_pace(&[(32, 32_000)], 49..=51);
-        // 10 ms for each step and 0.5 ms for each token.
-        check_pace(&[(1, 10_500), (41, 30_500), (1, 10_500), (81, 50_500)], 79..=81);
-        // One token alone takes longer than the target: 82 ms for the step, 8 ms for each token.
-        check_pace(&[(1, 90_000), (40, 400_000), (1, 90_000)], 10..=11);
+        assert_eq!(sizes(&plan), [(2, 6), (1, 1)]);
+        assert_eq!(plan.chunks[0].tokens, [100, 101, 102, 103, 104, 7]);
     }
 
     #[derive(Clone, Debug)]

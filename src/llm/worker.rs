@@ -18,6 +18,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::model::Model;
+use super::pace::StepTimes;
 use super::prefix::{Cache, Op, TokenId};
 use super::scheduler::{Chunk, Job, Limits, Plan, RequestId, Scheduler};
 use super::text::TextStream;
@@ -27,10 +28,14 @@ use super::{
 use crate::clock::Clock;
 use crate::conversation::Usage;
 
-/// How long a step should take: that long a departed client's sequence, a new request and a shutdown have to wait.
-const STEP: Duration = Duration::from_millis(50);
-/// Tokens of a step at most. More would only cost memory: a processor doesn't get further in one step.
-const BATCH_TOKENS_CPU: u32 = 256;
+/// How long steps should take: that long a departed client's sequence, a new request and a shutdown have to wait.
+const TIMES: StepTimes = StepTimes {
+    gap: Duration::from_millis(60),
+    longest_gap: Duration::from_millis(150),
+    unread: Duration::from_millis(500),
+};
+/// Tokens of a step at most.
+const BATCH_TOKENS_CPU: u32 = 512;
 const BATCH_TOKENS_GPU: u32 = 1024;
 /// llama.cpp's limit.
 const MAX_SEQUENCES: u32 = 256;
@@ -323,7 +328,7 @@ impl Setup {
                 parallel: config.parallel as usize,
                 queue: config.queue,
                 batch_tokens: batch.min(wanted) as usize,
-                step: STEP,
+                times: TIMES,
             },
             kv_tokens: wanted.next_multiple_of(CACHE_GRAIN),
             // Without sharing no finished sequence is kept, and recurrent models pay for each one.
