@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::actions::Actions;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
-use crate::conversation::{AnswerEnd, Citation, Line, Usage, Verdict};
+use crate::conversation::{AnswerEnd, Citation, Line, SessionKey, Usage, Verdict};
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::Choice;
 use crate::grounding::confidence::{Signs, choices, leaves_open};
@@ -114,6 +114,8 @@ pub struct Spine {
 #[derive(Clone, Debug)]
 pub struct Ask {
     pub site: String,
+    /// Whose conversation it is part of, if any; what the model keeps of it is erased with that.
+    pub session: Option<SessionKey>,
     pub facts: SiteFacts,
     /// Used where the question's own language can't be told.
     pub language: String,
@@ -367,6 +369,7 @@ pub async fn generate(
     let mut phrasing = Phrasing::new(&ask.question, &ask.written, render);
     let mut completion = spine.llm.submit(Request {
         messages: prompt.messages,
+        session: ask.session.clone(),
         prefix: ask.written.clone(),
         sampling: ask.sampling.unwrap_or(spine.sampling),
         max_tokens,

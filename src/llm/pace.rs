@@ -68,16 +68,17 @@ impl Pace {
             let rows = within(self.times.unread).unwrap_or(TILE_ROWS);
             return if rows < most { rows - rows % TILE_ROWS } else { rows }.min(most);
         }
-        let tile = TILE_ROWS.min(most);
+        let least = answering + LEAST_PROMPT_ROWS;
+        let tile = TILE_ROWS.max(least).min(most);
         let tiled = within(self.times.gap)
             .or_else(|| within(self.times.longest_gap).map(|_| tile))
             // Nothing is known yet: try a tile and measure.
             .or_else(|| self.tiled.is_empty().then_some(tile));
         if let Some(rows) = tiled {
-            return rows;
+            return rows.max(tile);
         }
         let limit_ms = self.times.gap.as_secs_f64() * 1e3;
-        let least = (answering + LEAST_PROMPT_ROWS).min(most);
+        let least = least.min(most);
         (least..tile).rev().find(|&rows| self.small.ms(features(rows, cells + rows)) <= limit_ms).unwrap_or(least)
     }
 }
@@ -252,9 +253,9 @@ mod tests {
         #[test]
         fn a_step_is_never_over_the_batch_nor_without_prompt(
             steps in proptest::collection::vec((1usize..600, 0usize..20_000, 0u64..5_000_000), 0..60),
-            answering in 0usize..32,
+            answering in 0usize..256,
             cells in 0usize..20_000,
-            most in 64usize..1024,
+            most in 264usize..1024,
         ) {
             let mut pace = pace();
             for (rows, cells, micros) in steps {

@@ -15,6 +15,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::asleep::{Owner, SnapshotId};
 use super::pace::{Pace, StepTimes};
 use super::prefix::{Cache, Op, SeqId, TokenId, worth_waiting};
 
@@ -35,6 +36,8 @@ pub struct Limits {
     pub batch_tokens: usize,
     /// How long steps should take.
     pub times: StepTimes,
+    /// Cells that finished conversations may hold beside running ones; what is more goes to sleep.
+    pub kept_awake: usize,
 }
 
 /// A request as the scheduler knows it.
@@ -47,6 +50,10 @@ pub struct Job {
     pub max_new: usize,
     /// Whether all others go before it.
     pub gives_way: bool,
+    /// Whose conversation it is, to forget it alone.
+    pub owner: Owner,
+    /// Whether what is computed of it is kept for a next turn, as long as there is room.
+    pub keep: bool,
 }
 
 /// Part of a step: these tokens of one request, at these positions of its sequence.
@@ -113,6 +120,8 @@ struct Running {
     /// An earlier request computes the first so many tokens of this prompt; wait and share them.
     follows: Option<(RequestId, usize)>,
     gives_way: bool,
+    owner: Owner,
+    keep: bool,
 }
 
 impl Running {
@@ -220,9 +229,26 @@ impl Scheduler {
 
     /// Forgets the KV of all finished conversations. Returns whether there was any.
     pub fn forget_kept(&mut self) -> bool {
-        let any = self.cache.kept_sequences() > 0;
-        self.cache.clear_kept(&mut self.ops);
-        any
+        self.cache.clear_kept(&mut self.ops)
+    }
+
+    /// Forgets what is kept of one conversation, awake and asleep, and what is kept of nobody's in particular.
+    pub fn forget(&mut self, owner: u64) {
+        let concerned = |of: Owner| of.is_none_or(|of| of == owner);
+        self.cache.forget(concerned, &mut self.ops);
+        let running = self.running.iter_mut().map(|running| (running.owner, &mut running.keep));
+        let waiting = self.waiting.iter_mut().chain(&mut self.aside).map(|job| (job.owner, &mut job.keep));
+        for (_, keep) in running.chain(waiting).filter(|(of, _)| *of == Some(owner)) {
+            *keep = false;
+        }
+    }
+
+    /// A snapshot couldn't be put back into a sequence: it is given up, and the sequence's request begins again.
+    pub fn restart(&mut self, seq: SeqId, id: SnapshotId) {
+        self.cache.lose(id, &mut self.ops);
+        if let Some(at) = self.running.iter().position(|running| running.seq == Some(seq)) {
+            self.requeue(at, false);
+        }
     }
 
     /// Operations on the KV cache that are due although no step follows.
@@ -234,6 +260,10 @@ impl Scheduler {
     pub fn plan(&mut self) -> Plan {
         let mut plan = Plan { started: self.admit(), ..Plan::default() };
         self.open_sequences();
+        // One at a time: a snapshot takes milliseconds, for which the running ones wait.
+        if !self.running.is_empty() {
+            self.cache.retire(self.limits.kept_awake, &mut self.ops);
+        }
 
         for running in self.running.iter().filter(|running| running.answering()) {
             plan.chunks.extend(chunk_of(running, 1));
@@ -275,19 +305,27 @@ impl Scheduler {
 
     fn end(&mut self, id: RequestId, keep: bool) {
         let Some(at) = self.running.iter().position(|running| running.id == id) else { return };
-        if let Some(seq) = self.running.remove(at).seq {
-            self.cache.close(seq, keep, &mut self.ops);
+        let running = self.running.remove(at);
+        if let Some(seq) = running.seq {
+            self.cache.close(seq, keep && running.keep, &mut self.ops);
         }
     }
 
     /// Puts a running request back at the head of its line, with what it has generated.
     fn requeue(&mut self, at: usize, keep: bool) {
-        let Running { id, tokens, limit, seq, gives_way, .. } = self.running.remove(at);
+        let Running { id, tokens, limit, seq, gives_way, owner, keep: kept, .. } = self.running.remove(at);
         if let Some(seq) = seq {
-            self.cache.close(seq, keep, &mut self.ops);
+            self.cache.close(seq, keep && kept, &mut self.ops);
         }
         let line = if gives_way { &mut self.aside } else { &mut self.waiting };
-        line.push_front(Job { id, max_new: (limit - tokens.len()).max(1), prompt: tokens, gives_way });
+        line.push_front(Job {
+            id,
+            max_new: (limit - tokens.len()).max(1),
+            prompt: tokens,
+            gives_way,
+            owner,
+            keep: kept,
+        });
     }
 
     /// Moves requests from the lines to the running ones, in order, while there is a slot and room for all they may need.
@@ -315,6 +353,8 @@ impl Scheduler {
                 cached: 0,
                 follows,
                 gives_way,
+                owner: job.owner,
+                keep: job.keep,
             });
             if follows.is_none() {
                 self.open(self.running.len() - 1);
@@ -330,7 +370,7 @@ impl Scheduler {
             return None;
         }
         let found = self.cache.longest_match(&job.prompt);
-        let cached = found.map_or(0, |found| found.tokens);
+        let cached = self.cache.reach(&job.prompt);
         let computing = self.running.iter().filter(|other| other.computed < other.prompt_tokens);
         let follows = computing
             // Nobody waits for one that gives way to it.
@@ -365,7 +405,10 @@ impl Scheduler {
     }
 
     fn open(&mut self, at: usize) {
-        let Some((seq, cached)) = self.cache.open(&self.running[at].tokens, &mut self.ops) else { return };
+        let Some((seq, cached)) = self.cache.open(&self.running[at].tokens, self.running[at].owner, &mut self.ops)
+        else {
+            return;
+        };
         let running = &mut self.running[at];
         running.seq = Some(seq);
         running.follows = None;
@@ -426,14 +469,14 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn scheduler(parallel: usize, capacity: usize) -> Scheduler {
+    fn scheduler(parallel: usize, capacity: usize, asleep: usize) -> Scheduler {
         let times = StepTimes { gap: 60 * MS, longest_gap: 150 * MS, unread: 500 * MS };
-        let limits = Limits { parallel, queue: 100, batch_tokens: 64, times };
-        Scheduler::new(limits, Cache::new(parallel * 2, capacity, true))
+        let limits = Limits { parallel, queue: 100, batch_tokens: 64, times, kept_awake: 40 };
+        Scheduler::new(limits, Cache::new(parallel * 2, capacity, true, asleep))
     }
 
     fn job(id: RequestId, prompt: impl IntoIterator<Item = TokenId>, max_new: usize) -> Job {
-        Job { id, prompt: prompt.into_iter().collect(), max_new, gives_way: false }
+        Job { id, prompt: prompt.into_iter().collect(), max_new, gives_way: false, owner: None, keep: true }
     }
 
     fn yielding(id: RequestId, prompt: impl IntoIterator<Item = TokenId>) -> Job {
@@ -460,7 +503,7 @@ mod tests {
 
     #[test]
     fn a_new_request_joins_at_the_next_step() {
-        let mut scheduler = scheduler(4, 1000);
+        let mut scheduler = scheduler(4, 1000, 0);
         scheduler.enqueue(job(1, 0..10, 5)).unwrap();
         assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 10)]);
         scheduler.enqueue(job(2, 100..108, 5)).unwrap();
@@ -471,7 +514,7 @@ mod tests {
 
     #[test]
     fn a_long_prompt_comes_in_chunks_beside_the_answers() {
-        let mut scheduler = scheduler(4, 1000);
+        let mut scheduler = scheduler(4, 1000, 0);
         scheduler.enqueue(job(1, 0..4, 50)).unwrap();
         step(&mut scheduler, 500);
         scheduler.enqueue(job(2, 100..300, 5)).unwrap();
@@ -490,7 +533,7 @@ mod tests {
 
     #[test]
     fn the_shortest_prompt_goes_first_and_the_oldest_has_a_grant() {
-        let mut scheduler = scheduler(4, 2000);
+        let mut scheduler = scheduler(4, 2000, 0);
         scheduler.enqueue(job(1, 0..500, 5)).unwrap();
         scheduler.enqueue(job(2, 1000..1010, 5)).unwrap();
         scheduler.enqueue(job(3, 2000..2020, 5)).unwrap();
@@ -501,7 +544,7 @@ mod tests {
 
     #[test]
     fn requests_wait_for_a_slot_and_for_room() {
-        let mut scheduler = scheduler(2, 100);
+        let mut scheduler = scheduler(2, 100, 0);
         for id in 1..=3 {
             scheduler.enqueue(job(id, [1, 2, 3].map(|token| token + 10 * id as TokenId), 3)).unwrap();
         }
@@ -511,7 +554,7 @@ mod tests {
         assert_eq!(step(&mut scheduler, 0).0.started, [3]);
 
         // 60 + 60 cells don't fit into 100: the second waits although there is a slot.
-        let mut scheduler = self::scheduler(4, 100);
+        let mut scheduler = self::scheduler(4, 100, 0);
         scheduler.enqueue(job(1, 0..40, 20)).unwrap();
         scheduler.enqueue(job(2, 100..140, 20)).unwrap();
         assert_eq!(step(&mut scheduler, 0).0.started, [1]);
@@ -522,7 +565,7 @@ mod tests {
 
     #[test]
     fn who_gives_way_gets_what_the_others_leave() {
-        let mut scheduler = scheduler(4, 1000);
+        let mut scheduler = scheduler(4, 1000, 0);
         scheduler.enqueue(yielding(1, 0..100)).unwrap();
         assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 64)], "nobody else is there");
         scheduler.enqueue(job(2, 1000..1060, 5)).unwrap();
@@ -534,18 +577,16 @@ mod tests {
 
     #[test]
     fn who_gives_way_goes_back_into_line_for_an_answer() {
-        let mut scheduler = scheduler(2, 300);
+        let mut scheduler = scheduler(2, 300, 0);
         for id in 1..=3 {
             scheduler.enqueue(yielding(id, (0..90).map(|at| at + 1000 * id as TokenId))).unwrap();
         }
         let mut ended = BTreeSet::new();
         assert_eq!(step(&mut scheduler, 500).0.started, [1, 2]);
         scheduler.enqueue(job(4, 5000..5100, 20)).unwrap();
-        let (plan, drew) = step(&mut scheduler, 500);
+        let (plan, _) = step(&mut scheduler, 500);
         assert_eq!(plan.started, [4], "the slot of 2");
-        assert_eq!(drew, [1], "what was left of it");
-        ended.extend(drew);
-        assert_eq!(scheduler.ids().collect::<Vec<_>>(), [4, 2, 3]);
+        assert_eq!(scheduler.ids().collect::<Vec<_>>(), [1, 4, 2, 3]);
         // An answer never waits for the prompt of one that gives way, but has what is computed of it.
         scheduler.cancel(4);
         scheduler.enqueue(job(5, 1000..1090, 20)).unwrap();
@@ -562,7 +603,7 @@ mod tests {
 
     #[test]
     fn requests_with_a_common_prefix_compute_it_once() {
-        let mut scheduler = scheduler(8, 2000);
+        let mut scheduler = scheduler(8, 2000, 0);
         let prompt = |id: TokenId| (0..100).chain([1000 + id, 2000 + id]);
         for id in 0..8 {
             scheduler.enqueue(job(id, prompt(id as TokenId), 1)).unwrap();
@@ -580,7 +621,7 @@ mod tests {
 
     #[test]
     fn a_follower_goes_on_when_its_leader_leaves() {
-        let mut scheduler = scheduler(8, 2000);
+        let mut scheduler = scheduler(8, 2000, 0);
         scheduler.enqueue(job(1, 0..200, 5)).unwrap();
         scheduler.enqueue(job(2, (0..200).chain([9]), 5)).unwrap();
         assert_eq!(sizes(&step(&mut scheduler, 7).0), [(1, 64)], "the second waits for the first");
@@ -591,7 +632,7 @@ mod tests {
 
     #[test]
     fn the_next_turn_reuses_the_last_one() {
-        let mut scheduler = scheduler(2, 200);
+        let mut scheduler = scheduler(2, 200, 0);
         scheduler.enqueue(job(1, 0..20, 3)).unwrap();
         while !scheduler.is_idle() {
             step(&mut scheduler, 77);
@@ -604,7 +645,7 @@ mod tests {
 
     #[test]
     fn requeuing_keeps_what_was_generated() {
-        let mut scheduler = scheduler(2, 200);
+        let mut scheduler = scheduler(2, 200, 0);
         scheduler.enqueue(job(1, 0..5, 9)).unwrap();
         scheduler.enqueue(job(2, 100..105, 9)).unwrap();
         step(&mut scheduler, 7);
@@ -621,6 +662,7 @@ mod tests {
         Step { eog: bool },
         Cancel { which: usize },
         Requeue,
+        Forget { owner: u64 },
     }
 
     fn event() -> impl Strategy<Value = Event> {
@@ -630,6 +672,7 @@ mod tests {
             5 => (0usize..5).prop_map(|eog| Event::Step { eog: eog == 0 }),
             1 => (0usize..20).prop_map(|which| Event::Cancel { which }),
             1 => Just(Event::Requeue),
+            1 => (0u64..3).prop_map(|owner| Event::Forget { owner }),
         ]
     }
 
@@ -637,6 +680,8 @@ mod tests {
     #[derive(Default)]
     struct Model {
         seqs: BTreeMap<SeqId, Vec<TokenId>>,
+        /// Where a snapshot begins, and its tokens.
+        snapshots: BTreeMap<SnapshotId, (usize, Vec<TokenId>)>,
     }
 
     impl Model {
@@ -656,6 +701,21 @@ mod tests {
             for op in ops {
                 match *op {
                     Op::Clear { seq } => drop(self.seqs.remove(&seq)),
+                    Op::Sleep { seq, from, id } => {
+                        let source =
+                            self.seqs.get(&seq).and_then(|tokens| tokens.get(from..)).ok_or("nothing to sleep")?;
+                        self.snapshots.insert(id, (from, source.to_vec()));
+                    }
+                    Op::Wake { id, seq, from, to } => {
+                        let (begin, tokens) = self.snapshots.get(&id).ok_or("woke what isn't there")?;
+                        let woken = tokens.get(from - begin..to - begin).ok_or("woke more than there is")?;
+                        let into = self.seqs.entry(seq).or_default();
+                        if into.len() != from {
+                            return Err("woke into the wrong place".into());
+                        }
+                        into.extend(woken);
+                    }
+                    Op::Drop { id } => drop(self.snapshots.remove(&id)),
                     Op::Share { from, to, tokens } => {
                         if self.seqs.get(&to).is_some_and(|to| !to.is_empty()) {
                             return Err("shared into a sequence that holds something".into());
@@ -677,9 +737,10 @@ mod tests {
             events in proptest::collection::vec(event(), 1..120),
             parallel in 1usize..5,
             speed in 1u64..2000,
+            asleep in prop_oneof![Just(0usize), 50usize..400],
         ) {
             let capacity = 300;
-            let mut scheduler = scheduler(parallel, capacity);
+            let mut scheduler = scheduler(parallel, capacity, asleep);
             let mut model = Model::default();
             let mut answers: BTreeMap<RequestId, (Vec<TokenId>, usize)> = BTreeMap::new();
             let mut arrivals = 0;
@@ -693,7 +754,7 @@ mod tests {
                             yielding.insert(arrivals);
                         }
                         let prompt: Vec<TokenId> = (0..prompt as TokenId).map(|at| at + if at < 60 { 0 } else { 1000 * family }).collect();
-                        if scheduler.enqueue(Job { gives_way, ..job(arrivals, prompt.clone(), max_new) }).is_ok() {
+                        if scheduler.enqueue(Job { gives_way, owner: Some(family as u64), ..job(arrivals, prompt.clone(), max_new) }).is_ok() {
                             answers.insert(arrivals, (prompt, max_new));
                         }
                     }
@@ -705,6 +766,15 @@ mod tests {
                         }
                     }
                     Event::Requeue => { scheduler.requeue_last(); }
+                    Event::Forget { owner } => {
+                        scheduler.forget(owner);
+                        prop_assert_eq!(scheduler.cache().kept_of(Some(owner)), 0);
+                        let ops = scheduler.take_ops();
+                        if let Err(wrong) = model.ops(&ops) {
+                            prop_assert!(false, "{}", wrong);
+                        }
+                        prop_assert_eq!(model.snapshots.len(), scheduler.cache().asleep().len());
+                    }
                     Event::Step { eog } => {
                         if scheduler.is_idle() {
                             if answers.is_empty() { continue }
