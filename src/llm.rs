@@ -33,6 +33,7 @@ pub mod scheduler;
 mod scripted;
 pub mod template;
 pub mod text;
+pub mod tokens;
 mod worker;
 
 pub use model::instruction_sets;

@@ -51,6 +51,22 @@ struct Measure {
     samples: Vec<f64>,
 }
 
+fn measure(name: &'static str, unit: &'static str, better: Better, value: f64) -> Measure {
+    Measure { name, unit, better, value, samples: Vec::new() }
+}
+
+fn rate(name: &'static str, value: f64) -> Measure {
+    measure(name, "tokens/s", Better::Higher, value)
+}
+
+fn share(name: &'static str, value: f64) -> Measure {
+    measure(name, "ratio", Better::Higher, value)
+}
+
+fn cost(name: &'static str, unit: &'static str, value: f64) -> Measure {
+    measure(name, unit, Better::Lower, value)
+}
+
 /// One side's figure over all rounds.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Side {

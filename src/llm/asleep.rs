@@ -7,7 +7,7 @@
 //!
 //! A snapshot is used only for a prompt that begins with the very tokens that it was computed from, all of them.
 
-use super::prefix::{TokenId, common_prefix};
+use super::tokens::{TokenId, common_prefix};
 
 /// A snapshot's number.
 pub type SnapshotId = u64;

@@ -10,9 +10,8 @@
 use std::collections::BTreeSet;
 
 use super::asleep::{Asleep, Owner, SnapshotId};
+use super::tokens::{TokenId, common_prefix};
 
-/// A token's id in the model's vocabulary.
-pub type TokenId = i32;
 /// A sequence of the KV cache.
 pub type SeqId = usize;
 
@@ -414,12 +413,6 @@ pub fn worth_waiting(prompt: &[TokenId], other: &[TokenId], cached: usize) -> Op
     let limit = prompt.len().saturating_sub(1);
     let shared = common_prefix(&prompt[..limit], other);
     (shared >= cached + WORTH_WAITING_TOKENS).then_some(shared)
-}
-
-/// How many tokens two sequences have in common from their beginning.
-#[must_use]
-pub fn common_prefix(a: &[TokenId], b: &[TokenId]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 impl Cache {

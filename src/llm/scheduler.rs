@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use super::asleep::{Owner, SnapshotId};
 use super::pace::{Pace, StepTimes};
-use super::prefix::{Cache, Op, SeqId, TokenId, worth_waiting};
+use super::prefix::{Cache, Op, SeqId, worth_waiting};
+use super::tokens::TokenId;
 
 /// A request's number, increasing in the order of arrival.
 pub type RequestId = u64;

@@ -22,9 +22,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::asleep::SnapshotId;
 use super::model::Model;
 use super::pace::StepTimes;
-use super::prefix::{Cache, Op, TokenId};
+use super::prefix::{Cache, Op};
 use super::scheduler::{Chunk, Job, Limits, Plan, RequestId, Scheduler};
 use super::text::TextStream;
+use super::tokens::TokenId;
 use super::{
     ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Sampling, Stats, Token, backend, judgements, sampler,
 };

@@ -4,9 +4,8 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
-use super::Measure;
 use super::load::{Texts, ask, story};
-use super::scenarios::{cost, rate, share};
+use super::{Measure, cost, rate, share};
 use crate::llm::Llm;
 use crate::retrieval::embedder::{Embedder, EmbedderConfig};
 

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::load::{Texts, ask, ask_all, assistant, gaps, request, story, system, together, user};
-use super::{Better, EngineBench, Measure, embedding, quantile, sorted};
+use super::{Better, EngineBench, Measure, cost, embedding, quantile, rate, share, sorted};
 use crate::config::Config;
 use crate::llm::{Llm, Request};
 
@@ -100,22 +100,6 @@ impl Scenario {
             Self::BesideEmbedding => embedding::run(llm, &config.embedder, texts).await,
         }
     }
-}
-
-fn measure(name: &'static str, unit: &'static str, better: Better, value: f64) -> Measure {
-    Measure { name, unit, better, value, samples: Vec::new() }
-}
-
-pub(super) fn rate(name: &'static str, value: f64) -> Measure {
-    measure(name, "tokens/s", Better::Higher, value)
-}
-
-pub(super) fn share(name: &'static str, value: f64) -> Measure {
-    measure(name, "ratio", Better::Higher, value)
-}
-
-pub(super) fn cost(name: &'static str, unit: &'static str, value: f64) -> Measure {
-    measure(name, unit, Better::Lower, value)
 }
 
 /// The first tokens of chats that came at once: the round's value is the 95th percentile.
