@@ -158,6 +158,8 @@ pub struct Request {
     /// Whose conversation it is, so that [`Llm::forget`] can erase what is kept of it alone. What is kept without a session goes
     /// whenever any is forgotten.
     pub session: Option<SessionKey>,
+    /// It is a draft for an agent: answers to visitors go first.
+    pub suggestion: bool,
     /// Text of the answer that already stands and is to be continued; empty for a new answer.
     pub prefix: String,
     pub sampling: Sampling,
@@ -419,8 +421,15 @@ impl Llm {
         }
         let messages = vec![ChatMessage { role: Role::User, content: "Hello".into() }];
         let sampling = Sampling { temperature: 0.0, top_p: 1.0, min_p: 0.0, repeat_penalty: 1.0, seed: None };
-        let request =
-            Request { messages, session: None, prefix: String::new(), sampling, max_tokens: 1, stop: Vec::new() };
+        let request = Request {
+            messages,
+            session: None,
+            suggestion: false,
+            prefix: String::new(),
+            sampling,
+            max_tokens: 1,
+            stop: Vec::new(),
+        };
         // What it meets is noted on the way.
         if let Ok(mut completion) = self.submit(request) {
             while let Some(Ok(_)) = completion.next().await {}

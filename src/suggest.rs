@@ -104,6 +104,7 @@ async fn rewrite(
     let mut completion = spine.llm.submit(Request {
         messages,
         session: ask.session.clone(),
+        suggestion: true,
         prefix: String::new(),
         sampling: spine.sampling,
         max_tokens: spine.max_tokens,

@@ -370,6 +370,7 @@ pub async fn generate(
     let mut completion = spine.llm.submit(Request {
         messages: prompt.messages,
         session: ask.session.clone(),
+        suggestion: ask.audience == Audience::Agents,
         prefix: ask.written.clone(),
         sampling: ask.sampling.unwrap_or(spine.sampling),
         max_tokens,

@@ -5,12 +5,12 @@
 //! follows the measured speed ([`pace`](super::pace)) and who waits: whole batches while nobody reads an answer, short steps
 //! while somebody does.
 //!
-//! Some requests give way to all others: they are admitted when nobody else waits, go back into their line when somebody comes
-//! for whom there is no slot or room, and their prompts get what the others leave of a step.
+//! Requests have priorities: one is admitted when nobody of a higher one waits, goes back into its line when somebody comes for
+//! whom there is no slot or room, and its prompt gets what the higher ones leave of a step.
 //!
 //! Invariants, which the property tests hold it to: a request owns at most one sequence and a sequence at most one request; a
 //! step has at most `batch_tokens` tokens; every admitted request has room for its prompt and its longest answer; requests are
-//! admitted in the order in which they came, and every one of them ends.
+//! admitted by priority and then in the order in which they came, and every one of them ends once none of a higher one comes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -41,6 +41,28 @@ pub struct Limits {
     pub kept_awake: usize,
 }
 
+/// Who goes first. A request that finds no slot or room sends one of a lower priority back into its line, the last one that
+/// was admitted; so a lower priority may wait as long as a higher one keeps the engine full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// A visitor waits for the answer.
+    Visitor,
+    /// An agent waits for a suggested reply.
+    Suggestion,
+    /// A passage is judged before the answer, or nobody waits.
+    Judgement,
+}
+
+impl Priority {
+    pub const ALL: [Self; 3] = [Self::Visitor, Self::Suggestion, Self::Judgement];
+
+    /// Whether text is written, not a yes or no.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        self != Self::Judgement
+    }
+}
+
 /// A request as the scheduler knows it.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -49,8 +71,7 @@ pub struct Job {
     pub prompt: Vec<TokenId>,
     /// Tokens that may be generated at most, at least one.
     pub max_new: usize,
-    /// Whether all others go before it.
-    pub gives_way: bool,
+    pub priority: Priority,
     /// Whose conversation it is, to forget it alone.
     pub owner: Owner,
     /// Whether what is computed of it is kept for a next turn, as long as there is room.
@@ -94,9 +115,8 @@ pub struct Scheduler {
     limits: Limits,
     cache: Cache,
     pace: Pace,
-    waiting: VecDeque<Job>,
-    /// The line of those that give way.
-    aside: VecDeque<Job>,
+    /// One line for each priority, the highest first.
+    lines: [VecDeque<Job>; Priority::ALL.len()],
     /// In the order of admission.
     running: Vec<Running>,
     /// For the next plan.
@@ -120,7 +140,7 @@ struct Running {
     cached: usize,
     /// An earlier request computes the first so many tokens of this prompt; wait and share them.
     follows: Option<(RequestId, usize)>,
-    gives_way: bool,
+    priority: Priority,
     owner: Owner,
     keep: bool,
 }
@@ -144,8 +164,7 @@ impl Scheduler {
     #[must_use]
     pub fn new(limits: Limits, cache: Cache) -> Self {
         let pace = Pace::new(limits.times);
-        let (waiting, aside) = (VecDeque::new(), VecDeque::new());
-        Self { limits, cache, pace, waiting, aside, running: Vec::new(), ops: Vec::new() }
+        Self { limits, cache, pace, lines: Default::default(), running: Vec::new(), ops: Vec::new() }
     }
 
     /// The KV cache's books.
@@ -156,30 +175,29 @@ impl Scheduler {
 
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.aside.is_empty() && self.running.is_empty()
+        self.lines.iter().all(VecDeque::is_empty) && self.running.is_empty()
     }
 
-    /// Requests that run, without those that give way.
+    /// Requests that run, without judgements.
     #[must_use]
     pub fn running(&self) -> usize {
-        self.running.iter().filter(|running| !running.gives_way).count()
+        self.running.iter().filter(|running| running.priority.writes()).count()
     }
 
-    /// Requests in line, without those that give way.
+    /// Requests in line, without judgements.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.line().count()
     }
 
-    /// Requests in line, the next one first, without those that give way.
+    /// Requests in line, the next one first, without judgements.
     pub fn line(&self) -> impl Iterator<Item = RequestId> + '_ {
-        self.waiting.iter().map(|job| job.id)
+        self.lines.iter().flatten().filter(|job| job.priority.writes()).map(|job| job.id)
     }
 
     /// Every request that waits or runs.
     pub fn ids(&self) -> impl Iterator<Item = RequestId> + '_ {
-        let aside = self.aside.iter().map(|job| job.id);
-        self.running.iter().map(|running| running.id).chain(self.line()).chain(aside)
+        self.running.iter().map(|running| running.id).chain(self.lines.iter().flatten().map(|job| job.id))
     }
 
     /// Tokens of a running request's prompt that were in the cache.
@@ -189,27 +207,27 @@ impl Scheduler {
     }
 
     /// Takes a request in line. A job that has no prompt, can't generate, or could never fit the cache comes back, and so does
-    /// one more than the line holds. Those that give way have a line of the same length.
+    /// one more than the line holds. Judgements have a line of the same length.
     ///
     /// # Errors
     /// The job itself.
     pub fn enqueue(&mut self, job: Job) -> Result<(), Job> {
         let total = job.prompt.len() + job.max_new;
         let capacity = self.cache.free() + self.cache.used();
-        let running = self.running.iter().filter(|running| running.gives_way == job.gives_way).count();
-        let line = if job.gives_way { &mut self.aside } else { &mut self.waiting };
-        let full = line.len() + running >= self.limits.parallel + self.limits.queue;
+        let alike = |priority: Priority| priority.writes() == job.priority.writes();
+        let running = self.running.iter().filter(|running| alike(running.priority)).count();
+        let waiting = self.lines.iter().flatten().filter(|job| alike(job.priority)).count();
+        let full = waiting + running >= self.limits.parallel + self.limits.queue;
         if job.prompt.is_empty() || job.max_new == 0 || total > capacity || full {
             return Err(job);
         }
-        line.push_back(job);
+        self.lines[job.priority as usize].push_back(job);
         Ok(())
     }
 
     /// Removes a request, whose KV is forgotten: nobody waits for the rest of it.
     pub fn cancel(&mut self, id: RequestId) {
-        self.waiting.retain(|job| job.id != id);
-        self.aside.retain(|job| job.id != id);
+        self.lines.iter_mut().for_each(|line| line.retain(|job| job.id != id));
         self.end(id, false);
     }
 
@@ -238,7 +256,7 @@ impl Scheduler {
         let concerned = |of: Owner| of.is_none_or(|of| of == owner);
         self.cache.forget(concerned, &mut self.ops);
         let running = self.running.iter_mut().map(|running| (running.owner, &mut running.keep));
-        let waiting = self.waiting.iter_mut().chain(&mut self.aside).map(|job| (job.owner, &mut job.keep));
+        let waiting = self.lines.iter_mut().flatten().map(|job| (job.owner, &mut job.keep));
         for (_, keep) in running.chain(waiting).filter(|(of, _)| *of == Some(owner)) {
             *keep = false;
         }
@@ -314,35 +332,29 @@ impl Scheduler {
 
     /// Puts a running request back at the head of its line, with what it has generated.
     fn requeue(&mut self, at: usize, keep: bool) {
-        let Running { id, tokens, limit, seq, gives_way, owner, keep: kept, .. } = self.running.remove(at);
+        let Running { id, tokens, limit, seq, priority, owner, keep: kept, .. } = self.running.remove(at);
         if let Some(seq) = seq {
             self.cache.close(seq, keep && kept, &mut self.ops);
         }
-        let line = if gives_way { &mut self.aside } else { &mut self.waiting };
-        line.push_front(Job {
-            id,
-            max_new: (limit - tokens.len()).max(1),
-            prompt: tokens,
-            gives_way,
-            owner,
-            keep: kept,
-        });
+        let max_new = (limit - tokens.len()).max(1);
+        let job = Job { id, prompt: tokens, max_new, priority, owner, keep: kept };
+        self.lines[priority as usize].push_front(job);
     }
 
     /// Moves requests from the lines to the running ones, in order, while there is a slot and room for all they may need.
     fn admit(&mut self) -> Vec<RequestId> {
         let mut started = Vec::new();
-        while let Some(job) = self.waiting.front().or(self.aside.front()) {
-            let gives_way = job.gives_way;
+        while let Some(job) = self.lines.iter().find_map(VecDeque::front) {
+            let priority = job.priority;
             let Some(follows) = self.fits(job) else {
-                // Who gives way goes back into line, the last one first; what was computed stays as long as there is room.
-                let last = self.running.iter().rposition(|running| running.gives_way);
-                let Some(last) = last.filter(|_| !gives_way) else { break };
+                // Who gives way goes back into line, the last one of the lowest priority first; what was computed stays as long
+                // as there is room.
+                let lower = self.running.iter().enumerate().filter(|(_, running)| running.priority > priority);
+                let Some((last, _)) = lower.max_by_key(|&(at, running)| (running.priority, at)) else { break };
                 self.requeue(last, true);
                 continue;
             };
-            let line = if gives_way { &mut self.aside } else { &mut self.waiting };
-            let Some(job) = line.pop_front() else { break };
+            let Some(job) = self.lines[priority as usize].pop_front() else { break };
             started.push(job.id);
             self.running.push(Running {
                 id: job.id,
@@ -353,7 +365,7 @@ impl Scheduler {
                 computed: 0,
                 cached: 0,
                 follows,
-                gives_way,
+                priority,
                 owner: job.owner,
                 keep: job.keep,
             });
@@ -375,7 +387,7 @@ impl Scheduler {
         let computing = self.running.iter().filter(|other| other.computed < other.prompt_tokens);
         let follows = computing
             // Nobody waits for one that gives way to it.
-            .filter(|other| job.gives_way || !other.gives_way)
+            .filter(|other| other.priority <= job.priority)
             .filter_map(|other| {
                 let shared = worth_waiting(&job.prompt, &other.tokens[..other.prompt_tokens], cached)?;
                 Some((other.id, shared))
@@ -422,12 +434,12 @@ impl Scheduler {
     /// `running` and tokens.
     fn share_out(&self, budget: usize) -> Vec<(usize, usize)> {
         let (mut shares, mut left) = (Vec::new(), budget);
-        for gives_way in [false, true] {
+        for priority in Priority::ALL {
             let mut prompts: Vec<(usize, usize)> = self
                 .running
                 .iter()
                 .enumerate()
-                .filter(|(_, running)| running.gives_way == gives_way)
+                .filter(|(_, running)| running.priority == priority)
                 .filter(|(_, running)| running.seq.is_some() && !running.answering() && running.remaining() > 0)
                 .map(|(at, running)| (at, running.remaining()))
                 .collect();
@@ -477,11 +489,11 @@ mod tests {
     }
 
     fn job(id: RequestId, prompt: impl IntoIterator<Item = TokenId>, max_new: usize) -> Job {
-        Job { id, prompt: prompt.into_iter().collect(), max_new, gives_way: false, owner: None, keep: true }
+        Job { id, prompt: prompt.into_iter().collect(), max_new, priority: Priority::Visitor, owner: None, keep: true }
     }
 
     fn yielding(id: RequestId, prompt: impl IntoIterator<Item = TokenId>) -> Job {
-        Job { gives_way: true, ..job(id, prompt, 1) }
+        Job { priority: Priority::Judgement, ..job(id, prompt, 1) }
     }
 
     /// Carries a plan out in no time; answers each draw with `token`, and finishes answers at their longest. Returns who drew.
@@ -603,6 +615,27 @@ mod tests {
     }
 
     #[test]
+    fn a_visitor_goes_before_a_suggestion_and_that_before_a_judgement() {
+        let mut scheduler = scheduler(1, 300, 0);
+        let suggestion = |id| Job { priority: Priority::Suggestion, ..job(id, 2000..2010, 3) };
+        scheduler.enqueue(yielding(1, 0..10)).unwrap();
+        scheduler.enqueue(suggestion(2)).unwrap();
+        assert_eq!(step(&mut scheduler, 7).0.started, [2]);
+        scheduler.enqueue(job(3, 3000..3010, 1)).unwrap();
+        scheduler.enqueue(suggestion(4)).unwrap();
+        assert_eq!(scheduler.line().collect::<Vec<_>>(), [3, 4]);
+        let mut ended = Vec::new();
+        while !scheduler.is_idle() {
+            let before: BTreeSet<_> = scheduler.ids().collect();
+            step(&mut scheduler, 7);
+            let after: BTreeSet<_> = scheduler.ids().collect();
+            ended.extend(before.difference(&after).copied());
+        }
+        // The suggestion that was being written goes on with what it had.
+        assert_eq!(ended, [3, 2, 4, 1]);
+    }
+
+    #[test]
     fn requests_with_a_common_prefix_compute_it_once() {
         let mut scheduler = scheduler(8, 2000, 0);
         let prompt = |id: TokenId| (0..100).chain([1000 + id, 2000 + id]);
@@ -659,7 +692,7 @@ mod tests {
 
     #[derive(Clone, Debug)]
     enum Event {
-        Arrive { family: TokenId, prompt: usize, max_new: usize, gives_way: bool },
+        Arrive { family: TokenId, prompt: usize, max_new: usize, priority: Priority },
         Step { eog: bool },
         Cancel { which: usize },
         Requeue,
@@ -668,8 +701,8 @@ mod tests {
 
     fn event() -> impl Strategy<Value = Event> {
         prop_oneof![
-            2 => (0i32..3, 1usize..120, 1usize..12, any::<bool>())
-                .prop_map(|(family, prompt, max_new, gives_way)| Event::Arrive { family, prompt, max_new, gives_way }),
+            2 => (0i32..3, 1usize..120, 1usize..12, proptest::sample::select(&Priority::ALL[..]))
+                .prop_map(|(family, prompt, max_new, priority)| Event::Arrive { family, prompt, max_new, priority }),
             5 => (0usize..5).prop_map(|eog| Event::Step { eog: eog == 0 }),
             1 => (0usize..20).prop_map(|which| Event::Cancel { which }),
             1 => Just(Event::Requeue),
@@ -745,17 +778,15 @@ mod tests {
             let mut model = Model::default();
             let mut answers: BTreeMap<RequestId, (Vec<TokenId>, usize)> = BTreeMap::new();
             let mut arrivals = 0;
-            let mut yielding = BTreeSet::new();
+            let mut priorities = BTreeMap::new();
             let drain = std::iter::repeat_n(Event::Step { eog: false }, 20_000);
             for event in events.into_iter().chain(drain) {
                 match event {
-                    Event::Arrive { family, prompt, max_new, gives_way } => {
+                    Event::Arrive { family, prompt, max_new, priority } => {
                         arrivals += 1;
-                        if gives_way {
-                            yielding.insert(arrivals);
-                        }
+                        priorities.insert(arrivals, priority);
                         let prompt: Vec<TokenId> = (0..prompt as TokenId).map(|at| at + if at < 60 { 0 } else { 1000 * family }).collect();
-                        if scheduler.enqueue(Job { gives_way, owner: Some(family as u64), ..job(arrivals, prompt.clone(), max_new) }).is_ok() {
+                        if scheduler.enqueue(Job { priority, owner: Some(family as u64), ..job(arrivals, prompt.clone(), max_new) }).is_ok() {
                             answers.insert(arrivals, (prompt, max_new));
                         }
                     }
@@ -782,13 +813,17 @@ mod tests {
                             prop_assert!(false, "idle although {} requests have not ended", answers.len());
                         }
                         let plan = scheduler.plan();
-                        let answer = plan.chunks.iter().any(|chunk| !yielding.contains(&chunk.id));
-                        let oldest = scheduler.ids().find(|id| yielding.contains(id) != answer);
-                        prop_assert!(answer || scheduler.running() + scheduler.waiting() == 0, "answers go first");
-                        prop_assert!(scheduler.waiting() == 0 || plan.started.iter().all(|id| !yielding.contains(id)));
+                        let present: Vec<_> = scheduler.ids().map(|id| (priorities[&id], id)).collect();
+                        let highest = present.iter().map(|(priority, _)| *priority).min();
+                        let oldest = present.iter().find(|(priority, _)| Some(*priority) == highest).map(|(_, id)| *id);
                         prop_assert!(
                             plan.chunks.iter().any(|chunk| Some(chunk.id) == oldest),
-                            "the request that runs longest makes progress in every step"
+                            "of the highest priority the request that runs longest makes progress in every step"
+                        );
+                        let waits = scheduler.lines.iter().flatten().map(|job| job.priority).min();
+                        prop_assert!(
+                            plan.started.iter().all(|id| waits.is_none_or(|waits| priorities[id] <= waits)),
+                            "nobody is admitted while a higher priority waits"
                         );
                         prop_assert!(plan.tokens() <= 64, "{} tokens", plan.tokens());
                         prop_assert!(scheduler.running() <= parallel);

@@ -23,7 +23,7 @@ use super::asleep::SnapshotId;
 use super::model::Model;
 use super::pace::StepTimes;
 use super::prefix::{Cache, Op};
-use super::scheduler::{Chunk, Job, Limits, Plan, RequestId, Scheduler};
+use super::scheduler::{Chunk, Job, Limits, Plan, Priority, RequestId, Scheduler};
 use super::text::TextStream;
 use super::tokens::TokenId;
 use super::{
@@ -203,7 +203,7 @@ impl Llama {
                 id: self.next_id.fetch_add(1, Ordering::Relaxed),
                 prompt,
                 max_new,
-                gives_way: false,
+                priority: if request.suggestion { Priority::Suggestion } else { Priority::Visitor },
                 owner,
                 keep: true,
             },
@@ -232,7 +232,7 @@ impl Llama {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             prompt,
             max_new: 1,
-            gives_way: true,
+            priority: Priority::Judgement,
             owner: None,
             keep: true,
         };

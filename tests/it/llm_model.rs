@@ -60,6 +60,7 @@ fn ask(question: &str) -> Request {
     Request {
         messages: vec![message(Role::System, FACTS), message(Role::User, question)],
         session: None,
+        suggestion: false,
         prefix: String::new(),
         sampling: GREEDY,
         max_tokens: 24,

@@ -51,7 +51,15 @@ impl Texts {
 
 /// What a chat asks, greedily.
 pub(super) fn request(messages: Vec<ChatMessage>, max_tokens: u32) -> Request {
-    Request { messages, session: None, prefix: String::new(), sampling: GREEDY, max_tokens, stop: Vec::new() }
+    Request {
+        messages,
+        session: None,
+        suggestion: false,
+        prefix: String::new(),
+        sampling: GREEDY,
+        max_tokens,
+        stop: Vec::new(),
+    }
 }
 
 pub(super) fn system(content: &str) -> ChatMessage {
