@@ -20,6 +20,7 @@ use crate::http::address::Proxies;
 use crate::http::auth::{Keys, Visitors};
 use crate::http::body::Room;
 use crate::http::listener::{Limits, divide_files, serve};
+use crate::http::places::Places;
 use crate::http::{self, App, Inner};
 use crate::insight::book::Book;
 use crate::insight::{Insight, Shelf, scorer};
@@ -175,6 +176,7 @@ impl Server {
             clock: clock.clone(),
             tasks: tasks.clone(),
             answer_timeout,
+            waiting: config.console.waiting,
             sites: sites.iter().map(|site| (site.id.clone(), Arc::new(site.profile()))).collect::<HashMap<_, _>>(),
             board: board.clone(),
         });
@@ -231,6 +233,7 @@ impl Server {
             own_origins: own.into_iter().chain(config.server.public_origins.iter().cloned()).collect(),
             room: Room::new(knowledge.max_bytes().max(http::intent::MAX_ROWS)),
             sockets: Arc::new(Semaphore::new(sockets)),
+            places: Places::new(config.server.sockets_per_visitor),
             proxies: Proxies::new(&config.server)?,
             config: config.server.clone(),
             registry: registry.clone(),

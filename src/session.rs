@@ -47,6 +47,9 @@ pub struct SessionsConfig {
     /// of private networks aren't counted, since a proxy there speaks for everybody: a proxy on this machine names the visitor's in
     /// `X-Forwarded-For`. Where a proxy elsewhere with a public address speaks for everybody, set 0, which sets no limit.
     pub newcomers_per_minute: u32,
+    /// Times that a visitor may connect in a minute, by sockets and by messages over HTTP; one more is refused with the time to wait.
+    /// Each may read a whole conversation. 0 sets no limit.
+    pub connections_per_minute: u32,
     /// Messages a session may hold; one more is refused and a new session is to be begun.
     pub max_messages: usize,
     /// Longest time between two checkpoints of a running answer, in milliseconds. After a crash at most this much of an
@@ -64,6 +67,7 @@ impl Default for SessionsConfig {
             messages_per_minute: 20,
             events_per_minute: 30,
             newcomers_per_minute: 300,
+            connections_per_minute: 60,
             max_messages: 1_000,
             checkpoint_ms: 250,
             idle_s: 60,
@@ -98,6 +102,27 @@ pub struct Profile {
     /// ISO 639-1 code of the language used where a question's own can't be told.
     pub language: String,
     pub policy: Policy,
+}
+
+/// Whether a conversation may take a place in the line for a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Places {
+    #[default]
+    Open,
+    /// As many wait as may.
+    Full { waiting: usize },
+    /// The visitor has a place there with another conversation.
+    Taken,
+}
+
+impl Places {
+    fn refusal(self) -> Option<Refusal> {
+        match self {
+            Self::Open => None,
+            Self::Full { waiting } => Some(Refusal::LineFull { waiting }),
+            Self::Taken => Some(Refusal::WaitsElsewhere),
+        }
+    }
 }
 
 /// What somebody wants of a session.
@@ -419,6 +444,8 @@ pub struct Session {
     memory: Memory,
     limits: Limits,
     policy: Policy,
+    /// The line for a person, as it was before the command at hand.
+    line: Places,
 }
 
 /// The part of [`SessionsConfig`] that decides.
@@ -463,6 +490,7 @@ impl Session {
             memory: Memory::default(),
             limits,
             policy,
+            line: Places::Open,
         }
     }
 
@@ -613,6 +641,9 @@ impl Session {
                 _ => effects.push(Effect::Reply(Err(Refusal::UnknownTurn { turn }))),
             },
             Command::RequestHuman if self.ended => effects.push(Effect::Reply(Err(Refusal::Ended))),
+            Command::RequestHuman if self.line_refusal().is_some() => {
+                effects.extend(self.line_refusal().map(|refusal| Effect::Reply(Err(refusal))));
+            }
             Command::RequestHuman => {
                 let seq = self.asked().unwrap_or_else(|| {
                     self.start(now_ms, &mut effects);
@@ -678,7 +709,8 @@ impl Session {
                 }
             }
             Command::Scored { intent } => {
-                if let Some(reason) = self.policy.handoff.on_intent(self.memory, intent) {
+                let called = self.policy.handoff.on_intent(self.memory, intent);
+                if let Some(reason) = called.filter(|_| self.line == Places::Open) {
                     self.call_person(reason, now_ms, &mut effects);
                 }
             }
@@ -944,7 +976,8 @@ impl Session {
         }
         self.stop_draft(effects);
         let seq = self.record(Event::Said { id, text: text.clone() }, now_ms, effects);
-        let called = self.policy.handoff.on_message(&text);
+        // Where the line is full the model goes on; who presses the button is told why.
+        let called = self.policy.handoff.on_message(&text).filter(|_| self.line == Places::Open);
         if called == Some(HandoffReason::Asked) && !self.human_requested {
             self.record(Event::HumanRequested {}, now_ms, effects);
         }
@@ -963,9 +996,24 @@ impl Session {
         }
     }
 
+    /// Notes how the line for a person stands.
+    pub fn see_line(&mut self, line: Places) {
+        self.line = line;
+    }
+
+    /// Why the visitor can't be given a place in the line; `None` for who has one, or a person.
+    fn line_refusal(&self) -> Option<Refusal> {
+        self.line.refusal().filter(|_| self.holder == Holder::Model)
+    }
+
     fn may_say(&self) -> Result<(), Refusal> {
         if self.ended {
             return Err(Refusal::Ended);
+        }
+        if self.policy.suggest
+            && let Some(refusal) = self.line_refusal()
+        {
+            return Err(refusal);
         }
         if self.said.len() >= self.limits.max_messages {
             return Err(Refusal::Full { limit: self.limits.max_messages });
@@ -989,7 +1037,10 @@ impl Session {
     pub fn deed(&self, command: &Command) -> Option<Deed> {
         match command {
             Command::Say { id, .. } => (!self.knows(id) && self.may_say().is_ok()).then_some(Deed::Message),
-            Command::RequestHuman => (!self.ended && self.asked().is_none()).then_some(Deed::Event),
+            Command::RequestHuman => {
+                let counts = !self.ended && self.asked().is_none() && self.line_refusal().is_none();
+                counts.then_some(Deed::Event)
+            }
             Command::Feedback { turn, rating, text } => {
                 (self.rating(*turn, *rating, text.as_deref()) == Ok(None)).then_some(Deed::Event)
             }
@@ -1083,7 +1134,8 @@ impl Session {
         let seq = self.record(done, now_ms, effects);
         let by_itself =
             matches!(end, AnswerEnd::Complete | AnswerEnd::Length | AnswerEnd::Declined | AnswerEnd::Failed);
-        if let Some(reason) = self.policy.handoff.on_answer(self.memory).filter(|_| by_itself) {
+        let called = self.policy.handoff.on_answer(self.memory).filter(|_| by_itself && self.line == Places::Open);
+        if let Some(reason) = called {
             self.call_person(reason, now_ms, effects);
         }
         seq

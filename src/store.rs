@@ -154,6 +154,19 @@ pub struct SessionQuery {
     pub since_ms: u64,
 }
 
+/// Events of a [`Page`], at most.
+pub const PAGE_RECORDS: usize = 256;
+/// Bytes of their bodies, at most, unless the first alone has more.
+pub const PAGE_BYTES: usize = 256 * 1024;
+
+/// Some events of a session, the oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    pub records: Vec<Record>,
+    /// The range that was asked for goes on after these.
+    pub more: bool,
+}
+
 /// What opening found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Opened {
@@ -434,6 +447,16 @@ impl Store {
     ) -> Result<Vec<Record>, StoreError> {
         let (site, session, kinds) = (site.to_owned(), session.to_owned(), Kinds::of(kinds));
         outcome(self.ask(|reply| Request::Read { site, session, after_seq, kinds, reply })).await
+    }
+
+    /// The session's first events with a `seq` above `after_seq` and at most `through_seq`: no more than [`PAGE_RECORDS`] and
+    /// [`PAGE_BYTES`].
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn page(&self, site: &str, session: &str, after_seq: u64, through_seq: u64) -> Result<Page, StoreError> {
+        let (site, session) = (site.to_owned(), session.to_owned());
+        outcome(self.ask(|reply| Request::Page { site, session, after_seq, through_seq, reply })).await
     }
 
     /// What is known of a session; `None` if there is none, or it was erased.

@@ -221,7 +221,7 @@ async fn conversation(
     OfSite { site, .. }: OfSite,
     Path((_, session)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let joined = app.registry.agents_handle(key(&site, &session)?).join(0, None).await?;
+    let joined = app.registry.agents_handle(key(&site, &session)?).join_whole(0, None).await?;
     let entries = joined.missed.into_iter().filter_map(convert::entry).collect();
     let reasons = convert::reasons(&joined.intent);
     Ok(private(Json(Conversation { session: joined.summary, entries, reasons })))
@@ -274,7 +274,7 @@ async fn passages(
     Path((_, session)): Path<(String, String)>,
     Query(Turn { turn }): Query<Turn>,
 ) -> Result<Response, ApiError> {
-    let joined = app.registry.agents_handle(key(&site, &session)?).join(0, None).await?;
+    let joined = app.registry.agents_handle(key(&site, &session)?).join_whole(0, None).await?;
     let (mut history, mut question, mut cited) = (Vec::new(), None, Vec::new());
     for Past { seq, event, .. } in joined.missed {
         match event {

@@ -16,9 +16,9 @@ use crate::conversation::{AnswerEnd, Checkpoint, Event, SessionKey, SuggestionId
 use crate::intent::{self, Intent};
 use crate::protocol::Partial;
 use crate::retrieval::Audience;
-use crate::session::mailbox::{BUSY_MS, CommandError, Envelope, Joined, Past};
+use crate::session::mailbox::{BUSY_MS, CommandError, Envelope, Joined};
 use crate::session::refusal::Accepted;
-use crate::session::shared::{Shared, TypingMark, event_of};
+use crate::session::shared::{Shared, TypingMark};
 use crate::signals::Signal;
 use crate::store::{Record, RecordKind, StoreError};
 use crate::suggest::{self, Drafted};
@@ -193,6 +193,7 @@ impl Live {
                         }
                     }
                 }
+                self.see_line();
                 if let Some(deed) = self.session.deed(&command) {
                     let (site, visitor) = (&self.session.key.site, &self.session.visitor);
                     if let Err(refusal) = self.shared.pace.visitor(site, visitor, deed, self.shared.clock.now_ms()) {
@@ -218,6 +219,15 @@ impl Live {
             }
             Envelope::Scored { intent } => self.scored(intent).await,
             Envelope::Stop => Ok(()),
+        }
+    }
+
+    /// Has the session know whether it could wait for a person.
+    fn see_line(&mut self) {
+        if self.session.holder == Holder::Model {
+            let Session { key, visitor, .. } = &self.session;
+            let places = self.shared.board.places(key, visitor, self.shared.waiting);
+            self.session.see_line(places);
         }
     }
 
@@ -279,6 +289,9 @@ impl Live {
         mut reply: Option<oneshot::Sender<Result<Accepted, CommandError>>>,
     ) -> Result<(), StoreError> {
         let now_ms = self.shared.clock.now_ms();
+        if matches!(command, Command::Finish { .. } | Command::Scored { .. }) {
+            self.see_line();
+        }
         let effects = self.session.apply(command, now_ms);
         let mut ticket = ticket;
         let mut pending = Vec::new();
@@ -400,17 +413,10 @@ impl Live {
     }
 
     async fn join(&mut self, agent: bool, after: u64, partial: Option<Partial>) -> Result<Joined, StoreError> {
-        let SessionKey { site, id } = &self.session.key;
-        let mut missed = Vec::new();
-        if after < self.session.last_seq {
-            for record in self.shared.store.read(site, id, after, &[RecordKind::Event]).await? {
-                if let Some(event) = event_of(&record)?
-                    && (agent || !event.is_internal())
-                {
-                    missed.push(Past { seq: record.seq, at_ms: record.at_ms, event });
-                }
-            }
-        }
+        let (missed, rest_after) = match self.session.last_seq {
+            last if after < last => self.shared.missed(&self.session.key, agent, after, last).await?,
+            _ => (Vec::new(), None),
+        };
         let running = self.session.running.as_ref().map(|running| {
             let has = partial
                 .filter(|partial| partial.turn == running.turn)
@@ -429,6 +435,7 @@ impl Live {
             last_seq: self.session.last_seq,
             ended: self.session.ended,
             missed,
+            rest_after,
             running,
             draft: self.session.draft.clone().filter(|_| agent),
             summary: self.shared.board.summary(&self.session, self.intent.score),

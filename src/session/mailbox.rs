@@ -35,7 +35,10 @@ pub enum CommandError {
 pub struct Joined {
     pub last_seq: u64,
     pub ended: bool,
+    /// The first of what it missed, at most one page of the store's.
     pub missed: Vec<Past>,
+    /// `seq` after which the rest of what it missed begins, up to `last_seq`; see `SessionHandle::missed`.
+    pub rest_after: Option<u64>,
     /// The running answer from the offset on that the participant has: turn, offset and text.
     pub running: Option<(u64, u64, String)>,
     /// The running draft, for agents.

@@ -18,7 +18,7 @@ use crate::gaps::GapLog;
 use crate::intent;
 use crate::lifecycle::Tasks;
 use crate::protocol::Partial;
-use crate::session::mailbox::{CommandError, Envelope, JoinError, Joined, MAILBOX, OpenError, Opener};
+use crate::session::mailbox::{CommandError, Envelope, JoinError, Joined, MAILBOX, OpenError, Opener, Past};
 use crate::session::refusal::{Accepted, Deed, Refusal};
 use crate::session::shared::{Entry, InMemory, Leaving, SPOKEN_MARKS, Shared, TYPING_MARKS, TypingMark, event_of};
 use crate::signals::{Signal, SignalLog};
@@ -71,6 +71,8 @@ pub struct Parts {
     pub clock: Clock,
     pub tasks: Tasks,
     pub answer_timeout: Duration,
+    /// Conversations of a site that may wait for a person.
+    pub waiting: usize,
     pub sites: HashMap<String, Arc<Profile>>,
     pub board: Board,
 }
@@ -87,8 +89,21 @@ pub struct SessionHandle {
 impl Registry {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, store, spine, gate, signals, gaps, metrics, clock, tasks, answer_timeout, sites, board } =
-            parts;
+        let Parts {
+            config,
+            store,
+            spine,
+            gate,
+            signals,
+            gaps,
+            metrics,
+            clock,
+            tasks,
+            answer_timeout,
+            waiting,
+            sites,
+            board,
+        } = parts;
         let (live, swept_ms) = (Mutex::default(), AtomicU64::new(0));
         let pace = Pace::new(&config);
         Self {
@@ -103,6 +118,7 @@ impl Registry {
                 clock,
                 tasks,
                 answer_timeout,
+                waiting,
                 sites,
                 board,
                 pace,
@@ -152,6 +168,14 @@ impl Registry {
     /// [`Refusal::RateLimited`] when too many came from there.
     pub fn newcomer(&self, address: IpAddr) -> Result<(), Refusal> {
         self.shared.pace.newcomer(address, self.shared.clock.now_ms())
+    }
+
+    /// Counts that a visitor connects.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] when they did so too often.
+    pub fn connects(&self, site: &str, visitor: &str) -> Result<(), Refusal> {
+        self.shared.pace.visitor(site, visitor, Deed::Connect, self.shared.clock.now_ms())
     }
 
     /// Tells a waiting visitor where they stand, if the session is in memory; otherwise they learn it when they come back.
@@ -529,6 +553,30 @@ impl SessionHandle {
         Ok(joined?)
     }
 
+    /// The next page of what a participant missed, and after which `seq` another one begins, if there is one. Only who has joined
+    /// may ask: whether the session is theirs isn't looked at again.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub async fn missed(&self, after: u64, through: u64) -> Result<(Vec<Past>, Option<u64>), JoinError> {
+        let missed = self.registry.shared.missed(&self.key, self.opener.is_none(), after, through).await;
+        Ok(missed.map_err(OpenError::Store)?)
+    }
+
+    /// As [`SessionHandle::join`], with all that was missed.
+    ///
+    /// # Errors
+    /// As [`SessionHandle::join`].
+    pub async fn join_whole(&self, after: u64, partial: Option<Partial>) -> Result<Joined, JoinError> {
+        let mut joined = self.join(after, partial).await?;
+        while let Some(after) = joined.rest_after {
+            let (page, rest_after) = self.missed(after, joined.last_seq).await?;
+            joined.missed.extend(page);
+            joined.rest_after = rest_after;
+        }
+        Ok(joined)
+    }
+
     /// Has a command carried out; what is accepted is on disk.
     ///
     /// # Errors
@@ -633,6 +681,7 @@ mod tests {
     use crate::signals::SignalParts;
     use crate::signals::touched::Touched;
     use crate::site::Site;
+    use crate::store::PAGE_RECORDS;
     use crate::turn::Mode;
 
     /// A registry over a store of its own, with the scripted engine, the real embedder and nothing to answer from.
@@ -706,6 +755,7 @@ mod tests {
             metrics,
             clock: clock.clone(),
             tasks,
+            waiting: 500,
             answer_timeout: Duration::from_secs(30),
             sites: config.sites.iter().map(|site| (site.id.clone(), Arc::new(site.profile()))).collect(),
             board: Board::new("boot"),
@@ -749,6 +799,26 @@ mod tests {
         assert_eq!(handle.command(say("a")).await.unwrap().seq, 3, "it counts");
         let kept = desk.store.read("shop", "s", 1, &[RecordKind::Event]).await.unwrap();
         assert_eq!(kept.first().map(|record| record.body.as_slice()), Some(LATER.as_bytes()));
+    }
+
+    #[tokio::test]
+    async fn a_long_history_comes_in_pages_and_whole_all_the_same() {
+        let desk = desk().await;
+        let key = key("shop", "long");
+        desk.write(&key, 1, NOW_MS, STARTED).await;
+        let last = 700;
+        for seq in 2..=last {
+            let said = format!(r#"{{"event":"note","id":"n{seq}","agent":{{"id":"a","name":"A"}},"text":"x"}}"#);
+            desk.write(&key, seq, NOW_MS, &said).await;
+        }
+        let agents = desk.registry.agents_handle(key.clone());
+        let first = agents.join(0, None).await.unwrap();
+        assert_eq!((first.missed.len(), first.rest_after), (PAGE_RECORDS, Some(PAGE_RECORDS as u64)));
+        let whole = agents.join_whole(3, None).await.unwrap();
+        assert!(whole.missed.iter().map(|past| past.seq).eq(4..=last), "gapless and in order");
+        // What is internal takes no place in a visitor's answer, and ends no page early for good.
+        let visitors = desk.visitor(key).join_whole(0, None).await.unwrap();
+        assert_eq!((visitors.last_seq, visitors.missed.len(), visitors.rest_after), (last, 1, None));
     }
 
     #[tokio::test]

@@ -12,11 +12,11 @@ use crate::conversation::{Event, SessionKey};
 use crate::gaps::GapLog;
 use crate::lifecycle::Tasks;
 use crate::session::board::Board;
-use crate::session::mailbox::{Envelope, OpenError, Opener};
+use crate::session::mailbox::{Envelope, OpenError, Opener, Past};
 use crate::session::pace::Pace;
 use crate::session::{Profile, SessionsConfig};
 use crate::signals::SignalLog;
-use crate::store::{Record, Store, StoreError};
+use crate::store::{Page, Record, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::turn::Spine;
 use crate::turn::gate::TurnGate;
@@ -47,6 +47,8 @@ pub struct Shared {
     pub clock: Clock,
     pub tasks: Tasks,
     pub answer_timeout: Duration,
+    /// Conversations of a site that may wait for a person.
+    pub waiting: usize,
     pub sites: HashMap<String, Arc<Profile>>,
     pub board: Board,
     pub pace: Pace,
@@ -121,6 +123,27 @@ impl Entry {
 impl Shared {
     pub(super) fn live(&self) -> MutexGuard<'_, InMemory> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A page of what a participant missed, and after which `seq` the next one begins, if there is one.
+    pub(super) async fn missed(
+        &self,
+        key: &SessionKey,
+        agent: bool,
+        after: u64,
+        through: u64,
+    ) -> Result<(Vec<Past>, Option<u64>), StoreError> {
+        let Page { records, more } = self.store.page(&key.site, &key.id, after, through).await?;
+        let rest_after = records.last().map(|record| record.seq).filter(|_| more);
+        let mut missed = Vec::with_capacity(records.len());
+        for record in records {
+            if let Some(event) = event_of(&record)?
+                && (agent || !event.is_internal())
+            {
+                missed.push(Past { seq: record.seq, at_ms: record.at_ms, event });
+            }
+        }
+        Ok((missed, rest_after))
     }
 
     /// Takes an ended task off the map.
