@@ -69,6 +69,8 @@ pub type Progress<'a> = &'a (dyn Fn(IngestProgress<'_>) + Sync);
 const READS: usize = 256;
 /// Hours between looking for sessions that expired.
 const SWEEP: Duration = Duration::from_secs(3600);
+/// Between two looks how full the disk is.
+const ROOM: Duration = Duration::from_secs(5);
 /// Between two looks for newly deployed intent models.
 const INTENTS: Duration = Duration::from_secs(3);
 /// Between two requests to a remote model whose last one failed.
@@ -91,6 +93,7 @@ impl Server {
         let metrics = Metrics::new();
         permissions::check(&private_paths(&config));
         let store = Store::open(&config.store).context("the conversation store")?;
+        store.look_for_room().context("asking how full the disk of the store is")?;
         let retrieval = open_retrieval(&config, &metrics).await?;
         let llm = Llm::start(&config.llm).context("the language model")?;
         let passages = retrieval.index.count(None).await.context("the knowledge index")?;
@@ -285,6 +288,7 @@ impl Server {
             desk::run(registry.clone(), config.console.clone(), app.spine.clock.clone(), started, tasks.clone()),
         );
         tasks.spawn("channels", channels.follow());
+        tasks.spawn("room on the disk", look_for_room(app.store.clone(), app.metrics.clone(), tasks.clone()));
         tasks.spawn("sweeper", sweep(registry.clone(), tasks.clone()));
         tasks.spawn("watchdog", watch(app.clone()));
         tasks.spawn("language model probe", probe(app.clone()));
@@ -336,11 +340,14 @@ impl Server {
         if tokio::time::timeout(self.drain, ended).await.is_err() {
             tracing::warn!("some answers didn't end in time; they go on after the next start");
         }
-        self.app.registry.stop().await;
+        let saved = self.app.registry.stop(STOP).await;
+        if !saved {
+            tracing::warn!("some conversations didn't end in time; their answers go on from the last checkpoint");
+        }
         let others = self.tasks.stop(STOP).await;
         // Sessions and sockets had signals to note until their end.
         let closed = tokio::time::timeout(STOP, self.app.signals.close()).await.is_ok();
-        let clean = self.writers.stop(STOP).await && closed && others;
+        let clean = self.writers.stop(STOP).await && closed && others && saved;
         self.app.spine.llm.shutdown();
         self.app.spine.llm.drained().await;
         self.app.store.close().await.context("closing the store")?;
@@ -447,6 +454,19 @@ async fn bind(address: &str, option: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("can't listen on {address} ({option}); is another server running, or the port below 1024?")
     })
+}
+
+/// Looks how full the disk is.
+async fn look_for_room(store: Store, metrics: Metrics, tasks: Tasks) {
+    loop {
+        if let Ok(free) = store.look_for_room() {
+            metrics.disk_free_bytes.set(i64::try_from(free).unwrap_or(i64::MAX));
+        }
+        tokio::select! {
+            () = tasks.draining() => return,
+            () = tokio::time::sleep(ROOM) => {}
+        }
+    }
 }
 
 async fn sweep(registry: Registry, tasks: Tasks) {

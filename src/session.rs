@@ -26,6 +26,7 @@ pub mod mailbox;
 pub mod pace;
 pub mod refusal;
 pub mod registry;
+pub mod retention;
 pub mod shared;
 
 /// `[sessions]`: how long conversations live and how much one may say.
@@ -36,6 +37,9 @@ pub struct SessionsConfig {
     pub expire_after_h: u64,
     /// Days after which an ended session is erased from disk. 0 keeps everything.
     pub retain_days: u64,
+    /// Sessions of a site that one look at what is to be erased, each hour, erases at most; the rest waits for the next. A wrong clock
+    /// or a wrong `retain_days` can be noticed while most is still there.
+    pub erase_per_hour: u64,
     /// Messages a visitor may send in a minute, in all conversations together; one more is refused with the time to wait. 0 sets no
     /// limit.
     pub messages_per_minute: u32,
@@ -64,6 +68,7 @@ impl Default for SessionsConfig {
         Self {
             expire_after_h: 24,
             retain_days: 365,
+            erase_per_hour: 5_000,
             messages_per_minute: 20,
             events_per_minute: 30,
             newcomers_per_minute: 300,
@@ -158,6 +163,8 @@ pub enum Command {
     Checkpoint,
     /// Go on with an answer that a crash cut.
     Resume,
+    /// Give that answer up: it ended the process each time.
+    GiveUp,
     /// What an agent does, or what is done about one.
     Agent(AgentCommand),
     /// What the purchase intent is by now.
@@ -687,6 +694,7 @@ impl Session {
                 }
             }
             Command::Resume => self.resume(now_ms, &mut effects),
+            Command::GiveUp => self.give_up(now_ms, &mut effects),
             Command::WriteDraft { id, text } => {
                 if let Some(draft) = self.draft.as_mut().filter(|draft| draft.id == id && !text.is_empty()) {
                     let offset = draft.chars;
@@ -1050,11 +1058,22 @@ impl Session {
             | Command::Finish { .. }
             | Command::Checkpoint
             | Command::Resume
+            | Command::GiveUp
             | Command::Agent(_)
             | Command::Scored { .. }
             | Command::WriteDraft { .. }
             | Command::FinishDraft { .. }
             | Command::DropDraft { .. } => None,
+        }
+    }
+
+    fn give_up(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        let unstarted = self.open.as_ref().filter(|open| !open.started).map(|open| open.turn);
+        if let Some(turn) = unstarted.filter(|_| self.running.is_none() && self.model_answers()) {
+            self.record(Event::AnswerStarted { turn }, now_ms, effects);
+        }
+        if self.running.is_some() {
+            self.stop(AnswerEnd::Failed, now_ms, effects);
         }
     }
 
@@ -1355,6 +1374,43 @@ mod tests {
 
     fn agent_says(by: &str, id: &str, suggestion: Option<SuggestionId>, text: &str) -> Command {
         Command::Agent(AgentCommand::Say { id: id.into(), agent: agent(by), text: text.into(), suggestion })
+    }
+
+    #[test]
+    fn an_answer_that_ended_the_process_each_time_is_given_up() {
+        let mut running = session();
+        say(&mut running, "a", 0);
+        check(&running.apply(Command::GiveUp, 1), &["stop 2", "append 4 answer_done", "tell 4"]);
+        assert!(!running.owes_answer() || running.running.is_none());
+        // The crash came before the answer was begun.
+        let mut unstarted = session();
+        for (seq, event) in [
+            (1, Event::Started { visitor: "v".into(), channel: "widget".into() }),
+            (2, Event::Said { id: "a".into(), text: "Hi".into() }),
+        ] {
+            unstarted.replay(seq, 0, &event);
+        }
+        check(
+            &unstarted.apply(Command::GiveUp, 1),
+            &["append 3 answer_started", "tell 3", "stop 2", "append 4 answer_done", "tell 4"],
+        );
+        assert!(!unstarted.owes_answer());
+    }
+
+    #[test]
+    fn a_full_line_refuses_who_asks_and_lets_the_model_go_on() {
+        let mut session = session();
+        session.see_line(Places::Full { waiting: 7 });
+        check(
+            &session.apply(Command::RequestHuman, 0),
+            &["no: 7 conversations wait for a person already; try again later"],
+        );
+        assert_eq!(session.deed(&Command::RequestHuman), None);
+        session.apply(Command::Say { id: "a".into(), text: "I want to talk to a human".into() }, 0);
+        assert_eq!((&session.holder, session.human_requested), (&Holder::Model, false));
+        // An agent's own doing is not the visitor's.
+        session.apply(Command::Agent(AgentCommand::CallPerson { reason: HandoffReason::Agent }), 1);
+        assert_eq!(session.holder, Holder::Queue { reason: HandoffReason::Agent });
     }
 
     #[test]

@@ -173,6 +173,9 @@ impl From<JoinError> for ApiError {
             JoinError::Command(error @ CommandError::Overloaded { retry_after_ms }) => {
                 Self::new(ErrorCode::Overloaded, error.to_string()).retry(retry_after_ms)
             }
+            JoinError::Command(error @ CommandError::Full) => {
+                Self::new(ErrorCode::StorageFailed, error.to_string()).retry(LINE_FULL_MS)
+            }
             JoinError::Command(CommandError::Storage) => {
                 Self::new(ErrorCode::StorageFailed, "the message could not be stored; send it again").retry(2_000)
             }

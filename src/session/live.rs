@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::{Brief, Command, Effect, Holder, Profile, Session, Update};
+use super::{AgentCommand, Brief, Command, Effect, Holder, Profile, Session, Update};
 use crate::conversation::{AnswerEnd, Checkpoint, Event, SessionKey, SuggestionId, Usage, Verdict};
 use crate::intent::{self, Intent};
 use crate::protocol::Partial;
@@ -28,6 +28,8 @@ use crate::turn::{self, Ask, Outlet, Output, TurnError};
 
 /// Updates a participant may be behind; one that is slower is cut off and resumes.
 pub const PARTICIPANT_QUEUE: usize = 256;
+/// Starts of the server that take up an answer which got no further: what ends the process each time is given up.
+const TRIES: u32 = 2;
 /// Output of a turn that waits for its session.
 const TURN_QUEUE: usize = 32;
 
@@ -87,8 +89,14 @@ impl Live {
     /// while it does it: most of the sessions in memory wait, and hold no room for the largest thing that could come.
     pub(super) async fn run(mut self: Box<Self>) {
         self.shared.board.note(&self.session, self.intent.score);
-        if self.session.owes_answer() && Box::pin(self.apply(Command::Resume, None, None)).await.is_err() {
-            return self.lose();
+        if self.session.owes_answer() {
+            // What an orderly stop cut has done no harm.
+            let crashed = !self.shared.store.opened().clean;
+            let tries = if crashed { Box::pin(self.shared.try_again(&self.session)).await } else { None };
+            let command = if tries.is_some_and(|tries| tries > TRIES) { Command::GiveUp } else { Command::Resume };
+            if Box::pin(self.apply(command, None, None)).await.is_err() {
+                return self.lose();
+            }
         }
         let tick = Duration::from_millis(self.shared.config.checkpoint_ms);
         let idle = Duration::from_secs(self.shared.config.idle_s);
@@ -174,6 +182,16 @@ impl Live {
             }
             Envelope::Command { command, reply } => {
                 let mut ticket = None;
+                // What ends something may still be written: the reserve is for that.
+                if self.shared.store.is_short_of_room()
+                    && !matches!(
+                        command,
+                        Command::Cancel { .. } | Command::End { .. } | Command::Agent(AgentCommand::End { .. })
+                    )
+                {
+                    let _ = reply.send(Err(CommandError::Full));
+                    return Ok(());
+                }
                 if !matches!(&command, Command::Say { id, .. } if self.session.knows(id)) {
                     self.expire().await?;
                 }
@@ -460,7 +478,16 @@ impl Live {
         let limit = shared.answer_timeout;
         let work = async move {
             let mut outlet = Outlet::new(sender.clone(), shared.metrics.clone());
-            let answer = async || turn::answer(&shared.spine, &ask, &mut outlet).await;
+            let answer = async || {
+                let first = turn::caught(turn::answer(&shared.spine, &ask, &mut outlet)).await;
+                // Once more from the start, unless something of it was seen.
+                match first {
+                    Err(TurnError::Panicked) if outlet.is_silent() => {
+                        turn::caught(turn::answer(&shared.spine, &ask, &mut outlet)).await
+                    }
+                    first => first,
+                }
+            };
             let answered = ticket.run(Some(sender), limit, answer).await;
             if let Err(error) = &answered {
                 turn::excuse(&shared.spine, &ask, error, &mut outlet).await;
@@ -485,7 +512,7 @@ impl Live {
             let spine = self.shared.spine.clone();
             Box::pin(async move {
                 // Whoever asks next finds out by itself what doesn't work.
-                let _ = turn::prepare(&spine, &ask).await;
+                let _ = turn::caught(async { Ok(turn::prepare(&spine, &ask).await?) }).await;
             }) as _
         });
     }
@@ -502,7 +529,7 @@ impl Live {
             let draft = async move || {
                 let mut outlet = Outlet::new(sender, shared.metrics.clone());
                 let wanted = suggest::Wanted { ask: &ask, wish, language: language.as_deref(), base: base.as_ref() };
-                suggest::draft(&shared.spine, &wanted, &mut outlet).await
+                turn::caught(suggest::draft(&shared.spine, &wanted, &mut outlet)).await
             };
             ticket?.run(None, limit, draft).await
         };

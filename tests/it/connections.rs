@@ -237,3 +237,33 @@ async fn typed(drafts: bool, limit: Duration) -> Option<Duration> {
     }
     None
 }
+
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_lets_visitors_read_and_operators_erase() {
+    let mut server = TestServer::start().await;
+    let mut visitor = server.client().await.hello().await;
+    visitor.ask("m1", "What does shipping within Ireland cost?").await;
+    // No disk has that much room.
+    server.config.store.reserve_mib = 1 << 40;
+    let last_seq = visitor.last_seq;
+    server.restart().await;
+    let mut back = visitor.resume_at(server.addr(), 0, None).await;
+    while back.next_seq().await < last_seq {}
+    back.say("m2", "And to Cork?").await;
+    let (code, text) = back.error().await;
+    assert_eq!(code, ErrorCode::StorageFailed);
+    assert!(text.contains("disk is nearly full"), "{text}");
+    let http = reqwest::Client::new();
+    let ready = http.get(server.admin_url("/readyz")).send().await.unwrap();
+    assert_eq!(ready.status(), 503);
+    let parts: serde_json::Value = ready.json().await.unwrap();
+    assert!(parts["disk"].as_str().unwrap().contains("nearly full") && parts["store"] == "ok", "{parts}");
+    let document =
+        http.put(server.admin_url("/v1/sites/shop/documents/more.md")).header("content-type", "text/markdown");
+    let document = document.bearer_auth(server.admin_key()).body("# More").send().await.unwrap();
+    assert_eq!(document.status(), 503);
+    let session = server.admin_url(&format!("/v1/sites/shop/sessions/{}", back.session));
+    let erased = http.delete(&session).bearer_auth(server.admin_key()).send().await.unwrap();
+    assert!(erased.status().is_success(), "{}", erased.status());
+    assert_eq!(http.get(&session).bearer_auth(server.admin_key()).send().await.unwrap().status(), 404);
+}
