@@ -136,13 +136,9 @@ impl Fit {
         // The first row of the sums is that of the constant: the features' and the times' own sums.
         let speed = self.xt[0] / dot(Self::USUAL, self.xx[0]);
         let usual = Self::USUAL.map(|cause| cause * speed);
-        let mut system = self.xx;
-        let mut rest = self.xt;
-        for i in 0..3 {
-            rest[i] -= dot(self.xx[i], usual);
-            system[i][i] += Self::RIDGE;
-        }
-        let change = solve(system, rest);
+        let rest = std::array::from_fn(|i| self.xt[i] - dot(self.xx[i], usual));
+        let ridge = |i, j| if i == j { Self::RIDGE } else { 0.0 };
+        let change = solve(std::array::from_fn(|i| std::array::from_fn(|j| self.xx[i][j] + ridge(i, j))), rest);
         // None of the causes makes a step faster.
         std::array::from_fn(|i| (usual[i] + change[i]).max(0.0))
     }
@@ -152,23 +148,16 @@ fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Gaussian elimination without pivoting: the matrix is positive definite.
-fn solve(mut a: [[f64; 3]; 3], mut b: [f64; 3]) -> [f64; 3] {
-    for i in 0..3 {
-        for j in i + 1..3 {
-            let factor = a[j][i] / a[i][i];
-            for k in i..3 {
-                a[j][k] -= factor * a[i][k];
-            }
-            b[j] -= factor * b[i];
-        }
-    }
-    let mut x = [0.0; 3];
-    for i in (0..3).rev() {
-        let known: f64 = (i + 1..3).map(|k| a[i][k] * x[k]).sum();
-        x[i] = (b[i] - known) / a[i][i];
-    }
-    x
+/// Solves a symmetric, positive definite system by Cramer's rule.
+fn solve(rows: [[f64; 3]; 3], right: [f64; 3]) -> [f64; 3] {
+    let [first, second, third] = rows;
+    let minors = [cross(second, third), cross(third, first), cross(first, second)];
+    let determinant = dot(first, minors[0]);
+    minors.map(|minor| dot(right, minor) / determinant)
+}
+
+fn cross([a, b, c]: [f64; 3], [d, e, f]: [f64; 3]) -> [f64; 3] {
+    [b * f - c * e, c * d - a * f, a * e - b * d]
 }
 
 #[cfg(test)]
