@@ -33,6 +33,7 @@ const TEMPLATES: &[(&str, &str)] = &[
 const REPLIES: &[(&str, &str)] = &[
     ("quote.lead.j2", "steps"),
     ("foreign.j2", "foreign"),
+    ("stated.j2", "stated"),
     ("decline.j2", "decline"),
     ("unanswered.j2", "unanswered"),
     ("failed.j2", "failed"),
@@ -183,7 +184,7 @@ impl Prompts {
         let languages = self.names(language);
         names
             .map(|name| {
-                let values = context! { site, language, languages, source => COMPLETE, passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, number => 2, wish => "shorter", request => "status", way => true, language_name => "English", text => "Shipping costs 4.90 EUR." };
+                let values = context! { site, language, languages, source => COMPLETE, passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", figures => "5 EUR", subject => "Shipping", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, number => 2, wish => "shorter", request => "status", way => true, language_name => "English", text => "Shipping costs 4.90 EUR." };
                 self.render(name, values).map(|text| (name, text))
             })
             .collect()
@@ -213,6 +214,15 @@ impl Prompts {
     pub fn foreign(&self, source: &str, language: &str) -> anyhow::Result<String> {
         let languages = self.names(language);
         self.render("foreign.j2", context! { source, language, languages })
+    }
+
+    /// Figures from a source in another language that answer by themselves, with what they are said of in its own words.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn stated(&self, figures: &str, subject: &str, source: &str, language: &str) -> anyhow::Result<String> {
+        let languages = self.names(language);
+        self.render("stated.j2", context! { figures, subject, source, language, languages })
     }
 
     /// What the language calls other languages.

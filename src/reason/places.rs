@@ -315,6 +315,29 @@ pub fn destination(question: &str) -> Option<Place> {
     Some(all.iter().find(|place| !place.city).unwrap_or(first).clone())
 }
 
+/// A text with the names of its places in English, and those names in lower case.
+#[must_use]
+pub fn in_english(text: &str) -> (String, Vec<String>) {
+    let mut out = String::with_capacity(text.len());
+    let mut names = Vec::new();
+    let mut at = 0;
+    let mut mentions = mentions(text, true);
+    mentions.sort_by_key(|mention| mention.at.start);
+    for mention in mentions.iter().filter(|mention| !matches!(mention.area, Area::Zone(_))) {
+        let shown = text.get(mention.at.clone()).unwrap_or_default();
+        let english = ATLAS.english.get(&folded(shown)).copied().unwrap_or(shown);
+        out.push_str(text.get(at..mention.at.start).unwrap_or_default());
+        // Chinese puts no space around it.
+        out.push_str(if shown == english { "" } else { " " });
+        out.push_str(english);
+        out.push_str(if shown == english { "" } else { " " });
+        names.extend(english.split_whitespace().map(str::to_lowercase));
+        at = mention.at.end.max(at);
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    (out, names)
+}
+
 /// Every area that a text names, the longest names first where one holds another.
 fn mentions(text: &str, by_visitor: bool) -> Vec<Mention> {
     let atlas = &*ATLAS;
@@ -506,6 +529,14 @@ mod tests {
         check("The Corrie 45, the Hush Minus 7 and the Skerry jacket", &[]);
         check("my phone is a mobile one", &[]);
         check("", &[]);
+    }
+
+    #[test]
+    fn places_are_said_in_english() {
+        assert_eq!(in_english("Versand nach Österreich?"), ("Versand nach  Austria ?".into(), vec!["austria".into()]));
+        assert_eq!(in_english("寄到德国要多少").0, "寄到 Germany 要多少");
+        assert_eq!(in_english("Une boutique à Munich ?").0, "Une boutique à Munich ?");
+        assert_eq!(in_english("").0, "");
     }
 
     #[test]

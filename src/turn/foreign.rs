@@ -1,14 +1,24 @@
-//! Questions in a language that the first embedder and the cross-encoder don't read: what answers them is chosen by the
-//! multilingual embedder, across languages.
+//! Questions in a language that the first embedder and the cross-encoder don't read: what answers them is chosen across languages,
+//! by the multilingual embedder and by what the cross-encoder says of the question's words in English.
 
-use super::{Ask, Spine};
-use crate::grounding::{Unit, units};
+use super::judge::{of_place, put_first};
+use super::lead::conclude;
+use super::{Ask, Spine, told};
+use crate::grounding::alike::{About, Names};
+use crate::grounding::choose::{self, Choice};
+use crate::grounding::judged::{Judged, UNJUDGED};
+use crate::grounding::{Scored, Unit, units};
 use crate::language;
-use crate::retrieval::{Hit, RetrievalError};
+use crate::language::gloss::{self, Gloss};
+use crate::prompt::SiteFacts;
+use crate::reason::{Lead, Question, Said, Stated, Verdict, places, plain, stated};
+use crate::retrieval::{Hit, Query, RetrievalError, judged_text};
 
 /// Passages whose pieces are looked at, and their pieces.
-const PASSAGES: usize = 8;
-const PIECES: usize = 64;
+const PASSAGES: usize = 12;
+const PIECES: usize = 72;
+/// Pieces that the cross-encoder judges, the nearest by the embedder.
+const JUDGED: usize = 28;
 /// Longest piece that is compared, in Unicode scalar values: what follows tells little more.
 const MAX_CHARS: usize = 300;
 /// Pieces of an answer, and their length in Unicode scalar values beside steps.
@@ -24,6 +34,10 @@ const HEADINGS: f32 = 0.25;
 const SAME_NAME: f32 = 0.02;
 /// How near to the best the second piece of its section must come.
 const BESIDE: f32 = 0.03;
+/// Cosines of the multilingual model lie that much closer together than those of the first one.
+const SPREAD: f32 = 10.0;
+/// Share of a question's words that must be known in English for the cross-encoder to be asked.
+const KNOWN: f32 = 0.5;
 /// Logistic regression on those 63 questions and 13 without an answer, which count three times: how far the best piece
 /// stands above the best of another document, and above the mean. Cosines of this model lie close together and have no zero
 /// that means something, so only differences within one search count. The offset is the fitted one, -2.58, moved so that even
@@ -39,13 +53,138 @@ pub(super) struct Foreign {
     pub(super) units: Vec<Unit>,
     /// 0…1.
     pub(super) confidence: f32,
+    /// The question in English, and the piece that answers best; without it the embedder chose alone.
+    english: Option<(String, Unit)>,
 }
+
+impl Foreign {
+    /// What is said in place of a quote in another language: the figures that it concludes or states. `chosen` keeps the pieces
+    /// that they stand in. `None` where the answer is no figure, or its source is in the visitor's language.
+    pub(super) fn stated(
+        &self,
+        spine: &Spine,
+        ask: &Ask,
+        language: &str,
+        hits: &[Hit],
+        concluded: Option<&Lead>,
+        chosen: &mut Vec<Unit>,
+    ) -> Option<anyhow::Result<String>> {
+        let (gloss, best) = self.english.as_ref()?;
+        let source = chosen.first().and_then(|unit| hits.get(unit.passage)).map(|hit| hit.passage.language.as_str())?;
+        if source == language || source == "und" || chosen.iter().any(|unit| unit.steps) {
+            return None;
+        }
+        if let Some(lead) = concluded.filter(|lead| matches!(lead.verdict, Verdict::Figure | Verdict::Comparison)) {
+            let figures = lead.text.trim_end_matches(['.', '。']);
+            return Some(spine.prompts.stated(figures, "", source, language));
+        }
+        if concluded.is_some() {
+            return None;
+        }
+        let question = Question { text: &ask.question, language, shop: &ask.facts.name };
+        let told = |unit: &Unit| {
+            let hit = hits.get(unit.passage)?;
+            let text = told(hit, unit, source);
+            stated(&question, gloss, &Said { text: &text, about: "", language: source })
+        };
+        let mut all: Vec<(usize, Stated)> =
+            chosen.iter().enumerate().filter_map(|(at, unit)| Some((at, told(unit)?))).collect();
+        all.sort_by_key(|(at, _)| chosen.get(*at) != Some(best));
+        // Figures beside the best piece's are of something else.
+        if all.first().is_none_or(|(at, _)| chosen.get(*at) != Some(best)) {
+            return None;
+        }
+        all.dedup_by(|a, b| a.1 == b.1);
+        let (first, rest) = all.split_first()?;
+        let mut figures = first.1.figures.clone();
+        let mut subject = first.1.subject.clone();
+        let mut kept = vec![first.0];
+        for (at, other) in rest.iter().filter(|(_, other)| !other.subject.is_empty() && !first.1.subject.is_empty()) {
+            if figures.contains(&other.figures) {
+                continue;
+            }
+            figures = format!("{figures} (“{subject}”); {}", other.figures);
+            subject.clone_from(&other.subject);
+            kept.push(*at);
+        }
+        let mut at = 0;
+        chosen.retain(|_| {
+            at += 1;
+            kept.contains(&(at - 1))
+        });
+        Some(spine.prompts.stated(&figures, &subject, source, language))
+    }
+
+    /// A plain yes or no that English sentences give to the question in English.
+    pub(super) fn verdict(&self, language: &str, site: &SiteFacts, hits: &[Hit], chosen: &[Unit]) -> Option<String> {
+        let (gloss, _) = self.english.as_ref()?;
+        let of_english = |unit: &Unit| hits.get(unit.passage).is_some_and(|hit| hit.passage.language == "en");
+        let mut chosen: Vec<Unit> = chosen.iter().filter(|unit| of_english(unit)).cloned().collect();
+        let lead = conclude(gloss, "en", site, hits, &mut chosen)?;
+        plain(&lead, language)
+    }
+}
+
+/// What a question says in English, word for word. `None` for English, for a language whose words aren't known, and where too
+/// few of them are.
+pub(super) fn gloss(spine: &Spine, ask: &Ask) -> Option<Gloss> {
+    let language = ask.spoken().unwrap_or(&ask.language);
+    let (text, names) = places::in_english(&ask.question);
+    let is_name =
+        |word: &str| names.iter().any(|name| name == word) || spine.retrieval.spelling.is_word(&ask.site, word);
+    gloss::gloss(&text, language, is_name).filter(|gloss| gloss.known >= KNOWN)
+}
+
+/// Adds what the first embedder and the words find for the question in English.
+///
+/// # Errors
+/// When the embedder or the index fails.
+pub(super) async fn widen(spine: &Spine, ask: &Ask, gloss: &Gloss, hits: &mut Vec<Hit>) -> Result<(), RetrievalError> {
+    let query = Query { text: gloss.text.clone(), history: Vec::new(), language: "en".into(), ..ask.query(spine) };
+    let best = hits.first().map_or(1.0, |hit| hit.score);
+    let found = spine.retrieval.search(&query).await?;
+    let mut merged: Vec<Hit> = Vec::with_capacity(hits.len() + found.len());
+    let known = |merged: &[Hit], hit: &Hit| {
+        merged.iter().any(|other| {
+            (&other.passage.document, other.passage.ordinal) == (&hit.passage.document, hit.passage.ordinal)
+        })
+    };
+    let mut own = std::mem::take(hits).into_iter();
+    let mut other = found.into_iter();
+    // By turns, as neither search's scores compare with the other's.
+    loop {
+        let next = [own.next(), other.next()];
+        if next.iter().all(Option::is_none) {
+            break;
+        }
+        for mut hit in next.into_iter().flatten() {
+            if !known(&merged, &hit) {
+                #[expect(clippy::cast_precision_loss, reason = "some dozens of passages")]
+                let rank = merged.len() as f32;
+                hit.score = best / (1.0 + BY_RANK * rank);
+                hit.cosine = None;
+                merged.push(hit);
+            }
+        }
+    }
+    *hits = merged;
+    Ok(())
+}
+
+/// How much a passage's score falls with each rank.
+const BY_RANK: f32 = 0.05;
 
 /// Chooses what answers among the best passages. `None` where the search didn't go by the multilingual model.
 ///
 /// # Errors
-/// When the embedder fails.
-pub(super) async fn choose(spine: &Spine, ask: &Ask, hits: &[Hit]) -> Result<Option<Foreign>, RetrievalError> {
+/// When the embedder or the cross-encoder fails.
+pub(super) async fn choose(
+    spine: &Spine,
+    ask: &Ask,
+    about: &About,
+    gloss: Option<&Gloss>,
+    hits: &mut [Hit],
+) -> Result<Option<Foreign>, RetrievalError> {
     let Some(model) = &spine.retrieval.multilingual else { return Ok(None) };
     if hits.iter().all(|hit| hit.multilingual.is_none()) {
         return Ok(None);
@@ -54,6 +193,11 @@ pub(super) async fn choose(spine: &Spine, ask: &Ask, hits: &[Hit]) -> Result<Opt
     let visitor = ask.spoken().unwrap_or(&ask.language);
     let third = |hit: &Hit| ![visitor, ask.language.as_str(), "und"].contains(&hit.passage.language.as_str());
     let only_third = hits.iter().all(third);
+    let products = spine.catalogue.products(&ask.site);
+    let names = Names::of(
+        products.iter().map(|listed| listed.product.name.as_str()),
+        hits.iter().map(|hit| hit.passage.title.as_str()),
+    );
     let mut pieces: Vec<Unit> = hits
         .iter()
         .enumerate()
@@ -63,14 +207,20 @@ pub(super) async fn choose(spine: &Spine, ask: &Ask, hits: &[Hit]) -> Result<Opt
         // "Yes." and "No." say nothing without their question.
         .filter(|unit| unit.text.chars().count() > 6 || unit.text.contains(language::is_unspaced))
         .collect();
+    pieces.retain(|unit| {
+        let title = hits.get(unit.passage).map_or("", |hit| hit.passage.title.as_str());
+        !names.about_another(about, &[&unit.text, &unit.heading, title])
+    });
     pieces.truncate(PIECES);
     let headings: Vec<String> = pieces.iter().map(|unit| headings(unit, hits)).collect();
     let cut = |text: &str| text.chars().take(MAX_CHARS).collect::<String>();
+    let judged = gloss.is_some() && spine.reranker.is_some();
     let mut texts = vec![ask.question.clone()];
     for (unit, headings) in pieces.iter().zip(&headings) {
-        texts.push(cut(&format!("{headings}: {}", unit.text)));
-        texts.push(cut(&unit.text));
-        texts.push(headings.clone());
+        let under = cut(&format!("{headings}: {}", unit.text));
+        // Where the cross-encoder decides, a third of the work tells as much.
+        let (alone, above) = if judged { (under.clone(), under.clone()) } else { (cut(&unit.text), headings.clone()) };
+        texts.extend([under, alone, above]);
     }
     // Many pieces stand under the same headings.
     let mut unique = texts.clone();
@@ -82,11 +232,11 @@ pub(super) async fn choose(spine: &Spine, ask: &Ask, hits: &[Hit]) -> Result<Opt
         let pair = texts.first().and_then(&vector).zip(text.and_then(&vector));
         pair.map_or(0.0, |(a, b)| a.iter().zip(b).map(|(a, b)| a * b).sum())
     };
-    let asked = names(&ask.question);
+    let asked = named(&ask.question);
     let scores: Vec<f32> = (0..pieces.len())
         .map(|at| {
             let first = 1 + 3 * at;
-            let held = names(texts.get(first).map_or("", String::as_str));
+            let held = named(texts.get(first).map_or("", String::as_str));
             #[expect(clippy::cast_precision_loss, reason = "a handful of names")]
             let same = asked.iter().filter(|name| held.contains(name)).count() as f32;
             UNDER_HEADINGS * near(texts.get(first))
@@ -96,7 +246,90 @@ pub(super) async fn choose(spine: &Spine, ask: &Ask, hits: &[Hit]) -> Result<Opt
         })
         .collect();
     let document = |unit: &Unit| hits.get(unit.passage).map(|hit| hit.passage.document.as_str());
-    Ok(pick(&pieces, &headings, &scores, document))
+    let by_embedder = pick(&pieces, &headings, &scores, document);
+    let (Some(gloss), Some(_)) = (gloss, &spine.reranker) else { return Ok(by_embedder) };
+    let mut candidates = judge(spine, ask, gloss, hits, pieces, &scores).await?;
+    if let Some(place) = places::destination(&about.text).or_else(|| places::destination(&ask.question)) {
+        of_place(&place, &mut candidates);
+    }
+    let Some(mut choice) = choose::choose(&gloss.text, &candidates) else { return Ok(by_embedder) };
+    put_first(hits, &mut candidates, &mut choice);
+    let Some(best) = candidates.get(choice.lead).map(|lead| lead.scored.unit.clone()) else { return Ok(by_embedder) };
+    if hits.first().is_some_and(|hit| hit.passage.language != visitor) {
+        shorten(&mut choice.units, &best);
+    }
+    let by_nearness = by_embedder.as_ref().map_or(0.0, |found| found.confidence);
+    let confidence = confidence(&choice, by_nearness, gloss.known);
+    let Choice { logit, margin, .. } = choice;
+    tracing::debug!(gloss.text, gloss.known, logit, margin, by_nearness, confidence, "judged across languages");
+    Ok(Some(Foreign { units: choice.units, confidence, english: Some((gloss.text.clone(), best)) }))
+}
+
+/// Who reads a quote in a foreign language is quoted no more than what answers.
+fn shorten(units: &mut Vec<Unit>, best: &Unit) {
+    let chars: usize = units.iter().map(|unit| unit.text.chars().count()).sum();
+    let list = units.iter().any(|unit| unit.steps || unit.item);
+    if units.len() > 1 && !list && chars > FOREIGN_CHARS {
+        units.retain(|unit| unit == best);
+    }
+}
+
+/// Longest quote of several pieces in a foreign language, in Unicode scalar values.
+const FOREIGN_CHARS: usize = 160;
+
+/// What the cross-encoder says of the pieces, in English.
+async fn judge(
+    spine: &Spine,
+    ask: &Ask,
+    gloss: &Gloss,
+    hits: &[Hit],
+    pieces: Vec<Unit>,
+    scores: &[f32],
+) -> Result<Vec<Judged>, RetrievalError> {
+    let best = hits.iter().map(|hit| hit.score).fold(f32::MIN_POSITIVE, f32::max);
+    let mut candidates: Vec<Judged> = pieces
+        .into_iter()
+        .zip(scores)
+        .map(|(unit, near)| {
+            let hit = hits.get(unit.passage);
+            let opens = unit.range.start == 0 && hit.is_some_and(|hit| hit.passage.ordinal == 0);
+            let passage_score = hit.map_or(0.0, |hit| hit.score) / best;
+            let document = hit.map_or_else(String::new, |hit| hit.passage.document.clone());
+            let scored = Scored { unit, cosine: SPREAD * near, passage_score, opens };
+            Judged { scored, logit: UNJUDGED, document, placed: false }
+        })
+        .collect();
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    let near = |at: &usize| candidates.get(*at).map_or(f32::MIN, |candidate| candidate.scored.cosine);
+    order.sort_by(|a, b| near(b).total_cmp(&near(a)));
+    order.truncate(JUDGED);
+    let texts: Vec<String> = order
+        .iter()
+        .filter_map(|at| candidates.get(*at))
+        .map(|candidate| {
+            let unit = &candidate.scored.unit;
+            let text = judged_text(unit, hits);
+            let language = hits.get(unit.passage).map_or("und", |hit| hit.passage.language.as_str());
+            let is_name = |word: &str| spine.retrieval.spelling.is_word(&ask.site, word);
+            let english = gloss::gloss(&text, language, is_name).map_or(text, |gloss| gloss.text);
+            english.chars().take(MAX_CHARS).collect()
+        })
+        .collect();
+    let Some(judge) = &spine.reranker else { return Ok(candidates) };
+    let logits = judge.score(&gloss.text, &texts).await?;
+    for (at, logit) in order.into_iter().zip(logits) {
+        if let Some(candidate) = candidates.get_mut(at) {
+            candidate.logit = logit;
+        }
+    }
+    Ok(candidates)
+}
+
+/// Probability that the choice answers the question rightly, 0…1.
+fn confidence(choice: &Choice, by_nearness: f32, known: f32) -> f32 {
+    let near = by_nearness.clamp(0.01, 0.99);
+    let logit = -1.0 + 0.2 * choice.logit + 0.2 * choice.margin + 0.3 * (near / (1.0 - near)).ln() + known;
+    1.0 / (1.0 + (-logit).exp())
 }
 
 /// The best piece with the next best of its section, and how far it stands out.
@@ -130,7 +363,7 @@ fn pick<'a>(
     let other = order.iter().find(|at| pieces.get(**at).is_some_and(|unit| document(unit) != document(best)));
     let other = other.map_or(mean, |at| score(*at));
     let logit = ABOVE_OTHER * (score(first) - other) + ABOVE_MEAN * (score(first) - mean) + OFFSET;
-    Some(Foreign { units: chosen, confidence: 1.0 / (1.0 + (-logit).exp()) })
+    Some(Foreign { units: chosen, confidence: 1.0 / (1.0 + (-logit).exp()), english: None })
 }
 
 /// The title and the headings that a piece stands under, each once.
@@ -146,10 +379,10 @@ fn headings(unit: &Unit, hits: &[Hit]) -> String {
 }
 
 /// What is the same in every language: figures, and words of a question that are written like names.
-fn names(text: &str) -> Vec<String> {
+fn named(text: &str) -> Vec<String> {
     let words = text.split(|c: char| !c.is_alphanumeric() || language::is_unspaced(c)).filter(|word| !word.is_empty());
-    let named = words.filter(|word| word.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit()));
-    let mut named: Vec<String> = named.map(str::to_lowercase).collect();
+    let like_names = words.filter(|word| word.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit()));
+    let mut named: Vec<String> = like_names.map(str::to_lowercase).collect();
     named.sort_unstable();
     named.dedup();
     named
@@ -183,7 +416,7 @@ mod tests {
 
     #[test]
     fn figures_and_names_are_the_same_in_every_language() {
-        assert_eq!(names("Wie viel wiegt das Tarn 2?"), ["2", "tarn", "wie"]);
-        assert_eq!(names("Tarn 2 帐篷有多重？"), ["2", "tarn"]);
+        assert_eq!(named("Wie viel wiegt das Tarn 2?"), ["2", "tarn", "wie"]);
+        assert_eq!(named("Tarn 2 帐篷有多重？"), ["2", "tarn"]);
     }
 }
