@@ -591,7 +591,9 @@ impl Ask {
     /// What may be meant: the question without its spelling mistakes, as it stands and with what it leaves to the conversation.
     fn readings<'a>(&'a self, spine: &Spine) -> Vec<Cow<'a, Self>> {
         let meaning = |question: String| Cow::Owned(Self { question, ..self.clone() });
-        let corrected = spine.retrieval.spelling.corrected(&self.site, &self.question).map(|meant| meant.text);
+        let language = self.spoken().unwrap_or(&self.language);
+        let corrected =
+            spine.retrieval.spelling.corrected(&self.site, &self.question, language).map(|meant| meant.text);
         let question = corrected.as_deref().unwrap_or(&self.question);
         let recent = self.history.get(self.history.len().saturating_sub(RECENT)..).unwrap_or_default();
         let before: Vec<Said<'_>> =

@@ -74,6 +74,17 @@ pub fn knows(language: &str) -> bool {
     LEXICONS.contains_key(language)
 }
 
+/// Whether the list of a language holds a word, by itself or within a phrase; the word is right as it is written.
+#[must_use]
+pub fn is_word(language: &str, word: &str) -> bool {
+    let Some(lexicon) = LEXICONS.get(language) else { return false };
+    let mut folded = String::with_capacity(word.len());
+    word.nfc().for_each(|c| fold(c, &mut folded));
+    let fits = |entry: &Entry| entry.words.contains(&folded);
+    let in_phrase = || lexicon.spaced.values().flatten().any(fits);
+    lexicon.longest(&[&folded]).is_some() || lexicon.parts(&folded).is_some() || in_phrase()
+}
+
 enum Token {
     /// Folded.
     Word(String),
@@ -295,7 +306,8 @@ fn tokens(text: &str) -> Vec<Token> {
             continue;
         }
         end(&mut tokens, &mut word, Token::Word);
-        if !c.is_whitespace() {
+        // "Est-ce que", "d'achat": words all the same.
+        if !c.is_whitespace() && !matches!(c, '-' | '\'' | '’') {
             tokens.push(Token::Mark(c));
         }
     }
@@ -333,12 +345,24 @@ mod tests {
     #[test]
     fn words_are_said_in_english_in_their_order() {
         check("de", "Wie lange dauert die Lieferung?", "how long dauert delivery?");
-        check("de", "Sind Lederschuhe vom Umtausch ausgeschlossen?", "are leather shoe from return ausgeschlossen?");
+        check(
+            "de",
+            "Sind Lederschuhe vom Umtausch ausgeschlossen?",
+            "are leather shoe footwear from return ausgeschlossen?",
+        );
         check("fr", "Quels sont les frais d'envoi du sac à dos ?", "which are delivery cost backpack?");
         check("es", "¿Cuánto cuesta la Corrie 45?", "how much does cost corrie 45?");
         check("nl", "Is de regenjas waterdicht", "is rain jacket waterproof");
         check("zh", "睡袋可以机洗吗？", "sleeping bag can washing machine?");
         check("ja", "返品の送料はいくらですか", "return shipping cost how much");
+    }
+
+    #[test]
+    fn words_of_the_lists_are_right() {
+        let all = [("de", "zelt", true), ("de", "Lederschuhe", true), ("fr", "puis", true), ("fr", "qeul", false)];
+        for (language, word, right) in all.into_iter().chain([("da", "telt", false), ("es", "cuanto", true)]) {
+            assert_eq!(is_word(language, word), right, "{word}");
+        }
     }
 
     #[test]
