@@ -3,7 +3,7 @@
 //! A gloss is no translation: words keep their order, endings are gone, and what the lists of `data/gloss/` don't hold stays as it
 //! is. It is enough for a cross-encoder to tell what is asked; nobody is shown one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization as _;
@@ -83,6 +83,29 @@ pub fn is_word(language: &str, word: &str) -> bool {
     let fits = |entry: &Entry| entry.words.contains(&folded);
     let in_phrase = || lexicon.spaced.values().flatten().any(fits);
     lexicon.longest(&[&folded]).is_some() || lexicon.parts(&folded).is_some() || in_phrase()
+}
+
+/// The languages of which a word of customers and shops is, as far as the lists tell; English by what they say in it.
+pub(super) fn languages(word: &str) -> Vec<&'static str> {
+    static ENGLISH: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let all = LEXICONS.values().flat_map(|lexicon| lexicon.spaced.values().flatten());
+        all.flat_map(|entry| entry.english.split(' ').map(str::to_owned)).collect()
+    });
+    let mut folded = String::with_capacity(word.len());
+    word.nfc().for_each(|c| fold(c, &mut folded));
+    let of = |lexicon: &Lexicon| {
+        let found = lexicon.longest(&[&folded]);
+        let clear =
+            |found: &Found<'_>| found.rest == 0 || found.rest <= MAX_ENDING && folded.len() - found.rest >= MIN_STEM;
+        found.is_some_and(|found| clear(&found)) || lexicon.parts(&folded).is_some()
+    };
+    let mut found: Vec<&'static str> =
+        DATA.iter().map(|(language, ..)| *language).filter(|language| LEXICONS.get(language).is_some_and(of)).collect();
+    let is_english = |word: &str| ENGLISH.contains(word);
+    if is_english(&folded) || folded.strip_suffix('s').is_some_and(is_english) {
+        found.push("en");
+    }
+    found
 }
 
 enum Token {
@@ -261,6 +284,8 @@ impl Lexicon {
 /// Shortest part of a compound, and longest ending of a form that isn't a compound, in bytes.
 const MIN_PART: usize = 4;
 const MAX_ENDING: usize = 3;
+/// Shortest beginning by which a word is told to be of a language.
+const MIN_STEM: usize = 5;
 /// What stands between the parts of a compound; nothing first.
 const LINKS: &[&str] = &["", "s", "n", "e", "en", "es", "er"];
 /// What a character counts beside a word.
@@ -362,6 +387,20 @@ mod tests {
         let all = [("de", "zelt", true), ("de", "Lederschuhe", true), ("fr", "puis", true), ("fr", "qeul", false)];
         for (language, word, right) in all.into_iter().chain([("da", "telt", false), ("es", "cuanto", true)]) {
             assert_eq!(is_word(language, word), right, "{word}");
+        }
+    }
+
+    #[test]
+    fn no_form_stands_twice_in_a_list() {
+        for (language, text, _) in DATA {
+            let rows = text.lines().filter(|line| !line.starts_with('#'));
+            let mut seen = HashSet::new();
+            for row in rows {
+                let (_, forms) = row.split_once(':').unwrap_or_else(|| panic!("{language}: {row}"));
+                for form in forms.split(',').map(str::trim) {
+                    assert!(!form.is_empty() && seen.insert(form), "{language}: {form:?} in {row:?}");
+                }
+            }
         }
     }
 

@@ -29,6 +29,11 @@ pub fn stated(question: &Question<'_>, gloss: &str, said: &Said<'_>) -> Option<S
     {
         return Some(Stated { figures: hours, subject: subject(said.text) });
     }
+    if has(&lower, RATED)
+        && let Some(codes) = codes(said.text)
+    {
+        return Some(Stated { figures: codes, subject: subject(said.text) });
+    }
     let asked = asked(&lower)?;
     let all: Vec<Amount> = amounts(said.text, said.language).into_iter().filter(|amount| !amount.side).collect();
     let of_kind: Vec<&Amount> = all.iter().filter(|amount| asked.contains(&amount.unit.kind)).collect();
@@ -70,6 +75,23 @@ const ASKED: &[(&[Kind], &[&str])] = &[
 
 fn asked(gloss: &str) -> Option<&'static [Kind]> {
     ASKED.iter().find(|(_, words)| has(gloss, words)).map(|(kinds, _)| *kinds)
+}
+
+/// Words of questions that a rating answers: IPX4, S3, A++.
+const RATED: &[&str] =
+    &["waterproof", "splash", "dustproof", "rating", "rated", "standard", "protection class", "certif"];
+
+/// The one code that a sentence tells behind its subject: capitals with a digit at the end.
+fn codes(text: &str) -> Option<String> {
+    let told = text.get(subject(text).len()..)?;
+    let words = told.split(|c: char| !c.is_alphanumeric()).filter(|word| {
+        let letters = word.chars().take_while(char::is_ascii_uppercase).count();
+        (1..=4).contains(&letters) && word.len() > letters && word.chars().skip(letters).all(|c| c.is_ascii_digit())
+    });
+    let mut codes: Vec<&str> = words.collect();
+    codes.dedup();
+    let [code] = codes.as_slice() else { return None };
+    Some((*code).to_owned())
 }
 
 /// Whether an amount is the one from which something costs nothing.
@@ -156,6 +178,12 @@ mod tests {
         check("how much does cost", "A small one costs 3 EUR, a large one 5 EUR.", "de", None);
         check("is it waterproof", "The jacket costs 90 EUR.", "de", None);
         check("how much does cost", "It costs 90 EUR.", "xx", None);
+    }
+
+    #[test]
+    fn ratings_are_said() {
+        check("is lamp waterproof", "The Beam 2 is rated IPX6.", "fr", Some(("IPX6", "The Beam 2")));
+        check("is lamp waterproof", "The lamp has no rating.", "fr", None);
     }
 
     #[test]

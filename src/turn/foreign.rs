@@ -7,18 +7,18 @@ use super::{Ask, Spine, told};
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::{self, Choice};
 use crate::grounding::judged::{Judged, UNJUDGED};
-use crate::grounding::{Scored, Unit, units};
+use crate::grounding::{Scored, Shape, Unit, shape, units};
 use crate::language;
 use crate::language::gloss::{self, Gloss};
-use crate::prompt::SiteFacts;
+use crate::prompt::{Elsewhere, SiteFacts};
 use crate::reason::{Lead, Question, Said, Stated, Verdict, places, plain, stated};
 use crate::retrieval::{Hit, Query, RetrievalError, judged_text};
 
 /// Passages whose pieces are looked at, and their pieces.
-const PASSAGES: usize = 12;
-const PIECES: usize = 72;
+const PASSAGES: usize = 10;
+const PIECES: usize = 56;
 /// Pieces that the cross-encoder judges, the nearest by the embedder.
-const JUDGED: usize = 28;
+const JUDGED: usize = 20;
 /// Longest piece that is compared, in Unicode scalar values: what follows tells little more.
 const MAX_CHARS: usize = 300;
 /// Pieces of an answer, and their length in Unicode scalar values beside steps.
@@ -71,8 +71,16 @@ impl Foreign {
     ) -> Option<anyhow::Result<String>> {
         let (gloss, best) = self.english.as_ref()?;
         let source = chosen.first().and_then(|unit| hits.get(unit.passage)).map(|hit| hit.passage.language.as_str())?;
-        if source == language || source == "und" || chosen.iter().any(|unit| unit.steps) {
+        if source == language || source == "und" {
             return None;
+        }
+        if let Some(unit) = chosen.iter().find(|unit| unit.steps) {
+            let passage = &hits.get(unit.passage)?.passage;
+            let steps: Vec<&str> = unit.text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            let first = steps.first()?.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ')' | ' '));
+            let url = passage.url.as_deref().unwrap_or_default();
+            let elsewhere = Elsewhere { title: &passage.title, url, count: steps.len(), first, source };
+            return Some(spine.prompts.elsewhere(&elsewhere, language));
         }
         if let Some(lead) = concluded.filter(|lead| matches!(lead.verdict, Verdict::Figure | Verdict::Comparison)) {
             let figures = lead.text.trim_end_matches(['.', '。']);
@@ -254,6 +262,7 @@ pub(super) async fn choose(
     }
     let Some(mut choice) = choose::choose(&gloss.text, &candidates) else { return Ok(by_embedder) };
     put_first(hits, &mut candidates, &mut choice);
+    with_steps(&gloss.text, &mut choice, &candidates);
     let Some(best) = candidates.get(choice.lead).map(|lead| lead.scored.unit.clone()) else { return Ok(by_embedder) };
     if hits.first().is_some_and(|hit| hit.passage.language != visitor) {
         shorten(&mut choice.units, &best);
@@ -265,17 +274,37 @@ pub(super) async fn choose(
     Ok(Some(Foreign { units: choice.units, confidence, english: Some((gloss.text.clone(), best)) }))
 }
 
-/// Who reads a quote in a foreign language is quoted no more than what answers.
+/// Who reads a quote in a foreign language is quoted no more than what answers: steps, the row that fits or several that are
+/// short, one sentence.
 fn shorten(units: &mut Vec<Unit>, best: &Unit) {
     let chars: usize = units.iter().map(|unit| unit.text.chars().count()).sum();
-    let list = units.iter().any(|unit| unit.steps || unit.item);
-    if units.len() > 1 && !list && chars > FOREIGN_CHARS {
+    let rows = units.iter().all(|unit| unit.row) || chars <= FOREIGN_CHARS;
+    if units.iter().any(|unit| unit.steps) {
+        units.retain(|unit| unit.steps);
+    } else if !rows {
         units.retain(|unit| unit == best);
     }
 }
 
 /// Longest quote of several pieces in a foreign language, in Unicode scalar values.
-const FOREIGN_CHARS: usize = 160;
+const FOREIGN_CHARS: usize = 140;
+
+/// Who tells of a problem wants the steps of the section that is about it.
+fn with_steps(gloss: &str, choice: &mut Choice, candidates: &[Judged]) {
+    if shape(gloss) != Shape::Explanation || choice.units.iter().any(|unit| unit.steps) {
+        return;
+    }
+    let Some(lead) = candidates.get(choice.lead) else { return };
+    let steps = candidates.iter().filter(|other| {
+        other.scored.unit.steps && other.document == lead.document && other.logit >= lead.logit - STEPS
+    });
+    if let Some(steps) = steps.max_by(|a, b| a.logit.total_cmp(&b.logit)) {
+        choice.units = vec![steps.scored.unit.clone()];
+    }
+}
+
+/// How much worse steps may be judged than the sentence that is chosen, in logits: the cross-encoder sees their beginning alone.
+const STEPS: f32 = 7.0;
 
 /// What the cross-encoder says of the pieces, in English.
 async fn judge(
@@ -317,13 +346,23 @@ async fn judge(
         .collect();
     let Some(judge) = &spine.reranker else { return Ok(candidates) };
     let logits = judge.score(&gloss.text, &texts).await?;
-    for (at, logit) in order.into_iter().zip(logits) {
+    for ((at, logit), text) in order.into_iter().zip(logits).zip(&texts) {
         if let Some(candidate) = candidates.get_mut(at) {
-            candidate.logit = logit;
+            candidate.logit = logit - if is_special(&gloss.text, text) { SPECIAL } else { 0.0 };
         }
     }
     Ok(candidates)
 }
+
+/// Whether a text is about a special service that nobody asked for: who asks what delivery costs means the usual one.
+fn is_special(gloss: &str, text: &str) -> bool {
+    const SERVICES: &[&str] = &["express", "courier", "premium", "overnight", "priority"];
+    let (asked, told) = (gloss.to_lowercase(), text.to_lowercase());
+    SERVICES.iter().any(|word| told.contains(word)) && !SERVICES.iter().any(|word| asked.contains(word))
+}
+
+/// What such a text loses, in logits.
+const SPECIAL: f32 = 2.0;
 
 /// Probability that the choice answers the question rightly, 0…1.
 fn confidence(choice: &Choice, by_nearness: f32, known: f32) -> f32 {
