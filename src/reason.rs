@@ -106,8 +106,13 @@ pub fn plain(lead: &Lead, language: &str) -> Option<String> {
         Verdict::No => false,
         Verdict::Figure | Verdict::Comparison => return None,
     };
-    let bare = wording::sentence(&wording::Say::Bare, Some(yes), "en");
-    (lead.text == bare).then(|| wording::sentence(&wording::Say::Bare, Some(yes), language))
+    (lead.text == yes_or_no(yes, "en")).then(|| yes_or_no(yes, language))
+}
+
+/// A yes or no as a sentence.
+#[must_use]
+pub fn yes_or_no(yes: bool, language: &str) -> String {
+    wording::sentence(&wording::Say::Bare, Some(yes), language)
 }
 
 /// The chosen sentences that apply to the place that the question names, by all that are at hand:

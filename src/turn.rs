@@ -486,9 +486,10 @@ async fn quote(
         None => None,
     };
     let stated = stated.transpose().map_err(TurnError::Prompt)?;
-    let verdict = foreign
-        .filter(|_| concluded.is_none())
-        .and_then(|foreign| foreign.verdict(language, &ask.facts, hits, &chosen));
+    let verdict = match foreign.filter(|_| concluded.is_none() && stated.is_none()) {
+        Some(foreign) => foreign.verdict(language, &ask.facts, hits, &mut chosen),
+        None => None,
+    };
     for unit in &mut chosen {
         if let Some(hit) = hits.get(unit.passage) {
             unit.text = told(hit, unit, language);

@@ -532,6 +532,16 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_countries_is_of_those_alone() {
+        let list = "We send to Malta, to every other country of the European Union, to Iceland and to Norway.";
+        for question in ["¿Enviáis a Chile?", "Versendet ihr nach Japan?", "能寄到巴西吗"] {
+            let place = destination(question).unwrap();
+            assert_eq!(fit(&place, list), Fit::Elsewhere, "{question}");
+            assert_eq!(fit(&place, "We do not send to countries outside Europe."), Fit::Zone(1), "{question}");
+        }
+    }
+
+    #[test]
     fn places_are_said_in_english() {
         assert_eq!(in_english("Versand nach Österreich?"), ("Versand nach  Austria ?".into(), vec!["austria".into()]));
         assert_eq!(in_english("寄到德国要多少").0, "寄到 Germany 要多少");

@@ -7,11 +7,11 @@ use super::{Ask, Spine, told};
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::{self, Choice};
 use crate::grounding::judged::{Judged, UNJUDGED};
-use crate::grounding::{Scored, Shape, Unit, shape, units};
+use crate::grounding::{self, Scored, Shape, Unit, shape, units};
 use crate::language;
 use crate::language::gloss::{self, Gloss};
 use crate::prompt::{Elsewhere, SiteFacts};
-use crate::reason::{Lead, Question, Said, Stated, Verdict, places, plain, stated};
+use crate::reason::{Lead, Question, Said, Stated, Verdict, places, plain, stated, yes_or_no};
 use crate::retrieval::{Hit, Query, RetrievalError, judged_text};
 
 /// Passages whose pieces are looked at, and their pieces.
@@ -35,7 +35,7 @@ const SAME_NAME: f32 = 0.02;
 /// How near to the best the second piece of its section must come.
 const BESIDE: f32 = 0.03;
 /// Cosines of the multilingual model lie that much closer together than those of the first one.
-const SPREAD: f32 = 10.0;
+const SPREAD: f32 = 6.0;
 /// Share of a question's words that must be known in English for the cross-encoder to be asked.
 const KNOWN: f32 = 0.5;
 /// Logistic regression on those 63 questions and 13 without an answer, which count three times: how far the best piece
@@ -111,7 +111,7 @@ impl Foreign {
             if figures.contains(&other.figures) {
                 continue;
             }
-            figures = format!("{figures} (“{subject}”); {}", other.figures);
+            figures = format!("{figures} ({subject}); {}", other.figures);
             subject.clone_from(&other.subject);
             kept.push(*at);
         }
@@ -120,17 +120,46 @@ impl Foreign {
             at += 1;
             kept.contains(&(at - 1))
         });
-        Some(spine.prompts.stated(&figures, &subject, source, language))
+        Some(spine.prompts.stated(&capitalised(&figures), &subject, source, language))
     }
 
-    /// A plain yes or no that English sentences give to the question in English.
-    pub(super) fn verdict(&self, language: &str, site: &SiteFacts, hits: &[Hit], chosen: &[Unit]) -> Option<String> {
+    /// A plain yes or no that English sentences give to the question in English; one that opens a sentence leaves it.
+    pub(super) fn verdict(
+        &self,
+        language: &str,
+        site: &SiteFacts,
+        hits: &[Hit],
+        chosen: &mut Vec<Unit>,
+    ) -> Option<String> {
         let (gloss, _) = self.english.as_ref()?;
-        let of_english = |unit: &Unit| hits.get(unit.passage).is_some_and(|hit| hit.passage.language == "en");
-        let mut chosen: Vec<Unit> = chosen.iter().filter(|unit| of_english(unit)).cloned().collect();
-        let lead = conclude(gloss, "en", site, hits, &mut chosen)?;
+        if !chosen.iter().all(|unit| hits.get(unit.passage).is_some_and(|hit| hit.passage.language == "en")) {
+            return None;
+        }
+        if let [unit] = chosen.as_mut_slice()
+            && let Some(yes) = without_verdict(unit)
+        {
+            return Some(yes_or_no(yes, language));
+        }
+        let lead = conclude(gloss, "en", site, hits, &mut chosen.clone())?;
         plain(&lead, language)
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect()
+}
+
+/// Takes the "Yes." or "No." off the beginning of an answer in English, and tells which it was.
+fn without_verdict(unit: &mut Unit) -> Option<bool> {
+    let (head, rest) = unit.text.split_once(". ")?;
+    let yes = match head.to_lowercase().as_str() {
+        "yes" => true,
+        "no" => false,
+        _ => return None,
+    };
+    unit.text = rest.trim_start().to_owned();
+    Some(yes)
 }
 
 /// What a question says in English, word for word. `None` for English, for a language whose words aren't known, and where too
@@ -206,6 +235,7 @@ pub(super) async fn choose(
         products.iter().map(|listed| listed.product.name.as_str()),
         hits.iter().map(|hit| hit.passage.title.as_str()),
     );
+    let judged = gloss.is_some() && spine.reranker.is_some();
     let mut pieces: Vec<Unit> = hits
         .iter()
         .enumerate()
@@ -213,7 +243,7 @@ pub(super) async fn choose(
         .take(PASSAGES)
         .flat_map(|(at, hit)| units(at, &hit.passage.text))
         // "Yes." and "No." say nothing without their question.
-        .filter(|unit| unit.text.chars().count() > 6 || unit.text.contains(language::is_unspaced))
+        .filter(|unit| judged || unit.text.chars().count() > 6 || unit.text.contains(language::is_unspaced))
         .collect();
     pieces.retain(|unit| {
         let title = hits.get(unit.passage).map_or("", |hit| hit.passage.title.as_str());
@@ -222,7 +252,6 @@ pub(super) async fn choose(
     pieces.truncate(PIECES);
     let headings: Vec<String> = pieces.iter().map(|unit| headings(unit, hits)).collect();
     let cut = |text: &str| text.chars().take(MAX_CHARS).collect::<String>();
-    let judged = gloss.is_some() && spine.reranker.is_some();
     let mut texts = vec![ask.question.clone()];
     for (unit, headings) in pieces.iter().zip(&headings) {
         let under = cut(&format!("{headings}: {}", unit.text));
@@ -289,16 +318,26 @@ fn shorten(units: &mut Vec<Unit>, best: &Unit) {
 /// Longest quote of several pieces in a foreign language, in Unicode scalar values.
 const FOREIGN_CHARS: usize = 140;
 
-/// Who tells of a problem wants the steps of the section that is about it.
+/// Who tells of a problem wants the steps against it: those of the section of the sentence that is chosen, else of its document.
 fn with_steps(gloss: &str, choice: &mut Choice, candidates: &[Judged]) {
-    if shape(gloss) != Shape::Explanation || choice.units.iter().any(|unit| unit.steps) {
+    const PROBLEMS: &[&str] = &[
+        "not", "no", "cannot", "stuck", "broken", "faulty", "problem", "lost", "leak", "missing", "wrong", "damage",
+        "fault",
+    ];
+    let lower = gloss.to_lowercase();
+    let problem = lower.split(|c: char| !c.is_alphanumeric()).any(|word| PROBLEMS.contains(&word));
+    if !problem || shape(gloss) != Shape::Explanation || choice.units.iter().any(|unit| unit.steps) {
         return;
     }
     let Some(lead) = candidates.get(choice.lead) else { return };
+    let section = |other: &Judged| {
+        (other.scored.unit.passage, &other.scored.unit.heading) == (lead.scored.unit.passage, &lead.scored.unit.heading)
+    };
     let steps = candidates.iter().filter(|other| {
         other.scored.unit.steps && other.document == lead.document && other.logit >= lead.logit - STEPS
     });
-    if let Some(steps) = steps.max_by(|a, b| a.logit.total_cmp(&b.logit)) {
+    let best = steps.max_by(|a, b| section(a).cmp(&section(b)).then_with(|| a.logit.total_cmp(&b.logit)));
+    if let Some(steps) = best {
         choice.units = vec![steps.scored.unit.clone()];
     }
 }
@@ -316,15 +355,33 @@ async fn judge(
     scores: &[f32],
 ) -> Result<Vec<Judged>, RetrievalError> {
     let best = hits.iter().map(|hit| hit.score).fold(f32::MIN_POSITIVE, f32::max);
-    let mut candidates: Vec<Judged> = pieces
+    let scored: Vec<Scored> = pieces
         .into_iter()
         .zip(scores)
         .map(|(unit, near)| {
             let hit = hits.get(unit.passage);
             let opens = unit.range.start == 0 && hit.is_some_and(|hit| hit.passage.ordinal == 0);
             let passage_score = hit.map_or(0.0, |hit| hit.score) / best;
-            let document = hit.map_or_else(String::new, |hit| hit.passage.document.clone());
-            let scored = Scored { unit, cosine: SPREAD * near, passage_score, opens };
+            // A piece is understood under its headings.
+            let heading = hit.and_then(|hit| hit.passage.headings.last().or(Some(&hit.passage.title))).cloned();
+            let heading = if unit.heading.is_empty() { heading.unwrap_or_default() } else { unit.heading.clone() };
+            Scored { unit: Unit { heading, ..unit }, cosine: SPREAD * near, passage_score, opens }
+        })
+        .collect();
+    // Whose number it is stands in no heading for all of a series; headings of others of the series are gone by now.
+    let asked: Vec<&str> =
+        gloss.text.split(' ').filter(|word| !word.starts_with(|c: char| c.is_ascii_digit())).collect();
+    let own = ask.spoken().unwrap_or(&ask.language);
+    let asked = asked.join(" ");
+    let language_of = |scored: &Scored| hits.get(scored.unit.passage).map_or("", |hit| hit.passage.language.as_str());
+    let mut candidates: Vec<Judged> = scored
+        .chunk_by(|a, b| a.unit.passage == b.unit.passage)
+        .flat_map(|scored| {
+            let foreign = scored.first().is_some_and(|scored| language_of(scored) != own);
+            grounding::with_own_verdicts(if foreign { &asked } else { &ask.question }, scored)
+        })
+        .map(|scored| {
+            let document = hits.get(scored.unit.passage).map_or_else(String::new, |hit| hit.passage.document.clone());
             Judged { scored, logit: UNJUDGED, document, placed: false }
         })
         .collect();
