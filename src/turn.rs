@@ -284,10 +284,13 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
     let mut found: Option<Understood<'a>> = None;
     for reading in ask.readings(spine) {
         let mut hits = spine.retrieval.search(&reading.query(spine)).await?;
-        let gloss = foreign::gloss(spine, &reading);
-        if let Some(gloss) = &gloss {
-            foreign::widen(spine, &reading, gloss, &mut hits).await?;
-        }
+        let gloss = match foreign::gloss(spine, &reading) {
+            Some(gloss) => {
+                foreign::widen(spine, &reading, &gloss, &mut hits).await?;
+                Some(gloss)
+            }
+            None => foreign::from_english(spine, &reading, &mut hits).await?,
+        };
         let about = ask.about(&reading.question, &products);
         if about.nothing_else {
             hits.retain(|Hit { passage, .. }| {

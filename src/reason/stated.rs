@@ -74,6 +74,10 @@ const ASKED: &[(&[Kind], &[&str])] = &[
 ];
 
 fn asked(gloss: &str) -> Option<&'static [Kind]> {
+    // What is counted is no amount.
+    if has(gloss, &["how many"]) && !has(gloss, &["how many day", "how many litre"]) {
+        return None;
+    }
     ASKED.iter().find(|(_, words)| has(gloss, words)).map(|(kinds, _)| *kinds)
 }
 
@@ -177,6 +181,7 @@ mod tests {
             Some(("3–5 giorni lavorativi", "Delivery by post")),
         );
         check("how heavy is it", "The bench weighs 12.5 kg and costs 80 EUR.", "nl", Some(("12,5 kg", "")));
+        check("how many branch do you have free of charge", "It is free and costs 0 EUR.", "de", None);
         // Which of them is it?
         check("how much does cost", "A small one costs 3 EUR, a large one 5 EUR.", "de", None);
         check("is it waterproof", "The jacket costs 90 EUR.", "de", None);
