@@ -557,7 +557,7 @@ mod tests {
 
     #[test]
     fn foreign_quotes_are_short() {
-        let text = "The first sentence tells of one thing in a good many words of its own. The second sentence tells of \
+        let text = "The first sentence tells of one thing in a good many words of its own, and of some more besides. The second sentence tells of \
                     another thing, and it does so in more words than the first one needed.";
         let mut all = units(0, text);
         let best = all[1].clone();
