@@ -557,8 +557,8 @@ mod tests {
 
     #[test]
     fn foreign_quotes_are_short() {
-        let text = "The first sentence tells of one thing in a good many words of its own, and of some more besides. The second sentence tells of \
-                    another thing, and it does so in more words than the first one needed.";
+        let text = "The first sentence tells of one thing in a good many words of its own, and of some more. \
+                    The second sentence tells of another thing, and it does so in more words than the first.";
         let mut all = units(0, text);
         let best = all[1].clone();
         shorten(&mut all, &best);
