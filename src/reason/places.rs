@@ -369,7 +369,27 @@ fn mentions(text: &str, by_visitor: bool) -> Vec<Mention> {
         }
         at += taken.max(1);
     }
-    found
+    // "Every other country of the European Union", "欧盟其他国家": other countries, but not all of them.
+    let of_a_zone = |at: usize| {
+        let Some(own) = found.get(at).filter(|mention| is_the_world(mention)) else { return false };
+        let next = found.get(at + 1).is_some_and(|next| are_joined(text, &own.at, &next.at));
+        let before = at.checked_sub(1).and_then(|before| found.get(before));
+        next || before.is_some_and(|before| are_joined(text, &before.at, &own.at) && before.at.end == own.at.start)
+    };
+    let kept: Vec<bool> = (0..found.len()).map(|at| !of_a_zone(at)).collect();
+    found.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(mention, _)| mention).collect()
+}
+
+fn is_the_world(mention: &Mention) -> bool {
+    matches!(mention.area, Area::Zone(zone) if ATLAS.size(zone).is_none())
+}
+
+/// Whether nothing but "of the" stands between two areas.
+fn are_joined(text: &str, first: &Range<usize>, second: &Range<usize>) -> bool {
+    let between = text.get(first.end..second.start).unwrap_or("?").to_lowercase();
+    let mut words = between.split(char::is_whitespace).filter(|word| !word.is_empty());
+    words
+        .all(|word| matches!(word, "of" | "the" | "in" | "der" | "des" | "von" | "de" | "la" | "l'" | "del" | "within"))
 }
 
 /// Most words of a name.

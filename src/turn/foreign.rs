@@ -37,7 +37,7 @@ const BESIDE: f32 = 0.03;
 /// Confidence of a choice that a figure, or a yes or no, follows from.
 const CONCLUDED: f32 = 0.75;
 /// Cosines of the multilingual model lie that much closer together than those of the first one.
-const SPREAD: f32 = 6.0;
+const SPREAD: f32 = 10.0;
 /// Share of a question's words that must be known in English for the cross-encoder to be asked.
 const KNOWN: f32 = 0.5;
 /// Logistic regression on those 63 questions and 13 without an answer, which count three times: how far the best piece
@@ -344,7 +344,7 @@ fn shorten(units: &mut Vec<Unit>, best: &Unit) {
 }
 
 /// Longest quote of several pieces in a foreign language, in Unicode scalar values.
-const FOREIGN_CHARS: usize = 180;
+const FOREIGN_CHARS: usize = 140;
 
 /// Who tells of a problem wants the steps against it: those of the section of the sentence that is chosen, else of its document.
 fn with_steps(gloss: &str, choice: &mut Choice, candidates: &[Judged]) {
@@ -364,12 +364,15 @@ fn with_steps(gloss: &str, choice: &mut Choice, candidates: &[Judged]) {
     let steps = candidates.iter().filter(|other| {
         other.scored.unit.steps && other.document == lead.document && other.logit >= lead.logit - STEPS
     });
-    let best = steps.max_by(|a, b| section(a).cmp(&section(b)).then_with(|| a.logit.total_cmp(&b.logit)));
+    let fits = |steps: &Judged| steps.logit + NEAR * steps.scored.cosine;
+    let best = steps.max_by(|a, b| section(a).cmp(&section(b)).then_with(|| fits(a).total_cmp(&fits(b))));
     if let Some(steps) = best {
         choice.units = vec![steps.scored.unit.clone()];
     }
 }
 
+/// What nearness counts beside a logit, as for other pieces.
+const NEAR: f32 = 5.0;
 /// How much worse steps may be judged than the sentence that is chosen, in logits: the cross-encoder sees their beginning alone.
 const STEPS: f32 = 7.0;
 
@@ -436,6 +439,16 @@ async fn judge(
             candidate.logit = logit - if is_special(&gloss.text, text) { SPECIAL } else { 0.0 };
         }
     }
+    // What is judged by two glosses is judged less well than by one.
+    let is_own = |candidate: &Judged| candidate.logit > UNJUDGED && language_of(&candidate.scored) == own;
+    let best = candidates
+        .iter()
+        .filter(|candidate| is_own(candidate))
+        .map(|candidate| candidate.logit)
+        .fold(f32::MIN, f32::max);
+    for candidate in candidates.iter_mut().filter(|candidate| is_own(candidate)) {
+        candidate.logit = best - GLOSSED * (best - candidate.logit);
+    }
     Ok(candidates)
 }
 
@@ -446,6 +459,8 @@ fn is_special(gloss: &str, text: &str) -> bool {
     SERVICES.iter().any(|word| told.contains(word)) && !SERVICES.iter().any(|word| asked.contains(word))
 }
 
+/// What the differences between logits count where the texts are glosses, too.
+const GLOSSED: f32 = 0.5;
 /// What such a text loses, in logits.
 const SPECIAL: f32 = 2.0;
 
