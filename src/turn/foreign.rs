@@ -354,7 +354,9 @@ fn with_steps(gloss: &str, choice: &mut Choice, candidates: &[Judged]) {
     ];
     let lower = gloss.to_lowercase();
     let problem = lower.split(|c: char| !c.is_alphanumeric()).any(|word| PROBLEMS.contains(&word));
-    if !problem || shape(gloss) != Shape::Explanation || choice.units.iter().any(|unit| unit.steps) {
+    // "The zip broke, is that covered?" asks something else than what to do.
+    let asks = lower.trim_end().ends_with('?') && !lower.contains("what to do") && !lower.contains("what do i do");
+    if asks || !problem || shape(gloss) != Shape::Explanation || choice.units.iter().any(|unit| unit.steps) {
         return;
     }
     let Some(lead) = candidates.get(choice.lead) else { return };
