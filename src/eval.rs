@@ -22,6 +22,7 @@ use crate::training::Progress;
 
 pub mod answers;
 pub mod desk;
+pub mod forecast;
 pub mod gaps;
 pub mod injection;
 pub mod intents;
