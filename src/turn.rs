@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -152,9 +153,20 @@ pub enum TurnError {
     Full(#[from] gate::Full),
     #[error("it took longer than {} s", limit.as_secs())]
     TimedOut { limit: Duration },
+    #[error("it panicked")]
+    Panicked,
     /// Nobody listens any more.
     #[error("the receiver of the answer is gone")]
     Gone,
+}
+
+/// What a piece of work comes to; a panic in it is an error, and costs nobody else anything.
+///
+/// # Errors
+/// [`TurnError::Panicked`], or the work's own.
+pub async fn caught<R>(work: impl Future<Output = Result<R, TurnError>>) -> Result<R, TurnError> {
+    // What the work shares with others are handles behind locks, which survive a panic.
+    std::panic::AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(TurnError::Panicked))
 }
 
 /// Where a turn's output goes. Waiting for room here is what slows a turn down to its reader.
@@ -680,6 +692,12 @@ impl Outlet {
     #[must_use]
     pub fn new(sender: mpsc::Sender<Output>, metrics: Metrics) -> Self {
         Self { sender, started: Instant::now(), silent: true, metrics }
+    }
+
+    /// No text was sent yet.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.silent
     }
 
     fn spoke(&self) -> bool {
