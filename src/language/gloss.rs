@@ -68,12 +68,6 @@ pub fn gloss(text: &str, language: &str, is_name: impl Fn(&str) -> bool) -> Opti
     Some(said.gloss())
 }
 
-/// Whether a language has a list.
-#[must_use]
-pub fn knows(language: &str) -> bool {
-    LEXICONS.contains_key(language)
-}
-
 /// Whether the list of a language holds a word, by itself or within a phrase; the word is right as it is written.
 #[must_use]
 pub fn is_word(language: &str, word: &str) -> bool {
@@ -267,7 +261,8 @@ impl Lexicon {
             let found = ends.iter().rev().find_map(|end| Some((*end, self.unspaced.get(rest.get(..*end)?)?)));
             let end = match found {
                 Some((end, english)) => {
-                    said.word(english, CHARACTER * ends.iter().filter(|other| **other <= end).count() as f32, true);
+                    let length = ends.iter().filter(|other| **other <= end).count();
+                    said.word(english, CHARACTER * f32::from(u8::try_from(length).unwrap_or(u8::MAX)), true);
                     end
                 }
                 // What no word holds says nothing to a model that reads English.
@@ -369,7 +364,7 @@ mod tests {
 
     #[test]
     fn words_are_said_in_english_in_their_order() {
-        check("de", "Wie lange dauert die Lieferung?", "how long dauert delivery?");
+        check("de", "Wie lange dauert die Lieferung?", "how long take time delivery?");
         check(
             "de",
             "Sind Lederschuhe vom Umtausch ausgeschlossen?",

@@ -97,7 +97,6 @@ enum Token {
     Time(String),
     /// "to", "until" or a dash.
     To,
-    /// "until" without a beginning.
     Closed,
     Daily,
 }
