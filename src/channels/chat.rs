@@ -130,6 +130,10 @@ impl Task {
                 continue;
             }
             let show_at = self.show_at();
+            if show_at.is_some_and(|at| at <= Instant::now()) {
+                self.show().await?;
+                continue;
+            }
             let sleep = [unsent.is_some().then_some(send_at), read_at, show_at, Some(until_idle)];
             let sleep = sleep.into_iter().flatten().min().unwrap_or(until_idle);
             let update: OptionFuture<_> = self.follow.as_mut().map(mpsc::Receiver::recv).into();
@@ -151,9 +155,7 @@ impl Task {
                     until_idle = Instant::now() + IDLE;
                 }
                 () = tokio::time::sleep_until(sleep) => {
-                    if show_at.is_some_and(|at| at <= Instant::now()) {
-                        self.show().await?;
-                    } else if until_idle <= Instant::now() && unsent.is_none() {
+                    if until_idle <= Instant::now() && unsent.is_none() {
                         return Ok(());
                     } else if until_idle <= Instant::now() {
                         until_idle = Instant::now() + IDLE;
