@@ -16,6 +16,7 @@ use crate::http::body::Room;
 use crate::http::console::ReadMark;
 use crate::http::error::ApiError;
 use crate::http::limits::ServerConfig;
+use crate::http::places::Places;
 use crate::http::routes::{Access, Route, Table};
 use crate::insight::Insight;
 use crate::intent::registry::{IntentConfig, Live};
@@ -55,6 +56,7 @@ pub mod limits;
 pub mod listener;
 pub mod openai;
 pub mod page;
+pub mod places;
 pub mod routes;
 mod socket;
 pub mod stream;
@@ -99,6 +101,8 @@ pub struct Inner {
     /// For bodies of documents and rows.
     pub room: Room,
     pub sockets: Arc<Semaphore>,
+    /// Connections of each visitor.
+    pub places: Places,
     pub answer_timeout: std::time::Duration,
     /// The deployed models of what visitors want.
     pub intents: Live,

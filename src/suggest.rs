@@ -254,6 +254,7 @@ fn language_name(code: &str) -> &str {
         "pl" => "Polish",
         "pt" => "Portuguese",
         "ru" => "Russian",
+        "sv" => "Swedish",
         "tr" => "Turkish",
         "zh" => "Simplified Chinese",
         other => other,

@@ -51,7 +51,8 @@ async fn readiness(app: &App) -> (bool, Value) {
     let index = knowledge.map(|_| ()).map_err(|error| error.to_string());
     let draining = app.tasks.is_draining();
     let ready = store.is_ok() && llm.is_ok() && embedder.is_ok() && index.is_ok() && stocked && !draining;
-    let ready = ready && multilingual.is_ok() && !matches!(reranker, Some(Err(_)));
+    let short = app.store.is_short_of_room();
+    let ready = ready && !short && multilingual.is_ok() && !matches!(reranker, Some(Err(_)));
     let say = |health: Result<(), String>| health.map_or_else(|error| error, |()| "ok".to_owned());
     // A remote model that fails costs the phrasing, not the answer: that is quoted then.
     let llm = llm.and_then(|()| {
@@ -61,6 +62,7 @@ async fn readiness(app: &App) -> (bool, Value) {
         "ready": ready,
         "draining": draining,
         "store": say(store),
+        "disk": if short { "nearly full: messages are refused; make room, or lower store.reserve_mib" } else { "ok" },
         "llm": say(llm),
         "embedder": say(embedder),
         "multilingual": say(multilingual),
