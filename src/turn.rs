@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::actions::Actions;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
-use crate::conversation::{AnswerEnd, Citation, Line, Usage, Verdict};
+use crate::conversation::{AnswerEnd, Citation, Line, SessionKey, Usage, Verdict};
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::Choice;
 use crate::grounding::confidence::{Signs, choices, leaves_open};
@@ -116,6 +116,8 @@ pub struct Spine {
 #[derive(Clone, Debug)]
 pub struct Ask {
     pub site: String,
+    /// Whose conversation it is part of, if any; what the model keeps of it is erased with that.
+    pub session: Option<SessionKey>,
     pub facts: SiteFacts,
     /// Used where the question's own language can't be told.
     pub language: String,
@@ -386,6 +388,8 @@ pub async fn generate(
     let mut phrasing = Phrasing::new(&ask.question, &ask.written, render);
     let mut completion = spine.llm.submit(Request {
         messages: prompt.messages,
+        session: ask.session.clone(),
+        suggestion: ask.audience == Audience::Agents,
         prefix: ask.written.clone(),
         sampling: ask.sampling.unwrap_or(spine.sampling),
         max_tokens,
