@@ -94,10 +94,11 @@ pub fn tells_a_problem(question: &str) -> bool {
     const HELP: &[&str] =
         &["what do i do", "what can i do", "what should i do", "what now", "any idea", "help", "can you help"];
     let lower = question.trim().to_lowercase();
-    let mut sentences = crate::language::sentences(&lower).into_iter().filter_map(|range| lower.get(range));
-    let asks = |sentence: &str| sentence.ends_with(['?', '？']) && !HELP.iter().any(|help| sentence.contains(help));
-    let tells = |sentence: &str| sentence.split(|c: char| !c.is_alphanumeric()).any(|word| TELLING.contains(&word));
-    shape(question) == Shape::Explanation && tells(&lower) && !sentences.any(asks)
+    let sentences = crate::language::sentences(&lower).into_iter().filter_map(|range| lower.get(range));
+    let told: Vec<&str> = sentences.filter(|sentence| !HELP.iter().any(|help| sentence.contains(help))).collect();
+    let told = told.join(" ");
+    let tells = told.split(|c: char| !c.is_alphanumeric()).any(|word| TELLING.contains(&word));
+    tells && !told.contains(['?', '？']) && shape(&told) == Shape::Explanation
 }
 
 fn is_how_to(question: &str) -> bool {

@@ -15,7 +15,7 @@ static MEANT: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
 #[must_use]
 pub fn written_out(text: &str) -> Cow<'_, str> {
     let meant = |word: &str| {
-        let bare = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '/');
+        let bare = word.trim_matches(['.', ',', '!', '?', ':', ';', '"', '(', ')']);
         let shorter = || MEANT.get(bare).or_else(|| MEANT.get(lowered_first(bare)?.as_str()));
         let found = MEANT.get(word).or_else(shorter)?;
         let bare = if MEANT.contains_key(word) { word } else { bare };
