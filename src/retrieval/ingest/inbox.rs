@@ -4,6 +4,8 @@
 
 use serde_json::{Map, Value};
 
+use super::table::Sheet;
+
 /// Records that are looked at.
 const SAMPLE: usize = 50;
 /// Signs that must come together.
@@ -46,6 +48,18 @@ pub(super) fn signs<'a>(records: impl Iterator<Item = &'a Map<String, Value>>) -
     let weight = |seen: usize, weight: usize| if most(seen) { weight } else { 0 };
     let total = weight(people, 2) + weight(states, 1) + weight(threads, 3) + weight(named, 2) + weight(turns, 3);
     (count > 0 && total >= ENOUGH).then(|| found.join(", "))
+}
+
+/// The same of a sheet whose first row of several cells names its columns.
+pub(super) fn signs_of_sheet(sheet: &Sheet) -> Option<String> {
+    let header = sheet.rows.iter().position(|(_, cells)| cells.iter().filter(|cell| !cell.is_empty()).count() > 2)?;
+    let (_, names) = sheet.rows.get(header)?;
+    let record = |(_, cells): &(usize, Vec<String>)| -> Map<String, Value> {
+        let named = names.iter().zip(cells).filter(|(name, cell)| !name.is_empty() && !cell.is_empty());
+        named.map(|(name, cell)| (name.clone(), Value::String(cell.clone()))).collect()
+    };
+    let records: Vec<Map<String, Value>> = sheet.rows.iter().skip(header + 1).take(SAMPLE).map(record).collect();
+    signs(records.iter())
 }
 
 fn normal(key: &str) -> String {
