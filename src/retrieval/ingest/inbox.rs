@@ -179,6 +179,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sheets_of_cases_are_told_from_price_lists() {
+        let sheet = |csv: &str| crate::retrieval::ingest::table::csv_sheet(csv).0;
+        let cases =
+            "Ticket ID,Subject,Requester email,Status\n1,Broken,a@mail.example,open\n2,Late,b@mail.example,solved\n";
+        assert!(signs_of_sheet(&sheet(cases)).is_some());
+        assert_eq!(signs_of_sheet(&sheet("Shop,Town,Email,Status\nQuay,Cork,quay@shop.example,open\n")), None);
+    }
+
+    #[test]
     fn cases_of_customers_are_told_from_knowledge() {
         let check = |json: &str, expected: bool| {
             let value: Vec<Map<String, Value>> = serde_json::from_str(json).expect("an array of objects");

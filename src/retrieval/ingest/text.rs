@@ -170,7 +170,7 @@ pub(super) fn without_leaders(text: &str) -> String {
     }
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
-        let start = line.find(|char: char| DOTS.contains(&char));
+        let start = ["...", "…", ". . .", "···"].iter().filter_map(|run| line.find(run)).min();
         let led = start.and_then(|start| {
             let start = line[..start].trim_end().len();
             let rest = line[start..].trim_start_matches(|char: char| DOTS.contains(&char) || char == ' ');
@@ -362,6 +362,13 @@ fn number(digits: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn leaders_end_no_sentence() {
+        let check = |text: &str, expected: &str| assert_eq!(without_leaders(text), expected);
+        check("Soup ........ 5,90 €\nPie . . . . . £7\nStew…… 12\n", "Soup: 5,90 €\nPie: £7\nStew: 12\n");
+        check("Wait... 5 minutes. And so on....\n", "Wait... 5 minutes. And so on....\n");
+    }
 
     #[test]
     fn bytes_become_text_or_a_reason() {

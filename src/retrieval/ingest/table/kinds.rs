@@ -526,7 +526,7 @@ fn label(column: &Column, language: &str) -> String {
         None => name,
     };
     // A label ends at its colon; what would end it before goes.
-    let plain: String = name.chars().filter(|char| !".?!*:;".contains(*char)).collect();
+    let plain: String = name.chars().filter(|char| !".?!¿¡*:;".contains(*char)).collect();
     let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
     let plain = plain[..plain.floor_char_boundary(MAX_LABEL)].to_owned();
     // "Variant Inventory Qty" without its first word is nothing that is known.
