@@ -23,7 +23,7 @@ use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::lifecycle::Tasks;
 use crate::retrieval::ingest::{
-    self, Failure, Format, IngestOptions, IngestParts, IngestProgress, IngestReport, UPLOAD_PREFIX, Understood, Upload,
+    self, Failure, Format, IngestOptions, IngestParts, IngestProgress, IngestReport, UPLOAD_PREFIX, Upload,
 };
 use crate::retrieval::{KnowledgeConfig, Retrieval};
 use crate::telemetry::{Metrics, seconds};
@@ -56,9 +56,6 @@ pub struct DocumentStatus {
     pub errors: Vec<Failure>,
     /// What it was taken in without.
     pub warnings: Vec<Failure>,
-    /// How its tables were understood: which line is the header, what each column was taken for, what was left out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tables: Vec<Understood>,
 }
 
 /// What became of a document.
@@ -287,7 +284,6 @@ impl Knowledge {
             passages,
             errors: named(&handed.id, report.failed.iter()),
             warnings: named(&handed.id, report.warnings.iter()),
-            tables: report.tables.iter().map(|of_file| of_file.table.clone()).collect(),
             id: handed.id,
         };
         self.after(site, report.changed()).await?;

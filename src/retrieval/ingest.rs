@@ -157,21 +157,7 @@ pub struct IngestReport {
     /// assistant orders.
     pub warnings: Vec<Failure>,
     pub failed: Vec<Failure>,
-    /// How tables were understood, the first hundred.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tables: Vec<FileTable>,
 }
-
-/// A table of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct FileTable {
-    pub path: String,
-    #[serde(flatten)]
-    pub table: table::Understood,
-}
-
-/// Tables that a report tells of.
-const MAX_TABLES: usize = 100;
 
 impl IngestReport {
     /// Whether the index says something else than before.
@@ -182,7 +168,7 @@ impl IngestReport {
 
     /// Takes in what another run did.
     pub fn add(&mut self, other: Self) {
-        let Self { added, updated, removed, unchanged, passages, skipped, warnings, failed, tables } = other;
+        let Self { added, updated, removed, unchanged, passages, skipped, warnings, failed } = other;
         self.added += added;
         self.updated += updated;
         self.removed += removed;
@@ -191,7 +177,6 @@ impl IngestReport {
         self.skipped += skipped;
         self.warnings.extend(warnings);
         self.failed.extend(failed);
-        self.tables.extend(tables.into_iter().take(MAX_TABLES.saturating_sub(self.tables.len())));
     }
 }
 
@@ -597,12 +582,7 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
                     }
                 }
                 // What `explain` shows.
-                Found::Encoding(_) => {}
-                Found::Table(table) => {
-                    if self.report.tables.len() < MAX_TABLES {
-                        self.report.tables.push(FileTable { path: file.id.clone(), table });
-                    }
-                }
+                Found::Encoding(_) | Found::Table(_) => {}
                 Found::Bad { line, reason } => bad.add(line, reason),
                 Found::Incomplete { line, reason } => incomplete.add(line, reason),
                 Found::Broken { reason, withdraw: true } => self.fail(&file.id, None, reason),

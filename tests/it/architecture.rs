@@ -91,7 +91,15 @@ const KNOWN_BY: &[(&[&str], &[&str])] = &[
     (&["pdf_extract"], &["retrieval/ingest/pdf"]),
     (&["dom_query"], &["retrieval/ingest/html/tree"]),
     (&["calamine", "cfb"], &["retrieval/ingest/workbook"]),
-    (&["quick_xml"], &["retrieval/ingest/docx", "retrieval/ingest/xml", "retrieval/ingest/workbook/ods_cells"]),
+    (
+        &["quick_xml"],
+        &[
+            "channels/signature/wechat",
+            "retrieval/ingest/docx",
+            "retrieval/ingest/workbook/ods_cells",
+            "retrieval/ingest/xml",
+        ],
+    ),
     (&["zip"], &["retrieval/ingest/extraction"]),
     (&["tokio_tungstenite"], &["cli/chat", "bench"]),
 ];
