@@ -87,7 +87,7 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
         }
         // A row is one fact: a full stop within a value ends nothing.
         if is_labelled_row(trimmed) {
-            units.push(Unit { row: true, ..unit(range, plain(trimmed), &heading) });
+            units.push(unit(range, plain(trimmed), &heading));
             continue;
         }
         if is_step(trimmed) {
@@ -401,7 +401,7 @@ mod tests {
     fn a_row_of_labels_is_one_unit_and_a_two_way_table_tells_its_cell() {
         let row = "Code: F1; Text: Screws, conf. 50 pz; Price: 5.20.";
         let found = units(0, row);
-        assert_eq!((found.len(), found[0].row, found[0].text.as_str()), (1, true, row));
+        assert_eq!((found.len(), found[0].text.as_str()), (1, row));
         let table = "| Days a week | 2 hours a day | 4 hours a day | 6 hours a day |\n| --- | --- | --- | --- |\n| 3 | 245 | 432 | 600 |\n| 4 | 314 | 538 | 700 |\n";
         let mut rows = units(0, table);
         let question = "What do 4 hours a day, 3 days a week cost?";
