@@ -112,7 +112,7 @@ impl Product {
             let neutral_stock = unsaid && matches!(kind, Some(Kind::Stock | Kind::Availability));
             // What it costs otherwise: without tax, for members.
             let figure = |text: &str| money::money(text, None).and_then(|money| money.amount.parse::<f64>().ok());
-            let another = is_price(&column) && {
+            let another = kind == Some(Kind::Price) && {
                 let said = [&self.price, &self.before];
                 let differs = |value: f64| {
                     said.iter()
