@@ -28,6 +28,8 @@ pub(super) type Wake = Arc<Notify>;
 
 /// After so long with nothing to do a conversation's task ends; what comes next begins another.
 const IDLE: Duration = Duration::from_secs(120);
+/// Where as many wait for a person as may: people answer in minutes.
+const LINE_FULL: Duration = Duration::from_secs(60);
 /// After a failure of our own.
 const AGAIN: Duration = Duration::from_secs(2);
 /// A preview that takes longer is left.
@@ -165,7 +167,7 @@ impl Task {
         if self.row.session.is_empty() {
             return Ok(());
         }
-        let joined = self.handle().join(self.row.cursor, None).await?;
+        let joined = self.handle().join_whole(self.row.cursor, None).await?;
         for past in joined.missed {
             self.past(past).await?;
         }
@@ -262,6 +264,7 @@ impl Task {
                 Refusal::RateLimited { retry_after_ms, .. } => {
                     return Ok(Some(Duration::from_millis(retry_after_ms.max(50))));
                 }
+                Refusal::LineFull { .. } => return Ok(Some(LINE_FULL)),
                 refusal => tracing::warn!(account = self.account.id(), %refusal, "a message was refused"),
             },
             Err(JoinError::Command(CommandError::Overloaded { retry_after_ms })) => {

@@ -350,6 +350,7 @@ impl Wanted {
     fn whole(self, site: &Site, history: Vec<Line>, question: String, sampling: Sampling) -> Ask {
         Ask {
             site: site.id.clone(),
+            session: None,
             facts: site.facts(),
             language: site.language.clone(),
             audience: Audience::Public,

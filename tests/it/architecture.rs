@@ -25,7 +25,18 @@ const FLOORS: &[&[&str]] = &[
     &["canned", "keyring", "llm", "reason"],
     &["protocol", "handoff"],
     &["grounding", "store"],
-    &["address", "conversation", "language", "clock", "lifecycle", "permissions", "telemetry", "secret"],
+    &[
+        "address",
+        "calendar",
+        "conversation",
+        "forecast",
+        "language",
+        "clock",
+        "lifecycle",
+        "permissions",
+        "telemetry",
+        "secret",
+    ],
 ];
 
 /// Who may know the whole configuration; everybody else is handed the section that is theirs.
@@ -35,6 +46,7 @@ const KNOW_THE_CONFIGURATION: &[&str] = &["cli", "bench", "eval", "server", "qua
 /// what supports an answer, what decides and what learns.
 const PURE: &[&str] = &[
     "actions/form",
+    "calendar",
     "catalogue/ask",
     "catalogue/goods",
     "catalogue/shelf",
@@ -42,8 +54,10 @@ const PURE: &[&str] = &[
     "conversation",
     "eval/desk/grade",
     "features",
+    "forecast",
     "grounding",
     "handoff",
+    "insight/demand",
     "insight/silence",
     "intent.rs",
     "intent/calibrate",
@@ -84,6 +98,7 @@ const KNOWN_BY: &[(&[&str], &[&str])] = &[
     (&["parquet"], &["export"]),
     (&["sled"], &["store"]),
     (&["argon2"], &["agents"]),
+    (&["chrono", "chrono_tz"], &["calendar"]),
     (&["forust_ml"], &["intent/trees"]),
     (&["ndarray"], &["intent/network"]),
     (&["axum"], &["http", "server"]),
