@@ -16,6 +16,7 @@ use crate::http::body::Room;
 use crate::http::console::ReadMark;
 use crate::http::error::ApiError;
 use crate::http::limits::ServerConfig;
+use crate::http::places::Places;
 use crate::http::routes::{Access, Route, Table};
 use crate::insight::Insight;
 use crate::intent::registry::{IntentConfig, Live};
@@ -43,6 +44,7 @@ mod channels;
 pub mod chat;
 pub mod console;
 pub mod console_page;
+pub mod demand;
 pub mod error;
 mod extract;
 pub mod gaps;
@@ -55,6 +57,7 @@ pub mod limits;
 pub mod listener;
 pub mod openai;
 pub mod page;
+pub mod places;
 pub mod routes;
 mod socket;
 pub mod stream;
@@ -99,6 +102,8 @@ pub struct Inner {
     /// For bodies of documents and rows.
     pub room: Room,
     pub sockets: Arc<Semaphore>,
+    /// Connections of each visitor.
+    pub places: Places,
     pub answer_timeout: std::time::Duration,
     /// The deployed models of what visitors want.
     pub intents: Live,
@@ -207,6 +212,8 @@ fn private_table() -> Table {
         .get("/v1/insight/sites", Access::ItsSites(Scope::Admin), insight::sites)
         .get("/v1/sites/{site}/insight", ADMIN, insight::report)
         .get("/v1/sites/{site}/insight/sessions", ADMIN, insight::sessions)
+        .get("/v1/sites/{site}/forecast", ADMIN, demand::forecast)
+        .get("/v1/sites/{site}/stockouts", ADMIN, demand::stock_outs)
         .get("/v1/sites/{site}/sessions", ADMIN, admin::sessions)
         .get("/v1/sites/{site}/sessions/{session}", ADMIN, admin::session)
         .delete("/v1/sites/{site}/sessions/{session}", ADMIN, admin::erase)

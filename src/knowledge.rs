@@ -10,11 +10,13 @@
 //! and other machines, a look costs one `stat` a file, and files that are still being written show by it.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -83,12 +85,21 @@ pub enum Change {
 /// Why knowledge was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum KnowledgeError {
+    #[error("the server's disk is nearly full: no documents are taken in until there is room")]
+    Full,
     #[error("{MAX_WAITING} changes of the knowledge are waiting already; try again in a moment")]
     Overloaded,
     #[error("{0}")]
     Wrong(String),
+    #[error("reading the documents panicked; what is known stays, and the log says where it happened")]
+    Panicked,
     #[error("{0:#}")]
     Failed(#[from] anyhow::Error),
+}
+
+/// What a run comes to; a panic in it is an error, and nothing else ends with it.
+async fn caught<T>(run: impl Future<Output = Result<T, KnowledgeError>>) -> Result<T, KnowledgeError> {
+    AssertUnwindSafe(run).catch_unwind().await.unwrap_or(Err(KnowledgeError::Panicked))
 }
 
 /// A document as it arrives.
@@ -357,7 +368,7 @@ impl Knowledge {
         let period = Duration::from_secs(self.inner.config.watch_s);
         let watched = |(site, folder): &(String, PathBuf)| {
             let (site, folder) = (site.clone(), folder.clone());
-            Watched { site, folder, read: None, seen: None }
+            Watched { site, folder, read: None, seen: None, crashed: false }
         };
         let mut watched: Vec<Watched> = self.inner.folders.iter().map(watched).collect();
         loop {
@@ -388,15 +399,24 @@ impl Knowledge {
                 let everything = Roots::default();
                 let run = tokio::select! {
                     () = tasks.draining() => return,
-                    run = self.ingest(&watched.site, &everything, false, &|_| {}) => run,
+                    run = caught(self.ingest(&watched.site, &everything, false, &|_| {})) => run,
                 };
                 match run {
-                    Ok(_) => watched.read = Some(now),
+                    Ok(_) => {
+                        watched.read = Some(now);
+                        watched.crashed = false;
+                    }
+                    // Once more, in case something of the moment was to blame; then what is there is given up until it changes.
+                    Err(KnowledgeError::Panicked) if !watched.crashed => {
+                        watched.crashed = true;
+                        continue;
+                    }
                     // It waits for its next turn.
                     Err(KnowledgeError::Overloaded) => {}
                     Err(error) => {
                         tracing::error!(site = watched.site, %error, "the changed documents could not be read");
                         watched.read = Some(now);
+                        watched.crashed = false;
                     }
                 }
             }
@@ -599,6 +619,8 @@ struct Watched {
     read: Option<Option<Look>>,
     /// What the last look saw.
     seen: Option<Option<Look>>,
+    /// The last run of it panicked.
+    crashed: bool,
 }
 
 /// What a folder looks like from outside: it changes when a file does.

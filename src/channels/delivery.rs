@@ -1,7 +1,7 @@
 //! Requests to platforms: one client, a breaker an account, and when a part is tried again.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -9,8 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Account;
-use super::event::{Answered, Body, Call, Outcome};
+use super::event::{Answered, Body, Call, Outcome, Verb};
 use super::signature::form_bytes;
+use crate::address::{is_public, resolve};
 
 /// Longest wait for an answer. Platforms answer within a second; after this it isn't known whether the message was taken.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -51,6 +52,8 @@ pub struct Health {
     /// Why the last request failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failing: Option<String>,
+    /// Messages that wait to be sent.
+    pub unsent: usize,
     /// Webhooks that weren't the platform's, and why the last one wasn't.
     pub rejected: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,21 +65,41 @@ pub struct Health {
 }
 
 pub(super) struct Delivery {
-    client: reqwest::Client,
+    /// For accounts that may call private networks, and for all others.
+    clients: [reqwest::Client; 2],
     accounts: Mutex<HashMap<String, Health>>,
+    /// Access tokens by account.
+    lent: Mutex<HashMap<String, Lent>>,
 }
+
+/// An access token that a platform lent.
+#[derive(Clone)]
+struct Lent {
+    token: String,
+    since_ms: u64,
+    until_ms: u64,
+}
+
+/// A refused access token younger than this is no old one: the account itself is refused.
+const YOUNG_MS: u64 = 60_000;
 
 impl Delivery {
     pub(super) fn new(accounts: impl Iterator<Item = String>) -> anyhow::Result<Self> {
-        // A redirect would carry a token or a conversation to an address that nobody configured.
-        let client = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("frontdesk/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .context("a client for messaging platforms")?;
+        let client = |allow_private: bool| {
+            reqwest::Client::builder()
+                .timeout(TIMEOUT)
+                // A redirect would carry a token or a conversation to an address that nobody configured, and a proxy of the
+                // environment would look names up by itself.
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .dns_resolver(Arc::new(Names { allow_private }))
+                .user_agent(concat!("frontdesk/", env!("CARGO_PKG_VERSION")))
+                .build()
+                .context("a client for messaging platforms")
+        };
+        let clients = [client(true)?, client(false)?];
         let accounts = accounts.map(|id| (id, Health::default())).collect();
-        Ok(Self { client, accounts: Mutex::new(accounts) })
+        Ok(Self { clients, accounts: Mutex::new(accounts), lent: Mutex::default() })
     }
 
     fn accounts(&self) -> MutexGuard<'_, HashMap<String, Health>> {
@@ -101,6 +124,11 @@ impl Delivery {
         self.note(id, |health| health.last_in_ms = now_ms);
     }
 
+    /// Something went out without a request.
+    pub(super) fn spoke(&self, id: &str, now_ms: u64) {
+        self.note(id, |health| health.last_out_ms = now_ms);
+    }
+
     pub(super) fn rejected(&self, id: &str, why: &str) {
         self.note(id, |health| {
             health.rejected += 1;
@@ -117,15 +145,64 @@ impl Delivery {
 
     /// Sends a request, and says what came of it.
     pub(super) async fn send(&self, account: &Account, call: &Call, now_ms: u64) -> Outcome {
-        let outcome = match self.request(&account.base_url, call).await {
+        let outcome = match self.request(account, call).await {
             Ok((status, retry_after_s, body)) => {
                 account.config.platform.judge(Answered { status, retry_after_s, body: &body })
             }
-            // The address holds a token: it is left out.
-            Err(error) => Outcome::Later { after_ms: None, why: error.without_url().to_string() },
+            Err(why) => Outcome::Later { after_ms: None, why },
         };
+        self.noted(account, outcome, now_ms)
+    }
+
+    /// The token that requests are made with: the account's, or one that the platform lends for it.
+    ///
+    /// # Errors
+    /// With what came of asking for one.
+    pub(super) async fn token(&self, account: &Account, now_ms: u64) -> Result<String, Outcome> {
+        let Some(call) = account.config.platform.lend(account) else { return Ok(account.token.clone()) };
+        let id = account.id();
+        let known = self.lent.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(lent) = known.filter(|lent| now_ms < lent.until_ms) {
+            return Ok(lent.token);
+        }
+        let outcome = match self.request(account, &call).await {
+            Ok((status, retry_after_s, body)) => {
+                if let Some(token) = body["access_token"].as_str().map(str::to_owned) {
+                    // Renewed some minutes early: a request may take its time.
+                    let seconds = body["expires_in"].as_u64().unwrap_or(600);
+                    let until_ms = now_ms + seconds.saturating_sub((seconds / 2).min(300)).saturating_mul(1000);
+                    let lent = Lent { token: token.clone(), since_ms: now_ms, until_ms };
+                    self.lent.lock().unwrap_or_else(PoisonError::into_inner).insert(id, lent);
+                    return Ok(token);
+                }
+                let error = body["error_description"].as_str().or_else(|| body["error"].as_str());
+                let why = format!("no access token: status {status} {}", error.unwrap_or_default());
+                match account.config.platform.judge(Answered { status, retry_after_s, body: &body }) {
+                    Outcome::Unauthorized { why } => Outcome::Unauthorized { why },
+                    Outcome::Later { after_ms, .. } => Outcome::Later { after_ms, why },
+                    _ => Outcome::Unauthorized { why },
+                }
+            }
+            Err(why) => Outcome::Later { after_ms: None, why },
+        };
+        Err(self.noted(account, outcome, now_ms))
+    }
+
+    /// Keeps what came of a request. A refused access token is asked for anew once.
+    fn noted(&self, account: &Account, outcome: Outcome, now_ms: u64) -> Outcome {
+        let mut outcome = outcome;
+        if let Outcome::Unauthorized { why } = &outcome {
+            let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+            if lent.remove(&account.id()).is_some_and(|lent| now_ms.saturating_sub(lent.since_ms) >= YOUNG_MS) {
+                outcome = Outcome::Later { after_ms: Some(100), why: why.clone() };
+            }
+        }
         self.note(&account.id(), |health| match &outcome {
-            Outcome::Sent(_) | Outcome::Closed { .. } | Outcome::Refused { .. } | Outcome::Plain { .. } => {
+            Outcome::Sent(_)
+            | Outcome::Stopped
+            | Outcome::Closed { .. }
+            | Outcome::Refused { .. }
+            | Outcome::Plain { .. } => {
                 health.failures = 0;
                 health.failing = None;
                 health.last_out_ms = now_ms;
@@ -149,30 +226,45 @@ impl Delivery {
     /// # Errors
     /// When no answer comes, or one that says no; the text leaves out the address, which may hold a token.
     pub(super) async fn ask(&self, account: &Account, call: &Call) -> anyhow::Result<Value> {
-        let (status, retry_after_s, body) = match self.request(&account.base_url, call).await {
+        let (status, retry_after_s, body) = match self.request(account, call).await {
             Ok(answered) => answered,
-            Err(error) => anyhow::bail!("no answer from {}: {}", account.base_url, error.without_url()),
+            Err(why) => anyhow::bail!("no answer from {}: {why}", account.base_url),
         };
         match account.config.platform.judge(Answered { status, retry_after_s, body: &body }) {
             Outcome::Sent(_) => Ok(body),
-            Outcome::Later { why, .. }
-            | Outcome::Plain { why }
-            | Outcome::Closed { why }
-            | Outcome::Refused { why }
-            | Outcome::Unauthorized { why } => anyhow::bail!("{why}"),
+            refused => anyhow::bail!("{refused}"),
         }
     }
 
-    /// Sends a request whose answer is read as it is: status and body.
+    /// Sends a request whose answer is read as it is: status, seconds to wait, body.
     ///
     /// # Errors
-    /// When no answer comes.
-    async fn request(&self, base: &str, call: &Call) -> Result<(u16, Option<u64>, Value), reqwest::Error> {
-        let mut request = self.client.post(format!("{base}{}", call.path));
+    /// When no answer comes, and why, without the address: that may hold a token.
+    async fn request(&self, account: &Account, call: &Call) -> Result<(u16, Option<u64>, Value), String> {
+        let address = format!("{}{}", call.base.as_ref().unwrap_or(&account.base_url), call.path);
+        let url = reqwest::Url::parse(&address).map_err(|error| format!("base_url is no address: {error}"))?;
+        let allow_private = account.config.allow_private;
+        // The resolver isn't asked for a host that is an address.
+        if let Some(host) = url.host_str().map(|host| host.trim_matches(['[', ']']))
+            && host.parse().is_ok_and(|address| !allow_private && !is_public(address))
+        {
+            return Err(format!("{host} is no public address; set allow_private for a server of your own network"));
+        }
+        if url.scheme() != "https" && !allow_private {
+            return Err("the address isn't encrypted; only https is called".into());
+        }
+        let client = &self.clients[usize::from(!allow_private)];
+        let mut request = match call.verb {
+            Verb::Get => client.get(url),
+            Verb::Post => client.post(url),
+            Verb::Put => client.put(url),
+            Verb::Patch => client.patch(url),
+        };
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
         request = match &call.body {
+            Body::Empty => request,
             // The bytes that were signed, not another writing of them.
             Body::Json(body) => request
                 .header("content-type", "application/json; charset=utf-8")
@@ -181,17 +273,42 @@ impl Delivery {
                 request.header("content-type", "application/x-www-form-urlencoded").body(form_bytes(pairs))
             }
         };
-        let mut response = request.send().await?;
+        let mut response = request.send().await.map_err(reason)?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let mut bytes = Vec::new();
-        while let Some(piece) = response.chunk().await? {
+        while let Some(piece) = response.chunk().await.map_err(reason)? {
             bytes.extend_from_slice(&piece);
             if bytes.len() > MAX_ANSWER {
                 break;
             }
         }
         Ok((status, retry_after, serde_json::from_slice(&bytes).unwrap_or_default()))
+    }
+}
+
+/// What the innermost error says: the outer ones name the address or nothing.
+fn reason(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut inner: &dyn std::error::Error = &error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}
+
+/// Looks names up, and refuses those that lead into private networks.
+struct Names {
+    allow_private: bool,
+}
+
+impl reqwest::dns::Resolve for Names {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let allow_private = self.allow_private;
+        Box::pin(async move {
+            let found = resolve(name.as_str(), 0, allow_private).await?;
+            Ok(Box::new(found.into_iter()) as reqwest::dns::Addrs)
+        })
     }
 }
 

@@ -2,11 +2,24 @@
 
 use serde_json::{Value, json};
 
-use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, What};
+use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, Verb, What};
+use super::signature::meta_proof;
 use super::text::Rich;
 
 /// Version of the Graph API that requests name.
 const GRAPH: &str = "v26.0";
+/// What our messages bear, by which their echoes are known.
+const OURS: &str = "frontdesk";
+
+/// What requests are made with.
+#[derive(Clone, Copy)]
+pub(super) struct Access<'a> {
+    pub(super) token: &'a str,
+    /// The app's.
+    pub(super) secret: &'a str,
+    /// The phone number's id, or the page's.
+    pub(super) sender: &'a str,
+}
 
 /// What a webhook of WhatsApp holds. `number` is the phone number's id; batches may be for several.
 #[must_use]
@@ -17,6 +30,13 @@ pub(super) fn read_whatsapp(body: &Value, number: &str) -> Batch {
         let value = &change["value"];
         if change["field"] == "standby" {
             batch.skipped.push("another responder holds the conversation");
+            continue;
+        }
+        if change["field"] == "messaging_handovers" && value["metadata"]["phone_number_id"] == number {
+            match handover(value) {
+                Some(event) => batch.events.push(event),
+                None => batch.skipped.push("another kind of handover"),
+            }
             continue;
         }
         if change["field"] != "messages" || value["metadata"]["phone_number_id"] != number {
@@ -34,6 +54,20 @@ pub(super) fn read_whatsapp(body: &Value, number: &str) -> Batch {
         }
     }
     batch
+}
+
+/// Passing the conversation tells its new holder, taking it the old one.
+fn handover(value: &Value) -> Option<Incoming> {
+    let (what, event) = match (value.get("control_passed"), value.get("control_taken")) {
+        (Some(passed), _) => (What::Released, passed),
+        (None, Some(taken)) => (What::Held, taken),
+        (None, None) => return None,
+    };
+    let contact = &value["contacts"][0];
+    let chat = [&event["wa_id"], &contact["wa_id"], &event["user_id"], &contact["user_id"]];
+    let chat = chat.into_iter().find_map(Value::as_str)?;
+    let at = value["timestamp"].as_str().or_else(|| event["timestamp"].as_str()).unwrap_or_default();
+    Some(Incoming::new(format!("control:{chat}:{at}"), chat, chat, what))
 }
 
 fn whatsapp(message: &Value, value: &Value) -> Result<Incoming, &'static str> {
@@ -84,7 +118,7 @@ fn whatsapp(message: &Value, value: &Value) -> Result<Incoming, &'static str> {
         _ => return Err("another type of message"),
     };
     let seconds: u64 = message["timestamp"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default();
-    Ok(Incoming { key, chat, user, at_ms: seconds.saturating_mul(1000), what })
+    Ok(Incoming::new(key, chat, user, what).at(seconds.saturating_mul(1000)))
 }
 
 /// What a webhook of Messenger holds.
@@ -110,7 +144,13 @@ fn messenger(event: &Value) -> Result<Incoming, &'static str> {
     let at_ms = event["timestamp"].as_u64().unwrap_or_default();
     let (key, what) = if let Some(message) = event.get("message") {
         if message["is_echo"] == true {
-            return Err("our own message");
+            // What we send bears our mark; whatever else goes out was written by a person in the page's inbox.
+            if message["metadata"] == OURS || event["recipient"]["id"].is_null() {
+                return Err("our own message");
+            }
+            let to = event["recipient"]["id"].as_str().unwrap_or_default().to_owned();
+            let key = message["mid"].as_str().ok_or("no message id")?;
+            return Ok(Incoming::new(key, to.clone(), to, What::Held).at(at_ms));
         }
         let key = message["mid"].as_str().ok_or("no message id")?.to_owned();
         let files = message["attachments"].as_array().into_iter().flatten();
@@ -132,40 +172,56 @@ fn messenger(event: &Value) -> Result<Incoming, &'static str> {
         let message = edited["mid"].as_str().ok_or("no message id")?.to_owned();
         let text = edited["text"].as_str().unwrap_or_default().to_owned();
         (format!("{message}:edit:{}", edited["num_edit"]), What::Edited { message, text })
+    } else if event.get("pass_thread_control").is_some() || event.get("take_thread_control").is_some() {
+        // Only who holds the conversation from now on is told of it otherwise: passing tells the new holder, taking the old.
+        let what = if event.get("take_thread_control").is_some() { What::Held } else { What::Released };
+        (format!("control:{user}:{at_ms}"), what)
     } else {
         return Err("another type of event");
     };
-    Ok(Incoming { key, chat: user.clone(), user, at_ms, what })
+    Ok(Incoming::new(key, user.clone(), user, what).at(at_ms))
 }
 
 /// A message of WhatsApp. A conversation that is no phone number is addressed by the person's id.
 #[must_use]
-pub(super) fn send_whatsapp(token: &str, number: &str, chat: &str, part: &Rich, plain: bool) -> Call {
+pub(super) fn send_whatsapp(access: Access<'_>, chat: &str, part: &Rich, plain: bool) -> Call {
     let text = if plain { part.plain() } else { part.whatsapp() };
     let mut body = json!({ "messaging_product": "whatsapp", "recipient_type": "individual", "type": "text",
         "text": { "body": text, "preview_url": false } });
     let field = if chat.bytes().all(|byte| byte.is_ascii_digit()) { "to" } else { "recipient" };
     body[field] = json!(chat);
-    call(token, number, body)
+    call(access, body)
 }
 
 /// A message of Messenger.
 #[must_use]
-pub(super) fn send_messenger(token: &str, page: &str, chat: &str, part: &Rich) -> Call {
-    let body =
-        json!({ "recipient": { "id": chat }, "messaging_type": "RESPONSE", "message": { "text": part.plain() } });
-    call(token, page, body)
+pub(super) fn send_messenger(access: Access<'_>, chat: &str, part: &Rich) -> Call {
+    let body = json!({ "recipient": { "id": chat }, "messaging_type": "RESPONSE",
+        "message": { "text": part.plain(), "metadata": OURS } });
+    call(access, body)
 }
 
 /// Shows that an answer is being written, in Messenger.
 #[must_use]
-pub(super) fn typing_messenger(token: &str, page: &str, chat: &str) -> Call {
-    call(token, page, json!({ "recipient": { "id": chat }, "sender_action": "typing_on" }))
+pub(super) fn typing_messenger(access: Access<'_>, chat: &str) -> Call {
+    call(access, json!({ "recipient": { "id": chat }, "sender_action": "typing_on" }))
 }
 
-fn call(token: &str, sender: &str, body: Value) -> Call {
+/// Requests prove that who holds the token also holds the app's secret, as apps can be set to ask for.
+fn call(access: Access<'_>, body: Value) -> Call {
+    let Access { token, secret, sender } = access;
     let headers = vec![("authorization", format!("Bearer {token}"))];
-    Call { path: format!("/{GRAPH}/{sender}/messages"), headers, body: Body::Json(body) }
+    let proof = meta_proof(secret, token);
+    Call::post(format!("/{GRAPH}/{sender}/messages?appsecret_proof={proof}"), headers, Body::Json(body))
+}
+
+/// Whose number or page it is.
+#[must_use]
+pub(super) fn who(access: Access<'_>, fields: &str) -> Call {
+    let Access { token, secret, sender } = access;
+    let headers = vec![("authorization", format!("Bearer {token}"))];
+    let path = format!("/{GRAPH}/{sender}?fields={fields}&appsecret_proof={}", meta_proof(secret, token));
+    Call { verb: Verb::Get, ..Call::post(path, headers, Body::Empty) }
 }
 
 /// Codes of the Graph API, WhatsApp's and Messenger's.
@@ -213,7 +269,12 @@ mod tests {
             "text": { "body": "hi" } });
         let event = &whatsapp_batch(text, json!({ "user_id": "US.1349" })).events[0];
         assert_eq!((event.chat.as_str(), event.user.as_str()), ("US.1349", "US.1349"));
-        let Body::Json(body) = send_whatsapp("t", "1065", &event.chat, &Rich::default(), false).body else { panic!() };
+        let Body::Json(body) =
+            send_whatsapp(Access { token: "t", secret: "s", sender: "1065" }, &event.chat, &Rich::default(), false)
+                .body
+        else {
+            panic!()
+        };
         assert_eq!((body["recipient"].as_str(), body.get("to")), (Some("US.1349"), None));
         let known = json!({ "id": "wamid.Y", "from": "16505551234", "type": "text", "text": { "body": "hi" } });
         let contact = json!({ "wa_id": "16505551234", "user_id": "US.1349" });

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::cli::show;
 use crate::config::Config;
-use crate::eval::{self, answers, desk, gaps, injection, intents, purchase, retrieval};
+use crate::eval::{self, answers, cases, desk, forecast, gaps, injection, intents, purchase, retrieval};
+use crate::forecast::backtest::Plan;
 use crate::turn::Mode;
 
 #[derive(Debug, Args)]
@@ -19,11 +20,14 @@ use crate::turn::Mode;
   frontdesk eval answers --knowledge articles.jsonl --questions questions.jsonl
   frontdesk eval desk --questions messages.jsonl --json >run.json
   frontdesk eval desk --questions messages.jsonl --against run.json
+  frontdesk eval cases cases/ --only letterhead
   frontdesk eval retrieval --knowledge knowledge/ --questions questions.jsonl --typos 1
   frontdesk eval injection --attacks attacks/
   frontdesk eval injection --attacks attacks/ --knowledge knowledge/ --mode generate
   frontdesk eval gaps --questions labelled.jsonl
   frontdesk eval intents --train train.jsonl --test test.jsonl --oos oos.jsonl
+  frontdesk eval forecast --series daily.csv --value orders --hide-stock 14
+  frontdesk eval stockout --series daily.csv --value orders --lead 14 --json | jq .summary
   frontdesk eval purchase --train visits.csv --label Revenue --folds 5 --drop PageValues
 
 The knowledge is read into an index of its own in the temporary directory and removed afterwards; the server's own index isn't
@@ -71,6 +75,15 @@ enum What {
         #[arg(long)]
         against: Option<PathBuf>,
     },
+    /// Are small knowledge folders, each with its own questions, read and answered rightly?
+    Cases {
+        /// Folder of cases: in each, knowledge/ beside questions.jsonl (messages with their facts, as for desk), or
+        /// case.json (question, right) for a person to judge.
+        folder: PathBuf,
+        /// Only cases whose name holds this.
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Do orders hidden in documents and hostile messages get their way, and are harmless messages left alone?
     Injection {
         /// Folder of attacks: indirect*.json (orders), *contexts*.jsonl (documents to hide them in), jailbreak*.jsonl and
@@ -98,8 +111,43 @@ enum What {
     },
     /// Are the classes told apart, and the unknown from them?
     Intents(Labelled),
+    /// Do forecasts of daily counts hold, beside last week's counts? At days of the past, from what was known then.
+    Forecast {
+        #[command(flatten)]
+        past: Past,
+        /// Days ahead, 1 to 28.
+        #[arg(long, default_value_t = 14)]
+        horizon: usize,
+        /// Hide so many days at the end of what is known, as if the stock had been out: once left out, once read as 0.
+        #[arg(long, default_value_t = 0)]
+        hide_stock: usize,
+    },
+    /// Are warnings that a stock runs out right as often as they say? Stocks are drawn, demand is what came.
+    Stockout {
+        #[command(flatten)]
+        past: Past,
+        /// Days that a stock has to last: 7, 14 or 28.
+        #[arg(long, default_value_t = 14)]
+        lead: usize,
+    },
     /// Are purchases predicted, with probabilities that mean what they say?
     Purchase(Outcomes),
+}
+
+#[derive(Debug, Args)]
+struct Past {
+    /// CSV with the columns date and the value, and optionally series and stock.
+    #[arg(long)]
+    series: PathBuf,
+    /// The column that is forecast.
+    #[arg(long, default_value = "orders")]
+    value: String,
+    /// Forecasts of the past.
+    #[arg(long, default_value_t = 6)]
+    origins: usize,
+    /// Days between two of them.
+    #[arg(long, default_value_t = 14)]
+    step: usize,
 }
 
 #[derive(Debug, Args)]
@@ -212,6 +260,16 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             }
             show::report(&report, true, &[], [])
         }
+        What::Cases { folder, only } => {
+            let cases = cases::cases(&folder, only.as_deref())?;
+            let report = cases::run(config, &cases, &show).await?;
+            bar.finish_and_clear();
+            if !args.json {
+                told(&report);
+                return Ok(ExitCode::SUCCESS);
+            }
+            show::report(&report, true, &[], [])
+        }
         What::Injection { attacks, knowledge, mode, limit } => {
             let mut config = config.clone();
             config.answers.mode = mode.unwrap_or(config.answers.mode);
@@ -249,6 +307,27 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             let header =
                 ["", "accuracy", "macro F1", "oos AUROC", "oos refused", "known kept", "ECE", "train s", "predict ms"];
             show::report(&report, args.json, &header, rows)
+        }
+        What::Forecast { past, horizon, hide_stock } => {
+            let plan = Plan { horizon, origins: past.origins, step: past.step };
+            let report = forecast::run(&past.series, &past.value, plan, hide_stock, &show)?;
+            bar.finish_and_clear();
+            let mut rows = measures(&report.summary)?;
+            if let Some(hidden) = &report.hidden {
+                let parts = [
+                    ("nothing hidden", hidden.nothing_hidden),
+                    ("left out", hidden.left_out),
+                    ("read as 0", hidden.read_as_zero),
+                ];
+                rows.extend(parts.map(|(name, scores)| vec![format!("bias, {name}"), share(scores.bias)]));
+            }
+            show::report(&report, args.json, &["measure", "value"], rows)
+        }
+        What::Stockout { past, lead } => {
+            let plan = Plan { horizon: lead, origins: past.origins, step: past.step };
+            let report = forecast::stock_outs(&past.series, &past.value, plan, &show)?;
+            bar.finish_and_clear();
+            show::report(&report, args.json, &["measure", "value"], measures(&report.summary)?)
         }
         What::Purchase(Outcomes { train, test, folds, label, drop, seed }) => {
             let options = purchase::Options { train, test, folds, label, drop, seed };
@@ -307,6 +386,26 @@ fn graded(report: &desk::Report, compared: bool) {
             println!("\n{before:?} to {after:?} {}: {}", change.id, change.text);
             println!("  before: {}\n  now: {}", change.reply_before, change.reply_after);
         }
+    }
+}
+
+/// Every question of the cases with its reply beside what is right, and the grades of those that carry facts.
+fn told(report: &cases::Report) {
+    let mut case = "";
+    for asked in &report.records {
+        if case != asked.case {
+            case = &asked.case;
+            println!("\n== {case}");
+            for note in &asked.notes {
+                println!("  note: {note}");
+            }
+        }
+        let grade = asked.graded.as_ref().map_or_else(String::new, |record| format!("{:?} ", record.grade));
+        println!("{grade}{}\n  reply ({:?}): {}\n  right: {}", asked.question, asked.end, asked.reply, asked.right);
+    }
+    let counts = report.summary.all.row().map(|count| count.to_string()).to_vec();
+    if report.records.iter().any(|asked| asked.graded.is_some()) {
+        println!("\n{}", show::table(&["graded", "A", "B", "C", "D", "E", "F"], [counts]));
     }
 }
 

@@ -11,6 +11,9 @@ use crate::session::mailbox::{BUSY_MS, CommandError, JoinError, OpenError};
 use crate::session::refusal::Refusal;
 use crate::store::StoreError;
 
+/// When to try again where the line for a person is full: people answer in minutes.
+const LINE_FULL_MS: u64 = 60_000;
+
 /// A refusal with a code for programs and a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
@@ -151,7 +154,10 @@ impl From<Refusal> for ApiError {
             Refusal::Held { .. } => Self::new(ErrorCode::Held, message),
             Refusal::NotHolder => Self::new(ErrorCode::Forbidden, message),
             Refusal::UnknownSuggestion => Self::new(ErrorCode::NotFound, message),
-            Refusal::NothingToAnswer | Refusal::HasPerson => Self::new(ErrorCode::Conflict, message),
+            Refusal::LineFull { .. } => Self::new(ErrorCode::Overloaded, message).retry(LINE_FULL_MS),
+            Refusal::NothingToAnswer | Refusal::HasPerson | Refusal::WaitsElsewhere => {
+                Self::new(ErrorCode::Conflict, message)
+            }
         }
     }
 }
@@ -166,6 +172,9 @@ impl From<JoinError> for ApiError {
             JoinError::Command(CommandError::Refused(refusal)) => refusal.into(),
             JoinError::Command(error @ CommandError::Overloaded { retry_after_ms }) => {
                 Self::new(ErrorCode::Overloaded, error.to_string()).retry(retry_after_ms)
+            }
+            JoinError::Command(error @ CommandError::Full) => {
+                Self::new(ErrorCode::StorageFailed, error.to_string()).retry(LINE_FULL_MS)
             }
             JoinError::Command(CommandError::Storage) => {
                 Self::new(ErrorCode::StorageFailed, "the message could not be stored; send it again").retry(2_000)

@@ -84,14 +84,19 @@ impl From<KnowledgeError> for ApiError {
         let text = error.to_string();
         match error {
             KnowledgeError::Overloaded => Self::new(ErrorCode::Overloaded, text).retry(2_000),
+            KnowledgeError::Full => Self::new(ErrorCode::StorageFailed, text).retry(60_000),
             KnowledgeError::Wrong(_) => Self::new(ErrorCode::BadMessage, text),
-            KnowledgeError::Failed(_) => {
+            KnowledgeError::Failed(_) | KnowledgeError::Panicked => {
                 tracing::error!(error = text, "the knowledge could not be changed");
                 Self::new(ErrorCode::StorageFailed, "the knowledge can't be read or changed now; try again soon")
                     .retry(5_000)
             }
         }
     }
+}
+
+fn has_room(app: &App) -> Result<(), ApiError> {
+    if app.store.is_short_of_room() { Err(KnowledgeError::Full.into()) } else { Ok(()) }
 }
 
 fn failed(error: anyhow::Error) -> ApiError {
@@ -122,6 +127,7 @@ async fn hand_in(
     }
     let content_type = super::header_text(&headers, header::CONTENT_TYPE).unwrap_or_default().to_owned();
     let (limit, option) = (app.knowledge.max_bytes(), " (knowledge.max_document_mib)");
+    has_room(&app)?;
     let content = app.room.read(body, limit, option).await?;
     let knowledge = app.knowledge.clone();
     let (change, document) = to_its_end(&app, "hand-in", async move {
@@ -214,6 +220,7 @@ async fn ingest(
     request: Option<Sent<IngestRequest>>,
 ) -> Result<Response, ApiError> {
     let request = request.map(|Sent(request)| request).unwrap_or_default();
+    has_room(&app)?;
     let roots = app.knowledge.roots(&site, &request.paths)?;
     let (sender, mut lines) = mpsc::channel(PROGRESS_QUEUE);
     let knowledge = app.knowledge.clone();

@@ -1,5 +1,6 @@
 //! `[[sites.channels]]`: a site's accounts on messaging platforms.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::bail;
@@ -16,6 +17,14 @@ pub enum Platform {
     Line,
     /// SMS and MMS by Twilio.
     Twilio,
+    /// Discord's commands and buttons.
+    Discord,
+    /// WeChat's official accounts.
+    WeChat,
+    /// Microsoft Teams.
+    Teams,
+    /// An agent bot of Chatwoot.
+    Chatwoot,
     /// Any other system, by webhooks signed as Standard Webhooks says.
     Webhook,
 }
@@ -31,6 +40,10 @@ impl Platform {
             Self::Messenger => "messenger",
             Self::Line => "line",
             Self::Twilio => "twilio",
+            Self::Discord => "discord",
+            Self::WeChat => "wechat",
+            Self::Teams => "teams",
+            Self::Chatwoot => "chatwoot",
             Self::Webhook => "webhook",
         }
     }
@@ -48,9 +61,29 @@ impl Platform {
             Self::WhatsApp | Self::Messenger => Some("https://graph.facebook.com"),
             Self::Line => Some("https://api.line.me"),
             Self::Twilio => Some("https://api.twilio.com"),
-            Self::Webhook => None,
+            Self::Discord => Some("https://discord.com"),
+            Self::WeChat => Some("https://api.weixin.qq.com"),
+            // Each activity says where it wants to be answered.
+            Self::Teams => Some("https://smba.trafficmanager.net"),
+            Self::Chatwoot | Self::Webhook => None,
         }
     }
+}
+
+/// How another system signs what it posts. See [`ChannelConfig::signed_as`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignedAs {
+    /// As Standard Webhooks say: `whsec_…` or `whpk_…`.
+    #[default]
+    Standard,
+    Chatwoot,
+    Zendesk,
+    Intercom,
+    Zoom,
+    Mailgun,
+    /// The secrets are SendGrid's public keys.
+    Sendgrid,
 }
 
 /// One account on a messaging platform: `[[sites.channels]]`.
@@ -77,6 +110,18 @@ pub struct ChannelConfig {
     /// that replies are posted to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
+    /// Allows requests to addresses of this machine and of private networks, for a self-hosted platform. Off, a host that
+    /// resolves to one is refused, so that whoever controls the name can't reach what only this machine can.
+    #[serde(default)]
+    pub allow_private: bool,
+    /// `webhook`: how what comes in is signed. Replies are signed as Standard Webhooks say, with the first secret that is
+    /// `whsec_…`.
+    #[serde(default)]
+    pub signed_as: SignedAs,
+    /// `webhook`: where a body that isn't ours holds `conversation`, `user`, `message` and `text`, as JSON pointers
+    /// (RFC 6901). A form counts as an object of its fields.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
     /// Telegram: the bot's name without `@`, by which people in groups speak to it.
     #[serde(default)]
     pub bot: String,
@@ -84,6 +129,27 @@ pub struct ChannelConfig {
     /// messaging service (`MG…`).
     #[serde(default)]
     pub sender: String,
+    /// Discord's and Teams' application id, WeChat's AppID.
+    #[serde(default)]
+    pub app_id: String,
+    /// WeChat: the EncodingAESKey of safe mode. With it, messages that aren't encrypted are refused.
+    #[serde(default)]
+    pub encoding_aes_key: String,
+    /// File that holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding_aes_key_file: Option<PathBuf>,
+    /// Teams: the tenant that the bot is registered in.
+    #[serde(default)]
+    pub tenant: String,
+    /// Teams: where access tokens come from, and where the Bot Framework publishes its keys, if not at Microsoft's own
+    /// addresses for public clouds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys_url: Option<String>,
+    /// Slack: streams answers into threads. The app must be declared as an agent.
+    #[serde(default)]
+    pub stream: bool,
     /// Twilio: the account's SID (`AC…`).
     #[serde(default)]
     pub account_sid: String,
@@ -120,7 +186,8 @@ impl ChannelConfig {
         if self.platform.needs_token() && self.token.is_empty() && self.token_file.is_none() {
             bail!("channel {name:?}: {} needs `token` or `token_file`", self.platform.name());
         }
-        if self.secrets.is_empty() && self.secrets_file.is_none() {
+        // Teams shows a token of Microsoft's, and no secret.
+        if self.platform != Platform::Teams && self.secrets.is_empty() && self.secrets_file.is_none() {
             bail!("channel {name:?}: `secrets` or `secrets_file` must hold what the platform signs with");
         }
         let missing = match self.platform {
@@ -128,6 +195,8 @@ impl ChannelConfig {
             Platform::WhatsApp | Platform::Messenger if self.verify_token.is_empty() => Some("verify_token"),
             Platform::Twilio if self.sender.is_empty() => Some("sender"),
             Platform::Twilio if self.account_sid.is_empty() => Some("account_sid"),
+            Platform::Discord | Platform::WeChat | Platform::Teams if self.app_id.is_empty() => Some("app_id"),
+            Platform::Teams if self.tenant.is_empty() => Some("tenant"),
             Platform::Twilio if self.public_url.is_empty() => Some("public_url"),
             _ => None,
         };
@@ -136,6 +205,24 @@ impl ChannelConfig {
         }
         if self.secrets.iter().any(|secret| secret.len() < LEAST_SECRET) {
             bail!("channel {name:?}: a secret has at least {LEAST_SECRET} characters");
+        }
+        for (field, pointer) in &self.fields {
+            if !FIELDS.contains(&field.as_str()) || !pointer.starts_with('/') {
+                bail!(
+                    "channel {name:?}: fields.{field} = {pointer:?}; the fields are {FIELDS:?}, and a pointer begins \
+                     with a slash: \"/data/text\""
+                );
+            }
+        }
+        if !self.fields.is_empty() && !["conversation", "text"].iter().all(|field| self.fields.contains_key(*field)) {
+            bail!("channel {name:?}: `fields` must say where `conversation` and `text` are");
+        }
+        if let Some(url) = self.base_url.as_deref().filter(|url| url.starts_with("http://"))
+            && !self.allow_private
+        {
+            bail!(
+                "channel {name:?}: base_url {url:?} isn't encrypted; use https, or set allow_private for a server of your own network"
+            );
         }
         match &self.base_url {
             Some(url) if !url.starts_with("https://") && !url.starts_with("http://") => {
@@ -148,6 +235,9 @@ impl ChannelConfig {
         }
     }
 }
+
+/// What `fields` may name.
+const FIELDS: [&str; 4] = ["conversation", "user", "message", "text"];
 
 /// A secret that can be guessed protects nothing.
 const LEAST_SECRET: usize = 16;

@@ -3,6 +3,7 @@
 //! It has its own handles on the trees (see `engine.rs` for why that is safe). It finds records only through entries,
 //! and entries change only after a flush: what it returns is on disk.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 
@@ -11,7 +12,7 @@ use tokio::sync::oneshot;
 use super::engine::{Trees, position};
 use super::frame::Frame;
 use super::index::{self, Entry, Key, Overlay};
-use super::{Record, RecordKind, SessionInfo, SessionQuery, Shared, StoreError};
+use super::{PAGE_BYTES, PAGE_RECORDS, Page, Record, RecordKind, SessionInfo, SessionQuery, Shared, StoreError};
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(super) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -24,6 +25,13 @@ pub(super) enum Request {
         after_seq: u64,
         kinds: Kinds,
         reply: Reply<Vec<Record>>,
+    },
+    Page {
+        site: String,
+        session: String,
+        after_seq: u64,
+        through_seq: u64,
+        reply: Reply<Page>,
     },
     Session {
         site: String,
@@ -127,6 +135,9 @@ fn answer(view: &View<'_>, request: Request) {
         Request::Read { site, session, after_seq, kinds, reply } => {
             let _ = reply.send(view.read(&site, &session, after_seq, kinds));
         }
+        Request::Page { site, session, after_seq, through_seq, reply } => {
+            let _ = reply.send(view.page(&site, &session, after_seq, through_seq));
+        }
         Request::Session { site, session, reply } => {
             let found = view.entry(&index::session_key(&site, &session));
             let info = found.map(|entry| entry.filter(Entry::exists).map(|entry| entry.info(&site, &session)));
@@ -185,13 +196,27 @@ impl View<'_> {
     }
 
     fn read(&self, site: &str, session: &str, after_seq: u64, kinds: Kinds) -> Result<Vec<Record>, StoreError> {
+        self.walk(site, session, |entry| self.collect(entry, site, session, after_seq, kinds))
+    }
+
+    fn page(&self, site: &str, session: &str, after_seq: u64, through_seq: u64) -> Result<Page, StoreError> {
+        self.walk(site, session, |entry| self.first(entry, site, session, after_seq, through_seq))
+    }
+
+    /// What `collect` makes of a session's records; the default if there are none.
+    fn walk<T: Default>(
+        &self,
+        site: &str,
+        session: &str,
+        collect: impl Fn(&Entry) -> Result<T, Walk>,
+    ) -> Result<T, StoreError> {
         let key = index::session_key(site, session);
         let mut missing = None;
         loop {
             let Some(entry) = self.entry(&key)?.filter(Entry::exists) else {
-                return Ok(Vec::new());
+                return Ok(T::default());
             };
-            match self.collect(&entry, site, session, after_seq, kinds) {
+            match collect(&entry) {
                 Ok(records) => return Ok(records),
                 Err(Walk::Failed(error)) => return Err(error),
                 // Between reading the entry and the record the session may have gone on or away; then the entry has
@@ -238,6 +263,27 @@ impl View<'_> {
         }
         found.sort_unstable_by_key(|(at, _)| *at);
         Ok(found.into_iter().map(|(_, record)| record).collect())
+    }
+
+    /// The first events of a range. Each record knows the one before it, so the walk begins at the end; no more than a page is held.
+    fn first(&self, entry: &Entry, site: &str, session: &str, after_seq: u64, through_seq: u64) -> Result<Page, Walk> {
+        let (mut kept, mut bytes, mut more) = (VecDeque::<Record>::new(), 0, false);
+        let mut at = entry.last_event;
+        while at > 0 && entry.last_seq > after_seq {
+            let (prev, record) = self.record(at, site, session)?;
+            let Some(record) = record.filter(|record| record.seq > after_seq) else { break };
+            at = prev;
+            if record.seq > through_seq {
+                continue;
+            }
+            bytes += record.body.len();
+            kept.push_front(record);
+            while kept.len() > PAGE_RECORDS || (bytes > PAGE_BYTES && kept.len() > 1) {
+                bytes -= kept.pop_back().map_or(0, |record| record.body.len());
+                more = true;
+            }
+        }
+        Ok(Page { records: kept.into(), more })
     }
 
     /// The record at a position and the position before it; `None` in place of a tombstone.
@@ -298,7 +344,7 @@ impl View<'_> {
         let mut found = self.changed(None, |_, _, entry| (since_ms..before_ms).contains(&entry.last_at_ms));
         let mut from = Vec::new();
         // One site after the other; within a site the newest come first, so the first older one ends it.
-        while let Some(first) = self.first(&from)? {
+        while let Some(first) = self.oldest_listed(&from)? {
             let Some((site, ..)) = index::split_recent(&first) else { break };
             let mut at = index::recent_key(site, newest, "");
             'site: loop {
@@ -349,7 +395,7 @@ impl View<'_> {
         Ok(pairs.into_iter().map(|(key, _)| key.to_vec()).collect())
     }
 
-    fn first(&self, from: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    fn oldest_listed(&self, from: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let pairs = Trees::range(&self.trees.recent, from, None, 1).map_err(|reason| self.broken(reason))?;
         Ok(pairs.first().map(|(key, _)| key.to_vec()))
     }

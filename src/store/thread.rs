@@ -982,7 +982,7 @@ mod tests {
     async fn retention_goes_on_past_a_damaged_record() {
         let directory = tempfile::tempdir().unwrap();
         let store = damaged(directory.path(), false).await;
-        assert_eq!(store.expire_before("shop", 5_000).await.unwrap(), 3);
+        assert_eq!(store.expire_before("shop", 5_000, u64::MAX).await.unwrap(), 3);
         assert_eq!(records(&store).await, 0);
         store.close().await.unwrap();
     }

@@ -8,12 +8,15 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse;
-use frontdesk::channels::signature::{self, Signed, sign_standard};
-use frontdesk::site::channel::{ChannelConfig, Platform};
+use frontdesk::channels::signature::{self, Signed, form, scheme, teams, wechat};
+use frontdesk::secret::webhook::WebhookKey;
+use frontdesk::site::channel::{ChannelConfig, Platform, SignedAs};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::support::{LIMIT, TestServer};
+
+mod platforms;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const TELEGRAM_SECRET: &str = "a-secret-of-telegram";
@@ -27,6 +30,8 @@ struct Inner {
     /// Paths and bodies.
     requests: Mutex<Vec<(String, Value)>>,
     answers: Mutex<VecDeque<(u16, Value)>>,
+    /// Bodies of the messages that were taken.
+    taken: Mutex<Vec<Value>>,
     news: Notify,
 }
 
@@ -42,14 +47,21 @@ impl Fake {
     }
 
     async fn take(State(fake): State<Self>, uri: Uri, body: String) -> impl IntoResponse {
-        let body: Value = serde_json::from_str(&body).unwrap_or_default();
+        let form = || form(body.as_bytes()).into_iter().map(|(name, value)| (name, json!(value))).collect();
+        let body: Value = serde_json::from_str(&body).unwrap_or_else(|_| Value::Object(form()));
         let path = uri.path().to_owned();
-        // What is only shown for a moment is always taken.
-        let passing = path.ends_with("/sendChatAction") || path.ends_with("/sendMessageDraft");
-        let scripted = if passing { None } else { fake.0.answers.lock().unwrap().pop_front() };
+        // What is only shown for a moment is always taken, and so is what is no message.
+        let scripted = if passing(&path, &body) { None } else { fake.0.answers.lock().unwrap().pop_front() };
+        if !passing(&path, &body) && scripted.as_ref().is_none_or(|(status, _)| *status < 300) {
+            fake.0.taken.lock().unwrap().push(body.clone());
+        }
         fake.0.requests.lock().unwrap().push((path, body));
         fake.0.news.notify_waiters();
-        let (status, body) = scripted.unwrap_or((200, json!({ "ok": true, "result": { "message_id": 1 } })));
+        let keys = || serde_json::from_str(include_str!("files/teams_test_keys.json")).unwrap();
+        let (status, body) = scripted.unwrap_or_else(|| match uri.path().ends_with("/keys") {
+            true => (200, keys()),
+            false => (200, taken()),
+        });
         (StatusCode::from_u16(status).unwrap(), axum::Json(body))
     }
 
@@ -80,13 +92,29 @@ impl Fake {
     }
 }
 
+/// An answer that every platform's adapter reads as "taken", with an access token for those that ask for one.
+fn taken() -> Value {
+    json!({ "ok": true, "result": { "message_id": 1 }, "ts": "1.5", "id": "S1", "errcode": 0,
+        "access_token": "lent", "expires_in": 7_200 })
+}
+
+fn passing(path: &str, body: &Value) -> bool {
+    let ends = ["sendChatAction", "sendMessageDraft", "custom/typing", "loading/start", "toggle_typing_status"];
+    ends.iter().any(|end| path.ends_with(end))
+        || path.ends_with("/keys")
+        || path.ends_with("/token")
+        || path.ends_with("stable_token")
+        || body["type"] == "typing"
+        || body["sender_action"].is_string()
+}
+
 fn channel(platform: Platform, base_url: &str) -> ChannelConfig {
     let (token, secret) = match platform {
         Platform::Telegram => ("123:abc", TELEGRAM_SECRET),
         _ => ("", SECRET),
     };
     toml::from_str(&format!(
-        "platform = {:?}\ntoken = {token:?}\nsecrets = [{secret:?}]\nbase_url = {base_url:?}\nbot = \"shop_bot\"\npause_ms = 40",
+        "platform = {:?}\ntoken = {token:?}\nsecrets = [{secret:?}]\nbase_url = {base_url:?}\nbot = \"shop_bot\"\nallow_private = true\npause_ms = 40",
         platform.name()
     ))
     .unwrap()
@@ -124,29 +152,77 @@ fn signatures_of_the_platforms() {
         scheme: String,
         secret: String,
         headers: std::collections::HashMap<String, String>,
+        /// Twilio's address, Teams' service URL.
         #[serde(default)]
         url: String,
+        #[serde(default)]
+        query: String,
         body: String,
         now_s: u64,
         holds: bool,
+        /// WeChat's, for encrypted messages.
+        #[serde(default)]
+        key: String,
+        #[serde(default)]
+        app: String,
+        /// What comes of it, where something does.
+        #[serde(default)]
+        plain: String,
+        #[serde(default)]
+        reply: Value,
+        /// Teams' key set.
+        #[serde(default)]
+        keys: Value,
     }
     let cases: Vec<Case> = serde_json::from_str(include_str!("files/webhook_signatures.json")).unwrap();
-    assert!(cases.len() >= 20);
+    assert!(cases.len() >= 43);
     for case in cases {
         let header = |name: &str| {
             let found = case.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
             found.map(|(_, value)| value.as_str())
         };
-        let signed = Signed { header: &header, body: case.body.as_bytes(), now_s: case.now_s };
+        let signed = Signed { header: &header, query: &case.query, body: case.body.as_bytes(), now_s: case.now_s };
         // The one that counts is the older of two, as while secrets are changed.
         let secrets = ["whsec_bm90IHRoaXMgb25lIGJ1dCBhbm90aGVy".to_owned(), case.secret.clone()];
+        let other = |scheme| scheme::verify(scheme, signed, &secrets);
         let result = match case.scheme.as_str() {
             "telegram" => signature::telegram(signed, &secrets),
             "slack" => signature::slack(signed, &secrets),
             "line" => signature::line(signed, &secrets),
             "meta" => signature::meta(signed, &secrets),
             "twilio" => signature::twilio(signed, &case.url, &secrets),
-            "standard" => signature::standard(signed, &secrets),
+            "standard" => other(SignedAs::Standard),
+            "discord" => signature::discord(signed, &secrets),
+            "zendesk" => other(SignedAs::Zendesk),
+            "intercom" => other(SignedAs::Intercom),
+            "chatwoot" => other(SignedAs::Chatwoot),
+            "mailgun" => other(SignedAs::Mailgun),
+            "sendgrid" => other(SignedAs::Sendgrid),
+            "zoom" => {
+                let body: Value = serde_json::from_str(&case.body).unwrap();
+                assert_eq!(scheme::zoom_validation(&body, &case.secret), Some(case.reply.clone()));
+                other(SignedAs::Zoom)
+            }
+            "wechat" => wechat::verify(signed.query, &secrets, signed.now_s),
+            "wechat-aes" => {
+                let crypt = wechat::Crypt::new(&case.key, &case.app).unwrap();
+                let text = crypt.open(signed.query, signed.body, &secrets, signed.now_s);
+                text.map(|text| assert_eq!(text, case.plain))
+            }
+            "teams" => {
+                let keys = teams::keys(&case.keys);
+                let expected = teams::Expected {
+                    app: &case.secret,
+                    service_url: &case.url,
+                    channel: "msteams",
+                    now_s: case.now_s,
+                };
+                teams::verify(header("authorization"), &keys, &expected)
+            }
+            "meta-proof" => {
+                assert_eq!(signature::meta_proof(&case.secret, &case.body), case.plain);
+                Ok(())
+            }
             other => panic!("{other}"),
         };
         assert_eq!(result.is_ok(), case.holds, "{}: {result:?}", case.id);
@@ -198,12 +274,12 @@ async fn messages_that_follow_each_other_are_one_turn_and_a_deleted_one_is_none(
 async fn hook(server: &TestServer, id: &str, body: &Value, secret: &str) -> StatusCode {
     let bytes = serde_json::to_vec(body).unwrap();
     let at = (server.clock.now_ms() / 1000).to_string();
-    let signature = sign_standard(secret, id, &at, &bytes).unwrap();
+    let signature = WebhookKey::parse(secret).unwrap().sign(id, &at, &bytes);
     let request = reqwest::Client::new()
         .post(server.url("/v1/channels/shop/webhook"))
         .header("webhook-id", id)
         .header("webhook-timestamp", at)
-        .header("webhook-signature", format!("v1,{signature}"))
+        .header("webhook-signature", signature)
         .body(bytes);
     StatusCode::from_u16(request.send().await.unwrap().status().as_u16()).unwrap()
 }
@@ -273,5 +349,91 @@ async fn erasing_the_conversation_finds_its_place_on_the_platform() {
     fake.wait("/sendMessage", 2).await;
     let gone = client.get(server.admin_url(&path)).bearer_auth(server.admin_key()).send().await.unwrap();
     assert_eq!(gone.status().as_u16(), 404);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_platform_in_a_private_network_is_not_called_unless_the_configuration_says_so() {
+    let (fake, address) = Fake::start().await;
+    // The name and the address itself: one is refused as it is looked up, the other before.
+    let named = address.replace("127.0.0.1", "localhost").replace("http://", "https://");
+    let mut server = TestServer::with(|config| {
+        config.sites[0].channels = [("telegram", named), ("literal", address.replace("http://", "https://"))]
+            .map(|(id, url)| {
+                let channel = channel(Platform::Telegram, &url);
+                ChannelConfig { id: id.into(), allow_private: false, ..channel }
+            })
+            .to_vec();
+    })
+    .await;
+    update(&server, &message(1, 11, "What does shipping within Ireland cost?")).await;
+    let literal = reqwest::Client::new()
+        .post(server.url("/v1/channels/shop/literal"))
+        .header("x-telegram-bot-api-secret-token", TELEGRAM_SECRET)
+        .json(&message(1, 11, "What does shipping within Ireland cost?"));
+    assert_eq!(literal.send().await.unwrap().status().as_u16(), 200);
+    let said = async {
+        loop {
+            let ready: Value = reqwest::get(server.admin_url("/readyz")).await.unwrap().json().await.unwrap();
+            if ready["channels"]["failing"] == 2 {
+                return ready;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let ready = tokio::time::timeout(LIMIT, said).await.unwrap();
+    assert_eq!(ready["ready"], true, "visitors of the widget get answers all the same");
+    assert!(!ready.to_string().contains("telegram"), "{ready}");
+    let listed =
+        reqwest::Client::new().get(server.admin_url("/v1/sites/shop/channels")).bearer_auth(server.admin_key());
+    let listed: Value = listed.send().await.unwrap().json().await.unwrap();
+    for account in listed["channels"].as_array().unwrap() {
+        assert!(account["failing"].as_str().unwrap().contains("no public address"), "{listed}");
+    }
+    assert!(fake.all("").is_empty());
+    server.stop().await;
+}
+
+/// A hundred conversations at a platform that delivers twice and out of order, is too busy most of the time and broken
+/// some of it: every question is answered once, and each conversation's answers come in the order of its questions.
+#[tokio::test]
+async fn a_platform_that_fails_and_repeats_itself_loses_and_doubles_nothing() {
+    const CHATS: i64 = 100;
+    let (mut server, fake) = started().await;
+    let busy = || (429, json!({ "ok": false, "error_code": 429, "parameters": { "retry_after": 0 } }));
+    let by_chat = || {
+        let mut texts: std::collections::BTreeMap<i64, Vec<String>> = std::collections::BTreeMap::new();
+        for body in fake.0.taken.lock().unwrap().iter() {
+            let text = body["text"].as_str().unwrap().to_owned();
+            texts.entry(body["chat_id"].as_i64().unwrap()).or_default().push(text);
+        }
+        texts
+    };
+    let questions = ["What does shipping within Ireland cost?", "How long can I return unused goods?"];
+    for (round, question) in questions.into_iter().enumerate() {
+        for i in 0..60 {
+            // Five failures in a row would count as an outage.
+            let (status, body) = if i % 20 == 7 { (500, json!(null)) } else { busy() };
+            fake.answer(status, body);
+        }
+        let id = |chat: i64| u64::try_from(chat).unwrap() + 1_000 * (round as u64 + 1);
+        let once = (1..=CHATS).rev().chain((1..=CHATS).filter(|chat| chat % 3 == 0));
+        for chat in once {
+            let status = update(&server, &message(id(chat), chat, question)).await;
+            // The same event at the same moment is to be sent again.
+            assert!(status == StatusCode::OK || status == StatusCode::SERVICE_UNAVAILABLE, "{status}");
+        }
+        let all = async {
+            while by_chat().values().filter(|texts| texts.len() > round).count() < usize::try_from(CHATS).unwrap() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let done = tokio::time::timeout(LIMIT, all).await;
+        assert!(done.is_ok(), "{} of {CHATS} answered in round {round}", by_chat().len());
+    }
+    for (chat, texts) in by_chat() {
+        assert_eq!(texts.len(), 2, "{chat}: {texts:?}");
+        assert!(texts[0].contains("4.90 EUR") && texts[1].contains("60 days"), "{chat}: {texts:?}");
+    }
     server.stop().await;
 }
