@@ -9,6 +9,7 @@ use crate::turn::Mode;
 
 mod client;
 pub mod engine;
+pub mod ingest;
 pub mod insight;
 pub mod rerank;
 pub mod retrieval;

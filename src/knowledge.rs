@@ -292,7 +292,7 @@ impl Knowledge {
                 handed.content_type
             ))
         })?;
-        let about: Vec<(String, String)> = handed.about.clone().into_iter().collect();
+        let about = said(handed.about.clone(), &handed.content_type);
         ingest::check_about(&about).map_err(KnowledgeError::Wrong)?;
 
         let _writing = self.inner.writing.lock().await;
@@ -518,11 +518,23 @@ pub async fn ingest_all(
         .filter_map(|status| {
             let path = Place::of(&config.uploads, site, &status.id).content;
             let format = Format::of_content(&status.content_type, &status.id)?;
-            Some(Upload { id: status.id, path, format, about: status.about.into_iter().collect() })
+            Some(Upload { id: status.id, path, format, about: said(status.about, &status.content_type) })
         })
         .collect();
     report.add(ingest::ingest_uploads(parts(), site, &uploads, true, &options, progress).await?);
     Ok(report)
+}
+
+/// What is said about a document, with the encoding that its content type names.
+fn said(about: BTreeMap<String, String>, content_type: &str) -> Vec<(String, String)> {
+    let parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let charset = parameters
+        .map(|(name, value)| (name.trim(), value.trim().trim_matches('"')))
+        .find(|(name, value)| name.eq_ignore_ascii_case("charset") && !value.eq_ignore_ascii_case("utf-8"))
+        .map(|(_, value)| ("charset".to_owned(), value.to_owned()));
+    // What is said of it goes before how it was sent.
+    let named = about.contains_key("charset");
+    about.into_iter().chain(charset.filter(|_| !named)).collect()
 }
 
 /// Ids are shown, cited and part of addresses.

@@ -259,6 +259,7 @@ impl Server {
             metrics,
             tasks: tasks.clone(),
             answer_timeout,
+            responses: crate::http::openai::Remembered::default(),
             intents: intents.clone(),
             intent: config.intent.clone(),
             training: Arc::new(Semaphore::new(1)),

@@ -29,6 +29,7 @@ use crate::prompt::{Ingredients, Prompts, SiteFacts};
 use crate::reason::abilities::{self, asked};
 use crate::reason::places;
 use crate::retrieval::chunk::embedding_text;
+use crate::retrieval::product;
 use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Audience, Hit, Query, Retrieval, RetrievalError};
 use crate::telemetry::{Metrics, seconds};
@@ -388,8 +389,9 @@ pub async fn generate(
     // What follows from the passages may be said in figures that stand in none of them.
     let computed = lead::computed(&ask.question, language, &ask.facts, shown);
     let mut gate = Gate::new(ask.evidence(spine, shown).with_computed(computed));
-    let render =
-        |source: usize, unit: &Unit| shown.get(source).map_or_else(String::new, |hit| told(hit, unit, language));
+    let render = |source: usize, unit: &Unit| {
+        shown.get(source).map_or_else(String::new, |hit| told(hit, unit, &ask.question, language))
+    };
     let mut phrasing = Phrasing::new(&ask.question, &ask.written, render);
     let mut completion = spine.llm.submit(Request {
         messages: prompt.messages,
@@ -458,14 +460,18 @@ pub async fn generate(
     Ok((verdict, Phrased { refused: phrasing.refused(), shown: shown.len(), tally }))
 }
 
-/// How a unit reads in an answer: rows of catalogues and tables as sentences, everything else as it stands.
-fn told(hit: &Hit, unit: &Unit, language: &str) -> String {
+/// How a unit reads in an answer: rows of catalogues and tables as sentences, with the columns that the question names where
+/// it names some, everything else as it stands.
+fn told(hit: &Hit, unit: &Unit, question: &str, language: &str) -> String {
     let row = hit.passage.text.get(unit.range.clone()).unwrap_or_default();
     let product = hit.passage.product.as_ref();
     if let Some(sentence) = product.and_then(|product| product.sentence(row, language)) {
         return sentence;
     }
-    let mut text = if unit.row { grounding::row_sentence(&unit.text) } else { unit.text.clone() };
+    if let Some(line) = product::row_line(row, &hit.passage.title, question) {
+        return line;
+    }
+    let mut text = if unit.row { grounding::row_sentence(&unit.text, question) } else { unit.text.clone() };
     if row.trim_start().starts_with('|') && !text.ends_with(['.', '!', '?', '。', '！', '？']) {
         text.push(if hit.passage.language == "zh" { '。' } else { '.' });
     }
@@ -510,6 +516,7 @@ async fn quote(
     if chosen.is_empty() {
         return say(out, ask, deed::decline(spine, ask, language), AnswerEnd::Declined, 0.0).await;
     }
+    grounding::keep_asked_rows(&ask.question, &mut chosen);
     let concluded = lead::conclude(&ask.question, language, &ask.facts, hits, &mut chosen);
     let stated = match foreign {
         Some(foreign) => foreign.stated(spine, ask, language, hits, concluded.as_ref(), &mut chosen),
@@ -522,7 +529,7 @@ async fn quote(
     };
     for unit in &mut chosen {
         if let Some(hit) = hits.get(unit.passage) {
-            unit.text = told(hit, unit, language);
+            unit.text = told(hit, unit, &ask.question, language);
         }
     }
     let mut cited = Cited::default();
@@ -534,7 +541,8 @@ async fn quote(
         let lead = spine.prompts.lead(&hit.passage.title, language, chosen.first().is_some_and(|unit| unit.steps));
         let lead = lead.map_err(TurnError::Prompt)?;
         let source = hit.passage.language.as_str();
-        if source == language || source == "und" {
+        // A catalogue's row is said in the visitor's words around its figures.
+        if source == language || source == "und" || hit.passage.product.is_some() {
             text.push_str(if text.is_empty() || lead.is_empty() { "" } else { " " });
             text.push_str(&lead);
         } else {

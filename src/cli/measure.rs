@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum as _};
 
-use crate::bench::{engine, insight, rerank, retrieval, sockets, store, turn};
+use crate::bench::{engine, ingest, insight, rerank, retrieval, sockets, store, turn};
 use crate::cli::show;
 use crate::config::Config;
 use crate::retrieval::embedder::{Embedder, EmbedderConfig};
@@ -16,6 +16,7 @@ use crate::retrieval::embedder::{Embedder, EmbedderConfig};
   frontdesk bench store
   frontdesk bench sockets --count 10000        needs `ulimit -n 21000`
   frontdesk bench turn --json
+  frontdesk bench ingest --rows 100000
   frontdesk bench insight --conversations conversations.jsonl
   frontdesk bench retrieval --articles articles.jsonl --questions questions.jsonl
   frontdesk bench rerank
@@ -49,6 +50,11 @@ enum What {
     Store {
         #[arg(long, default_value_t = 5)]
         rounds: usize,
+    },
+    /// Reading a catalogue as shops export it, without embedding and index.
+    Ingest {
+        #[arg(long, default_value_t = 100_000)]
+        rows: usize,
     },
     /// From the log to the features of thousands of sessions, and to the figures of the insight page.
     Insight {
@@ -121,6 +127,24 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 vec![name.into(), p50, p99, target, reached.into()]
             });
             show::report(&report, args.json, &["part", "p50 ms", "p99 ms", "target p99 ms", "reached"], rows)
+        }
+        What::Ingest { rows } => {
+            bar.set_length(rows as u64);
+            let report = ingest::run(&scratch.0, rows, &show).await?;
+            bar.finish_and_clear();
+            let row = |name: &str, value: f64, target: f64| {
+                vec![
+                    name.to_owned(),
+                    format!("{value:.1}"),
+                    format!("{target:.0}"),
+                    yes_or_no(value <= target).to_owned(),
+                ]
+            };
+            let rows = [
+                row("seconds", report.seconds, report.target_seconds),
+                row("peak MiB", report.peak_mib, report.target_mib),
+            ];
+            show::report(&report, args.json, &["measure", "value", "target at 100,000 rows", "reached"], rows)
         }
         What::Sockets { count } => {
             bar.set_length(count as u64);

@@ -93,17 +93,33 @@ impl IntoResponse for ApiError {
 }
 
 /// A refusal in the shape that OpenAI's clients read.
-pub(super) struct OpenAiError(pub(super) StatusCode, pub(super) ApiError);
+pub(super) struct OpenAiError {
+    status: StatusCode,
+    error: ApiError,
+    /// The field of the request that it is about.
+    param: Option<String>,
+}
+
+impl OpenAiError {
+    pub(super) fn new(status: StatusCode, error: ApiError) -> Self {
+        Self { status, error, param: None }
+    }
+
+    pub(super) fn param(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+}
 
 impl From<ApiError> for OpenAiError {
     fn from(error: ApiError) -> Self {
-        Self(error.status(), error)
+        Self::new(error.status(), error)
     }
 }
 
 impl IntoResponse for OpenAiError {
     fn into_response(self) -> Response {
-        let Self(status, error) = self;
+        let Self { status, error, param } = self;
         let kind = match status {
             StatusCode::UNAUTHORIZED => "authentication_error",
             StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
@@ -111,7 +127,7 @@ impl IntoResponse for OpenAiError {
             _ => "invalid_request_error",
         };
         let retry_after = error.retry_after();
-        let body = serde_json::json!({ "error": { "message": error.message, "type": kind, "param": null, "code": error.code } });
+        let body = serde_json::json!({ "error": { "message": error.message, "type": kind, "param": param, "code": error.code } });
         let mut response = (status, Json(body)).into_response();
         if let Some(value) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, value);

@@ -94,7 +94,7 @@ impl Foreign {
         let question = Question { text: &ask.question, language, shop: &ask.facts.name };
         let told = |unit: &Unit| {
             let hit = hits.get(unit.passage)?;
-            let text = told(hit, unit, source);
+            let text = told(hit, unit, &ask.question, source);
             stated(&question, gloss, &Said { text: &text, about: "", language: source })
         };
         let mut all: Vec<(usize, Stated)> =

@@ -119,8 +119,16 @@ const KNOWN_BY: &[(&[&str], &[&str])] = &[
     (&["hyper", "hyper_util"], &["http/listener"]),
     (&["pdf_extract"], &["retrieval/ingest/pdf"]),
     (&["dom_query"], &["retrieval/ingest/html/tree"]),
-    (&["calamine"], &["retrieval/ingest/workbook"]),
-    (&["quick_xml"], &["channels/signature/wechat", "retrieval/ingest/docx", "retrieval/ingest/xml"]),
+    (&["calamine", "cfb"], &["retrieval/ingest/workbook"]),
+    (
+        &["quick_xml"],
+        &[
+            "channels/signature/wechat",
+            "retrieval/ingest/docx",
+            "retrieval/ingest/workbook/ods_cells",
+            "retrieval/ingest/xml",
+        ],
+    ),
     (&["zip"], &["retrieval/ingest/extraction"]),
     (&["tokio_tungstenite"], &["cli/chat", "bench"]),
 ];

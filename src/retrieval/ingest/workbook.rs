@@ -5,8 +5,11 @@ use std::io::Cursor;
 
 use calamine::{Data, DataRef, Dimensions, ExcelDateTime, Ods, Reader, SheetVisible, Xls, Xlsx};
 
-use crate::retrieval::ingest::extraction::{Extraction, MAX_TEXT_BYTES, open_zip};
+use crate::retrieval::ingest::extraction::{Extraction, MAX_TEXT_BYTES, open_zip, zip_text};
 use crate::retrieval::ingest::table::Sheet;
+
+mod ods_cells;
+mod xls_formats;
 
 /// Columns that are read; what stands further right is no table for people.
 const MAX_COLUMNS: u32 = 256;
@@ -20,10 +23,14 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
     let mut extraction = Extraction::default();
     let mut hidden = 0;
     if document.starts_with(b"PK") {
-        let archive = open_zip(document)?;
+        let mut archive = open_zip(document)?;
         if archive.index_for_name("content.xml").is_some() {
+            let cells = ods_cells::read(&zip_text(&mut archive, "content.xml")?);
             let mut ods: Ods<_> = Ods::new(Cursor::new(document)).map_err(damaged)?;
-            whole_sheets(&mut ods, &mut extraction, &mut hidden)?;
+            let as_shown = |sheet: &str, at: (u32, u32), _: &DataRef<'_>| {
+                cells.get(sheet).and_then(|cells| cells.get(&at)).cloned()
+            };
+            whole_sheets(&mut ods, &as_shown, &mut extraction, &mut hidden)?;
         } else {
             drop(archive);
             let mut xlsx: Xlsx<_> = Xlsx::new(Cursor::new(document)).map_err(damaged)?;
@@ -65,7 +72,13 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
                     .unwrap_or_else(|| damaged(error)));
             }
         };
-        whole_sheets(&mut xls, &mut extraction, &mut hidden)?;
+        let formats = xls_formats::read(document);
+        let names: Vec<String> = xls.sheets_metadata().iter().map(|sheet| sheet.name.clone()).collect();
+        let as_shown = |sheet: &str, at: (u32, u32), value: &DataRef<'_>| {
+            let number = names.iter().position(|name| name == sheet)?;
+            Some(as_formatted(value, formats.get(number)?.get(&at)?))
+        };
+        whole_sheets(&mut xls, &as_shown, &mut extraction, &mut hidden)?;
     }
     if hidden > 0 {
         extraction.warnings.push(format!("{hidden} hidden sheets were left out"));
@@ -84,8 +97,10 @@ fn visible<R: Reader<Cursor<T>>, T: AsRef<[u8]>>(workbook: &R, hidden: &mut usiz
     shown.into_iter().map(|sheet| sheet.name.clone()).collect()
 }
 
+/// Reads sheets that are read as a whole; `as_shown`: a cell with what its number format adds, by sheet, row and column.
 fn whole_sheets<R: Reader<Cursor<T>>, T: AsRef<[u8]>>(
     workbook: &mut R,
+    as_shown: &dyn Fn(&str, (u32, u32), &DataRef<'_>) -> Option<String>,
     extraction: &mut Extraction,
     hidden: &mut usize,
 ) -> Result<(), String>
@@ -98,7 +113,9 @@ where
         let mut rows = Rows::default();
         for (row, column, value) in range.used_cells() {
             let at = |start: u32, offset: usize| start.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX));
-            rows.add(at(top, row), at(left, column), shown(&borrowed(value)))?;
+            let (row, column, value) = (at(top, row), at(left, column), borrowed(value));
+            let text = as_shown(&name, (row, column), &value).unwrap_or_else(|| shown(&value));
+            rows.add(row, column, text)?;
         }
         extraction.sheets.push(rows.sheet(name));
     }
