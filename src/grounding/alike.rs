@@ -45,7 +45,7 @@ impl Names {
         for product in claims::products(products.iter().copied()) {
             let name = words(product.shown());
             let full = products.iter().find(|full| words(full).starts_with(&name) && words(full).len() > name.len());
-            if let Some(kind) = full.and_then(|full| full.unicode_words().last()) {
+            if let Some(kind) = full.and_then(|full| full.unicode_words().next_back()) {
                 called.push((name.clone(), kind.to_lowercase()));
             }
             let alike = products.iter().map(|full| words(full)).filter(|full| full.starts_with(&name));

@@ -615,10 +615,10 @@ impl SiteBoard {
         {
             self.drop_quietly(&id);
         }
-        if self.entries.len() > OPEN + ENDED {
-            if let Some((_, id)) = self.idle.first().cloned() {
-                self.drop_quietly(&id);
-            }
+        if self.entries.len() > OPEN + ENDED
+            && let Some((_, id)) = self.idle.first().cloned()
+        {
+            self.drop_quietly(&id);
         }
     }
 

@@ -87,6 +87,7 @@ async fn a_response_that_nobody_reads_is_given_up() {
     let mut deaf = socket.connect(server.addr()).await.unwrap();
     // More than the system's buffers take, asked for and never read.
     let request = b"GET /v1/protocol/schema.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1_000);
+    #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
     let asking = tokio::spawn(async move {
         let _ = deaf.write_all(&request).await;
         // Held open, and not read.

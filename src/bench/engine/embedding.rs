@@ -31,6 +31,7 @@ pub(super) async fn run(llm: &Llm, config: &EmbedderConfig, texts: &mut Texts) -
     let (took, cpu) = (begun.elapsed().as_secs_f64(), cpu_s()? - cpu);
 
     let alone = ask(llm, story(texts, 30, 96)).await?.tokens_a_second();
+    #[expect(clippy::disallowed_methods, reason = "the measurement waits for it and ends with the command")]
     let busy = tokio::spawn({
         let (embedder, passages) =
             (embedder.clone(), std::iter::repeat_with(|| passages(texts)).take(8).collect::<Vec<_>>());

@@ -142,7 +142,9 @@ pub(super) async fn ask_all(llm: &Llm, requests: Vec<Request>) -> anyhow::Result
         .into_iter()
         .map(|request| {
             let llm = llm.clone();
-            tokio::spawn(async move { ask(&llm, request).await })
+            #[expect(clippy::disallowed_methods, reason = "the measurement waits for it and ends with the command")]
+            let chat = tokio::spawn(async move { ask(&llm, request).await });
+            chat
         })
         .collect();
     let mut written = Vec::with_capacity(chats.len());

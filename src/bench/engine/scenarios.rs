@@ -151,6 +151,7 @@ async fn decode_16(llm: &Llm, texts: &mut Texts) -> anyhow::Result<f64> {
 async fn long_prompt(llm: &Llm, texts: &mut Texts) -> anyhow::Result<Vec<Measure>> {
     let streams: Vec<Request> = (0..8).map(|_| story(texts, 30, 400)).collect();
     let long = request(vec![user(&texts.text(LONG_TOKENS))], 1);
+    #[expect(clippy::disallowed_methods, reason = "the measurement waits for it and ends with the command")]
     let running = tokio::spawn({
         let llm = llm.clone();
         async move { ask_all(&llm, streams).await }

@@ -205,7 +205,7 @@ fn lines(input: Option<Input>) -> Result<Vec<Line>, OpenAiError> {
 
 impl Head {
     /// The response as an object; `output` is empty until its text is known.
-    fn response(&self, status: &str, output: Value, verdict: Option<&Verdict>, error: Value) -> Value {
+    fn response(&self, status: &str, output: &Value, verdict: Option<&Verdict>, error: &Value) -> Value {
         let incomplete = match verdict {
             Some(verdict) if verdict.end == AnswerEnd::Length => json!({ "reason": "max_output_tokens" }),
             _ => Value::Null,
@@ -263,7 +263,7 @@ impl Head {
 
     fn finished(&self, text: &str, verdict: &Verdict) -> Value {
         let status = status(verdict);
-        self.response(status, json!([self.message(status, Some(text))]), Some(verdict), Value::Null)
+        self.response(status, &json!([self.message(status, Some(text))]), Some(verdict), &Value::Null)
     }
 }
 
@@ -316,7 +316,7 @@ fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
     };
     let events = async_stream::stream! {
         let _permit = permit;
-        let begun = head.response("in_progress", json!([]), None, Value::Null);
+        let begun = head.response("in_progress", &json!([]), None, &Value::Null);
         let (sender, mut outputs) = mpsc::channel(32);
         let mut work = std::pin::pin!(run(app.clone(), ask, ticket, sender));
         let item = head.item.clone();
@@ -376,7 +376,7 @@ fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
             Some(Err(error)) => {
                 let error = failed(&error);
                 let error = json!({ "code": "server_error", "message": error.message });
-                let response = head.response("failed", json!([]), None, error);
+                let response = head.response("failed", &json!([]), None, &error);
                 yield event("response.failed", json!({ "response": response }));
             }
             None => {}

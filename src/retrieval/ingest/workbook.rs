@@ -97,10 +97,13 @@ fn visible<R: Reader<Cursor<T>>, T: AsRef<[u8]>>(workbook: &R, hidden: &mut usiz
     shown.into_iter().map(|sheet| sheet.name.clone()).collect()
 }
 
+/// A cell of a sheet (by name), at a row and a column, as the workbook shows it; `None` where its number format adds nothing.
+type AsShown<'a> = dyn Fn(&str, (u32, u32), &DataRef<'_>) -> Option<String> + 'a;
+
 /// Reads sheets that are read as a whole; `as_shown`: a cell with what its number format adds, by sheet, row and column.
 fn whole_sheets<R: Reader<Cursor<T>>, T: AsRef<[u8]>>(
     workbook: &mut R,
-    as_shown: &dyn Fn(&str, (u32, u32), &DataRef<'_>) -> Option<String>,
+    as_shown: &AsShown<'_>,
     extraction: &mut Extraction,
     hidden: &mut usize,
 ) -> Result<(), String>
