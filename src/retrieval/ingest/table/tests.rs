@@ -97,8 +97,8 @@ fn variants_have_their_products_name_and_pictures_are_no_rows() {
          cap,,,,,,,,https://x.example/3.jpg,\n\
          old,Old cap,Title,Default Title,O-1,3,9.00,,,archived\n",
         &[
-            "Title: Fell cap; Colour: red; SKU: C-R; Inventory Qty: 4; Price: 20.00; Compare At Price: 25.00 [C-R|Fell cap|red|20.00<25.00|/|Some(4)|Some(true)]",
-            "Title: Fell cap; Colour: blue; SKU: C-B; Inventory Qty: 0; Price: 20.00 [C-B|Fell cap|blue|20.00<|/|Some(0)|Some(false)]",
+            "Title: Fell cap; Colour: red; SKU: C-R; Stock: 4; Price: 20.00; Compare At Price: 25.00 [C-R|Fell cap|red|20.00<25.00|/|Some(4)|Some(true)]",
+            "Title: Fell cap; Colour: blue; SKU: C-B; Stock: 0; Price: 20.00 [C-B|Fell cap|blue|20.00<|/|Some(0)|Some(false)]",
             "left 1x4: it holds nothing to tell: a picture, say",
             "left 1x5: it isn't for sale (Status: archived)",
         ],
@@ -113,7 +113,7 @@ fn stock_means_what_the_platform_means_by_it() {
         &[
             "Title: Ebook; SKU: E; Price: 5.00 [E|Ebook||5.00<|/|None|Some(true)]",
             "Title: Print; SKU: P; Price: 8.00 [P|Print||8.00<|/|None|Some(true)]",
-            "Title: Frame; SKU: F; Inventory Qty: 0; Price: 9.00 [F|Frame||9.00<|/|Some(0)|Some(false)]",
+            "Title: Frame; SKU: F; Stock: 0; Price: 9.00 [F|Frame||9.00<|/|Some(0)|Some(false)]",
         ],
     );
     check(
