@@ -68,6 +68,7 @@ const PURE: &[&str] = &[
     "retrieval/product",
     "session.rs",
     "session/refusal",
+    "session/retention",
     "signals/words",
     "turn/lead",
     "turn/phrase",
