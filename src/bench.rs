@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::turn::Mode;
 
 mod client;
+pub mod engine;
 pub mod insight;
 pub mod rerank;
 pub mod retrieval;

@@ -25,6 +25,7 @@ mod channels;
 pub mod chat;
 pub mod check;
 pub mod eval;
+pub mod forecast;
 pub mod gaps;
 pub mod insight;
 pub mod intent;
@@ -97,6 +98,8 @@ site's own folder; other files are read while no server runs, or handed in over 
     },
     /// List questions that the knowledge doesn't answer, dismiss them, open them again.
     Gaps(gaps::GapsArgs),
+    /// What visitors will ask for and what runs out, with bands; or a table of daily counts.
+    Forecast(forecast::ForecastArgs),
     /// Accounts on messaging platforms: list, check, register, send.
     Channels(channels::ChannelsArgs),
     /// Talk to a running server in the terminal.
@@ -195,6 +198,7 @@ impl Cli {
                 run_ingest(&config, paths, site.as_deref(), force, json).await
             }
             Command::Gaps(args) => gaps::run(&config, args).await,
+            Command::Forecast(args) => forecast::run(&config, args).await,
             Command::Channels(args) => channels::run(&config, args).await,
             Command::Check(args) => check::run(&config, args).await,
             Command::Rotate(args) => rotate::run(&config, &args).await,

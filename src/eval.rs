@@ -25,6 +25,7 @@ use crate::training::Progress;
 pub mod answers;
 pub mod cases;
 pub mod desk;
+pub mod forecast;
 pub mod gaps;
 pub mod injection;
 pub mod intents;

@@ -44,6 +44,7 @@ mod channels;
 pub mod chat;
 pub mod console;
 pub mod console_page;
+pub mod demand;
 pub mod error;
 mod extract;
 pub mod gaps;
@@ -211,6 +212,8 @@ fn private_table() -> Table {
         .get("/v1/insight/sites", Access::ItsSites(Scope::Admin), insight::sites)
         .get("/v1/sites/{site}/insight", ADMIN, insight::report)
         .get("/v1/sites/{site}/insight/sessions", ADMIN, insight::sessions)
+        .get("/v1/sites/{site}/forecast", ADMIN, demand::forecast)
+        .get("/v1/sites/{site}/stockouts", ADMIN, demand::stock_outs)
         .get("/v1/sites/{site}/sessions", ADMIN, admin::sessions)
         .get("/v1/sites/{site}/sessions/{session}", ADMIN, admin::session)
         .delete("/v1/sites/{site}/sessions/{session}", ADMIN, admin::erase)

@@ -10,6 +10,7 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 use tokio::sync::OnceCell;
 
+use crate::calendar::Calendar;
 use crate::catalogue;
 use crate::catalogue::goods::{self, Goods};
 use crate::clock::Clock;
@@ -21,14 +22,16 @@ use crate::signals::{Signal, SignalLog};
 use crate::store::StoreError;
 
 pub mod book;
-pub mod forecast;
+pub mod demand;
 pub mod replay;
 pub mod report;
 pub mod scorer;
 pub mod segments;
+pub mod series;
 pub mod silence;
 
-use book::Book;
+use book::{Book, MAX_SESSIONS};
+use demand::Demand;
 
 /// What a site sells, and when it may be shown.
 pub struct Shelf {
@@ -90,6 +93,28 @@ impl Insight {
     #[must_use]
     pub fn catalogue(&self, site: &str) -> Arc<Goods> {
         self.products.goods(site)
+    }
+
+    /// What visitors will ask for, by the shop's days.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn demand(&self, site: &str, calendar: &Calendar) -> Result<Demand, StoreError> {
+        let entries = self.book.read(site).await?;
+        let (goods, calendar) = (self.catalogue(site), calendar.clone());
+        let now_ms = self.clock.now_ms();
+        // Counting and forecasting take a while; they must not hold up the threads that serve visitors.
+        let whole = entries.len() < MAX_SESSIONS;
+        let made = tokio::task::spawn_blocking(move || Demand::of(&entries, &goods, &calendar, now_ms, whole)).await;
+        made.map_err(|_| StoreError::Closed)
+    }
+
+    /// The pieces in stock of a site's products, all variants together.
+    #[must_use]
+    pub fn stock(&self, site: &str) -> HashMap<String, u64> {
+        let listed = self.products.products(site);
+        let rows = listed.iter().map(|listed| (listed.product.id.as_str(), listed.product.stock));
+        demand::stock_of(rows, &self.catalogue(site))
     }
 
     /// The products that a conversation's visitor was shown so far.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 pub mod detect;
+pub mod gloss;
 pub mod script;
 pub mod tone;
 pub mod topics;

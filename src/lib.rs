@@ -26,6 +26,7 @@
 //! | [`reason`] | what follows for the visitor's own case: sums, conditions, places |
 //! | [`grounding`], [`store`] | which sentences the passages support; the append-only log, in sled |
 //! | [`conversation`], [`language`] | what is stored of conversations; what a text is made of |
+//! | [`mod@forecast`], [`calendar`] | counts of days → expected counts and bands; a shop's days |
 //! | [`clock`], [`secret`], [`keyring`] | time; random ids and tokens; the server's own keys |
 //! | [`mod@address`], [`permissions`] | what a network address counts as; files that are the server's user's alone |
 //! | [`models`] | the models that are known by name, and fetching them |
@@ -35,6 +36,7 @@ pub mod actions;
 pub mod address;
 pub mod agents;
 pub mod bench;
+pub mod calendar;
 pub mod canned;
 pub mod catalogue;
 pub mod channels;
@@ -45,6 +47,7 @@ pub mod conversation;
 pub mod eval;
 pub mod export;
 pub mod features;
+pub mod forecast;
 pub mod gaps;
 pub mod grounding;
 pub mod handoff;

@@ -364,6 +364,7 @@ pub async fn run(
 async fn ask(spine: &Spine, site: &Tested, probe: Probe) -> anyhow::Result<Record> {
     let ask = Ask {
         site: site.id.clone(),
+        session: None,
         facts: site.facts.clone(),
         language: site.language.clone(),
         audience: Audience::Public,

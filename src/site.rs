@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::actions::ActionConfig;
+use crate::calendar::CalendarConfig;
 use crate::handoff::HandoffConfig;
 use crate::prompt::SiteFacts;
 use crate::recommend::RecommendRule;
@@ -70,6 +71,9 @@ pub struct Site {
     /// decide calls late buyers lost until their order comes.
     #[serde(default = "two_weeks")]
     pub outcome_after_days: u32,
+    /// The shop's days, for forecasts.
+    #[serde(default)]
+    pub calendar: CalendarConfig,
     /// Accounts on messaging platforms, through which visitors write too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<ChannelConfig>,
@@ -155,6 +159,7 @@ impl Default for Site {
             outcomes_secret: None,
             outcomes_secret_file: None,
             outcome_after_days: two_weeks(),
+            calendar: CalendarConfig::default(),
             channels: Vec::new(),
         }
     }
@@ -217,6 +222,7 @@ impl Site {
             bail!("outcomes_secret needs at least 32 bytes; this one has {}", secret.len());
         }
         self.recommend.validate()?;
+        self.calendar.calendar().context("calendar")?;
         for action in &self.actions {
             action.validate()?;
         }

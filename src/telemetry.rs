@@ -82,6 +82,12 @@ pub struct ChannelLabels {
     pub what: &'static str,
 }
 
+/// Which fact of the language model's engine, as a label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EngineLabels {
+    pub fact: &'static str,
+}
+
 /// Which site, as a label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SiteLabels {
@@ -131,6 +137,8 @@ pub struct Metrics {
     pub completion_tokens: Counter,
     /// Texts whose vectors were computed since the start, not remembered.
     pub texts_embedded: Gauge<i64, AtomicI64>,
+    /// What the language model's engine does and did, by fact.
+    pub engine: Family<EngineLabels, Gauge<i64, AtomicI64>>,
     pub passages: Gauge<i64, AtomicI64>,
     pub knowledge_runs: Counter,
     pub knowledge_failed_runs: Counter,
@@ -188,6 +196,7 @@ impl Metrics {
             cached_tokens: Counter::default(),
             completion_tokens: Counter::default(),
             texts_embedded: Gauge::default(),
+            engine: Family::default(),
             passages: Gauge::default(),
             knowledge_runs: Counter::default(),
             knowledge_failed_runs: Counter::default(),
@@ -284,6 +293,11 @@ impl Metrics {
             "texts_embedded",
             "Texts whose vectors were computed since the start, not remembered",
             m.texts_embedded.clone(),
+        );
+        registry.register(
+            "engine",
+            "The language model in this process: tokens in its cache and asleep outside it, steps and microseconds, since the start",
+            m.engine.clone(),
         );
         registry.register("passages", "Passages in the index", m.passages.clone());
         registry.register("knowledge_runs", "Runs that brought documents in", m.knowledge_runs.clone());

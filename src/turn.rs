@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::actions::Actions;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
-use crate::conversation::{AnswerEnd, Citation, Line, Usage, Verdict};
+use crate::conversation::{AnswerEnd, Citation, Line, SessionKey, Usage, Verdict};
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::Choice;
 use crate::grounding::confidence::{Signs, choices, leaves_open};
@@ -41,6 +41,7 @@ pub mod rerank;
 mod several;
 mod shelf;
 
+use foreign::Foreign;
 use judge::{Judgement, judge, judge_of};
 pub use phrase::Tally;
 use phrase::{Phrasing, Step};
@@ -115,6 +116,8 @@ pub struct Spine {
 #[derive(Clone, Debug)]
 pub struct Ask {
     pub site: String,
+    /// Whose conversation it is part of, if any; what the model keeps of it is erased with that.
+    pub session: Option<SessionKey>,
     pub facts: SiteFacts,
     /// Used where the question's own language can't be told.
     pub language: String,
@@ -214,7 +217,7 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
         return shelf::tell(spine, ask, told, out).await;
     }
     let Understood { ask, mut hits, confidence, judgement, foreign } = understand(spine, ask).await?;
-    let (judgement, foreign) = (judgement.as_ref(), foreign.as_deref());
+    let (judgement, foreign) = (judgement.as_ref(), foreign.as_ref());
     let ask = ask.as_ref();
     if let Some(told) = &told
         && shelf::answers(spine, ask, told, judgement).await?
@@ -282,7 +285,7 @@ pub struct Understood<'a> {
     pub confidence: f32,
     judgement: Option<Judgement>,
     /// What answers, where it was chosen across languages.
-    foreign: Option<Vec<Unit>>,
+    foreign: Option<Foreign>,
 }
 
 /// Finds out what a question means and what the knowledge has on it.
@@ -295,6 +298,13 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
     let mut found: Option<Understood<'a>> = None;
     for reading in ask.readings(spine) {
         let mut hits = spine.retrieval.search(&reading.query(spine)).await?;
+        let gloss = match foreign::gloss(spine, &reading) {
+            Some(gloss) => {
+                foreign::widen(spine, &reading, &gloss, &mut hits).await?;
+                Some(gloss)
+            }
+            None => foreign::from_english(spine, &reading, &mut hits).await?,
+        };
         let about = ask.about(&reading.question, &products);
         if about.nothing_else {
             hits.retain(|Hit { passage, .. }| {
@@ -315,11 +325,10 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         };
         let foreign = match &judgement {
             Some(_) => None,
-            None => foreign::choose(spine, &reading, &hits).await?,
+            None => foreign::choose(spine, &reading, &about, gloss.as_ref(), &mut hits).await?,
         };
         let confidence = foreign.as_ref().map_or(confidence, |foreign| foreign.confidence);
         if found.as_ref().is_none_or(|best| best.confidence < confidence) {
-            let foreign = foreign.map(|foreign| foreign.units);
             found = Some(Understood { ask: reading, hits, confidence, judgement, foreign });
         }
     }
@@ -379,6 +388,8 @@ pub async fn generate(
     let mut phrasing = Phrasing::new(&ask.question, &ask.written, render);
     let mut completion = spine.llm.submit(Request {
         messages: prompt.messages,
+        session: ask.session.clone(),
+        suggestion: ask.audience == Audience::Agents,
         prefix: ask.written.clone(),
         sampling: ask.sampling.unwrap_or(spine.sampling),
         max_tokens,
@@ -462,7 +473,7 @@ async fn quote(
     ask: &Ask,
     hits: &[Hit],
     judgement: Option<&Judgement>,
-    foreign: Option<&[Unit]>,
+    foreign: Option<&Foreign>,
     language: &str,
     out: &mut Outlet,
 ) -> Result<Verdict, TurnError> {
@@ -473,7 +484,7 @@ async fn quote(
             grounding::explain(&ask.question, &pieces, &judgement.candidates)
         }
         (None, Some(judgement)) => judgement.choice.units.clone(),
-        (None, None) if foreign.is_some() => foreign.unwrap_or_default().to_vec(),
+        (None, None) if foreign.is_some() => foreign.map(|foreign| foreign.units.clone()).unwrap_or_default(),
         (None, None) => grounding::quote(&ask.question, &spine.retrieval.score_units(&ask.question, hits).await?),
     };
     // Words alone find what is near, not what is asked: a question for a price needs one.
@@ -489,6 +500,15 @@ async fn quote(
         return say(out, ask, deed::decline(spine, ask, language), AnswerEnd::Declined, 0.0).await;
     }
     let concluded = lead::conclude(&ask.question, language, &ask.facts, hits, &mut chosen);
+    let stated = match foreign {
+        Some(foreign) => foreign.stated(spine, ask, language, hits, concluded.as_ref(), &mut chosen),
+        None => None,
+    };
+    let stated = stated.transpose().map_err(TurnError::Prompt)?;
+    let verdict = match foreign.filter(|_| concluded.is_none() && stated.is_none()) {
+        Some(foreign) => foreign.verdict(language, &ask.facts, hits, &mut chosen),
+        None => None,
+    };
     for unit in &mut chosen {
         if let Some(hit) = hits.get(unit.passage) {
             unit.text = told(hit, unit, language);
@@ -496,8 +516,9 @@ async fn quote(
     }
     let mut cited = Cited::default();
     let unable = deed::unable(spine, ask, true, language).transpose().map_err(TurnError::Prompt)?;
-    let leads = unable.is_none();
-    let mut text = unable.or(concluded.map(|lead| lead.text)).unwrap_or_default();
+    let stated = stated.filter(|_| unable.is_none());
+    let leads = unable.is_none() && stated.is_none();
+    let mut text = unable.or(concluded.map(|lead| lead.text)).or(verdict).unwrap_or_default();
     if let Some(hit) = chosen.first().filter(|_| leads).and_then(|unit| hits.get(unit.passage)) {
         let lead = spine.prompts.lead(&hit.passage.title, language, chosen.first().is_some_and(|unit| unit.steps));
         let lead = lead.map_err(TurnError::Prompt)?;
@@ -511,7 +532,10 @@ async fn quote(
             text.push_str(&spine.prompts.foreign(source, language).map_err(TurnError::Prompt)?);
         }
     }
-    text = grounding::compose(text, &chosen);
+    let text = match stated {
+        Some(stated) => stated,
+        None => grounding::compose(text, &chosen),
+    };
     let mut citations = Vec::new();
     for unit in &chosen {
         let Some(hit) = hits.get(unit.passage) else { continue };
@@ -587,7 +611,9 @@ impl Ask {
     /// What may be meant: the question without its spelling mistakes, as it stands and with what it leaves to the conversation.
     fn readings<'a>(&'a self, spine: &Spine) -> Vec<Cow<'a, Self>> {
         let meaning = |question: String| Cow::Owned(Self { question, ..self.clone() });
-        let corrected = spine.retrieval.spelling.corrected(&self.site, &self.question).map(|meant| meant.text);
+        let language = self.spoken().unwrap_or(&self.language);
+        let corrected =
+            spine.retrieval.spelling.corrected(&self.site, &self.question, language).map(|meant| meant.text);
         let question = corrected.as_deref().unwrap_or(&self.question);
         let recent = self.history.get(self.history.len().saturating_sub(RECENT)..).unwrap_or_default();
         let before: Vec<Said<'_>> =

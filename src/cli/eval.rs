@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::cli::show;
 use crate::config::Config;
-use crate::eval::{self, answers, cases, desk, gaps, injection, intents, purchase, retrieval};
+use crate::eval::{self, answers, cases, desk, forecast, gaps, injection, intents, purchase, retrieval};
+use crate::forecast::backtest::Plan;
 use crate::turn::Mode;
 
 #[derive(Debug, Args)]
@@ -25,6 +26,8 @@ use crate::turn::Mode;
   frontdesk eval injection --attacks attacks/ --knowledge knowledge/ --mode generate
   frontdesk eval gaps --questions labelled.jsonl
   frontdesk eval intents --train train.jsonl --test test.jsonl --oos oos.jsonl
+  frontdesk eval forecast --series daily.csv --value orders --hide-stock 14
+  frontdesk eval stockout --series daily.csv --value orders --lead 14 --json | jq .summary
   frontdesk eval purchase --train visits.csv --label Revenue --folds 5 --drop PageValues
 
 The knowledge is read into an index of its own in the temporary directory and removed afterwards; the server's own index isn't
@@ -108,8 +111,43 @@ enum What {
     },
     /// Are the classes told apart, and the unknown from them?
     Intents(Labelled),
+    /// Do forecasts of daily counts hold, beside last week's counts? At days of the past, from what was known then.
+    Forecast {
+        #[command(flatten)]
+        past: Past,
+        /// Days ahead, 1 to 28.
+        #[arg(long, default_value_t = 14)]
+        horizon: usize,
+        /// Hide so many days at the end of what is known, as if the stock had been out: once left out, once read as 0.
+        #[arg(long, default_value_t = 0)]
+        hide_stock: usize,
+    },
+    /// Are warnings that a stock runs out right as often as they say? Stocks are drawn, demand is what came.
+    Stockout {
+        #[command(flatten)]
+        past: Past,
+        /// Days that a stock has to last: 7, 14 or 28.
+        #[arg(long, default_value_t = 14)]
+        lead: usize,
+    },
     /// Are purchases predicted, with probabilities that mean what they say?
     Purchase(Outcomes),
+}
+
+#[derive(Debug, Args)]
+struct Past {
+    /// CSV with the columns date and the value, and optionally series and stock.
+    #[arg(long)]
+    series: PathBuf,
+    /// The column that is forecast.
+    #[arg(long, default_value = "orders")]
+    value: String,
+    /// Forecasts of the past.
+    #[arg(long, default_value_t = 6)]
+    origins: usize,
+    /// Days between two of them.
+    #[arg(long, default_value_t = 14)]
+    step: usize,
 }
 
 #[derive(Debug, Args)]
@@ -269,6 +307,27 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             let header =
                 ["", "accuracy", "macro F1", "oos AUROC", "oos refused", "known kept", "ECE", "train s", "predict ms"];
             show::report(&report, args.json, &header, rows)
+        }
+        What::Forecast { past, horizon, hide_stock } => {
+            let plan = Plan { horizon, origins: past.origins, step: past.step };
+            let report = forecast::run(&past.series, &past.value, plan, hide_stock, &show)?;
+            bar.finish_and_clear();
+            let mut rows = measures(&report.summary)?;
+            if let Some(hidden) = &report.hidden {
+                let parts = [
+                    ("nothing hidden", hidden.nothing_hidden),
+                    ("left out", hidden.left_out),
+                    ("read as 0", hidden.read_as_zero),
+                ];
+                rows.extend(parts.map(|(name, scores)| vec![format!("bias, {name}"), share(scores.bias)]));
+            }
+            show::report(&report, args.json, &["measure", "value"], rows)
+        }
+        What::Stockout { past, lead } => {
+            let plan = Plan { horizon: lead, origins: past.origins, step: past.step };
+            let report = forecast::stock_outs(&past.series, &past.value, plan, &show)?;
+            bar.finish_and_clear();
+            show::report(&report, args.json, &["measure", "value"], measures(&report.summary)?)
         }
         What::Purchase(Outcomes { train, test, folds, label, drop, seed }) => {
             let options = purchase::Options { train, test, folds, label, drop, seed };

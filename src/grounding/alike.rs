@@ -64,6 +64,11 @@ impl Names {
 
     /// The names that a text holds; one within a longer one doesn't count.
     fn named(&self, text: &str) -> Vec<&Vec<String>> {
+        self.named_beside(text).0
+    }
+
+    /// The names that a text holds, and its words that are of none.
+    fn named_beside(&self, text: &str) -> (Vec<&Vec<String>>, Vec<String>) {
         let mut words: Vec<Option<String>> = words(text).into_iter().map(Some).collect();
         let mut found = Vec::new();
         for name in &self.names {
@@ -78,7 +83,7 @@ impl Names {
                 at += 1;
             }
         }
-        found
+        (found, words.into_iter().flatten().collect())
     }
 
     /// Whether a text names something.
@@ -94,7 +99,7 @@ impl Names {
         let asked = about.text.as_str();
         let wanted = self.named(asked);
         let other = told.iter().find_map(|text| {
-            let held = self.named(text);
+            let (held, beside) = self.named_beside(text);
             if held.is_empty() {
                 return None;
             }
@@ -105,7 +110,12 @@ impl Names {
             };
             let alike = |name: &&Vec<String>| wanted.iter().any(|wanted| wanted.iter().any(|word| name.contains(word)));
             let another = about.nothing_else && !wanted.is_empty() || held.iter().any(alike);
-            Some(another && !wanted.iter().any(|name| speaks_of(name)))
+            // "The Corrie needs the Corrie rain cover" speaks of every Corrie.
+            let of_the_series = || {
+                let common = wanted.iter().flat_map(|name| name.iter()).filter(|word| !is_number(word));
+                common.into_iter().any(|word| beside.contains(word) && held.iter().any(|name| name.contains(word)))
+            };
+            Some(another && !wanted.iter().any(|name| speaks_of(name)) && !of_the_series())
         });
         other.unwrap_or(false) || self.of_another_kind(asked, told)
     }
@@ -122,7 +132,11 @@ impl Names {
 }
 
 fn numbered(name: &[String]) -> bool {
-    name.iter().any(|word| word.bytes().all(|b| b.is_ascii_digit()))
+    name.iter().any(|word| is_number(word))
+}
+
+fn is_number(word: &str) -> bool {
+    word.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn holds(words: &[String], name: &[String]) -> bool {
@@ -188,6 +202,12 @@ mod tests {
         check(&names, "How heavy is the Tarn 3?", &["It weighs 1.9 kg.", "Weight", "Tarn 2 tent"], true);
         check(&names, "How heavy is the Tarn 3?", &["Guy lines for the Tarn 2 and 3."], false);
         check(&names, "How heavy is a tent?", &["The Tarn 2 weighs 1.9 kg."], false);
+        check(
+            &names,
+            "Has the Tarn 3 a porch?",
+            &["Each Tarn has one, unless the Tarn 2 footprint lies below."],
+            false,
+        );
         check(&names, "Is the Skerry jacket there in black?", &["The Skerry trousers come in black."], true);
         check(&names, "Is the Skerry there in black?", &["The Skerry trousers come in black."], false);
         check(&names, "How heavy is the Tarn 3?", &["The Rill filters a litre a minute."], false);

@@ -13,6 +13,7 @@ use crate::http::extract::{Path, Query};
 use crate::http::{App, intent};
 use crate::signals::Signal;
 use crate::store::{RecordKind, SessionQuery};
+use crate::telemetry::EngineLabels;
 
 /// Sessions listed at most.
 const MAX_LISTED: usize = 500;
@@ -79,6 +80,29 @@ pub(super) async fn metrics(State(app): State<App>) -> Response {
     let (_, waiting) = app.gate.load();
     app.metrics.turns_queued.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     app.metrics.texts_embedded.set(i64::try_from(app.spine.retrieval.embedder.computed()).unwrap_or(i64::MAX));
+    let llm = app.spine.llm.stats();
+    let counted = |value: usize| value as u64;
+    for (fact, value) in [
+        ("waiting", counted(llm.waiting)),
+        ("running", counted(llm.running)),
+        ("cache_tokens", counted(llm.kv_tokens)),
+        ("cache_used_tokens", counted(llm.kv_used_tokens)),
+        ("kept_conversations", counted(llm.kept_sequences)),
+        ("sleeping_tokens", counted(llm.sleeping_tokens)),
+        ("sleeping_bytes", counted(llm.sleeping_bytes)),
+        ("woken", llm.woken),
+        ("prompt_tokens_computed", llm.computed_prompt_tokens),
+        ("prompt_tokens_cached", llm.cached_prompt_tokens),
+        ("tokens_written", llm.generated_tokens),
+        ("steps", llm.steps),
+        ("steps_with_prompts", llm.prompt_steps),
+        ("steps_with_prompts_us", llm.prompt_step_us),
+        ("steps_without_prompts_us", llm.answer_step_us),
+        ("longest_step_ms", llm.longest_step_ms),
+    ] {
+        let value = i64::try_from(value).unwrap_or(i64::MAX);
+        app.metrics.engine.get_or_create(&EngineLabels { fact }).set(value);
+    }
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], app.metrics.render()).into_response()
 }

@@ -72,6 +72,7 @@ pub(super) fn routes() -> Table {
         .post("/agents", SiteAdmin, add_agent)
         .put("/agents/{id}", SiteAdmin, change_agent)
         .delete("/agents/{id}", SiteAdmin, remove_agent)
+        .merge(super::channels::console())
         .merge(gaps::routes())
         .merge(insight::routes());
     Table::default()

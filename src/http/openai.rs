@@ -285,6 +285,7 @@ fn ask(app: &App, site: &Site, body: Body) -> Result<Ask, ApiError> {
     };
     Ok(Ask {
         site: site.id.clone(),
+        session: None,
         facts: site.facts(),
         language: site.language.clone(),
         audience: Audience::Public,

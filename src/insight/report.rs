@@ -7,7 +7,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::book::Entry;
-use super::forecast::{self, Forecast};
 use super::segments::{self, Segment};
 use crate::catalogue::goods::Goods;
 use crate::features::Money;
@@ -46,7 +45,6 @@ pub struct Report {
     pub scores: Scores,
     pub segments: Vec<Segment>,
     pub campaigns: Vec<Campaign>,
-    pub forecasts: Vec<Demand>,
     pub uplift: Uplift,
     /// What to keep in mind when reading it.
     pub notes: Vec<Notice<Note>>,
@@ -172,13 +170,6 @@ pub struct Campaign {
     pub topic: Option<&'static str>,
 }
 
-#[derive(Clone, Debug, Serialize)]
-pub struct Demand {
-    pub name: String,
-    pub kind: &'static str,
-    pub forecast: Forecast,
-}
-
 const DAY_MS: u64 = 86_400_000;
 const MAX_STEPS: u64 = 120;
 pub const MAX_POINTS: usize = 2_000;
@@ -216,7 +207,6 @@ pub fn report(entries: &[Arc<Entry>], catalogue: &Goods, scorer: &Scorer) -> Rep
         scores: scores(entries, scorer),
         segments: segments::segments(entries),
         campaigns: campaigns(entries),
-        forecasts: demand(entries, catalogue),
         uplift: Uplift::of(entries.iter().map(|entry| &entry.state)),
         notes: notes(entries, scorer),
         step_ms,
@@ -485,36 +475,6 @@ fn campaigns(entries: &[Arc<Entry>]) -> Vec<Campaign> {
 #[must_use]
 pub fn campaign(entry: &Entry) -> &str {
     entry.state.source.as_ref().and_then(|source| source.campaign()).unwrap_or(&entry.state.channel)
-}
-
-/// Daily demand for what was asked about most, and how it may go on.
-fn demand(entries: &[Arc<Entry>], catalogue: &Goods) -> Vec<Demand> {
-    let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Vec::new() };
-    let (first, last) = (first.state.started_at_ms / DAY_MS, last.state.started_at_ms / DAY_MS);
-    let daily = |wanted: &dyn Fn(&Entry) -> bool| {
-        let mut days = vec![0.0; usize::try_from(last - first + 1).unwrap_or(0).min(forecast::MAX_DAYS)];
-        let skipped = usize::try_from(last - first + 1).unwrap_or(0).saturating_sub(days.len());
-        for entry in entries.iter().filter(|entry| wanted(entry)) {
-            let at = usize::try_from(entry.state.started_at_ms / DAY_MS - first).unwrap_or(0);
-            if let Some(day) = at.checked_sub(skipped).and_then(|at| days.get_mut(at)) {
-                *day += 1.0;
-            }
-        }
-        days
-    };
-    let mut wanted: Vec<(String, &'static str, Vec<f64>)> = vec![("all conversations".into(), "all", daily(&|_| true))];
-    for topic in topics(entries).into_iter().take(3) {
-        let at = Topic::ALL.iter().position(|known| known.name() == topic.id).unwrap_or_default();
-        wanted.push((topic.name, "topic", daily(&|entry| entry.state.topics[at] > 0)));
-    }
-    for product in named(entries, catalogue).into_iter().take(2) {
-        wanted.push((product.name, "product", daily(&|entry| entry.state.products.contains_key(&product.id))));
-    }
-    let begins_ms = (last + 1) * DAY_MS;
-    wanted
-        .into_iter()
-        .filter_map(|(name, kind, days)| Some(Demand { name, kind, forecast: forecast::forecast(&days, begins_ms)? }))
-        .collect()
 }
 
 /// What to keep in mind when reading a report.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::index::Index;
-use crate::language::stem;
+use crate::language::{gloss, stem};
 use crate::retrieval::schema::IndexError;
 
 /// The words of the sites' passages. Cheap to clone.
@@ -70,9 +70,9 @@ impl Spelling {
         self.common.contains(word) || sites.get(site).is_some_and(|own| own.stems.contains(stem(word)))
     }
 
-    /// The text with what its unknown words were likely meant to be; `None` if every word is known or like none.
+    /// The text with what its unknown words were likely meant to be; a word of its `language` (ISO 639-1) isn't unknown. `None` if every word is known or like none.
     #[must_use]
-    pub fn corrected(&self, site: &str, text: &str) -> Option<Corrected> {
+    pub fn corrected(&self, site: &str, text: &str, language: &str) -> Option<Corrected> {
         let vocabulary = self.sites.read().unwrap_or_else(PoisonError::into_inner).get(site).cloned()?;
         let mut meant: Vec<(Range<usize>, &str)> = Vec::new();
         let mut others: Vec<&str> = Vec::new();
@@ -82,7 +82,8 @@ impl Spelling {
             let lower = word.to_lowercase();
             let known = !lower.chars().all(|c| c.is_alphabetic() && u32::from(c) < 0x370)
                 || self.common.contains(&lower)
-                || vocabulary.stems.contains(stem(&lower));
+                || vocabulary.stems.contains(stem(&lower))
+                || gloss::is_word(language, &lower);
             if known {
                 continue;
             }
@@ -185,7 +186,7 @@ mod tests {
     fn unknown_words_are_read_as_the_nearest_known_ones() {
         #[track_caller]
         fn check(text: &str, expected: Option<&str>) {
-            let found = spelling().corrected("shop", text);
+            let found = spelling().corrected("shop", text, "en");
             let meant = found.map(|meant| format!("{} {}", meant.text, meant.others));
             assert_eq!(meant.as_deref().map(str::trim), expected, "{text}");
         }
@@ -197,6 +198,6 @@ mod tests {
         check("Can I rent it for my husband?", None);
         check("xyzzyx HP3024 退货", None);
         check("", None);
-        assert_eq!(spelling().corrected("other", "warrenty"), None);
+        assert_eq!(spelling().corrected("other", "warrenty", "en"), None);
     }
 }

@@ -553,6 +553,7 @@ impl Live {
     fn ask_after(&self, before: usize, question: String, written: String, audience: Audience) -> Ask {
         Ask {
             site: self.session.key.site.clone(),
+            session: Some(self.session.key.clone()),
             facts: self.profile.facts.clone(),
             language: self.profile.language.clone(),
             audience,

@@ -239,8 +239,7 @@ impl Registry {
         shared.store.erase(&key.site, &key.id).await?;
         shared.board.remove(key);
         shared.signals.forget(key);
-        // What the model keeps of conversations isn't told apart by whose they are.
-        shared.spine.llm.forget_finished();
+        shared.spine.llm.forget(key);
         let marks = shared.store.scan(READ_MARKS, &mark_prefix(key)).await?;
         let changes = marks.into_iter().map(|(mark, _)| (mark, None)).collect();
         shared.store.change(READ_MARKS, changes).await?;

@@ -83,16 +83,27 @@ pub(super) async fn judge(
         }
     }
     if let Some(place) = places::destination(&about.text).or_else(|| places::destination(&ask.question)) {
-        candidates.retain_mut(|candidate| {
-            let unit = &candidate.scored.unit;
-            let told = [unit.text.as_str(), &unit.heading].into_iter().map(|text| applies(&place, text));
-            let fit = told.into_iter().find(|fit| *fit != Fit::Unsaid).unwrap_or(Fit::Unsaid);
-            candidate.placed = fit > Fit::Unsaid;
-            fit != Fit::Elsewhere || restricts(&unit.text)
-        });
+        of_place(&place, &mut candidates);
     }
     let Some(mut choice) = choose(&ask.question, &candidates) else { return Ok(None) };
-    let Some(first) = candidates.get(choice.lead).map(|lead| lead.scored.unit.passage) else { return Ok(None) };
+    put_first(hits, &mut candidates, &mut choice);
+    Ok(Some(Judgement { candidates, choice }))
+}
+
+/// Marks the candidates that tell of a place, and drops those of elsewhere.
+pub(super) fn of_place(place: &Place, candidates: &mut Vec<Judged>) {
+    candidates.retain_mut(|candidate| {
+        let unit = &candidate.scored.unit;
+        let told = [unit.text.as_str(), &unit.heading].into_iter().map(|text| applies(place, text));
+        let fit = told.into_iter().find(|fit| *fit != Fit::Unsaid).unwrap_or(Fit::Unsaid);
+        candidate.placed = fit > Fit::Unsaid;
+        fit != Fit::Elsewhere || restricts(&unit.text)
+    });
+}
+
+/// Puts the passage of the best candidate first in `hits`; candidates and choice follow.
+pub(super) fn put_first(hits: &mut [Hit], candidates: &mut [Judged], choice: &mut Choice) {
+    let Some(first) = candidates.get(choice.lead).map(|lead| lead.scored.unit.passage) else { return };
     to_front(hits, first);
     let moved = |passage: &mut usize| {
         *passage = match *passage {
@@ -103,7 +114,6 @@ pub(super) async fn judge(
     };
     candidates.iter_mut().for_each(|candidate| moved(&mut candidate.scored.unit.passage));
     choice.units.iter_mut().for_each(|unit| moved(&mut unit.passage));
-    Ok(Some(Judgement { candidates, choice }))
 }
 
 /// How a text applies to a place; one of another city's shop tells of elsewhere, too.

@@ -16,11 +16,12 @@ const SURE: f32 = 1.0;
 
 /// What the rows say to the question, if it is surely about them.
 pub(super) fn ask(spine: &Spine, ask: &Ask) -> Option<Told> {
-    let corrected = spine.retrieval.spelling.corrected(&ask.site, &ask.question).map(|meant| meant.text);
+    let language = ask.spoken().unwrap_or(&ask.language);
+    let corrected = spine.retrieval.spelling.corrected(&ask.site, &ask.question, language).map(|meant| meant.text);
     spine.catalogue.shelf(&ask.site).ask(&Asked {
         question: corrected.as_deref().unwrap_or(&ask.question),
         history: &ask.history,
-        language: ask.spoken().unwrap_or(&ask.language),
+        language,
         audience: ask.audience,
         now_ms: spine.clock.now_ms(),
         is_word: &|word| spine.retrieval.spelling.is_word(&ask.site, word),

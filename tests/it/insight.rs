@@ -650,6 +650,43 @@ async fn a_model_of_the_stores_own_conversations_scores_running_ones() {
 }
 
 #[tokio::test]
+async fn forecasts_come_by_the_shop_s_days_and_refuse_what_is_none() {
+    use reqwest::Method;
+    let mut server = shop(|site| site.calendar.time_zone = "Asia/Tokyo".into()).await;
+    let empty = ask_admin(&server, Method::GET, "/v1/sites/shop/forecast", None).await;
+    assert_eq!((empty.0, &empty.1["days"], &empty.1["lines"]), (200, &0.into(), &serde_json::json!([])));
+    server.stop().await;
+    let store = Store::open(&server.config.store).unwrap();
+    let goods = Goods::default();
+    let meanings = replay::Meanings::None;
+    let parts = replay::Parts { store: &store, site: "shop", channel: "test", catalogue: &goods, meanings: &meanings };
+    let now_ms = frontdesk::clock::Clock::system().now_ms();
+    let mut days = outcomes_by_question(160);
+    for (n, conversation) in days.iter_mut().enumerate() {
+        conversation.at_ms = now_ms - (n as u64 / 4) * 86_400_000;
+    }
+    replay::import(&parts, &days, |_| {}).await.unwrap();
+    store.close().await.unwrap();
+    server.restart().await;
+
+    let ask = async |path: &str| ask_admin(&server, Method::GET, &format!("/v1/sites/shop/{path}"), None).await;
+    let (status, told) = ask("forecast?days=28").await;
+    assert_eq!((status, &told["time_zone"], &told["days"]), (200, &"Asia/Tokyo".into(), &39.into()), "{told}");
+    let all = &told["lines"][0];
+    let expected = all["totals"][1]["expected"].as_f64().unwrap();
+    assert!((40.0..75.0).contains(&expected), "four a day: {all}");
+    assert_eq!((all["days"].as_array().unwrap().len(), &all["days"][0]["date"]), (28, &told["today"]));
+    let (_, price) = ask("forecast?of=topic:price").await;
+    let lines = price["lines"].as_array().unwrap();
+    assert_eq!((lines.len(), &lines[0]["of"]), (1, &"topic:price".into()), "{price}");
+    let (status, stock) = ask("stockouts?min=0").await;
+    assert_eq!((status, &stock["products_with_stock"]), (200, &3.into()), "{stock}");
+    for wrong in ["forecast?days=29", "forecast?days=0", "stockouts?min=2", "forecast?until=5"] {
+        assert_eq!(ask(wrong).await.0, 400, "{wrong}");
+    }
+}
+
+#[tokio::test]
 async fn a_stop_is_clean_and_keeps_the_last_signals() {
     let mut server = shop(|_| {}).await;
     let mut client = arrive(&server, true).await;

@@ -2,8 +2,8 @@
 // in this tab.
 
 import { by, h, marked } from './dom';
-import { bars, calibration, type Cell, columns, figure, fit, forecast, funnel, legend, rates, roc, scatter } from './plots';
-import { type Line, type Note, type Report, TOPICS } from './types';
+import { bars, calibration, type Cell, columns, figure, fit, forecast, funnel, hours, legend, rates, roc, scatter } from './plots';
+import { type Demand, type DemandLine, type Line, type Note, type Report, type StockOut, TOPICS } from './types';
 import { clock, day, feature, fixed, group, language, type Language, languages, money, named, number, percent, say, setLanguage, signed } from './words';
 
 const EVERY_MS = 15_000;
@@ -67,9 +67,24 @@ function dates(): void {
   for (const label of document.querySelectorAll<HTMLElement>('.dates')) label.hidden = by<HTMLSelectElement>('range').value !== 'dates';
 }
 
+/** Forecasts of the chosen site, by when they were asked for; they change by the day. */
+let demand: { site: string; at: number; report: Demand; stockouts: StockOut[]; chosen: DemandLine | null } | null = null;
+const DEMAND_MS = 300_000;
+
+async function foresee(): Promise<boolean> {
+  if (demand && demand.site === site() && Date.now() - demand.at < DEMAND_MS) return false;
+  const wanted = site();
+  const [report, { stockouts }] = await Promise.all([
+    get<Demand>(of('forecast?days=28')), get<{ stockouts: StockOut[] }>(of('stockouts?min=0.3')),
+  ]);
+  demand = { site: wanted, at: Date.now(), report, stockouts, chosen: null };
+  return true;
+}
+
 async function refresh(): Promise<void> {
   const status = by('status');
   try {
+    if (await foresee()) last = '';
     const text = JSON.stringify(await get<Report>(of(`insight?${range()}`)));
     status.textContent = say('live', { time: clock() });
     if (text === last) return;
@@ -192,6 +207,79 @@ function noted(note: Note): string {
   return text;
 }
 
+/** Conversations that a subject stands for. */
+const subject = ({ kind, id }: { kind: DemandLine['kind']; id: string }): Record<string, string> => (kind === 'all' ? {} : { [kind]: id });
+
+const called = ({ kind, id, name }: { kind: string; id: string; name: string }): string =>
+  (kind === 'all' ? say('all_conversations') : kind === 'topic' ? named(id) : name);
+
+/** A figure with its band: `12 (80%: 9–15)`. */
+const banded = ({ expected, band80: [low, high] }: { expected: number; band80: [number, number] }): string =>
+  say('banded', { value: number(expected), low: number(low), high: number(high) });
+
+/** What will be asked for, what runs out, and when visitors write. */
+function demandFigures({ report, stockouts, chosen }: NonNullable<typeof demand>): HTMLElement[] {
+  const lines = [...report.lines.filter((line) => line.of !== chosen?.of)];
+  const order = (line: DemandLine) => line.totals.at(-1)?.expected ?? 0;
+  const some = (kind: DemandLine['kind'], count: number) => lines.filter((line) => line.kind === kind).sort((a, b) => order(b) - order(a)).slice(0, count);
+  const shown = [...(chosen ? [chosen] : []), ...some('all', 1), ...some('topic', 2), ...some('product', 3)].slice(0, 6);
+  const held = ({ held: { of, in80, in95 } }: DemandLine) => (of === 0 ? say('unknown') : say('held_days', { in80: percent(in80 / of), in95: percent(in95 / of), of }));
+  const total = (line: DemandLine, days: number) => line.totals.find((total) => total.days === days);
+  const texts = (line: DemandLine) => [7, 14, 28].map((days) => { const found = total(line, days); return found ? banded(found) : ''; });
+  const plot = (line: DemandLine) => h('div', { class: 'demand' }, h('h3', {}, called(line)), forecast(line, called(line)),
+    h('p', {}, say('demand_total', { total: banded(total(line, 14) ?? { expected: 0, band80: [0, 0] }), held: held(line) })));
+  const choose = h('select', { change: (event) => void pick((event.target as HTMLSelectElement).value) },
+    h('option', { value: '' }, say('most_asked')),
+    ...report.subjects.filter((known) => known.of !== 'all').slice(0, 300).map((known) => h('option', { value: known.of, selected: known.of === chosen?.of },
+      say('subject_of', { name: known.of.startsWith('topic:') ? named(known.name) : known.name, n: known.conversations }))));
+  const surges = report.lines.filter((line) => line.surge);
+  const week = Date.parse(report.today) - 7 * DAY_MS;
+  return [
+    figure({
+      id: 'demand', title: say('demand'), wide: true, says: say('demand_says', { zone: report.time_zone }),
+      empty: [say('forecast_short', { days: report.days, needed: report.days_needed })],
+      plot: shown.length > 0 ? h('div', {}, h('label', { class: 'choose' }, say('choose_subject'), ' ', choose), h('div', { class: 'demands' }, ...shown.map(plot))) : null,
+      head: [say('what'), say('in_days', { n: 7 }), say('in_days', { n: 14 }), say('in_days', { n: 28 }), say('bands_held')],
+      rows: [...(chosen ? [chosen] : []), ...lines].map((line) => [{ text: called(line), open: () => void drill(called(line), subject(line)) }, ...texts(line), held(line)]),
+    }),
+    figure({
+      id: 'stockouts', title: say('stockouts'), says: say('stockouts_says'), empty: [say('no_stockouts')],
+      plot: bars(stockouts.slice(0, 12).map((found) => ({
+        name: found.name, value: found.chance[1], colour: 'c3', open: () => void drill(found.name, { product: found.id }),
+        text: say('stockout', { chance: percent(found.chance[1]), stock: found.stock }),
+      })), say('stockouts')),
+      head: [say('product'), say('in_stock'), say('in_days', { n: 14 }), say('chance'), say('used_up')],
+      rows: stockouts.map((found) => [{ text: found.name, open: () => void drill(found.name, { product: found.id }) }, number(found.stock), banded(found), percent(found.chance[1]), found.empty_on ? day(Date.parse(found.empty_on)) : '–']),
+    }),
+    figure({
+      id: 'surges', title: say('surges'), says: say('surges_says'), empty: [say('no_surges')],
+      plot: surges.length === 0 ? null : h('ol', { class: 'questions' }, ...surges.map((line) => h('li', {},
+        h('button', { type: 'button', class: 'link', click: () => void drill(called(line), { ...subject(line), from_ms: week }) }, called(line)),
+        h('span', {}, say('surge', { seen: number(line.surge!.seen), expected: number(line.surge!.expected), high: number(line.surge!.band95[1]) }))))),
+      head: [], rows: [],
+    }),
+    figure({
+      id: 'hours', title: say('hours'), says: say('hours_says'),
+      empty: [say('forecast_short', { days: report.days, needed: report.days_needed })], plot: hours(report.hours, say('hours')),
+      head: [say('day'), ...Array.from({ length: 24 }, (_, hour) => String(hour))],
+      rows: report.hours.map((line) => [day(Date.parse(line.date)), ...line.hours.map((value) => fixed(value, 1))]),
+    }),
+  ];
+}
+
+/** Shows one subject's forecast beside what is asked about most. */
+async function pick(wanted: string): Promise<void> {
+  if (!demand) return;
+  try {
+    const found = wanted ? await get<Demand>(of(`forecast?days=28&of=${encodeURIComponent(wanted)}`)) : null;
+    demand.chosen = found?.lines[0] ?? null;
+    draw(JSON.parse(last) as Report);
+    document.querySelector<HTMLElement>('#demand select')?.focus({ preventScroll: true });
+  } catch (error) {
+    by('status').textContent = trouble(error);
+  }
+}
+
 function draw(report: Report): void {
   fit(place());
   const open = new Set([...document.querySelectorAll<HTMLElement>('details[open][data-figure]')].map((details) => details.dataset.figure));
@@ -307,20 +395,7 @@ function draw(report: Report): void {
       head: [say('group'), say('Purchases')], rows: [[say('with_cards'), rate(uplift.with_cards)], [say('held_out'), rate(uplift.held_out)]],
     }),
   ];
-  const methods: Record<string, string> = { 'smoothed level times weekday': say('smoothed'), 'as a week before': say('last_week') };
-  const demands = report.forecasts.map(({ name, kind, forecast: found }) => ({
-    name: kind === 'all' ? say('all_conversations') : kind === 'topic' ? named(name) : name, method: methods[found.method] ?? found.method, found,
-  }));
-  const demand = demands.map(({ name, method, found }) => h('div', { class: 'demand' },
-    h('h3', {}, name),
-    forecast(found.history, found.begins_ms, found.days, name),
-    h('p', {}, say('forecast_error', { method, error: fixed(found.error, 2), naive: fixed(found.naive_error, 2) }))));
-  const forecasts = figure({
-    id: 'forecast', title: say('forecast'), wide: true, says: say('forecast_says'), empty: [say('forecast_short')],
-    plot: demand.length > 0 ? h('div', { class: 'demands' }, ...demand) : null,
-    head: [say('what'), say('method'), say('error_a_day'), say('as_a_week_before'), say('next_week')],
-    rows: demands.map(({ name, method, found }) => [name, method, fixed(found.error, 2), fixed(found.naive_error, 2), number(found.days.slice(0, 7).reduce((sum, [value]) => sum + value, 0))]),
-  });
+  const forecasts = demand ? demandFigures(demand) : [];
   by('page').replaceChildren(
     h('ul', { class: 'kpis' },
       kpi(say('conversations'), number(totals.sessions), totals.sessions ? say('between', { from: day(totals.first_ms), to: day(totals.last_ms) }) : ''),
@@ -328,7 +403,7 @@ function draw(report: Report): void {
       kpi(say('purchases'), totals.converted.of ? percent(totals.converted.rate, 1) : '–', totals.converted.of ? say('with_outcome', { count: totals.converted.count, n: totals.converted.of }) : say('no_outcome')),
       kpi(say('paid'), most ? money([most]) : '–', others.length > 0 ? say('paid_and', { more: money(others) }) : say('paid_in')),
       kpi(say('ordering'), scores.auroc === null ? '–' : fixed(scores.auroc, 3), scores.learned > 0 ? say('area_later', { n: scores.sessions }) : say('area_under'))),
-    h('div', { class: 'grid' }, ...figures, forecasts),
+    h('div', { class: 'grid' }, ...figures, ...forecasts),
     h('aside', { class: 'notes', 'aria-label': say('notes') }, h('h2', {}, say('notes')), h('ul', {}, ...report.notes.map((note) => h('li', {}, ...marked(noted(note)))))));
   for (const details of document.querySelectorAll<HTMLDetailsElement>('details[data-figure]')) details.open = open.has(details.dataset.figure);
   if (focus) document.getElementById(focus)?.querySelector<HTMLElement>('summary')?.focus({ preventScroll: true });

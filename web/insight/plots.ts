@@ -1,8 +1,8 @@
 // Plots as SVG. Every one comes in a figure with a heading, a sentence that says what is seen, and its data as a table.
 
 import { h, s, tip } from './dom';
-import type { Rate } from './types';
-import { fixed, monthAndYear, named, number, percent, say, shortDay } from './words';
+import type { Demand, DemandLine, Rate } from './types';
+import { fixed, monthAndYear, named, number, percent, say, shortDay, weekdayAndDay } from './words';
 
 export interface Cell { text: string; open?: () => void }
 export interface Figure {
@@ -290,25 +290,46 @@ export function rates(list: { name: string; rate: Rate; open?: () => void }[], l
   }));
 }
 
-export function forecast(history: number[], begins: number, days: [number, number, number][], name: string): Element | null {
+/** The last six weeks and what is expected, with both bands. */
+export function forecast(of: DemandLine, name: string): Element | null {
   const width = Math.min(W, 360);
-  const shown = history.slice(-42);
+  const { days } = of;
+  const shown = of.history.slice(-42);
   const box = { left: 40, right: width - 8, top: 10, bottom: 122 };
   const count = shown.length + days.length;
-  const marks = ticks(Math.max(...shown, ...days.map(([, , high]) => high), 1), 3);
+  const marks = ticks(Math.max(...shown, ...days.map(({ band95 }) => band95[1]), 1), 3);
   const most = marks.at(-1) ?? 1;
   const x = (i: number) => box.left + (i / (count - 1)) * (box.right - box.left);
   const y = (value: number) => box.bottom - (value / most) * (box.bottom - box.top);
   const past = shown.map((value, i) => [x(i), y(value)] as [number, number]);
-  const ahead = days.map(([value], i) => [x(shown.length + i), y(value)] as [number, number]);
-  const band = [...days.map(([, , high], i) => [x(shown.length + i), y(high)] as [number, number]),
-    ...days.map(([, low], i) => [x(shown.length + i), y(low)] as [number, number]).reverse()];
+  const ahead = days.map(({ expected }, i) => [x(shown.length + i), y(expected)] as [number, number]);
+  const between = (band: 'band80' | 'band95') => [...days.map((day, i) => [x(shown.length + i), y(day[band][1])] as [number, number]),
+    ...days.map((day, i) => [x(shown.length + i), y(day[band][0])] as [number, number]).reverse()];
+  const begins = Date.parse(days[0]?.date ?? '');
   const at = (i: number) => begins + (i - shown.length) * 86_400_000;
   const date = dating(at(0), at(shown.length));
   const dates = [0, Math.floor(shown.length / 2), shown.length].map((i) => [x(i), date(at(i))] as [number, string]);
-  return s('svg', { viewBox: `0 0 ${width} 148`, role: 'group', 'aria-label': say('forecast_of', { name }), class: 'plot' },
+  return s('svg', { viewBox: `0 0 ${width} 148`, role: 'img', 'aria-label': say('forecast_of', { name }), class: 'plot' },
     axes(box, dates, marks.map((mark) => [y(mark), number(mark)])),
-    s('path', { d: `${line(band)}Z`, class: 'band' }),
+    s('path', { d: `${line(between('band95'))}Z`, class: 'band outer' }),
+    s('path', { d: `${line(between('band80'))}Z`, class: 'band' }),
     s('path', { d: line(past), class: 'past' }),
     s('path', { d: line([past.at(-1)!, ...ahead]), class: 'ahead' }));
+}
+
+/** Conversations by day and hour: the darker, the more. */
+export function hours(days: Demand['hours'], name: string): Element | null {
+  if (days.length === 0) return null;
+  const box = { left: 92, right: W - 4, top: 4 };
+  const wide = (box.right - box.left) / 24;
+  const tall = 20;
+  const most = Math.max(...days.flatMap((day) => day.hours), 0.001);
+  return frame(box.top + tall * days.length + 22, name,
+    ...days.map((day, row) => s('text', { x: box.left - 8, y: box.top + row * tall + 14, 'text-anchor': 'end' }, weekdayAndDay(Date.parse(day.date)))),
+    ...days.flatMap((day, row) => day.hours.map((value, hour) => {
+      const cell = s('rect', { x: box.left + hour * wide, y: box.top + row * tall, width: wide - 1, height: tall - 1, class: 'hour', role: 'img', 'fill-opacity': (0.06 + 0.94 * value / most).toFixed(3) });
+      tip(cell, `${weekdayAndDay(Date.parse(day.date))}, ${hour}:00: ${fixed(value, 1)}`);
+      return cell;
+    })),
+    ...[0, 6, 12, 18].map((hour) => s('text', { x: box.left + hour * wide, y: box.top + tall * days.length + 16 }, `${hour}:00`)));
 }

@@ -3,8 +3,28 @@
 export interface Rate { of: number; count: number; rate: number; low: number; high: number }
 export interface Money { currency: string; amount: number }
 export interface Named { id: string; name: string; sessions: number; converted: Rate }
-export interface Forecast {
-  history: number[]; begins_ms: number; days: [number, number, number][]; method: string; error: number; naive_error: number;
+/** What is expected, with the intervals that hold 80% and 95%. */
+export interface Band { expected: number; band80: [number, number]; band95: [number, number] }
+/** One subject's forecast; src/insight/demand.rs makes it. Dates are the shop's, as 2026-12-25. */
+export interface DemandLine {
+  of: string; kind: 'all' | 'topic' | 'class' | 'product'; id: string; name: string;
+  from: string; history: number[];
+  days: (Band & { date: string; closed: boolean })[];
+  totals: (Band & { days: number })[];
+  /** How many of the days that such bands were tried on they held. */
+  held: { of: number; in80: number; in95: number };
+  surge: (Band & { seen: number; sessions: string[] }) | null;
+}
+/** What `GET …/forecast` answers. */
+export interface Demand {
+  today: string; time_zone: string; first: string | null; days: number; days_needed: number;
+  lines: DemandLine[];
+  hours: { date: string; hours: number[] }[];
+  subjects: { of: string; name: string; conversations: number }[];
+}
+/** A product of `GET …/stockouts`. `chance` is within 7, 14 and 28 days. */
+export interface StockOut extends Band {
+  id: string; name: string; stock: number; chance: [number, number, number]; empty_on: string | null; asked: number;
 }
 export interface Report {
   totals: { sessions: number; messages: number; converted: Rate; paid: Money[]; first_ms: number; last_ms: number };
@@ -36,7 +56,6 @@ export interface Report {
     traits: { feature: string; mean: number; of_all: number; deviations: number }[];
   }[];
   campaigns: { name: string; sessions: number; score: number; converted: Rate; paid: Money[]; topic: string | null }[];
-  forecasts: { name: string; kind: string; forecast: Forecast }[];
   uplift: { shown: number; clicked: Rate; with_cards: Rate; held_out: Rate; difference: [number, number, number] | null };
   notes: Note[];
 }

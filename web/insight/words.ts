@@ -75,6 +75,7 @@ export const signed = (value: number, digits: number): string => say(value < 0 ?
 const date = (ms: number, fields: Intl.DateTimeFormatOptions): string => new Date(ms).toLocaleDateString(language, { ...fields, timeZone: 'UTC' });
 export const day = (ms: number): string => date(ms, { day: 'numeric', month: 'short', year: 'numeric' });
 export const monthAndYear = (ms: number): string => date(ms, { month: 'short', year: 'numeric' });
+export const weekdayAndDay = (ms: number): string => date(ms, { weekday: 'short', day: 'numeric', month: 'short' });
 export const shortDay = (ms: number): string => date(ms, { day: 'numeric', month: 'short' });
 export const clock = (): string => new Date().toLocaleTimeString(language, { hour: '2-digit', minute: '2-digit' });
 
