@@ -96,6 +96,7 @@ const PURE: &[&str] = &[
     "retrieval/product",
     "session.rs",
     "session/refusal",
+    "session/retention",
     "signals/words",
     "turn/lead",
     "turn/phrase",
