@@ -315,7 +315,7 @@ async fn a_workbook_becomes_rows() {
     let reasons: Vec<String> = report.failed.iter().map(ToString::to_string).collect();
     assert_eq!(reasons, ["list.xlsx:3: sheet \"Zones\": it has 1 cells right of the header's last"]);
     assert_eq!(report.warnings[0].to_string(), "list.xlsx: 1 hidden sheets were left out");
-    assert_eq!(shown(&shop.passages("list.xlsx#T2")), pairs(&[("Tents", "SKU: T2; Name: Tarn 2; Price: 349.9.")]));
+    assert_eq!(shown(&shop.passages("list.xlsx#T2")), pairs(&[("Tents", "SKU: T2; Name: Tarn 2; Price: 349.90.")]));
     assert_eq!(
         shown(&shop.passages("list.xlsx")),
         pairs(&[("Tents", "Prices of 2026"), ("Zones", "Country: Ireland; Days: 2.")])
