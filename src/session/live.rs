@@ -28,8 +28,9 @@ use crate::turn::{self, Ask, Outlet, Output, TurnError};
 
 /// Updates a participant may be behind; one that is slower is cut off and resumes.
 pub const PARTICIPANT_QUEUE: usize = 256;
-/// Starts of the server that take up an answer which got no further: what ends the process each time is given up.
-const TRIES: u32 = 2;
+/// Starts of the server that take up an answer which got no further: what ends the process each time is given up. Not sooner, since a
+/// process is also killed from outside, and then the answer did no harm.
+const TRIES: u32 = 5;
 /// Output of a turn that waits for its session.
 const TURN_QUEUE: usize = 32;
 
