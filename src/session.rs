@@ -40,6 +40,9 @@ pub struct SessionsConfig {
     /// Sessions of a site that one look at what is to be erased, each hour, erases at most; the rest waits for the next. A wrong clock
     /// or a wrong `retain_days` can be noticed while most is still there.
     pub erase_per_hour: u64,
+    /// Starts of the server after a crash that take up an answer which got no further since; what ends the process each time is
+    /// given up then. Higher keeps more answers of a server that is killed from outside again and again.
+    pub answer_tries: u32,
     /// Messages a visitor may send in a minute, in all conversations together; one more is refused with the time to wait. 0 sets no
     /// limit.
     pub messages_per_minute: u32,
@@ -69,6 +72,7 @@ impl Default for SessionsConfig {
             expire_after_h: 24,
             retain_days: 365,
             erase_per_hour: 5_000,
+            answer_tries: 5,
             messages_per_minute: 20,
             events_per_minute: 30,
             newcomers_per_minute: 300,

@@ -28,9 +28,6 @@ use crate::turn::{self, Ask, Outlet, Output, TurnError};
 
 /// Updates a participant may be behind; one that is slower is cut off and resumes.
 pub const PARTICIPANT_QUEUE: usize = 256;
-/// Starts of the server that take up an answer which got no further: what ends the process each time is given up. Not sooner, since a
-/// process is also killed from outside, and then the answer did no harm.
-const TRIES: u32 = 5;
 /// Output of a turn that waits for its session.
 const TURN_QUEUE: usize = 32;
 
@@ -94,7 +91,8 @@ impl Live {
             // What an orderly stop cut has done no harm.
             let crashed = !self.shared.store.opened().clean;
             let tries = if crashed { Box::pin(self.shared.try_again(&self.session)).await } else { None };
-            let command = if tries.is_some_and(|tries| tries > TRIES) { Command::GiveUp } else { Command::Resume };
+            let most = self.shared.config.answer_tries;
+            let command = if tries.is_some_and(|tries| tries > most) { Command::GiveUp } else { Command::Resume };
             if Box::pin(self.apply(command, None, None)).await.is_err() {
                 return self.lose();
             }
