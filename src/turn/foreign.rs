@@ -40,6 +40,8 @@ const CONCLUDED: f32 = 0.75;
 const SPREAD: f32 = 10.0;
 /// Share of a question's words that must be known in English for the cross-encoder to be asked.
 const KNOWN: f32 = 0.5;
+/// A longer message is no question to be said word for word, and its words would take seconds to look up.
+const MAX_GLOSSED: usize = 400;
 /// Logistic regression on those 63 questions and 13 without an answer, which count three times: how far the best piece
 /// stands above the best of another document, and above the mean. Cosines of this model lie close together and have no zero
 /// that means something, so only differences within one search count. The offset is the fitted one, -2.58, moved so that even
@@ -167,6 +169,9 @@ fn without_verdict(unit: &mut Unit) -> Option<bool> {
 /// What a question says in English, word for word. `None` for English, for a language whose words aren't known, and where too
 /// few of them are.
 pub(super) fn gloss(spine: &Spine, ask: &Ask) -> Option<Gloss> {
+    if ask.question.chars().nth(MAX_GLOSSED).is_some() {
+        return None;
+    }
     let language = ask.spoken().unwrap_or(&ask.language);
     let (text, names) = places::in_english(&ask.question);
     let is_name =
