@@ -127,7 +127,7 @@ pub struct Surge {
     pub seen: f64,
     #[serde(flatten)]
     pub band: Band,
-    /// The newest conversations behind it, at most [`BEHIND`].
+    /// The newest conversations behind it, at most `BEHIND`.
     pub sessions: Vec<String>,
 }
 
