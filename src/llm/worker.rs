@@ -41,6 +41,8 @@ const TIMES: StepTimes = StepTimes {
 /// Tokens of a step at most.
 const BATCH_TOKENS_CPU: u32 = 512;
 const BATCH_TOKENS_GPU: u32 = 1024;
+/// Tokens of prompts that a step has room for beside running answers.
+const LEAST_PROMPT_TOKENS: u32 = 8;
 /// Cells that finished conversations may hold while others run. Each step attends over them too, so more would slow all of
 /// them down; fewer would have a conversation put to sleep and woken between its turns for nothing.
 const KEPT_AWAKE_TOKENS: usize = 1024;
@@ -380,7 +382,19 @@ impl Setup {
             tokens => tokens.max(config.context_tokens),
         };
         let sharing = model.shares_prefixes();
-        let batch = if config.gpu_layers > 0 { BATCH_TOKENS_GPU } else { BATCH_TOKENS_CPU };
+        let batch = match (config.batch_tokens, config.gpu_layers) {
+            (0, 0) => BATCH_TOKENS_CPU,
+            (0, _) => BATCH_TOKENS_GPU,
+            // A row for each answer, and some of a prompt.
+            (tokens, _) if tokens < config.parallel + LEAST_PROMPT_TOKENS => {
+                let least = config.parallel + LEAST_PROMPT_TOKENS;
+                return Err(anyhow!(
+                    "[llm] batch_tokens is {tokens}; with parallel = {} it must be at least {least}",
+                    config.parallel
+                ));
+            }
+            (tokens, _) => tokens,
+        };
         Ok(Self {
             limits: Limits {
                 parallel: config.parallel as usize,

@@ -48,6 +48,11 @@ fn model() -> Llm {
     Llm::start(&config()).expect("the model loads")
 }
 
+/// Its steps are too small for the kernel of large ones, so that rounding is the same whoever else is there.
+fn of_one_kernel() -> Llm {
+    Llm::start(&LlmConfig { batch_tokens: 63, ..config() }).expect("the model loads")
+}
+
 fn scripted(config: LlmConfig) -> Llm {
     Llm::start(&LlmConfig { engine: "scripted".into(), ..config }).expect("the scripted engine starts")
 }
@@ -112,37 +117,25 @@ async fn first_text(completion: &mut Completion) -> String {
 
 #[tokio::test]
 async fn an_answer_is_the_same_alone_and_among_others() {
-    let llm = model();
+    let llm = of_one_kernel();
     let questions = ["When do you open?", "Do you sell chairs?", "How long does delivery take?", "Who are you?"];
     let mut alone = Vec::new();
     for question in questions {
-        // Computed in full, in a batch of its own, and behind a prefix that is there already, in a smaller batch.
+        // No cached prefix either: what is compared is computed in full, in a batch of its own.
         llm.forget_finished();
-        let whole = answer(&llm, ask(question)).await;
-        llm.forget_finished();
-        answer(&llm, Request { max_tokens: 1, ..ask("Where are you?") }).await;
-        alone.push([whole, answer(&llm, ask(question)).await]);
+        alone.push(answer(&llm, ask(question)).await);
     }
     llm.forget_finished();
     let together: Vec<_> = questions.iter().map(|question| llm.submit(ask(question)).unwrap()).collect();
-    let mut different = Vec::new();
     for (alone, together) in alone.iter().zip(together) {
         let together = collect(together).await.unwrap();
+        assert!(!alone.text.is_empty());
         // Kernels for larger batches round differently, so a greedy answer may part ways where two tokens are about equally
-        // likely. It does so by itself, too: among others it is one of the answers that it has alone, at least for half of it.
-        let alike = |alone: &Answer| {
-            let same = alone.text.bytes().zip(together.text.bytes()).take_while(|(a, b)| a == b).count();
-            !alone.text.is_empty() && same * 2 >= alone.text.len()
-        };
-        let texts = alone.iter().map(|alone| &alone.text).collect::<Vec<_>>();
-        if !alone.iter().any(alike) {
-            different.push(format!("{texts:?} alone, {:?} among others", together.text));
-        }
-        assert_eq!(alone[0].usage.prompt_tokens, together.usage.prompt_tokens);
+        // likely; its beginning doesn't. In practice all of it is the same.
+        let same = alone.text.bytes().zip(together.text.bytes()).take_while(|(a, b)| a == b).count();
+        assert!(same * 2 >= alone.text.len(), "{:?} alone, {:?} among others", alone.text, together.text);
+        assert_eq!(alone.usage.prompt_tokens, together.usage.prompt_tokens);
     }
-    // Steps of 64 rows and more are computed by another kernel, whose rounding differs more; which steps are that large depends on
-    // who else is there. That nothing of another conversation comes in is the test with the secrets.
-    assert!(different.len() < questions.len(), "{different:?}");
 }
 
 #[tokio::test]
@@ -283,7 +276,7 @@ fn next(talk: &Request, text: &str) -> Request {
 
 #[tokio::test]
 async fn a_paused_conversation_sleeps_and_goes_on_where_it_was() {
-    let llm = model();
+    let llm = of_one_kernel();
     let talks: Vec<Request> = (0..6).map(talk).collect();
     let mut alone = Vec::new();
     for talk in &talks {
@@ -302,15 +295,12 @@ async fn a_paused_conversation_sleeps_and_goes_on_where_it_was() {
     let stats = llm.stats();
     assert!(stats.sleeping_tokens > 100 && stats.sleeping_bytes > 100_000, "{stats:?}");
     let first_turns = llm.stats().computed_prompt_tokens - computed;
-    let mut same = 0;
     for (talk, (second, first)) in talks.iter().zip(&alone) {
         let woken = answer(&llm, next(talk, &first.text)).await;
         assert!(woken.usage.cached_tokens >= first.usage.prompt_tokens, "{:?} after {:?}", woken.usage, first.usage);
-        // What is put back is what was computed, bit for bit; only the last tokens' batches differ. Batches of another shape round
-        // otherwise, so where two tokens are nearly as likely, another one may come.
-        same += usize::from(woken.text == second.text);
+        // What is put back is what was computed, bit for bit.
+        assert_eq!(woken.text, second.text);
     }
-    assert!(same * 3 >= talks.len(), "{same} of {} answers are the same throughout", talks.len());
     assert!(llm.stats().woken > 0);
     let second_turns = llm.stats().computed_prompt_tokens - computed - first_turns;
     assert!(second_turns * 4 < first_turns, "{second_turns} tokens of second turns, {first_turns} of first ones");
