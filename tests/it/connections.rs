@@ -245,7 +245,9 @@ async fn a_disk_that_is_nearly_full_lets_visitors_read_and_operators_erase() {
     let mut visitor = server.client().await.hello().await;
     visitor.ask("m1", "What does shipping within Ireland cost?").await;
     // No disk has that much room.
-    server.config.store.reserve_mib = 1 << 40;
+    let reserve_mib = std::mem::replace(&mut server.config.store.reserve_mib, 1 << 40);
+    server.config.knowledge.watch_s = 1;
+    std::fs::write(server.config.knowledge.path.join("ropes.csv"), "sku,name,price\nR1,Rope,12 EUR\n").unwrap();
     let last_seq = visitor.last_seq;
     server.restart().await;
     let mut back = visitor.resume_at(server.addr(), 0, None).await;
@@ -263,8 +265,25 @@ async fn a_disk_that_is_nearly_full_lets_visitors_read_and_operators_erase() {
         http.put(server.admin_url("/v1/sites/shop/documents/more.md")).header("content-type", "text/markdown");
     let document = document.bearer_auth(server.admin_key()).body("# More").send().await.unwrap();
     assert_eq!(document.status(), 503);
+    let ingest = http.post(server.admin_url("/v1/sites/shop/ingest")).bearer_auth(server.admin_key());
+    let told = ingest.send().await.unwrap().text().await.unwrap();
+    assert!(told.contains(r#""type":"failed""#) && told.contains("disk is nearly full"), "{told}");
+    let products = async |server: &TestServer| {
+        let asked = http.get(server.admin_url("/v1/sites/shop/products")).bearer_auth(server.admin_key());
+        asked.send().await.unwrap().json::<serde_json::Value>().await.unwrap()["products"].clone()
+    };
+    // The second look, after two seconds, would read it.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(products(&server).await, serde_json::json!([]));
     let session = server.admin_url(&format!("/v1/sites/shop/sessions/{}", back.session));
     let erased = http.delete(&session).bearer_auth(server.admin_key()).send().await.unwrap();
     assert!(erased.status().is_success(), "{}", erased.status());
     assert_eq!(http.get(&session).bearer_auth(server.admin_key()).send().await.unwrap().status(), 404);
+    server.config.store.reserve_mib = reserve_mib;
+    server.restart().await;
+    let since = Instant::now();
+    while products(&server).await == serde_json::json!([]) {
+        assert!(since.elapsed() < LIMIT, "there is room again");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
