@@ -208,7 +208,7 @@ mod tests {
         check("how much does cost", "It costs 90 EUR.", "xx", None);
         // A parcel's weight tells which parcel, not what is asked.
         let parcel = "Parcels up to 10 kg cost 8.90 EUR.";
-        check("what cost a parcel with 5 kg weight", parcel, "de", Some(("8,90 EUR", "")));
+        check("what cost a parcel with 5 kg weight", parcel, "de", Some(("8,90 EUR", "Parcels up to 10 kg")));
     }
 
     #[test]
