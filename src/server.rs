@@ -237,6 +237,7 @@ impl Server {
             own_origins: own.into_iter().chain(config.server.public_origins.iter().cloned()).collect(),
             room: Room::new(knowledge.max_bytes().max(http::intent::MAX_ROWS)),
             sockets: Arc::new(Semaphore::new(sockets)),
+            texts: Semaphore::new(http::openai::AT_ONCE),
             places: Places::new(config.server.sockets_per_visitor),
             proxies: Proxies::new(&config.server)?,
             config: config.server.clone(),

@@ -982,22 +982,23 @@ mod tests {
     async fn no_limit_erases_all_and_each_site_leaves_the_board_by_itself() {
         let erase = async |erase_per_hour| {
             let desk = desk_with(|config| config.sessions.erase_per_hour = erase_per_hour).await;
-            for (site, id) in [("shop", "a"), ("shop", "b"), ("bank", "c")] {
+            for (site, id) in [("shop", "a"), ("shop", "b"), ("shop", "c"), ("bank", "d")] {
                 desk.write(&key(site, id), 1, NOW_MS, STARTED).await;
+                desk.write(&key(site, id), 2, NOW_MS, ENDED).await;
             }
             desk.registry.fill(BOARD).await.unwrap();
             assert_eq!(desk.registry.recover().await.unwrap(), 0);
+            let listed = |site| desk.registry.board().list(site, "a", List::Ended, &Filter::default(), 0, 5).1;
+            let before = (listed("shop"), listed("bank"));
             // By the clock that nobody sets, too.
             desk.clock.advance(400 * 24 * HOUR_MS);
             let erased = desk.registry.sweep().await.unwrap().1;
-            let listed = |site| {
-                let list = desk.registry.board().list(site, "a", List::All, &Filter::default(), 0, 5).1;
-                list + desk.registry.board().list(site, "a", List::Ended, &Filter::default(), 0, 5).1
-            };
+            assert_eq!(before, (3, 1), "they were listed");
             (erased, listed("shop"), listed("bank"))
         };
-        assert_eq!(erase(0).await, (3, 0, 0));
-        assert_eq!(erase(1).await.2, 0, "the other site's limit is none of its business");
+        assert_eq!(erase(0).await, (4, 0, 0));
+        let (erased, _, of_bank) = erase(2).await;
+        assert_eq!((erased, of_bank), (3, 0), "the other site's limit is none of its business");
     }
 
     #[tokio::test]
