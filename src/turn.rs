@@ -320,7 +320,7 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         }
         prefer_language(&mut hits, reading.spoken().unwrap_or(&reading.language));
         let signs = reading.signs(&hits);
-        let judgement = judge(spine, &reading, &about, &mut hits).await?;
+        let judgement = judge(spine, &reading, &about, &products, &mut hits).await?;
         let confidence = match &judgement {
             Some(judgement) => {
                 let Choice { logit, margin, near, .. } = judgement.choice;
@@ -468,7 +468,9 @@ fn told(hit: &Hit, unit: &Unit, question: &str, language: &str) -> String {
     if let Some(sentence) = product.and_then(|product| product.sentence(row, language)) {
         return sentence;
     }
-    if let Some(line) = product::row_line(row, &hit.passage.title, question) {
+    if product::of_table(&hit.passage.document)
+        && let Some(line) = product::row_line(row, &hit.passage.title, question)
+    {
         return line;
     }
     let mut text = if unit.row { grounding::row_sentence(&unit.text, question) } else { unit.text.clone() };

@@ -42,13 +42,15 @@ impl Names {
         let mut kinds: Vec<(Vec<String>, Vec<String>)> = Vec::new();
         let mut single: HashMap<String, Vec<String>> = HashMap::new();
         let mut called: Vec<(Vec<String>, String)> = Vec::new();
+        let listed: Vec<(&str, Vec<String>)> = products.iter().map(|full| (*full, words(full))).collect();
         for product in claims::products(products.iter().copied()) {
             let name = words(product.shown());
-            let full = products.iter().find(|full| words(full).starts_with(&name) && words(full).len() > name.len());
+            let full = listed.iter().find(|(_, words)| words.starts_with(&name) && words.len() > name.len());
+            let full = full.map(|(full, _)| full);
             if let Some(kind) = full.and_then(|full| full.unicode_words().next_back()) {
                 called.push((name.clone(), kind.to_lowercase()));
             }
-            let alike = products.iter().map(|full| words(full)).filter(|full| full.starts_with(&name));
+            let alike = listed.iter().map(|(_, words)| words).filter(|full| full.starts_with(&name));
             let mut own: Vec<String> =
                 alike.filter(|full| full.len() > name.len()).filter_map(|full| full.last().cloned()).collect();
             own.sort();
@@ -123,12 +125,13 @@ impl Names {
             question.unicode_words().filter_map(|word| Some((word, words(word).into_iter().next()?))).collect();
         let mut general = question.to_owned();
         let mut replaced = false;
-        let mut at = own.len();
+        // Names may overlap; what is replaced is no part of another.
+        let (mut at, mut free) = (own.len(), own.len());
         while at > 0 {
             at -= 1;
             let found = self.called.iter().find(|(name, _)| {
                 let window = own.get(at..at + name.len()).unwrap_or_default();
-                !window.is_empty() && window.iter().map(|(_, word)| word).eq(name.iter())
+                at + name.len() <= free && !window.is_empty() && window.iter().map(|(_, word)| word).eq(name.iter())
             });
             let Some((name, kind)) = found else { continue };
             let (Some((first, _)), Some((last, _))) = (own.get(at), own.get(at + name.len() - 1)) else { continue };
@@ -137,7 +140,7 @@ impl Names {
             // "The Skerry rain jacket" says what it is.
             let says = own.iter().skip(at + name.len()).take(2).any(|(_, word)| *word == words(kind).concat());
             general.replace_range(start..end, if says { "" } else { kind });
-            replaced = true;
+            (replaced, free) = (true, at);
         }
         replaced.then(|| general.split_whitespace().collect::<Vec<_>>().join(" "))
     }
@@ -285,10 +288,12 @@ mod tests {
         let check = |question: &str, expected: Option<&str>| {
             assert_eq!(names.in_general(question).as_deref(), expected, "{question}");
         };
-        check("I found the Corrie 45 cheaper", Some("I found the backpack cheaper"));
+        check("My Corrie 45 came late", Some("My backpack came late"));
         check("Can I return the Skerry jacket?", Some("Can I return the jacket?"));
         check("is a hush 0 ok", Some("is a bag ok"));
         check("Can I return a jacket?", None);
+        let names = Names::of(["Summit Trail tent", "Trail 30 bag"], []);
+        assert_eq!(names.in_general("Is the Summit Trail 30 ok?").as_deref(), Some("Is the Summit bag ok?"));
     }
 
     #[test]

@@ -275,8 +275,20 @@ pub fn keep_asked_rows(question: &str, chosen: &mut Vec<Unit>) {
                 && (question.contains(&spaced(&format!("{figure} {label}"))) || question.contains(&spaced(name)))
         })
     };
+    // Rows of one label and different figures; "Tarn 2" beside "Skerry" is none.
+    let label = |unit: &Unit| {
+        let (label, figure) = unit.text.split_once(": ")?.0.rsplit_once(' ')?;
+        figure.bytes().all(|byte| byte.is_ascii_digit()).then(|| label.to_lowercase())
+    };
+    let rows: Vec<(usize, Option<String>)> =
+        chosen.iter().filter(|unit| unit.row).map(|unit| (unit.passage, label(unit))).collect();
+    let one_label = |passage: usize| {
+        let mut labels = rows.iter().filter(|(other, _)| *other == passage).map(|(_, label)| label);
+        labels.next().is_some_and(|first| first.is_some() && labels.all(|label| label == first))
+    };
     let asked: Vec<(usize, bool)> = chosen.iter().map(|unit| (unit.passage, unit.row && is_asked(unit))).collect();
-    let of_table = |passage: usize| asked.iter().any(|(other, asked)| *other == passage && *asked);
+    let of_table =
+        |passage: usize| one_label(passage) && asked.iter().any(|(other, asked)| *other == passage && *asked);
     let mut at = 0;
     chosen.retain(|unit| {
         at += 1;

@@ -215,7 +215,13 @@ impl Lexicon {
             let (last, before) = entry.words.split_last()?;
             let begins = before.iter().zip(words).all(|(own, word)| own == word);
             let rest = words.get(before.len()).filter(|_| begins)?.strip_prefix(last.as_str())?;
-            (rest.is_empty() || entry.open).then_some(Found { entry, rest: rest.len() })
+            let fits = rest.is_empty() || entry.open;
+            let found = Found { entry, rest: rest.len() };
+            // Behind a short beginning only an ending follows; what is longer is another word, or a compound.
+            let word = words.first().copied().unwrap_or_default();
+            let strays =
+                || last.len() < MIN_PART && rest.len() > MAX_SHORT_ENDING && self.compound(word, &found).is_none();
+            (fits && !strays()).then_some(found)
         });
         // The first of equals, as the list has it.
         fitting.reduce(|best, found| {
@@ -279,6 +285,8 @@ impl Lexicon {
 /// Shortest part of a compound, and longest ending of a form that isn't a compound, in bytes.
 const MIN_PART: usize = 4;
 const MAX_ENDING: usize = 3;
+/// Longest ending behind a beginning that is shorter than a part, in bytes.
+const MAX_SHORT_ENDING: usize = 4;
 /// Shortest beginning by which a word is told to be of a language.
 const MIN_STEM: usize = 5;
 /// What stands between the parts of a compound; nothing first.

@@ -1,4 +1,4 @@
-//! How people write in chats: "do u ship gas", "whats the diffrence", "wont close". Pure.
+//! How people write in chats: "do u have it in blue", "whats in the box", "it dont fit". Pure.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -52,10 +52,10 @@ mod tests {
 
     #[test]
     fn shorthand_is_written_out() {
-        check("do u ship to cork?", "do you ship to cork?");
+        check("do u have it in blue?", "do you have it in blue?");
         check("Whats the price, pls?", "what's the price, please?");
         check("it dont open w/o a key", "it don't open without a key");
-        check("my lock wont close.", "my lock won't close.");
+        check("the lid wont fit.", "the lid won't fit.");
     }
 
     #[test]

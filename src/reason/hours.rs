@@ -99,6 +99,8 @@ enum Token {
     To,
     Closed,
     Daily,
+    /// What changes the hours in a way that isn't understood: a half of the day, an exception.
+    Other,
 }
 
 /// A run of days with its hours.
@@ -140,6 +142,35 @@ pub(super) fn hours(sentence: &str, language: &str) -> Option<String> {
     Some(said.join(if matches!(language, "zh" | "ja") { "；" } else { ", " }))
 }
 
+/// Words with which a sentence tells more than days and hours.
+const OTHERS: &[&str] = &[
+    "am",
+    "pm",
+    "a.m",
+    "p.m",
+    "noon",
+    "midnight",
+    "except",
+    "excluding",
+    "not",
+    "but",
+    "without",
+    "unless",
+    "other",
+    "only",
+    "holiday",
+    "holidays",
+    "appointment",
+    "first",
+    "last",
+    "second",
+    "third",
+    "weekday",
+    "weekdays",
+    "weekend",
+    "weekends",
+];
+
 fn tokens(sentence: &str) -> Vec<Token> {
     const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
     let mut found = Vec::new();
@@ -156,6 +187,9 @@ fn tokens(sentence: &str) -> Vec<Token> {
             (None, "to" | "until" | "till" | "-") => found.push(Token::To),
             (None, "closed") => found.push(Token::Closed),
             (None, "daily") => found.push(Token::Daily),
+            _ if OTHERS.contains(&word.as_str()) || word.starts_with(|c: char| c.is_ascii_digit()) => {
+                found.push(Token::Other);
+            }
             _ => {}
         }
     }
@@ -237,6 +271,11 @@ mod tests {
             "es",
             Some("lunes a sábado 9:30–18:00, jueves 9:30–20:00"),
         );
+        check("Open Monday to Friday from 9:00 am to 5:00 pm.", "de", None);
+        check("Open Monday to Friday from 9 to 17.", "de", None);
+        check("Open Monday to Friday, except Wednesday, 9:00 to 17:00.", "de", None);
+        check("Open on Monday from 9:00 to 17:00, not on Wednesday from 12:00 to 13:00.", "de", None);
+        check("On the first Thursday it is open from 18:00 to 20:00.", "de", None);
         check("We are closed on Sunday.", "nl", Some("zondag gesloten"));
         check("Orders placed on Friday arrive on Monday.", "de", None);
         check("The shop has a car park.", "de", None);

@@ -24,23 +24,32 @@ pub fn stated(question: &Question<'_>, gloss: &str, said: &Said<'_>) -> Option<S
         return None;
     }
     let lower = gloss.to_lowercase();
+    let says = said.text.to_lowercase();
+    // Without its condition, or without the "not" before it, a figure says something else: such a sentence is quoted.
+    if has(&says, cues::DENIALS) || has(&says, cues::HEDGES) {
+        return None;
+    }
     if hours::asked(&lower)
         && let Some(hours) = hours::hours(said.text, question.language)
     {
         return Some(Stated { figures: hours, subject: subject(said.text) });
     }
-    if has(&lower, RATED)
-        && let Some(codes) = codes(said.text)
-    {
+    let Some(asked) = asked(&lower) else {
+        let codes = has(&lower, RATED).then(|| codes(said.text)).flatten()?;
         return Some(Stated { figures: codes, subject: subject(said.text) });
-    }
-    let asked = asked(&lower)?;
+    };
     let all: Vec<Amount> = amounts(said.text, said.language).into_iter().filter(|amount| !amount.side).collect();
+    // "How long" asks for the time or for the length.
+    if asked.contains(&Kind::Time) && all.iter().any(|amount| amount.unit.kind == Kind::Length) {
+        return None;
+    }
     let of_kind: Vec<&Amount> = all.iter().filter(|amount| asked.contains(&amount.unit.kind)).collect();
     let (from, plain): (Vec<&Amount>, Vec<&Amount>) =
         of_kind.into_iter().partition(|amount| is_free_from(said.text, amount));
     let [amount] = plain.as_slice() else { return None };
-    if from.len() > 1 {
+    let open_above = |amount: &&&Amount| matches!(amount.bound, Bound::AtLeast | Bound::MoreThan);
+    if from.len() > 1 || from.first().is_some_and(|from| !open_above(&from)) || is_rate(&says, amount, !from.is_empty())
+    {
         return None;
     }
     let shown = wording::shown(amount, question.language);
@@ -78,20 +87,31 @@ fn asked(gloss: &str) -> Option<&'static [Kind]> {
     if has(gloss, &["how many"]) && !has(gloss, &["how many day", "how many litre"]) {
         return None;
     }
-    ASKED.iter().find(|(_, words)| has(gloss, words)).map(|(kinds, _)| *kinds)
+    // "What does a parcel of that weight cost" asks for the cost: what is asked for comes first.
+    let named = ASKED.iter().filter_map(|(kinds, words)| Some((cues::first(gloss, words)?, *kinds)));
+    named.min_by_key(|(at, _)| *at).map(|(_, kinds)| kinds)
 }
 
-/// Words of questions that a rating answers: IPX4, S3, A++.
-const RATED: &[&str] =
-    &["waterproof", "splash", "dustproof", "rating", "rated", "standard", "protection class", "certif"];
+/// Whether an amount of money is one of many: a month's, a piece's, that of some people alone.
+fn is_rate(lower: &str, amount: &Amount, free_from: bool) -> bool {
+    const EACH: &[&str] = &["per ", "a ", "an ", "each", "every ", "apiece", "/"];
+    let behind = lower.get(amount.at.end..).unwrap_or_default().trim_start();
+    let each = EACH.iter().any(|each| behind.starts_with(each));
+    amount.unit.kind == Kind::Money && (each || !free_from && behind.starts_with("for "))
+}
 
-/// The one code that a sentence tells behind its subject: capitals with a digit at the end.
+/// Words of questions that a degree of protection answers: IPX4, IP67.
+const RATED: &[&str] = &["waterproof", "splash", "dustproof", "protection class"];
+/// What such a degree begins with (IEC 60529 and 62262).
+const DEGREES: &[&str] = &["IPX", "IP", "IK"];
+
+/// The one degree of protection that a sentence tells behind its subject.
 fn codes(text: &str) -> Option<String> {
     let subject = subject(text);
     let told = text.get(text.find(&subject)? + subject.len()..)?;
     let words = told.split(|c: char| !c.is_alphanumeric()).filter(|word| {
-        let letters = word.chars().take_while(char::is_ascii_uppercase).count();
-        (1..=4).contains(&letters) && word.len() > letters && word.chars().skip(letters).all(|c| c.is_ascii_digit())
+        let degree = DEGREES.iter().find_map(|degree| word.strip_prefix(degree));
+        degree.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
     });
     let mut codes: Vec<&str> = words.collect();
     codes.dedup();
@@ -121,7 +141,6 @@ fn subject(text: &str) -> String {
         " weighs ",
         " weigh ",
         " lasts ",
-        " last ",
         " brings ",
         " bring ",
         " arrives ",
@@ -139,7 +158,8 @@ fn subject(text: &str) -> String {
     let head = head.trim_start_matches(['-', '*', '|', ' ']).trim();
     let head =
         ["The ", "A ", "An ", "Our ", "All "].iter().find_map(|article| head.strip_prefix(article)).unwrap_or(head);
-    let tells = head.chars().count() <= MAX_SUBJECT && head.split_whitespace().count() > 1;
+    let clause = ["If ", "When ", "Where ", "While "].iter().any(|word| head.starts_with(word));
+    let tells = !clause && head.chars().count() <= MAX_SUBJECT && head.split_whitespace().count() > 1;
     if tells { head.to_owned() } else { String::new() }
 }
 
@@ -186,12 +206,29 @@ mod tests {
         check("how much does cost", "A small one costs 3 EUR, a large one 5 EUR.", "de", None);
         check("is it waterproof", "The jacket costs 90 EUR.", "de", None);
         check("how much does cost", "It costs 90 EUR.", "xx", None);
+        // A parcel's weight tells which parcel, not what is asked.
+        let parcel = "Parcels up to 10 kg cost 8.90 EUR.";
+        check("what cost a parcel with 5 kg weight", parcel, "de", Some(("8,90 EUR", "Parcels up to 10 kg")));
+    }
+
+    #[test]
+    fn what_hangs_on_more_is_no_figure_alone() {
+        let cost = "how much does cost";
+        check(cost, "The account costs 4 EUR a month.", "de", None);
+        check(cost, "Rental costs 0.80 EUR per km.", "de", None);
+        check(cost, "Delivery costs 2 EUR for members.", "de", None);
+        check(cost, "A withdrawal costs 2 EUR, free up to 200 EUR.", "de", None);
+        check("how heavy may be parcel", "A parcel must not weigh more than 10 kg.", "de", None);
+        check("how long is tent", "It is 220 cm long and pitched in 5 minutes.", "de", None);
+        check("how long may I return", "You can return unused items within 30 days.", "fr", None);
     }
 
     #[test]
     fn ratings_are_said() {
         check("is lamp waterproof", "The Beam 2 is rated IPX6.", "fr", Some(("IPX6", "Beam 2")));
         check("is lamp waterproof", "The lamp has no rating.", "fr", None);
+        check("is lamp waterproof", "The lamp is not rated IPX4.", "fr", None);
+        check("is lamp waterproof", "The lamp takes an E27 bulb.", "fr", None);
     }
 
     #[test]

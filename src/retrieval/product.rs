@@ -12,7 +12,7 @@ use crate::language::column_name;
 mod line;
 mod phrases;
 
-pub use line::row_line;
+pub use line::{of_table, row_line};
 use phrases::Phrases;
 
 /// Something for sale, as its row says.

@@ -42,6 +42,8 @@ const SPREAD: f32 = 10.0;
 const KNOWN: f32 = 0.5;
 /// A longer message is no question to be said word for word, and its words would take seconds to look up.
 const MAX_GLOSSED: usize = 400;
+/// The share of known words from which a question is known as a whole.
+const ALL_KNOWN: f32 = 0.999;
 /// Logistic regression on those 63 questions and 13 without an answer, which count three times: how far the best piece
 /// stands above the best of another document, and above the mean. Cosines of this model lie close together and have no zero
 /// that means something, so only differences within one search count. The offset is the fitted one, -2.58, moved so that even
@@ -58,7 +60,18 @@ pub(super) struct Foreign {
     /// 0…1.
     pub(super) confidence: f32,
     /// The question in English, and the piece that answers best; without it the embedder chose alone.
-    english: Option<(String, Unit)>,
+    english: Option<English>,
+}
+
+/// A question as it is judged.
+#[derive(Clone, Debug)]
+struct English {
+    /// The question in English, word for word.
+    gloss: String,
+    /// The share of its words that are known in English.
+    known: f32,
+    /// The piece that answers best.
+    best: Unit,
 }
 
 impl Foreign {
@@ -73,7 +86,7 @@ impl Foreign {
         concluded: Option<&Lead>,
         chosen: &mut Vec<Unit>,
     ) -> Option<anyhow::Result<String>> {
-        let (gloss, best) = self.english.as_ref()?;
+        let English { gloss, best, .. } = self.english.as_ref()?;
         let source = chosen.first().and_then(|unit| hits.get(unit.passage)).map(|hit| hit.passage.language.as_str())?;
         if source == language || source == "und" {
             return None;
@@ -111,10 +124,12 @@ impl Foreign {
         let mut figures = first.1.figures.clone();
         let mut subject = first.1.subject.clone();
         let mut kept = vec![first.0];
+        let mut told = vec![first.1.figures.as_str()];
         for (at, other) in rest.iter().filter(|(_, other)| !other.subject.is_empty() && !first.1.subject.is_empty()) {
-            if figures.contains(&other.figures) {
+            if told.contains(&other.figures.as_str()) {
                 continue;
             }
+            told.push(&other.figures);
             figures = format!("{figures} ({subject}); {}", other.figures);
             subject.clone_from(&other.subject);
             kept.push(*at);
@@ -135,7 +150,13 @@ impl Foreign {
         hits: &[Hit],
         chosen: &mut Vec<Unit>,
     ) -> Option<String> {
-        let (gloss, _) = self.english.as_ref()?;
+        let English { gloss, known, .. } = self.english.as_ref()?;
+        // A word that isn't known, or that denies, may turn the question round.
+        const TURNED: &[&str] = &["not", "no", "without", "cannot", "never", "except"];
+        let turned = || gloss.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|word| TURNED.contains(&word));
+        if *known < ALL_KNOWN || turned() {
+            return None;
+        }
         if !chosen.iter().all(|unit| hits.get(unit.passage).is_some_and(|hit| hit.passage.language == "en")) {
             return None;
         }
@@ -333,7 +354,11 @@ pub(super) async fn choose(
     }
     let Choice { logit, margin, .. } = choice;
     tracing::debug!(gloss.text, gloss.known, logit, margin, by_nearness, confidence, "judged across languages");
-    Ok(Some(Foreign { units: choice.units, confidence, english: Some((gloss.text.clone(), best)) }))
+    Ok(Some(Foreign {
+        units: choice.units,
+        confidence,
+        english: Some(English { gloss: gloss.text.clone(), known: gloss.known, best }),
+    }))
 }
 
 /// Who reads a quote in a foreign language is quoted no more than what answers: steps, the row that fits or several that are
@@ -432,7 +457,7 @@ async fn judge(
         .filter_map(|at| candidates.get(*at))
         .map(|candidate| {
             let unit = &candidate.scored.unit;
-            let text = judged_text(unit, hits);
+            let text: String = judged_text(unit, hits).chars().take(MAX_CHARS).collect();
             let language = hits.get(unit.passage).map_or("und", |hit| hit.passage.language.as_str());
             let is_name = |word: &str| spine.retrieval.spelling.is_word(&ask.site, word);
             let english = gloss::gloss(&text, language, is_name).map_or(text, |gloss| gloss.text);

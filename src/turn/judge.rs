@@ -38,6 +38,7 @@ pub(super) async fn judge(
     spine: &Spine,
     ask: &Ask,
     about: &About,
+    listed: &Names,
     hits: &mut Vec<Hit>,
 ) -> Result<Option<Judgement>, RetrievalError> {
     let language = ask.spoken().unwrap_or(&ask.language);
@@ -49,7 +50,6 @@ pub(super) async fn judge(
     hits.retain(reads);
     let scored = spine.retrieval.pieces(&ask.question, hits).await?;
     let products = spine.catalogue.products(&ask.site);
-    let listed_names = Names::of(products.iter().map(|listed| listed.product.name.as_str()), []);
     let names = Names::of(
         products.iter().map(|listed| listed.product.name.as_str()),
         hits.iter().map(|hit| hit.passage.title.as_str()),
@@ -72,9 +72,9 @@ pub(super) async fn judge(
         .collect();
     let mut logits = judge.score(&ask.question, &texts).await?;
     // What holds for everything names nothing: it is judged on the question without the names.
-    if let Some(general) = listed_names.in_general(&ask.question) {
+    if let Some(general) = listed.in_general(&ask.question) {
         let nameless: Vec<usize> =
-            (0..texts.len()).filter(|at| texts.get(*at).is_some_and(|text| !listed_names.names(text))).collect();
+            (0..texts.len()).filter(|at| texts.get(*at).is_some_and(|text| !listed.names(text))).collect();
         let judged: Vec<String> = nameless.iter().filter_map(|at| texts.get(*at).cloned()).collect();
         for (at, logit) in nameless.into_iter().zip(judge.score(&general, &judged).await?) {
             if let Some(own) = logits.get_mut(at) {

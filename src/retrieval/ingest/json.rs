@@ -492,7 +492,8 @@ fn flattened(fields: &Map<String, Value>) -> BTreeMap<String, String> {
 fn sentence(flat: &BTreeMap<String, String>) -> String {
     // What only the shop knows or its software needs is told no more than a table's.
     let of_software = |key: &str| {
-        key.ends_with("_at") || key.ends_with("_id") && key != "product_id" && key != "item_id" || key == "handle"
+        const TIMES: &[&str] = &["created_at", "updated_at", "published_at", "deleted_at", "synced_at"];
+        TIMES.contains(&key) || key.ends_with("_id") && key != "product_id" && key != "item_id" || key == "handle"
     };
     let told = |key: &str| !META.contains(&key) && !of_software(key) && columns::is_told(key);
     let shown: Vec<(&String, &String)> = flat.iter().filter(|(key, _)| told(key)).collect();

@@ -194,27 +194,36 @@ impl Reader {
         if sheet.rows.is_empty() {
             return broken(sender, "it has no header line with column names, nor any row".to_owned(), false);
         }
+        let mut hash = hash.to_owned();
         if table::combinations::is_one(&sheet) {
-            table::combinations::join(&mut sheet, &self.tables_beside());
+            let (tables, beside) = self.tables_beside();
+            table::combinations::join(&mut sheet, &tables);
+            // A product's new price is a variant's, too.
+            hash = format!("{hash} beside {beside}");
         }
-        self.tables(vec![sheet], hash, true, sender)
+        self.tables(vec![sheet], &hash, true, sender)
     }
 
-    /// The CSV files in the same folder; what can't be read is none.
-    fn tables_beside(&self) -> Vec<Sheet> {
+    /// The CSV files in the same folder and a hash of them; what can't be read is none, nor what is for some readers alone.
+    fn tables_beside(&self) -> (Vec<Sheet>, String) {
         const MOST: usize = 20;
         let Some(entries) = self.path.parent().and_then(|folder| std::fs::read_dir(folder).ok()) else {
-            return Vec::new();
+            return (Vec::new(), String::new());
         };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         paths.retain(|path| {
             let csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
             let small = path.symlink_metadata().is_ok_and(|file| file.is_file() && file.len() <= self.max_bytes);
-            csv && small && *path != self.path
+            let mut meta = path.clone().into_os_string();
+            meta.push(".meta");
+            let meta = std::fs::read_to_string(meta).unwrap_or_default();
+            csv && small && *path != self.path && !meta.contains("audience")
         });
         paths.sort();
-        let contents = paths.into_iter().take(MOST).filter_map(|path| std::fs::read(path).ok());
-        contents.filter_map(|bytes| Some(table::csv_sheet(&text::decode(&bytes).ok()?).0)).collect()
+        let contents: Vec<Vec<u8>> = paths.into_iter().take(MOST).filter_map(|path| std::fs::read(path).ok()).collect();
+        let hashes: Vec<String> = contents.iter().map(|bytes| self.hash(bytes)).collect();
+        let tables = contents.iter().filter_map(|bytes| Some(table::csv_sheet(&text::decode(bytes).ok()?).0));
+        (tables.collect(), self.hash(hashes.concat().as_bytes()))
     }
 
     /// Rows that have a key are documents of their own; all others, and the texts around tables, are the file's.

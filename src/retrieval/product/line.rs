@@ -1,7 +1,16 @@
 //! How a table's row that sells nothing is told.
 
 use super::labelled;
+use crate::language::is_unspaced;
 use crate::retrieval::columns::{self, Kind};
+
+/// Whether a document's rows were lines of a table: elsewhere "Mon: 9:00; Sat: 10:00." is somebody's sentence.
+#[must_use]
+pub fn of_table(document: &str) -> bool {
+    const TABLES: &[&str] = &["csv", "tsv", "xlsx", "xlsm", "xls", "ods"];
+    let file = document.split('#').next().unwrap_or_default();
+    file.rsplit_once('.').is_some_and(|(_, ending)| TABLES.contains(&ending.to_lowercase().as_str()))
+}
 
 /// A row with its name first: "Tube 590: Power 10, Warranty 60 months. (Item 10002)". Where the question names some of its
 /// columns, only these are told, beside what it costs. `None` where `row` isn't `label: value; label: value.`, or neither its
@@ -14,8 +23,10 @@ pub fn row_line(row: &str, title: &str, question: &str) -> Option<String> {
     let asked = format!(" {} ", columns::folded(question));
     let is_asked = |label: &str| {
         let label = columns::folded(label);
-        let unspaced = label.chars().any(|char| matches!(u32::from(char), 0x3040..=0x30ff | 0x3400..=0x9fff));
-        !label.is_empty() && (asked.contains(&format!(" {label} ")) || unspaced && asked.contains(&label))
+        let unspaced = label.chars().any(is_unspaced);
+        // A column A is in every question with an article.
+        let long = label.chars().count() > 1;
+        long && asked.contains(&format!(" {label} ")) || unspaced && asked.contains(&label)
     };
     // What it is called and numbered by tells which row it is, not what is asked of it.
     let tells = |at: usize, label: &str| Some(at) != named && kind(label) != Some(Kind::Number);
@@ -67,5 +78,7 @@ mod tests {
         check(park, "parking", "Where is East?", None);
         check("品名: 白茶; 产地: 福建; 净重: 50克.", "白茶", "白茶的产地在哪里？", Some("白茶: 产地 福建."));
         check("Open on Sundays.", "Hours", "When?", None);
+        check("Lot: East; A: 24; B: 42.", "parking", "What does a ticket cost in East?", None);
+        assert!(of_table("rates/Parking.CSV#East") && !of_table("hours.md") && !of_table("csv"));
     }
 }

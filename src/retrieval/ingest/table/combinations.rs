@@ -52,11 +52,12 @@ pub(in crate::retrieval::ingest) fn join(sheet: &mut Sheet, others: &[Sheet]) {
     let Some(header) = Header::of(sheet, &[Kind::Impact]) else { return };
     let Some(number) = header.named(PRODUCT) else { return };
     let impact = sheet.rows[header.at].1.iter().position(|cell| is(cell, Kind::Impact)).unwrap_or_default();
-    let mut products: HashMap<String, (String, f64)> = HashMap::new();
+    // `None`: two files say different things of it.
+    let mut products: HashMap<String, Option<(String, f64)>> = HashMap::new();
     let mut price_label = None;
     for other in others {
         let Some(own) = Header::of(other, &[Kind::Name, Kind::Price]) else { continue };
-        let Some(id) = own.named(PRODUCT).or_else(|| own.named(&["id"])) else { continue };
+        let Some(id) = own.named(PRODUCT) else { continue };
         let labels = &other.rows[own.at].1;
         let column = |kind: Kind| labels.iter().position(|cell| is(cell, kind));
         let (Some(name), Some(price)) = (column(Kind::Name), column(Kind::Price)) else { continue };
@@ -71,7 +72,11 @@ pub(in crate::retrieval::ingest) fn join(sheet: &mut Sheet, others: &[Sheet]) {
                 state && columns::says(columns::Word::Unsold, value)
             });
             if let Some(amount) = amount.filter(|_| !unsold && !cell(name).is_empty()) {
-                products.insert(cell(id).to_owned(), (cell(name).to_owned(), amount));
+                let told = (cell(name).to_owned(), amount);
+                let known = products.entry(cell(id).to_owned()).or_insert_with(|| Some(told.clone()));
+                if known.as_ref().is_some_and(|known| *known != told) {
+                    *known = None;
+                }
             }
         }
     }
@@ -89,7 +94,7 @@ pub(in crate::retrieval::ingest) fn join(sheet: &mut Sheet, others: &[Sheet]) {
     sheet.rows[header.at].1.push("Name".to_owned());
     let known = |cells: &[String]| -> Option<(String, String)> {
         let cell = |at: usize| cells.get(at).map_or("", |cell| cell.trim());
-        let (name, base) = products.get(cell(number))?;
+        let (name, base) = products.get(cell(number))?.as_ref()?;
         let more = cell(impact);
         let (sign, digits) = more.strip_prefix('-').map_or((1.0, more), |digits| (-1.0, digits));
         let amount: f64 = if digits.is_empty() { 0.0 } else { money::money(digits, None)?.amount.parse().ok()? };
@@ -143,6 +148,17 @@ mod tests {
                 "1|Handle|Olive|K-O|43.50|Knife",
             ]
         );
+    }
+
+    #[test]
+    fn what_two_files_tell_otherwise_is_told_by_neither() {
+        let (one, _) = csv_sheet("Product ID;Name *;Price tax excluded\n1;Knife;45.00\n2;Fork;9.00\n");
+        let (other, _) = csv_sheet("Product ID;Name *;Price tax excluded\n1;Knife;40.00\n2;Fork;9.00\n");
+        let (wines, _) = csv_sheet("id;name;price\n2;Red wine;12.00\n");
+        let (mut sheet, _) = csv_sheet("Product ID*;Reference;Impact on price\n1;K-H;20.00\n2;F-H;1.00\n");
+        join(&mut sheet, &[one, other, wines]);
+        let rows: Vec<String> = sheet.rows.iter().map(|(_, cells)| cells.join("|")).collect();
+        assert_eq!(rows, ["Product ID*|Reference|Price tax excluded|Name", "2|F-H|10.00|Fork"]);
     }
 
     #[test]
