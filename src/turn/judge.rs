@@ -5,6 +5,7 @@ use crate::grounding::Scored;
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::{Choice, choose};
 use crate::grounding::judged::{Judged, UNJUDGED};
+use crate::grounding::several::asked_alone;
 use crate::reason::places::{self, Fit, Place};
 use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Hit, RetrievalError, judged_text};
@@ -16,6 +17,9 @@ const MAX_CHARS: usize = 300;
 /// What the first look at a piece counts: its passage's score in the search, and its own nearness. They decide which are judged.
 const BY_PASSAGE: f32 = 2.0;
 const BY_NEARNESS: f32 = 6.0;
+
+/// How near a piece must come to the best one's logit to be judged on the question alone, too.
+const WITHIN: f32 = 3.0;
 
 /// What the cross-encoder found.
 #[derive(Clone, Debug)]
@@ -80,6 +84,15 @@ pub(super) async fn judge(
             if let Some(own) = logits.get_mut(at) {
                 *own = own.max(logit);
             }
+        }
+    }
+    // A statement before the question draws to itself what only has its words: both are judged.
+    if let Some(asked) = asked_alone(&ask.question) {
+        let best = logits.iter().copied().fold(f32::MIN, f32::max);
+        let alone = judge.score(asked, &texts).await?;
+        // What is far from the whole message lacks what the statement says.
+        for (logit, alone) in logits.iter_mut().zip(alone).filter(|(logit, _)| **logit > best - WITHIN) {
+            *logit = logit.max(f32::midpoint(*logit, alone));
         }
     }
     let mut candidates: Vec<Judged> = scored
