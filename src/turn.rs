@@ -325,8 +325,9 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         let confidence = match &judgement {
             Some(judgement) => {
                 let Choice { logit, margin, near, .. } = judgement.choice;
-                tracing::debug!(logit, margin, near, ?signs, "judged");
-                signs.judged(margin, near)
+                let by_name = judgement.by_name;
+                tracing::debug!(logit, margin, near, by_name, ?signs, "judged");
+                signs.judged(margin, near, by_name)
             }
             None => signs.confidence(),
         };

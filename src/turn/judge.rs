@@ -26,6 +26,8 @@ const WITHIN: f32 = 3.0;
 pub(super) struct Judgement {
     pub(super) candidates: Vec<Judged>,
     pub(super) choice: Choice,
+    /// How much of the best piece's logit is owed to a product's name.
+    pub(super) by_name: f32,
 }
 
 /// Who judges texts in a language; the English cross-encoder knows English alone.
@@ -111,8 +113,25 @@ pub(super) async fn judge(
         of_place(&place, &mut candidates);
     }
     let Some(mut choice) = choose(&ask.question, &candidates) else { return Ok(None) };
+    let by_name = by_name(judge, listed, &ask.question, candidates.get(choice.lead), hits).await?;
     put_first(hits, &mut candidates, &mut choice);
-    Ok(Some(Judgement { candidates, choice }))
+    Ok(Some(Judgement { candidates, choice, by_name }))
+}
+
+/// How much of what the cross-encoder holds of a piece it owes to a product's name, in logits: a question that names the same product
+/// looks answered by whatever is said of it. 0 where it names none.
+async fn by_name(
+    judge: &Reranker,
+    listed: &Names,
+    question: &str,
+    lead: Option<&Judged>,
+    hits: &[Hit],
+) -> Result<f32, RetrievalError> {
+    let Some((nameless, lead)) = listed.nameless(question).zip(lead) else { return Ok(0.0) };
+    let text = judged_text(&lead.scored.unit, hits);
+    let text = listed.nameless(&text).unwrap_or(text);
+    let alone = judge.score(&nameless, &[text.chars().take(MAX_CHARS).collect()]).await?;
+    Ok(alone.first().map_or(0.0, |alone| (lead.logit - alone).max(0.0)))
 }
 
 /// Marks the candidates that tell of a place, and drops those of elsewhere.
