@@ -105,6 +105,8 @@ pub struct Inner {
     /// Connections of each visitor.
     pub places: Places,
     pub answer_timeout: std::time::Duration,
+    /// Places for requests that embed or judge texts for programs.
+    pub texts: Semaphore,
     /// Conversations of programs that go on by a response's id.
     pub responses: openai::Remembered,
     /// The deployed models of what visitors want.

@@ -29,6 +29,7 @@ use crate::retrieval::ingest::{
     self, Failure, Format, IngestOptions, IngestParts, IngestProgress, IngestReport, UPLOAD_PREFIX, Upload,
 };
 use crate::retrieval::{KnowledgeConfig, Retrieval};
+use crate::store::Store;
 use crate::telemetry::{Metrics, seconds};
 
 /// Runs that may wait for the one before; each is a document or a folder, so this is minutes of work at the most.
@@ -128,6 +129,8 @@ struct Inner {
     /// Site and folder.
     folders: Vec<(String, PathBuf)>,
     catalogue: Catalogue,
+    /// Knows how full the disk is.
+    store: Store,
     metrics: Metrics,
     clock: Clock,
     writing: Mutex<()>,
@@ -162,6 +165,7 @@ impl Knowledge {
         catalogue: Catalogue,
         config: &KnowledgeConfig,
         folders: Vec<(String, PathBuf)>,
+        store: Store,
         metrics: Metrics,
         clock: Clock,
     ) -> Self {
@@ -171,6 +175,7 @@ impl Knowledge {
                 config: config.clone(),
                 folders,
                 catalogue,
+                store,
                 metrics,
                 clock,
                 writing: Mutex::new(()),
@@ -249,7 +254,7 @@ impl Knowledge {
     /// Reads a site's folder and what was handed in into the index; or only `roots`, if there are any.
     ///
     /// # Errors
-    /// When it is not known, too many wait, or index or embedder fail; broken documents are in the report.
+    /// When it is not known, too many wait, the disk is nearly full, or index or embedder fail; broken documents are in the report.
     pub async fn ingest(
         &self,
         site: &str,
@@ -257,6 +262,7 @@ impl Knowledge {
         force: bool,
         progress: &(dyn Fn(IngestProgress<'_>) + Sync),
     ) -> Result<IngestReport, KnowledgeError> {
+        self.has_room()?;
         let _place = self.inner.places.try_acquire().map_err(|_| KnowledgeError::Overloaded)?;
         let _writing = self.inner.writing.lock().await;
         let inner = &*self.inner;
@@ -281,9 +287,10 @@ impl Knowledge {
     /// Takes a document in. The same content again changes nothing.
     ///
     /// # Errors
-    /// When its id, its kind or what is said about it isn't understood, too many wait, or disk, index or embedder fail. A
-    /// document that can't be read is no error but [`Change::Rejected`].
+    /// When its id, its kind or what is said about it isn't understood, too many wait, or disk, index or embedder fail, or the disk
+    /// is nearly full. A document that can't be read is no error but [`Change::Rejected`].
     pub async fn put(&self, site: &str, handed: Handed) -> Result<(Change, DocumentStatus), KnowledgeError> {
+        self.has_room()?;
         let _place = self.inner.places.try_acquire().map_err(|_| KnowledgeError::Overloaded)?;
         check_id(&handed.id).map_err(KnowledgeError::Wrong)?;
         let format = Format::of_content(&handed.content_type, &handed.id).ok_or_else(|| {
@@ -346,6 +353,11 @@ impl Knowledge {
         Ok((change, status))
     }
 
+    /// The index and the uploads mostly share the disk with the store.
+    fn has_room(&self) -> Result<(), KnowledgeError> {
+        if self.inner.store.is_short_of_room() { Err(KnowledgeError::Full) } else { Ok(()) }
+    }
+
     /// Forgets a document that was handed in; false if there is none.
     ///
     /// # Errors
@@ -396,7 +408,7 @@ impl Knowledge {
         let period = Duration::from_secs(self.inner.config.watch_s);
         let watched = |(site, folder): &(String, PathBuf)| {
             let (site, folder) = (site.clone(), folder.clone());
-            Watched { site, folder, read: None, seen: None, crashed: false }
+            Watched { site, folder, read: None, seen: None, waits: false, crashed: false }
         };
         let mut watched: Vec<Watched> = self.inner.folders.iter().map(watched).collect();
         loop {
@@ -420,7 +432,7 @@ impl Knowledge {
                     watched.read = Some(now);
                     continue;
                 };
-                if !first {
+                if !first && !watched.waits {
                     tracing::info!(site = watched.site, files = files.count, "the folder of documents changed");
                     self.inner.metrics.knowledge_changes_seen.inc();
                 }
@@ -429,6 +441,7 @@ impl Knowledge {
                     () = tasks.draining() => return,
                     run = caught(self.ingest(&watched.site, &everything, false, &|_| {})) => run,
                 };
+                let waited = std::mem::take(&mut watched.waits);
                 match run {
                     Ok(_) => {
                         watched.read = Some(now);
@@ -439,8 +452,12 @@ impl Knowledge {
                         watched.crashed = true;
                         continue;
                     }
-                    // It waits for its next turn.
-                    Err(KnowledgeError::Overloaded) => {}
+                    Err(error @ (KnowledgeError::Overloaded | KnowledgeError::Full)) => {
+                        watched.waits = true;
+                        if !waited {
+                            tracing::warn!(site = watched.site, %error, "the changed documents wait; they are read once that is over");
+                        }
+                    }
                     Err(error) => {
                         tracing::error!(site = watched.site, %error, "the changed documents could not be read");
                         watched.read = Some(now);
@@ -659,6 +676,8 @@ struct Watched {
     read: Option<Option<Look>>,
     /// What the last look saw.
     seen: Option<Option<Look>>,
+    /// What changed can't be read yet.
+    waits: bool,
     /// The last run of it panicked.
     crashed: bool,
 }

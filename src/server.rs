@@ -26,7 +26,7 @@ use crate::insight::book::Book;
 use crate::insight::{Insight, Shelf, scorer};
 use crate::intent::registry::Live;
 use crate::keyring::Keyring;
-use crate::knowledge::{self, Knowledge, Roots};
+use crate::knowledge::{self, Knowledge, KnowledgeError, Roots};
 use crate::lifecycle::Tasks;
 use crate::llm::{Llm, gguf};
 use crate::outcomes::Outcomes;
@@ -121,6 +121,7 @@ impl Server {
             spine.catalogue.clone(),
             &config.knowledge,
             folders,
+            store.clone(),
             metrics.clone(),
             clock.clone(),
         );
@@ -236,6 +237,7 @@ impl Server {
             own_origins: own.into_iter().chain(config.server.public_origins.iter().cloned()).collect(),
             room: Room::new(knowledge.max_bytes().max(http::intent::MAX_ROWS)),
             sockets: Arc::new(Semaphore::new(sockets)),
+            texts: Semaphore::new(http::openai::AT_ONCE),
             places: Places::new(config.server.sockets_per_visitor),
             proxies: Proxies::new(&config.server)?,
             config: config.server.clone(),
@@ -307,10 +309,14 @@ impl Server {
     pub async fn ingest(&self, config: &Config, progress: Progress<'_>) -> anyhow::Result<Vec<(String, IngestReport)>> {
         let mut reports = Vec::new();
         for site in &config.sites {
-            reports.push((
-                site.id.clone(),
-                self.app.knowledge.ingest(&site.id, &Roots::default(), false, progress).await?,
-            ));
+            match self.app.knowledge.ingest(&site.id, &Roots::default(), false, progress).await {
+                Ok(report) => reports.push((site.id.clone(), report)),
+                // What is known is answered from all the same, and watched folders are read later.
+                Err(error @ KnowledgeError::Full) => {
+                    tracing::warn!(site = site.id, %error, "the documents are not read");
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(reports)
     }

@@ -38,10 +38,10 @@ pub struct SessionsConfig {
     /// Days after which an ended session is erased from disk. 0 keeps everything.
     pub retain_days: u64,
     /// Sessions of a site that one look at what is to be erased, each hour, erases at most; the rest waits for the next. A wrong clock
-    /// or a wrong `retain_days` can be noticed while most is still there.
+    /// or a wrong `retain_days` can be noticed while most is still there. 0 sets no limit.
     pub erase_per_hour: u64,
     /// Starts of the server after a crash that take up an answer which got no further since; what ends the process each time is
-    /// given up then. Higher keeps more answers of a server that is killed from outside again and again.
+    /// given up then. Drafts aren't counted. Higher keeps more answers of a server that is killed from outside again and again.
     pub answer_tries: u32,
     /// Messages a visitor may send in a minute, in all conversations together; one more is refused with the time to wait. 0 sets no
     /// limit.
@@ -1109,11 +1109,38 @@ impl Session {
         }
     }
 
-    /// True if an answer or a draft is running or owed; such a session is taken up again after a crash.
+    /// True for a command that may be stored where the disk is nearly full: it was stored before, ends something, or decides who
+    /// holds the conversation. The reserve is for such.
+    #[must_use]
+    pub fn fits_the_reserve(&self, command: &Command) -> bool {
+        match command {
+            Command::Say { id, .. } => self.knows(id),
+            Command::Cancel { .. } | Command::End { .. } => true,
+            Command::Agent(command) => match command {
+                AgentCommand::Say { id, agent, .. } | AgentCommand::Note { id, agent, .. } => {
+                    self.acts.contains_key(&act_key(agent, id))
+                }
+                AgentCommand::Take { .. }
+                | AgentCommand::Release { .. }
+                | AgentCommand::Assign { .. }
+                | AgentCommand::End { .. } => true,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// True if an answer is running or owed; such a session is taken up again after a crash.
     #[must_use]
     pub fn owes_answer(&self) -> bool {
         let waits = self.open.as_ref().is_some_and(|open| !open.started) && self.model_answers() && !self.ended;
-        self.running.is_some() || waits || (self.draft.is_none() && self.owed_draft().is_some())
+        self.running.is_some() || waits
+    }
+
+    /// True if a draft is owed to agents; it is made again after a crash.
+    #[must_use]
+    pub fn owes_draft(&self) -> bool {
+        self.draft.is_none() && self.owed_draft().is_some()
     }
 
     /// True if no whole reply to the visitor's last message was sent.

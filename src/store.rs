@@ -194,6 +194,8 @@ pub struct StoreStats {
     pub busy_us: u64,
     /// How often the database was closed and opened to give back memory.
     pub reopened: u64,
+    /// Records that were looked at for pages of histories.
+    pub paged: u64,
 }
 
 /// Why the store did not do as asked. Cheap to clone: all that waited for a failed flush get the same one.
@@ -272,6 +274,7 @@ struct Stats {
     groups: AtomicU64,
     busy_us: AtomicU64,
     reopened: AtomicU64,
+    paged: AtomicU64,
 }
 
 impl Stats {
@@ -653,6 +656,7 @@ impl Store {
             groups: stats.groups.load(Ordering::Relaxed),
             busy_us: stats.busy_us.load(Ordering::Relaxed),
             reopened: stats.reopened.load(Ordering::Relaxed),
+            paged: stats.paged.load(Ordering::Relaxed),
         }
     }
 

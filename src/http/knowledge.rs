@@ -95,10 +95,6 @@ impl From<KnowledgeError> for ApiError {
     }
 }
 
-fn has_room(app: &App) -> Result<(), ApiError> {
-    if app.store.is_short_of_room() { Err(KnowledgeError::Full.into()) } else { Ok(()) }
-}
-
 fn failed(error: anyhow::Error) -> ApiError {
     KnowledgeError::Failed(error).into()
 }
@@ -127,7 +123,6 @@ async fn hand_in(
     }
     let content_type = super::header_text(&headers, header::CONTENT_TYPE).unwrap_or_default().to_owned();
     let (limit, option) = (app.knowledge.max_bytes(), " (knowledge.max_document_mib)");
-    has_room(&app)?;
     let content = app.room.read(body, limit, option).await?;
     let knowledge = app.knowledge.clone();
     let (change, document) = to_its_end(&app, "hand-in", async move {
@@ -220,7 +215,6 @@ async fn ingest(
     request: Option<Sent<IngestRequest>>,
 ) -> Result<Response, ApiError> {
     let request = request.map(|Sent(request)| request).unwrap_or_default();
-    has_room(&app)?;
     let roots = app.knowledge.roots(&site, &request.paths)?;
     let (sender, mut lines) = mpsc::channel(PROGRESS_QUEUE);
     let knowledge = app.knowledge.clone();

@@ -11,6 +11,7 @@ use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, StreamExt as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -33,6 +34,7 @@ mod responses;
 mod vectors;
 
 pub use responses::Remembered;
+pub use vectors::AT_ONCE;
 
 /// Largest body: as many messages as may be, as long as they may be, of characters that JSON writes in six bytes.
 const MAX_BODY: usize = MAX_MESSAGES * MAX_MESSAGE_CHARS * 6 + 64 * 1024;
@@ -443,27 +445,69 @@ impl Clip {
     }
 }
 
-async fn whole(app: App, job: Job) -> Response {
-    let created = app.spine.clock.now_ms() / 1000;
-    let (sender, mut outputs) = mpsc::channel(32);
-    let mut clip = Clip::new(&app, &job.ask);
-    let mut text = String::new();
-    let mut work = std::pin::pin!(run(app, job.ask, job.ticket, sender));
-    let result = loop {
-        tokio::select! {
-            biased;
-            Some(output) = outputs.recv() => if let Output::Text(more) = output { text.push_str(&clip.push(&more)) },
-            result = &mut work => break result,
+/// Of an answer as it is made.
+enum Piece {
+    /// Text that may go out; never empty.
+    Text(String),
+    /// The last one.
+    End(Result<Verdict, ApiError>),
+}
+
+/// The answer, within `stop` and `max_tokens`. Dropping the stream stops it.
+fn pieces(app: App, ask: Ask, ticket: Ticket) -> impl Stream<Item = Piece> {
+    async_stream::stream! {
+        let mut clip = Clip::new(&app, &ask);
+        let (sender, mut outputs) = mpsc::channel(32);
+        let mut work = std::pin::pin!(run(app, ask, ticket, sender));
+        let mut ended = None;
+        let result = loop {
+            let output = tokio::select! {
+                biased;
+                output = outputs.recv() => output,
+                result = &mut work, if ended.is_none() => {
+                    ended = Some(result);
+                    continue;
+                }
+            };
+            match output {
+                Some(Output::Text(text)) => {
+                    let text = clip.push(&text);
+                    if !text.is_empty() {
+                        yield Piece::Text(text);
+                    }
+                }
+                Some(_) => {}
+                None => break match ended.take() {
+                    Some(result) => result,
+                    None => (&mut work).await,
+                },
+            }
+        };
+        let rest = clip.finish();
+        if !rest.is_empty() {
+            yield Piece::Text(rest);
         }
-    };
-    while let Ok(output) = outputs.try_recv() {
-        if let Output::Text(more) = output {
-            text.push_str(&clip.push(&more));
+        yield Piece::End(result.map(|verdict| clip.verdict(verdict)).map_err(|error| failed(&error)));
+    }
+}
+
+/// All of an answer's text, and how it ended.
+async fn gathered(app: App, ask: Ask, ticket: Ticket) -> Result<(String, Verdict), OpenAiError> {
+    let mut pieces = std::pin::pin!(pieces(app, ask, ticket));
+    let mut text = String::new();
+    while let Some(piece) = pieces.next().await {
+        match piece {
+            Piece::Text(more) => text.push_str(&more),
+            Piece::End(result) => return Ok((text, result?)),
         }
     }
-    text.push_str(&clip.finish());
-    match result.map(|verdict| clip.verdict(verdict)) {
-        Ok(verdict) => Json(json!({
+    Err(ApiError::new(ErrorCode::AnswerFailed, "the answer broke off").into())
+}
+
+async fn whole(app: App, job: Job) -> Response {
+    let created = app.spine.clock.now_ms() / 1000;
+    match gathered(app, job.ask, job.ticket).await {
+        Ok((text, verdict)) => Json(json!({
             "id": format!("chatcmpl-{}", random_id()),
             "object": "chat.completion",
             "created": created,
@@ -480,7 +524,7 @@ async fn whole(app: App, job: Job) -> Response {
             "end": verdict.end,
         }))
         .into_response(),
-        Err(error) => OpenAiError::from(failed(&error)).into_response(),
+        Err(error) => error.into_response(),
     }
 }
 
@@ -491,64 +535,34 @@ fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
         let choices = json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish }]);
         json!({ "id": id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": choices })
     };
-    let mut clip = Clip::new(&app, &ask);
     let events = async_stream::stream! {
         let _permit = permit;
-        let (sender, mut outputs) = mpsc::channel(32);
-        let mut work = std::pin::pin!(run(app, ask, ticket, sender));
         yield chunk(json!({ "role": "assistant", "content": "" }), None).to_string();
-        let mut result = None;
-        loop {
-            let output = tokio::select! {
-                biased;
-                output = outputs.recv() => output,
-                done = &mut work, if result.is_none() => {
-                    result = Some(done);
-                    continue;
-                }
-            };
-            match output {
-                Some(Output::Text(text)) => {
-                    let text = clip.push(&text);
-                    if !text.is_empty() {
-                        yield chunk(json!({ "content": text }), None).to_string();
+        let mut pieces = std::pin::pin!(pieces(app, ask, ticket));
+        while let Some(piece) = pieces.next().await {
+            match piece {
+                Piece::Text(text) => yield chunk(json!({ "content": text }), None).to_string(),
+                Piece::End(Ok(verdict)) => {
+                    let mut last = chunk(json!({}), Some(finish_reason(verdict.end)));
+                    last["citations"] = json!(verdict.citations as Vec<Citation>);
+                    last["confidence"] = json!(verdict.confidence);
+                    last["end"] = json!(verdict.end);
+                    yield last.to_string();
+                    if include_usage {
+                        let mut usage_chunk = chunk(json!({}), None);
+                        usage_chunk["choices"] = json!([]);
+                        usage_chunk["usage"] = usage_of(verdict.usage);
+                        yield usage_chunk.to_string();
                     }
                 }
-                Some(_) => {}
-                None if result.is_some() => break,
-                None => {
-                    result = Some((&mut work).await);
-                    break;
+                Piece::End(Err(error)) => {
+                    yield json!({ "error": { "message": error.message, "type": "server_error", "code": error.code } }).to_string();
                 }
             }
-        }
-        let rest = clip.finish();
-        if !rest.is_empty() {
-            yield chunk(json!({ "content": rest }), None).to_string();
-        }
-        match result.map(|result| result.map(|verdict| clip.verdict(verdict))) {
-            Some(Ok(verdict)) => {
-                let mut last = chunk(json!({}), Some(finish_reason(verdict.end)));
-                last["citations"] = json!(verdict.citations as Vec<Citation>);
-                last["confidence"] = json!(verdict.confidence);
-                last["end"] = json!(verdict.end);
-                yield last.to_string();
-                if include_usage {
-                    let mut usage_chunk = chunk(json!({}), None);
-                    usage_chunk["choices"] = json!([]);
-                    usage_chunk["usage"] = usage_of(verdict.usage);
-                    yield usage_chunk.to_string();
-                }
-            }
-            Some(Err(error)) => {
-                let error = failed(&error);
-                yield json!({ "error": { "message": error.message, "type": "server_error", "code": error.code } }).to_string();
-            }
-            None => {}
         }
         yield "[DONE]".to_owned();
     };
-    let events = futures_util::StreamExt::map(events, |data| Ok::<_, Infallible>(SseEvent::default().data(data)));
+    let events = events.map(|data| Ok::<_, Infallible>(SseEvent::default().data(data)));
     super::streamed(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 

@@ -15,7 +15,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::asleep::{Owner, SnapshotId};
+use super::asleep::Owner;
 use super::pace::{Pace, StepTimes};
 use super::prefix::{Cache, Op, SeqId, worth_waiting};
 use super::tokens::TokenId;
@@ -262,12 +262,37 @@ impl Scheduler {
         }
     }
 
-    /// A snapshot couldn't be put back into a sequence: it is given up, and the sequence's request begins again.
-    pub fn restart(&mut self, seq: SeqId, id: SnapshotId) {
-        self.cache.lose(id, &mut self.ops);
-        if let Some(at) = self.running.iter().position(|running| running.seq == Some(seq)) {
-            self.requeue(at, false);
+    /// The operation at `at` of a plan's failed. Where that leaves sequences without tokens that the books say they have, their
+    /// requests begin again: its own, and those that share what is missing. A snapshot that couldn't be put back is given
+    /// up. Returns whether any request begins again, so that the plan is void.
+    pub fn restart(&mut self, ops: &[Op], at: usize) -> bool {
+        // Sequences with the number of tokens that they really have.
+        let mut lacking: Vec<(SeqId, usize)> = Vec::new();
+        match ops.get(at) {
+            Some(&Op::Wake { id, seq, from, .. }) => {
+                self.cache.lose(id, &mut self.ops);
+                lacking.push((seq, from));
+            }
+            Some(&Op::Share { to, .. }) => lacking.push((to, 0)),
+            // It is kept in the books alone.
+            Some(&Op::Sleep { id, .. }) => self.cache.lose(id, &mut self.ops),
+            _ => {}
         }
+        for op in ops.iter().skip(at + 1) {
+            if let Op::Share { from, to, tokens } = *op
+                && let Some(&(_, has)) = lacking.iter().find(|(seq, has)| *seq == from && *has < tokens)
+            {
+                lacking.push((to, has));
+            }
+        }
+        let mut any = false;
+        for (seq, _) in lacking {
+            if let Some(at) = self.running.iter().position(|running| running.seq == Some(seq)) {
+                self.requeue(at, false);
+                any = true;
+            }
+        }
+        any
     }
 
     /// Operations on the KV cache that are due although no step follows.
@@ -479,6 +504,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::llm::asleep::SnapshotId;
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -690,13 +716,56 @@ mod tests {
         assert_eq!(plan.chunks[0].tokens, [100, 101, 102, 103, 104, 7]);
     }
 
+    #[test]
+    fn who_shares_what_could_not_be_woken_begins_again_too() {
+        let mut scheduler = scheduler(4, 1000, 400);
+        let talk = |family: TokenId, length: TokenId| (0..length).map(move |at| at + 1000 * family);
+        for family in [1, 2] {
+            scheduler.enqueue(job(family as RequestId, talk(family, 60), 1)).unwrap();
+            step(&mut scheduler, 7);
+        }
+        // The first one's is put to sleep while another runs.
+        scheduler.enqueue(job(3, talk(3, 5), 3)).unwrap();
+        step(&mut scheduler, 7);
+        assert!(!scheduler.cache().asleep().is_empty());
+        scheduler.enqueue(job(4, talk(1, 70), 2)).unwrap();
+        scheduler.enqueue(job(5, talk(1, 80), 2)).unwrap();
+        let plan = scheduler.plan();
+        let woken = plan.ops.iter().position(|op| matches!(op, Op::Wake { .. })).unwrap();
+        let shared = plan.ops.iter().skip(woken).any(|op| matches!(op, Op::Share { .. }));
+        assert!(shared && sizes(&plan).iter().any(|(id, _)| *id == 5), "{plan:?}");
+        assert!(scheduler.restart(&plan.ops, woken));
+        assert_eq!(scheduler.line().collect::<BTreeSet<_>>(), [4, 5].into());
+        scheduler.cache().audit().unwrap();
+        // The other one goes on.
+        assert!(!scheduler.restart(&[Op::Clear { seq: 0 }], 0));
+        let mut ended = BTreeSet::new();
+        while !scheduler.is_idle() {
+            ended.extend(step(&mut scheduler, 7).1);
+        }
+        assert_eq!(ended, [3, 4, 5].into());
+    }
+
     #[derive(Clone, Debug)]
     enum Event {
-        Arrive { family: TokenId, prompt: usize, max_new: usize, priority: Priority },
-        Step { eog: bool },
-        Cancel { which: usize },
+        Arrive {
+            family: TokenId,
+            prompt: usize,
+            max_new: usize,
+            priority: Priority,
+        },
+        Step {
+            eog: bool,
+        },
+        Cancel {
+            which: usize,
+        },
         Requeue,
-        Forget { owner: u64 },
+        /// The next snapshot that is to be put back can't be.
+        Lose,
+        Forget {
+            owner: u64,
+        },
     }
 
     fn event() -> impl Strategy<Value = Event> {
@@ -706,6 +775,7 @@ mod tests {
             5 => (0usize..5).prop_map(|eog| Event::Step { eog: eog == 0 }),
             1 => (0usize..20).prop_map(|which| Event::Cancel { which }),
             1 => Just(Event::Requeue),
+            1 => Just(Event::Lose),
             1 => (0u64..3).prop_map(|owner| Event::Forget { owner }),
         ]
     }
@@ -729,6 +799,19 @@ mod tests {
                 seq.extend(&chunk.tokens);
             }
             Ok(())
+        }
+
+        /// Carries all but one operation out. Those that need what that one would have made do as much as they can.
+        fn without(&mut self, ops: &[Op], lost: usize) {
+            for (_, op) in ops.iter().enumerate().filter(|(at, _)| *at != lost) {
+                if self.ops(&[*op]).is_err()
+                    && let Op::Share { from, to, tokens } = *op
+                    && let Some(source) = self.seqs.get(&from)
+                {
+                    let prefix = source.iter().take(tokens).copied().collect();
+                    self.seqs.insert(to, prefix);
+                }
+            }
         }
 
         fn ops(&mut self, ops: &[Op]) -> Result<(), String> {
@@ -779,6 +862,7 @@ mod tests {
             let mut answers: BTreeMap<RequestId, (Vec<TokenId>, usize)> = BTreeMap::new();
             let mut arrivals = 0;
             let mut priorities = BTreeMap::new();
+            let mut losing = false;
             let drain = std::iter::repeat_n(Event::Step { eog: false }, 20_000);
             for event in events.into_iter().chain(drain) {
                 match event {
@@ -798,6 +882,7 @@ mod tests {
                         }
                     }
                     Event::Requeue => { scheduler.requeue_last(); }
+                    Event::Lose => losing = true,
                     Event::Forget { owner } => {
                         scheduler.forget(owner);
                         prop_assert_eq!(scheduler.cache().kept_of(Some(owner)), 0);
@@ -831,6 +916,16 @@ mod tests {
                         let seqs: BTreeSet<_> = plan.chunks.iter().map(|chunk| chunk.seq).collect();
                         prop_assert_eq!((requests.len(), seqs.len()), (plan.chunks.len(), plan.chunks.len()));
                         prop_assert!(seqs.iter().all(|&seq| seq < parallel * 2));
+                        let wakes = |op: &Op| matches!(op, Op::Wake { .. });
+                        if let Some(lost) = plan.ops.iter().position(wakes).filter(|_| losing) {
+                            losing = false;
+                            model.without(&plan.ops, lost);
+                            prop_assert!(scheduler.restart(&plan.ops, lost));
+                            if let Err(wrong) = scheduler.cache().audit() {
+                                prop_assert!(false, "{}", wrong);
+                            }
+                            continue;
+                        }
                         if let Err(wrong) = model.run(&plan) {
                             prop_assert!(false, "{}", wrong);
                         }

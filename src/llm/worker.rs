@@ -746,13 +746,10 @@ impl<'a> Worker<'a> {
     /// Carries operations on the KV cache out. Returns false if a snapshot couldn't be put back; its request begins again.
     fn apply(&mut self, ops: &[Op]) -> bool {
         let mut whole = true;
-        for op in ops {
+        for (at, op) in ops.iter().enumerate() {
             let Err(error) = self.apply_one(*op) else { continue };
             tracing::error!(%error, ?op, "an operation on the KV cache failed");
-            if let Op::Wake { id, seq, .. } = *op {
-                self.scheduler.restart(seq, id);
-                whole = false;
-            }
+            whole &= !self.scheduler.restart(ops, at);
         }
         whole
     }
@@ -770,20 +767,21 @@ impl<'a> Worker<'a> {
             }
             Op::Clear { seq } => drop(context.clear_kv_cache_seq(Some(u32::try_from(seq)?), None, None)?),
             Op::Sleep { seq, from, id } => {
-                context.kv_cache_seq_cp(i32::try_from(seq)?, scratch, Some(u32::try_from(from)?), None)?;
-                let state = context.state_seq_get(scratch, LlamaStateSeqFlags::empty());
+                let from = u32::try_from(from)?;
+                let copied = context.kv_cache_seq_cp(i32::try_from(seq)?, scratch, Some(from), None);
+                let state = copied.map(|()| context.state_seq_get(scratch, LlamaStateSeqFlags::empty()));
+                // Whatever went wrong, the next snapshot finds it empty.
                 context.clear_kv_cache_seq(Some(u32::try_from(scratch)?), None, None)?;
-                self.snapshots.insert(id, state?);
+                self.snapshots.insert(id, state??);
             }
             Op::Wake { id, seq, from, to } => {
+                let (target, from, to) = (i32::try_from(seq)?, u32::try_from(from)?, u32::try_from(to)?);
                 let state = self.snapshots.get(&id).context("the snapshot is gone")?;
                 let restored = context.state_seq_set(state, scratch);
-                if restored.is_ok() {
-                    let (from, to) = (u32::try_from(from)?, u32::try_from(to)?);
-                    context.kv_cache_seq_cp(scratch, i32::try_from(seq)?, Some(from), Some(to))?;
-                }
+                let copied = restored.map(|_| context.kv_cache_seq_cp(scratch, target, Some(from), Some(to)));
+                // Whatever went wrong, the next snapshot finds it empty.
                 context.clear_kv_cache_seq(Some(u32::try_from(scratch)?), None, None)?;
-                restored?;
+                copied??;
             }
             Op::Drop { id } => drop(self.snapshots.remove(&id)),
         }

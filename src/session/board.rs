@@ -224,17 +224,16 @@ impl Board {
         self.change(&key.site, |site, rev| site.remove(&key.id, rev));
     }
 
-    /// Forgets sessions whose last record is older, open ones too: the log has forgotten them.
-    pub fn expire_before(&self, at_ms: u64) {
+    /// Forgets a site's sessions whose last record is older, open ones too: the log has forgotten them.
+    pub fn expire_before(&self, site: &str, at_ms: u64) {
         let mut state = self.lock();
         let State { rev, sites } = &mut *state;
-        for site in sites.values_mut() {
-            let old: Vec<String> =
-                site.entries.iter().filter(|(_, e)| e.last_at_ms < at_ms).map(|(id, _)| id.clone()).collect();
-            for id in old {
-                *rev += 1;
-                site.remove(&id, *rev);
-            }
+        let Some(site) = sites.get_mut(site) else { return };
+        let old: Vec<String> =
+            site.entries.iter().filter(|(_, e)| e.last_at_ms < at_ms).map(|(id, _)| id.clone()).collect();
+        for id in old {
+            *rev += 1;
+            site.remove(&id, *rev);
         }
         self.changed.send_replace(*rev);
     }
@@ -898,7 +897,7 @@ mod tests {
         for session in [&session("open", 5), &ended, &session("young", 10)] {
             board.note(session, 0.0);
         }
-        board.expire_before(10);
+        board.expire_before("shop", 10);
         assert_eq!(board.open("shop"), [key("young")]);
         let (.., counts, rev) = board.list("shop", "a", List::All, &Filter::default(), 0, 5);
         assert_eq!((counts.all, counts.ended), (1, 0));

@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::{AgentCommand, Brief, Command, Effect, Holder, Profile, Session, Update};
+use super::{Brief, Command, Effect, Holder, Profile, Session, Update};
 use crate::conversation::{AnswerEnd, Checkpoint, Event, SessionKey, SuggestionId, Usage, Verdict};
 use crate::intent::{self, Intent};
 use crate::protocol::Partial;
@@ -46,6 +46,8 @@ pub(super) struct Live {
     pub(super) participants: Vec<Participant>,
     pub(super) turn: Option<Work<u64, Verdict>>,
     pub(super) draft: Option<Work<SuggestionId, Drafted>>,
+    /// The answer that is owed was taken up by enough starts.
+    pub(super) gives_up: bool,
     /// What an answer to the words in the visitor's composer would need is being computed ahead.
     pub(super) preparing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     pub(super) signals: Vec<Signal>,
@@ -87,12 +89,8 @@ impl Live {
     /// while it does it: most of the sessions in memory wait, and hold no room for the largest thing that could come.
     pub(super) async fn run(mut self: Box<Self>) {
         self.shared.board.note(&self.session, self.intent.score);
-        if self.session.owes_answer() {
-            // What an orderly stop cut has done no harm.
-            let crashed = !self.shared.store.opened().clean;
-            let tries = if crashed { Box::pin(self.shared.try_again(&self.session)).await } else { None };
-            let most = self.shared.config.answer_tries;
-            let command = if tries.is_some_and(|tries| tries > most) { Command::GiveUp } else { Command::Resume };
+        if self.session.owes_answer() || self.session.owes_draft() {
+            let command = if self.gives_up { Command::GiveUp } else { Command::Resume };
             if Box::pin(self.apply(command, None, None)).await.is_err() {
                 return self.lose();
             }
@@ -181,13 +179,7 @@ impl Live {
             }
             Envelope::Command { command, reply } => {
                 let mut ticket = None;
-                // What ends something may still be written: the reserve is for that.
-                if self.shared.store.is_short_of_room()
-                    && !matches!(
-                        command,
-                        Command::Cancel { .. } | Command::End { .. } | Command::Agent(AgentCommand::End { .. })
-                    )
-                {
+                if self.shared.store.is_short_of_room() && !self.session.fits_the_reserve(&command) {
                     let _ = reply.send(Err(CommandError::Full));
                     return Ok(());
                 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use tokio::sync::{MappedMutexGuard, MutexGuard, Notify, broadcast, mpsc, oneshot};
 
 use super::board::Board;
@@ -33,6 +34,8 @@ use crate::turn::gate::TurnGate;
 /// Sessions of a site that are put on the board when the server starts, and how many are listed at once.
 const BOARD: usize = 20_000;
 const PAGE: usize = 256;
+/// Answers that are counted at once when the server starts.
+const COUNTED_AT_ONCE: usize = 256;
 /// Where it is kept how far agents have read: `<site>\0<session>\0<agent>` → seq.
 const READ_MARKS: &str = "read";
 /// How far back sessions are looked at for having expired.
@@ -54,6 +57,8 @@ struct Loaded {
     erasures: u64,
     session: Session,
     signals: Vec<Signal>,
+    /// The answer that it owes was taken up by enough starts.
+    gives_up: bool,
 }
 
 /// Finds or starts a session's task. Cheap to clone.
@@ -92,47 +97,29 @@ pub struct SessionHandle {
 impl Registry {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts {
-            config,
-            store,
-            spine,
-            gate,
-            signals,
-            gaps,
-            metrics,
-            clock,
-            tasks,
-            answer_timeout,
-            waiting,
-            sites,
-            board,
-        } = parts;
-        let (live, swept_ms) = (Mutex::default(), AtomicU64::new(0));
-        let pace = Pace::new(&config);
-        let started = Look { now_ms: clock.now_ms(), elapsed_ms: clock.elapsed_ms() };
         Self {
             shared: Arc::new(Shared {
-                config,
-                store,
-                spine,
-                gate,
-                signals,
-                gaps,
-                metrics,
-                clock,
-                tasks,
-                answer_timeout,
-                waiting,
-                sites,
-                board,
-                pace,
+                pace: Pace::new(&parts.config),
+                started: Look { now_ms: parts.clock.now_ms(), elapsed_ms: parts.clock.elapsed_ms() },
+                config: parts.config,
+                store: parts.store,
+                spine: parts.spine,
+                gate: parts.gate,
+                signals: parts.signals,
+                gaps: parts.gaps,
+                metrics: parts.metrics,
+                clock: parts.clock,
+                tasks: parts.tasks,
+                answer_timeout: parts.answer_timeout,
+                waiting: parts.waiting,
+                sites: parts.sites,
+                board: parts.board,
                 typing: broadcast::channel(TYPING_MARKS).0,
                 spoken: broadcast::channel(SPOKEN_MARKS).0,
-                live,
+                live: Mutex::default(),
                 erased: Notify::new(),
-                started,
                 watch: tokio::sync::Mutex::default(),
-                swept_ms,
+                swept_ms: AtomicU64::new(0),
             }),
         }
     }
@@ -283,19 +270,40 @@ impl Registry {
     /// # Errors
     /// When the store can't be read.
     pub async fn recover(&self) -> Result<usize, StoreError> {
+        // What an orderly stop cut has done no harm.
+        self.take_up(!self.shared.store.opened().clean).await
+    }
+
+    /// As [`Registry::recover`]; after a crash it is counted which answers this start takes up.
+    async fn take_up(&self, crashed: bool) -> Result<usize, StoreError> {
         let newest = self.newest().await?.unwrap_or_default();
         // Before anything new is stored: how old the last thing is tells whether the clock can be right.
         drop(self.watch().await?);
         // What was running when the process ended was begun shortly before the last thing that was stored.
         let longest_ms = u64::try_from(self.shared.answer_timeout.as_millis()).unwrap_or(u64::MAX).saturating_mul(4);
-        let mut resumed = 0;
+        let mut owing = Vec::new();
         for info in self.shared.store.active_between(newest.saturating_sub(longest_ms), u64::MAX).await? {
             let key = SessionKey { site: info.site, id: info.session };
-            let loaded = match self.load_sound(&key).await? {
-                Some(loaded) if loaded.session.owes_answer() => loaded,
-                _ => continue,
-            };
-            if let Some(profile) = self.shared.sites.get(&key.site).cloned() {
+            if let Some(loaded) = self.load_sound(&key).await?
+                && (loaded.session.owes_answer() || loaded.session.owes_draft())
+            {
+                owing.push(loaded);
+            }
+        }
+        // All are counted before the first goes on: any of them may be what ends the process.
+        if crashed {
+            let most = self.shared.config.answer_tries;
+            let answers = owing.iter_mut().filter(|loaded| loaded.session.owes_answer());
+            let counting = answers.map(|loaded| async move {
+                let tries = self.shared.try_again(&loaded.session).await;
+                loaded.gives_up = tries.is_some_and(|tries| tries > most);
+            });
+            // Those that are counted together share a flush.
+            stream::iter(counting).for_each_concurrent(COUNTED_AT_ONCE, |counted| counted).await;
+        }
+        let mut resumed = 0;
+        for loaded in owing {
+            if let Some(profile) = self.shared.sites.get(&loaded.session.key.site).cloned() {
                 resumed += usize::from(self.spawn(loaded, profile).is_some());
             }
         }
@@ -337,11 +345,12 @@ impl Registry {
         match held {
             Ok(()) if config.retain_days > 0 => {
                 let before = now_ms.saturating_sub(config.retain_days.saturating_mul(86_400_000));
-                let (mut whole, most) = (true, config.erase_per_hour);
+                let most = if config.erase_per_hour == 0 { u64::MAX } else { config.erase_per_hour };
                 for site in self.shared.sites.keys() {
                     let of_site = self.shared.store.expire_before(site, before, most).await?;
-                    if of_site >= most {
-                        whole = false;
+                    if of_site < most {
+                        self.shared.board.expire_before(site, before);
+                    } else {
                         tracing::warn!(
                             site,
                             erased = of_site,
@@ -349,9 +358,6 @@ impl Registry {
                         );
                     }
                     erased += of_site;
-                }
-                if whole {
-                    self.shared.board.expire_before(before);
                 }
             }
             Ok(()) => {}
@@ -488,7 +494,7 @@ impl Registry {
                     let (visitor, channel) = (visitor.clone(), channel.clone());
                     let now_ms = self.shared.clock.now_ms();
                     let session = Session::new(key.clone(), visitor, channel, limits, profile.policy.clone(), now_ms);
-                    Loaded { erasures, session, signals: Vec::new() }
+                    Loaded { erasures, session, signals: Vec::new(), gives_up: false }
                 }
             };
             if let Some(entry) = self.spawn(loaded, profile.clone()) {
@@ -519,7 +525,7 @@ impl Registry {
     /// Starts the task, unless somebody else did meanwhile. `None` if something was erased since the session was read: it may have
     /// been this one, and is to be read again.
     fn spawn(&self, loaded: Loaded, profile: Arc<Profile>) -> Option<Entry> {
-        let Loaded { erasures, session, signals } = loaded;
+        let Loaded { erasures, session, signals, gives_up } = loaded;
         let mut live = self.lock();
         if let Some(entry) = live.entries.get(&session.key) {
             return Some(entry.clone());
@@ -541,6 +547,7 @@ impl Registry {
             participants: Vec::new(),
             turn: None,
             draft: None,
+            gives_up,
             preparing: None,
             intent: intent::score(&signals),
             signals,
@@ -588,7 +595,7 @@ impl Registry {
                 RecordKind::Signal => {}
             }
         }
-        Ok(Some(Loaded { erasures, session, signals }))
+        Ok(Some(Loaded { erasures, session, signals, gives_up: false }))
     }
 }
 
@@ -728,10 +735,12 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::conversation::{Agent, AnswerEnd, LeaveReason};
     use crate::gaps::Gaps;
     use crate::llm::Llm;
+    use crate::protocol::console::{Filter, List};
     use crate::server;
-    use crate::session::Update;
+    use crate::session::{AgentCommand, Update};
     use crate::signals::SignalParts;
     use crate::signals::touched::Touched;
     use crate::site::Site;
@@ -762,6 +771,10 @@ mod tests {
     }
 
     async fn desk() -> Desk {
+        desk_with(|_| {}).await
+    }
+
+    async fn desk_with(change: impl FnOnce(&mut Config)) -> Desk {
         let prefix = format!("frontdesk-test-{}-", std::process::id());
         let directory = tempfile::Builder::new().prefix(&prefix).tempdir().unwrap().keep();
         let mut config = Config::default();
@@ -772,6 +785,7 @@ mod tests {
         config.llm.model = String::new();
         config.answers.prompts = Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts");
         config.sites = ["shop", "bank"].map(|id| Site { id: id.into(), ..Site::default() }).to_vec();
+        change(&mut config);
         let (clock, tasks, metrics) = (Clock::manual(NOW_MS), Tasks::default(), Metrics::new());
         let store = Store::open(&config.store).unwrap();
         let retrieval = server::open_retrieval(&config, &metrics).await.unwrap();
@@ -891,6 +905,100 @@ mod tests {
         // What is erased leaves nothing, and what is owed nowhere is counted nowhere.
         desk.registry.erase(&key).await.unwrap();
         assert_eq!(desk.store.scan(TRIES_SPACE, b"").await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn a_start_counts_each_answer_once_and_no_draft() {
+        let desk = desk_with(|config| config.sessions.answer_tries = 1).await;
+        let (answer, tried, draft) = (key("shop", "answer"), key("shop", "tried"), key("bank", "draft"));
+        for key in [&answer, &tried, &draft] {
+            desk.write(key, 1, NOW_MS, STARTED).await;
+        }
+        let taken = r#"{"event":"agent_joined","agent":{"id":"mara","name":"Mara"},"by":null}"#;
+        desk.write(&draft, 2, NOW_MS, taken).await;
+        desk.write(&draft, 3, NOW_MS, r#"{"event":"said","id":"a","text":"Hi"}"#).await;
+        for key in [&answer, &tried] {
+            desk.write(key, 2, NOW_MS, r#"{"event":"said","id":"a","text":"Hi"}"#).await;
+            desk.write(key, 3, NOW_MS, r#"{"event":"answer_started","turn":2}"#).await;
+        }
+        let session = desk.registry.load(&tried).await.unwrap().unwrap().session;
+        assert_eq!(desk.registry.shared.try_again(&session).await, Some(1));
+        let drafted = desk.registry.load(&draft).await.unwrap().unwrap().session;
+        assert!(drafted.owes_draft() && !drafted.owes_answer());
+
+        assert_eq!(desk.registry.take_up(true).await.unwrap(), 3);
+        let tries = async || {
+            let kept = desk.store.scan(TRIES_SPACE, b"").await.unwrap();
+            let tries = |(key, value): (Vec<u8>, Vec<u8>)| {
+                let (_, tries) = serde_json::from_slice::<([u64; 2], u32)>(&value).unwrap();
+                (String::from_utf8(key).unwrap(), tries)
+            };
+            kept.into_iter().map(tries).collect::<Vec<_>>()
+        };
+        let counted = [("shop\0answer".to_owned(), 1), ("shop\0tried".to_owned(), 2)];
+        assert_eq!(tries().await, counted);
+        let end = async |key: &SessionKey| loop {
+            let joined = desk.visitor(key.clone()).join(0, None).await.unwrap();
+            let done = joined.missed.into_iter().find_map(|past| match past.event {
+                Event::AnswerDone { end, .. } => Some(end),
+                _ => None,
+            });
+            if let Some(end) = done {
+                break end;
+            }
+            tokio::task::yield_now().await;
+        };
+        assert_eq!(end(&tried).await, AnswerEnd::Failed, "enough starts took it up");
+        assert_ne!(end(&answer).await, AnswerEnd::Failed);
+        // Who comes back has it loaded again, which is no start.
+        desk.registry.stop_one(&answer).await;
+        desk.visitor(answer.clone()).join(0, None).await.unwrap();
+        assert_eq!(tries().await, counted);
+    }
+
+    #[tokio::test]
+    async fn a_nearly_full_disk_takes_repeats_and_lets_a_person_take_over() {
+        let desk = desk_with(|config| config.store.reserve_mib = 1 << 40).await;
+        let key = key("shop", "s");
+        let visitor = desk.visitor(key.clone());
+        let said = visitor.command(say("a")).await.unwrap();
+        desk.store.look_for_room().unwrap();
+        assert_eq!(visitor.command(say("a")).await.unwrap(), said);
+        let full = |answer: Result<Accepted, JoinError>| {
+            assert!(matches!(answer, Err(JoinError::Command(CommandError::Full))), "{answer:?}");
+        };
+        full(visitor.command(say("b")).await);
+        let agents = desk.registry.agents_handle(key);
+        let mara = Agent { id: "mara".into(), name: "Mara".into() };
+        let take = AgentCommand::Take { agent: mara.clone(), by: None };
+        agents.command(Command::Agent(take)).await.unwrap();
+        let (id, text) = ("n".into(), "x".into());
+        full(agents.command(Command::Agent(AgentCommand::Note { id, agent: mara, text })).await);
+        let release = AgentCommand::Release { agent: "mara".into(), reason: LeaveReason::Vanished };
+        agents.command(Command::Agent(release)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn no_limit_erases_all_and_each_site_leaves_the_board_by_itself() {
+        let erase = async |erase_per_hour| {
+            let desk = desk_with(|config| config.sessions.erase_per_hour = erase_per_hour).await;
+            for (site, id) in [("shop", "a"), ("shop", "b"), ("shop", "c"), ("bank", "d")] {
+                desk.write(&key(site, id), 1, NOW_MS, STARTED).await;
+                desk.write(&key(site, id), 2, NOW_MS, ENDED).await;
+            }
+            desk.registry.fill(BOARD).await.unwrap();
+            assert_eq!(desk.registry.recover().await.unwrap(), 0);
+            let listed = |site| desk.registry.board().list(site, "a", List::Ended, &Filter::default(), 0, 5).1;
+            let before = (listed("shop"), listed("bank"));
+            // By the clock that nobody sets, too.
+            desk.clock.advance(400 * 24 * HOUR_MS);
+            let erased = desk.registry.sweep().await.unwrap().1;
+            assert_eq!(before, (3, 1), "they were listed");
+            (erased, listed("shop"), listed("bank"))
+        };
+        assert_eq!(erase(0).await, (4, 0, 0));
+        let (erased, _, of_bank) = erase(2).await;
+        assert_eq!((erased, of_bank), (3, 0), "the other site's limit is none of its business");
     }
 
     #[tokio::test]

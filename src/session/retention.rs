@@ -1,7 +1,8 @@
 //! Whether the wall clock can be trusted enough to erase by it. A clock that was set wrong, by a person or by a machine without a battery,
 //! must not cost conversations. Pure.
 
-/// Wall clock and passed time may drift apart by so much between two looks: summer time, a correction after sleep.
+/// Wall clock and passed time may drift apart by so much between two looks: a slow clock, a correction after
+/// sleep.
 const TOLERANCE_MS: u64 = 2 * 3_600_000;
 /// So long after a jump nothing is erased: time for somebody to see it in the log and set the clock right.
 const HOLD_MS: u64 = 24 * 3_600_000;

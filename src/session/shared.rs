@@ -153,7 +153,7 @@ impl Shared {
         Ok((missed, rest_after))
     }
 
-    /// Counts that a session's cut answer is taken up after a crash: how many starts in a row did so without it getting
+    /// Counts that a start takes up a session's cut answer after a crash: how many starts in a row did so without it getting
     /// any further. `None` where the count can't be kept.
     pub(super) async fn try_again(&self, session: &Session) -> Option<u32> {
         let SessionKey { site, id } = &session.key;

@@ -4,7 +4,9 @@
 //! and entries change only after a flush: what it returns is on disk.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use tokio::sync::oneshot;
@@ -108,8 +110,50 @@ enum Walk {
     Failed(StoreError),
 }
 
+/// A record on the way from a session's last event to its first.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    seq: u64,
+    at: u64,
+}
+
+/// Where histories that are read in pages can be entered. Each record knows only the one before it, so the way to a page begins at
+/// the session's end, and a long history would cost the square of its length.
+#[derive(Default)]
+struct Marks {
+    /// By the session's key, the one that was read last at the end; its marks, the newest first. Between two of them lies more
+    /// than a page.
+    sessions: VecDeque<(Key, Vec<Mark>)>,
+}
+
+impl Marks {
+    /// Sessions whose marks are kept. Each takes 16 bytes for a page.
+    const SESSIONS: usize = 64;
+
+    /// A mark so far above `after_seq` that the way down from it passes a whole page, and more.
+    fn enter(&self, key: &[u8], after_seq: u64) -> Option<Mark> {
+        let (_, marks) = self.sessions.iter().find(|(known, _)| **known == *key)?;
+        marks.iter().rev().filter(|mark| mark.seq > after_seq).nth(1).copied()
+    }
+
+    fn keep(&mut self, key: Key, marks: Vec<Mark>) {
+        self.forget(&key);
+        if marks.len() > 1 {
+            if self.sessions.len() >= Self::SESSIONS {
+                self.sessions.pop_front();
+            }
+            self.sessions.push_back((key, marks));
+        }
+    }
+
+    fn forget(&mut self, key: &[u8]) {
+        self.sessions.retain(|(known, _)| **known != *key);
+    }
+}
+
 pub(super) fn run(trees: Trees, requests: &Receiver<Request>, shared: &Arc<Shared>) {
     let mut trees = Some(trees);
+    let mut marks = Marks::default();
     while let Ok(request) = requests.recv() {
         match request {
             Request::Stop => break,
@@ -119,7 +163,7 @@ pub(super) fn run(trees: Trees, requests: &Receiver<Request>, shared: &Arc<Share
                 trees = next.recv().ok();
             }
             request => match &trees {
-                Some(trees) => answer(&View { trees, shared }, request),
+                Some(trees) => answer(&View { trees, shared }, &mut marks, request),
                 // The reply's end is dropped; the asker reads that as a store that is gone and asks `health`.
                 None => drop(request),
             },
@@ -130,13 +174,13 @@ pub(super) fn run(trees: Trees, requests: &Receiver<Request>, shared: &Arc<Share
     }
 }
 
-fn answer(view: &View<'_>, request: Request) {
+fn answer(view: &View<'_>, marks: &mut Marks, request: Request) {
     match request {
         Request::Read { site, session, after_seq, kinds, reply } => {
             let _ = reply.send(view.read(&site, &session, after_seq, kinds));
         }
         Request::Page { site, session, after_seq, through_seq, reply } => {
-            let _ = reply.send(view.page(&site, &session, after_seq, through_seq));
+            let _ = reply.send(view.page(&site, &session, after_seq, through_seq, marks));
         }
         Request::Session { site, session, reply } => {
             let found = view.entry(&index::session_key(&site, &session));
@@ -199,8 +243,33 @@ impl View<'_> {
         self.walk(site, session, |entry| self.collect(entry, site, session, after_seq, kinds))
     }
 
-    fn page(&self, site: &str, session: &str, after_seq: u64, through_seq: u64) -> Result<Page, StoreError> {
-        self.walk(site, session, |entry| self.first(entry, site, session, after_seq, through_seq))
+    fn page(
+        &self,
+        site: &str,
+        session: &str,
+        after_seq: u64,
+        through_seq: u64,
+        marks: &mut Marks,
+    ) -> Result<Page, StoreError> {
+        let key = index::session_key(site, session);
+        let range = after_seq..=through_seq;
+        if let Some(mark) = marks.enter(&key, after_seq) {
+            let still_there = self.entry(&key)?.is_some_and(|entry| entry.exists() && entry.last_seq >= mark.seq);
+            if still_there && let Ok((page, _)) = self.first(mark.at, Some(mark.seq), site, session, &range) {
+                return Ok(page);
+            }
+            marks.forget(&key);
+        }
+        let (page, found) = self.walk(site, session, |entry| {
+            if entry.last_seq <= after_seq {
+                return Ok(<(Page, Vec<Mark>)>::default());
+            }
+            self.first(entry.last_event, None, site, session, &range)
+        })?;
+        if page.more {
+            marks.keep(key, found);
+        }
+        Ok(page)
     }
 
     /// What `collect` makes of a session's records; the default if there are none.
@@ -265,15 +334,34 @@ impl View<'_> {
         Ok(found.into_iter().map(|(_, record)| record).collect())
     }
 
-    /// The first events of a range. Each record knows the one before it, so the walk begins at the end; no more than a page is held.
-    fn first(&self, entry: &Entry, site: &str, session: &str, after_seq: u64, through_seq: u64) -> Result<Page, Walk> {
+    /// The first events after the start of `range` and until its end, on the way back from the record at `from`, whose `seq` is
+    /// `expected` if that is known; and marks of that way. No more than a page is held.
+    fn first(
+        &self,
+        from: u64,
+        expected: Option<u64>,
+        site: &str,
+        session: &str,
+        range: &RangeInclusive<u64>,
+    ) -> Result<(Page, Vec<Mark>), Walk> {
         let (mut kept, mut bytes, mut more) = (VecDeque::<Record>::new(), 0, false);
-        let mut at = entry.last_event;
-        while at > 0 && entry.last_seq > after_seq {
+        let (mut marks, mut since, mut bytes_since) = (Vec::new(), 0, 0);
+        let mut at = from;
+        while at > 0 {
             let (prev, record) = self.record(at, site, session)?;
-            let Some(record) = record.filter(|record| record.seq > after_seq) else { break };
+            self.shared.stats.paged.fetch_add(1, Ordering::Relaxed);
+            if at == from && expected.is_some_and(|seq| record.as_ref().is_none_or(|record| record.seq != seq)) {
+                return Err(Walk::Missing(at));
+            }
+            let Some(record) = record.filter(|record| record.seq > *range.start()) else { break };
+            if marks.is_empty() || since > PAGE_RECORDS || bytes_since > PAGE_BYTES {
+                marks.push(Mark { seq: record.seq, at });
+                (since, bytes_since) = (0, 0);
+            }
+            since += 1;
+            bytes_since += record.body.len();
             at = prev;
-            if record.seq > through_seq {
+            if record.seq > *range.end() {
                 continue;
             }
             bytes += record.body.len();
@@ -283,7 +371,7 @@ impl View<'_> {
                 more = true;
             }
         }
-        Ok(Page { records: kept.into(), more })
+        Ok((Page { records: kept.into(), more }, marks))
     }
 
     /// The record at a position and the position before it; `None` in place of a tombstone.

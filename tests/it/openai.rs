@@ -1,9 +1,10 @@
 //! The OpenAI-compatible API at its edges: what bounds an answer, and what is refused.
 
+use frontdesk::config::Config;
 use frontdesk::site::Answers;
 use serde_json::{Value, json};
 
-use crate::support::TestServer;
+use crate::support::{TestServer, models};
 use frontdesk::http::auth::{Key, Scope};
 use frontdesk::secret::key_hash;
 
@@ -11,9 +12,14 @@ const KEY: &str = "fd_test";
 const QUESTION: &str = "What does shipping within Ireland cost?";
 
 async fn served() -> TestServer {
+    served_with(|_| {}).await
+}
+
+async fn served_with(change: impl FnOnce(&mut Config)) -> TestServer {
     TestServer::with(|config| {
         let (name, sha256) = ("test".into(), key_hash(KEY));
         config.auth.keys.push(Key { name, sha256, scopes: vec![Scope::Chat], site: None });
+        change(config);
     })
     .await
 }
@@ -253,8 +259,35 @@ async fn the_models_behind_the_search_are_served() {
         let (status, told) = embed(more).await;
         assert!(status == 400 && told["error"]["param"].is_string(), "{told}");
     }
-    let body =
-        json!({ "model": "frontdesk", "query": "a tent", "documents": ["tents", { "text": "stoves" }], "top_n": 1 });
-    let (status, told) = post(&server, "/v1/rerank", body).await;
-    assert!(status == 200 && told["results"].as_array().unwrap().len() == 1 || status == 404, "{told}");
+}
+
+#[tokio::test]
+async fn a_program_has_texts_ranked_where_there_is_a_reranker() {
+    let documents = json!(["Our stoves burn gas.", { "text": "The tent Tarn 2 weighs 1.9 kg." }, "We are in Cork."]);
+    let rank = async |server: &TestServer, more: Value| {
+        let mut body = json!({ "model": "frontdesk", "query": "How heavy is the tent?", "documents": documents });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        post(server, "/v1/rerank", body).await
+    };
+    let (status, told) = rank(&served().await, json!({})).await;
+    let message = told["error"]["message"].as_str().unwrap();
+    assert!(status == 404 && message.contains("no cross-encoder is configured"), "{told}");
+
+    let server = served_with(|config| {
+        config.knowledge.reranker = models().join("ms-marco-minilm-l-12-v2-q8_0.gguf");
+    })
+    .await;
+    let (status, told) = rank(&server, json!({})).await;
+    assert_eq!(status, 200, "{told}");
+    let order: Vec<_> = told["results"].as_array().unwrap().iter().map(|result| result["index"].as_u64()).collect();
+    assert_eq!((order.len(), order[0]), (3, Some(1)), "{told}");
+    let scores = [0, 1, 2].map(|at| told["results"][at]["relevance_score"].as_f64().unwrap());
+    assert!(scores.is_sorted_by(|a, b| a >= b) && scores[0] > 0.5 && scores[2] < 0.1, "{told}");
+    let (_, best) = rank(&server, json!({ "top_n": 1, "return_documents": true })).await;
+    let results = best["results"].as_array().unwrap();
+    assert_eq!((results.len(), &results[0]["document"]["text"]), (1, &documents[1]["text"]));
+    for more in [json!({ "documents": [] }), json!({ "query": " " })] {
+        let (status, told) = rank(&server, more).await;
+        assert!(status == 400 && told["error"]["param"].is_string(), "{told}");
+    }
 }

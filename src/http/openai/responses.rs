@@ -12,17 +12,18 @@ use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Clip, Content, MAX_BODY, MAX_MESSAGES, Wanted, bad, failed, no_calls, place, run, site_of, take};
+use super::{Content, MAX_BODY, MAX_MESSAGES, Piece, Wanted, bad, gathered, no_calls, pieces, place, site_of, take};
 use crate::conversation::{AnswerEnd, Line, Verdict};
 use crate::http::App;
 use crate::http::error::{OpenAiError, unreadable};
 use crate::secret::random_id;
+use crate::turn::Ask;
 use crate::turn::gate::Ticket;
-use crate::turn::{Ask, Output};
 
 #[derive(Debug, Deserialize)]
 struct Body {
@@ -277,35 +278,18 @@ fn status(verdict: &Verdict) -> &'static str {
 
 async fn whole(app: App, job: Job) -> Response {
     let Job { ask, ticket, head, kept, .. } = job;
-    let (sender, mut outputs) = mpsc::channel(32);
-    let (mut clip, mut text) = (Clip::new(&app, &ask), String::new());
     let site = ask.site.clone();
-    let mut work = std::pin::pin!(run(app.clone(), ask, ticket, sender));
-    let result = loop {
-        tokio::select! {
-            biased;
-            Some(output) = outputs.recv() => if let Output::Text(more) = output { text.push_str(&clip.push(&more)) },
-            result = &mut work => break result,
-        }
-    };
-    while let Ok(output) = outputs.try_recv() {
-        if let Output::Text(more) = output {
-            text.push_str(&clip.push(&more));
-        }
-    }
-    text.push_str(&clip.finish());
-    match result.map(|verdict| clip.verdict(verdict)) {
-        Ok(verdict) => {
+    match gathered(app.clone(), ask, ticket).await {
+        Ok((text, verdict)) => {
             app.responses.keep(&head, &site, kept, &text);
             Json(head.finished(&text, &verdict)).into_response()
         }
-        Err(error) => OpenAiError::from(failed(&error)).into_response(),
+        Err(error) => error.into_response(),
     }
 }
 
 fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
     let Job { ask, ticket, head, kept, .. } = job;
-    let mut clip = Clip::new(&app, &ask);
     let site = ask.site.clone();
     let mut number = 0_u64;
     let mut event = move |kind: &str, mut data: Value| {
@@ -317,8 +301,6 @@ fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
     let events = async_stream::stream! {
         let _permit = permit;
         let begun = head.response("in_progress", &json!([]), None, &Value::Null);
-        let (sender, mut outputs) = mpsc::channel(32);
-        let mut work = std::pin::pin!(run(app.clone(), ask, ticket, sender));
         let item = head.item.clone();
         let at = |mut data: Value| {
             data["item_id"] = json!(item);
@@ -331,58 +313,33 @@ fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
         let message = head.message("in_progress", None);
         yield event("response.output_item.added", json!({ "output_index": 0, "item": message }));
         yield event("response.content_part.added", at(json!({ "part": part("") })));
-        let (mut text, mut result) = (String::new(), None);
-        loop {
-            let output = tokio::select! {
-                biased;
-                output = outputs.recv() => output,
-                done = &mut work, if result.is_none() => {
-                    result = Some(done);
-                    continue;
+        let (mut text, mut kept) = (String::new(), kept);
+        let mut pieces = std::pin::pin!(pieces(app.clone(), ask, ticket));
+        while let Some(piece) = pieces.next().await {
+            match piece {
+                Piece::Text(more) => {
+                    text.push_str(&more);
+                    yield event("response.output_text.delta", at(json!({ "delta": more, "logprobs": [] })));
                 }
-            };
-            match output {
-                Some(Output::Text(more)) => {
-                    let more = clip.push(&more);
-                    if !more.is_empty() {
-                        text.push_str(&more);
-                        yield event("response.output_text.delta", at(json!({ "delta": more, "logprobs": [] })));
-                    }
+                Piece::End(Ok(verdict)) => {
+                    app.responses.keep(&head, &site, kept.take(), &text);
+                    let status = status(&verdict);
+                    yield event("response.output_text.done", at(json!({ "text": text, "logprobs": [] })));
+                    yield event("response.content_part.done", at(json!({ "part": part(&text) })));
+                    let message = head.message(status, Some(&text));
+                    yield event("response.output_item.done", json!({ "output_index": 0, "item": message }));
+                    let kind = if status == "completed" { "response.completed" } else { "response.incomplete" };
+                    yield event(kind, json!({ "response": head.finished(&text, &verdict) }));
                 }
-                Some(_) => {}
-                None if result.is_some() => break,
-                None => {
-                    result = Some((&mut work).await);
-                    break;
+                Piece::End(Err(error)) => {
+                    let error = json!({ "code": "server_error", "message": error.message });
+                    let response = head.response("failed", &json!([]), None, &error);
+                    yield event("response.failed", json!({ "response": response }));
                 }
             }
-        }
-        let rest = clip.finish();
-        if !rest.is_empty() {
-            text.push_str(&rest);
-            yield event("response.output_text.delta", at(json!({ "delta": rest, "logprobs": [] })));
-        }
-        match result.map(|result| result.map(|verdict| clip.verdict(verdict))) {
-            Some(Ok(verdict)) => {
-                app.responses.keep(&head, &site, kept, &text);
-                let status = status(&verdict);
-                yield event("response.output_text.done", at(json!({ "text": text, "logprobs": [] })));
-                yield event("response.content_part.done", at(json!({ "part": part(&text) })));
-                let message = head.message(status, Some(&text));
-                yield event("response.output_item.done", json!({ "output_index": 0, "item": message }));
-                let kind = if status == "completed" { "response.completed" } else { "response.incomplete" };
-                yield event(kind, json!({ "response": head.finished(&text, &verdict) }));
-            }
-            Some(Err(error)) => {
-                let error = failed(&error);
-                let error = json!({ "code": "server_error", "message": error.message });
-                let response = head.response("failed", &json!([]), None, &error);
-                yield event("response.failed", json!({ "response": response }));
-            }
-            None => {}
         }
     };
-    let events = futures_util::StreamExt::map(events, Ok::<_, Infallible>);
+    let events = events.map(Ok::<_, Infallible>);
     crate::http::streamed(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 

@@ -9,9 +9,12 @@ use base64::Engine as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use tokio::sync::{Semaphore, SemaphorePermit};
+
 use super::{bad, site_of};
 use crate::http::App;
 use crate::http::error::{ApiError, OpenAiError, unreadable};
+use crate::lifecycle::Tasks;
 use crate::protocol::ErrorCode;
 
 /// Largest body, in bytes.
@@ -19,6 +22,10 @@ pub(super) const MAX_BODY: usize = 4 << 20;
 /// Texts of one request, and characters of each. Longer texts are cut by the model anyway.
 const MAX_TEXTS: usize = 256;
 const MAX_CHARS: usize = 16_000;
+/// Requests that are computed at once; more are refused. Visitors' questions go first, so these can take long.
+pub const AT_ONCE: usize = 4;
+/// When to try again after such a refusal.
+const BUSY_MS: u64 = 2_000;
 
 #[derive(Debug, Deserialize)]
 struct EmbedBody {
@@ -76,6 +83,7 @@ async fn embed(app: &App, shown: Option<&str>, body: EmbedBody) -> Result<Respon
     if body.dimensions.is_some_and(|wanted| wanted != embedder.dims()) {
         return Err(bad("dimensions", format!("the model has {} dimensions, no others", embedder.dims())));
     }
+    let _place = place(&app.tasks, &app.texts)?;
     let tokens: u32 = texts.iter().map(|text| app.spine.retrieval.count_tokens(text)).sum();
     let vectors = embedder.embed(texts).await.map_err(|error| unavailable(&error))?;
     let data: Vec<Value> = vectors
@@ -136,6 +144,7 @@ async fn judge(app: &App, shown: Option<&str>, body: RerankBody) -> Result<Respo
         .collect();
     within(&texts, "documents")?;
     within(std::slice::from_ref(&body.query), "query")?;
+    let _place = place(&app.tasks, &app.texts)?;
     let logits = reranker.score(&body.query, &texts).await.map_err(|error| unavailable(&error))?;
     let mut ranked: Vec<(usize, f32)> = logits.into_iter().enumerate().collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -162,6 +171,17 @@ async fn judge(app: &App, shown: Option<&str>, body: RerankBody) -> Result<Respo
     .into_response())
 }
 
+/// A place among the requests that are computed.
+fn place<'a>(tasks: &Tasks, texts: &'a Semaphore) -> Result<SemaphorePermit<'a>, ApiError> {
+    if tasks.is_draining() {
+        return Err(ApiError::draining());
+    }
+    texts.try_acquire().map_err(|_| {
+        let message = format!("{AT_ONCE} requests for embeddings or reranking are computed already; try again soon");
+        ApiError::new(ErrorCode::Overloaded, message).retry(BUSY_MS)
+    })
+}
+
 fn within(texts: &[String], param: &str) -> Result<(), OpenAiError> {
     if texts.is_empty() || texts.len() > MAX_TEXTS {
         return Err(bad(param, format!("{param} takes 1 to {MAX_TEXTS} texts")));
@@ -177,4 +197,27 @@ fn unavailable(error: &dyn std::fmt::Display) -> OpenAiError {
     tracing::warn!(%error, "texts could not be embedded or judged for a program");
     let error = ApiError::new(ErrorCode::Overloaded, "the model is busy or failed; try again soon").retry(1_000);
     OpenAiError::new(StatusCode::SERVICE_UNAVAILABLE, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_are_computed_at_once_and_none_while_the_server_ends() {
+        let (tasks, texts) = (Tasks::default(), Semaphore::new(AT_ONCE));
+        let mut held: Vec<_> = (0..AT_ONCE).map(|_| place(&tasks, &texts).unwrap()).collect();
+        let refused = |code: ErrorCode| {
+            let error = place(&tasks, &texts).unwrap_err();
+            assert_eq!(error.code, code);
+            let response = OpenAiError::from(error).into_response();
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(response.headers().contains_key(header::RETRY_AFTER));
+        };
+        refused(ErrorCode::Overloaded);
+        held.pop();
+        drop(place(&tasks, &texts).unwrap());
+        tasks.drain();
+        refused(ErrorCode::Draining);
+    }
 }

@@ -1,6 +1,6 @@
 //! Workbooks (xlsx, xlsm, xls, ods) → rows of text. Runs in the child process of [`super::isolated`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 
 use calamine::{Data, DataRef, Dimensions, ExcelDateTime, Ods, Reader, SheetVisible, Xls, Xlsx};
@@ -32,9 +32,11 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
             };
             whole_sheets(&mut ods, &as_shown, &mut extraction, &mut hidden)?;
         } else {
+            let uncomputed = is_uncomputed(&zip_text(&mut archive, "xl/workbook.xml")?);
             drop(archive);
             let mut xlsx: Xlsx<_> = Xlsx::new(Cursor::new(document)).map_err(damaged)?;
             for name in visible(&xlsx, &mut hidden) {
+                let placeholders = if uncomputed { formulas(&mut xlsx, &name)? } else { BTreeSet::new() };
                 // Cell by cell: a single one at the far end must not cost the memory of all between.
                 let mut cells = match xlsx.worksheet_cells_reader(&name) {
                     Ok(cells) => cells,
@@ -45,9 +47,13 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
                 let mut rows = Rows::default();
                 while let Some((cell, style)) = cells.next_cell_with_style_id().map_err(damaged)? {
                     let (row, column) = cell.get_position();
+                    let value = cell.get_value();
+                    if matches!(value, DataRef::Int(0) | DataRef::Float(0.0)) && placeholders.contains(&(row, column)) {
+                        continue;
+                    }
                     let style = cells.styles().get(style).and_then(|style| style.number_format.as_ref());
                     let format = style.map_or("", |format| format.format_code.as_str());
-                    rows.add(row, column, as_formatted(cell.get_value(), format))?;
+                    rows.add(row, column, as_formatted(value, format))?;
                 }
                 drop(cells);
                 let empty = formulas_without_results(&mut xlsx, &name, &rows)?;
@@ -183,6 +189,31 @@ impl Rows {
         });
         Sheet { name, rows: rows.collect() }
     }
+}
+
+/// Whether the workbook asks whoever opens it to compute everything anew (`fullCalcOnLoad`): programs that don't calculate
+/// write that, and 0 as the result of each formula. ECMA-376 part 1, 18.2.2.
+fn is_uncomputed(workbook: &str) -> bool {
+    let mut elements = workbook.split('<').filter_map(|text| text.split('>').next());
+    let properties = elements.find(|element| element.split_whitespace().next() == Some("calcPr"));
+    let asked = |value: &str| properties.is_some_and(|element| element.contains(&format!("fullCalcOnLoad={value}")));
+    ["\"1\"", "\"true\"", "'1'", "'true'"].into_iter().any(asked)
+}
+
+/// Where a sheet has formulas.
+fn formulas<T: AsRef<[u8]>>(xlsx: &mut Xlsx<Cursor<T>>, name: &str) -> Result<BTreeSet<(u32, u32)>, String> {
+    let mut cells = match xlsx.worksheet_cells_reader(name) {
+        Ok(cells) => cells,
+        Err(calamine::XlsxError::NotAWorksheet(_)) => return Ok(BTreeSet::new()),
+        Err(error) => return Err(damaged(error)),
+    };
+    let mut found = BTreeSet::new();
+    while let Some(cell) = cells.next_formula().map_err(damaged)? {
+        if !cell.get_value().is_empty() && cell.get_position().1 < MAX_COLUMNS {
+            found.insert(cell.get_position());
+        }
+    }
+    Ok(found)
 }
 
 /// Formulas whose result the file doesn't hold: those of programs that don't calculate.
