@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::agents::Agents;
+use crate::audit::Audit;
 use crate::channels::Channels;
 use crate::gaps::Gaps;
 use crate::http::address::Proxies;
@@ -38,7 +39,9 @@ pub mod address;
 pub mod admin;
 mod agent;
 pub mod assets;
+mod audit;
 pub mod auth;
+mod backup;
 pub mod body;
 mod channels;
 pub mod chat;
@@ -60,6 +63,7 @@ pub mod places;
 pub mod routes;
 mod socket;
 pub mod stream;
+pub mod visitors;
 pub mod widget;
 
 /// Largest request body of the public listener.
@@ -85,6 +89,7 @@ pub struct Inner {
     pub outcomes: Outcomes,
     pub visitors: Visitors,
     pub agents: Agents,
+    pub audit: Audit,
     pub console: ConsoleConfig,
     /// The zero of the server's monotonic clock.
     pub started: std::time::Instant,
@@ -219,6 +224,9 @@ fn private_table() -> Table {
         .merge(gaps::private())
         .merge(console::private_routes())
         .merge(keys::private())
+        .merge(audit::private())
+        .merge(backup::private())
+        .merge(visitors::private())
         .get("/v1/sites/{site}/intent/{head}", ADMIN, intent::list)
         .get("/v1/sites/{site}/sessions/{session}/intent", ADMIN, intent::explain)
         .post("/v1/sites/{site}/sessions/{session}/label", ADMIN, intent::label)

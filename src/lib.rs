@@ -34,6 +34,7 @@
 pub mod actions;
 pub mod address;
 pub mod agents;
+pub mod audit;
 pub mod bench;
 pub mod canned;
 pub mod catalogue;

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::actions::Actions;
 use crate::agents::{self, Agents};
+use crate::audit::Audit;
 use crate::channels::{self, Channels};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -230,6 +231,7 @@ impl Server {
                 metrics: metrics.clone(),
             },
         )?;
+        let audit = Audit::open(store.clone(), clock.clone()).await.context("the audit log")?;
         let app = App::new(Inner {
             channels: channels.clone(),
             scoring: watched.clone(),
@@ -250,6 +252,7 @@ impl Server {
             store,
             visitors: Visitors::new(keyring.visitors().clone(), clock),
             agents,
+            audit,
             console: config.console.clone(),
             started,
             reads: tokio::sync::broadcast::channel(READS).0,

@@ -147,6 +147,8 @@ async fn sign_in(
     })?;
     let who = fresh.signed_in;
     tracing::info!(agent = who.agent.id, %address, "an agent signed in");
+    let deed = Deed { who: format!("agent {}", who.agent.id), did: "sign in".into(), ..Deed::default() };
+    audit::note(&app, deed).await;
     let age_s = who.expires_at_ms.saturating_sub(app.spine.clock.now_ms()) / 1_000;
     let cookie = cookie_line(&fresh.token, age_s);
     Ok(private(([(header::SET_COOKIE, cookie)], Json(me_of(&app, &who)))))

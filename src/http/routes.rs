@@ -2,17 +2,18 @@
 //! can't be reached without an [`Access`], which is checked before anything else of the request is looked at.
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequestParts as _, RawPathParams, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts as _, MatchedPath, RawPathParams, Request, State};
 use axum::handler::Handler;
 use axum::http::request::Parts;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, on};
 
+use crate::audit::Deed;
 use crate::http::agent::{AdminOf, Caller, OfSite};
 use crate::http::auth::{Reach, Scope};
 use crate::http::error::{ApiError, OpenAiError, unknown_site};
-use crate::http::{App, header_text};
+use crate::http::{App, audit, header_text};
 use crate::protocol::ErrorCode;
 
 /// Who may use a route.
@@ -93,7 +94,14 @@ impl Table {
         let guarded = move |State(app): State<App>, request: Request| async move {
             let (mut parts, body) = request.into_parts();
             match access.admit(&app, &mut parts).await {
-                Ok(()) => handler.call(Request::from_parts(parts, body), app).await,
+                Ok(()) => {
+                    let Some(deed) = deed(&app, access, &mut parts).await else {
+                        return handler.call(Request::from_parts(parts, body), app).await;
+                    };
+                    let response = handler.call(Request::from_parts(parts, body), app.clone()).await;
+                    audit::note(&app, Deed { status: Some(response.status().as_u16()), ..deed }).await;
+                    response
+                }
                 Err(error) => access.refusal(error),
             }
         };
@@ -183,6 +191,14 @@ fn has_key(
     let key = scopes.iter().find_map(|scope| app.keys.check(shown, *scope, reach)).ok_or_else(refusal)?;
     tracing::debug!(key = key.name, path = parts.uri.path(), "an operator's key was used");
     Ok(())
+}
+
+/// What the audit log is to say of a request, if anything.
+async fn deed(app: &App, access: Access, parts: &mut Parts) -> Option<Deed> {
+    let path = parts.extensions.get::<MatchedPath>()?.as_str().to_owned();
+    let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
+    let named: Vec<(String, String)> = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    audit::deed(app, access, &path, parts, &named)
 }
 
 /// The site that the path names.

@@ -420,6 +420,29 @@ impl Registry {
         Ok(true)
     }
 
+    /// All stored conversations of a visitor, the latest first. Every conversation of the site is looked at: there is no index of
+    /// visitors, and this is asked rarely.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn of_visitor(&self, site: &str, visitor: &str) -> Result<Vec<SessionKey>, StoreError> {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let query = SessionQuery { site: site.to_owned(), limit: PAGE, after, since_ms: 0 };
+            let page = self.shared.store.sessions(query).await?;
+            let Some(last) = page.last() else { return Ok(found) };
+            after = Some(last.cursor());
+            for SessionInfo { site, session, .. } in page {
+                let first = self.shared.store.page(&site, &session, 0, 1).await;
+                let first = unless_damaged(first, &site, &session)?;
+                let of = first.records.first().and_then(|record| serde_json::from_slice(&record.body).ok());
+                if matches!(of, Some(Event::Started { visitor: of, .. }) if of == visitor) {
+                    found.push(SessionKey { site, id: session });
+                }
+            }
+        }
+    }
+
     /// The open sessions of a site.
     #[must_use]
     pub fn open_sessions(&self, site: &str) -> Vec<SessionKey> {

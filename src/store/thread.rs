@@ -89,6 +89,10 @@ pub(super) enum Command {
     Checkpoint {
         reply: Reply<()>,
     },
+    /// Write the database anew without what was removed from it.
+    Compact {
+        reply: Reply<()>,
+    },
     /// Look whether the store is closing.
     Wake,
 }
@@ -105,12 +109,15 @@ impl Command {
 
     /// Commands that need what was before them on disk and the overlay empty.
     fn stands_alone(&self) -> bool {
-        matches!(self, Command::Expire { .. } | Command::Checkpoint { .. })
+        matches!(self, Command::Expire { .. } | Command::Checkpoint { .. } | Command::Compact { .. })
     }
 
     fn refuse(self, error: StoreError) {
         match self {
-            Command::Append { reply, .. } | Command::Put { reply, .. } | Command::Checkpoint { reply } => {
+            Command::Append { reply, .. }
+            | Command::Put { reply, .. }
+            | Command::Checkpoint { reply }
+            | Command::Compact { reply } => {
                 let _ = reply.send(Err(error));
             }
             Command::Erase { reply, .. } => {
@@ -246,7 +253,7 @@ pub(super) fn run(
     (requests, reads): (SyncSender<Request>, Receiver<Request>),
     opened: &SyncSender<Result<Opened, String>>,
 ) {
-    let trees = match engine.open() {
+    let trees = match engine.settle().map_err(|error| error.to_string()).and_then(|()| engine.open()) {
         Ok(trees) => trees,
         Err(reason) => {
             let _ = opened.send(Err(reason));
@@ -759,6 +766,9 @@ impl Storage {
             Command::Checkpoint { reply } => {
                 let _ = reply.send(kept_up);
             }
+            Command::Compact { reply } => {
+                let _ = reply.send(kept_up.and_then(|()| self.compact()));
+            }
             Command::Expire { site, at_ms, limit, reply } => {
                 let _ = reply.send(kept_up.and_then(|()| self.expire(&site, at_ms, limit)));
             }
@@ -845,8 +855,21 @@ impl Storage {
         Ok(())
     }
 
+    /// Writes the database anew. Until it is over nothing is written, and at its end nothing is read for some tenths of a second.
+    fn compact(&mut self) -> Result<(), StoreError> {
+        let failed = |reason: String| StoreError::Transfer { what: "compact the store", reason };
+        let copy = self.engine.copy(self.trees()?).map_err(failed)?;
+        self.reopened(|engine| engine.replace(&copy).map_err(|error| error.to_string()));
+        self.shared.broken().map_or(Ok(()), Err)
+    }
+
     /// Gives back the memory of the pages written so far.
     fn reopen(&mut self) {
+        self.reopened(|_| Ok(()));
+    }
+
+    /// Lets go of the database, has something done to it, and opens it again.
+    fn reopened(&mut self, meanwhile: impl FnOnce(&Engine) -> Result<(), String>) {
         let (released, wait) = sync_channel(1);
         let (hand, next) = sync_channel(1);
         if self.requests.send(Request::Swap { released, next }).is_err() || wait.recv().is_err() {
@@ -854,14 +877,14 @@ impl Storage {
         }
         drop(self.trees.take());
         self.written_bytes = 0;
-        match self.engine.reopen() {
+        match meanwhile(&self.engine).and_then(|()| self.engine.reopen()) {
             Ok(trees) => {
                 let _ = hand.send(trees.clone());
                 self.trees = Some(trees);
                 self.shared.stats.reopened.fetch_add(1, Ordering::Relaxed);
             }
             Err(reason) => {
-                self.shared.broken_error(format!("it could not be opened again to free memory: {reason}"));
+                self.shared.broken_error(format!("it could not be opened again: {reason}"));
             }
         }
     }
