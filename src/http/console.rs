@@ -10,16 +10,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::agents::{AgentError, SignedIn, SiteChange};
+use crate::audit::Deed;
 use crate::canned::{self, CannedError};
 use crate::conversation::{Event, MAX_ID_BYTES, SessionKey};
 use crate::history;
-use crate::http::App;
 use crate::http::agent::{AdminOf, COOKIE, Caller, OfSite, check_origin, role};
 use crate::http::auth::Scope;
 use crate::http::error::{ApiError, unknown_session};
 use crate::http::extract::{Path, Query, Sent};
 use crate::http::routes::{Access, Table};
 use crate::http::socket::checked;
+use crate::http::{App, audit};
 use crate::protocol::ErrorCode;
 use crate::protocol::console::{
     Account, Action, Canned, Conversation, Filter, Found, List, MAX_LABEL_CHARS, MAX_PAGE, Me, MySite, NewAccount,

@@ -1,8 +1,10 @@
 //! The tables of routes: every path with its method and who may use it. There is no other way to serve a path, so a handler
 //! can't be reached without an [`Access`], which is checked before anything else of the request is looked at.
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequestParts as _, MatchedPath, RawPathParams, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts as _, RawPathParams, Request, State};
 use axum::handler::Handler;
 use axum::http::request::Parts;
 use axum::http::{Method, header};
@@ -91,11 +93,13 @@ impl Table {
         access: Access,
         handler: H,
     ) -> Self {
+        // Without the prefix of a table that this one is nested in.
+        let own: Arc<str> = path.into();
         let guarded = move |State(app): State<App>, request: Request| async move {
             let (mut parts, body) = request.into_parts();
             match access.admit(&app, &mut parts).await {
                 Ok(()) => {
-                    let Some(deed) = deed(&app, access, &mut parts).await else {
+                    let Some(deed) = deed(&app, access, &own, &mut parts).await else {
                         return handler.call(Request::from_parts(parts, body), app).await;
                     };
                     let response = handler.call(Request::from_parts(parts, body), app.clone()).await;
@@ -194,11 +198,10 @@ fn has_key(
 }
 
 /// What the audit log is to say of a request, if anything.
-async fn deed(app: &App, access: Access, parts: &mut Parts) -> Option<Deed> {
-    let path = parts.extensions.get::<MatchedPath>()?.as_str().to_owned();
+async fn deed(app: &App, access: Access, path: &str, parts: &mut Parts) -> Option<Deed> {
     let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
     let named: Vec<(String, String)> = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    audit::deed(app, access, &path, parts, &named)
+    audit::deed(app, access, path, parts, &named)
 }
 
 /// The site that the path names.

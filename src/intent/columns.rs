@@ -229,7 +229,7 @@ fn mean_vector(value: &Value, vectors: &Vectors) -> Option<Vec<f32>> {
 }
 
 impl Encoding {
-    fn fit(table: &Table, place: Place, vectors: &Vectors) -> Option<Self> {
+    fn fit(table: &Table, place: Place, vectors: &Vectors, least: usize) -> Option<Self> {
         let (column, ratio) = match place {
             Place::Nowhere => return None,
             Place::At(at) => (table.columns[at].clone(), None),

@@ -130,7 +130,7 @@ impl Engine {
             loop {
                 let pairs = Trees::range(from, &at, None, COPIED)?;
                 let Some((last, _)) = pairs.last() else { break };
-                at = [last, &[0][..]].concat();
+                at = [&last[..], &[0]].concat();
                 let mut writes = Writes::default();
                 let batch = match which {
                     Which::Log => &mut writes.log,
