@@ -69,6 +69,10 @@ struct Listed {
 pub(super) async fn backup(config: &Config, args: &BackupArgs) -> anyhow::Result<ExitCode> {
     let folder = plain(&args.folder);
     ensure!(!folder.exists(), "{} exists already; name another folder", folder.display());
+    // A copy of a folder into itself would have no end, and what lies among the documents would be told to visitors.
+    if let Some(own) = read_by_the_server(config).into_iter().find(|own| real(&folder).starts_with(real(own))) {
+        bail!("{} lies in {}, which the server reads; name a folder elsewhere", folder.display(), own.display());
+    }
     permissions::keep_new_files_private();
     // It has its name once it is whole.
     let part = beside(&folder, "part");
@@ -178,6 +182,24 @@ fn sources(config: &Config) -> Vec<(&'static str, PathBuf)> {
     ]
 }
 
+/// Folders that the server reads, or makes a backup of.
+fn read_by_the_server(config: &Config) -> Vec<&Path> {
+    let sites = config.sites.iter().filter_map(|site| site.knowledge.as_deref());
+    let knowledge = &config.knowledge;
+    let own = [&config.store.path, &knowledge.index, &knowledge.uploads, &knowledge.path, &config.intent.models];
+    own.into_iter().map(PathBuf::as_path).chain(sites).collect()
+}
+
+/// Where a path leads that needn't be there yet, links followed.
+fn real(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = path.ancestors().find_map(|above| {
+        let rest = path.strip_prefix(above).ok()?;
+        Some(above.canonicalize().ok()?.join(rest))
+    });
+    there.unwrap_or(path)
+}
+
 /// A path without a slash at its end.
 fn plain(path: &Path) -> PathBuf {
     path.components().collect()
@@ -214,8 +236,11 @@ async fn export(config: &Config, to: &Path) -> anyhow::Result<()> {
         Ok(store) => {
             let (exporting, target) = (store.clone(), file.try_clone()?);
             tokio::task::spawn_blocking(move || exporting.export(target, |_| {})).await??;
-            keep_last(&store, Clock::system().now_ms() / 1_000).await?;
-            store.close().await?;
+            // What was exported is whole all the same, and a full disk is a good time for a backup.
+            let kept = keep_last(&store, Clock::system().now_ms() / 1_000).await;
+            if let Err(error) = kept.and(store.close().await) {
+                eprintln!("the time of this backup could not be noted in the store: {error}");
+            }
         }
         Err(error @ StoreError::InUse { .. }) => {
             let server = Remote::of(config).map_err(|cause| cause.context(error))?;

@@ -130,33 +130,12 @@ impl Engine {
     /// Opens a database where none is, and writes what the trees hold.
     fn fill(&self, trees: &Trees) -> Result<(), String> {
         let copy = self.open()?;
-        for (from, which) in [
-            (&trees.log, Which::Log),
-            (&trees.sessions, Which::Sessions),
-            (&trees.recent, Which::Recent),
-            (&trees.kv, Which::Kv),
-            (&trees.meta, Which::Meta),
-        ] {
-            let mut at = Vec::new();
-            loop {
-                let pairs = Trees::range(from, &at, None, COPIED)?;
-                let Some((last, _)) = pairs.last() else { break };
-                at = [&last[..], &[0]].concat();
-                let mut writes = Writes::default();
-                let batch = match which {
-                    Which::Log => &mut writes.log,
-                    Which::Sessions => &mut writes.sessions,
-                    Which::Recent => &mut writes.recent,
-                    Which::Kv => &mut writes.kv,
-                    Which::Meta => &mut writes.meta,
-                };
-                for (key, value) in pairs {
-                    batch.insert(key, value);
-                }
-                copy.write(writes)?;
-            }
+        let filled = copy.take_from(trees);
+        if filled.is_err() {
+            // Dropping it would flush again, which ends the process after a flush that failed.
+            std::mem::forget(copy);
         }
-        Ok(())
+        filled
     }
 
     /// Puts the copy in the database's place; nobody has either open. The database that was there is removed, or stays if that
@@ -194,6 +173,37 @@ enum Which {
 }
 
 impl Trees {
+    /// Writes what others hold.
+    fn take_from(&self, from: &Self) -> Result<(), String> {
+        for (tree, which) in [
+            (&from.log, Which::Log),
+            (&from.sessions, Which::Sessions),
+            (&from.recent, Which::Recent),
+            (&from.kv, Which::Kv),
+            (&from.meta, Which::Meta),
+        ] {
+            let mut at = Vec::new();
+            loop {
+                let pairs = Trees::range(tree, &at, None, COPIED)?;
+                let Some((last, _)) = pairs.last() else { break };
+                at = [&last[..], &[0]].concat();
+                let mut writes = Writes::default();
+                let batch = match which {
+                    Which::Log => &mut writes.log,
+                    Which::Sessions => &mut writes.sessions,
+                    Which::Recent => &mut writes.recent,
+                    Which::Kv => &mut writes.kv,
+                    Which::Meta => &mut writes.meta,
+                };
+                for (key, value) in pairs {
+                    batch.insert(key, value);
+                }
+                self.write(writes)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Applies everything and flushes; on success it is all on disk, after a crash all of it or nothing is.
     pub(super) fn write(&self, writes: Writes) -> Result<(), String> {
         guard(|| {

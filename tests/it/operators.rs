@@ -244,6 +244,20 @@ async fn a_damaged_backup_is_refused_and_leaves_nothing() {
     );
 }
 
+/// Into its own sources a copy would have no end; among the documents it would be told to visitors.
+#[tokio::test]
+async fn a_backup_does_not_go_where_the_server_reads() {
+    let old = directory();
+    write_documents(&old);
+    let path = write_config(&old, &config(&old));
+    std::os::unix::fs::symlink(old.join("knowledge"), old.join("link")).unwrap();
+    for inside in ["store/a", "uploads/a", "uploads", "index/a", "intent/a/b", "knowledge/a", "link/a"] {
+        let (code, said) = frontdesk(&path, &["backup", old.join(inside).to_str().unwrap()]).await;
+        assert!(code == Some(1) && said.contains("which the server reads"), "{inside}: {said}");
+        assert!(!old.join(inside).exists() && !old.join(format!("{inside}.part")).exists(), "{inside}");
+    }
+}
+
 fn sha256(bytes: &[u8]) -> String {
     use sha2::{Digest as _, Sha256};
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
