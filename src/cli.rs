@@ -21,6 +21,8 @@ use crate::site::Site;
 use crate::{lifecycle, telemetry};
 
 pub mod agent;
+mod audit;
+mod backup;
 mod channels;
 pub mod chat;
 pub mod check;
@@ -35,6 +37,7 @@ mod remote;
 mod rotate;
 mod show;
 pub mod transfer;
+mod visitor;
 
 /// A customer-service chat server: grounded, streaming answers from your own documents, in one process.
 #[derive(Debug, Parser)]
@@ -122,10 +125,20 @@ site's own folder; other files are read while no server runs, or handed in over 
     Rotate(rotate::RotateArgs),
     /// Accounts of the console: add, list, remove, password.
     Agent(agent::AgentArgs),
+    /// Copy conversations, documents handed in, models and keys to a folder, also while the server runs.
+    Backup(backup::BackupArgs),
+    /// Bring a backup to a machine where nothing is yet, or check one.
+    Restore(backup::RestoreArgs),
+    /// Who did what: the audit log, checked on the way.
+    Audit(audit::AuditArgs),
+    /// Hand out or erase all that is kept of one visitor.
+    Visitor(visitor::VisitorArgs),
     /// Write every conversation to a file (the server must be stopped).
     Export(transfer::ExportArgs),
     /// Read conversations from such a file into an empty store.
     Import(transfer::ImportArgs),
+    /// Write the store anew without the bytes of what was erased; a running server takes no messages meanwhile.
+    Compact,
     /// Check a store record by record.
     Verify(transfer::VerifyArgs),
     /// Read one document from stdin in a process with limits; what `ingest` and `serve` run for formats that need it.
@@ -203,8 +216,13 @@ impl Cli {
             Command::Check(args) => check::run(&config, args).await,
             Command::Rotate(args) => rotate::run(&config, &args).await,
             Command::Agent(args) => agent::run(&config, args).await,
+            Command::Backup(args) => backup::backup(&config, &args).await,
+            Command::Restore(args) => backup::restore(&config, &args).await,
+            Command::Audit(args) => audit::run(&config, &args).await,
+            Command::Visitor(args) => visitor::run(&config, &args).await,
             Command::Export(args) => transfer::export(&config, &args).await,
             Command::Import(args) => transfer::import(&config, &args).await,
+            Command::Compact => transfer::compact(&config).await,
             Command::Verify(args) => transfer::verify(&config, &args).await,
             Command::Signals(command) => insight::signals(&config, command).await,
             Command::Outcomes(command) => insight::outcomes(&config, command).await,

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::agents::Agents;
+use crate::audit::Audit;
 use crate::channels::Channels;
 use crate::gaps::Gaps;
 use crate::http::address::Proxies;
@@ -38,12 +39,15 @@ pub mod address;
 pub mod admin;
 mod agent;
 pub mod assets;
+mod audit;
 pub mod auth;
+pub mod backup;
 pub mod body;
 mod channels;
 pub mod chat;
 pub mod console;
 pub mod console_page;
+mod deeds;
 pub mod demand;
 pub mod error;
 mod extract;
@@ -61,6 +65,7 @@ pub mod places;
 pub mod routes;
 mod socket;
 pub mod stream;
+pub mod visitors;
 pub mod widget;
 
 /// Largest request body of the public listener.
@@ -86,6 +91,7 @@ pub struct Inner {
     pub outcomes: Outcomes,
     pub visitors: Visitors,
     pub agents: Agents,
+    pub audit: Audit,
     pub console: ConsoleConfig,
     /// The zero of the server's monotonic clock.
     pub started: std::time::Instant,
@@ -105,6 +111,8 @@ pub struct Inner {
     /// Connections of each visitor.
     pub places: Places,
     pub answer_timeout: std::time::Duration,
+    /// One export of the store at a time.
+    pub exporting: Arc<Semaphore>,
     /// Places for requests that embed or judge texts for programs.
     pub texts: Semaphore,
     /// Conversations of programs that go on by a response's id.
@@ -226,6 +234,9 @@ fn private_table() -> Table {
         .merge(gaps::private())
         .merge(console::private_routes())
         .merge(keys::private())
+        .merge(audit::private())
+        .merge(backup::private())
+        .merge(visitors::private())
         .get("/v1/sites/{site}/intent/{head}", ADMIN, intent::list)
         .get("/v1/sites/{site}/sessions/{session}/intent", ADMIN, intent::explain)
         .post("/v1/sites/{site}/sessions/{session}/label", ADMIN, intent::label)

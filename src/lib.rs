@@ -12,7 +12,7 @@
 //! | [`http`], [`channels`] | axum: sockets, SSE, OpenAI-compatible completions, admin; messaging platforms |
 //! | [`training`], [`outcomes`] | what models learn from, brought together; orders that were reported |
 //! | [`site`] | one brand or shop, as the configuration describes it |
-//! | [`insight`], [`agents`], [`history`] | reports; accounts and sign-ins; search and statistics |
+//! | [`insight`], [`agents`], [`audit`], [`history`] | reports; accounts and sign-ins; who did what; search and statistics |
 //! | [`session`] | one conversation: `apply(command) → effects`, pure; its task; the running ones |
 //! | [`intent`], [`recommend`], [`export`] | how likely a purchase is; products that fit; columns for data tools |
 //! | [`features`], [`suggest`], [`gaps`] | columns to learn from; drafts for agents; questions without an answer |
@@ -35,6 +35,7 @@
 pub mod actions;
 pub mod address;
 pub mod agents;
+pub mod audit;
 pub mod bench;
 pub mod calendar;
 pub mod canned;

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::actions::Actions;
 use crate::agents::{self, Agents};
+use crate::audit::Audit;
 use crate::channels::{self, Channels};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -231,12 +232,16 @@ impl Server {
                 metrics: metrics.clone(),
             },
         )?;
+        let last_backup = http::backup::last(&store).await.context("when the last backup was made")?;
+        metrics.last_backup.set(i64::try_from(last_backup).unwrap_or(i64::MAX));
+        let audit = Audit::open(store.clone(), clock.clone()).await.context("the audit log")?;
         let app = App::new(Inner {
             channels: channels.clone(),
             scoring: watched.clone(),
             own_origins: own.into_iter().chain(config.server.public_origins.iter().cloned()).collect(),
             room: Room::new(knowledge.max_bytes().max(http::intent::MAX_ROWS)),
             sockets: Arc::new(Semaphore::new(sockets)),
+            exporting: Arc::new(Semaphore::new(1)),
             texts: Semaphore::new(http::openai::AT_ONCE),
             places: Places::new(config.server.sockets_per_visitor),
             proxies: Proxies::new(&config.server)?,
@@ -252,6 +257,7 @@ impl Server {
             store,
             visitors: Visitors::new(keyring.visitors().clone(), clock),
             agents,
+            audit,
             console: config.console.clone(),
             started,
             reads: tokio::sync::broadcast::channel(READS).0,

@@ -14,8 +14,7 @@
 //!
 //! # The directory
 //! `lock` is locked while a process has the store open, `db/` is sled's. Erased and expired records leave the log at
-//! once; their bytes stay in free slots of sled's files until those are used again. An export imported into a new
-//! store has none of them.
+//! once; their bytes stay in free slots of sled's files until those are used again, or until [`Store::compact`].
 
 use std::fs::{File, TryLockError};
 use std::future::Future;
@@ -623,6 +622,21 @@ impl Store {
         outcome(self.submit(|reply| Command::Checkpoint { reply }))
     }
 
+    /// Writes the database anew without the bytes of what was erased, which otherwise stay in free places of its files. Takes as much
+    /// room again as the store has, for its time; nothing is written meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Transfer`] when there is no room, and as [`Store::append`].
+    pub async fn compact(&self) -> Result<(), StoreError> {
+        let size = size_below(&self.inner.shared.path.join("db"));
+        let free = self.look_for_room().unwrap_or(u64::MAX);
+        if size > free {
+            let reason = format!("it has {size} bytes, and {free} are free on the disk");
+            return Err(StoreError::Transfer { what: "compact the store", reason });
+        }
+        outcome(self.submit(|reply| Command::Compact { reply })).await
+    }
+
     /// Stops the reading thread at its next request, until what this gives is dropped.
     #[cfg(test)]
     pub(crate) fn hold_reads(&self) -> impl Drop + '_ {
@@ -776,6 +790,18 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
         Err(TryLockError::Error(error)) => Err(directory(error)),
     }
+}
+
+/// Bytes of the files in a folder and below.
+fn size_below(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => size_below(&entry.path()),
+            Ok(metadata) => metadata.len(),
+            Err(_) => 0,
+        })
+        .sum()
 }
 
 fn check_names(site: &str, session: &str) -> Result<(), StoreError> {

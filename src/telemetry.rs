@@ -121,6 +121,8 @@ pub struct Metrics {
     /// 1 while nothing is erased for its age, because the clock can't be trusted.
     pub retention_held: Gauge,
     pub disk_free_bytes: Gauge,
+    /// When the last backup's export of the store ended, in seconds since the epoch; 0 if there was none.
+    pub last_backup: Gauge,
     pub sign_in_failures: Counter,
     pub first_text_seconds: Histogram,
     pub turn_seconds: Histogram,
@@ -182,6 +184,7 @@ impl Metrics {
             unreadable: Counter::default(),
             retention_held: Gauge::default(),
             disk_free_bytes: Gauge::default(),
+            last_backup: Gauge::default(),
             sign_in_failures: Counter::default(),
             first_text_seconds: seconds(),
             turn_seconds: seconds(),
@@ -265,6 +268,11 @@ impl Metrics {
             m.retention_held.clone(),
         );
         registry.register("disk_free_bytes", "Free space on the disk of the store", m.disk_free_bytes.clone());
+        registry.register(
+            "last_backup_timestamp_seconds",
+            "When the store was exported last; 0 if it never was",
+            m.last_backup.clone(),
+        );
         registry.register("sign_in_failures", "Sign-ins of agents that failed", m.sign_in_failures.clone());
         registry.register(
             "first_text_seconds",

@@ -66,6 +66,18 @@ impl Remote {
         response.json().await.context("the running server's answer is not understood; is it another version?")
     }
 
+    /// Writes what the server sends to a file or a pipe.
+    ///
+    /// # Errors
+    /// When the server doesn't answer, refuses or breaks off, or it can't be written.
+    pub(super) async fn download(&self, path: &str, to: &mut impl std::io::Write) -> anyhow::Result<()> {
+        let mut response = self.send(Method::GET, path, None).await?;
+        while let Some(piece) = response.chunk().await.context("the running server broke off")? {
+            to.write_all(&piece)?;
+        }
+        Ok(to.flush()?)
+    }
+
     /// Has the server do something that it answers with nothing.
     ///
     /// # Errors

@@ -7,7 +7,10 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use indicatif::ProgressBar;
+use reqwest::Method;
+use serde_json::json;
 
+use crate::cli::remote::Remote;
 use crate::cli::show::progress;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -70,6 +73,22 @@ pub(super) async fn import(config: &Config, args: &ImportArgs) -> anyhow::Result
     .await?;
     println!("{} records written, {} were there already", report.written, report.present);
     store.close().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn compact(config: &Config) -> anyhow::Result<ExitCode> {
+    match Store::open(&config.store) {
+        Ok(store) => {
+            store.compact().await?;
+            store.close().await?;
+        }
+        Err(error @ StoreError::InUse { .. }) => {
+            let server = Remote::of(config).map_err(|cause| cause.context(error))?;
+            server.done(Method::POST, "/v1/store/compact", json!({})).await?;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    println!("The store was written anew, without the bytes of what was erased.");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -261,6 +261,13 @@ impl Keys {
         self.shown(authorization, scope).next()
     }
 
+    /// What the key that was shown is called, whatever it may be used for.
+    #[must_use]
+    pub fn name_of(&self, authorization: Option<&str>) -> Option<String> {
+        let scopes = [Scope::Admin, Scope::Metrics, Scope::Knowledge, Scope::Outcomes, Scope::Chat];
+        scopes.into_iter().find_map(|scope| self.any(authorization, scope)).map(|key| key.name.clone())
+    }
+
     fn shown(&self, authorization: Option<&str>, scope: Scope) -> impl Iterator<Item = Arc<Key>> {
         let hash = authorization.and_then(|shown| shown.strip_prefix("Bearer ")).map(|shown| key_hash(shown.trim()));
         let admin = self.admin.read().unwrap_or_else(PoisonError::into_inner).clone();

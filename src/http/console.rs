@@ -10,16 +10,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::agents::{AgentError, SignedIn, SiteChange};
+use crate::audit::Deed;
 use crate::canned::{self, CannedError};
 use crate::conversation::{Event, MAX_ID_BYTES, SessionKey};
 use crate::history;
-use crate::http::App;
 use crate::http::agent::{AdminOf, COOKIE, Caller, OfSite, check_origin, role};
 use crate::http::auth::Scope;
 use crate::http::error::{ApiError, unknown_session};
 use crate::http::extract::{Path, Query, Sent};
 use crate::http::routes::{Access, Table};
 use crate::http::socket::checked;
+use crate::http::{App, deeds};
 use crate::protocol::ErrorCode;
 use crate::protocol::console::{
     Account, Action, Canned, Conversation, Filter, Found, List, MAX_LABEL_CHARS, MAX_PAGE, Me, MySite, NewAccount,
@@ -148,6 +149,8 @@ async fn sign_in(
     })?;
     let who = fresh.signed_in;
     tracing::info!(agent = who.agent.id, %address, "an agent signed in");
+    let deed = Deed { who: format!("agent {}", who.agent.id), did: "sign in".into(), ..Deed::default() };
+    deeds::note(&app, deed).await;
     let age_s = who.expires_at_ms.saturating_sub(app.spine.clock.now_ms()) / 1_000;
     let cookie = cookie_line(&fresh.token, age_s);
     Ok(private(([(header::SET_COOKIE, cookie)], Json(me_of(&app, &who)))))

@@ -1,6 +1,8 @@
 //! The tables of routes: every path with its method and who may use it. There is no other way to serve a path, so a handler
 //! can't be reached without an [`Access`], which is checked before anything else of the request is looked at.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts as _, RawPathParams, Request, State};
 use axum::handler::Handler;
@@ -9,11 +11,19 @@ use axum::http::{Method, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, on};
 
-use crate::http::agent::{AdminOf, Caller, OfSite};
+use crate::audit::Deed;
+use crate::http::agent::{AdminOf, Caller, OfSite, signed_in};
 use crate::http::auth::{Reach, Scope};
+use crate::http::deeds::UnderWay;
 use crate::http::error::{ApiError, OpenAiError, unknown_site};
 use crate::http::{App, header_text};
 use crate::protocol::ErrorCode;
+use crate::secret::key_hash;
+
+/// Paths that show what visitors said, or much of it at once: who reads there is noted in the audit log.
+const READS: [&str; 6] = ["/sessions/{session}", "/visitors/{visitor}", "/search", "/export", "/labels", "/v1/audit"];
+/// Characters of a name in a path that are noted.
+const MAX_NOTED_CHARS: usize = 200;
 
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,10 +100,20 @@ impl Table {
         access: Access,
         handler: H,
     ) -> Self {
+        // Without the prefix of a table that this one is nested in.
+        let own: Arc<str> = path.into();
         let guarded = move |State(app): State<App>, request: Request| async move {
             let (mut parts, body) = request.into_parts();
             match access.admit(&app, &mut parts).await {
-                Ok(()) => handler.call(Request::from_parts(parts, body), app).await,
+                Ok(()) => {
+                    let Some(deed) = deed(&app, access, &own, &mut parts).await else {
+                        return handler.call(Request::from_parts(parts, body), app).await;
+                    };
+                    let under_way = UnderWay::begin(&app, deed);
+                    let response = handler.call(Request::from_parts(parts, body), app).await;
+                    under_way.over(response.status()).await;
+                    response
+                }
                 Err(error) => access.refusal(error),
             }
         };
@@ -183,6 +203,35 @@ fn has_key(
     let key = scopes.iter().find_map(|scope| app.keys.check(shown, *scope, reach)).ok_or_else(refusal)?;
     tracing::debug!(key = key.name, path = parts.uri.path(), "an operator's key was used");
     Ok(())
+}
+
+/// What the audit log is to say of a request, if anything: it notes what somebody inside changes, and who looks at conversations.
+async fn deed(app: &App, access: Access, path: &str, parts: &mut Parts) -> Option<Deed> {
+    let changes = !parts.method.is_safe();
+    if !changes && !READS.iter().any(|read| path.contains(read)) {
+        return None;
+    }
+    let who = match access {
+        Access::Server(_) | Access::Site(_) | Access::OwnSite(_) => {
+            format!("key {}", app.keys.name_of(header_text(&parts.headers, header::AUTHORIZATION))?)
+        }
+        Access::SignedIn | Access::Agent | Access::SiteAdmin => {
+            format!("agent {}", signed_in(app, &parts.headers).ok()?.agent.id)
+        }
+        Access::Anyone
+        | Access::Visitor
+        | Access::Password
+        | Access::Reporter
+        | Access::Platform
+        | Access::ItsSites(_) => return None,
+    };
+    let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
+    let to = params.iter().map(|(name, value)| {
+        // A visitor's id may be a customer number.
+        let value = if name == "visitor" { key_hash(value) } else { value.chars().take(MAX_NOTED_CHARS).collect() };
+        (name.to_owned(), value)
+    });
+    Some(Deed { who, did: format!("{} {path}", parts.method), to: to.collect(), status: None })
 }
 
 /// The site that the path names.

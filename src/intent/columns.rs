@@ -43,6 +43,9 @@ enum Form {
 const BINS: usize = 12;
 /// Whole numbers of up to this many distinct values are names as well as numbers.
 const CODES: usize = 24;
+/// Rows that have a name, at least, for the model to keep it. A name that one visitor brought would stay in the model after that
+/// visitor was erased, and is worth next to nothing for others.
+const LEAST_ROWS: usize = 3;
 /// A name's share of purchases counts as if this many rows more had behaved like all.
 const PRIOR_ROWS: f32 = 20.0;
 
@@ -50,9 +53,14 @@ impl Encoder {
     /// Learns from training rows. Columns with one value tell nothing and are passed over.
     #[must_use]
     pub fn fit(table: &Table, vectors: &Vectors) -> Self {
-        let own = (0..table.columns.len()).filter_map(|at| Encoding::fit(table, Place::At(at), vectors));
+        Self::fit_from(table, vectors, LEAST_ROWS)
+    }
+
+    /// As [`Self::fit`], with names that at least so many rows have.
+    fn fit_from(table: &Table, vectors: &Vectors, least: usize) -> Self {
+        let own = (0..table.columns.len()).filter_map(|at| Encoding::fit(table, Place::At(at), vectors, least));
         let ratios = ratios(&table.columns).into_iter();
-        let ratios = ratios.filter_map(|(sum, count)| Encoding::fit(table, Place::Ratio(sum, count), vectors));
+        let ratios = ratios.filter_map(|(sum, count)| Encoding::fit(table, Place::Ratio(sum, count), vectors, least));
         Self { columns: own.chain(ratios).collect() }
     }
 
@@ -221,7 +229,7 @@ fn mean_vector(value: &Value, vectors: &Vectors) -> Option<Vec<f32>> {
 }
 
 impl Encoding {
-    fn fit(table: &Table, place: Place, vectors: &Vectors) -> Option<Self> {
+    fn fit(table: &Table, place: Place, vectors: &Vectors, least: usize) -> Option<Self> {
         let (column, ratio) = match place {
             Place::Nowhere => return None,
             Place::At(at) => (table.columns[at].clone(), None),
@@ -237,7 +245,7 @@ impl Encoding {
                 Value::Number(number) => Some(*number),
                 _ => None,
             }))?,
-            Kind::Category => category_form(values(), &table.labels)?,
+            Kind::Category => category_form(values(), &table.labels, least)?,
             Kind::Text => text_form(values(), vectors)?,
         };
         let mut encoding = Self { column, ratio, form, seen: Vec::new() };
@@ -346,7 +354,8 @@ fn whole(number: f32) -> Option<i32> {
     (number.fract() == 0.0 && number.abs() < 1e6).then_some(number as i32)
 }
 
-fn category_form<'a>(values: impl Iterator<Item = &'a Value>, labels: &[bool]) -> Option<Form> {
+#[expect(clippy::cast_precision_loss, reason = "rows")]
+fn category_form<'a>(values: impl Iterator<Item = &'a Value>, labels: &[bool], least: usize) -> Option<Form> {
     let mut counts: BTreeMap<&str, (f32, f32)> = BTreeMap::new();
     let (mut all, mut bought) = (0.0, 0.0);
     for (value, label) in values.zip(labels) {
@@ -359,6 +368,10 @@ fn category_form<'a>(values: impl Iterator<Item = &'a Value>, labels: &[bool]) -
         }
     }
     if counts.len() < 2 {
+        return None;
+    }
+    counts.retain(|_, (rows, _)| *rows >= least as f32);
+    if counts.is_empty() {
         return None;
     }
     let mean = bought / all;
@@ -419,7 +432,7 @@ mod tests {
     fn rows_become_numbers_that_say_where_they_come_from() {
         let table = table();
         assert_eq!(lines(&[&table]), ["a", "b", "c"]);
-        let encoder = Encoder::fit(&table, &vectors());
+        let encoder = Encoder::fit_from(&table, &vectors(), 1);
         assert_eq!(
             encoder.columns().map(|column| column.name.as_str()).collect::<Vec<_>>(),
             ["pages", "month", "note"]
@@ -453,9 +466,24 @@ mod tests {
         assert_eq!(plain[11], 2.0);
     }
 
+    /// What a single visitor brought is in no model, by name.
+    #[test]
+    fn names_that_few_rows_have_are_not_kept() {
+        let (common, rare) = ("May", "Xylander");
+        let names = [common, common, rare, common, rare, "Nov", "Nov", "Nov"];
+        let table = Table {
+            columns: vec![Column { name: "month".into(), kind: Kind::Category }],
+            rows: names.iter().map(|name| vec![Value::Category((*name).into())]).collect(),
+            labels: names.iter().map(|name| *name == rare).collect(),
+            at_ms: None,
+        };
+        let kept = serde_json::to_string(&Encoder::fit(&table, &Vectors::default())).unwrap();
+        assert!(kept.contains("May") && kept.contains("Nov") && !kept.contains(rare), "{kept}");
+    }
+
     #[test]
     fn unknown_values_and_missing_columns_are_no_error() {
-        let encoder = Encoder::fit(&table(), &vectors());
+        let encoder = Encoder::fit_from(&table(), &vectors(), 1);
         let other = Table {
             columns: vec![Column { name: "month".into(), kind: Kind::Category }],
             rows: vec![vec![Value::Category("Dec".into())]],

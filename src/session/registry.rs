@@ -425,6 +425,33 @@ impl Registry {
         Ok(true)
     }
 
+    /// All stored conversations of a visitor, the latest first. Every conversation of the site is looked at: there is no index of
+    /// visitors, and this is asked rarely. Beside them: how many can't be read, so that nobody can tell whose they are.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn of_visitor(&self, site: &str, visitor: &str) -> Result<(Vec<SessionKey>, usize), StoreError> {
+        let (mut found, mut unreadable, mut after) = (Vec::new(), 0, None);
+        loop {
+            let query = SessionQuery { site: site.to_owned(), limit: PAGE, after, since_ms: 0 };
+            let page = self.shared.store.sessions(query).await?;
+            let Some(last) = page.last() else { return Ok((found, unreadable)) };
+            after = Some(last.cursor());
+            for SessionInfo { site, session, .. } in page {
+                let first = self.shared.store.page(&site, &session, 0, 1).await;
+                let first = unless_damaged(first, &site, &session)?;
+                match first.records.first().map(|record| serde_json::from_slice(&record.body)) {
+                    Some(Ok(Event::Started { visitor: of, .. })) => {
+                        if of == visitor {
+                            found.push(SessionKey { site, id: session });
+                        }
+                    }
+                    _ => unreadable += 1,
+                }
+            }
+        }
+    }
+
     /// The open sessions of a site.
     #[must_use]
     pub fn open_sessions(&self, site: &str) -> Vec<SessionKey> {

@@ -14,12 +14,15 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Records in one page. A page is written whole whenever one of its records changes, the last one with every flush:
 /// smaller pages write less and compress worse.
 pub(super) const PAGE_RECORDS: usize = 128;
+
+/// Pairs that are copied with one flush.
+const COPIED: usize = 1024;
 
 pub(super) type Tree = sled::Tree<PAGE_RECORDS>;
 
@@ -88,7 +91,119 @@ impl Engine {
     }
 }
 
+/// Where a compacted copy is made, and where the database that it replaces goes.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    path.with_extension(ending)
+}
+
+impl Engine {
+    /// Brings a compaction that a crash cut to its end or back to its beginning.
+    pub(super) fn settle(&self) -> io::Result<()> {
+        let (new, old) = (beside(&self.path, "new"), beside(&self.path, "old"));
+        // The copy is whole before the database makes way for it.
+        for left in [&new, &old] {
+            if !self.path.exists() && left.exists() {
+                std::fs::rename(left, &self.path)?;
+            }
+        }
+        for left in [new, old] {
+            if self.path.exists() && left.exists() {
+                remove(&left);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what the trees hold into a new database beside theirs, and nothing else: no bytes of what was removed. Gives where.
+    pub(super) fn copy(&self, trees: &Trees) -> Result<PathBuf, String> {
+        let path = beside(&self.path, "new");
+        if path.exists() {
+            std::fs::remove_dir_all(&path).map_err(|error| error.to_string())?;
+        }
+        let filled = Self { path: path.clone(), cache_bytes: self.cache_bytes }.fill(trees);
+        if filled.is_err() {
+            remove(&path);
+        }
+        filled.map(|()| path)
+    }
+
+    /// Opens a database where none is, and writes what the trees hold.
+    fn fill(&self, trees: &Trees) -> Result<(), String> {
+        let copy = self.open()?;
+        let filled = copy.take_from(trees);
+        if filled.is_err() {
+            // Dropping it would flush again, which ends the process after a flush that failed.
+            std::mem::forget(copy);
+        }
+        filled
+    }
+
+    /// Puts the copy in the database's place; nobody has either open. The database that was there is removed, or stays if that
+    /// fails.
+    pub(super) fn replace(&self, copy: &Path) -> io::Result<()> {
+        let old = beside(&self.path, "old");
+        std::fs::rename(&self.path, &old)?;
+        if let Err(error) = std::fs::rename(copy, &self.path) {
+            std::fs::rename(&old, &self.path)?;
+            return Err(error);
+        }
+        if let Some(folder) = self.path.parent() {
+            std::fs::File::open(folder)?.sync_all()?;
+        }
+        remove(&old);
+        Ok(())
+    }
+}
+
+/// Removes a database that is of no more use. Where that fails it only takes room until the next start.
+fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(path) {
+        tracing::error!(path = %path.display(), %error, "what a compaction left could not be removed; remove it by hand");
+    }
+}
+
+/// One of the trees.
+#[derive(Clone, Copy)]
+enum Which {
+    Log,
+    Sessions,
+    Recent,
+    Kv,
+    Meta,
+}
+
 impl Trees {
+    /// Writes what others hold.
+    fn take_from(&self, from: &Self) -> Result<(), String> {
+        for (tree, which) in [
+            (&from.log, Which::Log),
+            (&from.sessions, Which::Sessions),
+            (&from.recent, Which::Recent),
+            (&from.kv, Which::Kv),
+            (&from.meta, Which::Meta),
+        ] {
+            let mut at = Vec::new();
+            loop {
+                let pairs = Trees::range(tree, &at, None, COPIED)?;
+                let Some((last, _)) = pairs.last() else { break };
+                at = [&last[..], &[0]].concat();
+                let mut writes = Writes::default();
+                let batch = match which {
+                    Which::Log => &mut writes.log,
+                    Which::Sessions => &mut writes.sessions,
+                    Which::Recent => &mut writes.recent,
+                    Which::Kv => &mut writes.kv,
+                    Which::Meta => &mut writes.meta,
+                };
+                for (key, value) in pairs {
+                    batch.insert(key, value);
+                }
+                self.write(writes)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Applies everything and flushes; on success it is all on disk, after a crash all of it or nothing is.
     pub(super) fn write(&self, writes: Writes) -> Result<(), String> {
         guard(|| {

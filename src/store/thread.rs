@@ -89,6 +89,10 @@ pub(super) enum Command {
     Checkpoint {
         reply: Reply<()>,
     },
+    /// Write the database anew without what was removed from it.
+    Compact {
+        reply: Reply<()>,
+    },
     /// Look whether the store is closing.
     Wake,
 }
@@ -105,12 +109,15 @@ impl Command {
 
     /// Commands that need what was before them on disk and the overlay empty.
     fn stands_alone(&self) -> bool {
-        matches!(self, Command::Expire { .. } | Command::Checkpoint { .. })
+        matches!(self, Command::Expire { .. } | Command::Checkpoint { .. } | Command::Compact { .. })
     }
 
     fn refuse(self, error: StoreError) {
         match self {
-            Command::Append { reply, .. } | Command::Put { reply, .. } | Command::Checkpoint { reply } => {
+            Command::Append { reply, .. }
+            | Command::Put { reply, .. }
+            | Command::Checkpoint { reply }
+            | Command::Compact { reply } => {
                 let _ = reply.send(Err(error));
             }
             Command::Erase { reply, .. } => {
@@ -246,7 +253,7 @@ pub(super) fn run(
     (requests, reads): (SyncSender<Request>, Receiver<Request>),
     opened: &SyncSender<Result<Opened, String>>,
 ) {
-    let trees = match engine.open() {
+    let trees = match engine.settle().map_err(|error| error.to_string()).and_then(|()| engine.open()) {
         Ok(trees) => trees,
         Err(reason) => {
             let _ = opened.send(Err(reason));
@@ -759,6 +766,9 @@ impl Storage {
             Command::Checkpoint { reply } => {
                 let _ = reply.send(kept_up);
             }
+            Command::Compact { reply } => {
+                let _ = reply.send(kept_up.and_then(|()| self.compact()));
+            }
             Command::Expire { site, at_ms, limit, reply } => {
                 let _ = reply.send(kept_up.and_then(|()| self.expire(&site, at_ms, limit)));
             }
@@ -845,15 +855,30 @@ impl Storage {
         Ok(())
     }
 
+    /// Writes the database anew. Until it is over nothing is written, and at its end nothing is read for some tenths of a second.
+    fn compact(&mut self) -> Result<(), StoreError> {
+        let failed = |reason: String| StoreError::Transfer { what: "compact the store", reason };
+        let copy = self.engine.copy(self.trees()?).map_err(failed)?;
+        let replaced = self.reopened(|engine| engine.replace(&copy).map_err(|error| error.to_string()));
+        self.shared.broken().map_or_else(|| replaced.map_err(failed), Err)
+    }
+
     /// Gives back the memory of the pages written so far.
     fn reopen(&mut self) {
+        // Whether it could is known to the store's health.
+        let _ = self.reopened(|_| Ok(()));
+    }
+
+    /// Lets go of the database, has something done to it, and opens it again. Gives what came of that.
+    fn reopened(&mut self, meanwhile: impl FnOnce(&Engine) -> Result<(), String>) -> Result<(), String> {
         let (released, wait) = sync_channel(1);
         let (hand, next) = sync_channel(1);
         if self.requests.send(Request::Swap { released, next }).is_err() || wait.recv().is_err() {
-            return;
+            return Err("the store is closing".to_owned());
         }
         drop(self.trees.take());
         self.written_bytes = 0;
+        let done = meanwhile(&self.engine);
         match self.engine.reopen() {
             Ok(trees) => {
                 let _ = hand.send(trees.clone());
@@ -861,9 +886,10 @@ impl Storage {
                 self.shared.stats.reopened.fetch_add(1, Ordering::Relaxed);
             }
             Err(reason) => {
-                self.shared.broken_error(format!("it could not be opened again to free memory: {reason}"));
+                self.shared.broken_error(format!("it could not be opened again: {reason}"));
             }
         }
+        done
     }
 
     /// Brings the trees up to date, marks the store as closed properly and lets go of it.
@@ -935,14 +961,52 @@ mod tests {
         }
         trees.write(writes).unwrap();
         drop(trees);
-        let again = || Store::open(&config);
+        opened_again(&config)
+    }
+
+    /// Opens a store again: sled lets go of its directory a moment after its last handle went.
+    fn opened_again(config: &StoreConfig) -> Store {
         let until = Instant::now() + Duration::from_secs(10);
         loop {
-            // sled lets go of its directory a moment after its last handle went.
-            match again() {
+            match Store::open(config) {
                 Err(_) if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
                 store => return store.unwrap(),
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_compaction_keeps_what_is_there_and_can_be_cut_off_anywhere() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = StoreConfig { path: directory.path().to_owned(), ..StoreConfig::default() };
+        let store = Store::open(&config).unwrap();
+        for seq in 1..=20 {
+            store.append(event("a", seq)).await.unwrap();
+            store.append(event("b", seq)).await.unwrap();
+        }
+        store.erase("shop", "b").await.unwrap();
+        store.put("space", b"key", b"value").await.unwrap();
+        store.compact().await.unwrap();
+        store.append(event("a", 21)).await.unwrap();
+        store.append(event("b", 1)).await.unwrap();
+        assert!(!config.path.join("db.new").exists() && !config.path.join("db.old").exists());
+        store.close().await.unwrap();
+        drop(store);
+        // As a crash leaves it: in the middle of copying, after the first step of changing places, with only the old one left.
+        let move_to = |name: &str| std::fs::rename(config.path.join("db"), config.path.join(name)).unwrap();
+        let half = || std::fs::create_dir_all(config.path.join("db.new/half")).unwrap();
+        let cuts: [&dyn Fn(); 4] = [&half, &|| move_to("db.new"), &|| move_to("db.old"), &|| {
+            std::fs::create_dir_all(config.path.join("db.old/rest")).unwrap()
+        }];
+        for cut in cuts {
+            cut();
+            let store = opened_again(&config);
+            assert_eq!(paged(&store, "a", u64::MAX).await, (1..=21).collect::<Vec<_>>());
+            assert_eq!(paged(&store, "b", u64::MAX).await, [1]);
+            assert_eq!(store.get("space", b"key").await.unwrap().as_deref(), Some(&b"value"[..]));
+            assert!(!config.path.join("db.new").exists() && !config.path.join("db.old").exists());
+            assert_eq!(records(&store).await, 23, "with the tombstone");
+            store.close().await.unwrap();
         }
     }
 

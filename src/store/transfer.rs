@@ -174,6 +174,16 @@ impl Store {
         Ok(report)
     }
 
+    /// Reads an export to its end without a store. Blocks: call it from a thread of its own. Gives how many records it holds.
+    ///
+    /// # Errors
+    /// [`StoreError::Export`] with the offset where it is damaged or cut off.
+    pub fn check_export(reader: impl Read) -> Result<u64, StoreError> {
+        let mut input = Input::new(reader)?;
+        while input.next()?.is_some() {}
+        Ok(input.records)
+    }
+
     /// Takes in an export. Blocks: call it from a thread of its own.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["config"],
     &["http"],
     &["training", "outcomes", "channels"],
-    &["site", "insight", "agents", "history"],
+    &["site", "insight", "agents", "audit", "history"],
     &["session"],
     &["intent", "recommend", "export"],
     &["features", "suggest", "gaps"],

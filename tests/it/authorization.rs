@@ -90,6 +90,7 @@ impl Caller {
 #[derive(Clone, Debug, Default)]
 struct Belongings {
     session: String,
+    visitor: String,
     document: String,
     canned: String,
     gap: String,
@@ -190,6 +191,8 @@ impl World {
 
         let mut visitor = hello(&self.server, site, None, None).await;
         let ServerMessage::Welcome { session, token, .. } = visitor.next().await else { panic!("no welcome") };
+        // `v1.<visitor>.<mac>`
+        let id = token.split('.').nth(1).unwrap().to_owned();
         (visitor.session, visitor.token) = (session.clone(), token);
         visitor.ask("m1", &format!("When is the {mark} open?")).await;
 
@@ -215,7 +218,7 @@ impl World {
         };
         let gap = tokio::time::timeout(LIMIT, kept).await.expect("a gap in time");
         let canned = canned["id"].as_str().unwrap().to_owned();
-        self.belongings.insert(site, Belongings { session, document, canned, gap, agent });
+        self.belongings.insert(site, Belongings { session, visitor: id, document, canned, gap, agent });
         self.visitors.insert(site, visitor);
     }
 
@@ -291,6 +294,7 @@ impl World {
         for (placeholder, value) in [
             ("{site}", site),
             ("{session}", &of.session),
+            ("{visitor}", &of.visitor),
             ("{*id}", if route.path.contains("/models/") { &model } else { &of.document }),
             ("{head}", "purchase"),
             ("{login}", "nobody-of-this-name"),
@@ -426,7 +430,7 @@ async fn ids_of_another_site_are_no_use() {
         .collect();
     let mut tried = 0;
     for (listener, route) in routes() {
-        let names_something = ["{session}", "{id}", "{*id}"].iter().any(|name| route.path.contains(name));
+        let names_something = ["{session}", "{visitor}", "{id}", "{*id}"].iter().any(|name| route.path.contains(name));
         // The id of a document that is handed in is free to choose, on every site.
         if route.method == Method::PUT && route.path.ends_with("/documents/{*id}") {
             continue;

@@ -658,12 +658,17 @@ async fn child_that_appends() {
     say("CLOSED\n".into());
 }
 
-/// Runs the child on `path`; `line` sees its output and says when to kill it.
-fn run_child(path: &Path, shell: &str, mut line: impl FnMut(&str) -> bool) {
+/// Runs the child that appends on `path`; `line` sees its output and says when to kill it.
+fn run_child(path: &Path, shell: &str, line: impl FnMut(&str) -> bool) {
+    run_test("store::child_that_appends", path, shell, line);
+}
+
+/// As [`run_child`], with another test of this file.
+fn run_test(test: &str, path: &Path, shell: &str, mut line: impl FnMut(&str) -> bool) {
     let mut child = Command::new("sh")
         .args(["-c", &format!("{shell} exec \"$0\" \"$@\"")])
         .arg(std::env::current_exe().unwrap())
-        .args(["store::child_that_appends", "--exact", "--nocapture"])
+        .args([test, "--exact", "--nocapture"])
         .env(CHILD_PATH, path)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -682,6 +687,19 @@ fn run_child(path: &Path, shell: &str, mut line: impl FnMut(&str) -> bool) {
         text.clear();
     }
     child.wait().unwrap();
+}
+
+/// Compacts a store, and goes on with it.
+#[tokio::test]
+async fn child_that_compacts() {
+    let Ok(path) = std::env::var(CHILD_PATH) else { return };
+    let store = open(Path::new(&path));
+    let outcome = store.compact().await.map_err(|error| error.to_string());
+    println!("\nCOMPACTED {outcome:?}");
+    println!("READ {}", store.read("shop", "s0", 0, EVENTS).await.unwrap().len());
+    println!("HEALTHY {}", store.health().is_ok());
+    store.close().await.unwrap();
+    println!("CLOSED");
 }
 
 /// `ACK s1 5` → the last acknowledged event of each session.
@@ -740,4 +758,34 @@ async fn a_full_disk_stops_acknowledging_and_loses_nothing() {
     assert!(failed == 48 && closed, "{failed} failures seen, closed: {closed}");
     assert!(!acknowledged.is_empty());
     check_acknowledged(dir.path(), &acknowledged).await;
+}
+
+#[tokio::test]
+async fn a_compaction_without_room_changes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path());
+    // Packed pages of these are larger than any file may be.
+    let mut text = "x".to_owned();
+    for seq in 1..=200 {
+        let mut body = String::new();
+        for _ in 0..40 {
+            text = frontdesk::secret::key_hash(&text);
+            body.push_str(&text);
+        }
+        store.append(record("s0", seq, RecordKind::Event, seq, &body)).await.unwrap();
+    }
+    store.close().await.unwrap();
+    drop(store);
+    for (shell, outcome) in [("trap '' XFSZ; ulimit -f 128;", "COMPACTED Err("), ("", "COMPACTED Ok(")] {
+        let mut lines = Vec::new();
+        run_test("store::child_that_compacts", dir.path(), shell, |line| {
+            lines.push(line.to_owned());
+            false
+        });
+        assert!(lines.iter().any(|line| line.starts_with(outcome)), "{lines:?}");
+        for line in ["READ 200", "HEALTHY true", "CLOSED"] {
+            assert!(lines.iter().any(|told| told == line), "{shell}: {lines:?}");
+        }
+        assert!(!dir.path().join("db.new").exists() && !dir.path().join("db.old").exists());
+    }
 }

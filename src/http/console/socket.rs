@@ -15,11 +15,12 @@ use tokio::time::{Instant, timeout};
 
 use super::{ReadMark, command, convert, key};
 use crate::agents::SignedIn;
+use crate::audit::Deed;
 use crate::conversation::{MAX_ID_BYTES, SessionKey};
-use crate::http::App;
 use crate::http::agent::{not_signed_in, role, signed_in};
 use crate::http::error::ApiError;
 use crate::http::socket::{Throttle, farewell};
+use crate::http::{App, deeds};
 use crate::protocol::console::{
     Action, ConsoleClient, ConsoleServer, MAX_PAGE, MAX_WATCHED, RunningDraft, RunningText,
 };
@@ -302,8 +303,14 @@ impl Connection {
                 self.send(&ConsoleServer::Inbox { id, list, offset, total, counts, rev, sessions }).await
             }
             ConsoleClient::Watch { id, session, last_seq, partial } => {
+                let of = [("site", desk.site.clone()), ("session", session.clone())];
                 match self.watch(desk, &id, session, last_seq, partial).await {
-                    Ok(conversation) => self.send(&conversation).await,
+                    Ok(conversation) => {
+                        let (who, did) = (format!("agent {}", self.who.agent.id), "watch".to_owned());
+                        let to = of.map(|(name, value)| (name.to_owned(), value)).to_vec();
+                        deeds::note(&self.app, Deed { who, did, to, status: None }).await;
+                        self.send(&conversation).await
+                    }
                     Err(refusal) => self.send(&error(Some(id), refusal)).await,
                 }
             }
