@@ -9,6 +9,7 @@ pub mod detect;
 pub mod gloss;
 pub mod script;
 pub mod shorthand;
+pub mod synonyms;
 pub mod tone;
 pub mod topics;
 pub mod unspaced;

@@ -23,6 +23,7 @@ use crate::grounding::smalltalk::small_talk;
 use crate::grounding::{self, Evidence, Gate, Source, Unit};
 use crate::handoff;
 use crate::language::shorthand::written_out;
+use crate::language::synonyms::in_known_words;
 use crate::language::{content_words, detect};
 use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token};
 use crate::prompt::{Ingredients, Prompts, SiteFacts};
@@ -324,8 +325,9 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         let confidence = match &judgement {
             Some(judgement) => {
                 let Choice { logit, margin, near, .. } = judgement.choice;
-                tracing::debug!(logit, margin, near, ?signs, "judged");
-                signs.judged(margin, near)
+                let by_name = judgement.by_name;
+                tracing::debug!(logit, margin, near, by_name, ?signs, "judged");
+                signs.judged(margin, near, by_name)
             }
             None => signs.confidence(),
         };
@@ -661,13 +663,22 @@ impl Ask {
         }
     }
 
-    /// The message with its shorthand written out and its spelling mended, where anything is to be mended.
+    /// The message with its shorthand written out, its spelling mended and its words those of the knowledge, where anything is to be
+    /// changed.
     fn mended(&self, spine: &Spine) -> Option<String> {
         let language = self.spoken().unwrap_or(&self.language);
-        let written =
-            if language == "en" { written_out(&self.question) } else { Cow::Borrowed(self.question.as_str()) };
-        let corrected = spine.retrieval.spelling.corrected(&self.site, &written, language).map(|meant| meant.text);
-        corrected.or(matches!(written, Cow::Owned(_)).then(|| written.into_owned()))
+        let spelling = &spine.retrieval.spelling;
+        if language != "en" {
+            return spelling.corrected(&self.site, &self.question, language).map(|meant| meant.text);
+        }
+        let mut text = written_out(&self.question);
+        if let Cow::Owned(said) = in_known_words(&text, |word| spelling.is_known(&self.site, word)) {
+            text = Cow::Owned(said);
+        }
+        if let Some(meant) = spelling.corrected(&self.site, &text, language) {
+            text = Cow::Owned(meant.text);
+        }
+        matches!(text, Cow::Owned(_)).then(|| text.into_owned())
     }
 
     /// What the message is about: what it names itself, else what was named just before it.

@@ -409,11 +409,17 @@ impl Shelf {
             if at == 0 && !run.words.iter().any(letters) {
                 return None;
             }
-            // "The Tarn 2 or 3": of the same family.
+            // "The Tarn 2 or 3", "the Cairn Alu or the Carbon": of the same family, unless another name begins so.
             let like = |row: &usize| all.iter().any(|other| self.rows[*row].begins_like(&self.rows[*other]));
+            let begins = |row: &usize| self.rows[*row].first_word() == run.words.first().map(String::as_str);
             let meant = if at > 0 && !run.words.iter().any(letters) {
                 let family: Vec<usize> = rows.iter().copied().filter(like).collect();
                 self.meant(&run.words, &family)?
+            } else if let Some(head) = all.first().and_then(|row| self.rows[*row].first_word())
+                && !rows.iter().any(begins)
+            {
+                let words = [&[head.to_owned()], run.words.as_slice()].concat();
+                self.meant(&words, rows).or_else(|| self.meant(&run.words, rows))?
             } else {
                 self.meant(&run.words, rows)?
             };

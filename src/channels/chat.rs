@@ -136,7 +136,11 @@ impl Task {
             }
             let show_at = self.show_at();
             if show_at.is_some_and(|at| at <= Instant::now()) {
-                self.show().await?;
+                // What is known already is shown with it; an answer that has ended needs no preview.
+                match self.follow.as_mut().and_then(|follow| follow.try_recv().ok()) {
+                    Some(update) => self.update(&update).await?,
+                    None => self.show().await?,
+                }
                 continue;
             }
             let say = unsaid.is_some().then_some(say_at);

@@ -121,6 +121,18 @@ impl Names {
     /// What holds for everything of a kind is told without names. `None` where it names no product, or only one whose kind is unknown.
     #[must_use]
     pub fn in_general(&self, question: &str) -> Option<String> {
+        // "The Skerry rain jacket" says what it is.
+        self.said_otherwise(question, |kind, says| if says { "" } else { kind })
+    }
+
+    /// A text with "it" in place of the products' names; `None` where it names none whose kind is known.
+    #[must_use]
+    pub fn nameless(&self, text: &str) -> Option<String> {
+        self.said_otherwise(text, |_, _| "it")
+    }
+
+    /// A text with something else in place of the products' names, made of a product's kind and of whether the kind follows the name.
+    fn said_otherwise<'k>(&'k self, question: &str, said: impl Fn(&'k str, bool) -> &'k str) -> Option<String> {
         let own: Vec<(&str, String)> =
             question.unicode_words().filter_map(|word| Some((word, words(word).into_iter().next()?))).collect();
         let mut general = question.to_owned();
@@ -137,9 +149,8 @@ impl Names {
             let (Some((first, _)), Some((last, _))) = (own.get(at), own.get(at + name.len() - 1)) else { continue };
             let start = first.as_ptr() as usize - question.as_ptr() as usize;
             let end = last.as_ptr() as usize - question.as_ptr() as usize + last.len();
-            // "The Skerry rain jacket" says what it is.
             let says = own.iter().skip(at + name.len()).take(2).any(|(_, word)| *word == words(kind).concat());
-            general.replace_range(start..end, if says { "" } else { kind });
+            general.replace_range(start..end, said(kind, says));
             (replaced, free) = (true, at);
         }
         replaced.then(|| general.split_whitespace().collect::<Vec<_>>().join(" "))
@@ -292,6 +303,8 @@ mod tests {
         check("Can I return the Skerry jacket?", Some("Can I return the jacket?"));
         check("is a hush 0 ok", Some("is a bag ok"));
         check("Can I return a jacket?", None);
+        assert_eq!(names.nameless("Is the Corrie 45 backpack dry?").as_deref(), Some("Is the it backpack dry?"));
+        assert_eq!(names.nameless("Is it dry?"), None);
         let names = Names::of(["Summit Trail tent", "Trail 30 bag"], []);
         assert_eq!(names.in_general("Is the Summit Trail 30 ok?").as_deref(), Some("Is the Summit bag ok?"));
     }

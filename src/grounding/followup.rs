@@ -32,7 +32,7 @@ const LINES: usize = 6;
 /// Whether a question may need what was said before it: it points at something, goes on from it, or says too little alone.
 #[must_use]
 pub fn leans_on_what_was_said(question: &str) -> bool {
-    pronoun(question).is_some() || goes_on(question) || content_words(question).nth(MAX_BARE_WORDS).is_none()
+    points_back(question) || goes_on(question) || content_words(question).nth(MAX_BARE_WORDS).is_none()
 }
 
 /// What a question means in its conversation, oldest line first; `None` if it stands for itself. `names` are the products that the site
@@ -44,7 +44,7 @@ pub fn in_full<'a>(question: &str, before: &[Said<'_>], names: impl IntoIterator
         return None;
     }
     let asked: HashSet<String> = content_words(question).collect();
-    let (points, goes_on) = (pronoun(question).is_some(), goes_on(question));
+    let (points, goes_on) = (points_back(question), goes_on(question));
     if asked.len() > MAX_WORDS || !points && !goes_on && asked.len() > MAX_BARE_WORDS {
         return None;
     }
@@ -97,6 +97,11 @@ struct Pronoun {
     end: usize,
     /// Whether a name may stand in its place.
     replaced: bool,
+}
+
+/// Whether a question points at something that was spoken of.
+pub(super) fn points_back(question: &str) -> bool {
+    pronoun(question).is_some()
 }
 
 /// The first word that points at what was spoken of.

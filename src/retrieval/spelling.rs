@@ -70,6 +70,17 @@ impl Spelling {
         self.common.contains(word) || sites.get(site).is_some_and(|own| own.stems.contains(stem(word)))
     }
 
+    /// Whether a site's documents have a lower-case word, in whatever form. True of the shortest words, which aren't kept, and of all
+    /// before the documents are read.
+    #[must_use]
+    pub fn is_known(&self, site: &str, word: &str) -> bool {
+        if word.chars().count() + 1 < MIN_LETTERS {
+            return true;
+        }
+        let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
+        sites.get(site).is_none_or(|own| own.stems.contains(stem(word)))
+    }
+
     /// The text with what its unknown words were likely meant to be; a word of its `language` (ISO 639-1) isn't unknown. `None` if every word is known or like none.
     #[must_use]
     pub fn corrected(&self, site: &str, text: &str, language: &str) -> Option<Corrected> {

@@ -5,6 +5,7 @@ use crate::grounding::Scored;
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::{Choice, choose};
 use crate::grounding::judged::{Judged, UNJUDGED};
+use crate::grounding::several::asked_alone;
 use crate::reason::places::{self, Fit, Place};
 use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Hit, RetrievalError, judged_text};
@@ -17,11 +18,16 @@ const MAX_CHARS: usize = 300;
 const BY_PASSAGE: f32 = 2.0;
 const BY_NEARNESS: f32 = 6.0;
 
+/// How near a piece must come to the best one's logit to be judged on the question alone, too.
+const WITHIN: f32 = 3.0;
+
 /// What the cross-encoder found.
 #[derive(Clone, Debug)]
 pub(super) struct Judgement {
     pub(super) candidates: Vec<Judged>,
     pub(super) choice: Choice,
+    /// How much of the best piece's logit is owed to a product's name.
+    pub(super) by_name: f32,
 }
 
 /// Who judges texts in a language; the English cross-encoder knows English alone.
@@ -82,6 +88,15 @@ pub(super) async fn judge(
             }
         }
     }
+    // A statement before the question draws to itself what only has its words: both are judged.
+    if let Some(asked) = asked_alone(&ask.question) {
+        let best = logits.iter().copied().fold(f32::MIN, f32::max);
+        let alone = judge.score(asked, &texts).await?;
+        // What is far from the whole message lacks what the statement says.
+        for (logit, alone) in logits.iter_mut().zip(alone).filter(|(logit, _)| **logit > best - WITHIN) {
+            *logit = logit.max(f32::midpoint(*logit, alone));
+        }
+    }
     let mut candidates: Vec<Judged> = scored
         .into_iter()
         .map(|scored| {
@@ -98,8 +113,25 @@ pub(super) async fn judge(
         of_place(&place, &mut candidates);
     }
     let Some(mut choice) = choose(&ask.question, &candidates) else { return Ok(None) };
+    let by_name = by_name(judge, listed, &ask.question, candidates.get(choice.lead), hits).await?;
     put_first(hits, &mut candidates, &mut choice);
-    Ok(Some(Judgement { candidates, choice }))
+    Ok(Some(Judgement { candidates, choice, by_name }))
+}
+
+/// How much of what the cross-encoder holds of a piece it owes to a product's name, in logits: a question that names the same product
+/// looks answered by whatever is said of it. 0 where it names none.
+async fn by_name(
+    judge: &Reranker,
+    listed: &Names,
+    question: &str,
+    lead: Option<&Judged>,
+    hits: &[Hit],
+) -> Result<f32, RetrievalError> {
+    let Some((nameless, lead)) = listed.nameless(question).zip(lead) else { return Ok(0.0) };
+    let text = judged_text(&lead.scored.unit, hits);
+    let text = listed.nameless(&text).unwrap_or(text);
+    let alone = judge.score(&nameless, &[text.chars().take(MAX_CHARS).collect()]).await?;
+    Ok(alone.first().map_or(0.0, |alone| (lead.logit - alone).max(0.0)))
 }
 
 /// Marks the candidates that tell of a place, and drops those of elsewhere.

@@ -7,6 +7,7 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use serde_json::{Value, json};
 
 use super::{Rejected, Signed, equal, form, fresh, hex, mac, one_of};
+use crate::calendar::seconds;
 use crate::site::channel::SignedAs;
 
 /// What a scheme signs, with what, and where the signature stands.
@@ -101,8 +102,8 @@ fn by_row(row: &Row, signed: Signed<'_>, secrets: &[String]) -> Result<(), Rejec
         _ if row.time.is_none() => {}
         Written::Seconds => fresh(at, signed.now_s)?,
         Written::Rfc3339 => {
-            let at = chrono::DateTime::parse_from_rfc3339(at).map_err(|_| Rejected::Stale)?;
-            fresh(&at.timestamp().to_string(), signed.now_s)?;
+            let at = seconds(at).ok_or(Rejected::Stale)?;
+            fresh(&at.to_string(), signed.now_s)?;
         }
     }
     let [before, between] = row.around_time;

@@ -621,6 +621,11 @@ async fn the_address_is_confirmed_to_who_asks_with_what_both_sides_know() {
     server.stop().await;
 }
 
+async fn metrics(server: &TestServer) -> String {
+    let request = reqwest::Client::new().get(server.admin_url("/metrics")).bearer_auth(server.admin_key());
+    request.send().await.unwrap().text().await.unwrap()
+}
+
 /// A stop between two tries: the message goes out once more after the start, and that it may be the second is said only
 /// where the first may have been taken.
 #[tokio::test]
@@ -642,12 +647,13 @@ async fn a_message_that_was_refused_before_a_restart_is_sent_after_it() {
     desk.say(1, RETURNS).await;
     let sent = desk.wait(3).await;
     assert!(sent.len() == 3 && sent[2].contains("60 days"), "{sent:?}");
-    let metrics = reqwest::get(server.admin_url("/metrics")).await.unwrap().text().await.unwrap();
+    let metrics = metrics(&server).await;
     assert!(metrics.contains("what=\"sent\"") && !metrics.contains("what=\"unsure\""), "{metrics}");
     server.stop().await;
 }
 
 /// A connection that ends after the request: the message may have been taken, so the next try says that it may be double.
+/// WhatsApp is sent nothing but messages, so the first connection carries one.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
 async fn a_message_whose_answer_never_came_is_sent_again_and_said_to_be_perhaps_double() {
@@ -663,7 +669,7 @@ async fn a_message_whose_answer_never_came_is_sent_again_and_said_to_be_perhaps_
             tokio::spawn(async move {
                 let mut start = vec![0; 4_096];
                 let count = stream.read(&mut start).await.unwrap_or_default();
-                let message = String::from_utf8_lossy(&start[..count]).contains("sendMessage");
+                let message = String::from_utf8_lossy(&start[..count]).contains("/messages");
                 if message && !swallowed.swap(true, std::sync::atomic::Ordering::Relaxed) {
                     return;
                 }
@@ -677,12 +683,12 @@ async fn a_message_whose_answer_never_came_is_sent_again_and_said_to_be_perhaps_
         }
     });
     let mut server =
-        TestServer::with(|config| config.sites[0].channels = vec![account(Platform::Telegram, &address)]).await;
-    let desk = Desk::new(&server, &fake, &address, Platform::Telegram);
+        TestServer::with(|config| config.sites[0].channels = vec![account(Platform::WhatsApp, &address)]).await;
+    let desk = Desk::new(&server, &fake, &address, Platform::WhatsApp);
     desk.say(1, SHIPPING).await;
     let sent = desk.wait(1).await;
     assert!(sent[0].contains("4.90 EUR"), "{sent:?}");
-    let metrics = reqwest::get(server.admin_url("/metrics")).await.unwrap().text().await.unwrap();
+    let metrics = metrics(&server).await;
     assert!(metrics.contains("what=\"unsure\""), "{metrics}");
     server.stop().await;
 }
