@@ -674,10 +674,7 @@ async fn a_message_whose_answer_never_came_is_sent_again_and_said_to_be_perhaps_
                     return;
                 }
                 let mut onward = tokio::net::TcpStream::connect(to).await.unwrap();
-                // Each request has a connection of its own, so that the message is the first on one.
-                let head = start[..count].windows(2).position(|two| two == b"\r\n").unwrap_or(count);
-                let request = [&start[..head], b"\r\nconnection: close", &start[head..count]].concat();
-                tokio::io::AsyncWriteExt::write_all(&mut onward, &request).await.unwrap();
+                tokio::io::AsyncWriteExt::write_all(&mut onward, &start[..count]).await.unwrap();
                 let _ = tokio::io::copy_bidirectional(&mut stream, &mut onward).await;
             });
         }
