@@ -21,6 +21,7 @@
 //! | `chat` | the task around one conversation |
 //! | `check` | whether an account is in order, for the command |
 //! | `delivery` | requests to a platform, and when to try again |
+//! | `smtp` | how an e-mail reaches the mail server |
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ mod check;
 mod deadline;
 mod delivery;
 mod discord;
+mod email;
 pub mod event;
 mod generic;
 mod ledger;
@@ -56,6 +58,7 @@ mod platform;
 mod response;
 pub mod signature;
 mod slack;
+mod smtp;
 mod teams;
 mod telegram;
 pub mod text;
@@ -86,6 +89,8 @@ pub struct Account {
     keys: Mutex<Keys>,
     /// Held while they are fetched.
     fetching: tokio::sync::Mutex<()>,
+    /// E-mail: who wrote how often of late.
+    pace: Mutex<email::Pace>,
 }
 
 /// Public keys of a platform, when they were asked for last, and how often they came.
@@ -152,6 +157,7 @@ impl Account {
             crypt,
             keys: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
+            pace: Mutex::default(),
         })
     }
 
@@ -274,6 +280,15 @@ impl Channels {
         })))
     }
 
+    /// The largest webhook of an account, in bytes. An e-mail comes with its files, which mail servers bound at some 25 MB.
+    #[must_use]
+    pub fn largest(&self, site: &str, account: &str) -> usize {
+        const MIB: usize = 1024 * 1024;
+        let account = self.0.accounts.get(&(site.to_owned(), account.to_owned()));
+        // WhatsApp's batches and Telegram's updates come near a mebibyte.
+        if account.is_some_and(|account| account.config.platform == Platform::Email) { 26 * MIB } else { MIB }
+    }
+
     /// Reads a webhook, if it is the platform's. Nothing of it counts before [`Channels::accept`] has stored it.
     ///
     /// # Errors
@@ -293,7 +308,19 @@ impl Channels {
             inner.delivery.rejected(&account.id(), &rejected.to_string());
             return Err(rejected.into());
         }
-        let batch = account.config.platform.read(request, account, signed.now_s);
+        let mut batch = account.config.platform.read(request, account, signed.now_s);
+        if account.config.platform == Platform::Email {
+            let mut pace = account.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = batch.events.len();
+            batch.events.retain(|event| pace.allows(&event.user, inner.clock.now_ms()));
+            if batch.events.len() < before {
+                tracing::warn!(
+                    account = account.id(),
+                    "too many e-mails of one sender within an hour: one is not read"
+                );
+                batch.skipped.push("too many e-mails of one sender");
+            }
+        }
         Ok(Webhook { account: account.clone(), batch })
     }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::delivery::Delivery;
 use super::platform::{Sending, Target};
-use super::{Account, Finding, deadline, discord, line, meta, slack, telegram, text, twilio};
+use super::{Account, Finding, deadline, discord, line, meta, slack, smtp, telegram, text, twilio};
 use crate::clock::Clock;
 use crate::site::channel::Platform;
 
@@ -39,6 +39,12 @@ impl Account {
             Platform::Webhook | Platform::Chatwoot => {
                 let text = format!("replies go to {}; send one with `frontdesk channels send`", self.base_url);
                 return Ok(vec![good(text)]);
+            }
+            Platform::Email => {
+                return Ok(vec![match smtp::check(self).await {
+                    Ok(()) => good(format!("{} takes the account", self.base_url)),
+                    Err(error) => bad(format!("{}: {error:#}", self.base_url)),
+                }]);
             }
             Platform::Telegram => return self.check_telegram(&delivery, origin).await,
             Platform::WeChat | Platform::Teams => {
@@ -126,6 +132,7 @@ impl Account {
             | Platform::WeChat
             | Platform::Teams
             | Platform::Chatwoot
+            | Platform::Email
             | Platform::Webhook => {
                 bail!("the address is set on the platform's own pages, or in the other system: write {address} there")
             }
@@ -153,7 +160,7 @@ impl Account {
             Err(outcome) => bail!("the platform lends no access token: {outcome}"),
         };
         let way = deadline::Way::Message;
-        let sending = Sending { part: &part, markdown: text, id: &id, plain: false, way, now_s };
+        let sending = Sending { part: &part, markdown: text, id: &id, plain: false, way, now_s, by_agent: true };
         let target = Target { account: self, chat, token: &token, right: None, placed: None };
         let call = self.config.platform.send(target, &sending);
         let call = call.context("no secret can sign, or the platform must be written to first")?;

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::Account;
-use super::event::{Answered, Body, Call, Outcome, Verb};
+use super::event::{Answered, Body, Call, NoAnswer, Outcome, Verb};
 use super::signature::form_bytes;
+use super::{Account, smtp};
 use crate::address::{is_public, resolve};
 
 /// Longest wait for an answer. Platforms answer within a second; after this it isn't known whether the message was taken.
@@ -246,6 +246,10 @@ impl Delivery {
     /// # Errors
     /// When no answer comes.
     async fn request(&self, account: &Account, call: &Call) -> Result<(u16, Option<u64>, Value), NoAnswer> {
+        if let Body::Mail(mail) = &call.body {
+            let (status, text) = smtp::send(account, mail).await?;
+            return Ok((status, None, json!({ "message": text })));
+        }
         let address = format!("{}{}", call.base.as_ref().unwrap_or(&account.base_url), call.path);
         let unsent = |why: String| NoAnswer { why, sent: false };
         let url = reqwest::Url::parse(&address).map_err(|error| unsent(format!("base_url is no address: {error}")))?;
@@ -271,7 +275,7 @@ impl Delivery {
             request = request.header(*name, value);
         }
         request = match &call.body {
-            Body::Empty => request,
+            Body::Empty | Body::Mail(_) => request,
             // The bytes that were signed, not another writing of them.
             Body::Json(body) => request
                 .header("content-type", "application/json; charset=utf-8")
@@ -292,13 +296,6 @@ impl Delivery {
         }
         Ok((status, retry_after, serde_json::from_slice(&bytes).unwrap_or_default()))
     }
-}
-
-/// Why no answer came, without the address: that may hold a token.
-struct NoAnswer {
-    why: String,
-    /// The request may have arrived.
-    sent: bool,
 }
 
 impl NoAnswer {

@@ -168,6 +168,21 @@ pub enum Body {
     Empty,
     Json(Value),
     Form(Vec<(&'static str, String)>),
+    /// An e-mail, which goes out by SMTP.
+    Mail(Mail),
+}
+
+/// An e-mail to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    pub to: String,
+    pub subject: String,
+    /// Its identifier without brackets, and those of the thread, oldest first: the last one is answered.
+    pub id: String,
+    pub references: Vec<String>,
+    /// No person wrote it.
+    pub automatic: bool,
+    pub text: String,
 }
 
 /// What came of a request to a platform.
@@ -204,6 +219,13 @@ impl std::fmt::Display for Outcome {
             | Self::Unauthorized { why } => f.write_str(why),
         }
     }
+}
+
+/// Why no answer came, without the address: that may hold a token.
+pub(super) struct NoAnswer {
+    pub(super) why: String,
+    /// The request may have arrived.
+    pub(super) sent: bool,
 }
 
 /// What an answer from a platform looks like to an adapter.

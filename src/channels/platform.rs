@@ -6,7 +6,7 @@ use super::ledger::Placed;
 use super::signature::{self, Rejected, Signed, scheme, wechat as wechat_signature};
 use super::text::{Rich, Unit};
 use super::{
-    Account, Request, chatwoot, discord, generic, json_of, line, meta, slack, teams, telegram, twilio, wechat,
+    Account, Request, chatwoot, discord, email, generic, json_of, line, meta, slack, teams, telegram, twilio, wechat,
 };
 use crate::site::channel::{Platform, SignedAs};
 
@@ -46,6 +46,8 @@ pub(super) struct Sending<'a> {
     pub(super) plain: bool,
     pub(super) way: Way,
     pub(super) now_s: u64,
+    /// A person wrote it.
+    pub(super) by_agent: bool,
 }
 
 const MINUTE_MS: u64 = 60_000;
@@ -122,6 +124,8 @@ impl Platform {
                 waiting: Waiting::Typing { every_ms: 15_000 },
                 ..plain
             },
+            // Nothing is shown of an answer that is made; its parts would be e-mails of their own.
+            Self::Email => Capability { unit: Unit::Chars, limit: 12_000, most_parts: 1, due: Due::Standing, ..plain },
             Self::Webhook => Capability { unit: Unit::Chars, limit: 16_000, spacing_ms: 0, ..plain },
         }
     }
@@ -147,7 +151,11 @@ impl Platform {
                 None => wechat_signature::verify(signed.query, secrets, signed.now_s),
             },
             Self::Chatwoot => scheme::verify(SignedAs::Chatwoot, signed, secrets),
-            Self::Webhook => scheme::verify(account.config.signed_as, signed, secrets),
+            Self::Email if account.config.signed_as == SignedAs::Mailgun => {
+                let kind = (signed.header)("content-type").unwrap_or_default();
+                scheme::mailgun(&email::fields(kind, signed.body), signed.now_s, secrets)
+            }
+            Self::Email | Self::Webhook => scheme::verify(account.config.signed_as, signed, secrets),
             Self::Teams => {
                 let activity = json_of(signed.body);
                 let (service_url, channel) = teams::origin(&activity);
@@ -177,6 +185,19 @@ impl Platform {
                 };
                 wechat::read(&opened.unwrap_or_default())
             }
+            Self::Email if account.config.signed_as == SignedAs::Mailgun => {
+                let kind = (request.header)("content-type").unwrap_or_default();
+                let fields = email::fields(kind, request.body);
+                let message = fields.iter().find(|(name, _)| name == "body-mime");
+                match message {
+                    Some((_, message)) => email::read(message, &account.mailboxes()),
+                    None => Batch {
+                        skipped: vec!["no `body-mime`: the route's address doesn't end in mime"],
+                        ..Batch::default()
+                    },
+                }
+            }
+            Self::Email => email::read(request.body, &account.mailboxes()),
             Self::Webhook => {
                 let Request { header, query, body: bytes } = request;
                 // A system that names nothing is told apart by what it says.
@@ -198,7 +219,7 @@ impl Platform {
     /// `None` if the account or the conversation doesn't allow it.
     pub(super) fn send(self, target: Target<'_>, sending: &Sending<'_>) -> Option<Call> {
         let Target { account, chat, token, right, placed } = target;
-        let Sending { part, markdown, id, plain, way, now_s } = *sending;
+        let Sending { part, markdown, id, plain, way, now_s, by_agent } = *sending;
         let sender = account.config.sender.as_str();
         let right = right.map(|right| right.token.as_str());
         match self {
@@ -235,6 +256,7 @@ impl Platform {
                 })
             }
             Self::Chatwoot => Some(chatwoot::send(token, chat, part, plain)),
+            Self::Email => email::send(sender, chat, right, part, id, by_agent),
             Self::Webhook => {
                 let secret = account.secrets.iter().find(|secret| secret.starts_with("whsec_"))?;
                 generic::send(secret, chat, part, markdown, id, now_s)
@@ -280,7 +302,7 @@ impl Platform {
                 Some(teams::stream(to, id, sequence, so_far))
             }
             Self::Chatwoot => Some(chatwoot::typing(token, chat)),
-            Self::WhatsApp | Self::Twilio | Self::Webhook => None,
+            Self::WhatsApp | Self::Twilio | Self::Email | Self::Webhook => None,
         }
     }
 
@@ -303,7 +325,8 @@ impl Platform {
             | Self::Twilio
             | Self::WeChat
             | Self::Teams
-            | Self::Chatwoot => false,
+            | Self::Chatwoot
+            | Self::Email => false,
         }
     }
 
@@ -336,6 +359,7 @@ impl Platform {
             Self::WeChat => wechat::judge(answered),
             Self::Teams => teams::judge(answered),
             Self::Chatwoot => chatwoot::judge(answered),
+            Self::Email => email::judge(answered),
             Self::Webhook => generic::judge(answered),
         }
     }
@@ -347,6 +371,12 @@ fn streams(account: &Account, chat: &str) -> bool {
 }
 
 impl Account {
+    /// E-mail: the addresses that mail for this account comes to.
+    fn mailboxes(&self) -> Vec<String> {
+        let all = std::iter::once(&self.config.sender).chain(&self.config.addresses);
+        all.map(|text| email::address(text)).collect()
+    }
+
     pub(super) fn meta_access(&self) -> meta::Access<'_> {
         let secret = self.secrets.first().map_or("", String::as_str);
         meta::Access { token: &self.token, secret, sender: &self.config.sender }

@@ -1,11 +1,12 @@
 //! Webhooks of messaging platforms, on the public listener, and what is known of their accounts, on the admin one.
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::channels::event::Reply;
 use crate::channels::signature::Rejected;
@@ -16,15 +17,12 @@ use crate::http::error::ApiError;
 use crate::http::routes::{Access, Table};
 use crate::protocol::ErrorCode;
 
-/// Largest webhook: WhatsApp's batches and Telegram's updates come near a mebibyte.
-const MAX_WEBHOOK: usize = 1024 * 1024;
+/// What is larger takes its room among large bodies: e-mails with files.
+const MAX_SMALL: usize = 1024 * 1024;
 
 pub(super) fn public() -> Table {
     const ACCOUNT: &str = "/v1/channels/{site}/{account}";
-    Table::default()
-        .post(ACCOUNT, Access::Platform, webhook)
-        .get(ACCOUNT, Access::Platform, handshake)
-        .largest_body(MAX_WEBHOOK)
+    Table::default().post(ACCOUNT, Access::Platform, webhook).get(ACCOUNT, Access::Platform, handshake)
 }
 
 /// Below `/v1/console/sites/{site}`.
@@ -42,11 +40,16 @@ async fn webhook(
     Path((site, account)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
     if app.tasks.is_draining() {
         return ApiError::draining().into_response();
     }
+    // The room is held until the event is stored.
+    let (body, _room) = match read_body(&app, app.channels.largest(&site, &account), body).await {
+        Ok(read) => read,
+        Err(error) => return error.into_response(),
+    };
     let read = || {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let query = uri.query().unwrap_or_default();
@@ -71,6 +74,17 @@ async fn webhook(
         Ok(Some(Reply::Xml(text))) => ([(header::CONTENT_TYPE, "text/xml")], text).into_response(),
         Err(error) => refusal(error).into_response(),
     }
+}
+
+async fn read_body(app: &App, largest: usize, body: Body) -> Result<(Bytes, Option<OwnedSemaphorePermit>), ApiError> {
+    let told = body.size_hint().exact().unwrap_or(u64::MAX);
+    if largest > MAX_SMALL && told > MAX_SMALL as u64 {
+        let (bytes, room) = app.room.read(body, largest, "").await?.parts();
+        return Ok((bytes.into(), Some(room)));
+    }
+    let bytes = axum::body::to_bytes(body, MAX_SMALL).await;
+    let text = format!("a webhook may have {MAX_SMALL} bytes here");
+    Ok((bytes.map_err(|_| ApiError::new(ErrorCode::TooLarge, text))?, None))
 }
 
 /// `GET /v1/channels/{site}/{account}`: a platform asks once whether the address is ours.

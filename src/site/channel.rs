@@ -25,6 +25,8 @@ pub enum Platform {
     Teams,
     /// An agent bot of Chatwoot.
     Chatwoot,
+    /// E-mail: messages posted here as they are, answers by SMTP.
+    Email,
     /// Any other system, by webhooks signed as Standard Webhooks says.
     Webhook,
 }
@@ -44,12 +46,13 @@ impl Platform {
             Self::WeChat => "wechat",
             Self::Teams => "teams",
             Self::Chatwoot => "chatwoot",
+            Self::Email => "email",
             Self::Webhook => "webhook",
         }
     }
 
     fn needs_token(self) -> bool {
-        self != Self::Webhook
+        !matches!(self, Self::Webhook | Self::Email)
     }
 
     /// Where its requests go, unless the configuration says otherwise.
@@ -65,7 +68,7 @@ impl Platform {
             Self::WeChat => Some("https://api.weixin.qq.com"),
             // Each activity says where it wants to be answered.
             Self::Teams => Some("https://smba.trafficmanager.net"),
-            Self::Chatwoot | Self::Webhook => None,
+            Self::Chatwoot | Self::Email | Self::Webhook => None,
         }
     }
 }
@@ -94,7 +97,7 @@ pub struct ChannelConfig {
     /// Names the account in addresses and in the console: 1 to 32 of a-z, 0-9, - and _. Left out, the platform's name.
     #[serde(default)]
     pub id: String,
-    /// What the platform knows us by when we write to it: a bot's token. Not for `webhook`.
+    /// What the platform knows us by when we write to it: a bot's token, the mail server's password. Not for `webhook`.
     #[serde(default)]
     pub token: String,
     /// File that holds the token.
@@ -107,14 +110,14 @@ pub struct ChannelConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets_file: Option<PathBuf>,
     /// Where requests go: another address than the platform's own for a self-hosted Bot API, and for `webhook` the address
-    /// that replies are posted to.
+    /// that replies are posted to. For `email` the mail server: `smtps://HOST[:465]`, or `smtp://HOST[:587]` with STARTTLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
     /// Allows requests to addresses of this machine and of private networks, for a self-hosted platform. Off, a host that
     /// resolves to one is refused, so that whoever controls the name can't reach what only this machine can.
     #[serde(default)]
     pub allow_private: bool,
-    /// `webhook`: how what comes in is signed. Replies are signed as Standard Webhooks say, with the first secret that is
+    /// `webhook` and `email`: how what comes in is signed; e-mail by `standard` or `mailgun`. Replies are signed as Standard Webhooks say, with the first secret that is
     /// `whsec_…`.
     #[serde(default)]
     pub signed_as: SignedAs,
@@ -126,9 +129,15 @@ pub struct ChannelConfig {
     #[serde(default)]
     pub bot: String,
     /// Who messages come from: WhatsApp's id of the phone number, Messenger's id of the page, Twilio's number (`+1500…`) or
-    /// messaging service (`MG…`).
+    /// messaging service (`MG…`), the e-mail address that answers come from, with a name or without.
     #[serde(default)]
     pub sender: String,
+    /// E-mail: further addresses that mail for this account comes to.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// E-mail: the name at the mail server. Left out, the sender's address.
+    #[serde(default)]
+    pub smtp_user: String,
     /// Discord's and Teams' application id, WeChat's AppID.
     #[serde(default)]
     pub app_id: String,
@@ -193,7 +202,7 @@ impl ChannelConfig {
         let missing = match self.platform {
             Platform::WhatsApp | Platform::Messenger if self.sender.is_empty() => Some("sender"),
             Platform::WhatsApp | Platform::Messenger if self.verify_token.is_empty() => Some("verify_token"),
-            Platform::Twilio if self.sender.is_empty() => Some("sender"),
+            Platform::Twilio | Platform::Email if self.sender.is_empty() => Some("sender"),
             Platform::Twilio if self.account_sid.is_empty() => Some("account_sid"),
             Platform::Discord | Platform::WeChat | Platform::Teams if self.app_id.is_empty() => Some("app_id"),
             Platform::Teams if self.tenant.is_empty() => Some("tenant"),
@@ -217,6 +226,9 @@ impl ChannelConfig {
         if !self.fields.is_empty() && !["conversation", "text"].iter().all(|field| self.fields.contains_key(*field)) {
             bail!("channel {name:?}: `fields` must say where `conversation` and `text` are");
         }
+        if self.platform == Platform::Email {
+            return self.validate_email();
+        }
         if let Some(url) = self.base_url.as_deref().filter(|url| url.starts_with("http://"))
             && !self.allow_private
         {
@@ -232,6 +244,22 @@ impl ChannelConfig {
                 bail!("channel {name:?}: `base_url` must name the address that replies are posted to")
             }
             _ => Ok(()),
+        }
+    }
+}
+
+impl ChannelConfig {
+    fn validate_email(&self) -> anyhow::Result<()> {
+        let name = self.name();
+        if !matches!(self.signed_as, SignedAs::Standard | SignedAs::Mailgun) {
+            bail!("channel {name:?}: e-mail is signed as \"standard\" or \"mailgun\"");
+        }
+        if !std::iter::once(&self.sender).chain(&self.addresses).all(|address| address.contains('@')) {
+            bail!("channel {name:?}: `sender` and `addresses` must be e-mail addresses");
+        }
+        match self.base_url.as_deref() {
+            Some(url) if url.starts_with("smtps://") || url.starts_with("smtp://") => Ok(()),
+            _ => bail!("channel {name:?}: `base_url` must name the mail server: smtps://HOST or smtp://HOST"),
         }
     }
 }

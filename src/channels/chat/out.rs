@@ -176,8 +176,15 @@ impl Task {
             Ok(token) => token,
             Err(outcome) => return outcome,
         };
-        let sending =
-            Sending { part: &part.rich, markdown: &part.markdown, id: &part.id, plain, way, now_s: now_ms / 1000 };
+        let sending = Sending {
+            part: &part.rich,
+            markdown: &part.markdown,
+            id: &part.id,
+            plain,
+            way,
+            now_s: now_ms / 1000,
+            by_agent: part.by_agent,
+        };
         match self.account.config.platform.send(self.target(&token), &sending) {
             Some(call) => delivery.send(&self.account, &call, now_ms).await,
             None if self.account.config.platform == Platform::Webhook => Outcome::Unauthorized {

@@ -84,7 +84,10 @@ pub fn verify(scheme: SignedAs, signed: Signed<'_>, secrets: &[String]) -> Resul
         SignedAs::Zendesk => by_row(&ZENDESK, signed, secrets),
         SignedAs::Intercom => by_row(&INTERCOM, signed, secrets),
         SignedAs::Zoom => by_row(&ZOOM, signed, secrets),
-        SignedAs::Mailgun => mailgun(signed, secrets),
+        SignedAs::Mailgun => {
+            let fields = form(signed.body).into_iter().map(|(name, value)| (name, value.into_bytes()));
+            mailgun(&fields.collect::<Vec<_>>(), signed.now_s, secrets)
+        }
         SignedAs::Sendgrid => sendgrid(signed, secrets),
     }
 }
@@ -113,13 +116,18 @@ fn by_row(row: &Row, signed: Signed<'_>, secrets: &[String]) -> Result<(), Rejec
 }
 
 /// Mailgun signs a time and a token, and nothing of the message: the token is the event's key, so that it counts once.
-fn mailgun(signed: Signed<'_>, secrets: &[String]) -> Result<(), Rejected> {
-    let pairs = form(signed.body);
-    let field = |name: &str| pairs.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
+///
+/// # Errors
+/// When a field is missing, forged or stale.
+pub(crate) fn mailgun(fields: &[(String, Vec<u8>)], now_s: u64, secrets: &[String]) -> Result<(), Rejected> {
+    let field = |name: &str| {
+        let found = fields.iter().find(|(own, _)| own == name).map(|(_, value)| value);
+        found.and_then(|value| std::str::from_utf8(value).ok())
+    };
     let (Some(at), Some(token), Some(shown)) = (field("timestamp"), field("token"), field("signature")) else {
         return Err(Rejected::Unsigned);
     };
-    fresh(at, signed.now_s)?;
+    fresh(at, now_s)?;
     one_of(secrets, |secret| {
         let tag = mac(hmac::HMAC_SHA256, secret.as_bytes(), &[at.as_bytes(), token.as_bytes()]);
         equal(shown.as_bytes(), hex(tag.as_ref()).as_bytes())
