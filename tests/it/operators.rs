@@ -210,7 +210,8 @@ async fn a_damaged_backup_is_refused_and_leaves_nothing() {
         }
         std::fs::write(manifest, text.to_string()).unwrap();
     };
-    let refusals: [(&dyn Fn(&Path), &str); 5] = [
+    type Damage<'a> = &'a dyn Fn(&Path);
+    let refusals: [(Damage<'_>, &str); 5] = [
         (
             &|folder| {
                 cut(folder);

@@ -619,11 +619,7 @@ const CHILD_PATH: &str = "FRONTDESK_TEST_STORE_CHILD";
 async fn child_that_appends() {
     let Ok(path) = std::env::var(CHILD_PATH) else { return };
     let store = open(Path::new(&path));
-    let say = |line: String| {
-        let mut out = std::io::stdout().lock();
-        out.write_all(line.as_bytes()).and_then(|()| out.flush()).unwrap();
-    };
-    say("\nREADY\n".into());
+    say("\nREADY\n");
     let sessions = (0..48).map(|at| {
         let store = &store;
         async move {
@@ -655,7 +651,7 @@ async fn child_that_appends() {
     assert!(store.health().is_err());
     assert!(matches!(store.append(event("new", 1)).await, Err(StoreError::Broken { .. })));
     assert!(store.close().await.is_err());
-    say("CLOSED\n".into());
+    say("CLOSED\n");
 }
 
 /// Runs the child that appends on `path`; `line` sees its output and says when to kill it.
@@ -689,17 +685,23 @@ fn run_test(test: &str, path: &Path, shell: &str, mut line: impl FnMut(&str) -> 
     child.wait().unwrap();
 }
 
+/// Tells the parent process of a child.
+fn say(line: impl AsRef<str>) {
+    let mut out = std::io::stdout().lock();
+    out.write_all(line.as_ref().as_bytes()).and_then(|()| out.flush()).unwrap();
+}
+
 /// Compacts a store, and goes on with it.
 #[tokio::test]
 async fn child_that_compacts() {
     let Ok(path) = std::env::var(CHILD_PATH) else { return };
     let store = open(Path::new(&path));
     let outcome = store.compact().await.map_err(|error| error.to_string());
-    println!("\nCOMPACTED {outcome:?}");
-    println!("READ {}", store.read("shop", "s0", 0, EVENTS).await.unwrap().len());
-    println!("HEALTHY {}", store.health().is_ok());
+    say(format!("\nCOMPACTED {outcome:?}\n"));
+    say(format!("READ {}\n", store.read("shop", "s0", 0, EVENTS).await.unwrap().len()));
+    say(format!("HEALTHY {}\n", store.health().is_ok()));
     store.close().await.unwrap();
-    println!("CLOSED");
+    say("CLOSED\n");
 }
 
 /// `ACK s1 5` → the last acknowledged event of each session.
