@@ -245,10 +245,12 @@ async fn serve(config: Config, ingest: bool) -> anyhow::Result<ExitCode> {
             log_failures(&report);
         }
     }
+    // Who reads that it is ready may stop it at once.
+    let signalled = lifecycle::signalled().context("the handlers of SIGTERM and SIGINT")?;
     println!("Frontdesk is ready: http://{}/  (admin http://{}/)", server.addr, server.admin_addr);
     let mut failed = false;
     tokio::select! {
-        signal = lifecycle::signalled() => tracing::info!(signal = signal.unwrap_or("no signal"), "stopping"),
+        signal = signalled => tracing::info!(signal, "stopping"),
         () = server.failure() => failed = true,
     }
     server.stop().await?;

@@ -91,16 +91,18 @@ impl Drop for FailureGuard {
     }
 }
 
-/// Resolves on SIGTERM or SIGINT.
+/// From now on SIGTERM and SIGINT resolve what is returned, and end the process no more.
 ///
 /// # Errors
 /// When the signal handlers can't be installed.
-pub async fn signalled() -> std::io::Result<&'static str> {
+pub fn signalled() -> std::io::Result<impl Future<Output = &'static str>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(tokio::select! {
-        _ = term.recv() => "SIGTERM",
-        _ = int.recv() => "SIGINT",
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => "SIGTERM",
+            _ = int.recv() => "SIGINT",
+        }
     })
 }
 

@@ -8,7 +8,7 @@ use futures_util::future::OptionFuture;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::deadline::Due;
+use super::deadline::{Due, Waiting};
 use super::event::{Attachment, Incoming, What};
 use super::ledger::{Chat, Placed, Turn, cut};
 use super::{Account, Channels};
@@ -136,8 +136,9 @@ impl Task {
             }
             let show_at = self.show_at();
             if show_at.is_some_and(|at| at <= Instant::now()) {
-                // What is known already is shown with it; an answer that has ended needs no preview.
-                match self.follow.as_mut().and_then(|follow| follow.try_recv().ok()) {
+                // A preview shows what is known already, too; an answer that has ended needs none.
+                let previews = matches!(self.account.config.platform.capability().waiting, Waiting::Edits { .. });
+                match self.follow.as_mut().filter(|_| previews).and_then(|follow| follow.try_recv().ok()) {
                     Some(update) => self.update(&update).await?,
                     None => self.show().await?,
                 }
