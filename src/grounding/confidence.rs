@@ -236,6 +236,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_name_alone_explains_counts_against_an_answer() {
+        let signs = Signs::default();
+        let confidence = |by_name| signs.judged(10.0, 0.5, by_name);
+        assert!(confidence(NAME_ALONE).total_cmp(&confidence(0.0)).is_eq(), "so much it may explain");
+        assert!(confidence(NAME_ALONE + 3.0) < confidence(NAME_ALONE) - 0.1);
+        assert!(confidence(NAME_ALONE + 6.0) < confidence(NAME_ALONE + 3.0));
+    }
+
+    #[test]
     fn what_stands_out_and_holds_the_words_is_trusted() {
         let background = [0.2; 20];
         let with = |cosine: f32, first: &str| {

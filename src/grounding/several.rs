@@ -54,8 +54,8 @@ pub fn questions(message: &str) -> Vec<&str> {
     parts.into_iter().map(|part| unjoined(message.get(part).unwrap_or_default())).collect()
 }
 
-/// What a message asks without the statements that lead up to it, where that says enough: "how heavy may a pack be" of "I weigh 60 kg, how
-/// heavy may a pack be?". `None` where it asks nothing beside them.
+/// What a message asks without the statements that lead up to it, where that says enough: "how long may a shelf be" of "My wall has 3 m, how
+/// long may a shelf be?". `None` where it asks nothing beside them.
 #[must_use]
 pub fn asked_alone(message: &str) -> Option<&str> {
     let begins = |text: &str| unjoined(text).split_whitespace().next().is_some_and(|word| is_one_of(word, OPENERS));
@@ -184,14 +184,14 @@ mod tests {
         fn check(message: &str, expected: Option<&str>) {
             assert_eq!(asked_alone(message), expected, "{message}");
         }
-        let alone = "how heavy may a pack be?";
-        check("I weigh 60 kg, how heavy may a pack be?", Some(alone));
-        check("I weigh 60 kg. And how heavy may a pack be?", Some(alone));
+        let alone = "how long may a shelf be?";
+        check("My wall has 3 m, how long may a shelf be?", Some(alone));
+        check("My wall has 3 m. And how long may a shelf be?", Some(alone));
         let leaks = "The lid, which is cracked, leaks. Is a new lid free, or do I pay?";
         check(leaks, Some("Is a new lid free, or do I pay?"));
         check("It is late, can you do it?", None);
         check("I want a used one, do those have a lid?", None);
-        check("How heavy may a pack be?", None);
+        check("How long may a shelf be?", None);
         check("Please call me", None);
         check("", None);
     }

@@ -1,4 +1,4 @@
-//! A question in the words of the knowledge: who asks for a rucksack finds the backpacks. Search and models know some of these words, and
+//! A question in the words of the knowledge: who asks for a torch finds the flashlights. Search and models know some of these words, and
 //! judge much higher what uses the question's own. Pure.
 
 use std::borrow::Cow;

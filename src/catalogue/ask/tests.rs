@@ -280,10 +280,8 @@ fn two_or_more_beside_each_other() {
         ),
     );
     check(
-        "Which is lighter, the Cairn Alu or the Carbon?",
-        Some(
-            "The lighter one is Cairn Carbon trekking poles. Cairn Alu trekking poles weigh 490 g. Cairn Carbon trekking poles weigh 390 g.",
-        ),
+        "how heavy are the Cairn Alu and the Carbon?",
+        Some("Cairn Alu trekking poles weigh 490 g. Cairn Carbon trekking poles weigh 390 g."),
     );
     let tents = "| Product | Price | Weight |\n| --- | --- | --- |\n| Tarn 2 tent | 349 EUR (Moss or Slate) | 1900 g |\n\
                  | Tarn 3 tent | 429 EUR (Moss) | 2400 g |";
