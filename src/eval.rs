@@ -20,12 +20,14 @@ use crate::server;
 use crate::telemetry::Metrics;
 use crate::training::Progress;
 
+pub mod allocation;
 pub mod answers;
 pub mod desk;
 pub mod forecast;
 pub mod gaps;
 pub mod injection;
 pub mod intents;
+pub mod policy;
 pub mod purchase;
 pub mod retrieval;
 pub mod typos;

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use crate::cli::show;
 use crate::config::Config;
-use crate::eval::{self, answers, desk, forecast, gaps, injection, intents, purchase, retrieval};
+use crate::eval::{self, allocation, answers, desk, forecast, gaps, injection, intents, policy, purchase, retrieval};
 use crate::forecast::backtest::Plan;
+use crate::insight::policy::Value;
 use crate::turn::Mode;
 
 #[derive(Debug, Args)]
@@ -27,6 +28,8 @@ use crate::turn::Mode;
   frontdesk eval intents --train train.jsonl --test test.jsonl --oos oos.jsonl
   frontdesk eval forecast --series daily.csv --value orders --hide-stock 14
   frontdesk eval stockout --series daily.csv --value orders --lead 14 --json | jq .summary
+  frontdesk eval allocation --tests tests.csv --impressions 10000 --policy thompson
+  frontdesk eval policy --log log.csv --policy policy.json --json
   frontdesk eval purchase --train visits.csv --label Revenue --folds 5 --drop PageValues
 
 The knowledge is read into an index of its own in the temporary directory and removed afterwards; the server's own index isn't
@@ -119,6 +122,34 @@ enum What {
         /// Days that a stock has to last: 7, 14 or 28.
         #[arg(long, default_value_t = 14)]
         lead: usize,
+    },
+    /// How much does a way to share out impressions lose against the best choice, and is "this one wins" right?
+    Allocation {
+        /// CSV of tests of the past: test, impressions, clicks; a row for each choice.
+        #[arg(long)]
+        tests: PathBuf,
+        /// Impressions that each test is played with.
+        #[arg(long, default_value_t = 10_000)]
+        impressions: usize,
+        #[arg(long, value_enum, default_value = "thompson")]
+        policy: allocation::Policy,
+        /// At most so many tests.
+        #[arg(long, default_value_t = 700)]
+        limit: usize,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// What would a way to choose have brought? From a log of choices with the chances they were made with.
+    Policy {
+        /// CSV: action, reward, propensity, and columns that the policy's rules name.
+        #[arg(long)]
+        log: PathBuf,
+        /// JSON: {"rules": [{"when": {"months": {"min": 6}, "channel": "web"}, "actions": {"b": 1}}],
+        /// "otherwise": {"a": 0.5, "b": 0.5}}; the first rule that fits holds.
+        #[arg(long)]
+        policy: PathBuf,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// Are purchases predicted, with probabilities that mean what they say?
     Purchase(Outcomes),
@@ -308,6 +339,24 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             let report = forecast::stock_outs(&past.series, &past.value, plan, &show)?;
             bar.finish_and_clear();
             show::report(&report, args.json, &["measure", "value"], measures(&report.summary)?)
+        }
+        What::Allocation { tests, impressions, policy, limit, seed } => {
+            let report = allocation::run(&tests, policy, impressions, limit, seed, &show)?;
+            bar.finish_and_clear();
+            show::report(&report, args.json, &["measure", "value"], measures(&report.summary)?)
+        }
+        What::Policy { log, policy, seed } => {
+            let report = policy::run(&log, &policy, seed)?;
+            bar.finish_and_clear();
+            let value = |found: Option<Value>| match found {
+                Some(Value { value, low, high }) => format!("{value:.4} [{low:.4} to {high:.4}]"),
+                None => "can't tell".into(),
+            };
+            let values = [("IPW", report.ipw), ("SNIPW", report.snipw), ("doubly robust", report.dr)];
+            let mut rows = measures(&report)?;
+            rows.retain(|row| !row[1].starts_with('{'));
+            rows.extend(values.map(|(name, found)| vec![name.to_owned(), value(found)]));
+            show::report(&report, args.json, &["measure", "value"], rows)
         }
         What::Purchase(Outcomes { train, test, folds, label, drop, seed }) => {
             let options = purchase::Options { train, test, folds, label, drop, seed };
