@@ -7,24 +7,20 @@
 //! assistant are left out.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use hmac::{Hmac, Mac as _};
 use regex::Regex;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::Sha256;
 
+use crate::address::{self, ResolveError};
 use crate::reason::abilities::Request;
 use crate::secret::random_id;
+use crate::secret::webhook::WebhookKey;
 
-mod address;
 pub mod form;
 
 /// `[[sites.actions]]`: a webhook that the assistant may call for a visitor.
@@ -90,7 +86,7 @@ pub struct Action {
     pub name: String,
     serves: Request,
     url: Url,
-    key: Vec<u8>,
+    key: WebhookKey,
     limit: Duration,
     allow_private: bool,
     inputs: Vec<Input>,
@@ -117,12 +113,8 @@ pub struct Call<'a> {
 /// Why there is no reply.
 #[derive(Debug, thiserror::Error)]
 pub enum ActionError {
-    #[error(
-        "{host} resolves to {address}, which is no public address; set allow_private for a server of your own network"
-    )]
-    Private { host: String, address: std::net::IpAddr },
-    #[error("{host} can't be resolved: {reason}")]
-    Unresolved { host: String, reason: String },
+    #[error(transparent)]
+    Address(#[from] ResolveError),
     #[error("no reply within {} ms", limit.as_millis())]
     TimedOut { limit: Duration },
     #[error("it can't be reached: {0}")]
@@ -174,8 +166,7 @@ impl Action {
         ensure!(config.serves == Request::Status, "serves is {:?}; only \"status\" is called", config.serves);
         ensure!(!config.name.trim().is_empty(), "name is empty");
         ensure!((1..=MAX_TIMEOUT_MS).contains(&config.timeout_ms), "timeout_ms is not within 1 to {MAX_TIMEOUT_MS}");
-        let key = config.secret.strip_prefix("whsec_").context("secret does not begin with whsec_")?;
-        let key = BASE64.decode(key).context("secret is no Base64 behind whsec_")?;
+        let key = WebhookKey::parse(&config.secret).context("secret is not whsec_ and Base64")?;
         ensure!(key.len() >= MIN_KEY, "secret has {} bytes; at least {MIN_KEY} are needed", key.len());
         ensure!(!config.inputs.is_empty(), "it has no inputs: what a reply is about has to be told");
         let inputs = config.inputs.iter().map(|input| {
@@ -207,7 +198,8 @@ impl Action {
 
     async fn post(&self, call: &Call<'_>) -> Result<String, ActionError> {
         let host = self.url.host_str().unwrap_or_default().to_owned();
-        let addresses = self.resolve(&host).await?;
+        let port = self.url.port_or_known_default().unwrap_or(443);
+        let addresses = address::resolve(&host, port, self.allow_private).await?;
         let unreachable = |error: reqwest::Error| ActionError::Unreachable(error.without_url().to_string());
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = reqwest::Client::builder()
@@ -226,13 +218,13 @@ impl Action {
             "inputs": call.inputs,
         })
         .to_string();
-        let (id, timestamp) = (format!("msg_{}", random_id()), call.now_ms / 1000);
+        let (id, timestamp) = (format!("msg_{}", random_id()), (call.now_ms / 1000).to_string());
         let mut response = client
             .post(self.url.clone())
             .header("content-type", "application/json")
             .header("webhook-id", &id)
-            .header("webhook-timestamp", timestamp.to_string())
-            .header("webhook-signature", signature(&self.key, &id, timestamp, &body))
+            .header("webhook-timestamp", &timestamp)
+            .header("webhook-signature", self.key.sign(&id, &timestamp, body.as_bytes()))
             .body(body)
             .send()
             .await
@@ -249,31 +241,6 @@ impl Action {
         }
         text_of(&bytes)
     }
-
-    /// The addresses of the host, none of them private unless that is allowed.
-    async fn resolve(&self, host: &str) -> Result<Vec<SocketAddr>, ActionError> {
-        let port = self.url.port_or_known_default().unwrap_or(443);
-        let unresolved = |reason: String| ActionError::Unresolved { host: host.to_owned(), reason };
-        // An IPv6 address stands in brackets in a URL.
-        let bare = host.trim_matches(['[', ']']);
-        let found = tokio::net::lookup_host((bare, port)).await.map_err(|error| unresolved(error.to_string()))?;
-        let found: Vec<SocketAddr> = found.collect();
-        if found.is_empty() {
-            return Err(unresolved("it has no address".into()));
-        }
-        match found.iter().find(|address| !self.allow_private && !address::is_public(address.ip())) {
-            Some(private) => Err(ActionError::Private { host: host.to_owned(), address: private.ip() }),
-            None => Ok(found),
-        }
-    }
-}
-
-/// The value of `webhook-signature`: HMAC-SHA-256 over `id.timestamp.body`, as Standard Webhooks
-/// 1.0 define it.
-fn signature(key: &[u8], id: &str, timestamp: u64, body: &str) -> String {
-    let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
-    mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
-    format!("v1,{}", BASE64.encode(mac.finalize().into_bytes()))
 }
 
 /// A reply as text: its `text`, and a line for each other value.
@@ -372,28 +339,20 @@ mod tests {
         let header =
             |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap().to_owned();
         assert_eq!(header("webhook-timestamp"), "1700000000");
-        let key = BASE64.decode(SECRET.strip_prefix("whsec_").unwrap()).unwrap();
-        assert_eq!(header("webhook-signature"), signature(&key, &header("webhook-id"), 1_700_000_000, body));
+        let key = WebhookKey::parse(SECRET).unwrap();
+        assert_eq!(header("webhook-signature"), key.sign(&header("webhook-id"), "1700000000", body.as_bytes()));
         let body: Value = serde_json::from_str(body).unwrap();
         let expected = json!({"type": "action.order_status", "site": "shop", "language": "de", "inputs": {"order": "10234", "email": "a@b.example"}});
         assert_eq!(body, expected);
-    }
-
-    #[test]
-    fn the_signature_is_that_of_the_standard() {
-        // The example of the Standard Webhooks specification's libraries.
-        let key = BASE64.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let signed = signature(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
-        assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
     #[tokio::test]
     async fn private_addresses_redirects_and_bad_replies_are_refused() {
         let (url, _served) = peer(ok("{}")).await;
         let closed = ActionConfig { allow_private: false, url: url.replace("http://", "https://"), ..config(url) };
-        assert!(matches!(called(&closed).await, Err(ActionError::Private { .. })));
+        assert!(matches!(called(&closed).await, Err(ActionError::Address(ResolveError::Private { .. }))));
         let named = ActionConfig { url: "https://localhost:9/x".into(), ..closed };
-        assert!(matches!(called(&named).await, Err(ActionError::Private { .. })));
+        assert!(matches!(called(&named).await, Err(ActionError::Address(ResolveError::Private { .. }))));
 
         let (url, _served) =
             peer("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n").await;

@@ -213,6 +213,8 @@ impl Account {
 pub struct Request<'a> {
     /// Header value by lower-case name.
     pub header: &'a dyn Fn(&str) -> Option<&'a str>,
+    /// What stands behind `?` in the address.
+    pub query: &'a str,
     pub body: &'a [u8],
 }
 
@@ -235,6 +237,16 @@ pub enum AcceptError {
     /// The same event is being stored for another request.
     #[error("the same event is being stored already")]
     Busy,
+}
+
+/// See [`Channels::summary`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Summary {
+    pub accounts: usize,
+    /// Nothing goes out until an operator mends their credentials.
+    pub stopped: usize,
+    /// Their last request failed.
+    pub failing: usize,
 }
 
 /// Every account of every site. Cheap to clone.
@@ -301,7 +313,8 @@ impl Channels {
             .accounts
             .get(&(site.to_owned(), account.to_owned()))
             .ok_or_else(|| AcceptError::Unknown { site: site.to_owned(), account: account.to_owned() })?;
-        let signed = Signed { header: request.header, body: request.body, now_s: inner.clock.now_ms() / 1000 };
+        let Request { header, query, body } = request;
+        let signed = Signed { header, query, body, now_s: inner.clock.now_ms() / 1000 };
         if let Err(rejected) = account.config.platform.verify(signed, account) {
             inner.delivery.rejected(&account.id(), &rejected.to_string());
             return Err(rejected.into());
@@ -440,6 +453,18 @@ impl Channels {
         let mut all: Vec<Health> = accounts.map(|account| self.0.delivery.health(account)).collect();
         all.sort_by(|a, b| (&a.site, &a.account).cmp(&(&b.site, &b.account)));
         all
+    }
+
+    /// For `/readyz`, without names: how many accounts there are, how many are stopped and how many fail now. Visitors of
+    /// the widget get answers all the same.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let all = self.health(None);
+        Summary {
+            accounts: all.len(),
+            stopped: all.iter().filter(|one| one.stopped.is_some()).count(),
+            failing: all.iter().filter(|one| one.failing.is_some()).count(),
+        }
     }
 
     /// Forgets where a conversation came from and what was still to be sent there.

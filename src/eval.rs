@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, ensure};
@@ -17,11 +18,13 @@ use crate::conversation::Line;
 use crate::retrieval::ingest::{IngestProgress, IngestReport};
 use crate::retrieval::{Audience, Query, Retrieval};
 use crate::server;
+use crate::site::Site;
 use crate::telemetry::Metrics;
 use crate::training::Progress;
 
 pub mod allocation;
 pub mod answers;
+pub mod cases;
 pub mod desk;
 pub mod forecast;
 pub mod gaps;
@@ -133,9 +136,9 @@ pub fn questions(path: &Path) -> anyhow::Result<Vec<Question>> {
 /// Knowledge in an index of its own, which goes when this does.
 pub struct Bench {
     pub retrieval: Retrieval,
-    pub site: crate::site::Site,
+    pub site: Site,
     pub report: IngestReport,
-    _scratch: Scratch,
+    _index: Arc<Scratch>,
 }
 
 impl Bench {
@@ -144,29 +147,48 @@ impl Bench {
     /// # Errors
     /// When the path is missing or holds no document, or the embedder or the index fails.
     pub async fn open(config: &Config, knowledge: &Path, progress: Progress<'_>) -> anyhow::Result<Self> {
+        let mut site = config.sites.first().cloned().context("no site is configured")?;
+        site.knowledge = Some(knowledge.to_owned());
+        let index = FreshIndex::open(config).await?;
+        let bench = index.read(config, site, progress).await?;
+        ensure!(
+            bench.report.passages > 0,
+            "{} holds no document that can be read{}",
+            knowledge.display(),
+            bench.report.failed.first().map(|failure| format!(": {failure}")).unwrap_or_default()
+        );
+        Ok(bench)
+    }
+}
+
+/// An empty index of its own with the models that fill it; several sites may be read into it, each with its own knowledge.
+struct FreshIndex {
+    retrieval: Retrieval,
+    scratch: Arc<Scratch>,
+}
+
+impl FreshIndex {
+    async fn open(config: &Config) -> anyhow::Result<Self> {
         let scratch = Scratch::new()?;
         let mut config = config.clone();
         config.knowledge.index = scratch.0.join("index");
         config.knowledge.url = String::new();
-        config.knowledge.path = knowledge.to_owned();
-        let mut site = config.sites.first().cloned().context("no site is configured")?;
-        site.knowledge = Some(knowledge.to_owned());
         let retrieval = server::open_retrieval(&config, &Metrics::new()).await?;
+        Ok(Self { retrieval, scratch: Arc::new(scratch) })
+    }
+
+    /// Reads a site's own knowledge, which may turn out to hold no passage.
+    async fn read(&self, config: &Config, site: Site, progress: Progress<'_>) -> anyhow::Result<Bench> {
+        let retrieval = self.retrieval.clone();
         let files = AtomicUsize::new(0);
         let show = |step: IngestProgress<'_>| match step {
             IngestProgress::Found { files: found } => files.store(found, Ordering::Relaxed),
             IngestProgress::File { number, .. } => progress("reading documents", number, files.load(Ordering::Relaxed)),
             IngestProgress::Written { passages } => progress("embedding passages", passages, passages),
         };
-        let report = server::ingest_site(&retrieval, &config, &site, &[], true, &show).await?;
+        let report = server::ingest_site(&retrieval, config, &site, &[], true, &show).await?;
         retrieval.spelling.refresh(&retrieval.index, &site.id).await?;
-        ensure!(
-            report.passages > 0,
-            "{} holds no document that can be read{}",
-            knowledge.display(),
-            report.failed.first().map(|failure| format!(": {failure}")).unwrap_or_default()
-        );
-        Ok(Self { retrieval, site, report, _scratch: scratch })
+        Ok(Bench { retrieval, site, report, _index: Arc::clone(&self.scratch) })
     }
 }
 

@@ -8,6 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use rand::RngCore as _;
 use sha2::{Digest as _, Sha256};
 
+pub mod webhook;
+
 /// Lower-case hexadecimal SHA-256 of a key.
 #[must_use]
 pub fn key_hash(key: &str) -> String {

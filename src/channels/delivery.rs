@@ -1,7 +1,7 @@
 //! Requests to platforms: one client, a breaker an account, and when a part is tried again.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::Account;
 use super::event::{Answered, Body, Call, Outcome};
 use super::signature::form_bytes;
+use crate::address::{is_public, resolve};
 
 /// Longest wait for an answer. Platforms answer within a second; after this it isn't known whether the message was taken.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -62,21 +63,28 @@ pub struct Health {
 }
 
 pub(super) struct Delivery {
-    client: reqwest::Client,
+    /// For accounts that may call private networks, and for all others.
+    clients: [reqwest::Client; 2],
     accounts: Mutex<HashMap<String, Health>>,
 }
 
 impl Delivery {
     pub(super) fn new(accounts: impl Iterator<Item = String>) -> anyhow::Result<Self> {
-        // A redirect would carry a token or a conversation to an address that nobody configured.
-        let client = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("frontdesk/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .context("a client for messaging platforms")?;
+        let client = |allow_private: bool| {
+            reqwest::Client::builder()
+                .timeout(TIMEOUT)
+                // A redirect would carry a token or a conversation to an address that nobody configured, and a proxy of the
+                // environment would look names up by itself.
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .dns_resolver(Arc::new(Names { allow_private }))
+                .user_agent(concat!("frontdesk/", env!("CARGO_PKG_VERSION")))
+                .build()
+                .context("a client for messaging platforms")
+        };
+        let clients = [client(true)?, client(false)?];
         let accounts = accounts.map(|id| (id, Health::default())).collect();
-        Ok(Self { client, accounts: Mutex::new(accounts) })
+        Ok(Self { clients, accounts: Mutex::new(accounts) })
     }
 
     fn accounts(&self) -> MutexGuard<'_, HashMap<String, Health>> {
@@ -117,12 +125,11 @@ impl Delivery {
 
     /// Sends a request, and says what came of it.
     pub(super) async fn send(&self, account: &Account, call: &Call, now_ms: u64) -> Outcome {
-        let outcome = match self.request(&account.base_url, call).await {
+        let outcome = match self.request(account, call).await {
             Ok((status, retry_after_s, body)) => {
                 account.config.platform.judge(Answered { status, retry_after_s, body: &body })
             }
-            // The address holds a token: it is left out.
-            Err(error) => Outcome::Later { after_ms: None, why: error.without_url().to_string() },
+            Err(why) => Outcome::Later { after_ms: None, why },
         };
         self.note(&account.id(), |health| match &outcome {
             Outcome::Sent(_) | Outcome::Closed { .. } | Outcome::Refused { .. } | Outcome::Plain { .. } => {
@@ -149,9 +156,9 @@ impl Delivery {
     /// # Errors
     /// When no answer comes, or one that says no; the text leaves out the address, which may hold a token.
     pub(super) async fn ask(&self, account: &Account, call: &Call) -> anyhow::Result<Value> {
-        let (status, retry_after_s, body) = match self.request(&account.base_url, call).await {
+        let (status, retry_after_s, body) = match self.request(account, call).await {
             Ok(answered) => answered,
-            Err(error) => anyhow::bail!("no answer from {}: {}", account.base_url, error.without_url()),
+            Err(why) => anyhow::bail!("no answer from {}: {why}", account.base_url),
         };
         match account.config.platform.judge(Answered { status, retry_after_s, body: &body }) {
             Outcome::Sent(_) => Ok(body),
@@ -163,12 +170,21 @@ impl Delivery {
         }
     }
 
-    /// Sends a request whose answer is read as it is: status and body.
+    /// Sends a request whose answer is read as it is: status, seconds to wait, body.
     ///
     /// # Errors
-    /// When no answer comes.
-    async fn request(&self, base: &str, call: &Call) -> Result<(u16, Option<u64>, Value), reqwest::Error> {
-        let mut request = self.client.post(format!("{base}{}", call.path));
+    /// When no answer comes, and why, without the address: that may hold a token.
+    async fn request(&self, account: &Account, call: &Call) -> Result<(u16, Option<u64>, Value), String> {
+        let address = format!("{}{}", account.base_url, call.path);
+        let url = reqwest::Url::parse(&address).map_err(|error| format!("base_url is no address: {error}"))?;
+        let allow_private = account.config.allow_private;
+        // The resolver isn't asked for a host that is an address.
+        if let Some(host) = url.host_str().map(|host| host.trim_matches(['[', ']']))
+            && host.parse().is_ok_and(|address| !allow_private && !is_public(address))
+        {
+            return Err(format!("{host} is no public address; set allow_private for a server of your own network"));
+        }
+        let mut request = self.clients[usize::from(!allow_private)].post(url);
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
@@ -181,17 +197,42 @@ impl Delivery {
                 request.header("content-type", "application/x-www-form-urlencoded").body(form_bytes(pairs))
             }
         };
-        let mut response = request.send().await?;
+        let mut response = request.send().await.map_err(reason)?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let mut bytes = Vec::new();
-        while let Some(piece) = response.chunk().await? {
+        while let Some(piece) = response.chunk().await.map_err(reason)? {
             bytes.extend_from_slice(&piece);
             if bytes.len() > MAX_ANSWER {
                 break;
             }
         }
         Ok((status, retry_after, serde_json::from_slice(&bytes).unwrap_or_default()))
+    }
+}
+
+/// What the innermost error says: the outer ones name the address or nothing.
+fn reason(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut inner: &dyn std::error::Error = &error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}
+
+/// Looks names up, and refuses those that lead into private networks.
+struct Names {
+    allow_private: bool,
+}
+
+impl reqwest::dns::Resolve for Names {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let allow_private = self.allow_private;
+        Box::pin(async move {
+            let found = resolve(name.as_str(), 0, allow_private).await?;
+            Ok(Box::new(found.into_iter()) as reqwest::dns::Addrs)
+        })
     }
 }
 

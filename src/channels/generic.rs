@@ -5,12 +5,15 @@
 //! `webhook-id` is the event's key. Out: `{"type": "reply.created", "timestamp", "data": {"conversation", "reply", "text",
 //! "plain"}}`, where `text` is Markdown and `reply` the same for every try.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, What};
-use super::signature::sign_standard;
+use super::signature::form;
 use super::text::Rich;
+use crate::secret::webhook::WebhookKey;
 
 #[derive(Deserialize)]
 struct Data {
@@ -55,6 +58,36 @@ pub(super) fn read(body: &Value, key: &str) -> Batch {
     batch
 }
 
+/// What a webhook of a system holds that has a body of its own: a message, where `fields` says.
+#[must_use]
+pub(super) fn read_fields(body: &Value, key: &str, fields: &BTreeMap<String, String>) -> Batch {
+    let mut batch = Batch::default();
+    let value = |field: &str| match body.pointer(fields.get(field)?)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let (Some(chat), Some(text)) = (value("conversation"), value("text").filter(|text| !text.trim().is_empty())) else {
+        batch.skipped.push("no conversation or text where `fields` says");
+        return batch;
+    };
+    let user = value("user").unwrap_or_else(|| chat.clone());
+    let message = value("message").unwrap_or_else(|| key.to_owned());
+    let what = What::Said { message, text, attachments: Vec::new() };
+    batch.events.push(Incoming { key: key.to_owned(), chat, user, at_ms: 0, what });
+    batch
+}
+
+/// A form as an object of its fields; the first of a name counts.
+#[must_use]
+pub(super) fn object_of_form(bytes: &[u8]) -> Value {
+    let mut object = serde_json::Map::new();
+    for (name, value) in form(bytes) {
+        object.entry(name).or_insert(Value::String(value));
+    }
+    Value::Object(object)
+}
+
 /// A reply, signed. `id` is the same for every try; `now_s` is of this one.
 #[must_use]
 pub(super) fn send(secret: &str, chat: &str, part: &Rich, markdown: &str, id: &str, now_s: u64) -> Option<Call> {
@@ -65,12 +98,8 @@ pub(super) fn send(secret: &str, chat: &str, part: &Rich, markdown: &str, id: &s
     });
     let at = now_s.to_string();
     let bytes = serde_json::to_vec(&body).ok()?;
-    let signature = sign_standard(secret, id, &at, &bytes)?;
-    let headers = vec![
-        ("webhook-id", id.to_owned()),
-        ("webhook-timestamp", at),
-        ("webhook-signature", format!("v1,{signature}")),
-    ];
+    let signature = WebhookKey::parse(secret)?.sign(id, &at, &bytes);
+    let headers = vec![("webhook-id", id.to_owned()), ("webhook-timestamp", at), ("webhook-signature", signature)];
     Some(Call { path: String::new(), headers, body: Body::Json(body) })
 }
 
@@ -102,5 +131,21 @@ mod tests {
         assert_eq!(what("message.created", json!({ "text": " " })), None);
         assert_eq!(what("invoice.paid", json!({})), None);
         assert!(read(&json!({ "type": "message.created", "data": [] }), "msg_1").events.is_empty());
+    }
+
+    #[test]
+    fn bodies_of_other_systems_are_read_where_fields_say() {
+        let fields = [("conversation", "/ticket/id"), ("text", "/last/body"), ("user", "/user")]
+            .map(|(field, pointer)| (field.to_owned(), pointer.to_owned()));
+        let read = |body: Value| read_fields(&body, "k", &BTreeMap::from(fields.clone()));
+        let batch = read(json!({ "ticket": { "id": 47 }, "last": { "body": "hi" }, "user": "ann" }));
+        let event = &batch.events[0];
+        assert_eq!((event.chat.as_str(), event.user.as_str(), event.key.as_str()), ("47", "ann", "k"));
+        for empty in
+            [json!([]), json!({ "ticket": { "id": 47 } }), json!({ "ticket": { "id": {} }, "last": { "body": "hi" } })]
+        {
+            assert!(read(empty).events.is_empty());
+        }
+        assert_eq!(object_of_form(b"a=1&b=x%20y&a=2"), json!({ "a": "1", "b": "x y" }));
     }
 }

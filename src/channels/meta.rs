@@ -3,10 +3,21 @@
 use serde_json::{Value, json};
 
 use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, What};
+use super::signature::meta_proof;
 use super::text::Rich;
 
 /// Version of the Graph API that requests name.
 const GRAPH: &str = "v26.0";
+
+/// What requests are made with.
+#[derive(Clone, Copy)]
+pub(super) struct Access<'a> {
+    pub(super) token: &'a str,
+    /// The app's.
+    pub(super) secret: &'a str,
+    /// The phone number's id, or the page's.
+    pub(super) sender: &'a str,
+}
 
 /// What a webhook of WhatsApp holds. `number` is the phone number's id; batches may be for several.
 #[must_use]
@@ -140,32 +151,35 @@ fn messenger(event: &Value) -> Result<Incoming, &'static str> {
 
 /// A message of WhatsApp. A conversation that is no phone number is addressed by the person's id.
 #[must_use]
-pub(super) fn send_whatsapp(token: &str, number: &str, chat: &str, part: &Rich, plain: bool) -> Call {
+pub(super) fn send_whatsapp(access: Access<'_>, chat: &str, part: &Rich, plain: bool) -> Call {
     let text = if plain { part.plain() } else { part.whatsapp() };
     let mut body = json!({ "messaging_product": "whatsapp", "recipient_type": "individual", "type": "text",
         "text": { "body": text, "preview_url": false } });
     let field = if chat.bytes().all(|byte| byte.is_ascii_digit()) { "to" } else { "recipient" };
     body[field] = json!(chat);
-    call(token, number, body)
+    call(access, body)
 }
 
 /// A message of Messenger.
 #[must_use]
-pub(super) fn send_messenger(token: &str, page: &str, chat: &str, part: &Rich) -> Call {
+pub(super) fn send_messenger(access: Access<'_>, chat: &str, part: &Rich) -> Call {
     let body =
         json!({ "recipient": { "id": chat }, "messaging_type": "RESPONSE", "message": { "text": part.plain() } });
-    call(token, page, body)
+    call(access, body)
 }
 
 /// Shows that an answer is being written, in Messenger.
 #[must_use]
-pub(super) fn typing_messenger(token: &str, page: &str, chat: &str) -> Call {
-    call(token, page, json!({ "recipient": { "id": chat }, "sender_action": "typing_on" }))
+pub(super) fn typing_messenger(access: Access<'_>, chat: &str) -> Call {
+    call(access, json!({ "recipient": { "id": chat }, "sender_action": "typing_on" }))
 }
 
-fn call(token: &str, sender: &str, body: Value) -> Call {
+/// Requests prove that who holds the token also holds the app's secret, as apps can be set to ask for.
+fn call(access: Access<'_>, body: Value) -> Call {
+    let Access { token, secret, sender } = access;
     let headers = vec![("authorization", format!("Bearer {token}"))];
-    Call { path: format!("/{GRAPH}/{sender}/messages"), headers, body: Body::Json(body) }
+    let proof = meta_proof(secret, token);
+    Call { path: format!("/{GRAPH}/{sender}/messages?appsecret_proof={proof}"), headers, body: Body::Json(body) }
 }
 
 /// Codes of the Graph API, WhatsApp's and Messenger's.
@@ -213,7 +227,12 @@ mod tests {
             "text": { "body": "hi" } });
         let event = &whatsapp_batch(text, json!({ "user_id": "US.1349" })).events[0];
         assert_eq!((event.chat.as_str(), event.user.as_str()), ("US.1349", "US.1349"));
-        let Body::Json(body) = send_whatsapp("t", "1065", &event.chat, &Rich::default(), false).body else { panic!() };
+        let Body::Json(body) =
+            send_whatsapp(Access { token: "t", secret: "s", sender: "1065" }, &event.chat, &Rich::default(), false)
+                .body
+        else {
+            panic!()
+        };
         assert_eq!((body["recipient"].as_str(), body.get("to")), (Some("US.1349"), None));
         let known = json!({ "id": "wamid.Y", "from": "16505551234", "type": "text", "text": { "body": "hi" } });
         let contact = json!({ "wa_id": "16505551234", "user_id": "US.1349" });

@@ -1,10 +1,10 @@
 //! Which platform an account is of: one closed list, so that every question about platforms is answered for each.
 
-use super::event::{Answered, Batch, Call, Outcome};
-use super::signature::{self, Rejected, Signed};
+use super::event::{Answered, Batch, Call, Outcome, Reply};
+use super::signature::{self, Rejected, Signed, scheme};
 use super::text::{Rich, Unit};
 use super::{Account, Request, generic, json_of, line, meta, slack, telegram, twilio};
-use crate::site::channel::Platform;
+use crate::site::channel::{Platform, SignedAs};
 
 /// What a message may be on a platform, and what its reader sees while one is made.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +86,7 @@ impl Platform {
             Self::WhatsApp | Self::Messenger => signature::meta(signed, secrets),
             Self::Line => signature::line(signed, secrets),
             Self::Twilio => signature::twilio(signed, &account.config.public_url, secrets),
-            Self::Webhook => signature::standard(signed, secrets),
+            Self::Webhook => scheme::verify(account.config.signed_as, signed, secrets),
         }
     }
 
@@ -99,7 +99,21 @@ impl Platform {
             Self::Messenger => meta::read_messenger(&body),
             Self::Line => line::read(&body),
             Self::Twilio => twilio::read(request.body),
-            Self::Webhook => generic::read(&body, (request.header)("webhook-id").unwrap_or_default()),
+            Self::Webhook => {
+                let signed = Signed { header: request.header, query: request.query, body: request.body, now_s: 0 };
+                // A system that names nothing is told apart by what it says.
+                let key = scheme::key(account.config.signed_as, signed)
+                    .unwrap_or_else(|| crate::secret::key_hash(&String::from_utf8_lossy(request.body)));
+                let zoom = account.secrets.first().and_then(|secret| scheme::zoom_validation(&body, secret));
+                match (account.config.signed_as, zoom) {
+                    (SignedAs::Zoom, Some(reply)) => Batch { reply: Some(Reply::Json(reply)), ..Batch::default() },
+                    _ if account.config.fields.is_empty() => generic::read(&body, &key),
+                    _ if body.is_null() => {
+                        generic::read_fields(&generic::object_of_form(request.body), &key, &account.config.fields)
+                    }
+                    _ => generic::read_fields(&body, &key, &account.config.fields),
+                }
+            }
         }
     }
 
@@ -110,11 +124,14 @@ impl Platform {
         match self {
             Self::Telegram => Some(telegram::send(token, chat, part, plain)),
             Self::Slack => Some(slack::send(token, chat, part, plain)),
-            Self::WhatsApp => Some(meta::send_whatsapp(token, sender, chat, part, plain)),
-            Self::Messenger => Some(meta::send_messenger(token, sender, chat, part)),
+            Self::WhatsApp => Some(meta::send_whatsapp(meta_access(account), chat, part, plain)),
+            Self::Messenger => Some(meta::send_messenger(meta_access(account), chat, part)),
             Self::Line => Some(line::send(token, chat, part, id)),
             Self::Twilio => Some(twilio::send(token, &account.config.account_sid, sender, chat, part)),
-            Self::Webhook => generic::send(account.secrets.first()?, chat, part, markdown, id, now_s),
+            Self::Webhook => {
+                let secret = account.secrets.iter().find(|secret| secret.starts_with("whsec_"))?;
+                generic::send(secret, chat, part, markdown, id, now_s)
+            }
         }
     }
 
@@ -124,7 +141,7 @@ impl Platform {
             // Groups have negative ids and no drafts.
             Self::Telegram if text.is_empty() || chat.starts_with('-') => Some(telegram::typing(&account.token, chat)),
             Self::Telegram => Some(telegram::draft(&account.token, chat, turn.max(1), text)),
-            Self::Messenger => Some(meta::typing_messenger(&account.token, &account.config.sender, chat)),
+            Self::Messenger => Some(meta::typing_messenger(meta_access(account), chat)),
             // Groups have no loading animation.
             Self::Line => chat.starts_with('U').then(|| line::typing(&account.token, chat)),
             Self::Slack | Self::WhatsApp | Self::Twilio | Self::Webhook => None,
@@ -141,4 +158,9 @@ impl Platform {
             Self::Webhook => generic::judge(answered),
         }
     }
+}
+
+fn meta_access(account: &Account) -> meta::Access<'_> {
+    let secret = account.secrets.first().map_or("", String::as_str);
+    meta::Access { token: &account.token, secret, sender: &account.config.sender }
 }

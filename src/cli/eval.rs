@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use crate::cli::show;
 use crate::config::Config;
-use crate::eval::{self, allocation, answers, desk, forecast, gaps, injection, intents, policy, purchase, retrieval};
+use crate::eval::{
+    self, allocation, answers, cases, desk, forecast, gaps, injection, intents, policy, purchase, retrieval,
+};
 use crate::forecast::backtest::Plan;
 use crate::insight::policy::Value;
 use crate::turn::Mode;
@@ -21,6 +23,7 @@ use crate::turn::Mode;
   frontdesk eval answers --knowledge articles.jsonl --questions questions.jsonl
   frontdesk eval desk --questions messages.jsonl --json >run.json
   frontdesk eval desk --questions messages.jsonl --against run.json
+  frontdesk eval cases cases/ --only letterhead
   frontdesk eval retrieval --knowledge knowledge/ --questions questions.jsonl --typos 1
   frontdesk eval injection --attacks attacks/
   frontdesk eval injection --attacks attacks/ --knowledge knowledge/ --mode generate
@@ -76,6 +79,15 @@ enum What {
         /// An earlier run (`--json`): tells what has changed since, message by message.
         #[arg(long)]
         against: Option<PathBuf>,
+    },
+    /// Are small knowledge folders, each with its own questions, read and answered rightly?
+    Cases {
+        /// Folder of cases: in each, knowledge/ beside questions.jsonl (messages with their facts, as for desk), or
+        /// case.json (question, right) for a person to judge.
+        folder: PathBuf,
+        /// Only cases whose name holds this.
+        #[arg(long)]
+        only: Option<String>,
     },
     /// Do orders hidden in documents and hostile messages get their way, and are harmless messages left alone?
     Injection {
@@ -281,6 +293,16 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             }
             show::report(&report, true, &[], [])
         }
+        What::Cases { folder, only } => {
+            let cases = cases::cases(&folder, only.as_deref())?;
+            let report = cases::run(config, &cases, &show).await?;
+            bar.finish_and_clear();
+            if !args.json {
+                told(&report);
+                return Ok(ExitCode::SUCCESS);
+            }
+            show::report(&report, true, &[], [])
+        }
         What::Injection { attacks, knowledge, mode, limit } => {
             let mut config = config.clone();
             config.answers.mode = mode.unwrap_or(config.answers.mode);
@@ -415,6 +437,26 @@ fn graded(report: &desk::Report, compared: bool) {
             println!("\n{before:?} to {after:?} {}: {}", change.id, change.text);
             println!("  before: {}\n  now: {}", change.reply_before, change.reply_after);
         }
+    }
+}
+
+/// Every question of the cases with its reply beside what is right, and the grades of those that carry facts.
+fn told(report: &cases::Report) {
+    let mut case = "";
+    for asked in &report.records {
+        if case != asked.case {
+            case = &asked.case;
+            println!("\n== {case}");
+            for note in &asked.notes {
+                println!("  note: {note}");
+            }
+        }
+        let grade = asked.graded.as_ref().map_or_else(String::new, |record| format!("{:?} ", record.grade));
+        println!("{grade}{}\n  reply ({:?}): {}\n  right: {}", asked.question, asked.end, asked.reply, asked.right);
+    }
+    let counts = report.summary.all.row().map(|count| count.to_string()).to_vec();
+    if report.records.iter().any(|asked| asked.graded.is_some()) {
+        println!("\n{}", show::table(&["graded", "A", "B", "C", "D", "E", "F"], [counts]));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -137,7 +138,7 @@ pub(super) struct Answered {
 /// Asks questions of a bench as a visitor would.
 pub(super) struct Asker<'a> {
     bench: &'a Bench,
-    spine: Spine,
+    spine: Arc<Spine>,
 }
 
 impl<'a> Asker<'a> {
@@ -150,6 +151,15 @@ impl<'a> Asker<'a> {
         }
         let llm = crate::llm::Llm::start(&config.llm).context("the language model")?;
         let spine = server::spine(&config, bench.retrieval.clone(), llm, mode, Clock::system(), Metrics::new())?;
+        Self::beside(bench, Arc::new(spine)).await
+    }
+
+    /// Asks another site of the same index, with the models that are loaded.
+    pub(super) async fn of_another<'b>(&self, bench: &'b Bench) -> anyhow::Result<Asker<'b>> {
+        Asker::beside(bench, Arc::clone(&self.spine)).await
+    }
+
+    async fn beside(bench: &'a Bench, spine: Arc<Spine>) -> anyhow::Result<Self> {
         spine.catalogue.refresh(&bench.retrieval.index, &bench.site.id).await?;
         Ok(Self { bench, spine })
     }

@@ -10,6 +10,7 @@ use super::Bench;
 use super::answers::Asker;
 use crate::config::Config;
 use crate::conversation::{AnswerEnd, Line};
+use crate::site::Site;
 use crate::training::Progress;
 
 mod grade;
@@ -160,34 +161,39 @@ pub async fn run(
     let mut records = Vec::with_capacity(items.len());
     for (done, item) in items.iter().enumerate() {
         progress("asking", done, items.len());
-        let mut history = Vec::new();
-        if let Some(first) = &item.first {
-            let opened = asker.reply(Vec::new(), first).await.with_context(|| format!("message {}", item.id))?;
-            history.push(Line { by_visitor: true, text: first.clone() });
-            history.push(Line { by_visitor: false, text: opened.text });
-        }
-        let got = asker.reply(history, &item.text).await.with_context(|| format!("message {}", item.id))?;
-        let person = bench.site.handoff.on_message(&item.text).is_some();
-        let unknown = asker.unknown(&item.lang)?;
-        let reply = Reply { text: &got.text, end: got.verdict.end, person, unknown: &unknown };
-        let (grade, reason) = grade(item, &reply);
-        let quoted = got.verdict.citations.iter().filter(|citation| !citation.related);
-        let mut cited: Vec<String> = quoted.map(|citation| citation.document.clone()).collect();
-        cited.dedup();
-        records.push(Record {
-            item: item.clone(),
-            reply: got.text,
-            end: got.verdict.end,
-            person,
-            cited,
-            confidence: got.verdict.confidence,
-            ms: got.total.as_secs_f64() * 1_000.0,
-            grade,
-            reason,
-        });
+        records.push(ask(&asker, &bench.site, item).await.with_context(|| format!("message {}", item.id))?);
     }
     asker.stop().await;
     Ok(Report { summary: summary(&records), records, changes: Vec::new() })
+}
+
+/// Asks one message, after its first one where it has one, and grades the reply.
+pub(super) async fn ask(asker: &Asker<'_>, site: &Site, item: &Item) -> anyhow::Result<Record> {
+    let mut history = Vec::new();
+    if let Some(first) = &item.first {
+        let opened = asker.reply(Vec::new(), first).await?;
+        history.push(Line { by_visitor: true, text: first.clone() });
+        history.push(Line { by_visitor: false, text: opened.text });
+    }
+    let got = asker.reply(history, &item.text).await?;
+    let person = site.handoff.on_message(&item.text).is_some();
+    let unknown = asker.unknown(&item.lang)?;
+    let reply = Reply { text: &got.text, end: got.verdict.end, person, unknown: &unknown };
+    let (grade, reason) = grade(item, &reply);
+    let quoted = got.verdict.citations.iter().filter(|citation| !citation.related);
+    let mut cited: Vec<String> = quoted.map(|citation| citation.document.clone()).collect();
+    cited.dedup();
+    Ok(Record {
+        item: item.clone(),
+        reply: got.text,
+        end: got.verdict.end,
+        person,
+        cited,
+        confidence: got.verdict.confidence,
+        ms: got.total.as_secs_f64() * 1_000.0,
+        grade,
+        reason,
+    })
 }
 
 impl Report {
@@ -210,7 +216,7 @@ impl Report {
     }
 }
 
-fn summary(records: &[Record]) -> Summary {
+pub(super) fn summary(records: &[Record]) -> Summary {
     let mut summary = Summary::default();
     for record in records {
         let kind = if record.item.first.is_some() {

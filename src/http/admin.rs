@@ -67,6 +67,7 @@ async fn readiness(app: &App) -> (bool, Value) {
         "reranker": reranker.map_or_else(|| "none".to_owned(), say),
         "index": say(index),
         "knowledge": if stocked { "ok" } else { "empty" },
+        "channels": app.channels.summary(),
     });
     (ready, body)
 }

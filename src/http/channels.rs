@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -34,6 +34,7 @@ pub(super) fn private() -> Table {
 async fn webhook(
     State(app): State<App>,
     Path((site, account)): Path<(String, String)>,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -42,7 +43,11 @@ async fn webhook(
     }
     let read = {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        app.channels.read(&site, &account, Request { header: &header, body: &body })
+        app.channels.read(
+            &site,
+            &account,
+            Request { header: &header, query: uri.query().unwrap_or_default(), body: &body },
+        )
     };
     let accepted = match read {
         Ok(webhook) => app.channels.accept(webhook).await,

@@ -1,5 +1,6 @@
 //! `[[sites.channels]]`: a site's accounts on messaging platforms.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::bail;
@@ -53,6 +54,22 @@ impl Platform {
     }
 }
 
+/// How another system signs what it posts. See [`ChannelConfig::signed_as`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignedAs {
+    /// As Standard Webhooks say: `whsec_…` or `whpk_…`.
+    #[default]
+    Standard,
+    Chatwoot,
+    Zendesk,
+    Intercom,
+    Zoom,
+    Mailgun,
+    /// The secrets are SendGrid's public keys.
+    Sendgrid,
+}
+
 /// One account on a messaging platform: `[[sites.channels]]`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +94,18 @@ pub struct ChannelConfig {
     /// that replies are posted to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
+    /// Allows requests to addresses of this machine and of private networks, for a self-hosted platform. Off, a host that
+    /// resolves to one is refused, so that whoever controls the name can't reach what only this machine can.
+    #[serde(default)]
+    pub allow_private: bool,
+    /// `webhook`: how what comes in is signed. Replies are signed as Standard Webhooks say, with the first secret that is
+    /// `whsec_…`.
+    #[serde(default)]
+    pub signed_as: SignedAs,
+    /// `webhook`: where a body that isn't ours holds `conversation`, `user`, `message` and `text`, as JSON pointers
+    /// (RFC 6901). A form counts as an object of its fields.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
     /// Telegram: the bot's name without `@`, by which people in groups speak to it.
     #[serde(default)]
     pub bot: String,
@@ -137,6 +166,24 @@ impl ChannelConfig {
         if self.secrets.iter().any(|secret| secret.len() < LEAST_SECRET) {
             bail!("channel {name:?}: a secret has at least {LEAST_SECRET} characters");
         }
+        for (field, pointer) in &self.fields {
+            if !FIELDS.contains(&field.as_str()) || !pointer.starts_with('/') {
+                bail!(
+                    "channel {name:?}: fields.{field} = {pointer:?}; the fields are {FIELDS:?}, and a pointer begins \
+                     with a slash: \"/data/text\""
+                );
+            }
+        }
+        if !self.fields.is_empty() && !["conversation", "text"].iter().all(|field| self.fields.contains_key(*field)) {
+            bail!("channel {name:?}: `fields` must say where `conversation` and `text` are");
+        }
+        if let Some(url) = self.base_url.as_deref().filter(|url| url.starts_with("http://"))
+            && !self.allow_private
+        {
+            bail!(
+                "channel {name:?}: base_url {url:?} isn't encrypted; use https, or set allow_private for a server of your own network"
+            );
+        }
         match &self.base_url {
             Some(url) if !url.starts_with("https://") && !url.starts_with("http://") => {
                 bail!("channel {name:?}: base_url {url:?} must begin with https:// or http://")
@@ -148,6 +195,9 @@ impl ChannelConfig {
         }
     }
 }
+
+/// What `fields` may name.
+const FIELDS: [&str; 4] = ["conversation", "user", "message", "text"];
 
 /// A secret that can be guessed protects nothing.
 const LEAST_SECRET: usize = 16;

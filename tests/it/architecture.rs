@@ -109,7 +109,7 @@ const KNOWN_BY: &[(&[&str], &[&str])] = &[
     (&["pdf_extract"], &["retrieval/ingest/pdf"]),
     (&["dom_query"], &["retrieval/ingest/html/tree"]),
     (&["calamine"], &["retrieval/ingest/workbook"]),
-    (&["quick_xml"], &["retrieval/ingest/docx", "retrieval/ingest/xml"]),
+    (&["quick_xml"], &["channels/signature/wechat", "retrieval/ingest/docx", "retrieval/ingest/xml"]),
     (&["zip"], &["retrieval/ingest/extraction"]),
     (&["tokio_tungstenite"], &["cli/chat", "bench"]),
 ];

@@ -8,8 +8,9 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse;
-use frontdesk::channels::signature::{self, Signed, sign_standard};
-use frontdesk::site::channel::{ChannelConfig, Platform};
+use frontdesk::channels::signature::{self, Signed, scheme, teams, wechat};
+use frontdesk::secret::webhook::WebhookKey;
+use frontdesk::site::channel::{ChannelConfig, Platform, SignedAs};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -86,7 +87,7 @@ fn channel(platform: Platform, base_url: &str) -> ChannelConfig {
         _ => ("", SECRET),
     };
     toml::from_str(&format!(
-        "platform = {:?}\ntoken = {token:?}\nsecrets = [{secret:?}]\nbase_url = {base_url:?}\nbot = \"shop_bot\"\npause_ms = 40",
+        "platform = {:?}\ntoken = {token:?}\nsecrets = [{secret:?}]\nbase_url = {base_url:?}\nbot = \"shop_bot\"\nallow_private = true\npause_ms = 40",
         platform.name()
     ))
     .unwrap()
@@ -124,29 +125,77 @@ fn signatures_of_the_platforms() {
         scheme: String,
         secret: String,
         headers: std::collections::HashMap<String, String>,
+        /// Twilio's address, Teams' service URL.
         #[serde(default)]
         url: String,
+        #[serde(default)]
+        query: String,
         body: String,
         now_s: u64,
         holds: bool,
+        /// WeChat's, for encrypted messages.
+        #[serde(default)]
+        key: String,
+        #[serde(default)]
+        app: String,
+        /// What comes of it, where something does.
+        #[serde(default)]
+        plain: String,
+        #[serde(default)]
+        reply: Value,
+        /// Teams' key set.
+        #[serde(default)]
+        keys: Value,
     }
     let cases: Vec<Case> = serde_json::from_str(include_str!("files/webhook_signatures.json")).unwrap();
-    assert!(cases.len() >= 20);
+    assert!(cases.len() >= 43);
     for case in cases {
         let header = |name: &str| {
             let found = case.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
             found.map(|(_, value)| value.as_str())
         };
-        let signed = Signed { header: &header, body: case.body.as_bytes(), now_s: case.now_s };
+        let signed = Signed { header: &header, query: &case.query, body: case.body.as_bytes(), now_s: case.now_s };
         // The one that counts is the older of two, as while secrets are changed.
         let secrets = ["whsec_bm90IHRoaXMgb25lIGJ1dCBhbm90aGVy".to_owned(), case.secret.clone()];
+        let other = |scheme| scheme::verify(scheme, signed, &secrets);
         let result = match case.scheme.as_str() {
             "telegram" => signature::telegram(signed, &secrets),
             "slack" => signature::slack(signed, &secrets),
             "line" => signature::line(signed, &secrets),
             "meta" => signature::meta(signed, &secrets),
             "twilio" => signature::twilio(signed, &case.url, &secrets),
-            "standard" => signature::standard(signed, &secrets),
+            "standard" => other(SignedAs::Standard),
+            "discord" => signature::discord(signed, &secrets),
+            "zendesk" => other(SignedAs::Zendesk),
+            "intercom" => other(SignedAs::Intercom),
+            "chatwoot" => other(SignedAs::Chatwoot),
+            "mailgun" => other(SignedAs::Mailgun),
+            "sendgrid" => other(SignedAs::Sendgrid),
+            "zoom" => {
+                let body: Value = serde_json::from_str(&case.body).unwrap();
+                assert_eq!(scheme::zoom_validation(&body, &case.secret), Some(case.reply.clone()));
+                other(SignedAs::Zoom)
+            }
+            "wechat" => wechat::verify(signed.query, &secrets, signed.now_s),
+            "wechat-aes" => {
+                let crypt = wechat::Crypt::new(&case.key, &case.app).unwrap();
+                let text = crypt.open(signed.query, signed.body, &secrets, signed.now_s);
+                text.map(|text| assert_eq!(text, case.plain))
+            }
+            "teams" => {
+                let keys = teams::keys(&case.keys);
+                let expected = teams::Expected {
+                    app: &case.secret,
+                    service_url: &case.url,
+                    channel: "msteams",
+                    now_s: case.now_s,
+                };
+                teams::verify(header("authorization"), &keys, &expected)
+            }
+            "meta-proof" => {
+                assert_eq!(signature::meta_proof(&case.secret, &case.body), case.plain);
+                Ok(())
+            }
             other => panic!("{other}"),
         };
         assert_eq!(result.is_ok(), case.holds, "{}: {result:?}", case.id);
@@ -198,12 +247,12 @@ async fn messages_that_follow_each_other_are_one_turn_and_a_deleted_one_is_none(
 async fn hook(server: &TestServer, id: &str, body: &Value, secret: &str) -> StatusCode {
     let bytes = serde_json::to_vec(body).unwrap();
     let at = (server.clock.now_ms() / 1000).to_string();
-    let signature = sign_standard(secret, id, &at, &bytes).unwrap();
+    let signature = WebhookKey::parse(secret).unwrap().sign(id, &at, &bytes);
     let request = reqwest::Client::new()
         .post(server.url("/v1/channels/shop/webhook"))
         .header("webhook-id", id)
         .header("webhook-timestamp", at)
-        .header("webhook-signature", format!("v1,{signature}"))
+        .header("webhook-signature", signature)
         .body(bytes);
     StatusCode::from_u16(request.send().await.unwrap().status().as_u16()).unwrap()
 }
@@ -273,5 +322,47 @@ async fn erasing_the_conversation_finds_its_place_on_the_platform() {
     fake.wait("/sendMessage", 2).await;
     let gone = client.get(server.admin_url(&path)).bearer_auth(server.admin_key()).send().await.unwrap();
     assert_eq!(gone.status().as_u16(), 404);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_platform_in_a_private_network_is_not_called_unless_the_configuration_says_so() {
+    let (fake, address) = Fake::start().await;
+    // The name and the address itself: one is refused as it is looked up, the other before.
+    let named = address.replace("127.0.0.1", "localhost").replace("http://", "https://");
+    let mut server = TestServer::with(|config| {
+        config.sites[0].channels = [("telegram", named), ("literal", address.replace("http://", "https://"))]
+            .map(|(id, url)| {
+                let channel = channel(Platform::Telegram, &url);
+                ChannelConfig { id: id.into(), allow_private: false, ..channel }
+            })
+            .to_vec();
+    })
+    .await;
+    update(&server, &message(1, 11, "What does shipping within Ireland cost?")).await;
+    let literal = reqwest::Client::new()
+        .post(server.url("/v1/channels/shop/literal"))
+        .header("x-telegram-bot-api-secret-token", TELEGRAM_SECRET)
+        .json(&message(1, 11, "What does shipping within Ireland cost?"));
+    assert_eq!(literal.send().await.unwrap().status().as_u16(), 200);
+    let said = async {
+        loop {
+            let ready: Value = reqwest::get(server.admin_url("/readyz")).await.unwrap().json().await.unwrap();
+            if ready["channels"]["failing"] == 2 {
+                return ready;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let ready = tokio::time::timeout(LIMIT, said).await.unwrap();
+    assert_eq!(ready["ready"], true, "visitors of the widget get answers all the same");
+    assert!(!ready.to_string().contains("telegram"), "{ready}");
+    let listed =
+        reqwest::Client::new().get(server.admin_url("/v1/sites/shop/channels")).bearer_auth(server.admin_key());
+    let listed: Value = listed.send().await.unwrap().json().await.unwrap();
+    for account in listed["channels"].as_array().unwrap() {
+        assert!(account["failing"].as_str().unwrap().contains("no public address"), "{listed}");
+    }
+    assert!(fake.all("").is_empty());
     server.stop().await;
 }

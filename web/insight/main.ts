@@ -246,7 +246,7 @@ function demandFigures({ report, stockouts, chosen }: NonNullable<typeof demand>
       id: 'stockouts', title: say('stockouts'), says: say('stockouts_says'), empty: [say('no_stockouts')],
       plot: bars(stockouts.slice(0, 12).map((found) => ({
         name: found.name, value: found.chance[1], colour: 'c3', open: () => void drill(found.name, { product: found.id }),
-        text: say('stockout', { chance: percent(found.chance[1]), stock: found.stock, asked: banded(found) }),
+        text: say('stockout', { chance: percent(found.chance[1]), stock: found.stock }),
       })), say('stockouts')),
       head: [say('product'), say('in_stock'), say('in_days', { n: 14 }), say('chance'), say('used_up')],
       rows: stockouts.map((found) => [{ text: found.name, open: () => void drill(found.name, { product: found.id }) }, number(found.stock), banded(found), percent(found.chance[1]), found.empty_on ? day(Date.parse(found.empty_on)) : '–']),
@@ -259,7 +259,7 @@ function demandFigures({ report, stockouts, chosen }: NonNullable<typeof demand>
       head: [], rows: [],
     }),
     figure({
-      id: 'hours', title: say('hours'), wide: true, says: say('hours_says'),
+      id: 'hours', title: say('hours'), says: say('hours_says'),
       empty: [say('forecast_short', { days: report.days, needed: report.days_needed })], plot: hours(report.hours, say('hours')),
       head: [say('day'), ...Array.from({ length: 24 }, (_, hour) => String(hour))],
       rows: report.hours.map((line) => [day(Date.parse(line.date)), ...line.hours.map((value) => fixed(value, 1))]),

@@ -160,7 +160,7 @@ export const en = {
   stockouts: 'Runs out',
   stockouts_says: 'The chance that more conversations ask for a product within 14 days than there are pieces. Who asks need not buy.',
   no_stockouts: 'No product with a known stock is likely to run out within 14 days.',
-  stockout: '{chance}: {stock} in stock, asked for {asked}',
+  stockout: '{chance}, {stock} in stock',
   in_stock: 'In stock',
   chance: 'Chance',
   used_up: 'Used up',

@@ -162,7 +162,7 @@ export const zh: Words = {
   stockouts: '即将售罄',
   stockouts_says: '14 天内询问某产品的对话数超过库存件数的概率。询问的人不一定购买。',
   no_stockouts: '已知库存的产品中，没有在 14 天内可能售罄的。',
-  stockout: '{chance}：库存 {stock}，预计询问 {asked}',
+  stockout: '{chance}，库存 {stock}',
   in_stock: '库存',
   chance: '概率',
   used_up: '用尽日期',
