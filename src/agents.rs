@@ -440,6 +440,21 @@ impl Agents {
         self.keep(account).await
     }
 
+    /// Makes an account for an admin of a site. A login that is taken may be another site's: that is told a few times, and then
+    /// only after ever longer waits.
+    ///
+    /// # Errors
+    /// As [`Agents::add`], and [`AgentError::Throttled`].
+    pub async fn add_by(&self, admin: &str, new: NewAccount) -> Result<Account, AgentError> {
+        let keys = vec![(format!("logins taken {admin}"), FREE_TRIES)];
+        let tries = self.lock().try_once(keys, self.inner.clock.now_ms())?;
+        let added = self.add(new).await;
+        if !matches!(added, Err(AgentError::Taken(_))) {
+            self.lock().take_back(tries);
+        }
+        added
+    }
+
     /// Changes an account. `change` says what is wrong with the wish, if anything.
     ///
     /// # Errors
@@ -912,6 +927,33 @@ mod tests {
             }] += 1;
         }
         ends
+    }
+
+    #[tokio::test]
+    async fn who_adds_accounts_does_not_find_out_every_login_of_other_sites() {
+        let (desk, _) = Desk::with_mara().await;
+        let new = |login: &str| NewAccount {
+            login: login.into(),
+            name: "New".into(),
+            password: PASSWORD.into(),
+            roles: BTreeMap::from([("shop".to_owned(), Role::Agent)]),
+            limit: None,
+        };
+        // Accounts that can be made are not counted, however many.
+        for at in 0..FREE_TRIES + 2 {
+            desk.agents.add_by("admin", new(&format!("jo{at}"))).await.unwrap();
+        }
+        let mut taken = 0;
+        loop {
+            match desk.agents.add_by("admin", new("mara")).await {
+                Err(AgentError::Taken(_)) => taken += 1,
+                Err(AgentError::Throttled { retry_after_ms }) => break assert!(retry_after_ms > 0),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!((1..=FREE_TRIES + 1).contains(&taken), "{taken}");
+        assert!(matches!(desk.agents.add_by("another", new("mara")).await, Err(AgentError::Taken(_))));
+        desk.close().await;
     }
 
     #[tokio::test]

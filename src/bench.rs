@@ -8,6 +8,8 @@ use crate::config::Config;
 use crate::turn::Mode;
 
 mod client;
+pub mod engine;
+pub mod ingest;
 pub mod insight;
 pub mod rerank;
 pub mod retrieval;

@@ -15,13 +15,17 @@
 //! | `text` | how an answer looks there, and where it is cut |
 //! | `telegram`, `slack`, …, `generic` | one platform each, pure |
 //! | `platform` | which of them an account is of, and what it can do |
+//! | `deadline` | what readers see while they wait, and how an answer goes out in time |
+//! | `response` | requests that wait for the answer itself |
 //! | `ledger` | what is on disk: events to be read, parts to be sent |
 //! | `chat` | the task around one conversation |
+//! | `check` | whether an account is in order, for the command |
 //! | `delivery` | requests to a platform, and when to try again |
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use futures_util::FutureExt as _;
@@ -37,25 +41,35 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 
 mod chat;
+mod chatwoot;
+mod check;
+mod deadline;
 mod delivery;
+mod discord;
 pub mod event;
 mod generic;
 mod ledger;
 mod line;
 mod meta;
 mod platform;
+mod response;
 pub mod signature;
 mod slack;
+mod teams;
 mod telegram;
 pub mod text;
 mod twilio;
+mod wechat;
 
 pub use delivery::Health;
 
 use chat::Wake;
+use deadline::Due;
 use delivery::Delivery;
-use event::{Incoming, Reply};
+use event::{Incoming, Reply, What};
 use ledger::Ledger;
+use response::Responses;
+use signature::wechat::Crypt;
 use signature::{Rejected, Signed};
 
 /// An account with its secrets read.
@@ -65,6 +79,17 @@ pub struct Account {
     token: String,
     secrets: Vec<String>,
     base_url: String,
+    /// WeChat's safe mode.
+    crypt: Option<Crypt>,
+    /// Teams: what the Bot Framework signs with.
+    keys: Mutex<Keys>,
+}
+
+/// Public keys of a platform, and when they were asked for.
+#[derive(Default)]
+struct Keys {
+    known: Vec<signature::teams::Key>,
+    asked_ms: u64,
 }
 
 impl Account {
@@ -87,7 +112,16 @@ impl Account {
         }
         let base_url = config.base_url.as_deref().or(config.platform.base_url()).unwrap_or_default();
         let base_url = base_url.trim_end_matches('/').to_owned();
-        Ok(Self { site: site.to_owned(), config: config.clone(), token, secrets, base_url })
+        let key = match &config.encoding_aes_key_file {
+            Some(path) => read(path)?.trim().to_owned(),
+            None => config.encoding_aes_key.clone(),
+        };
+        let crypt = Crypt::new(&key, &config.app_id);
+        if !key.is_empty() && crypt.is_none() {
+            bail!("channel {:?}: the EncodingAESKey has 43 letters and digits", config.name());
+        }
+        let keys = Mutex::default();
+        Ok(Self { site: site.to_owned(), config: config.clone(), token, secrets, base_url, crypt, keys })
     }
 
     /// Names it among all sites' accounts.
@@ -103,109 +137,6 @@ pub struct Finding {
     pub ok: bool,
     /// What was found, and where it isn't as it should be, what to do.
     pub text: String,
-}
-
-impl Account {
-    /// Where the platform is to send webhooks, on a server that is reached at this origin.
-    #[must_use]
-    pub fn address(&self, origin: &str) -> String {
-        format!("{}/v1/channels/{}/{}", origin.trim_end_matches('/'), self.site, self.config.name())
-    }
-
-    /// Asks the platform whether the token holds and where its webhooks go.
-    ///
-    /// # Errors
-    /// When no client can be made.
-    pub async fn check(&self, origin: Option<&str>) -> anyhow::Result<Vec<Finding>> {
-        let delivery = Delivery::new(std::iter::once(self.id()))?;
-        let good = |text: String| Finding { ok: true, text };
-        let bad = |text: String| Finding { ok: false, text };
-        Ok(match self.config.platform {
-            Platform::Webhook => {
-                vec![good(format!("replies go to {}; send one with `frontdesk channels send`", self.base_url))]
-            }
-            Platform::Slack => match delivery.ask(self, &slack::who(&self.token)).await {
-                Ok(who) => vec![good(format!("the token is {}'s, in {}", who["user"], who["team"]))],
-                Err(error) => vec![bad(format!("the token is refused: {error}"))],
-            },
-            Platform::WhatsApp | Platform::Messenger | Platform::Line | Platform::Twilio => {
-                let to = origin.map_or_else(|| "this server".to_owned(), |origin| self.address(origin));
-                vec![good(format!(
-                    "configured; send a message with `frontdesk channels send`, and have webhooks go to {to}"
-                ))]
-            }
-            Platform::Telegram => {
-                let who = match delivery.ask(self, &telegram::who(&self.token)).await {
-                    Ok(who) => who,
-                    Err(error) => {
-                        return Ok(vec![bad(format!("the token is refused: {error}. @BotFather shows the right one"))]);
-                    }
-                };
-                let name = who["result"]["username"].as_str().unwrap_or_default();
-                let mut found = vec![good(format!("the token is @{name}'s"))];
-                if !self.config.bot.is_empty() && self.config.bot != name {
-                    found.push(bad(format!(
-                        "`bot` is {:?}; write {name:?}, or groups can't speak to it",
-                        self.config.bot
-                    )));
-                }
-                let hook = delivery.ask(self, &telegram::registered(&self.token)).await?;
-                let now = hook["result"]["url"].as_str().unwrap_or_default();
-                let wanted = origin.map(|origin| self.address(origin));
-                found.push(match (&wanted, now) {
-                    (_, "") => bad("no webhook is set; `frontdesk channels register` sets it".into()),
-                    (Some(wanted), now) if wanted != now => bad(format!(
-                        "webhooks go to {now} and not to {wanted}; `frontdesk channels register` changes it"
-                    )),
-                    _ => good(format!("webhooks go to {now}")),
-                });
-                if let Some(error) = hook["result"]["last_error_message"].as_str() {
-                    found.push(bad(format!("Telegram's last delivery failed: {error}")));
-                }
-                found
-            }
-        })
-    }
-
-    /// Has the platform send its webhooks to a server that is reached at this origin.
-    ///
-    /// # Errors
-    /// When the platform refuses, or can't be told so: the text says what to do by hand.
-    pub async fn register(&self, origin: &str) -> anyhow::Result<String> {
-        let address = self.address(origin);
-        match self.config.platform {
-            Platform::Slack
-            | Platform::WhatsApp
-            | Platform::Messenger
-            | Platform::Line
-            | Platform::Twilio
-            | Platform::Webhook => {
-                bail!("the address is set on the platform's own pages, or in the other system: write {address} there")
-            }
-            Platform::Telegram => {
-                if !address.starts_with("https://") {
-                    bail!("Telegram sends webhooks to https addresses alone; {address} isn't one");
-                }
-                let secret = self.secrets.first().map_or("", String::as_str);
-                let delivery = Delivery::new(std::iter::once(self.id()))?;
-                delivery.ask(self, &telegram::register(&self.token, &address, secret)).await?;
-            }
-        }
-        Ok(address)
-    }
-
-    /// Sends a text to a conversation, at once and without the outbox.
-    ///
-    /// # Errors
-    /// When the platform doesn't take it.
-    pub async fn send(&self, chat: &str, text: &str, now_s: u64) -> anyhow::Result<()> {
-        let part = text::Rich::of_markdown(text);
-        let id = crate::secret::random_id();
-        let sending = platform::Sending { chat, part: &part, markdown: text, id: &id, plain: false, now_s };
-        let call = self.config.platform.send(self, &sending).context("the account's first secret can't sign")?;
-        Delivery::new(std::iter::once(self.id()))?.ask(self, &call).await?;
-        Ok(())
-    }
 }
 
 /// A webhook as it came.
@@ -261,6 +192,7 @@ struct Inner {
     clock: Clock,
     tasks: Tasks,
     metrics: Metrics,
+    responses: Responses,
     /// Keys that are being stored.
     storing: Mutex<HashSet<String>>,
     chats: Mutex<HashMap<(String, String), Wake>>,
@@ -298,6 +230,7 @@ impl Channels {
             clock,
             tasks,
             metrics,
+            responses: Responses::default(),
             storing: Mutex::default(),
             chats: Mutex::default(),
         })))
@@ -319,7 +252,8 @@ impl Channels {
             inner.delivery.rejected(&account.id(), &rejected.to_string());
             return Err(rejected.into());
         }
-        Ok(Webhook { account: account.clone(), batch: account.config.platform.read(request, account) })
+        let batch = account.config.platform.read(request, account, signed.now_s);
+        Ok(Webhook { account: account.clone(), batch })
     }
 
     /// Stores what a webhook says, and what to answer it with. What it says is read afterwards.
@@ -332,25 +266,88 @@ impl Channels {
         for why in &batch.skipped {
             inner.metrics.channel_skipped(account.config.platform.name(), why);
         }
+        let due = account.config.platform.capability().due;
+        let mut waits = None;
         for event in batch.events {
-            self.keep(&account, event).await?;
+            // Opened before the conversation is woken, so that no answer is too early for it.
+            if let (Due::Response { within_ms }, Some(own), What::Said { .. }) = (due, &event.right, &event.what) {
+                let answered = inner.responses.open(&account.id(), &event.chat);
+                waits = Some((answered, within_ms, event.chat.clone(), own.clone()));
+            }
+            if !self.keep(&account, event).await? {
+                // It is answered, or will be, as what came first.
+                waits = None;
+            }
         }
         inner.delivery.heard(&account.id(), inner.clock.now_ms());
-        Ok(batch.reply)
+        let Some((answered, within_ms, chat, own)) = waits else { return Ok(batch.reply) };
+        let answer = tokio::select! {
+            answer = response::wait(answered, Duration::from_millis(within_ms)) => answer,
+            () = inner.tasks.draining() => None,
+        };
+        let Some(text) = answer else { return Ok(batch.reply) };
+        let now_s = inner.clock.now_ms() / 1000;
+        let xml = wechat::response(&chat, &own, &text, now_s);
+        let (at, nonce) = (now_s.to_string(), crate::secret::random_id());
+        let token = account.secrets.first().map_or("", String::as_str);
+        Ok(Some(Reply::Xml(match &account.crypt {
+            Some(crypt) => crypt.seal(&xml, token, &at, &nonce, rand::random()),
+            None => xml,
+        })))
     }
 
-    /// Whether this is what an operator wrote on both sides of a handshake.
+    /// Fetches what an account's webhooks are verified with, where that isn't known or is old; `renew` also where it is
+    /// known, once a minute. True if something was fetched.
+    pub async fn prepare(&self, site: &str, account: &str, renew: bool) -> bool {
+        const DAY_MS: u64 = 24 * 3_600_000;
+        let inner = &self.0;
+        let Some(account) = inner.accounts.get(&(site.to_owned(), account.to_owned())) else { return false };
+        if account.config.platform != Platform::Teams {
+            return false;
+        }
+        let now_ms = inner.clock.now_ms();
+        {
+            let mut keys = account.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            let age_ms = now_ms.saturating_sub(keys.asked_ms);
+            let wanted = renew || keys.known.is_empty() || age_ms >= DAY_MS;
+            if !wanted || (keys.asked_ms != 0 && age_ms < 60_000) {
+                return false;
+            }
+            keys.asked_ms = now_ms;
+        }
+        let address = account.config.keys_url.as_deref();
+        let address = address.unwrap_or("https://login.botframework.com/v1/.well-known/keys");
+        match inner.delivery.ask(account, &teams::keys(address)).await {
+            Ok(set) => {
+                account.keys.lock().unwrap_or_else(PoisonError::into_inner).known = signature::teams::keys(&set);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(account = account.id(), %error, "the Bot Framework's keys can't be fetched");
+                false
+            }
+        }
+    }
+
+    /// What to say to a platform that asks whether the address is ours: Meta shows what an operator wrote on both sides,
+    /// WeChat signs. `None` if it is somebody else who asks.
     #[must_use]
-    pub fn confirms(&self, site: &str, account: &str, token: &str) -> bool {
-        let account = self.0.accounts.get(&(site.to_owned(), account.to_owned()));
-        account.is_some_and(|account| {
-            let known = account.config.verify_token.as_bytes();
-            !known.is_empty() && known.ct_eq(token.as_bytes()).into()
-        })
+    pub fn handshake(&self, site: &str, account: &str, query: &str) -> Option<String> {
+        let account = self.0.accounts.get(&(site.to_owned(), account.to_owned()))?;
+        let pairs = signature::form(query.as_bytes());
+        let value = |name: &str| pairs.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone());
+        if account.config.platform == Platform::WeChat {
+            let now_s = self.0.clock.now_ms() / 1000;
+            signature::wechat::verify(query, &account.secrets, now_s).ok()?;
+            return value("echostr");
+        }
+        let (known, shown) = (account.config.verify_token.as_bytes(), value("hub.verify_token")?);
+        let ours = !known.is_empty() && bool::from(known.ct_eq(shown.as_bytes()));
+        (ours && value("hub.mode").as_deref() == Some("subscribe")).then(|| value("hub.challenge")).flatten()
     }
 
-    /// Stores an event once and wakes its conversation.
-    async fn keep(&self, account: &Arc<Account>, event: Incoming) -> Result<(), AcceptError> {
+    /// Stores an event once and wakes its conversation; false if it was stored before.
+    async fn keep(&self, account: &Arc<Account>, event: Incoming) -> Result<bool, AcceptError> {
         let inner = &self.0;
         let key = format!("{}\0{}", account.id(), event.key);
         if !inner.storing.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
@@ -358,10 +355,11 @@ impl Channels {
         }
         let kept = inner.ledger.keep(&account.id(), &event).await;
         inner.storing.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-        if kept? {
+        let kept = kept?;
+        if kept {
             self.wake(account, &event.chat);
         }
-        Ok(())
+        Ok(kept)
     }
 
     /// Has a conversation look at what is new, and begins its task if there is none.
@@ -453,6 +451,18 @@ impl Channels {
         let mut all: Vec<Health> = accounts.map(|account| self.0.delivery.health(account)).collect();
         all.sort_by(|a, b| (&a.site, &a.account).cmp(&(&b.site, &b.account)));
         all
+    }
+
+    /// As [`Channels::health`], with how much waits to be sent.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn state(&self, site: &str) -> Result<Vec<Health>, StoreError> {
+        let mut all = self.health(Some(site));
+        for one in &mut all {
+            one.unsent = self.0.ledger.unsent(&format!("{}/{}", one.site, one.account)).await?;
+        }
+        Ok(all)
     }
 
     /// For `/readyz`, without names: how many accounts there are, how many are stopped and how many fail now. Visitors of

@@ -335,6 +335,26 @@ mod tests {
         check("[llm]\napi_key_file = \"/nothing/here\"", &[], "can't read /nothing/here");
     }
 
+    /// There the configuration's folder is read-only, and relative paths count from it.
+    #[test]
+    fn the_unit_and_the_image_write_below_their_own_folder() {
+        let unit = include_str!("../deploy/frontdesk.service");
+        let image = include_str!("../deploy/Containerfile");
+        for (text, of_line) in [(unit, "Environment="), (image, "")] {
+            let options = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+                let option = line.trim_start_matches("ENV ").trim().trim_end_matches(" \\");
+                option.strip_prefix(of_line)?.split_once('=').filter(|(name, _)| name.starts_with("FRONTDESK_"))
+            });
+            let environment = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let config = Config::read(include_str!("../config.toml"), environment).unwrap();
+            let config = config.rebased(Path::new("/etc/frontdesk"));
+            for path in [config.store.path, config.knowledge.index, config.knowledge.uploads, config.intent.models] {
+                assert!(path.starts_with("/var/lib/frontdesk/"), "{}", path.display());
+            }
+            assert!(config.knowledge.path.starts_with("/etc/frontdesk"), "{}", config.knowledge.path.display());
+        }
+    }
+
     #[test]
     fn the_file_in_the_repository_names_every_option_with_its_default() {
         let text = include_str!("../config.toml");

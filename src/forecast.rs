@@ -24,8 +24,6 @@ use spread::{Errors, Kept};
 
 /// The furthest day that is forecast, counted from the first one that isn't known.
 pub const HORIZON: usize = 28;
-/// Days of history that count; older ones are not read.
-pub const MAX_DAYS: usize = 730;
 /// Weeks that are forecast.
 const WEEKS: usize = HORIZON / WEEK;
 /// Days that a shop must have been observed for before anything is forecast.

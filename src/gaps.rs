@@ -561,6 +561,7 @@ async fn recheck(parts: &Parts) -> anyhow::Result<()> {
 pub fn question(site: &str, facts: &SiteFacts, language: &str, audience: Audience, question: &str) -> Ask {
     Ask {
         site: site.to_owned(),
+        session: None,
         facts: facts.clone(),
         language: language.to_owned(),
         audience,
@@ -570,6 +571,7 @@ pub fn question(site: &str, facts: &SiteFacts, language: &str, audience: Audienc
         sampling: None,
         max_tokens: None,
         stop: Vec::new(),
+        request: None,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::http::body::Room;
 use crate::http::console::ReadMark;
 use crate::http::error::ApiError;
 use crate::http::limits::ServerConfig;
+use crate::http::places::Places;
 use crate::http::routes::{Access, Route, Table};
 use crate::insight::Insight;
 use crate::intent::registry::{IntentConfig, Live};
@@ -56,6 +57,7 @@ pub mod limits;
 pub mod listener;
 pub mod openai;
 pub mod page;
+pub mod places;
 pub mod routes;
 mod socket;
 pub mod stream;
@@ -100,7 +102,13 @@ pub struct Inner {
     /// For bodies of documents and rows.
     pub room: Room,
     pub sockets: Arc<Semaphore>,
+    /// Connections of each visitor.
+    pub places: Places,
     pub answer_timeout: std::time::Duration,
+    /// Places for requests that embed or judge texts for programs.
+    pub texts: Semaphore,
+    /// Conversations of programs that go on by a response's id.
+    pub responses: openai::Remembered,
     /// The deployed models of what visitors want.
     pub intents: Live,
     pub intent: IntentConfig,

@@ -10,11 +10,14 @@
 //! and other machines, a look costs one `stat` a file, and files that are still being written show by it.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -26,6 +29,7 @@ use crate::retrieval::ingest::{
     self, Failure, Format, IngestOptions, IngestParts, IngestProgress, IngestReport, UPLOAD_PREFIX, Upload,
 };
 use crate::retrieval::{KnowledgeConfig, Retrieval};
+use crate::store::Store;
 use crate::telemetry::{Metrics, seconds};
 
 /// Runs that may wait for the one before; each is a document or a folder, so this is minutes of work at the most.
@@ -83,12 +87,21 @@ pub enum Change {
 /// Why knowledge was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum KnowledgeError {
+    #[error("the server's disk is nearly full: no documents are taken in until there is room")]
+    Full,
     #[error("{MAX_WAITING} changes of the knowledge are waiting already; try again in a moment")]
     Overloaded,
     #[error("{0}")]
     Wrong(String),
+    #[error("reading the documents panicked; what is known stays, and the log says where it happened")]
+    Panicked,
     #[error("{0:#}")]
     Failed(#[from] anyhow::Error),
+}
+
+/// What a run comes to; a panic in it is an error, and nothing else ends with it.
+async fn caught<T>(run: impl Future<Output = Result<T, KnowledgeError>>) -> Result<T, KnowledgeError> {
+    AssertUnwindSafe(run).catch_unwind().await.unwrap_or(Err(KnowledgeError::Panicked))
 }
 
 /// A document as it arrives.
@@ -116,12 +129,32 @@ struct Inner {
     /// Site and folder.
     folders: Vec<(String, PathBuf)>,
     catalogue: Catalogue,
+    /// Knows how full the disk is.
+    store: Store,
     metrics: Metrics,
     clock: Clock,
     writing: Mutex<()>,
     places: Semaphore,
     /// Counts changes, so that others can act on them.
     changed: watch::Sender<u64>,
+    /// Runs that fill an empty index.
+    filling: AtomicUsize,
+}
+
+/// A run that fills an empty index, until it ends.
+struct Filling<'a>(&'a AtomicUsize);
+
+impl<'a> Filling<'a> {
+    fn begin(filling: &'a AtomicUsize) -> Self {
+        filling.fetch_add(1, Ordering::Relaxed);
+        Self(filling)
+    }
+}
+
+impl Drop for Filling<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Knowledge {
@@ -132,6 +165,7 @@ impl Knowledge {
         catalogue: Catalogue,
         config: &KnowledgeConfig,
         folders: Vec<(String, PathBuf)>,
+        store: Store,
         metrics: Metrics,
         clock: Clock,
     ) -> Self {
@@ -141,11 +175,13 @@ impl Knowledge {
                 config: config.clone(),
                 folders,
                 catalogue,
+                store,
                 metrics,
                 clock,
                 writing: Mutex::new(()),
                 places: Semaphore::new(MAX_WAITING),
                 changed: watch::Sender::new(0),
+                filling: AtomicUsize::new(0),
             }),
         }
     }
@@ -154,6 +190,12 @@ impl Knowledge {
     #[must_use]
     pub fn catalogue(&self) -> &Catalogue {
         &self.inner.catalogue
+    }
+
+    /// Whether the documents are read for the first time: what is asked meanwhile may stand in one that comes later.
+    #[must_use]
+    pub fn is_filling(&self) -> bool {
+        self.inner.filling.load(Ordering::Relaxed) > 0
     }
 
     /// Resolves its receivers after each run that changed something.
@@ -212,7 +254,7 @@ impl Knowledge {
     /// Reads a site's folder and what was handed in into the index; or only `roots`, if there are any.
     ///
     /// # Errors
-    /// When it is not known, too many wait, or index or embedder fail; broken documents are in the report.
+    /// When it is not known, too many wait, the disk is nearly full, or index or embedder fail; broken documents are in the report.
     pub async fn ingest(
         &self,
         site: &str,
@@ -220,11 +262,14 @@ impl Knowledge {
         force: bool,
         progress: &(dyn Fn(IngestProgress<'_>) + Sync),
     ) -> Result<IngestReport, KnowledgeError> {
+        self.has_room()?;
         let _place = self.inner.places.try_acquire().map_err(|_| KnowledgeError::Overloaded)?;
         let _writing = self.inner.writing.lock().await;
         let inner = &*self.inner;
         let since = Instant::now();
         let folder = self.folder(site)?;
+        let empty = inner.retrieval.index.count(None).await.context("counting passages")? == 0;
+        let _filling = empty.then(|| Filling::begin(&inner.filling));
         let report = ingest_all(&inner.retrieval, &inner.config, site, folder, roots, force, progress).await;
         inner.metrics.knowledge_seconds.observe(seconds(since));
         if report.is_err() {
@@ -242,9 +287,10 @@ impl Knowledge {
     /// Takes a document in. The same content again changes nothing.
     ///
     /// # Errors
-    /// When its id, its kind or what is said about it isn't understood, too many wait, or disk, index or embedder fail. A
-    /// document that can't be read is no error but [`Change::Rejected`].
+    /// When its id, its kind or what is said about it isn't understood, too many wait, or disk, index or embedder fail, or the disk
+    /// is nearly full. A document that can't be read is no error but [`Change::Rejected`].
     pub async fn put(&self, site: &str, handed: Handed) -> Result<(Change, DocumentStatus), KnowledgeError> {
+        self.has_room()?;
         let _place = self.inner.places.try_acquire().map_err(|_| KnowledgeError::Overloaded)?;
         check_id(&handed.id).map_err(KnowledgeError::Wrong)?;
         let format = Format::of_content(&handed.content_type, &handed.id).ok_or_else(|| {
@@ -253,7 +299,7 @@ impl Knowledge {
                 handed.content_type
             ))
         })?;
-        let about: Vec<(String, String)> = handed.about.clone().into_iter().collect();
+        let about = said(handed.about.clone(), &handed.content_type);
         ingest::check_about(&about).map_err(KnowledgeError::Wrong)?;
 
         let _writing = self.inner.writing.lock().await;
@@ -307,6 +353,11 @@ impl Knowledge {
         Ok((change, status))
     }
 
+    /// The index and the uploads mostly share the disk with the store.
+    fn has_room(&self) -> Result<(), KnowledgeError> {
+        if self.inner.store.is_short_of_room() { Err(KnowledgeError::Full) } else { Ok(()) }
+    }
+
     /// Forgets a document that was handed in; false if there is none.
     ///
     /// # Errors
@@ -357,7 +408,7 @@ impl Knowledge {
         let period = Duration::from_secs(self.inner.config.watch_s);
         let watched = |(site, folder): &(String, PathBuf)| {
             let (site, folder) = (site.clone(), folder.clone());
-            Watched { site, folder, read: None, seen: None }
+            Watched { site, folder, read: None, seen: None, waits: false, crashed: false }
         };
         let mut watched: Vec<Watched> = self.inner.folders.iter().map(watched).collect();
         loop {
@@ -381,22 +432,36 @@ impl Knowledge {
                     watched.read = Some(now);
                     continue;
                 };
-                if !first {
+                if !first && !watched.waits {
                     tracing::info!(site = watched.site, files = files.count, "the folder of documents changed");
                     self.inner.metrics.knowledge_changes_seen.inc();
                 }
                 let everything = Roots::default();
                 let run = tokio::select! {
                     () = tasks.draining() => return,
-                    run = self.ingest(&watched.site, &everything, false, &|_| {}) => run,
+                    run = caught(self.ingest(&watched.site, &everything, false, &|_| {})) => run,
                 };
+                let waited = std::mem::take(&mut watched.waits);
                 match run {
-                    Ok(_) => watched.read = Some(now),
-                    // It waits for its next turn.
-                    Err(KnowledgeError::Overloaded) => {}
+                    Ok(_) => {
+                        watched.read = Some(now);
+                        watched.crashed = false;
+                    }
+                    // Once more, in case something of the moment was to blame; then what is there is given up until it changes.
+                    Err(KnowledgeError::Panicked) if !watched.crashed => {
+                        watched.crashed = true;
+                        continue;
+                    }
+                    Err(error @ (KnowledgeError::Overloaded | KnowledgeError::Full)) => {
+                        watched.waits = true;
+                        if !waited {
+                            tracing::warn!(site = watched.site, %error, "the changed documents wait; they are read once that is over");
+                        }
+                    }
                     Err(error) => {
                         tracing::error!(site = watched.site, %error, "the changed documents could not be read");
                         watched.read = Some(now);
+                        watched.crashed = false;
                     }
                 }
             }
@@ -470,11 +535,23 @@ pub async fn ingest_all(
         .filter_map(|status| {
             let path = Place::of(&config.uploads, site, &status.id).content;
             let format = Format::of_content(&status.content_type, &status.id)?;
-            Some(Upload { id: status.id, path, format, about: status.about.into_iter().collect() })
+            Some(Upload { id: status.id, path, format, about: said(status.about, &status.content_type) })
         })
         .collect();
     report.add(ingest::ingest_uploads(parts(), site, &uploads, true, &options, progress).await?);
     Ok(report)
+}
+
+/// What is said about a document, with the encoding that its content type names.
+fn said(about: BTreeMap<String, String>, content_type: &str) -> Vec<(String, String)> {
+    let parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let charset = parameters
+        .map(|(name, value)| (name.trim(), value.trim().trim_matches('"')))
+        .find(|(name, value)| name.eq_ignore_ascii_case("charset") && !value.eq_ignore_ascii_case("utf-8"))
+        .map(|(_, value)| ("charset".to_owned(), value.to_owned()));
+    // What is said of it goes before how it was sent.
+    let named = about.contains_key("charset");
+    about.into_iter().chain(charset.filter(|_| !named)).collect()
 }
 
 /// Ids are shown, cited and part of addresses.
@@ -599,6 +676,10 @@ struct Watched {
     read: Option<Option<Look>>,
     /// What the last look saw.
     seen: Option<Option<Look>>,
+    /// What changed can't be read yet.
+    waits: bool,
+    /// The last run of it panicked.
+    crashed: bool,
 }
 
 /// What a folder looks like from outside: it changes when a file does.

@@ -6,7 +6,10 @@ use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 pub mod detect;
+pub mod gloss;
 pub mod script;
+pub mod shorthand;
+pub mod synonyms;
 pub mod tone;
 pub mod topics;
 pub mod unspaced;

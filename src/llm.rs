@@ -18,12 +18,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::clock::Clock;
-use crate::conversation::Usage;
+use crate::conversation::{SessionKey, Usage};
 
+pub mod asleep;
 pub(crate) mod backend;
 pub mod gguf;
 mod line;
 mod model;
+pub mod pace;
 pub mod prefix;
 mod remote;
 mod sampler;
@@ -31,6 +33,7 @@ pub mod scheduler;
 mod scripted;
 pub mod template;
 pub mod text;
+pub mod tokens;
 mod worker;
 
 pub use model::instruction_sets;
@@ -56,6 +59,14 @@ pub struct LlmConfig {
     /// room for four of `context_tokens`. When it is full, finished conversations go first, then new answers wait. Costs memory:
     /// 23 KB a token for a model of 135M parameters, 128 KB for one of 8B.
     pub kv_tokens: u32,
+    /// Tokens of finished conversations that are kept in memory outside the KV cache, as much memory for each as in it; 0 keeps
+    /// none. They don't slow running answers down as those in the cache do, and a visitor who comes back is answered without
+    /// computing the conversation again. Nothing of them is written to disk; the longest unused go first.
+    pub sleeping_tokens: u32,
+    /// Tokens computed in one step at most; 0 takes 512 on the processor and 1,024 on a GPU. Of 64 and more, ggml computes attention
+    /// by another kernel, which rounds otherwise, so that where two tokens are nearly as likely an answer may depend on how many
+    /// others are computed beside it. Fewer than 64 exclude that, and read long prompts at half the speed.
+    pub batch_tokens: u32,
     /// Answers written at the same time; one more waits in the queue. At most 256.
     pub parallel: u32,
     /// Answers that may wait; one more is refused at once.
@@ -88,6 +99,8 @@ impl Default for LlmConfig {
             allowed_sha256: Vec::new(),
             context_tokens: 4096,
             kv_tokens: 0,
+            sleeping_tokens: 16_384,
+            batch_tokens: 0,
             parallel: 16,
             queue: 64,
             max_tokens: 400,
@@ -147,6 +160,11 @@ pub struct Sampling {
 #[derive(Clone, Debug)]
 pub struct Request {
     pub messages: Vec<ChatMessage>,
+    /// Whose conversation it is, so that [`Llm::forget`] can erase what is kept of it alone. What is kept without a session goes
+    /// whenever any is forgotten.
+    pub session: Option<SessionKey>,
+    /// It is a draft for an agent: answers to visitors go first.
+    pub suggestion: bool,
     /// Text of the answer that already stands and is to be continued; empty for a new answer.
     pub prefix: String,
     pub sampling: Sampling,
@@ -234,16 +252,25 @@ pub struct Stats {
     pub kv_tokens: usize,
     /// Tokens in it, of running and of kept conversations.
     pub kv_used_tokens: usize,
-    /// Finished conversations that are kept for their next turn.
+    /// Finished conversations that are kept in the cache for their next turn.
     pub kept_sequences: usize,
+    /// Tokens and bytes of finished conversations that are kept outside the cache.
+    pub sleeping_tokens: usize,
+    pub sleeping_bytes: usize,
+    /// How often one of them was put back.
+    pub woken: u64,
     /// Prompt tokens computed since the start.
     pub computed_prompt_tokens: u64,
     /// Prompt tokens that were in the cache and not computed again.
     pub cached_prompt_tokens: u64,
     /// Tokens of answers since the start.
     pub generated_tokens: u64,
-    /// Steps of the model since the start.
+    /// Steps of the model since the start, and those of them that computed a part of a prompt.
     pub steps: u64,
+    pub prompt_steps: u64,
+    /// How long those took, and the others.
+    pub prompt_step_us: u64,
+    pub answer_step_us: u64,
     /// The longest of them.
     pub longest_step_ms: u64,
 }
@@ -399,7 +426,15 @@ impl Llm {
         }
         let messages = vec![ChatMessage { role: Role::User, content: "Hello".into() }];
         let sampling = Sampling { temperature: 0.0, top_p: 1.0, min_p: 0.0, repeat_penalty: 1.0, seed: None };
-        let request = Request { messages, prefix: String::new(), sampling, max_tokens: 1, stop: Vec::new() };
+        let request = Request {
+            messages,
+            session: None,
+            suggestion: false,
+            prefix: String::new(),
+            sampling,
+            max_tokens: 1,
+            stop: Vec::new(),
+        };
         // What it meets is noted on the way.
         if let Ok(mut completion) = self.submit(request) {
             while let Some(Ok(_)) = completion.next().await {}
@@ -425,10 +460,18 @@ impl Llm {
         }
     }
 
-    /// Forgets what the KV cache keeps of finished conversations, at the next step. For the erasure of a visitor.
+    /// Forgets what is kept of all finished conversations, at the next step.
     pub fn forget_finished(&self) {
         if let Engine::Llama(llama) = &*self.engine {
-            llama.forget();
+            llama.forget_all();
+        }
+    }
+
+    /// Forgets what is kept of one conversation, in the KV cache and outside of it, at the next step: for its erasure. Others
+    /// keep theirs, save what is kept of no known session.
+    pub fn forget(&self, session: &SessionKey) {
+        if let Engine::Llama(llama) = &*self.engine {
+            llama.forget(session);
         }
     }
 

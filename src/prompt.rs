@@ -33,6 +33,8 @@ const TEMPLATES: &[(&str, &str)] = &[
 const REPLIES: &[(&str, &str)] = &[
     ("quote.lead.j2", "steps"),
     ("foreign.j2", "foreign"),
+    ("stated.j2", "stated"),
+    ("elsewhere.j2", "elsewhere"),
     ("decline.j2", "decline"),
     ("unanswered.j2", "unanswered"),
     ("failed.j2", "failed"),
@@ -53,6 +55,19 @@ const REPLIES: &[(&str, &str)] = &[
 pub struct Prompts {
     environment: Environment<'static>,
     phrases: BTreeMap<String, Phrases>,
+}
+
+/// Steps in another language than the visitor's.
+#[derive(Clone, Copy, Debug)]
+pub struct Elsewhere<'a> {
+    pub title: &'a str,
+    /// Empty if there is none.
+    pub url: &'a str,
+    pub count: usize,
+    /// The first step, without its number.
+    pub first: &'a str,
+    /// ISO 639-1.
+    pub source: &'a str,
 }
 
 /// What templates may say about the site.
@@ -183,7 +198,7 @@ impl Prompts {
         let languages = self.names(language);
         names
             .map(|name| {
-                let values = context! { site, language, languages, source => COMPLETE, passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, number => 2, wish => "shorter", request => "status", way => true, language_name => "English", text => "Shipping costs 4.90 EUR." };
+                let values = context! { site, language, languages, source => COMPLETE, passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", figures => "5 EUR", count => 5, first => "Stop.", url => "", subject => "Shipping", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, number => 2, wish => "shorter", request => "status", way => true, language_name => "English", text => "Shipping costs 4.90 EUR." };
                 self.render(name, values).map(|text| (name, text))
             })
             .collect()
@@ -213,6 +228,25 @@ impl Prompts {
     pub fn foreign(&self, source: &str, language: &str) -> anyhow::Result<String> {
         let languages = self.names(language);
         self.render("foreign.j2", context! { source, language, languages })
+    }
+
+    /// Figures from a source in another language that answer by themselves, with what they are said of in its own words.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn stated(&self, figures: &str, subject: &str, source: &str, language: &str) -> anyhow::Result<String> {
+        let languages = self.names(language);
+        self.render("stated.j2", context! { figures, subject, source, language, languages })
+    }
+
+    /// Where to read steps that are written in another language than the visitor's, and how they begin.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn elsewhere(&self, steps: &Elsewhere<'_>, language: &str) -> anyhow::Result<String> {
+        let languages = self.names(language);
+        let Elsewhere { title, url, count, first, source } = *steps;
+        self.render("elsewhere.j2", context! { title, url, count, first, source, language, languages })
     }
 
     /// What the language calls other languages.
@@ -552,7 +586,7 @@ pub(crate) mod tests {
             let texts: std::collections::HashSet<String> =
                 prompts.languages().map(|language| say(&prompts, &site, language)).collect();
             assert_eq!(texts.len(), prompts.languages().count(), "{texts:?}");
-            assert_eq!(say(&prompts, &site, "sv"), say(&prompts, &site, "en"));
+            assert_eq!(say(&prompts, &site, "da"), say(&prompts, &site, "en"));
         }
         assert!(prompts.small_talk(Kind::About, &site, "de").unwrap().contains("KI"));
         assert!(prompts.decline(&site, "fr").unwrap().contains("help@shop.example"));

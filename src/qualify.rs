@@ -364,6 +364,7 @@ pub async fn run(
 async fn ask(spine: &Spine, site: &Tested, probe: Probe) -> anyhow::Result<Record> {
     let ask = Ask {
         site: site.id.clone(),
+        session: None,
         facts: site.facts.clone(),
         language: site.language.clone(),
         audience: Audience::Public,
@@ -374,6 +375,7 @@ async fn ask(spine: &Spine, site: &Tested, probe: Probe) -> anyhow::Result<Recor
         sampling: Some(Sampling { temperature: 0.0, seed: Some(1), ..spine.sampling }),
         max_tokens: None,
         stop: Vec::new(),
+        request: None,
     };
     let since = Instant::now();
     let turn::Understood { mut hits, .. } = turn::understand(spine, &ask).await?;

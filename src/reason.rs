@@ -14,13 +14,16 @@ pub mod quantity;
 
 mod computed;
 mod condition;
+mod hours;
 mod polarity;
+mod stated;
 mod wording;
 
 use std::collections::HashSet;
 
 use crate::language::meanings;
 use quantity::Amount;
+pub use stated::{Stated, stated};
 
 /// A sentence or row of the knowledge.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +82,9 @@ pub struct Figure {
 /// chosen one doubtful. `None` where nothing can be concluded for sure.
 #[must_use]
 pub fn lead(question: &Question<'_>, chosen: &[Said<'_>], beside: &[Said<'_>]) -> Option<Lead> {
+    if !wording::LANGUAGES.contains(&question.language) {
+        return None;
+    }
     let applying = of_the_place(question, chosen, beside);
     let all: Vec<usize> = (0..chosen.len()).collect();
     condition::tariff(question, chosen, &applying)
@@ -90,6 +96,23 @@ pub fn lead(question: &Question<'_>, chosen: &[Said<'_>], beside: &[Said<'_>]) -
         .or_else(|| condition::limit(question, chosen, &applying, beside))
         .or_else(|| polarity::place(question, chosen, &all))
         .or_else(|| polarity::predicate(question, chosen, &applying))
+}
+
+/// A yes or no without a word more, in a language; `None` where the lead says more than that.
+#[must_use]
+pub fn plain(lead: &Lead, language: &str) -> Option<String> {
+    let yes = match lead.verdict {
+        Verdict::Yes => true,
+        Verdict::No => false,
+        Verdict::Figure | Verdict::Comparison => return None,
+    };
+    (lead.text == yes_or_no(yes, "en")).then(|| yes_or_no(yes, language))
+}
+
+/// A yes or no as a sentence.
+#[must_use]
+pub fn yes_or_no(yes: bool, language: &str) -> String {
+    wording::sentence(&wording::Say::Bare, Some(yes), language)
 }
 
 /// The chosen sentences that apply to the place that the question names, by all that are at hand:

@@ -234,7 +234,7 @@ impl Retrieval {
         };
         self.metrics.embedding_us.inc_by(micros(since));
         let since = Instant::now();
-        let corrected = self.spelling.corrected(&query.site, &query.text);
+        let corrected = self.spelling.corrected(&query.site, &query.text, &query.language);
         let corrected =
             corrected.map(|meant| Query { text: format!("{} {}", meant.text, meant.others), ..query.clone() });
         let query = corrected.as_ref().unwrap_or(query);

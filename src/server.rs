@@ -20,12 +20,13 @@ use crate::http::address::Proxies;
 use crate::http::auth::{Keys, Visitors};
 use crate::http::body::Room;
 use crate::http::listener::{Limits, divide_files, serve};
+use crate::http::places::Places;
 use crate::http::{self, App, Inner};
 use crate::insight::book::Book;
 use crate::insight::{Insight, Shelf, scorer};
 use crate::intent::registry::Live;
 use crate::keyring::Keyring;
-use crate::knowledge::{self, Knowledge, Roots};
+use crate::knowledge::{self, Knowledge, KnowledgeError, Roots};
 use crate::lifecycle::Tasks;
 use crate::llm::{Llm, gguf};
 use crate::outcomes::Outcomes;
@@ -68,6 +69,8 @@ pub type Progress<'a> = &'a (dyn Fn(IngestProgress<'_>) + Sync);
 const READS: usize = 256;
 /// Hours between looking for sessions that expired.
 const SWEEP: Duration = Duration::from_secs(3600);
+/// Between two looks how full the disk is.
+const ROOM: Duration = Duration::from_secs(5);
 /// Between two looks for newly deployed intent models.
 const INTENTS: Duration = Duration::from_secs(3);
 /// Between two requests to a remote model whose last one failed.
@@ -90,6 +93,7 @@ impl Server {
         let metrics = Metrics::new();
         permissions::check(&private_paths(&config));
         let store = Store::open(&config.store).context("the conversation store")?;
+        store.look_for_room().context("asking how full the disk of the store is")?;
         let retrieval = open_retrieval(&config, &metrics).await?;
         let llm = Llm::start(&config.llm).context("the language model")?;
         let passages = retrieval.index.count(None).await.context("the knowledge index")?;
@@ -117,6 +121,7 @@ impl Server {
             spine.catalogue.clone(),
             &config.knowledge,
             folders,
+            store.clone(),
             metrics.clone(),
             clock.clone(),
         );
@@ -175,6 +180,7 @@ impl Server {
             clock: clock.clone(),
             tasks: tasks.clone(),
             answer_timeout,
+            waiting: config.console.waiting,
             sites: sites.iter().map(|site| (site.id.clone(), Arc::new(site.profile()))).collect::<HashMap<_, _>>(),
             board: board.clone(),
         });
@@ -231,6 +237,8 @@ impl Server {
             own_origins: own.into_iter().chain(config.server.public_origins.iter().cloned()).collect(),
             room: Room::new(knowledge.max_bytes().max(http::intent::MAX_ROWS)),
             sockets: Arc::new(Semaphore::new(sockets)),
+            texts: Semaphore::new(http::openai::AT_ONCE),
+            places: Places::new(config.server.sockets_per_visitor),
             proxies: Proxies::new(&config.server)?,
             config: config.server.clone(),
             registry: registry.clone(),
@@ -253,6 +261,7 @@ impl Server {
             metrics,
             tasks: tasks.clone(),
             answer_timeout,
+            responses: crate::http::openai::Remembered::default(),
             intents: intents.clone(),
             intent: config.intent.clone(),
             training: Arc::new(Semaphore::new(1)),
@@ -282,6 +291,7 @@ impl Server {
             desk::run(registry.clone(), config.console.clone(), app.spine.clock.clone(), started, tasks.clone()),
         );
         tasks.spawn("channels", channels.follow());
+        tasks.spawn("room on the disk", look_for_room(app.store.clone(), app.metrics.clone(), tasks.clone()));
         tasks.spawn("sweeper", sweep(registry.clone(), tasks.clone()));
         tasks.spawn("watchdog", watch(app.clone()));
         tasks.spawn("language model probe", probe(app.clone()));
@@ -299,10 +309,14 @@ impl Server {
     pub async fn ingest(&self, config: &Config, progress: Progress<'_>) -> anyhow::Result<Vec<(String, IngestReport)>> {
         let mut reports = Vec::new();
         for site in &config.sites {
-            reports.push((
-                site.id.clone(),
-                self.app.knowledge.ingest(&site.id, &Roots::default(), false, progress).await?,
-            ));
+            match self.app.knowledge.ingest(&site.id, &Roots::default(), false, progress).await {
+                Ok(report) => reports.push((site.id.clone(), report)),
+                // What is known is answered from all the same, and watched folders are read later.
+                Err(error @ KnowledgeError::Full) => {
+                    tracing::warn!(site = site.id, %error, "the documents are not read");
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(reports)
     }
@@ -333,11 +347,14 @@ impl Server {
         if tokio::time::timeout(self.drain, ended).await.is_err() {
             tracing::warn!("some answers didn't end in time; they go on after the next start");
         }
-        self.app.registry.stop().await;
+        let saved = self.app.registry.stop(STOP).await;
+        if !saved {
+            tracing::warn!("some conversations didn't end in time; their answers go on from the last checkpoint");
+        }
         let others = self.tasks.stop(STOP).await;
         // Sessions and sockets had signals to note until their end.
         let closed = tokio::time::timeout(STOP, self.app.signals.close()).await.is_ok();
-        let clean = self.writers.stop(STOP).await && closed && others;
+        let clean = self.writers.stop(STOP).await && closed && others && saved;
         self.app.spine.llm.shutdown();
         self.app.spine.llm.drained().await;
         self.app.store.close().await.context("closing the store")?;
@@ -444,6 +461,19 @@ async fn bind(address: &str, option: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("can't listen on {address} ({option}); is another server running, or the port below 1024?")
     })
+}
+
+/// Looks how full the disk is.
+async fn look_for_room(store: Store, metrics: Metrics, tasks: Tasks) {
+    loop {
+        if let Ok(free) = store.look_for_room() {
+            metrics.disk_free_bytes.set(i64::try_from(free).unwrap_or(i64::MAX));
+        }
+        tokio::select! {
+            () = tasks.draining() => return,
+            () = tokio::time::sleep(ROOM) => {}
+        }
+    }
 }
 
 async fn sweep(registry: Registry, tasks: Tasks) {

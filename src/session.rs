@@ -26,6 +26,7 @@ pub mod mailbox;
 pub mod pace;
 pub mod refusal;
 pub mod registry;
+pub mod retention;
 pub mod shared;
 
 /// `[sessions]`: how long conversations live and how much one may say.
@@ -36,6 +37,12 @@ pub struct SessionsConfig {
     pub expire_after_h: u64,
     /// Days after which an ended session is erased from disk. 0 keeps everything.
     pub retain_days: u64,
+    /// Sessions of a site that one look at what is to be erased, each hour, erases at most; the rest waits for the next. A wrong clock
+    /// or a wrong `retain_days` can be noticed while most is still there. 0 sets no limit.
+    pub erase_per_hour: u64,
+    /// Starts of the server after a crash that take up an answer which got no further since; what ends the process each time is
+    /// given up then. Drafts aren't counted. Higher keeps more answers of a server that is killed from outside again and again.
+    pub answer_tries: u32,
     /// Messages a visitor may send in a minute, in all conversations together; one more is refused with the time to wait. 0 sets no
     /// limit.
     pub messages_per_minute: u32,
@@ -47,6 +54,9 @@ pub struct SessionsConfig {
     /// of private networks aren't counted, since a proxy there speaks for everybody: a proxy on this machine names the visitor's in
     /// `X-Forwarded-For`. Where a proxy elsewhere with a public address speaks for everybody, set 0, which sets no limit.
     pub newcomers_per_minute: u32,
+    /// Times that a visitor may connect in a minute, by sockets and by messages over HTTP; one more is refused with the time to wait.
+    /// Each may read a whole conversation. 0 sets no limit.
+    pub connections_per_minute: u32,
     /// Messages a session may hold; one more is refused and a new session is to be begun.
     pub max_messages: usize,
     /// Longest time between two checkpoints of a running answer, in milliseconds. After a crash at most this much of an
@@ -61,9 +71,12 @@ impl Default for SessionsConfig {
         Self {
             expire_after_h: 24,
             retain_days: 365,
+            erase_per_hour: 5_000,
+            answer_tries: 5,
             messages_per_minute: 20,
             events_per_minute: 30,
             newcomers_per_minute: 300,
+            connections_per_minute: 60,
             max_messages: 1_000,
             checkpoint_ms: 250,
             idle_s: 60,
@@ -100,6 +113,27 @@ pub struct Profile {
     pub policy: Policy,
 }
 
+/// Whether a conversation may take a place in the line for a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Places {
+    #[default]
+    Open,
+    /// As many wait as may.
+    Full { waiting: usize },
+    /// The visitor has a place there with another conversation.
+    Taken,
+}
+
+impl Places {
+    fn refusal(self) -> Option<Refusal> {
+        match self {
+            Self::Open => None,
+            Self::Full { waiting } => Some(Refusal::LineFull { waiting }),
+            Self::Taken => Some(Refusal::WaitsElsewhere),
+        }
+    }
+}
+
 /// What somebody wants of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
@@ -133,6 +167,8 @@ pub enum Command {
     Checkpoint,
     /// Go on with an answer that a crash cut.
     Resume,
+    /// Give that answer up: it ended the process each time.
+    GiveUp,
     /// What an agent does, or what is done about one.
     Agent(AgentCommand),
     /// What the purchase intent is by now.
@@ -419,6 +455,8 @@ pub struct Session {
     memory: Memory,
     limits: Limits,
     policy: Policy,
+    /// The line for a person, as it was before the command at hand.
+    line: Places,
 }
 
 /// The part of [`SessionsConfig`] that decides.
@@ -463,6 +501,7 @@ impl Session {
             memory: Memory::default(),
             limits,
             policy,
+            line: Places::Open,
         }
     }
 
@@ -613,6 +652,9 @@ impl Session {
                 _ => effects.push(Effect::Reply(Err(Refusal::UnknownTurn { turn }))),
             },
             Command::RequestHuman if self.ended => effects.push(Effect::Reply(Err(Refusal::Ended))),
+            Command::RequestHuman if self.line_refusal().is_some() => {
+                effects.extend(self.line_refusal().map(|refusal| Effect::Reply(Err(refusal))));
+            }
             Command::RequestHuman => {
                 let seq = self.asked().unwrap_or_else(|| {
                     self.start(now_ms, &mut effects);
@@ -656,6 +698,7 @@ impl Session {
                 }
             }
             Command::Resume => self.resume(now_ms, &mut effects),
+            Command::GiveUp => self.give_up(now_ms, &mut effects),
             Command::WriteDraft { id, text } => {
                 if let Some(draft) = self.draft.as_mut().filter(|draft| draft.id == id && !text.is_empty()) {
                     let offset = draft.chars;
@@ -678,7 +721,8 @@ impl Session {
                 }
             }
             Command::Scored { intent } => {
-                if let Some(reason) = self.policy.handoff.on_intent(self.memory, intent) {
+                let called = self.policy.handoff.on_intent(self.memory, intent);
+                if let Some(reason) = called.filter(|_| self.line == Places::Open) {
                     self.call_person(reason, now_ms, &mut effects);
                 }
             }
@@ -944,7 +988,8 @@ impl Session {
         }
         self.stop_draft(effects);
         let seq = self.record(Event::Said { id, text: text.clone() }, now_ms, effects);
-        let called = self.policy.handoff.on_message(&text);
+        // Where the line is full the model goes on; who presses the button is told why.
+        let called = self.policy.handoff.on_message(&text).filter(|_| self.line == Places::Open);
         if called == Some(HandoffReason::Asked) && !self.human_requested {
             self.record(Event::HumanRequested {}, now_ms, effects);
         }
@@ -963,9 +1008,24 @@ impl Session {
         }
     }
 
+    /// Notes how the line for a person stands.
+    pub fn see_line(&mut self, line: Places) {
+        self.line = line;
+    }
+
+    /// Why the visitor can't be given a place in the line; `None` for who has one, or a person.
+    fn line_refusal(&self) -> Option<Refusal> {
+        self.line.refusal().filter(|_| self.holder == Holder::Model)
+    }
+
     fn may_say(&self) -> Result<(), Refusal> {
         if self.ended {
             return Err(Refusal::Ended);
+        }
+        if self.policy.suggest
+            && let Some(refusal) = self.line_refusal()
+        {
+            return Err(refusal);
         }
         if self.said.len() >= self.limits.max_messages {
             return Err(Refusal::Full { limit: self.limits.max_messages });
@@ -989,7 +1049,10 @@ impl Session {
     pub fn deed(&self, command: &Command) -> Option<Deed> {
         match command {
             Command::Say { id, .. } => (!self.knows(id) && self.may_say().is_ok()).then_some(Deed::Message),
-            Command::RequestHuman => (!self.ended && self.asked().is_none()).then_some(Deed::Event),
+            Command::RequestHuman => {
+                let counts = !self.ended && self.asked().is_none() && self.line_refusal().is_none();
+                counts.then_some(Deed::Event)
+            }
             Command::Feedback { turn, rating, text } => {
                 (self.rating(*turn, *rating, text.as_deref()) == Ok(None)).then_some(Deed::Event)
             }
@@ -999,11 +1062,22 @@ impl Session {
             | Command::Finish { .. }
             | Command::Checkpoint
             | Command::Resume
+            | Command::GiveUp
             | Command::Agent(_)
             | Command::Scored { .. }
             | Command::WriteDraft { .. }
             | Command::FinishDraft { .. }
             | Command::DropDraft { .. } => None,
+        }
+    }
+
+    fn give_up(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        let unstarted = self.open.as_ref().filter(|open| !open.started).map(|open| open.turn);
+        if let Some(turn) = unstarted.filter(|_| self.running.is_none() && self.model_answers()) {
+            self.record(Event::AnswerStarted { turn }, now_ms, effects);
+        }
+        if self.running.is_some() {
+            self.stop(AnswerEnd::Failed, now_ms, effects);
         }
     }
 
@@ -1035,11 +1109,38 @@ impl Session {
         }
     }
 
-    /// True if an answer or a draft is running or owed; such a session is taken up again after a crash.
+    /// True for a command that may be stored where the disk is nearly full: it was stored before, ends something, or decides who
+    /// holds the conversation. The reserve is for such.
+    #[must_use]
+    pub fn fits_the_reserve(&self, command: &Command) -> bool {
+        match command {
+            Command::Say { id, .. } => self.knows(id),
+            Command::Cancel { .. } | Command::End { .. } => true,
+            Command::Agent(command) => match command {
+                AgentCommand::Say { id, agent, .. } | AgentCommand::Note { id, agent, .. } => {
+                    self.acts.contains_key(&act_key(agent, id))
+                }
+                AgentCommand::Take { .. }
+                | AgentCommand::Release { .. }
+                | AgentCommand::Assign { .. }
+                | AgentCommand::End { .. } => true,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// True if an answer is running or owed; such a session is taken up again after a crash.
     #[must_use]
     pub fn owes_answer(&self) -> bool {
         let waits = self.open.as_ref().is_some_and(|open| !open.started) && self.model_answers() && !self.ended;
-        self.running.is_some() || waits || (self.draft.is_none() && self.owed_draft().is_some())
+        self.running.is_some() || waits
+    }
+
+    /// True if a draft is owed to agents; it is made again after a crash.
+    #[must_use]
+    pub fn owes_draft(&self) -> bool {
+        self.draft.is_none() && self.owed_draft().is_some()
     }
 
     /// True if no whole reply to the visitor's last message was sent.
@@ -1083,7 +1184,8 @@ impl Session {
         let seq = self.record(done, now_ms, effects);
         let by_itself =
             matches!(end, AnswerEnd::Complete | AnswerEnd::Length | AnswerEnd::Declined | AnswerEnd::Failed);
-        if let Some(reason) = self.policy.handoff.on_answer(self.memory).filter(|_| by_itself) {
+        let called = self.policy.handoff.on_answer(self.memory).filter(|_| by_itself && self.line == Places::Open);
+        if let Some(reason) = called {
             self.call_person(reason, now_ms, effects);
         }
         seq
@@ -1303,6 +1405,43 @@ mod tests {
 
     fn agent_says(by: &str, id: &str, suggestion: Option<SuggestionId>, text: &str) -> Command {
         Command::Agent(AgentCommand::Say { id: id.into(), agent: agent(by), text: text.into(), suggestion })
+    }
+
+    #[test]
+    fn an_answer_that_ended_the_process_each_time_is_given_up() {
+        let mut running = session();
+        say(&mut running, "a", 0);
+        check(&running.apply(Command::GiveUp, 1), &["stop 2", "append 4 answer_done", "tell 4"]);
+        assert!(!running.owes_answer() || running.running.is_none());
+        // The crash came before the answer was begun.
+        let mut unstarted = session();
+        for (seq, event) in [
+            (1, Event::Started { visitor: "v".into(), channel: "widget".into() }),
+            (2, Event::Said { id: "a".into(), text: "Hi".into() }),
+        ] {
+            unstarted.replay(seq, 0, &event);
+        }
+        check(
+            &unstarted.apply(Command::GiveUp, 1),
+            &["append 3 answer_started", "tell 3", "stop 2", "append 4 answer_done", "tell 4"],
+        );
+        assert!(!unstarted.owes_answer());
+    }
+
+    #[test]
+    fn a_full_line_refuses_who_asks_and_lets_the_model_go_on() {
+        let mut session = session();
+        session.see_line(Places::Full { waiting: 7 });
+        check(
+            &session.apply(Command::RequestHuman, 0),
+            &["no: 7 conversations wait for a person already; try again later"],
+        );
+        assert_eq!(session.deed(&Command::RequestHuman), None);
+        session.apply(Command::Say { id: "a".into(), text: "I want to talk to a human".into() }, 0);
+        assert_eq!((&session.holder, session.human_requested), (&Holder::Model, false));
+        // An agent's own doing is not the visitor's.
+        session.apply(Command::Agent(AgentCommand::CallPerson { reason: HandoffReason::Agent }), 1);
+        assert_eq!(session.holder, Holder::Queue { reason: HandoffReason::Agent });
     }
 
     #[test]

@@ -73,6 +73,9 @@ pub struct StoreConfig {
     pub path: PathBuf,
     /// Records that may wait for the disk; one more is refused at once as overload. A record is at most 64 KiB.
     pub queue: usize,
+    /// Free space on its disk, in MiB, below which nothing new is said: conversations can still be read and erased, and running answers
+    /// end. 0 turns this off; a disk that is full to the last byte ends the process.
+    pub reserve_mib: u64,
     /// Records written with one flush at most. Larger batches acknowledge more per second, each a little later.
     pub batch: usize,
     /// Memory that sled may use as page cache, in MiB. Up to four times as much is taken by pages written lately.
@@ -81,7 +84,7 @@ pub struct StoreConfig {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { path: "data/store".into(), queue: 4096, batch: 512, cache_mib: 64 }
+        Self { path: "data/store".into(), queue: 4096, reserve_mib: 256, batch: 512, cache_mib: 64 }
     }
 }
 
@@ -154,6 +157,19 @@ pub struct SessionQuery {
     pub since_ms: u64,
 }
 
+/// Events of a [`Page`], at most.
+pub const PAGE_RECORDS: usize = 256;
+/// Bytes of their bodies, at most, unless the first alone has more.
+pub const PAGE_BYTES: usize = 256 * 1024;
+
+/// Some events of a session, the oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    pub records: Vec<Record>,
+    /// The range that was asked for goes on after these.
+    pub more: bool,
+}
+
 /// What opening found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Opened {
@@ -178,6 +194,8 @@ pub struct StoreStats {
     pub busy_us: u64,
     /// How often the database was closed and opened to give back memory.
     pub reopened: u64,
+    /// Records that were looked at for pages of histories.
+    pub paged: u64,
 }
 
 /// Why the store did not do as asked. Cheap to clone: all that waited for a failed flush get the same one.
@@ -238,6 +256,7 @@ struct Shared {
     path: PathBuf,
     overlay: Overlay,
     broken: OnceLock<String>,
+    short_of_room: AtomicBool,
     closing: AtomicBool,
     /// The newest log position that is on disk.
     flushed: AtomicU64,
@@ -255,6 +274,7 @@ struct Stats {
     groups: AtomicU64,
     busy_us: AtomicU64,
     reopened: AtomicU64,
+    paged: AtomicU64,
 }
 
 impl Stats {
@@ -291,6 +311,7 @@ struct Inner {
     commands: Option<SyncSender<Command>>,
     requests: SyncSender<Request>,
     queue: usize,
+    reserve_bytes: u64,
     shared: Arc<Shared>,
     opened: Opened,
     finished: watch::Receiver<Option<Result<(), StoreError>>>,
@@ -324,6 +345,7 @@ impl Store {
             path: path.clone(),
             overlay: Overlay::default(),
             broken: OnceLock::new(),
+            short_of_room: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             flushed: AtomicU64::new(0),
             replayed: AtomicU64::new(0),
@@ -366,6 +388,7 @@ impl Store {
                         commands: Some(commands),
                         requests,
                         queue,
+                        reserve_bytes: config.reserve_mib.saturating_mul(1 << 20),
                         shared,
                         opened,
                         finished: wait_finished,
@@ -436,6 +459,16 @@ impl Store {
         outcome(self.ask(|reply| Request::Read { site, session, after_seq, kinds, reply })).await
     }
 
+    /// The session's first events with a `seq` above `after_seq` and at most `through_seq`: no more than [`PAGE_RECORDS`] and
+    /// [`PAGE_BYTES`].
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn page(&self, site: &str, session: &str, after_seq: u64, through_seq: u64) -> Result<Page, StoreError> {
+        let (site, session) = (site.to_owned(), session.to_owned());
+        outcome(self.ask(|reply| Request::Page { site, session, after_seq, through_seq, reply })).await
+    }
+
     /// What is known of a session; `None` if there is none, or it was erased.
     ///
     /// # Errors
@@ -471,20 +504,45 @@ impl Store {
         outcome(self.submit(|reply| Command::Erase { site, session, reply }))
     }
 
-    /// Removes the site's sessions whose last activity was before `at_ms`, in small portions, and returns how many.
+    /// Removes the site's sessions whose last activity was before `at_ms`, at most `most`, in small portions, and returns how many.
     ///
     /// # Errors
     /// As [`Store::append`].
-    pub async fn expire_before(&self, site: &str, at_ms: u64) -> Result<u64, StoreError> {
+    pub async fn expire_before(&self, site: &str, at_ms: u64, most: u64) -> Result<u64, StoreError> {
         let mut total = 0;
-        loop {
-            let site = site.to_owned();
-            let count = outcome(self.submit(|reply| Command::Expire { site, at_ms, limit: 64, reply })).await?;
+        while total < most {
+            let (site, limit) = (site.to_owned(), usize::try_from(most - total).unwrap_or(64).min(64));
+            let count = outcome(self.submit(|reply| Command::Expire { site, at_ms, limit, reply })).await?;
             if count == 0 {
-                return Ok(total);
+                break;
             }
             total += count;
         }
+        Ok(total)
+    }
+
+    /// Whether the disk has less room than `store.reserve_mib`; then nothing new is to be begun. As of the last look, a few seconds ago.
+    #[must_use]
+    pub fn is_short_of_room(&self) -> bool {
+        self.inner.shared.short_of_room.load(Ordering::Relaxed)
+    }
+
+    /// Looks how much room the disk has, in bytes, and whether that is too little.
+    ///
+    /// # Errors
+    /// When the system doesn't tell.
+    pub fn look_for_room(&self) -> std::io::Result<u64> {
+        let room = rustix::fs::statvfs(&self.inner.shared.path)?;
+        let free = room.f_bavail.saturating_mul(room.f_frsize);
+        let short = free < self.inner.reserve_bytes;
+        let before = self.inner.shared.short_of_room.swap(short, Ordering::Relaxed);
+        let path = self.inner.shared.path.display();
+        if short && !before {
+            tracing::error!(%path, free, "the disk is nearly full: messages are refused until there is room; conversations can be read and erased");
+        } else if before && !short {
+            tracing::info!(%path, free, "the disk has room again: messages are taken");
+        }
+        Ok(free)
     }
 
     /// Keeps a value under a key in a space of its own; on disk when it returns. Spaces that start with
@@ -598,6 +656,7 @@ impl Store {
             groups: stats.groups.load(Ordering::Relaxed),
             busy_us: stats.busy_us.load(Ordering::Relaxed),
             reopened: stats.reopened.load(Ordering::Relaxed),
+            paged: stats.paged.load(Ordering::Relaxed),
         }
     }
 

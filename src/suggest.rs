@@ -103,6 +103,8 @@ async fn rewrite(
         .map_err(TurnError::Prompt)?;
     let mut completion = spine.llm.submit(Request {
         messages,
+        session: ask.session.clone(),
+        suggestion: true,
         prefix: String::new(),
         sampling: spine.sampling,
         max_tokens: spine.max_tokens,
@@ -254,6 +256,7 @@ fn language_name(code: &str) -> &str {
         "pl" => "Polish",
         "pt" => "Portuguese",
         "ru" => "Russian",
+        "sv" => "Swedish",
         "tr" => "Turkish",
         "zh" => "Simplified Chinese",
         other => other,

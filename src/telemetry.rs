@@ -82,6 +82,12 @@ pub struct ChannelLabels {
     pub what: &'static str,
 }
 
+/// Which fact of the language model's engine, as a label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EngineLabels {
+    pub fact: &'static str,
+}
+
 /// Which site, as a label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SiteLabels {
@@ -112,6 +118,10 @@ pub struct Metrics {
     pub channel_skipped: Family<ChannelLabels, Counter>,
     pub slow_readers: Counter,
     pub unreadable: Counter,
+    /// 1 while nothing is erased for its age, because the clock can't be trusted.
+    pub retention_held: Gauge,
+    pub disk_free_bytes: Gauge,
+    pub sign_in_failures: Counter,
     pub first_text_seconds: Histogram,
     pub turn_seconds: Histogram,
     pub draft_seconds: Histogram,
@@ -127,6 +137,8 @@ pub struct Metrics {
     pub completion_tokens: Counter,
     /// Texts whose vectors were computed since the start, not remembered.
     pub texts_embedded: Gauge<i64, AtomicI64>,
+    /// What the language model's engine does and did, by fact.
+    pub engine: Family<EngineLabels, Gauge<i64, AtomicI64>>,
     pub passages: Gauge<i64, AtomicI64>,
     pub knowledge_runs: Counter,
     pub knowledge_failed_runs: Counter,
@@ -168,6 +180,9 @@ impl Metrics {
             channel_skipped: Family::default(),
             slow_readers: Counter::default(),
             unreadable: Counter::default(),
+            retention_held: Gauge::default(),
+            disk_free_bytes: Gauge::default(),
+            sign_in_failures: Counter::default(),
             first_text_seconds: seconds(),
             turn_seconds: seconds(),
             draft_seconds: seconds(),
@@ -181,6 +196,7 @@ impl Metrics {
             cached_tokens: Counter::default(),
             completion_tokens: Counter::default(),
             texts_embedded: Gauge::default(),
+            engine: Family::default(),
             passages: Gauge::default(),
             knowledge_runs: Counter::default(),
             knowledge_failed_runs: Counter::default(),
@@ -244,6 +260,13 @@ impl Metrics {
             m.unreadable.clone(),
         );
         registry.register(
+            "retention_held",
+            "1 while nothing is erased for its age, because the clock can't be trusted",
+            m.retention_held.clone(),
+        );
+        registry.register("disk_free_bytes", "Free space on the disk of the store", m.disk_free_bytes.clone());
+        registry.register("sign_in_failures", "Sign-ins of agents that failed", m.sign_in_failures.clone());
+        registry.register(
             "first_text_seconds",
             "From a stored message to its answer's first text",
             m.first_text_seconds.clone(),
@@ -270,6 +293,11 @@ impl Metrics {
             "texts_embedded",
             "Texts whose vectors were computed since the start, not remembered",
             m.texts_embedded.clone(),
+        );
+        registry.register(
+            "engine",
+            "The language model in this process: tokens in its cache and asleep outside it, steps and microseconds, since the start",
+            m.engine.clone(),
         );
         registry.register("passages", "Passages in the index", m.passages.clone());
         registry.register("knowledge_runs", "Runs that brought documents in", m.knowledge_runs.clone());

@@ -6,26 +6,31 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::actions::Actions;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
-use crate::conversation::{AnswerEnd, Citation, Line, Usage, Verdict};
+use crate::conversation::{AnswerEnd, Citation, Line, SessionKey, Usage, Verdict};
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::Choice;
 use crate::grounding::confidence::{Signs, choices, leaves_open};
-use crate::grounding::followup::{Said, in_full, leans_on_what_was_said};
+use crate::grounding::followup::{Said, in_full, leans_on_what_was_said, without_opening};
 use crate::grounding::injection::without_orders;
 use crate::grounding::smalltalk::small_talk;
 use crate::grounding::{self, Evidence, Gate, Source, Unit};
 use crate::handoff;
+use crate::language::shorthand::written_out;
+use crate::language::synonyms::in_known_words;
 use crate::language::{content_words, detect};
 use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token};
 use crate::prompt::{Ingredients, Prompts, SiteFacts};
+use crate::reason::abilities::{self, asked};
 use crate::reason::places;
 use crate::retrieval::chunk::embedding_text;
+use crate::retrieval::product;
 use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Audience, Hit, Query, Retrieval, RetrievalError};
 use crate::telemetry::{Metrics, seconds};
@@ -40,6 +45,7 @@ pub mod rerank;
 mod several;
 mod shelf;
 
+use foreign::Foreign;
 use judge::{Judgement, judge, judge_of};
 pub use phrase::Tally;
 use phrase::{Phrasing, Step};
@@ -114,6 +120,8 @@ pub struct Spine {
 #[derive(Clone, Debug)]
 pub struct Ask {
     pub site: String,
+    /// Whose conversation it is part of, if any; what the model keeps of it is erased with that.
+    pub session: Option<SessionKey>,
     pub facts: SiteFacts,
     /// Used where the question's own language can't be told.
     pub language: String,
@@ -127,6 +135,8 @@ pub struct Ask {
     pub sampling: Option<Sampling>,
     pub max_tokens: Option<u32>,
     pub stop: Vec<String>,
+    /// What the visitor wants done that only a person or the shop's own system can do.
+    pub request: Option<abilities::Request>,
 }
 
 /// What a turn sends while it runs.
@@ -152,9 +162,20 @@ pub enum TurnError {
     Full(#[from] gate::Full),
     #[error("it took longer than {} s", limit.as_secs())]
     TimedOut { limit: Duration },
+    #[error("it panicked")]
+    Panicked,
     /// Nobody listens any more.
     #[error("the receiver of the answer is gone")]
     Gone,
+}
+
+/// What a piece of work comes to; a panic in it is an error, and costs nobody else anything.
+///
+/// # Errors
+/// [`TurnError::Panicked`], or the work's own.
+pub async fn caught<R>(work: impl Future<Output = Result<R, TurnError>>) -> Result<R, TurnError> {
+    // What the work shares with others are handles behind locks, which survive a panic.
+    std::panic::AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(TurnError::Panicked))
 }
 
 /// Where a turn's output goes. Waiting for room here is what slows a turn down to its reader.
@@ -182,6 +203,7 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     if handoff::is_angry(&ask.question) && !ask.question.contains(['?', '？']) {
         return say(out, ask, spine.prompts.angry(&ask.facts, language), AnswerEnd::Complete, 1.0).await;
     }
+    let ask = &Ask { request: asked(&ask.question), ..ask.clone() };
     if let Some(verdict) = deed::answer(spine, ask, out).await? {
         return Ok(verdict);
     }
@@ -202,7 +224,7 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
         return shelf::tell(spine, ask, told, out).await;
     }
     let Understood { ask, mut hits, confidence, judgement, foreign } = understand(spine, ask).await?;
-    let (judgement, foreign) = (judgement.as_ref(), foreign.as_deref());
+    let (judgement, foreign) = (judgement.as_ref(), foreign.as_ref());
     let ask = ask.as_ref();
     if let Some(told) = &told
         && shelf::answers(spine, ask, told, judgement).await?
@@ -270,7 +292,7 @@ pub struct Understood<'a> {
     pub confidence: f32,
     judgement: Option<Judgement>,
     /// What answers, where it was chosen across languages.
-    foreign: Option<Vec<Unit>>,
+    foreign: Option<Foreign>,
 }
 
 /// Finds out what a question means and what the knowledge has on it.
@@ -283,6 +305,13 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
     let mut found: Option<Understood<'a>> = None;
     for reading in ask.readings(spine) {
         let mut hits = spine.retrieval.search(&reading.query(spine)).await?;
+        let gloss = match foreign::gloss(spine, &reading) {
+            Some(gloss) => {
+                foreign::widen(spine, &reading, &gloss, &mut hits).await?;
+                Some(gloss)
+            }
+            None => foreign::from_english(spine, &reading, &mut hits).await?,
+        };
         let about = ask.about(&reading.question, &products);
         if about.nothing_else {
             hits.retain(|Hit { passage, .. }| {
@@ -292,22 +321,22 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         }
         prefer_language(&mut hits, reading.spoken().unwrap_or(&reading.language));
         let signs = reading.signs(&hits);
-        let judgement = judge(spine, &reading, &about, &mut hits).await?;
+        let judgement = judge(spine, &reading, &about, &products, &mut hits).await?;
         let confidence = match &judgement {
             Some(judgement) => {
-                let Choice { logit, margin, .. } = judgement.choice;
-                tracing::debug!(logit, margin, ?signs, "judged");
-                signs.judged(logit, margin)
+                let Choice { logit, margin, near, .. } = judgement.choice;
+                let by_name = judgement.by_name;
+                tracing::debug!(logit, margin, near, by_name, ?signs, "judged");
+                signs.judged(margin, near, by_name)
             }
             None => signs.confidence(),
         };
         let foreign = match &judgement {
             Some(_) => None,
-            None => foreign::choose(spine, &reading, &hits).await?,
+            None => foreign::choose(spine, &reading, &about, gloss.as_ref(), &mut hits).await?,
         };
         let confidence = foreign.as_ref().map_or(confidence, |foreign| foreign.confidence);
         if found.as_ref().is_none_or(|best| best.confidence < confidence) {
-            let foreign = foreign.map(|foreign| foreign.units);
             found = Some(Understood { ask: reading, hits, confidence, judgement, foreign });
         }
     }
@@ -362,11 +391,14 @@ pub async fn generate(
     // What follows from the passages may be said in figures that stand in none of them.
     let computed = lead::computed(&ask.question, language, &ask.facts, shown);
     let mut gate = Gate::new(ask.evidence(spine, shown).with_computed(computed));
-    let render =
-        |source: usize, unit: &Unit| shown.get(source).map_or_else(String::new, |hit| told(hit, unit, language));
+    let render = |source: usize, unit: &Unit| {
+        shown.get(source).map_or_else(String::new, |hit| told(hit, unit, &ask.question, language))
+    };
     let mut phrasing = Phrasing::new(&ask.question, &ask.written, render);
     let mut completion = spine.llm.submit(Request {
         messages: prompt.messages,
+        session: ask.session.clone(),
+        suggestion: ask.audience == Audience::Agents,
         prefix: ask.written.clone(),
         sampling: ask.sampling.unwrap_or(spine.sampling),
         max_tokens,
@@ -430,14 +462,20 @@ pub async fn generate(
     Ok((verdict, Phrased { refused: phrasing.refused(), shown: shown.len(), tally }))
 }
 
-/// How a unit reads in an answer: rows of catalogues and tables as sentences, everything else as it stands.
-fn told(hit: &Hit, unit: &Unit, language: &str) -> String {
+/// How a unit reads in an answer: rows of catalogues and tables as sentences, with the columns that the question names where
+/// it names some, everything else as it stands.
+fn told(hit: &Hit, unit: &Unit, question: &str, language: &str) -> String {
     let row = hit.passage.text.get(unit.range.clone()).unwrap_or_default();
     let product = hit.passage.product.as_ref();
     if let Some(sentence) = product.and_then(|product| product.sentence(row, language)) {
         return sentence;
     }
-    let mut text = if unit.row { grounding::row_sentence(&unit.text) } else { unit.text.clone() };
+    if product::of_table(&hit.passage.document)
+        && let Some(line) = product::row_line(row, &hit.passage.title, question)
+    {
+        return line;
+    }
+    let mut text = if unit.row { grounding::row_sentence(&unit.text, question) } else { unit.text.clone() };
     if row.trim_start().starts_with('|') && !text.ends_with(['.', '!', '?', '。', '！', '？']) {
         text.push(if hit.passage.language == "zh" { '。' } else { '.' });
     }
@@ -450,7 +488,7 @@ async fn quote(
     ask: &Ask,
     hits: &[Hit],
     judgement: Option<&Judgement>,
-    foreign: Option<&[Unit]>,
+    foreign: Option<&Foreign>,
     language: &str,
     out: &mut Outlet,
 ) -> Result<Verdict, TurnError> {
@@ -460,8 +498,14 @@ async fn quote(
             let pieces = spine.retrieval.score_units(&ask.question, hits).await?;
             grounding::explain(&ask.question, &pieces, &judgement.candidates)
         }
+        (None, Some(judgement)) if grounding::tells_a_problem(&ask.question) => {
+            let pieces = spine.retrieval.score_units(&ask.question, hits).await?;
+            let explained = grounding::explain(&ask.question, &pieces, &judgement.candidates);
+            // Who tells of a problem wants the steps against it, where there are some.
+            if explained.iter().any(|unit| unit.steps) { explained } else { judgement.choice.units.clone() }
+        }
         (None, Some(judgement)) => judgement.choice.units.clone(),
-        (None, None) if foreign.is_some() => foreign.unwrap_or_default().to_vec(),
+        (None, None) if foreign.is_some() => foreign.map(|foreign| foreign.units.clone()).unwrap_or_default(),
         (None, None) => grounding::quote(&ask.question, &spine.retrieval.score_units(&ask.question, hits).await?),
     };
     // Words alone find what is near, not what is asked: a question for a price needs one.
@@ -476,21 +520,33 @@ async fn quote(
     if chosen.is_empty() {
         return say(out, ask, deed::decline(spine, ask, language), AnswerEnd::Declined, 0.0).await;
     }
+    grounding::keep_asked_rows(&ask.question, &mut chosen);
     let concluded = lead::conclude(&ask.question, language, &ask.facts, hits, &mut chosen);
+    let stated = match foreign {
+        Some(foreign) => foreign.stated(spine, ask, language, hits, concluded.as_ref(), &mut chosen),
+        None => None,
+    };
+    let stated = stated.transpose().map_err(TurnError::Prompt)?;
+    let verdict = match foreign.filter(|_| concluded.is_none() && stated.is_none()) {
+        Some(foreign) => foreign.verdict(language, &ask.facts, hits, &mut chosen),
+        None => None,
+    };
     for unit in &mut chosen {
         if let Some(hit) = hits.get(unit.passage) {
-            unit.text = told(hit, unit, language);
+            unit.text = told(hit, unit, &ask.question, language);
         }
     }
     let mut cited = Cited::default();
     let unable = deed::unable(spine, ask, true, language).transpose().map_err(TurnError::Prompt)?;
-    let leads = unable.is_none();
-    let mut text = unable.or(concluded.map(|lead| lead.text)).unwrap_or_default();
+    let stated = stated.filter(|_| unable.is_none());
+    let leads = unable.is_none() && stated.is_none();
+    let mut text = unable.or(concluded.map(|lead| lead.text)).or(verdict).unwrap_or_default();
     if let Some(hit) = chosen.first().filter(|_| leads).and_then(|unit| hits.get(unit.passage)) {
         let lead = spine.prompts.lead(&hit.passage.title, language, chosen.first().is_some_and(|unit| unit.steps));
         let lead = lead.map_err(TurnError::Prompt)?;
         let source = hit.passage.language.as_str();
-        if source == language || source == "und" {
+        // A catalogue's row is said in the visitor's words around its figures.
+        if source == language || source == "und" || hit.passage.product.is_some() {
             text.push_str(if text.is_empty() || lead.is_empty() { "" } else { " " });
             text.push_str(&lead);
         } else {
@@ -499,7 +555,10 @@ async fn quote(
             text.push_str(&spine.prompts.foreign(source, language).map_err(TurnError::Prompt)?);
         }
     }
-    text = grounding::compose(text, &chosen);
+    let text = match stated {
+        Some(stated) => stated,
+        None => grounding::compose(text, &chosen),
+    };
     let mut citations = Vec::new();
     for unit in &chosen {
         let Some(hit) = hits.get(unit.passage) else { continue };
@@ -557,7 +616,12 @@ async fn say(
 
 /// "What does delivery to Germany cost?" and then "and to Norway?": the question before, asked of another place.
 fn moved(before: &str, question: &str) -> Option<String> {
-    let (from, to) = (places::destination(before)?, places::destination(question)?);
+    // "What about Cork?" asks for a place though nothing before its name says so.
+    let to = places::destination(question).or_else(|| {
+        let bare = without_opening(question)?;
+        places::destination(&format!("in {bare}"))
+    })?;
+    let from = places::destination(before)?;
     let named: HashSet<String> = content_words(&to.name).collect();
     let only = content_words(question).all(|word| named.contains(&word));
     if !only || before.len() > MAX_MOVED {
@@ -575,8 +639,12 @@ impl Ask {
     /// What may be meant: the question without its spelling mistakes, as it stands and with what it leaves to the conversation.
     fn readings<'a>(&'a self, spine: &Spine) -> Vec<Cow<'a, Self>> {
         let meaning = |question: String| Cow::Owned(Self { question, ..self.clone() });
-        let corrected = spine.retrieval.spelling.corrected(&self.site, &self.question).map(|meant| meant.text);
+        let corrected = self.mended(spine);
         let question = corrected.as_deref().unwrap_or(&self.question);
+        // The way to a deed is found by the deed: order numbers and addresses lead elsewhere.
+        if let Some(deed) = self.request.filter(|_| self.spoken().unwrap_or(&self.language) == "en") {
+            return vec![meaning(deed.way().to_owned())];
+        }
         let recent = self.history.get(self.history.len().saturating_sub(RECENT)..).unwrap_or_default();
         let before: Vec<Said<'_>> =
             recent.iter().map(|line| Said { by_visitor: line.by_visitor, text: &line.text }).collect();
@@ -593,6 +661,24 @@ impl Ask {
             Some(full) => vec![own(corrected), meaning(full.text)],
             None => vec![own(corrected)],
         }
+    }
+
+    /// The message with its shorthand written out, its spelling mended and its words those of the knowledge, where anything is to be
+    /// changed.
+    fn mended(&self, spine: &Spine) -> Option<String> {
+        let language = self.spoken().unwrap_or(&self.language);
+        let spelling = &spine.retrieval.spelling;
+        if language != "en" {
+            return spelling.corrected(&self.site, &self.question, language).map(|meant| meant.text);
+        }
+        let mut text = written_out(&self.question);
+        if let Cow::Owned(said) = in_known_words(&text, |word| spelling.is_known(&self.site, word)) {
+            text = Cow::Owned(said);
+        }
+        if let Some(meant) = spelling.corrected(&self.site, &text, language) {
+            text = Cow::Owned(meant.text);
+        }
+        matches!(text, Cow::Owned(_)).then(|| text.into_owned())
     }
 
     /// What the message is about: what it names itself, else what was named just before it.
@@ -680,6 +766,12 @@ impl Outlet {
     #[must_use]
     pub fn new(sender: mpsc::Sender<Output>, metrics: Metrics) -> Self {
         Self { sender, started: Instant::now(), silent: true, metrics }
+    }
+
+    /// No text was sent yet.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.silent
     }
 
     fn spoke(&self) -> bool {

@@ -43,6 +43,8 @@ pub struct Told {
 /// Products in a list, and rows with different values of one product, at most.
 const MAX_LISTED: usize = 6;
 const MAX_VALUES: usize = 4;
+/// Units of prices that have a cheapest each, at most.
+const MAX_UNITS: usize = 3;
 /// Values of one column that are told: colours, sizes.
 const MAX_OPTIONS: usize = 12;
 /// Kinds of goods that are named at most, and sources of such a list.
@@ -407,11 +409,17 @@ impl Shelf {
             if at == 0 && !run.words.iter().any(letters) {
                 return None;
             }
-            // "The Tarn 2 or 3": of the same family.
+            // "The Tarn 2 or 3", "the Cairn Alu or the Carbon": of the same family, unless another name begins so.
             let like = |row: &usize| all.iter().any(|other| self.rows[*row].begins_like(&self.rows[*other]));
+            let begins = |row: &usize| self.rows[*row].first_word() == run.words.first().map(String::as_str);
             let meant = if at > 0 && !run.words.iter().any(letters) {
                 let family: Vec<usize> = rows.iter().copied().filter(like).collect();
                 self.meant(&run.words, &family)?
+            } else if let Some(head) = all.first().and_then(|row| self.rows[*row].first_word())
+                && !rows.iter().any(begins)
+            {
+                let words = [&[head.to_owned()], run.words.as_slice()].concat();
+                self.meant(&words, rows).or_else(|| self.meant(&run.words, rows))?
             } else {
                 self.meant(&run.words, rows)?
             };
@@ -840,7 +848,8 @@ impl Answer<'_> {
                 self.rows.push(group.rows[0]);
             }
             if group.out {
-                within.push(self.say(Say::OutOfStock).to_owned());
+                let later = self.shelf.rows[group.rows[0]].product.later(self.language);
+                within.push(later.unwrap_or(self.say(Say::OutOfStock)).to_owned());
             }
             let within = within.join(self.say(Say::Comma));
             let within = if within.is_empty() {
@@ -1035,6 +1044,15 @@ impl Answer<'_> {
             (_, true) => Say::Most,
             (_, false) => Say::Least,
         };
+        // What a kilo costs says nothing about what a metre does: each has its own cheapest.
+        if measure == Measure::Price
+            && let Some(groups) = self.by_unit(rows)
+        {
+            for group in groups {
+                self.best(&best(&group)?, measure, key)?;
+            }
+            return Some(());
+        }
         let winners = best(rows)?;
         self.best(&winners, measure, key)?;
         if winners.iter().all(|row| shelf.rows[*row].out_of_stock()) {
@@ -1053,6 +1071,23 @@ impl Answer<'_> {
             }
         }
         Some(())
+    }
+
+    /// Rows by what their prices are for, where that is said of each and isn't the same, and their currency is.
+    fn by_unit(&self, rows: &[usize]) -> Option<Vec<Vec<usize>>> {
+        let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
+        let priced = |row: &&usize| self.shelf.figure(Measure::Price, **row).is_some();
+        for row in rows.iter().filter(priced) {
+            let unit = self.shelf.unit(Measure::Price, *row)?;
+            match groups.iter_mut().find(|(known, _)| *known == unit) {
+                Some((_, group)) => group.push(*row),
+                None => groups.push((unit, vec![*row])),
+            }
+        }
+        let parts: Option<Vec<(&str, &str)>> = groups.iter().map(|(unit, _)| unit.split_once(" / ")).collect();
+        let currencies: HashSet<&str> = parts?.into_iter().map(|(currency, _)| currency).collect();
+        let several = (2..=MAX_UNITS).contains(&groups.len()) && currencies.len() == 1;
+        several.then(|| groups.into_iter().map(|(_, rows)| rows).collect())
     }
 
     fn best(&mut self, winners: &[usize], measure: Measure, key: Say) -> Option<()> {

@@ -349,7 +349,12 @@ impl Row {
         words.iter().any(|word| SIZES.contains(&word.as_str()))
     }
 
-    /// The words of its name begin alike.
+    /// The stem that its name begins with.
+    pub(super) fn first_word(&self) -> Option<&str> {
+        self.name.first().map(String::as_str)
+    }
+
+    /// Both names begin with one word.
     pub(super) fn begins_like(&self, other: &Self) -> bool {
         self.name.first() == other.name.first()
     }

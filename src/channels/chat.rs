@@ -5,17 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::OptionFuture;
-use rand::Rng as _;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::delivery::{MAX_TRIES, pause_ms};
-use super::event::{Attachment, Incoming, Outcome, What};
-use super::ledger::{Chat, Part, Turn};
-use super::platform::{Sending, Waiting};
-use super::text::Rich;
+use super::deadline::Due;
+use super::event::{Attachment, Incoming, What};
+use super::ledger::{Chat, Placed, Turn};
 use super::{Account, Channels};
-use crate::conversation::{AnswerEnd, Citation, Event, SessionKey};
+use crate::conversation::{AnswerEnd, Event, SessionKey};
 use crate::secret::random_id;
 use crate::session::mailbox::{CommandError, JoinError, Opener, Past};
 use crate::session::refusal::Refusal;
@@ -23,21 +20,24 @@ use crate::session::registry::SessionHandle;
 use crate::session::{Command, Update};
 use crate::store::StoreError;
 
+mod out;
+
 /// Wakes a conversation's task.
 pub(super) type Wake = Arc<Notify>;
 
 /// After so long with nothing to do a conversation's task ends; what comes next begins another.
 const IDLE: Duration = Duration::from_secs(120);
+/// Where as many wait for a person as may: people answer in minutes.
+const LINE_FULL: Duration = Duration::from_secs(60);
 /// After a failure of our own.
 const AGAIN: Duration = Duration::from_secs(2);
-/// A preview that takes longer is left.
-const SHOWN_WITHIN: Duration = Duration::from_millis(400);
 /// Longest text that a session takes, in characters; what is longer is cut, with a mark.
 const MAX_TEXT: usize = 4_000;
 
 /// Runs until there is nothing to do for a while.
 pub(super) async fn run(channels: Channels, account: Arc<Account>, chat: String, wake: Wake) {
-    let mut task = Task { channels, account, chat, row: Chat::default(), follow: None, shown: Shown::default() };
+    let mut task =
+        Task { channels, account, chat, row: Chat::default(), follow: None, shown: Shown::default(), stopped: 0 };
     loop {
         match task.serve(&wake).await {
             Ok(()) => {
@@ -64,16 +64,27 @@ struct Task {
     row: Chat,
     follow: Option<mpsc::Receiver<Arc<Update>>>,
     shown: Shown,
+    /// The turn that the visitor stopped on a platform which wants nothing more of it.
+    stopped: u64,
 }
 
 /// The running answer, as far as the visitor sees it.
 #[derive(Default)]
 struct Shown {
     turn: u64,
+    since: Option<Instant>,
     text: String,
     /// The visitor was shown that much of it, in bytes.
     upto: usize,
     at: Option<Instant>,
+    /// The platform shows no more of it.
+    muted: bool,
+}
+
+impl Shown {
+    fn of(turn: u64, text: String) -> Self {
+        Self { turn, since: Some(Instant::now()), text, ..Self::default() }
+    }
 }
 
 /// A failure that passes.
@@ -121,6 +132,10 @@ impl Task {
                 continue;
             }
             let show_at = self.show_at();
+            if show_at.is_some_and(|at| at <= Instant::now()) {
+                self.show().await?;
+                continue;
+            }
             let sleep = [unsent.is_some().then_some(send_at), read_at, show_at, Some(until_idle)];
             let sleep = sleep.into_iter().flatten().min().unwrap_or(until_idle);
             let update: OptionFuture<_> = self.follow.as_mut().map(mpsc::Receiver::recv).into();
@@ -142,9 +157,7 @@ impl Task {
                     until_idle = Instant::now() + IDLE;
                 }
                 () = tokio::time::sleep_until(sleep) => {
-                    if show_at.is_some_and(|at| at <= Instant::now()) {
-                        self.show().await;
-                    } else if until_idle <= Instant::now() && unsent.is_none() {
+                    if until_idle <= Instant::now() && unsent.is_none() {
                         return Ok(());
                     } else if until_idle <= Instant::now() {
                         until_idle = Instant::now() + IDLE;
@@ -165,12 +178,12 @@ impl Task {
         if self.row.session.is_empty() {
             return Ok(());
         }
-        let joined = self.handle().join(self.row.cursor, None).await?;
+        let joined = self.handle().join_whole(self.row.cursor, None).await?;
         for past in joined.missed {
             self.past(past).await?;
         }
         if let Some((turn, _, text)) = joined.running {
-            self.shown = Shown { turn, text, ..Shown::default() };
+            self.shown = Shown::of(turn, text);
         }
         self.follow = Some(joined.updates);
         Ok(())
@@ -184,11 +197,32 @@ impl Task {
             // The session was erased meanwhile.
             (self.row, self.follow, self.shown) = (stored, None, Shown::default());
         }
+        let due = self.account.config.platform.capability().due;
         let mut said: Vec<(String, String)> = Vec::new();
         let (mut first, mut cancel) = (None, false);
         for (_, event) in waiting {
+            if let Some(right) = due.right(event.right, event.stored_ms) {
+                self.row.right = Some(right);
+                // The response to the request stands there already.
+                if matches!(due, Due::Deferred { .. }) {
+                    self.row.placed = Some(Placed::default());
+                }
+            }
             match event.what {
+                // Who holds the conversation on the platform answers.
+                What::Said { .. } | What::Edited { .. } if self.row.held => {
+                    let platform = self.account.config.platform.name();
+                    self.channels.0.metrics.channel_skipped(platform, "another responder holds the conversation");
+                }
+                What::Held => {
+                    (self.row.held, cancel) = (true, true);
+                    self.channels.0.ledger.hush(&self.account.id(), &self.chat).await?;
+                }
+                What::Released => self.row.held = false,
                 What::Said { message, text, attachments } => {
+                    if self.account.config.platform.reopens() {
+                        self.row.left = false;
+                    }
                     first.get_or_insert((event.key, event.user));
                     said.push((message, words(&text, &attachments)));
                 }
@@ -240,7 +274,7 @@ impl Task {
     fn begin(&mut self, user: &str) {
         let visitor = format!("{}:{user}", self.account.config.name());
         let visitor = if visitor.len() <= 128 { visitor } else { crate::secret::key_hash(&visitor) };
-        self.row = Chat { session: random_id(), visitor, cursor: 0, left: self.row.left };
+        self.row = Chat { session: random_id(), visitor, cursor: 0, ..std::mem::take(&mut self.row) };
         self.follow = None;
     }
 
@@ -253,7 +287,7 @@ impl Task {
             Err(JoinError::Command(CommandError::Refused(refusal))) => match refusal {
                 Refusal::Ended | Refusal::Full { .. } => {
                     let visitor = std::mem::take(&mut self.row.visitor);
-                    self.row = Chat { session: random_id(), visitor, cursor: 0, left: self.row.left };
+                    self.row = Chat { session: random_id(), visitor, cursor: 0, ..std::mem::take(&mut self.row) };
                     self.follow = None;
                     inner.ledger.taken(&self.account, &self.chat, &self.row, None, &[]).await?;
                     self.watch().await?;
@@ -262,6 +296,7 @@ impl Task {
                 Refusal::RateLimited { retry_after_ms, .. } => {
                     return Ok(Some(Duration::from_millis(retry_after_ms.max(50))));
                 }
+                Refusal::LineFull { .. } => return Ok(Some(LINE_FULL)),
                 refusal => tracing::warn!(account = self.account.id(), %refusal, "a message was refused"),
             },
             Err(JoinError::Command(CommandError::Overloaded { retry_after_ms })) => {
@@ -289,7 +324,7 @@ impl Task {
             }
             Update::Delta { turn, text, .. } => {
                 if self.shown.turn != *turn {
-                    self.shown = Shown { turn: *turn, ..Shown::default() };
+                    self.shown = Shown::of(*turn, String::new());
                 }
                 self.shown.text.push_str(text);
             }
@@ -306,163 +341,30 @@ impl Task {
         }
         let texts = match past.event {
             Event::AnswerStarted { turn } => {
-                self.shown = Shown { turn, ..Shown::default() };
+                self.shown = Shown::of(turn, String::new());
                 None
             }
-            Event::AnswerDone { text, citations, end, .. } => {
+            Event::AnswerDone { turn, text, citations, end, .. } => {
                 self.shown = Shown::default();
                 // After a takeover a person speaks, and half an answer before it is only in the way.
-                (end != AnswerEnd::TakenOver && !text.trim().is_empty()).then_some((text, citations))
+                let wanted = end != AnswerEnd::TakenOver && self.stopped != turn && !self.row.held;
+                (wanted && !text.trim().is_empty()).then_some((text, citations, false))
             }
-            Event::AgentSaid { text, .. } => Some((text, Vec::new())),
+            Event::AgentSaid { text, .. } => Some((text, Vec::new(), true)),
+            Event::AgentJoined { .. } => {
+                // From here on not a word of the assistant's, also of what waits to be sent.
+                self.channels.0.ledger.hush(&self.account.id(), &self.chat).await?;
+                None
+            }
             _ => None,
         };
         self.row.cursor = past.seq;
         let parts = match texts {
-            Some((text, citations)) if !self.row.left => self.parts(past.seq, &text, &citations),
+            Some((text, citations, by_agent)) if !self.row.left => self.parts(past.seq, &text, &citations, by_agent),
             _ => Vec::new(),
         };
         self.channels.0.ledger.queue(&self.account.id(), &self.chat, &self.row, &parts).await?;
         Ok(())
-    }
-
-    fn parts(&self, seq: u64, text: &str, citations: &[Citation]) -> Vec<Part> {
-        let mut rich = Rich::of_markdown(text);
-        let mut named = std::collections::HashSet::new();
-        for citation in citations.iter().filter(|citation| !citation.related) {
-            if let Some(url) = citation.url.as_deref().filter(|_| named.insert(citation.document.as_str())) {
-                rich.push_line(&citation.title, Some(url));
-            }
-        }
-        let capability = self.account.config.platform.capability();
-        let parts = rich.split(capability.unit, capability.limit);
-        let number = |i: usize| format!("{}-{seq}-{i}", self.row.session);
-        let whole = parts.len() == 1;
-        let parts = parts.into_iter().enumerate().map(|(i, part)| {
-            let markdown = if whole { text.to_owned() } else { part.plain() };
-            Part::new(number(i), part, markdown)
-        });
-        parts.collect()
-    }
-
-    /// Tries a part once; how long to wait before the next request.
-    async fn send(&mut self, key: &[u8], mut part: Part) -> Result<Duration, Trouble> {
-        let inner = &self.channels.0;
-        let (platform, id) = (self.account.config.platform, self.account.id());
-        let now_ms = inner.clock.now_ms();
-        if self.row.left {
-            inner.ledger.done(key).await?;
-            return Ok(Duration::ZERO);
-        }
-        match inner.delivery.rest_ms(&id, now_ms) {
-            Some(0) => {}
-            Some(wait) => return Ok(Duration::from_millis(wait)),
-            // Until an operator restarts with other credentials.
-            None => return Ok(Duration::from_secs(60)),
-        }
-        if part.begun && part.tries == 0 {
-            tracing::warn!(
-                account = id,
-                part = part.id,
-                "a message may be sent a second time: the first try's end isn't known"
-            );
-            inner.metrics.channel_message(platform.name(), "unsure");
-        }
-        part.begun = true;
-        inner.ledger.set(key, &part).await?;
-        let mut outcome = self.attempt(&part, false, now_ms).await;
-        if let Outcome::Plain { why } = &outcome {
-            tracing::warn!(account = id, why, "formatting was refused; the message is sent as plain text");
-            outcome = self.attempt(&part, true, now_ms).await;
-        }
-        let spacing = Duration::from_millis(platform.capability().spacing_ms);
-        match outcome {
-            Outcome::Sent(_) => {
-                inner.metrics.channel_message(platform.name(), "sent");
-                inner.ledger.done(key).await?;
-                Ok(spacing)
-            }
-            Outcome::Later { after_ms, why } if part.tries < MAX_TRIES => {
-                tracing::debug!(account = id, why, tries = part.tries, "a message is tried again later");
-                part.tries += 1;
-                inner.ledger.set(key, &part).await?;
-                Ok(Duration::from_millis(pause_ms(part.tries - 1, after_ms, rand::rng().random())))
-            }
-            Outcome::Unauthorized { why } => {
-                tracing::error!(
-                    account = id,
-                    why,
-                    "the platform refuses the account; nothing is sent until its token is mended"
-                );
-                Ok(spacing)
-            }
-            Outcome::Closed { why } => {
-                tracing::info!(account = id, why, "a conversation can't be written to any more");
-                self.row.left = true;
-                inner.ledger.queue(&id, &self.chat, &self.row, &[]).await?;
-                inner.ledger.done(key).await?;
-                Ok(Duration::ZERO)
-            }
-            Outcome::Later { why, .. } | Outcome::Refused { why } | Outcome::Plain { why } => {
-                tracing::warn!(account = id, part = part.id, why, "a message was not taken and is given up");
-                inner.metrics.channel_message(platform.name(), "given_up");
-                inner.ledger.done(key).await?;
-                Ok(spacing)
-            }
-        }
-    }
-
-    async fn attempt(&self, part: &Part, plain: bool, now_ms: u64) -> Outcome {
-        let sending = Sending {
-            chat: &self.chat,
-            part: &part.rich,
-            markdown: &part.markdown,
-            id: &part.id,
-            plain,
-            now_s: now_ms / 1000,
-        };
-        match self.account.config.platform.send(&self.account, &sending) {
-            Some(call) => self.channels.0.delivery.send(&self.account, &call, now_ms).await,
-            None => Outcome::Unauthorized {
-                why: "the account's first secret can't sign: whsec_ and Base64 are needed".into(),
-            },
-        }
-    }
-
-    /// When the visitor is to see more of the running answer.
-    fn show_at(&self) -> Option<Instant> {
-        if self.shown.turn == 0 || self.row.left {
-            return None;
-        }
-        let (every_ms, typing_every_ms) = match self.account.config.platform.capability().waiting {
-            Waiting::Nothing => return None,
-            Waiting::Typing { every_ms } => (every_ms, every_ms),
-            Waiting::Draft { every_ms, typing_every_ms } => (every_ms, typing_every_ms),
-        };
-        let more = self.shown.text.len() > self.shown.upto;
-        let pause = Duration::from_millis(if more { every_ms } else { typing_every_ms });
-        Some(self.shown.at.map_or_else(Instant::now, |at| at + pause))
-    }
-
-    /// Shows the answer so far. What fails here is nothing that the final message doesn't bring.
-    async fn show(&mut self) {
-        let platform = self.account.config.platform;
-        let text = Rich { text: self.shown.text.trim_end().to_owned(), spans: Vec::new() };
-        let text = text.split(platform.capability().unit, platform.capability().limit).pop().unwrap_or_default().text;
-        self.shown.at = Some(Instant::now());
-        self.shown.upto = self.shown.text.len();
-        let inner = &self.channels.0;
-        let now_ms = inner.clock.now_ms();
-        if inner.delivery.rest_ms(&self.account.id(), now_ms) != Some(0) {
-            return;
-        }
-        if let Some(call) = platform.show(&self.account, &self.chat, self.shown.turn, &text) {
-            // A platform that hangs must not keep the visitor's Stop waiting.
-            let sent = tokio::time::timeout(SHOWN_WITHIN, inner.delivery.send(&self.account, &call, now_ms));
-            if let Ok(Outcome::Later { after_ms: Some(wait), .. }) = sent.await {
-                self.shown.at = Some(Instant::now() + Duration::from_millis(wait));
-            }
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Account;
-use super::event::{Answered, Body, Call, Outcome};
+use super::event::{Answered, Body, Call, Outcome, Verb};
 use super::signature::form_bytes;
 use crate::address::{is_public, resolve};
 
@@ -52,6 +52,8 @@ pub struct Health {
     /// Why the last request failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failing: Option<String>,
+    /// Messages that wait to be sent.
+    pub unsent: usize,
     /// Webhooks that weren't the platform's, and why the last one wasn't.
     pub rejected: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +68,20 @@ pub(super) struct Delivery {
     /// For accounts that may call private networks, and for all others.
     clients: [reqwest::Client; 2],
     accounts: Mutex<HashMap<String, Health>>,
+    /// Access tokens by account.
+    lent: Mutex<HashMap<String, Lent>>,
 }
+
+/// An access token that a platform lent.
+#[derive(Clone)]
+struct Lent {
+    token: String,
+    since_ms: u64,
+    until_ms: u64,
+}
+
+/// A refused access token younger than this is no old one: the account itself is refused.
+const YOUNG_MS: u64 = 60_000;
 
 impl Delivery {
     pub(super) fn new(accounts: impl Iterator<Item = String>) -> anyhow::Result<Self> {
@@ -84,7 +99,7 @@ impl Delivery {
         };
         let clients = [client(true)?, client(false)?];
         let accounts = accounts.map(|id| (id, Health::default())).collect();
-        Ok(Self { clients, accounts: Mutex::new(accounts) })
+        Ok(Self { clients, accounts: Mutex::new(accounts), lent: Mutex::default() })
     }
 
     fn accounts(&self) -> MutexGuard<'_, HashMap<String, Health>> {
@@ -109,6 +124,11 @@ impl Delivery {
         self.note(id, |health| health.last_in_ms = now_ms);
     }
 
+    /// Something went out without a request.
+    pub(super) fn spoke(&self, id: &str, now_ms: u64) {
+        self.note(id, |health| health.last_out_ms = now_ms);
+    }
+
     pub(super) fn rejected(&self, id: &str, why: &str) {
         self.note(id, |health| {
             health.rejected += 1;
@@ -131,8 +151,58 @@ impl Delivery {
             }
             Err(why) => Outcome::Later { after_ms: None, why },
         };
+        self.noted(account, outcome, now_ms)
+    }
+
+    /// The token that requests are made with: the account's, or one that the platform lends for it.
+    ///
+    /// # Errors
+    /// With what came of asking for one.
+    pub(super) async fn token(&self, account: &Account, now_ms: u64) -> Result<String, Outcome> {
+        let Some(call) = account.config.platform.lend(account) else { return Ok(account.token.clone()) };
+        let id = account.id();
+        let known = self.lent.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(lent) = known.filter(|lent| now_ms < lent.until_ms) {
+            return Ok(lent.token);
+        }
+        let outcome = match self.request(account, &call).await {
+            Ok((status, retry_after_s, body)) => {
+                if let Some(token) = body["access_token"].as_str().map(str::to_owned) {
+                    // Renewed some minutes early: a request may take its time.
+                    let seconds = body["expires_in"].as_u64().unwrap_or(600);
+                    let until_ms = now_ms + seconds.saturating_sub((seconds / 2).min(300)).saturating_mul(1000);
+                    let lent = Lent { token: token.clone(), since_ms: now_ms, until_ms };
+                    self.lent.lock().unwrap_or_else(PoisonError::into_inner).insert(id, lent);
+                    return Ok(token);
+                }
+                let error = body["error_description"].as_str().or_else(|| body["error"].as_str());
+                let why = format!("no access token: status {status} {}", error.unwrap_or_default());
+                match account.config.platform.judge(Answered { status, retry_after_s, body: &body }) {
+                    Outcome::Unauthorized { why } => Outcome::Unauthorized { why },
+                    Outcome::Later { after_ms, .. } => Outcome::Later { after_ms, why },
+                    _ => Outcome::Unauthorized { why },
+                }
+            }
+            Err(why) => Outcome::Later { after_ms: None, why },
+        };
+        Err(self.noted(account, outcome, now_ms))
+    }
+
+    /// Keeps what came of a request. A refused access token is asked for anew once.
+    fn noted(&self, account: &Account, outcome: Outcome, now_ms: u64) -> Outcome {
+        let mut outcome = outcome;
+        if let Outcome::Unauthorized { why } = &outcome {
+            let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+            if lent.remove(&account.id()).is_some_and(|lent| now_ms.saturating_sub(lent.since_ms) >= YOUNG_MS) {
+                outcome = Outcome::Later { after_ms: Some(100), why: why.clone() };
+            }
+        }
         self.note(&account.id(), |health| match &outcome {
-            Outcome::Sent(_) | Outcome::Closed { .. } | Outcome::Refused { .. } | Outcome::Plain { .. } => {
+            Outcome::Sent(_)
+            | Outcome::Stopped
+            | Outcome::Closed { .. }
+            | Outcome::Refused { .. }
+            | Outcome::Plain { .. } => {
                 health.failures = 0;
                 health.failing = None;
                 health.last_out_ms = now_ms;
@@ -162,11 +232,7 @@ impl Delivery {
         };
         match account.config.platform.judge(Answered { status, retry_after_s, body: &body }) {
             Outcome::Sent(_) => Ok(body),
-            Outcome::Later { why, .. }
-            | Outcome::Plain { why }
-            | Outcome::Closed { why }
-            | Outcome::Refused { why }
-            | Outcome::Unauthorized { why } => anyhow::bail!("{why}"),
+            refused => anyhow::bail!("{refused}"),
         }
     }
 
@@ -175,7 +241,7 @@ impl Delivery {
     /// # Errors
     /// When no answer comes, and why, without the address: that may hold a token.
     async fn request(&self, account: &Account, call: &Call) -> Result<(u16, Option<u64>, Value), String> {
-        let address = format!("{}{}", account.base_url, call.path);
+        let address = format!("{}{}", call.base.as_ref().unwrap_or(&account.base_url), call.path);
         let url = reqwest::Url::parse(&address).map_err(|error| format!("base_url is no address: {error}"))?;
         let allow_private = account.config.allow_private;
         // The resolver isn't asked for a host that is an address.
@@ -184,11 +250,21 @@ impl Delivery {
         {
             return Err(format!("{host} is no public address; set allow_private for a server of your own network"));
         }
-        let mut request = self.clients[usize::from(!allow_private)].post(url);
+        if url.scheme() != "https" && !allow_private {
+            return Err("the address isn't encrypted; only https is called".into());
+        }
+        let client = &self.clients[usize::from(!allow_private)];
+        let mut request = match call.verb {
+            Verb::Get => client.get(url),
+            Verb::Post => client.post(url),
+            Verb::Put => client.put(url),
+            Verb::Patch => client.patch(url),
+        };
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
         request = match &call.body {
+            Body::Empty => request,
             // The bytes that were signed, not another writing of them.
             Body::Json(body) => request
                 .header("content-type", "application/json; charset=utf-8")

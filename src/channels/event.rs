@@ -15,7 +15,31 @@ pub struct Incoming {
     /// Milliseconds since the Unix epoch, by the platform's clock; 0 if it doesn't tell.
     #[serde(default)]
     pub at_ms: u64,
+    /// What came with it and lets it be answered: a reply token, the address to answer to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub right: Option<String>,
+    /// Milliseconds since the Unix epoch at which it was stored, by our clock.
+    #[serde(default)]
+    pub stored_ms: u64,
     pub what: What,
+}
+
+impl Incoming {
+    /// An event that lets nothing be answered by itself.
+    #[must_use]
+    pub fn new(key: impl Into<String>, chat: impl Into<String>, user: impl Into<String>, what: What) -> Self {
+        Self { key: key.into(), chat: chat.into(), user: user.into(), at_ms: 0, right: None, stored_ms: 0, what }
+    }
+
+    #[must_use]
+    pub fn at(self, at_ms: u64) -> Self {
+        Self { at_ms, ..self }
+    }
+
+    #[must_use]
+    pub fn with_right(self, right: Option<String>) -> Self {
+        Self { right, ..self }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +65,10 @@ pub enum What {
     Left,
     /// Writing there is allowed again.
     Returned,
+    /// Somebody else answers there on the platform: a person in its inbox, another responder.
+    Held,
+    /// Nobody else does any more.
+    Released,
 }
 
 /// A file that came with a message: it is named to the agent and not fetched.
@@ -90,19 +118,40 @@ pub enum Reply {
     Json(Value),
     Text(String),
     Xml(String),
+    /// 204 without a body.
+    Nothing,
 }
 
 /// One request to a platform.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// Behind the account's base address. May hold a token: never logged.
+    pub verb: Verb,
+    /// In place of the account's base address.
+    pub base: Option<String>,
+    /// Behind the base address. May hold a token: never logged.
     pub path: String,
     pub headers: Vec<(&'static str, String)>,
     pub body: Body,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    Get,
+    Post,
+    Put,
+    Patch,
+}
+
+impl Call {
+    #[must_use]
+    pub fn post(path: impl Into<String>, headers: Vec<(&'static str, String)>, body: Body) -> Self {
+        Self { verb: Verb::Post, base: None, path: path.into(), headers, body }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
+    Empty,
     Json(Value),
     Form(Vec<(&'static str, String)>),
 }
@@ -114,6 +163,8 @@ pub enum Outcome {
     Sent(Option<String>),
     /// Not now: after so many milliseconds if the platform said, else after a pause that grows.
     Later { after_ms: Option<u64>, why: String },
+    /// The reader stopped the answer.
+    Stopped,
     /// Formatting isn't taken: the same again as plain text.
     Plain { why: String },
     /// Nobody reads this conversation any more.
@@ -122,6 +173,20 @@ pub enum Outcome {
     Refused { why: String },
     /// The account's credentials are refused: nothing goes out until an operator mends them.
     Unauthorized { why: String },
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sent(_) => f.write_str("it was taken"),
+            Self::Stopped => f.write_str("the reader stopped it"),
+            Self::Later { why, .. }
+            | Self::Plain { why }
+            | Self::Closed { why }
+            | Self::Refused { why }
+            | Self::Unauthorized { why } => f.write_str(why),
+        }
+    }
 }
 
 /// What an answer from a platform looks like to an adapter.

@@ -1,8 +1,8 @@
 //! Any other system, over webhooks signed as Standard Webhooks says, both ways. Pure.
 //!
 //! In: `{"type": "message.created", "data": {"conversation", "user", "message", "text", "attachments"}}`; also
-//! `message.edited`, `message.deleted`, `answer.stopped`, `conversation.left`, `conversation.returned`. The header
-//! `webhook-id` is the event's key. Out: `{"type": "reply.created", "timestamp", "data": {"conversation", "reply", "text",
+//! `message.edited`, `message.deleted`, `answer.stopped`, `conversation.left`, `conversation.returned`,
+//! `conversation.held`, `conversation.released`. The header `webhook-id` is the event's key. Out: `{"type": "reply.created", "timestamp", "data": {"conversation", "reply", "text",
 //! "plain"}}`, where `text` is Markdown and `reply` the same for every try.
 
 use std::collections::BTreeMap;
@@ -48,13 +48,15 @@ pub(super) fn read(body: &Value, key: &str) -> Batch {
         "answer.stopped" => What::Stopped,
         "conversation.left" => What::Left,
         "conversation.returned" => What::Returned,
+        "conversation.held" => What::Held,
+        "conversation.released" => What::Released,
         _ => {
             batch.skipped.push("another type of event");
             return batch;
         }
     };
     let user = data.user.unwrap_or_else(|| data.conversation.clone());
-    batch.events.push(Incoming { key: key.to_owned(), chat: data.conversation, user, at_ms: 0, what });
+    batch.events.push(Incoming::new(key, data.conversation, user, what));
     batch
 }
 
@@ -74,7 +76,7 @@ pub(super) fn read_fields(body: &Value, key: &str, fields: &BTreeMap<String, Str
     let user = value("user").unwrap_or_else(|| chat.clone());
     let message = value("message").unwrap_or_else(|| key.to_owned());
     let what = What::Said { message, text, attachments: Vec::new() };
-    batch.events.push(Incoming { key: key.to_owned(), chat, user, at_ms: 0, what });
+    batch.events.push(Incoming::new(key, chat, user, what));
     batch
 }
 
@@ -100,7 +102,7 @@ pub(super) fn send(secret: &str, chat: &str, part: &Rich, markdown: &str, id: &s
     let bytes = serde_json::to_vec(&body).ok()?;
     let signature = WebhookKey::parse(secret)?.sign(id, &at, &bytes);
     let headers = vec![("webhook-id", id.to_owned()), ("webhook-timestamp", at), ("webhook-signature", signature)];
-    Some(Call { path: String::new(), headers, body: Body::Json(body) })
+    Some(Call::post("", headers, Body::Json(body)))
 }
 
 #[must_use]

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Account;
+use super::deadline::Right;
 use super::event::Incoming;
 use super::text::Rich;
 use crate::clock::Clock;
@@ -28,6 +29,26 @@ pub(super) struct Chat {
     /// The visitor left: nothing may be sent.
     #[serde(default)]
     pub(super) left: bool,
+    /// Somebody else answers there, on the platform.
+    #[serde(default)]
+    pub(super) held: bool,
+    /// What came with the last question.
+    #[serde(default)]
+    pub(super) right: Option<Right>,
+    /// What stands there of the running answer.
+    #[serde(default)]
+    pub(super) placed: Option<Placed>,
+}
+
+/// A message that stands on the platform, and that the whole answer replaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Placed {
+    /// The platform's; empty where the token of the question is enough.
+    pub(super) id: String,
+    /// What it says.
+    pub(super) text: String,
+    /// How often it was written.
+    pub(super) sequence: u64,
 }
 
 /// What a visitor said, as it goes into the session: said again after a crash it is the same message.
@@ -51,11 +72,14 @@ pub(super) struct Part {
     pub(super) begun: bool,
     #[serde(default)]
     pub(super) tries: u32,
+    /// A person wrote it.
+    #[serde(default)]
+    pub(super) by_agent: bool,
 }
 
 impl Part {
-    pub(super) fn new(id: String, rich: Rich, markdown: String) -> Self {
-        Self { id, rich, markdown, begun: false, tries: 0 }
+    pub(super) fn new(id: String, rich: Rich, markdown: String, by_agent: bool) -> Self {
+        Self { id, rich, markdown, begun: false, tries: 0, by_agent }
     }
 }
 
@@ -119,9 +143,11 @@ impl Ledger {
         if self.store.get(SPACE, &seen).await?.is_some() {
             return Ok(false);
         }
-        let now = self.clock.now_ms().to_be_bytes().to_vec();
+        let stored_ms = self.clock.now_ms();
         let waiting = numbered("in", &[account, &event.chat], self.next());
-        self.store.change(SPACE, vec![(seen, Some(now)), (waiting, Some(bytes(event)))]).await?;
+        let event = Incoming { stored_ms, ..event.clone() };
+        let now = stored_ms.to_be_bytes().to_vec();
+        self.store.change(SPACE, vec![(seen, Some(now)), (waiting, Some(bytes(&event)))]).await?;
         Ok(true)
     }
 
@@ -198,8 +224,27 @@ impl Ledger {
         }
     }
 
+    /// Takes the assistant's parts out of what is still to be sent: from here on a person speaks.
+    pub(super) async fn hush(&self, account: &str, chat: &str) -> Result<(), StoreError> {
+        let found = self.store.scan(SPACE, &numbered_prefix("out", &[account, chat])).await?;
+        let own = found.into_iter().filter(|(_, value)| read::<Part>(value).is_none_or(|part| !part.by_agent));
+        let pairs: Pairs = own.map(|(key, _)| (key, None)).collect();
+        if pairs.is_empty() { Ok(()) } else { self.store.change(SPACE, pairs).await }
+    }
+
+    /// How many parts of an account are to be sent.
+    pub(super) async fn unsent(&self, account: &str) -> Result<usize, StoreError> {
+        Ok(self.store.scan(SPACE, &numbered_prefix("out", &[account])).await?.len())
+    }
+
     pub(super) async fn set(&self, key: &[u8], part: &Part) -> Result<(), StoreError> {
         self.store.put(SPACE, key, &bytes(part)).await
+    }
+
+    /// A part was taken, and what that changes about the conversation.
+    pub(super) async fn sent(&self, part: &[u8], account: &str, chat: &str, row: &Chat) -> Result<(), StoreError> {
+        let pairs = vec![(part.to_vec(), None), (key("chat", &[account, chat]), Some(bytes(row)))];
+        self.store.change(SPACE, pairs).await
     }
 
     pub(super) async fn done(&self, key: &[u8]) -> Result<(), StoreError> {

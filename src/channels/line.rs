@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, What};
+use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, Verb, What};
 use super::text::Rich;
 
 /// What a webhook holds.
@@ -60,16 +60,40 @@ fn incoming(event: &Value) -> Result<Incoming, &'static str> {
         _ => return Err("another type of event"),
     };
     let at_ms = event["timestamp"].as_u64().unwrap_or_default();
-    Ok(Incoming { key: key.to_owned(), chat: chat.to_owned(), user: user.unwrap_or(chat).to_owned(), at_ms, what })
+    // The token of an event that is delivered again may have been used or be too old.
+    let again = event["deliveryContext"]["isRedelivery"] == true;
+    let right = event["replyToken"].as_str().filter(|_| !again).map(str::to_owned);
+    Ok(Incoming::new(key, chat, user.unwrap_or(chat), what).at(at_ms).with_right(right))
 }
 
-/// A message, pushed: a reply token holds for half a minute and once, and can't be tried again. `id` is the same for every
-/// try, and LINE takes it once.
+/// A message by the token of what it answers: free, once, and never tried again with the same key.
+#[must_use]
+pub(super) fn reply(token: &str, right: &str, part: &Rich) -> Call {
+    let body = json!({ "replyToken": right, "messages": [{ "type": "text", "text": part.plain() }] });
+    Call::post("/v2/bot/message/reply", vec![("authorization", format!("Bearer {token}"))], Body::Json(body))
+}
+
+/// A message, pushed: it counts against the month's quota. `id` is the same for every try, and LINE takes it once.
 #[must_use]
 pub(super) fn send(token: &str, chat: &str, part: &Rich, id: &str) -> Call {
     let body = json!({ "to": chat, "messages": [{ "type": "text", "text": part.plain() }] });
     let headers = vec![("authorization", format!("Bearer {token}")), ("x-line-retry-key", uuid(id))];
-    Call { path: "/v2/bot/message/push".into(), headers, body: Body::Json(body) }
+    Call::post("/v2/bot/message/push", headers, Body::Json(body))
+}
+
+/// Who the token belongs to.
+#[must_use]
+pub(super) fn who(token: &str) -> Call {
+    let headers = vec![("authorization", format!("Bearer {token}"))];
+    Call { verb: Verb::Get, ..Call::post("/v2/bot/info", headers, Body::Empty) }
+}
+
+/// Where webhooks are to go.
+#[must_use]
+pub(super) fn register(token: &str, address: &str) -> Call {
+    let headers = vec![("authorization", format!("Bearer {token}"))];
+    let body = Body::Json(json!({ "endpoint": address }));
+    Call { verb: Verb::Put, ..Call::post("/v2/bot/channel/webhook/endpoint", headers, body) }
 }
 
 /// Shows that an answer is being written, for 20 s, in chats with one person.
@@ -77,7 +101,7 @@ pub(super) fn send(token: &str, chat: &str, part: &Rich, id: &str) -> Call {
 pub(super) fn typing(token: &str, chat: &str) -> Call {
     let headers = vec![("authorization", format!("Bearer {token}"))];
     let body = json!({ "chatId": chat, "loadingSeconds": 20 });
-    Call { path: "/v2/bot/chat/loading/start".into(), headers, body: Body::Json(body) }
+    Call::post("/v2/bot/chat/loading/start", headers, Body::Json(body))
 }
 
 /// The retry key has to look like a UUID: it is made of the id, so that it is the same for every try.

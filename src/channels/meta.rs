@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, What};
+use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, Verb, What};
 use super::signature::meta_proof;
 use super::text::Rich;
 
 /// Version of the Graph API that requests name.
 const GRAPH: &str = "v26.0";
+/// What our messages bear, by which their echoes are known.
+const OURS: &str = "frontdesk";
 
 /// What requests are made with.
 #[derive(Clone, Copy)]
@@ -30,6 +32,13 @@ pub(super) fn read_whatsapp(body: &Value, number: &str) -> Batch {
             batch.skipped.push("another responder holds the conversation");
             continue;
         }
+        if change["field"] == "messaging_handovers" && value["metadata"]["phone_number_id"] == number {
+            match handover(value) {
+                Some(event) => batch.events.push(event),
+                None => batch.skipped.push("another kind of handover"),
+            }
+            continue;
+        }
         if change["field"] != "messages" || value["metadata"]["phone_number_id"] != number {
             batch.skipped.push("another field or number");
             continue;
@@ -45,6 +54,20 @@ pub(super) fn read_whatsapp(body: &Value, number: &str) -> Batch {
         }
     }
     batch
+}
+
+/// Passing the conversation tells its new holder, taking it the old one.
+fn handover(value: &Value) -> Option<Incoming> {
+    let (what, event) = match (value.get("control_passed"), value.get("control_taken")) {
+        (Some(passed), _) => (What::Released, passed),
+        (None, Some(taken)) => (What::Held, taken),
+        (None, None) => return None,
+    };
+    let contact = &value["contacts"][0];
+    let chat = [&event["wa_id"], &contact["wa_id"], &event["user_id"], &contact["user_id"]];
+    let chat = chat.into_iter().find_map(Value::as_str)?;
+    let at = value["timestamp"].as_str().or_else(|| event["timestamp"].as_str()).unwrap_or_default();
+    Some(Incoming::new(format!("control:{chat}:{at}"), chat, chat, what))
 }
 
 fn whatsapp(message: &Value, value: &Value) -> Result<Incoming, &'static str> {
@@ -95,7 +118,7 @@ fn whatsapp(message: &Value, value: &Value) -> Result<Incoming, &'static str> {
         _ => return Err("another type of message"),
     };
     let seconds: u64 = message["timestamp"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default();
-    Ok(Incoming { key, chat, user, at_ms: seconds.saturating_mul(1000), what })
+    Ok(Incoming::new(key, chat, user, what).at(seconds.saturating_mul(1000)))
 }
 
 /// What a webhook of Messenger holds.
@@ -121,7 +144,13 @@ fn messenger(event: &Value) -> Result<Incoming, &'static str> {
     let at_ms = event["timestamp"].as_u64().unwrap_or_default();
     let (key, what) = if let Some(message) = event.get("message") {
         if message["is_echo"] == true {
-            return Err("our own message");
+            // What we send bears our mark; whatever else goes out was written by a person in the page's inbox.
+            if message["metadata"] == OURS || event["recipient"]["id"].is_null() {
+                return Err("our own message");
+            }
+            let to = event["recipient"]["id"].as_str().unwrap_or_default().to_owned();
+            let key = message["mid"].as_str().ok_or("no message id")?;
+            return Ok(Incoming::new(key, to.clone(), to, What::Held).at(at_ms));
         }
         let key = message["mid"].as_str().ok_or("no message id")?.to_owned();
         let files = message["attachments"].as_array().into_iter().flatten();
@@ -143,10 +172,14 @@ fn messenger(event: &Value) -> Result<Incoming, &'static str> {
         let message = edited["mid"].as_str().ok_or("no message id")?.to_owned();
         let text = edited["text"].as_str().unwrap_or_default().to_owned();
         (format!("{message}:edit:{}", edited["num_edit"]), What::Edited { message, text })
+    } else if event.get("pass_thread_control").is_some() || event.get("take_thread_control").is_some() {
+        // Only who holds the conversation from now on is told of it otherwise: passing tells the new holder, taking the old.
+        let what = if event.get("take_thread_control").is_some() { What::Held } else { What::Released };
+        (format!("control:{user}:{at_ms}"), what)
     } else {
         return Err("another type of event");
     };
-    Ok(Incoming { key, chat: user.clone(), user, at_ms, what })
+    Ok(Incoming::new(key, user.clone(), user, what).at(at_ms))
 }
 
 /// A message of WhatsApp. A conversation that is no phone number is addressed by the person's id.
@@ -163,8 +196,8 @@ pub(super) fn send_whatsapp(access: Access<'_>, chat: &str, part: &Rich, plain: 
 /// A message of Messenger.
 #[must_use]
 pub(super) fn send_messenger(access: Access<'_>, chat: &str, part: &Rich) -> Call {
-    let body =
-        json!({ "recipient": { "id": chat }, "messaging_type": "RESPONSE", "message": { "text": part.plain() } });
+    let body = json!({ "recipient": { "id": chat }, "messaging_type": "RESPONSE",
+        "message": { "text": part.plain(), "metadata": OURS } });
     call(access, body)
 }
 
@@ -179,7 +212,16 @@ fn call(access: Access<'_>, body: Value) -> Call {
     let Access { token, secret, sender } = access;
     let headers = vec![("authorization", format!("Bearer {token}"))];
     let proof = meta_proof(secret, token);
-    Call { path: format!("/{GRAPH}/{sender}/messages?appsecret_proof={proof}"), headers, body: Body::Json(body) }
+    Call::post(format!("/{GRAPH}/{sender}/messages?appsecret_proof={proof}"), headers, Body::Json(body))
+}
+
+/// Whose number or page it is.
+#[must_use]
+pub(super) fn who(access: Access<'_>, fields: &str) -> Call {
+    let Access { token, secret, sender } = access;
+    let headers = vec![("authorization", format!("Bearer {token}"))];
+    let path = format!("/{GRAPH}/{sender}?fields={fields}&appsecret_proof={}", meta_proof(secret, token));
+    Call { verb: Verb::Get, ..Call::post(path, headers, Body::Empty) }
 }
 
 /// Codes of the Graph API, WhatsApp's and Messenger's.

@@ -1,83 +1,132 @@
 //! Which platform an account is of: one closed list, so that every question about platforms is answered for each.
 
+use super::deadline::{Due, Right, Waiting, Way};
 use super::event::{Answered, Batch, Call, Outcome, Reply};
-use super::signature::{self, Rejected, Signed, scheme};
+use super::ledger::Placed;
+use super::signature::{self, Rejected, Signed, scheme, wechat as wechat_signature};
 use super::text::{Rich, Unit};
-use super::{Account, Request, generic, json_of, line, meta, slack, telegram, twilio};
+use super::{
+    Account, Request, chatwoot, discord, generic, json_of, line, meta, slack, teams, telegram, twilio, wechat,
+};
 use crate::site::channel::{Platform, SignedAs};
 
-/// What a message may be on a platform, and what its reader sees while one is made.
+/// What a message may be on a platform, what its reader sees while one is made, and by when it is there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Capability {
     pub(super) unit: Unit,
     /// Longest text of a message.
     pub(super) limit: usize,
+    /// Most messages that an answer is sent in; what is longer is cut, with a mark.
+    pub(super) most_parts: usize,
     /// Least milliseconds between two messages to one conversation.
     pub(super) spacing_ms: u64,
     /// While an answer is made.
     pub(super) waiting: Waiting,
+    /// How it goes out in time.
+    pub(super) due: Due,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiting {
-    /// Nothing can be shown.
-    Nothing,
-    /// The answer so far where the conversation allows it, else a sign that somebody writes; each again after so many
-    /// milliseconds.
-    Draft { every_ms: u64, typing_every_ms: u64 },
-    /// A sign that somebody writes, again after so many milliseconds.
-    Typing { every_ms: u64 },
+/// Where and with what a part goes out, or the answer so far.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) account: &'a Account,
+    pub(super) chat: &'a str,
+    /// The account's token, or the one that the platform lent for it.
+    pub(super) token: &'a str,
+    pub(super) right: Option<&'a Right>,
+    pub(super) placed: Option<&'a Placed>,
 }
 
 /// One part of an answer, to be sent.
 pub(super) struct Sending<'a> {
-    pub(super) chat: &'a str,
     pub(super) part: &'a Rich,
     pub(super) markdown: &'a str,
     /// The same for every try.
     pub(super) id: &'a str,
     pub(super) plain: bool,
+    pub(super) way: Way,
     pub(super) now_s: u64,
 }
 
+const MINUTE_MS: u64 = 60_000;
+
 impl Platform {
     pub(super) fn capability(self) -> Capability {
+        let plain = Capability {
+            unit: Unit::Utf16,
+            limit: 4_000,
+            most_parts: usize::MAX,
+            spacing_ms: 1_000,
+            waiting: Waiting::Nothing,
+            due: Due::Message,
+        };
         match self {
             // Bot API: 4,096 characters after entities are read; the FAQ names one message a second to one chat. A draft
             // is shown for 30 s and typing for 5 s.
             Self::Telegram => Capability {
-                unit: Unit::Utf16,
                 limit: 4_096,
-                spacing_ms: 1_000,
                 waiting: Waiting::Draft { every_ms: 1_000, typing_every_ms: 4_000 },
+                ..plain
             },
-            // Slack counts characters of mrkdwn; 3,000 leave room for its marks. Streams need an app declared as an agent.
-            Self::Slack => Capability { unit: Unit::Chars, limit: 3_000, spacing_ms: 1_000, waiting: Waiting::Nothing },
+            // Slack counts characters of mrkdwn; 3,000 leave room for its marks. People expect something within 3 s.
+            Self::Slack => Capability {
+                unit: Unit::Chars,
+                limit: 3_000,
+                waiting: Waiting::Edits { first_ms: 2_000, every_ms: 1_500 },
+                due: Due::Standing,
+                ..plain
+            },
             // One message in six seconds to one person, with bursts; each is billed, so parts are as long as they may be.
-            Self::WhatsApp => {
-                Capability { unit: Unit::Utf16, limit: 3_900, spacing_ms: 6_000, waiting: Waiting::Nothing }
-            }
+            Self::WhatsApp => Capability { limit: 3_900, spacing_ms: 6_000, ..plain },
             // `typing_on` is shown for about 20 s.
-            Self::Messenger => Capability {
-                unit: Unit::Utf16,
-                limit: 2_000,
-                spacing_ms: 250,
-                waiting: Waiting::Typing { every_ms: 15_000 },
-            },
+            Self::Messenger => {
+                Capability { limit: 2_000, spacing_ms: 250, waiting: Waiting::Typing { every_ms: 15_000 }, ..plain }
+            }
+            // A reply token holds for about a minute; half of it is kept for what the way costs.
             Self::Line => Capability {
-                unit: Unit::Utf16,
                 limit: 5_000,
                 spacing_ms: 250,
                 waiting: Waiting::Typing { every_ms: 15_000 },
+                due: Due::Token { holds_ms: 30_000 },
+                ..plain
             },
             // 1,600 characters, which travel as segments of 153.
-            Self::Twilio => {
-                Capability { unit: Unit::Utf16, limit: 1_500, spacing_ms: 1_000, waiting: Waiting::Nothing }
-            }
-            Self::Webhook => Capability { unit: Unit::Chars, limit: 16_000, spacing_ms: 0, waiting: Waiting::Nothing },
+            Self::Twilio => Capability { limit: 1_500, ..plain },
+            // The response to a command must come within 3 s, so it says that an answer comes; its token holds 15 minutes.
+            Self::Discord => Capability {
+                limit: 1_900,
+                waiting: Waiting::Edits { first_ms: 2_500, every_ms: 1_500 },
+                due: Due::Deferred { holds_ms: 14 * MINUTE_MS },
+                ..plain
+            },
+            // WeChat waits 5 s for a response, then lets five messages follow within 48 h: an answer is two at most.
+            Self::WeChat => Capability {
+                unit: Unit::Bytes,
+                limit: 2_000,
+                most_parts: 2,
+                waiting: Waiting::Typing { every_ms: 5_000 },
+                due: Due::Response { within_ms: 4_200 },
+                ..plain
+            },
+            // A request a second; a stream ends by itself after two minutes.
+            Self::Teams => Capability {
+                limit: 20_000,
+                waiting: Waiting::Edits { first_ms: 1_000, every_ms: 1_500 },
+                due: Due::Standing,
+                ..plain
+            },
+            Self::Chatwoot => Capability {
+                unit: Unit::Chars,
+                limit: 10_000,
+                spacing_ms: 0,
+                waiting: Waiting::Typing { every_ms: 15_000 },
+                ..plain
+            },
+            Self::Webhook => Capability { unit: Unit::Chars, limit: 16_000, spacing_ms: 0, ..plain },
         }
     }
 
+    /// Whether the request is the platform's. Teams' needs keys that are fetched: see `Channels::read`.
     pub(super) fn verify(self, signed: Signed<'_>, account: &Account) -> Result<(), Rejected> {
         let secrets = &account.secrets;
         match self {
@@ -86,11 +135,25 @@ impl Platform {
             Self::WhatsApp | Self::Messenger => signature::meta(signed, secrets),
             Self::Line => signature::line(signed, secrets),
             Self::Twilio => signature::twilio(signed, &account.config.public_url, secrets),
+            Self::Discord => signature::discord(signed, secrets),
+            Self::WeChat => match &account.crypt {
+                Some(crypt) => crypt.open(signed.query, signed.body, secrets, signed.now_s).map(drop),
+                None => wechat_signature::verify(signed.query, secrets, signed.now_s),
+            },
+            Self::Chatwoot => scheme::verify(SignedAs::Chatwoot, signed, secrets),
             Self::Webhook => scheme::verify(account.config.signed_as, signed, secrets),
+            Self::Teams => {
+                let activity = json_of(signed.body);
+                let (service_url, channel) = teams::origin(&activity);
+                let app = account.config.app_id.as_str();
+                let expected = signature::teams::Expected { app, service_url, channel, now_s: signed.now_s };
+                let keys = account.keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                signature::teams::verify((signed.header)("authorization"), &keys.known, &expected)
+            }
         }
     }
 
-    pub(super) fn read(self, request: Request<'_>, account: &Account) -> Batch {
+    pub(super) fn read(self, request: Request<'_>, account: &Account, now_s: u64) -> Batch {
         let body = json_of(request.body);
         match self {
             Self::Telegram => telegram::read(&body, &account.config.bot),
@@ -99,17 +162,27 @@ impl Platform {
             Self::Messenger => meta::read_messenger(&body),
             Self::Line => line::read(&body),
             Self::Twilio => twilio::read(request.body),
+            Self::Discord => discord::read(&body),
+            Self::Teams => teams::read(&body),
+            Self::Chatwoot => chatwoot::read(&body),
+            Self::WeChat => {
+                let opened = match &account.crypt {
+                    Some(crypt) => crypt.open(request.query, request.body, &account.secrets, now_s).ok(),
+                    None => std::str::from_utf8(request.body).ok().map(str::to_owned),
+                };
+                wechat::read(&opened.unwrap_or_default())
+            }
             Self::Webhook => {
-                let signed = Signed { header: request.header, query: request.query, body: request.body, now_s: 0 };
+                let Request { header, query, body: bytes } = request;
                 // A system that names nothing is told apart by what it says.
-                let key = scheme::key(account.config.signed_as, signed)
-                    .unwrap_or_else(|| crate::secret::key_hash(&String::from_utf8_lossy(request.body)));
+                let key = scheme::key(account.config.signed_as, Signed { header, query, body: bytes, now_s })
+                    .unwrap_or_else(|| crate::secret::key_hash(&String::from_utf8_lossy(bytes)));
                 let zoom = account.secrets.first().and_then(|secret| scheme::zoom_validation(&body, secret));
                 match (account.config.signed_as, zoom) {
                     (SignedAs::Zoom, Some(reply)) => Batch { reply: Some(Reply::Json(reply)), ..Batch::default() },
                     _ if account.config.fields.is_empty() => generic::read(&body, &key),
                     _ if body.is_null() => {
-                        generic::read_fields(&generic::object_of_form(request.body), &key, &account.config.fields)
+                        generic::read_fields(&generic::object_of_form(bytes), &key, &account.config.fields)
                     }
                     _ => generic::read_fields(&body, &key, &account.config.fields),
                 }
@@ -117,17 +190,46 @@ impl Platform {
         }
     }
 
-    /// `None` if the account's secrets don't allow it.
-    pub(super) fn send(self, account: &Account, sending: &Sending<'_>) -> Option<Call> {
-        let Sending { chat, part, markdown, id, plain, now_s } = *sending;
-        let (token, sender) = (account.token.as_str(), account.config.sender.as_str());
+    /// `None` if the account or the conversation doesn't allow it.
+    pub(super) fn send(self, target: Target<'_>, sending: &Sending<'_>) -> Option<Call> {
+        let Target { account, chat, token, right, placed } = target;
+        let Sending { part, markdown, id, plain, way, now_s } = *sending;
+        let sender = account.config.sender.as_str();
+        let right = right.map(|right| right.token.as_str());
         match self {
             Self::Telegram => Some(telegram::send(token, chat, part, plain)),
-            Self::Slack => Some(slack::send(token, chat, part, plain)),
-            Self::WhatsApp => Some(meta::send_whatsapp(meta_access(account), chat, part, plain)),
-            Self::Messenger => Some(meta::send_messenger(meta_access(account), chat, part)),
-            Self::Line => Some(line::send(token, chat, part, id)),
+            Self::Slack => Some(match placed.filter(|placed| way == Way::Replace && !placed.id.is_empty()) {
+                Some(placed) => match markdown.strip_prefix(placed.text.as_str()) {
+                    Some(rest) if streams(account, chat) => slack::stop_stream(token, chat, &placed.id, rest),
+                    _ => slack::update(token, chat, &placed.id, &if plain { part.plain() } else { part.mrkdwn() }),
+                },
+                None => slack::send(token, chat, part, plain),
+            }),
+            Self::WhatsApp => Some(meta::send_whatsapp(account.meta_access(), chat, part, plain)),
+            Self::Messenger => Some(meta::send_messenger(account.meta_access(), chat, part)),
+            Self::Line => Some(match right.filter(|_| way == Way::Right) {
+                Some(right) => line::reply(token, right, part),
+                None => line::send(token, chat, part, id),
+            }),
             Self::Twilio => Some(twilio::send(token, &account.config.account_sid, sender, chat, part)),
+            Self::Discord => {
+                let (app, text) = (account.config.app_id.as_str(), discord::text(part, plain));
+                let to = match (way, right) {
+                    (Way::Replace, Some(token)) => discord::To::Thinking { app, token },
+                    (Way::Right, Some(token)) => discord::To::FollowUp { app, token },
+                    _ => discord::To::Channel { bot: token, chat },
+                };
+                Some(discord::send(to, &text, id))
+            }
+            Self::WeChat => Some(wechat::send(token, chat, &part.plain())),
+            Self::Teams => {
+                let to = teams::To { token, service: right?, chat };
+                Some(match placed.filter(|placed| way == Way::Replace && !placed.id.is_empty()) {
+                    Some(placed) => teams::end(to, &placed.id, part, plain),
+                    None => teams::send(to, part, plain),
+                })
+            }
+            Self::Chatwoot => Some(chatwoot::send(token, chat, part, plain)),
             Self::Webhook => {
                 let secret = account.secrets.iter().find(|secret| secret.starts_with("whsec_"))?;
                 generic::send(secret, chat, part, markdown, id, now_s)
@@ -136,15 +238,67 @@ impl Platform {
     }
 
     /// Shows the answer so far, or with no text that one is written; `None` where nothing can be shown.
-    pub(super) fn show(self, account: &Account, chat: &str, turn: u64, text: &str) -> Option<Call> {
+    pub(super) fn show(self, target: Target<'_>, turn: u64, text: &str) -> Option<Call> {
+        let Target { account, chat, token, right, placed } = target;
+        let right = right.map(|right| right.token.as_str());
+        let so_far = if text.is_empty() { "…" } else { text };
         match self {
             // Groups have negative ids and no drafts.
-            Self::Telegram if text.is_empty() || chat.starts_with('-') => Some(telegram::typing(&account.token, chat)),
-            Self::Telegram => Some(telegram::draft(&account.token, chat, turn.max(1), text)),
-            Self::Messenger => Some(meta::typing_messenger(meta_access(account), chat)),
+            Self::Telegram if text.is_empty() || chat.starts_with('-') => Some(telegram::typing(token, chat)),
+            Self::Telegram => Some(telegram::draft(token, chat, turn.max(1), text)),
+            Self::Slack if streams(account, chat) => match placed {
+                None => Some(slack::start_stream(token, chat, right, text)).filter(|_| !text.is_empty()),
+                Some(placed) => {
+                    let more = text.strip_prefix(placed.text.as_str())?;
+                    Some(slack::append_stream(token, chat, &placed.id, more))
+                }
+            },
+            Self::Slack => Some(match placed {
+                None => slack::send(token, chat, &Rich { text: so_far.to_owned(), spans: Vec::new() }, true),
+                Some(placed) => slack::update(token, chat, &placed.id, so_far),
+            }),
+            Self::Messenger => Some(meta::typing_messenger(account.meta_access(), chat)),
             // Groups have no loading animation.
-            Self::Line => chat.starts_with('U').then(|| line::typing(&account.token, chat)),
-            Self::Slack | Self::WhatsApp | Self::Twilio | Self::Webhook => None,
+            Self::Line => chat.starts_with('U').then(|| line::typing(token, chat)),
+            Self::Discord => {
+                let to = discord::To::Thinking { app: &account.config.app_id, token: right? };
+                (placed.is_some() && !text.is_empty()).then(|| discord::send(to, text, ""))
+            }
+            Self::WeChat => Some(wechat::typing(token, chat)),
+            Self::Teams => {
+                let to = teams::To { token, service: right?, chat };
+                if !chat.starts_with("1:") {
+                    return Some(teams::typing(to));
+                }
+                let (id, sequence) = placed.map_or((None, 1), |placed| (Some(placed.id.as_str()), placed.sequence + 1));
+                Some(teams::stream(to, id, sequence, so_far))
+            }
+            Self::Chatwoot => Some(chatwoot::typing(token, chat)),
+            Self::WhatsApp | Self::Twilio | Self::Webhook => None,
+        }
+    }
+
+    /// Whether a conversation that couldn't be written to can be again once the person writes: where messages are limited
+    /// to some time after that.
+    pub(super) fn reopens(self) -> bool {
+        matches!(self, Self::WhatsApp | Self::Messenger | Self::WeChat)
+    }
+
+    /// Whether the answer so far stands in a message of its own there.
+    pub(super) fn places(self, chat: &str) -> bool {
+        self != Self::Teams || chat.starts_with("1:")
+    }
+
+    /// Asks for an access token, where the platform lends one for the account's.
+    pub(super) fn lend(self, account: &Account) -> Option<Call> {
+        let (app, secret) = (account.config.app_id.as_str(), account.token.as_str());
+        match self {
+            Self::WeChat => Some(wechat::lend(app, secret)),
+            Self::Teams => {
+                let login = account.config.login_url.as_deref().unwrap_or("https://login.microsoftonline.com");
+                Some(teams::lend(login, &account.config.tenant, app, secret))
+            }
+            _ => None,
         }
     }
 
@@ -155,12 +309,23 @@ impl Platform {
             Self::WhatsApp | Self::Messenger => meta::judge(answered),
             Self::Line => line::judge(answered),
             Self::Twilio => twilio::judge(answered),
+            Self::Discord => discord::judge(answered),
+            Self::WeChat => wechat::judge(answered),
+            Self::Teams => teams::judge(answered),
+            Self::Chatwoot => chatwoot::judge(answered),
             Self::Webhook => generic::judge(answered),
         }
     }
 }
 
-fn meta_access(account: &Account) -> meta::Access<'_> {
-    let secret = account.secrets.first().map_or("", String::as_str);
-    meta::Access { token: &account.token, secret, sender: &account.config.sender }
+/// Slack's streams stand in threads alone, and only apps that are declared as agents have them.
+fn streams(account: &Account, chat: &str) -> bool {
+    account.config.stream && chat.contains('/')
+}
+
+impl Account {
+    pub(super) fn meta_access(&self) -> meta::Access<'_> {
+        let secret = self.secrets.first().map_or("", String::as_str);
+        meta::Access { token: &self.token, secret, sender: &self.config.sender }
+    }
 }

@@ -36,13 +36,9 @@ fn event(body: &Value) -> Result<Incoming, &'static str> {
     let key = body["event_id"].as_str().ok_or("no event id")?;
     let incoming = |key: String, message: &Value, what| {
         let user = message["user"].as_str().or_else(|| event["user"].as_str()).ok_or("nobody wrote it")?;
-        Ok(Incoming {
-            key,
-            chat: chat(event, message)?,
-            user: user.to_owned(),
-            at_ms: milliseconds(&event["event_ts"]),
-            what,
-        })
+        // Streams name the reader.
+        let right = body["team_id"].as_str().map(|team| format!("{team}/{user}"));
+        Ok(Incoming::new(key, chat(event, message)?, user, what).at(milliseconds(&event["event_ts"])).with_right(right))
     };
     if event["bot_id"].is_string() || event["subtype"] == "bot_message" {
         return Err("a bot wrote it");
@@ -89,13 +85,11 @@ fn pressed(payload: &Value) -> Option<Incoming> {
     let key = format!("action:{}", action["action_ts"].as_str()?);
     let channel = payload["channel"]["id"].as_str()?;
     let thread = payload["message"]["thread_ts"].as_str();
-    Some(Incoming {
-        chat: thread.map_or_else(|| channel.to_owned(), |thread| format!("{channel}/{thread}")),
-        user: payload["user"]["id"].as_str()?.to_owned(),
-        at_ms: 0,
-        what: What::Said { message: key.clone(), text: action["value"].as_str()?.to_owned(), attachments: Vec::new() },
-        key,
-    })
+    let chat = thread.map_or_else(|| channel.to_owned(), |thread| format!("{channel}/{thread}"));
+    let text = action["value"].as_str()?.to_owned();
+    let what = What::Said { message: key.clone(), text, attachments: Vec::new() };
+    let (team, user) = (payload["team"]["id"].as_str(), payload["user"]["id"].as_str()?);
+    Some(Incoming::new(key, chat, user, what).with_right(team.map(|team| format!("{team}/{user}"))))
 }
 
 /// `CHANNEL`, or `CHANNEL/THREAD`: in a channel the thread is the conversation, and a mention begins one.
@@ -142,12 +136,58 @@ fn unescaped(text: &str) -> String {
 #[must_use]
 pub(super) fn send(token: &str, chat: &str, part: &Rich, plain: bool) -> Call {
     let text = if plain { part.plain() } else { part.mrkdwn() };
-    let mut body = json!({ "channel": chat, "text": text, "mrkdwn": !plain, "unfurl_links": false });
-    if let Some((channel, thread)) = chat.split_once('/') {
-        body["channel"] = json!(channel);
-        body["thread_ts"] = json!(thread);
-    }
+    let mut body = place(chat);
+    body["text"] = json!(text);
+    body["mrkdwn"] = json!(!plain);
+    body["unfurl_links"] = json!(false);
     call(token, "chat.postMessage", body)
+}
+
+/// What a message stands in: the channel and its thread.
+fn place(chat: &str) -> Value {
+    match chat.split_once('/') {
+        Some((channel, thread)) => json!({ "channel": channel, "thread_ts": thread }),
+        None => json!({ "channel": chat }),
+    }
+}
+
+/// Puts a text in place of a message of ours.
+#[must_use]
+pub(super) fn update(token: &str, chat: &str, ts: &str, text: &str) -> Call {
+    let mut body = json!({ "ts": ts, "text": text });
+    body["channel"] = place(chat)["channel"].take();
+    call(token, "chat.update", body)
+}
+
+/// Begins a stream, in a thread alone. `reader` is `TEAM/USER`.
+#[must_use]
+pub(super) fn start_stream(token: &str, chat: &str, reader: Option<&str>, text: &str) -> Call {
+    let mut body = place(chat);
+    body["markdown_text"] = json!(text);
+    if let Some((team, user)) = reader.and_then(|reader| reader.split_once('/')) {
+        body["recipient_team_id"] = json!(team);
+        body["recipient_user_id"] = json!(user);
+    }
+    call(token, "chat.startStream", body)
+}
+
+/// Adds to a stream what is new.
+#[must_use]
+pub(super) fn append_stream(token: &str, chat: &str, ts: &str, more: &str) -> Call {
+    let mut body = json!({ "ts": ts, "markdown_text": more });
+    body["channel"] = place(chat)["channel"].take();
+    call(token, "chat.appendStream", body)
+}
+
+/// Ends a stream with the rest.
+#[must_use]
+pub(super) fn stop_stream(token: &str, chat: &str, ts: &str, rest: &str) -> Call {
+    let mut body = json!({ "ts": ts });
+    body["channel"] = place(chat)["channel"].take();
+    if !rest.is_empty() {
+        body["markdown_text"] = json!(rest);
+    }
+    call(token, "chat.stopStream", body)
 }
 
 /// Who the token belongs to.
@@ -158,7 +198,7 @@ pub(super) fn who(token: &str) -> Call {
 
 fn call(token: &str, method: &str, body: Value) -> Call {
     let headers = vec![("authorization", format!("Bearer {token}"))];
-    Call { path: format!("/api/{method}"), headers, body: Body::Json(body) }
+    Call::post(format!("/api/{method}"), headers, Body::Json(body))
 }
 
 /// Slack answers 200 to what it refuses, and says why in `error`.

@@ -19,7 +19,7 @@ pub(super) fn read(update: &Value, bot: &str) -> Batch {
     };
     match event(update, bot) {
         Ok((chat, user, at_ms, what)) => {
-            batch.events.push(Incoming { key: id.to_string(), chat, user, at_ms, what });
+            batch.events.push(Incoming::new(id.to_string(), chat, user, what).at(at_ms));
         }
         Err(why) => batch.skipped.push(why),
     }
@@ -155,7 +155,7 @@ fn target(chat: &str) -> Value {
 }
 
 fn call(token: &str, method: &str, body: Value) -> Call {
-    Call { path: format!("/bot{token}/{method}"), headers: Vec::new(), body: Body::Json(body) }
+    Call::post(format!("/bot{token}/{method}"), Vec::new(), Body::Json(body))
 }
 
 /// A message that stays.
@@ -241,8 +241,7 @@ mod tests {
         let batch = read(&json!({ "update_id": 7, "message": message }), "shop_bot");
         match expected {
             Ok(what) => {
-                let event =
-                    Incoming { key: "7".into(), chat: "11".into(), user: "11".into(), at_ms: 1_790_000_000_000, what };
+                let event = Incoming::new("7", "11", "11", what).at(1_790_000_000_000);
                 assert_eq!(batch, Batch { events: vec![event], ..Batch::default() });
             }
             Err(why) => assert_eq!(batch, Batch { skipped: vec![why], ..Batch::default() }),

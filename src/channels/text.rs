@@ -100,6 +100,22 @@ impl Rich {
         parts
     }
 
+    /// As [`Rich::split`], in at most so many parts: the last of them ends in an ellipsis where more would follow.
+    #[must_use]
+    pub fn split_in(&self, unit: Unit, limit: usize, most: usize) -> Vec<Self> {
+        let mut parts = self.split(unit, limit);
+        if parts.len() > most.max(1) {
+            parts.truncate(most.max(1));
+            if let Some(last) = parts.pop() {
+                let mut short =
+                    last.split(unit, limit.saturating_sub(unit.len("…"))).into_iter().next().unwrap_or_default();
+                short.text.push('…');
+                parts.push(short);
+            }
+        }
+        parts
+    }
+
     fn slice(&self, range: Range<usize>) -> Self {
         let text = self.text[range.clone()].trim_end();
         let end = range.start + text.len();
@@ -140,49 +156,88 @@ impl Rich {
     #[must_use]
     pub fn mrkdwn(&self) -> String {
         let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        self.marked(escape, |style, opens| match style {
-            Style::Bold => "*".into(),
-            Style::Italic => "_".into(),
-            Style::Strike => "~".into(),
-            Style::Code => "`".into(),
-            Style::Block(_) => "```".into(),
-            Style::Quote => if opens { "> " } else { "" }.into(),
-            Style::Link(url) if opens => format!("<{}|", escape(url).replace('|', "%7C")),
-            Style::Link(_) => ">".into(),
-        })
+        self.marked(
+            |text, _| escape(text),
+            |style, opens| match style {
+                Style::Bold => "*".into(),
+                Style::Italic => "_".into(),
+                Style::Strike => "~".into(),
+                Style::Code => "`".into(),
+                Style::Block(_) => "```".into(),
+                Style::Quote => if opens { "> " } else { "" }.into(),
+                Style::Link(url) if opens => format!("<{}|", escape(url).replace('|', "%7C")),
+                Style::Link(_) => ">".into(),
+            },
+        )
     }
 
     /// WhatsApp's marks: as Slack's, without labels for links and without escapes.
     #[must_use]
     pub fn whatsapp(&self) -> String {
-        self.marked(str::to_owned, |style, opens| match style {
-            Style::Bold => "*".into(),
-            Style::Italic => "_".into(),
-            Style::Strike => "~".into(),
-            Style::Code => "`".into(),
-            Style::Block(_) => "```".into(),
-            Style::Quote => if opens { "> " } else { "" }.into(),
-            Style::Link(url) => {
-                if opens {
-                    String::new()
-                } else {
-                    format!(" ({url})")
+        self.marked(
+            |text, _| text.to_owned(),
+            |style, opens| match style {
+                Style::Bold => "*".into(),
+                Style::Italic => "_".into(),
+                Style::Strike => "~".into(),
+                Style::Code => "`".into(),
+                Style::Block(_) => "```".into(),
+                Style::Quote => if opens { "> " } else { "" }.into(),
+                Style::Link(url) => {
+                    if opens {
+                        String::new()
+                    } else {
+                        format!(" ({url})")
+                    }
                 }
+            },
+        )
+    }
+
+    /// Markdown again, as Discord, Teams and Chatwoot read it: what stands in the text and could be a mark is escaped.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let escape = |text: &str, code: bool| {
+            if code {
+                return text.to_owned();
             }
+            let mut out = String::with_capacity(text.len());
+            for char in text.chars() {
+                if "\\*_~`|<>[]".contains(char) {
+                    out.push('\\');
+                }
+                out.push(char);
+            }
+            out
+        };
+        self.marked(escape, |style, opens| match style {
+            Style::Bold => "**".into(),
+            Style::Italic => "*".into(),
+            Style::Strike => "~~".into(),
+            Style::Code => "`".into(),
+            Style::Block(language) if opens => format!("```{language}\n"),
+            Style::Block(_) => "\n```".into(),
+            Style::Quote => if opens { "> " } else { "" }.into(),
+            Style::Link(_) if opens => "[".into(),
+            Style::Link(url) => format!("]({})", url.replace('(', "%28").replace(')', "%29")),
         })
     }
 
     /// Without any marks; the address of a link stands behind its text.
     #[must_use]
     pub fn plain(&self) -> String {
-        self.marked(str::to_owned, |style, opens| match style {
-            Style::Link(url) if !opens => format!(" ({url})"),
-            _ => String::new(),
-        })
+        self.marked(
+            |text, _| text.to_owned(),
+            |style, opens| match style {
+                Style::Link(url) if !opens => format!(" ({url})"),
+                _ => String::new(),
+            },
+        )
     }
 
     /// The text with something before and after each span, inner ones inside.
-    fn marked(&self, escape: impl Fn(&str) -> String, mark: impl Fn(&Style, bool) -> String) -> String {
+    /// `escape` is told whether what it gets is code.
+    fn marked(&self, escape: impl Fn(&str, bool) -> String, mark: impl Fn(&Style, bool) -> String) -> String {
         // Spans that end come before those that begin at the same place; of those that begin, the longest first.
         let mut marks: Vec<(usize, bool, usize, usize)> = Vec::new();
         for (i, span) in self.spans.iter().enumerate() {
@@ -191,19 +246,22 @@ impl Rich {
             marks.push((span.range.end, false, length, usize::MAX - i));
         }
         marks.sort_unstable();
-        let (mut out, mut at) = (String::with_capacity(self.text.len()), 0);
+        let (mut out, mut at, mut code) = (String::with_capacity(self.text.len()), 0, 0_usize);
         for (place, opens, _, i) in marks {
-            out.push_str(&escape(&self.text[at..place]));
+            out.push_str(&escape(&self.text[at..place], code > 0));
             at = place;
             let i = if opens { i } else { usize::MAX - i };
             // A link whose text is its address needs no second one.
             let style = &self.spans[i].style;
+            if matches!(style, Style::Code | Style::Block(_)) {
+                code = if opens { code + 1 } else { code - 1 };
+            }
             let bare = matches!(style, Style::Link(url) if self.text[self.spans[i].range.clone()] == **url);
             if !bare {
                 out.push_str(&mark(style, opens));
             }
         }
-        out.push_str(&escape(&self.text[at..]));
+        out.push_str(&escape(&self.text[at..], code > 0));
         out
     }
 }
@@ -390,6 +448,11 @@ mod tests {
             rich.plain(),
             "Returns\n\nWithin 30 days, see the page (https://shop.example/r?a=1|2).\n\n1. Pack it\n2. Send it & wait\n\n<!channel>"
         );
+        assert_eq!(
+            rich.markdown(),
+            "**Returns**\n\nWithin **30 days**, see [the page](https://shop.example/r?a=1|2).\n\n1. Pack it\n2. Send `it` & wait\n\n> \\<!channel\\>"
+        );
+        assert_eq!(Rich::of_markdown("`a_b` a\\_b").markdown(), "`a_b` a\\_b");
         assert_eq!(
             rich.mrkdwn(),
             "*Returns*\n\nWithin *30 days*, see <https://shop.example/r?a=1%7C2|the page>.\n\n1. Pack it\n2. Send `it` &amp; wait\n\n> &lt;!channel&gt;"

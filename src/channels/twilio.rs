@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, Reply, What};
+use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, Reply, Verb, What};
 use super::signature::form;
 use super::text::Rich;
 
@@ -37,7 +37,7 @@ pub(super) fn read(bytes: &[u8]) -> Batch {
         }
         None => What::Said { message: key.to_owned(), text, attachments: attachments.collect() },
     };
-    batch.events.push(Incoming { key: key.to_owned(), chat: from.into(), user: from.into(), at_ms: 0, what });
+    batch.events.push(Incoming::new(key, from, from, what));
     batch
 }
 
@@ -47,11 +47,16 @@ pub(super) fn send(token: &str, account: &str, from: &str, chat: &str, part: &Ri
     let sender = if from.starts_with("MG") { "MessagingServiceSid" } else { "From" };
     let pairs = vec![("To", chat.to_owned()), (sender, from.to_owned()), ("Body", plain_quotes(&part.plain()))];
     let authorization = format!("Basic {}", BASE64.encode(format!("{account}:{token}")));
-    Call {
-        path: format!("/2010-04-01/Accounts/{account}/Messages.json"),
-        headers: vec![("authorization", authorization)],
-        body: Body::Form(pairs),
-    }
+    let path = format!("/2010-04-01/Accounts/{account}/Messages.json");
+    Call::post(path, vec![("authorization", authorization)], Body::Form(pairs))
+}
+
+/// Whose account it is.
+#[must_use]
+pub(super) fn who(token: &str, account: &str) -> Call {
+    let authorization = format!("Basic {}", BASE64.encode(format!("{account}:{token}")));
+    let headers = vec![("authorization", authorization)];
+    Call { verb: Verb::Get, ..Call::post(format!("/2010-04-01/Accounts/{account}.json"), headers, Body::Empty) }
 }
 
 /// Typographic marks aren't in GSM-7: one of them makes a message cost two to three times as many segments.

@@ -200,22 +200,28 @@ fn print(
     }
     let one = |value: f64| format!("{value:.1}");
     let range = |[low, high]: [f64; 2]| format!("{low:.1} to {high:.1}");
-    if let ([line], true) = (lines, args.of.is_some() || args.product.is_some()) {
-        println!("{}", line.name);
+    let by_day = |line: &Forecast| {
         let rows = line.days.iter().map(|day| {
             let closed = if day.closed { "closed" } else { "" };
             let band = &day.band;
             vec![day.date.clone(), one(band.expected), range(band.band80), range(band.band95), closed.to_owned()]
         });
-        println!("{}", show::table(&["day", "expected", "80%", "95%", ""], rows));
+        format!("{}\n{}", line.name, show::table(&["day", "expected", "80%", "95%", ""], rows))
+    };
+    // Sums are of whole weeks: fewer days have none.
+    let summed = lines.iter().any(|line| !line.totals.is_empty());
+    if !summed || lines.len() == 1 && (args.of.is_some() || args.product.is_some()) {
+        lines.iter().for_each(|line| println!("{}", by_day(line)));
     }
-    let totals = lines.iter().flat_map(|line| {
-        line.totals.iter().map(|total| {
-            let (days, band) = (total.days.to_string(), &total.band);
-            vec![line.name.clone(), days, one(band.expected), range(band.band80), range(band.band95)]
-        })
-    });
-    println!("{}", show::table(&["", "days", "expected", "80%", "95%"], totals));
+    if summed {
+        let totals = lines.iter().flat_map(|line| {
+            line.totals.iter().map(|total| {
+                let (days, band) = (total.days.to_string(), &total.band);
+                vec![line.name.clone(), days, one(band.expected), range(band.band80), range(band.band95)]
+            })
+        });
+        println!("{}", show::table(&["", "days", "expected", "80%", "95%"], totals));
+    }
     if let Some(held) = lines.first().map(|line| line.held).filter(|held| held.of > 0) {
         let share = |count: usize| 100.0 * count as f64 / held.of as f64;
         let (in80, in95) = (share(held.in80), share(held.in95));

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum as _};
 
-use crate::bench::{insight, rerank, retrieval, sockets, store, turn};
+use crate::bench::{engine, ingest, insight, rerank, retrieval, sockets, store, turn};
 use crate::cli::show;
 use crate::config::Config;
 use crate::retrieval::embedder::{Embedder, EmbedderConfig};
@@ -16,9 +16,11 @@ use crate::retrieval::embedder::{Embedder, EmbedderConfig};
   frontdesk bench store
   frontdesk bench sockets --count 10000        needs `ulimit -n 21000`
   frontdesk bench turn --json
+  frontdesk bench ingest --rows 100000
   frontdesk bench insight --conversations conversations.jsonl
   frontdesk bench retrieval --articles articles.jsonl --questions questions.jsonl
   frontdesk bench rerank
+  frontdesk bench engine --against http://127.0.0.1:8080/v1
 
 Measure a release build on an otherwise idle machine. Everything is made in a scratch directory and removed.")]
 pub struct BenchArgs {
@@ -49,6 +51,11 @@ enum What {
         #[arg(long, default_value_t = 5)]
         rounds: usize,
     },
+    /// Reading a catalogue as shops export it, without embedding and index.
+    Ingest {
+        #[arg(long, default_value_t = 100_000)]
+        rows: usize,
+    },
     /// From the log to the features of thousands of sessions, and to the figures of the insight page.
     Insight {
         /// JSON Lines of recorded conversations, as `frontdesk demo import` reads them; replayed until there are enough.
@@ -64,6 +71,23 @@ enum What {
         pairs: u16,
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
         rounds: u16,
+    },
+    /// The language model's engine by itself, or in turns with an OpenAI-compatible server such as llama-server.
+    Engine {
+        /// Only these; all without it.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<engine::Scenario>,
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+        rounds: u16,
+        /// Texts are made from it: the same seed, the same texts.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Base URL of the other side; it should have the same GGUF. benches/llama-server builds one.
+        #[arg(long)]
+        against: Option<String>,
+        /// Tokens of finished conversations that `sleeping` decodes beside.
+        #[arg(long, default_value_t = 18_000)]
+        sleeping_tokens: usize,
     },
     /// Search over growing indexes, with the question's embedding.
     Retrieval {
@@ -103,6 +127,24 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 vec![name.into(), p50, p99, target, reached.into()]
             });
             show::report(&report, args.json, &["part", "p50 ms", "p99 ms", "target p99 ms", "reached"], rows)
+        }
+        What::Ingest { rows } => {
+            bar.set_length(rows as u64);
+            let report = ingest::run(&scratch.0, rows, &show).await?;
+            bar.finish_and_clear();
+            let row = |name: &str, value: f64, target: f64| {
+                vec![
+                    name.to_owned(),
+                    format!("{value:.1}"),
+                    format!("{target:.0}"),
+                    yes_or_no(value <= target).to_owned(),
+                ]
+            };
+            let rows = [
+                row("seconds", report.seconds, report.target_seconds),
+                row("peak MiB", report.peak_mib, report.target_mib),
+            ];
+            show::report(&report, args.json, &["measure", "value", "target at 100,000 rows", "reached"], rows)
         }
         What::Sockets { count } => {
             bar.set_length(count as u64);
@@ -187,6 +229,15 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
             let header = ["threads", "tokens a pair", "pairs", "ms a pair", "all p50 ms", "all p95 ms"];
             show::report(&report, args.json, &header, rows)
         }
+        What::Engine { only, rounds, seed, against, sleeping_tokens } => {
+            let show = |what: &str, done, total| show::step(&bar, what, done, total);
+            let bench = engine::EngineBench { only, rounds: rounds.into(), seed, against, sleeping_tokens };
+            let report = engine::run(config, &bench, &show).await?;
+            bar.finish_and_clear();
+            let rows: Vec<_> = report.rows.iter().map(engine_row).collect();
+            let header = ["scenario", "measure", "unit", "ours", "p95", "p99", "theirs", "p95", "p99", "ahead"];
+            show::report(&report, args.json, &header, rows)
+        }
         What::Retrieval { articles, questions, sizes } => {
             // Each question is asked several times; a visitor's is new.
             let embedder = Embedder::load(&EmbedderConfig { remembered: 0, ..config.embedder.clone() })?;
@@ -232,6 +283,21 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
             show::report(&report, args.json, &header, rows)
         }
     }
+}
+
+fn engine_row(row: &engine::Row) -> Vec<String> {
+    let figure = |value: f64| if value < 10.0 { format!("{value:.3}") } else { format!("{value:.0}") };
+    let scenario = row.scenario.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+    let mut cells = vec![scenario, row.measure.into(), row.unit.into()];
+    for side in [Some(row.ours), row.theirs] {
+        match side {
+            Some(side) => cells.extend([side.median, side.p95, side.p99].map(figure)),
+            None => cells.extend(["", "", ""].map(String::from)),
+        }
+    }
+    let ahead = |ratio: engine::Ratio| format!("{:.2} ({:.2} to {:.2})", ratio.median, ratio.lowest, ratio.highest);
+    cells.push(row.ahead.map_or_else(String::new, ahead));
+    cells
 }
 
 fn yes_or_no(reached: bool) -> &'static str {

@@ -210,6 +210,7 @@ impl<'a> Asker<'a> {
         let site = &self.bench.site;
         Ask {
             site: site.id.clone(),
+            session: None,
             facts: site.facts(),
             language: site.language.clone(),
             audience: Audience::Public,
@@ -219,6 +220,7 @@ impl<'a> Asker<'a> {
             sampling: None,
             max_tokens: None,
             stop: Vec::new(),
+            request: None,
         }
     }
 

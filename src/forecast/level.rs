@@ -32,7 +32,7 @@ pub struct Weekdays {
 
 impl Weekdays {
     /// The shares in a series, drawn to the shop's where given: the posterior mean of a Poisson rate
-    /// relative to the shop's, with a gamma prior of mean 1 worth [`PRIOR_COUNTS`] counts.
+    /// relative to the shop's, with a gamma prior of mean 1 worth `PRIOR_COUNTS` counts.
     #[must_use]
     pub fn of(series: &[f64], first_day: i64, silent: &[bool], shop: Option<&Self>) -> Self {
         let (mut sums, mut days) = ([0.0; WEEK], [0.0; WEEK]);

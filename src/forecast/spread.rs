@@ -235,7 +235,8 @@ impl Group {
         self.errors[below] + part * (self.errors[above] - self.errors[below])
     }
 
-    /// The smoothed share of errors above `least`: logistic kernels with Silverman's width.
+    /// The smoothed share of errors above `least`: logistic kernels with Silverman's width, and two more errors that nobody saw, spread
+    /// three times as wide. From a finite past nothing is certain, and what lies far beyond it is less likely than what lies near.
     fn share_above(&self, least: f64) -> f64 {
         let count = self.errors.len();
         if count == 0 {
@@ -249,8 +250,9 @@ impl Group {
         // A logistic of scale s has the standard deviation 1.81 s.
         let width = (1.06 * spread * (count as f64).powf(-0.2) / 1.81).max(1e-6);
         let above: f64 = points.iter().map(|point| 1.0 / (1.0 + ((least - point) / width).exp())).sum();
-        // Laplace's rule: never 0 or 1 from a finite past.
-        (above / used * count as f64 + 1.0) / (count as f64 + 2.0)
+        let wide = 3.0 * spread.max(1.0) / 1.81;
+        let unseen = 1.0 / (1.0 + ((least - mean) / wide).exp());
+        (above / used * count as f64 + 2.0 * unseen) / (count as f64 + 2.0)
     }
 }
 

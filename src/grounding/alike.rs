@@ -15,6 +15,10 @@ pub struct Names {
     names: Vec<Vec<String>>,
     /// What kinds of things have the same name: a tent and its footprint.
     kinds: Vec<(Vec<String>, Vec<String>)>,
+    /// What each product is, by its name: "tarn 2" is a "tent". The longest names first.
+    called: Vec<(Vec<String>, String)>,
+    /// Names of one word, which may be an ordinary word, too ("Down wash"), with what is called so.
+    single: HashMap<String, Vec<String>>,
 }
 
 /// What is asked about, as far as names tell.
@@ -36,13 +40,24 @@ impl Names {
         let products: Vec<&str> = products.into_iter().collect();
         let mut names: Vec<Vec<String>> = Vec::new();
         let mut kinds: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+        let mut single: HashMap<String, Vec<String>> = HashMap::new();
+        let mut called: Vec<(Vec<String>, String)> = Vec::new();
+        let listed: Vec<(&str, Vec<String>)> = products.iter().map(|full| (*full, words(full))).collect();
         for product in claims::products(products.iter().copied()) {
             let name = words(product.shown());
-            let called = products.iter().map(|full| words(full)).filter(|full| full.starts_with(&name));
+            let full = listed.iter().find(|(_, words)| words.starts_with(&name) && words.len() > name.len());
+            let full = full.map(|(full, _)| full);
+            if let Some(kind) = full.and_then(|full| full.unicode_words().next_back()) {
+                called.push((name.clone(), kind.to_lowercase()));
+            }
+            let alike = listed.iter().map(|(_, words)| words).filter(|full| full.starts_with(&name));
             let mut own: Vec<String> =
-                called.filter(|full| full.len() > name.len()).filter_map(|full| full.last().cloned()).collect();
+                alike.filter(|full| full.len() > name.len()).filter_map(|full| full.last().cloned()).collect();
             own.sort();
             own.dedup();
+            if let [word] = name.as_slice() {
+                single.insert(word.clone(), own.clone());
+            }
             if own.len() > 1 {
                 kinds.push((name.clone(), own));
             }
@@ -59,11 +74,32 @@ impl Names {
         names.extend(runs.into_iter().filter(|(run, titles)| run.len() > 1 && *titles > 1).map(|(run, _)| run));
         names.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         names.dedup();
-        Self { names, kinds }
+        called.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
+        Self { names, kinds, called, single }
+    }
+
+    /// The names that a piece of the knowledge holds, and its words that are of none. A name of one word is one where it is written as one: with a capital, and at
+    /// the beginning with the kind of thing behind it ("Ember gas stove", not "Leather dries slowly").
+    fn told_beside(&self, text: &str) -> (Vec<&Vec<String>>, Vec<String>) {
+        let (mut held, beside) = self.named_beside(text);
+        held.retain(|name| {
+            let [word] = name.as_slice() else { return true };
+            let Some(kinds) = self.single.get(word) else { return true };
+            let own = text.unicode_words().enumerate().filter(|(_, own)| words(own).first() == Some(word));
+            let mut capitals = own.filter(|(_, own)| own.chars().next().is_some_and(char::is_uppercase)).peekable();
+            let called = || words(text).iter().any(|other| kinds.contains(other));
+            capitals.peek().is_some() && (capitals.any(|(at, _)| at > 0) || called())
+        });
+        (held, beside)
     }
 
     /// The names that a text holds; one within a longer one doesn't count.
     fn named(&self, text: &str) -> Vec<&Vec<String>> {
+        self.named_beside(text).0
+    }
+
+    /// The names that a text holds, and its words that are of none.
+    fn named_beside(&self, text: &str) -> (Vec<&Vec<String>>, Vec<String>) {
         let mut words: Vec<Option<String>> = words(text).into_iter().map(Some).collect();
         let mut found = Vec::new();
         for name in &self.names {
@@ -78,7 +114,46 @@ impl Names {
                 at += 1;
             }
         }
-        found
+        (found, words.into_iter().flatten().collect())
+    }
+
+    /// A question with what its products are in place of their names: "Can I return the Corrie 45?" as "Can I return the backpack?".
+    /// What holds for everything of a kind is told without names. `None` where it names no product, or only one whose kind is unknown.
+    #[must_use]
+    pub fn in_general(&self, question: &str) -> Option<String> {
+        // "The Skerry rain jacket" says what it is.
+        self.said_otherwise(question, |kind, says| if says { "" } else { kind })
+    }
+
+    /// A text with "it" in place of the products' names; `None` where it names none whose kind is known.
+    #[must_use]
+    pub fn nameless(&self, text: &str) -> Option<String> {
+        self.said_otherwise(text, |_, _| "it")
+    }
+
+    /// A text with something else in place of the products' names, made of a product's kind and of whether the kind follows the name.
+    fn said_otherwise<'k>(&'k self, question: &str, said: impl Fn(&'k str, bool) -> &'k str) -> Option<String> {
+        let own: Vec<(&str, String)> =
+            question.unicode_words().filter_map(|word| Some((word, words(word).into_iter().next()?))).collect();
+        let mut general = question.to_owned();
+        let mut replaced = false;
+        // Names may overlap; what is replaced is no part of another.
+        let (mut at, mut free) = (own.len(), own.len());
+        while at > 0 {
+            at -= 1;
+            let found = self.called.iter().find(|(name, _)| {
+                let window = own.get(at..at + name.len()).unwrap_or_default();
+                at + name.len() <= free && !window.is_empty() && window.iter().map(|(_, word)| word).eq(name.iter())
+            });
+            let Some((name, kind)) = found else { continue };
+            let (Some((first, _)), Some((last, _))) = (own.get(at), own.get(at + name.len() - 1)) else { continue };
+            let start = first.as_ptr() as usize - question.as_ptr() as usize;
+            let end = last.as_ptr() as usize - question.as_ptr() as usize + last.len();
+            let says = own.iter().skip(at + name.len()).take(2).any(|(_, word)| *word == words(kind).concat());
+            general.replace_range(start..end, said(kind, says));
+            (replaced, free) = (true, at);
+        }
+        replaced.then(|| general.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
     /// Whether a text names something.
@@ -94,7 +169,7 @@ impl Names {
         let asked = about.text.as_str();
         let wanted = self.named(asked);
         let other = told.iter().find_map(|text| {
-            let held = self.named(text);
+            let (held, beside) = self.told_beside(text);
             if held.is_empty() {
                 return None;
             }
@@ -105,7 +180,12 @@ impl Names {
             };
             let alike = |name: &&Vec<String>| wanted.iter().any(|wanted| wanted.iter().any(|word| name.contains(word)));
             let another = about.nothing_else && !wanted.is_empty() || held.iter().any(alike);
-            Some(another && !wanted.iter().any(|name| speaks_of(name)))
+            // "The Corrie needs the Corrie rain cover" speaks of every Corrie.
+            let of_the_series = || {
+                let common = wanted.iter().flat_map(|name| name.iter()).filter(|word| !is_number(word));
+                common.into_iter().any(|word| beside.contains(word) && held.iter().any(|name| name.contains(word)))
+            };
+            Some(another && !wanted.iter().any(|name| speaks_of(name)) && !of_the_series())
         });
         other.unwrap_or(false) || self.of_another_kind(asked, told)
     }
@@ -122,7 +202,11 @@ impl Names {
 }
 
 fn numbered(name: &[String]) -> bool {
-    name.iter().any(|word| word.bytes().all(|b| b.is_ascii_digit()))
+    name.iter().any(|word| is_number(word))
+}
+
+fn is_number(word: &str) -> bool {
+    word.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn holds(words: &[String], name: &[String]) -> bool {
@@ -188,6 +272,12 @@ mod tests {
         check(&names, "How heavy is the Tarn 3?", &["It weighs 1.9 kg.", "Weight", "Tarn 2 tent"], true);
         check(&names, "How heavy is the Tarn 3?", &["Guy lines for the Tarn 2 and 3."], false);
         check(&names, "How heavy is a tent?", &["The Tarn 2 weighs 1.9 kg."], false);
+        check(
+            &names,
+            "Has the Tarn 3 a porch?",
+            &["Each Tarn has one, unless the Tarn 2 footprint lies below."],
+            false,
+        );
         check(&names, "Is the Skerry jacket there in black?", &["The Skerry trousers come in black."], true);
         check(&names, "Is the Skerry there in black?", &["The Skerry trousers come in black."], false);
         check(&names, "How heavy is the Tarn 3?", &["The Rill filters a litre a minute."], false);
@@ -201,6 +291,37 @@ mod tests {
         assert!(names.about_another(&about(true), &told));
         assert!(!names.about_another(&about(false), &told));
         assert!(!names.about_another(&about(true), &["Delivery takes two days.", "Time", "Delivery"]));
+    }
+
+    #[test]
+    fn a_question_is_asked_of_the_kind() {
+        let names = Names::of(["Corrie 45 backpack", "Skerry rain jacket", "Hush 0 sleeping bag"], []);
+        let check = |question: &str, expected: Option<&str>| {
+            assert_eq!(names.in_general(question).as_deref(), expected, "{question}");
+        };
+        check("My Corrie 45 came late", Some("My backpack came late"));
+        check("Can I return the Skerry jacket?", Some("Can I return the jacket?"));
+        check("is a hush 0 ok", Some("is a bag ok"));
+        check("Can I return a jacket?", None);
+        assert_eq!(names.nameless("Is the Corrie 45 backpack dry?").as_deref(), Some("Is the it backpack dry?"));
+        assert_eq!(names.nameless("Is it dry?"), None);
+        let names = Names::of(["Summit Trail tent", "Trail 30 bag"], []);
+        assert_eq!(names.in_general("Is the Summit Trail 30 ok?").as_deref(), Some("Is the Summit bag ok?"));
+    }
+
+    #[test]
+    fn an_ordinary_word_is_no_name() {
+        let names = Names::of(["Hush 0 sleeping bag", "Down wash", "Leather wax", "Ember stove"], []);
+        let about = About { text: "How much is the Hush 0? Zip on the left?".into(), nothing_else: true };
+        for (told, expected) in [
+            (["Its zip is on the left.", "Zip", "Hush down sleeping bag"], false),
+            (["Leather dries slowly.", "Care", "Care"], false),
+            (["It boils fast.", "Use", "Ember gas stove"], true),
+            (["Wash it with the Ember.", "Use", "Care"], true),
+            (["Rinse out the Down wash.", "Use", "Care"], true),
+        ] {
+            assert_eq!(names.about_another(&about, &told), expected, "{told:?}");
+        }
     }
 
     #[test]

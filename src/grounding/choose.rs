@@ -15,6 +15,8 @@ pub struct Choice {
     pub logit: f32,
     /// How far it stands above the best piece of another document.
     pub margin: f32,
+    /// The best cosine of a piece with the question.
+    pub near: f32,
 }
 
 /// What a piece gains that is nearer to the question in meaning, by cosine: the cross-encoder goes by words where it knows neither.
@@ -91,7 +93,7 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
     });
     let margin = best - other.fold(f32::MIN, f32::max).max(best - MAX_MARGIN);
     let logit = first.logit + if first.placed { PLACED } else { 0.0 };
-    Some(Choice { units, lead, logit, margin })
+    Some(Choice { units, lead, logit, margin, near: nearest })
 }
 
 /// More distance to the next document says no more.

@@ -32,7 +32,7 @@ const LINES: usize = 6;
 /// Whether a question may need what was said before it: it points at something, goes on from it, or says too little alone.
 #[must_use]
 pub fn leans_on_what_was_said(question: &str) -> bool {
-    pronoun(question).is_some() || goes_on(question) || content_words(question).nth(MAX_BARE_WORDS).is_none()
+    points_back(question) || goes_on(question) || content_words(question).nth(MAX_BARE_WORDS).is_none()
 }
 
 /// What a question means in its conversation, oldest line first; `None` if it stands for itself. `names` are the products that the site
@@ -44,7 +44,7 @@ pub fn in_full<'a>(question: &str, before: &[Said<'_>], names: impl IntoIterator
         return None;
     }
     let asked: HashSet<String> = content_words(question).collect();
-    let (points, goes_on) = (pronoun(question).is_some(), goes_on(question));
+    let (points, goes_on) = (points_back(question), goes_on(question));
     if asked.len() > MAX_WORDS || !points && !goes_on && asked.len() > MAX_BARE_WORDS {
         return None;
     }
@@ -99,6 +99,11 @@ struct Pronoun {
     replaced: bool,
 }
 
+/// Whether a question points at something that was spoken of.
+pub(super) fn points_back(question: &str) -> bool {
+    pronoun(question).is_some()
+}
+
 /// The first word that points at what was spoken of.
 fn pronoun(question: &str) -> Option<Pronoun> {
     const REPLACED: &[&str] = &["it", "they", "them"];
@@ -123,14 +128,32 @@ fn asks_for_a_property(question: &str) -> bool {
     FIRST.contains(&first.as_str()) || ["哪", "什么", "多"].iter().any(|word| first.starts_with(word))
 }
 
+/// Words that a question begins with which goes on from what was said.
+const OPENINGS: &[&str] = &["and", "but", "or", "so", "ok", "okay", "also", "then", "und", "oder", "et", "y"];
+const OPENING_PHRASES: &[&str] = &["what about", "how about", "was ist mit", "wie sieht es mit", "qué tal"];
+
 /// Whether a question begins as one that goes on from what was said.
 fn goes_on(question: &str) -> bool {
-    const FIRST: &[&str] = &["and", "but", "or", "so", "ok", "okay", "also", "then", "und", "oder", "et", "y"];
     const CHINESE: &[&str] = &["那么", "那", "还有", "另外"];
-    let lower = question.trim_start().to_lowercase();
-    CHINESE.iter().any(|word| lower.starts_with(word))
-        || ["what about", "how about"].iter().any(|words| lower.starts_with(words))
-        || words(&lower).next().is_some_and(|(_, word)| FIRST.contains(&word))
+    CHINESE.iter().any(|word| question.trim_start().starts_with(word)) || without_opening(question).is_some()
+}
+
+/// What follows the words by which a question goes on from what was said: "Cork?" of "And what about Cork?". `None` where it doesn't.
+#[must_use]
+pub fn without_opening(question: &str) -> Option<&str> {
+    let mut rest = question.trim_start();
+    let mut opened = false;
+    loop {
+        let behind = |opening: &str| {
+            let (head, tail) = (rest.get(..opening.len())?, rest.get(opening.len()..)?);
+            let ends = !tail.starts_with(char::is_alphanumeric);
+            (ends && head.to_lowercase() == opening).then(|| tail.trim_start_matches([' ', ',', ':', '.', '…']))
+        };
+        match OPENINGS.iter().chain(OPENING_PHRASES).find_map(|opening| behind(opening)) {
+            Some(tail) => (rest, opened) = (tail, true),
+            None => return opened.then_some(rest),
+        }
+    }
 }
 
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
@@ -175,6 +198,14 @@ mod tests {
     fn a_bare_name_asks_again() {
         let before = [("v", "How much does the Tarn 2 weigh?"), ("a", "1,900 g.")];
         check(&before, "And the Tarn 3?", Some(("How much does the Tarn 2 weigh? And the Tarn 3?", true)));
+    }
+
+    #[test]
+    fn openings_are_taken_off() {
+        assert_eq!(without_opening("And what about Cork?"), Some("Cork?"));
+        assert_eq!(without_opening("ok, and the Tarn 3?"), Some("the Tarn 3?"));
+        assert_eq!(without_opening("Android phones?"), None);
+        assert_eq!(without_opening(""), None);
     }
 
     #[test]

@@ -88,6 +88,19 @@ pub fn asks_how(question: &str) -> bool {
     is_how_to(&question.to_lowercase()) && shape(question) == Shape::Explanation
 }
 
+/// Whether a message tells of a problem and asks nothing more than what to do about it: "my lamp is dead, no light at all".
+#[must_use]
+pub fn tells_a_problem(question: &str) -> bool {
+    const HELP: &[&str] =
+        &["what do i do", "what can i do", "what should i do", "what now", "any idea", "help", "can you help"];
+    let lower = question.trim().to_lowercase();
+    let sentences = crate::language::sentences(&lower).into_iter().filter_map(|range| lower.get(range));
+    let told: Vec<&str> = sentences.filter(|sentence| !HELP.iter().any(|help| sentence.contains(help))).collect();
+    let told = told.join(" ");
+    let tells = told.split(|c: char| !c.is_alphanumeric()).any(|word| TELLING.contains(&word));
+    tells && !told.contains(['?', '？']) && shape(&told) == Shape::Explanation
+}
+
 fn is_how_to(question: &str) -> bool {
     [
         "steps",
@@ -748,6 +761,19 @@ mod tests {
     fn scored(text: &str, cosine: f32) -> Vec<Scored> {
         let units = units(0, text).into_iter().enumerate();
         units.map(|(at, unit)| Scored { unit, cosine, passage_score: 1.0, opens: at == 0 }).collect()
+    }
+
+    #[test]
+    fn problems_are_told_apart_from_questions() {
+        for (text, expected) in [
+            ("my lamp is dead, I charged it all night and nothing happens", true),
+            ("My stove leaks!! What can I do?", true),
+            ("My stove leaks. Is it covered by the warranty?", false),
+            ("What does a stove cost?", false),
+            ("tents", false),
+        ] {
+            assert_eq!(tells_a_problem(text), expected, "{text}");
+        }
     }
 
     #[test]

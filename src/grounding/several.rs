@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 
+use super::followup::points_back;
 use crate::language::{content_words, sentences};
 
 /// A message with more is a list to be looked at as one.
 pub const MAX_QUESTIONS: usize = 4;
 /// Words with a meaning that a question before "and" needs: "how and why" asks one thing.
 const MIN_WORDS_BEFORE_AND: usize = 2;
+/// Words with a meaning that a question needs to say what it is about: "can you do it?" doesn't.
+const MIN_WORDS_ALONE: usize = 2;
 /// Words that a question may begin with.
 const OPENERS: &[&str] = &[
     "how", "what", "whats", "what's", "when", "where", "which", "who", "why", "can", "could", "do", "does", "did",
@@ -49,6 +52,27 @@ pub fn questions(message: &str) -> Vec<&str> {
         return Vec::new();
     }
     parts.into_iter().map(|part| unjoined(message.get(part).unwrap_or_default())).collect()
+}
+
+/// What a message asks without the statements that lead up to it, where that says enough: "how heavy may a pack be" of "I weigh 60 kg, how
+/// heavy may a pack be?". `None` where it asks nothing beside them.
+#[must_use]
+pub fn asked_alone(message: &str) -> Option<&str> {
+    let begins = |text: &str| unjoined(text).split_whitespace().next().is_some_and(|word| is_one_of(word, OPENERS));
+    let parts = sentences(message).into_iter().flat_map(|sentence| {
+        let text = message.get(sentence).unwrap_or_default();
+        text.split_inclusive([',', ';', ':', '–'])
+    });
+    // What follows a comma within the question belongs to it.
+    let mut start = None;
+    for part in parts {
+        if begins(part) {
+            start = Some(part.as_ptr() as usize - message.as_ptr() as usize);
+        }
+    }
+    let asked = unjoined(message.get(start?..)?);
+    let is_alone = content_words(asked).count() >= MIN_WORDS_ALONE && !points_back(asked);
+    (asked.len() < message.trim().len() && is_alone).then_some(asked)
 }
 
 /// A sentence, cut where "and" begins another question.
@@ -154,7 +178,30 @@ mod tests {
         check(&"Is it dry? ".repeat(5), &[]);
     }
 
+    #[test]
+    fn a_question_is_told_from_what_leads_up_to_it() {
+        #[track_caller]
+        fn check(message: &str, expected: Option<&str>) {
+            assert_eq!(asked_alone(message), expected, "{message}");
+        }
+        let alone = "how heavy may a pack be?";
+        check("I weigh 60 kg, how heavy may a pack be?", Some(alone));
+        check("I weigh 60 kg. And how heavy may a pack be?", Some(alone));
+        let leaks = "The lid, which is cracked, leaks. Is a new lid free, or do I pay?";
+        check(leaks, Some("Is a new lid free, or do I pay?"));
+        check("It is late, can you do it?", None);
+        check("I want a used one, do those have a lid?", None);
+        check("How heavy may a pack be?", None);
+        check("Please call me", None);
+        check("", None);
+    }
+
     proptest::proptest! {
+        #[test]
+        fn what_is_asked_alone_is_a_piece_of_the_message(message in "(how|can|what|[,?。. \n]|[a-z]{1,6}|é|\\PC){0,40}") {
+            proptest::prop_assert!(asked_alone(&message).is_none_or(|asked| message.contains(asked)));
+        }
+
         #[test]
         fn any_text_is_taken_apart_in_order(message in "(how|can| and |[?？。. \n]|[a-z]{1,6}|保修|另外|é|\\PC){0,40}") {
             let mut from = 0;

@@ -136,6 +136,7 @@ const DATA: &[(&str, &str)] = &[
     ("ja", include_str!("../language/data/smalltalk/ja.toml")),
     ("nl", include_str!("../language/data/smalltalk/nl.toml")),
     ("pl", include_str!("../language/data/smalltalk/pl.toml")),
+    ("sv", include_str!("../language/data/smalltalk/sv.toml")),
     ("pt", include_str!("../language/data/smalltalk/pt.toml")),
     ("zh", include_str!("../language/data/smalltalk/zh.toml")),
 ];
@@ -206,6 +207,7 @@ mod tests {
             ("Olá, bom dia!", Greeting, Some("pt")),
             ("Dziękuję bardzo", Thanks, Some("pl")),
             ("Do widzenia", Goodbye, Some("pl")),
+            ("Tack så mycket!", Thanks, Some("sv")),
             ("こんにちは", Greeting, Some("ja")),
             ("ありがとうございます！", Thanks, Some("ja")),
         ] {

@@ -25,12 +25,16 @@ pub struct Unit {
     pub heading: String,
 }
 
+/// Longest answer to a marked question that is quoted whole, in bytes.
+const SHORT_ANSWER: usize = 300;
+
 /// Cuts a passage's text into what can be quoted: sentences, list items, table rows with their header, steps all together.
 #[must_use]
 pub fn units(passage: usize, text: &str) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
     let mut header: Vec<String> = Vec::new();
     let mut heading = String::new();
+    let mut asked = false;
     let unit = |range: Range<usize>, text: String, heading: &str| Unit {
         passage,
         range,
@@ -64,6 +68,26 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
         header.clear();
         if trimmed.starts_with('#') {
             heading = plain(trimmed.trim_start_matches('#').trim());
+            continue;
+        }
+        // "Q: …" is what the text below answers, and no answer itself.
+        if let Some(question) = marked_question(trimmed) {
+            heading = plain(question);
+            asked = true;
+            continue;
+        }
+        let answer = answer_mark(line).filter(|_| std::mem::take(&mut asked));
+        let line = line.get(answer.unwrap_or(0)..).unwrap_or_default();
+        let range = range.end - line.len()..range.end;
+        let trimmed = line.trim();
+        // A short answer is one: what it says second belongs to what it says first.
+        if answer.is_some() && trimmed.len() <= SHORT_ANSWER && !trimmed.is_empty() {
+            units.push(unit(range, plain(trimmed), &heading));
+            continue;
+        }
+        // A row is one fact: a full stop within a value ends nothing.
+        if is_labelled_row(trimmed) {
+            units.push(unit(range, plain(trimmed), &heading));
             continue;
         }
         if is_step(trimmed) {
@@ -107,6 +131,68 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
     units
 }
 
+/// The question of a line `Q: …`, marked as help centres of several languages do.
+fn marked_question(line: &str) -> Option<&str> {
+    const MARKS: [&str; 14] = [
+        "q:",
+        "question:",
+        "frage:",
+        "vraag:",
+        "pregunta:",
+        "pergunta:",
+        "domanda:",
+        "问：",
+        "问:",
+        "問：",
+        "問:",
+        "f:",
+        "p:",
+        "d:",
+    ];
+    let rest = MARKS.iter().find_map(|mark| after_mark(line, mark))?;
+    // One letter may stand for anything else: "P: 5 EUR".
+    let surely = !matches!(line.get(..2), Some("f:" | "F:" | "p:" | "P:" | "d:" | "D:"));
+    (!rest.is_empty() && (surely || rest.ends_with(['?', '？']))).then_some(rest)
+}
+
+/// Where the text of a line `A: …` begins.
+fn answer_mark(line: &str) -> Option<usize> {
+    const MARKS: [&str; 11] = [
+        "a:",
+        "answer:",
+        "antwort:",
+        "antwoord:",
+        "respuesta:",
+        "resposta:",
+        "risposta:",
+        "réponse:",
+        "答：",
+        "答:",
+        "r:",
+    ];
+    let start = line.len() - line.trim_start().len();
+    let text = line.get(start..)?;
+    MARKS.iter().find(|mark| after_mark(text, mark).is_some()).map(|mark| start + mark.len())
+}
+
+/// What follows a mark at a line's beginning, whatever its case.
+fn after_mark<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
+    let head = line.get(..mark.len())?;
+    (head.to_lowercase() == mark).then(|| line.get(mark.len()..).unwrap_or_default().trim())
+}
+
+/// Whether a line is a row as the ingestion of tables writes it: `label: value; label: value.`
+fn is_labelled_row(line: &str) -> bool {
+    let Some(row) = line.strip_suffix('.') else { return false };
+    let labelled = |piece: &str| {
+        piece.split_once(": ").is_some_and(|(label, value)| {
+            !label.is_empty() && label.len() <= 60 && !label.contains(['.', '?', '!']) && !value.is_empty()
+        })
+    };
+    let mut pieces = row.split("; ");
+    pieces.clone().nth(1).is_some() && pieces.all(labelled)
+}
+
 fn is_step(line: &str) -> bool {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     (1..=2).contains(&digits) && line.get(digits..).is_some_and(|rest| rest.starts_with(". ") || rest.starts_with(") "))
@@ -124,6 +210,12 @@ fn row(header: &[String], cells: &[String]) -> String {
     }
     let mut cells = cells.iter();
     let name = cells.next().map_or("", String::as_str);
+    // "3" under "Days a week" says nothing by itself.
+    let bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    let name = match header.first().filter(|label| bare && !label.is_empty()) {
+        Some(label) => &format!("{label} {name}"),
+        None => name,
+    };
     let rest: Vec<String> = header
         .iter()
         .skip(1)
@@ -134,10 +226,29 @@ fn row(header: &[String], cells: &[String]) -> String {
     if rest.is_empty() { name.to_owned() } else { format!("{name}: {}", rest.join(", ")) }
 }
 
-/// A row as a sentence: "Tarn 2: Price: 349 EUR, Weight: 1,900 g" is "Tarn 2: price 349 EUR, weight 1,900 g."
+/// A row as a sentence: "Tarn 2: Price: 349 EUR, Weight: 1,900 g" is "Tarn 2: price 349 EUR, weight 1,900 g." Where the
+/// question names some of several columns, word by word, only these are told.
 #[must_use]
-pub fn row_sentence(row: &str) -> String {
+pub fn row_sentence(row: &str, question: &str) -> String {
+    if is_labelled_row(row) {
+        return row.to_owned();
+    }
     let Some((name, rest)) = row.split_once(": ") else { return row.to_owned() };
+    let question = spaced(question);
+    // A comma within a cell parts nothing.
+    let mut columns: Vec<String> = Vec::new();
+    for part in rest.split(", ") {
+        match columns.last_mut().filter(|_| !part.contains(": ")) {
+            Some(last) => last.push_str(&format!(", {part}")),
+            None => columns.push(part.to_owned()),
+        }
+    }
+    let is_asked = |column: &String| {
+        column.split_once(": ").is_some_and(|(label, _)| question.contains(&spaced(label)) && label.len() > 1)
+    };
+    if columns.len() > 2 && columns.iter().any(is_asked) {
+        columns.retain(is_asked);
+    }
     let told = |part: &str| match part.split_once(": ") {
         Some((column, cell)) => {
             let mut letters = column.chars();
@@ -149,8 +260,47 @@ pub fn row_sentence(row: &str) -> String {
         }
         None => part.to_owned(),
     };
-    let parts: Vec<String> = rest.split(", ").map(told).collect();
+    let parts: Vec<String> = columns.iter().map(|column| told(column)).collect();
     format!("{name}: {}", parts.join(", "))
+}
+
+/// Of the rows of a two-way table that were chosen, those whose figure the question names: "3 days a week" is the row "Days a
+/// week 3".
+pub fn keep_asked_rows(question: &str, chosen: &mut Vec<Unit>) {
+    let question = spaced(question);
+    let is_asked = |unit: &Unit| {
+        let name = unit.text.split_once(": ").map_or("", |(name, _)| name);
+        name.rsplit_once(' ').is_some_and(|(label, figure)| {
+            figure.bytes().all(|byte| byte.is_ascii_digit())
+                && (question.contains(&spaced(&format!("{figure} {label}"))) || question.contains(&spaced(name)))
+        })
+    };
+    // Rows of one label and different figures; "Tarn 2" beside "Skerry" is none.
+    let label = |unit: &Unit| {
+        let (label, figure) = unit.text.split_once(": ")?.0.rsplit_once(' ')?;
+        figure.bytes().all(|byte| byte.is_ascii_digit()).then(|| label.to_lowercase())
+    };
+    let rows: Vec<(usize, Option<String>)> =
+        chosen.iter().filter(|unit| unit.row).map(|unit| (unit.passage, label(unit))).collect();
+    let one_label = |passage: usize| {
+        let mut labels = rows.iter().filter(|(other, _)| *other == passage).map(|(_, label)| label);
+        labels.next().is_some_and(|first| first.is_some() && labels.all(|label| label == first))
+    };
+    let asked: Vec<(usize, bool)> = chosen.iter().map(|unit| (unit.passage, unit.row && is_asked(unit))).collect();
+    let of_table =
+        |passage: usize| one_label(passage) && asked.iter().any(|(other, asked)| *other == passage && *asked);
+    let mut at = 0;
+    chosen.retain(|unit| {
+        at += 1;
+        !unit.row || !of_table(unit.passage) || asked.get(at - 1).is_some_and(|(_, asked)| *asked)
+    });
+}
+
+/// Words in lower case with one space around each.
+fn spaced(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let words = lower.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty());
+    format!(" {} ", words.collect::<Vec<_>>().join(" "))
 }
 
 /// Whether a column holds numbers of articles.
@@ -241,8 +391,35 @@ mod tests {
     #[test]
     fn a_row_is_told_as_a_sentence() {
         let row = "Tarn 2: Price: 349 EUR, EU sizes: 36, 37, Weight: 1,900 g (Item no. HP-1011)";
-        assert_eq!(row_sentence(row), "Tarn 2: price 349 EUR, EU sizes 36, 37, weight 1,900 g (Item no. HP-1011)");
-        assert_eq!(row_sentence("Closed on Sundays"), "Closed on Sundays");
+        let told = |question: &str| row_sentence(row, question);
+        assert_eq!(told(""), "Tarn 2: price 349 EUR, EU sizes 36, 37, weight 1,900 g (Item no. HP-1011)");
+        assert_eq!(told("Which EU sizes are there?"), "Tarn 2: EU sizes 36, 37");
+        assert_eq!(row_sentence("Closed on Sundays", ""), "Closed on Sundays");
+    }
+
+    #[test]
+    fn questions_that_are_marked_are_no_answers() {
+        let found = |text: &str| -> Vec<(String, String)> {
+            units(0, text).into_iter().map(|unit| (unit.heading, unit.text)).collect()
+        };
+        let expected = [("Is it warm?".to_owned(), "Yes. To 0 °C.".to_owned())];
+        assert_eq!(found("Q: Is it warm?\n\nA: Yes. To 0 °C."), expected);
+        assert_eq!(found("Frage: Is it warm?\nAntwort: Yes. To 0 °C.\n"), expected);
+        assert_eq!(found("Q: Is it warm?"), []);
+        assert_eq!(found("P: 5 EUR")[0].1, "P: 5 EUR");
+    }
+
+    #[test]
+    fn a_row_of_labels_is_one_unit_and_a_two_way_table_tells_its_cell() {
+        let row = "Code: F1; Text: Screws, conf. 50 pz; Price: 5.20.";
+        let found = units(0, row);
+        assert_eq!((found.len(), found[0].text.as_str()), (1, row));
+        let table = "| Days a week | 2 hours a day | 4 hours a day | 6 hours a day |\n| --- | --- | --- | --- |\n| 3 | 245 | 432 | 600 |\n| 4 | 314 | 538 | 700 |\n";
+        let mut rows = units(0, table);
+        let question = "What do 4 hours a day, 3 days a week cost?";
+        keep_asked_rows(question, &mut rows);
+        let told: Vec<String> = rows.iter().map(|unit| row_sentence(&unit.text, question)).collect();
+        assert_eq!(told, ["Days a week 3: 4 hours a day 432"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::http::extract::{Path, Query};
 use crate::http::{App, intent};
 use crate::signals::Signal;
 use crate::store::{RecordKind, SessionQuery};
+use crate::telemetry::EngineLabels;
 
 /// Sessions listed at most.
 const MAX_LISTED: usize = 500;
@@ -44,14 +45,16 @@ async fn readiness(app: &App) -> (bool, Value) {
     let store = app.store.health();
     let llm = app.spine.llm.health().map_err(|error| error.to_string());
     let knowledge = app.spine.retrieval.index.health().await.map(|health| health.passages);
-    let stocked = !matches!(knowledge, Ok(0));
+    let filling = app.knowledge.is_filling();
+    let stocked = !matches!(knowledge, Ok(0)) && !filling;
     let embedder = app.spine.retrieval.embedder.health().map_err(|error| error.to_string());
     let multilingual = app.spine.retrieval.second_health().map_err(|error| error.to_string());
     let reranker = app.spine.reranker.as_ref().map(|reranker| reranker.health().map_err(|error| error.to_string()));
     let index = knowledge.map(|_| ()).map_err(|error| error.to_string());
     let draining = app.tasks.is_draining();
     let ready = store.is_ok() && llm.is_ok() && embedder.is_ok() && index.is_ok() && stocked && !draining;
-    let ready = ready && multilingual.is_ok() && !matches!(reranker, Some(Err(_)));
+    let short = app.store.is_short_of_room();
+    let ready = ready && !short && multilingual.is_ok() && !matches!(reranker, Some(Err(_)));
     let say = |health: Result<(), String>| health.map_or_else(|error| error, |()| "ok".to_owned());
     // A remote model that fails costs the phrasing, not the answer: that is quoted then.
     let llm = llm.and_then(|()| {
@@ -61,12 +64,17 @@ async fn readiness(app: &App) -> (bool, Value) {
         "ready": ready,
         "draining": draining,
         "store": say(store),
+        "disk": if short { "nearly full: messages are refused; make room, or lower store.reserve_mib" } else { "ok" },
         "llm": say(llm),
         "embedder": say(embedder),
         "multilingual": say(multilingual),
         "reranker": reranker.map_or_else(|| "none".to_owned(), say),
         "index": say(index),
-        "knowledge": if stocked { "ok" } else { "empty" },
+        "knowledge": match (stocked, filling) {
+            (true, _) => "ok",
+            (false, true) => "read for the first time",
+            (false, false) => "empty",
+        },
         "channels": app.channels.summary(),
     });
     (ready, body)
@@ -77,6 +85,29 @@ pub(super) async fn metrics(State(app): State<App>) -> Response {
     let (_, waiting) = app.gate.load();
     app.metrics.turns_queued.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     app.metrics.texts_embedded.set(i64::try_from(app.spine.retrieval.embedder.computed()).unwrap_or(i64::MAX));
+    let llm = app.spine.llm.stats();
+    let counted = |value: usize| value as u64;
+    for (fact, value) in [
+        ("waiting", counted(llm.waiting)),
+        ("running", counted(llm.running)),
+        ("cache_tokens", counted(llm.kv_tokens)),
+        ("cache_used_tokens", counted(llm.kv_used_tokens)),
+        ("kept_conversations", counted(llm.kept_sequences)),
+        ("sleeping_tokens", counted(llm.sleeping_tokens)),
+        ("sleeping_bytes", counted(llm.sleeping_bytes)),
+        ("woken", llm.woken),
+        ("prompt_tokens_computed", llm.computed_prompt_tokens),
+        ("prompt_tokens_cached", llm.cached_prompt_tokens),
+        ("tokens_written", llm.generated_tokens),
+        ("steps", llm.steps),
+        ("steps_with_prompts", llm.prompt_steps),
+        ("steps_with_prompts_us", llm.prompt_step_us),
+        ("steps_without_prompts_us", llm.answer_step_us),
+        ("longest_step_ms", llm.longest_step_ms),
+    ] {
+        let value = i64::try_from(value).unwrap_or(i64::MAX);
+        app.metrics.engine.get_or_create(&EngineLabels { fact }).set(value);
+    }
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], app.metrics.render()).into_response()
 }

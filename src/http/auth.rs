@@ -41,7 +41,7 @@ pub struct Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// `/v1/chat/completions`.
+    /// What OpenAI's API has: `/v1/chat/completions`, `/v1/responses`, `/v1/embeddings`, `/v1/rerank`.
     Chat,
     /// Reporting what came of conversations.
     Outcomes,

@@ -2,12 +2,13 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::channels::event::Reply;
+use crate::channels::signature::Rejected;
 use crate::channels::{AcceptError, Request};
 use crate::http::App;
 use crate::http::auth::Scope;
@@ -26,6 +27,11 @@ pub(super) fn public() -> Table {
         .largest_body(MAX_WEBHOOK)
 }
 
+/// Below `/v1/console/sites/{site}`.
+pub(super) fn console() -> Table {
+    Table::default().get("/channels", Access::SiteAdmin, accounts)
+}
+
 pub(super) fn private() -> Table {
     Table::default().get("/v1/sites/{site}/channels", Access::Site(Scope::Admin), accounts)
 }
@@ -41,45 +47,40 @@ async fn webhook(
     if app.tasks.is_draining() {
         return ApiError::draining().into_response();
     }
-    let read = {
+    let read = || {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        app.channels.read(
-            &site,
-            &account,
-            Request { header: &header, query: uri.query().unwrap_or_default(), body: &body },
-        )
+        let query = uri.query().unwrap_or_default();
+        app.channels.read(&site, &account, Request { header: &header, query, body: &body })
     };
-    let accepted = match read {
+    app.channels.prepare(&site, &account, false).await;
+    let mut webhook = read();
+    if matches!(webhook, Err(AcceptError::Rejected(Rejected::UnknownKey)))
+        && app.channels.prepare(&site, &account, true).await
+    {
+        webhook = read();
+    }
+    let accepted = match webhook {
         Ok(webhook) => app.channels.accept(webhook).await,
         Err(error) => Err(error),
     };
     match accepted {
         Ok(None) => StatusCode::OK.into_response(),
         Ok(Some(Reply::Json(value))) => Json(value).into_response(),
+        Ok(Some(Reply::Nothing)) => StatusCode::NO_CONTENT.into_response(),
         Ok(Some(Reply::Text(text))) => text.into_response(),
         Ok(Some(Reply::Xml(text))) => ([(header::CONTENT_TYPE, "text/xml")], text).into_response(),
         Err(error) => refusal(error).into_response(),
     }
 }
 
-/// Meta asks once whether the address is ours: with the token that an operator wrote on both sides.
-#[derive(serde::Deserialize)]
-struct Handshake {
-    #[serde(rename = "hub.verify_token", default)]
-    token: String,
-    #[serde(rename = "hub.challenge", default)]
-    challenge: String,
-}
-
-/// `GET /v1/channels/{site}/{account}`.
-async fn handshake(
-    State(app): State<App>,
-    Path((site, account)): Path<(String, String)>,
-    Query(Handshake { token, challenge }): Query<Handshake>,
-) -> Response {
-    match app.channels.confirms(&site, &account, &token) {
-        true => challenge.into_response(),
-        false => ApiError::new(ErrorCode::Forbidden, "the token is not this channel's `verify_token`").into_response(),
+/// `GET /v1/channels/{site}/{account}`: a platform asks once whether the address is ours.
+async fn handshake(State(app): State<App>, Path((site, account)): Path<(String, String)>, uri: Uri) -> Response {
+    match app.channels.handshake(&site, &account, uri.query().unwrap_or_default()) {
+        Some(answer) => answer.into_response(),
+        None => {
+            let text = "neither this channel's `verify_token` nor a signature of its secrets";
+            ApiError::new(ErrorCode::Forbidden, text).into_response()
+        }
     }
 }
 
@@ -95,7 +96,7 @@ fn refusal(error: AcceptError) -> ApiError {
     }
 }
 
-/// `GET /v1/sites/{site}/channels`: for each account whether it is connected, and what last went wrong.
-async fn accounts(State(app): State<App>, Path(site): Path<String>) -> Response {
-    Json(json!({ "channels": app.channels.health(Some(&site)) })).into_response()
+/// `GET /v1/sites/{site}/channels`, and the console's: for each account whether it is connected, and what last went wrong.
+async fn accounts(State(app): State<App>, Path(site): Path<String>) -> Result<Response, ApiError> {
+    Ok(Json(json!({ "channels": app.channels.state(&site).await? })).into_response())
 }

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use crate::conversation::{AnswerEnd, Attributes, Event, GiveTo, SessionKey, Usage};
 use crate::http::App;
 use crate::http::error::{ApiError, unknown_session, unknown_site, upgrade_required};
+use crate::http::places::Place;
 use crate::http::socket::{Throttle, WRITE_LIMIT, checked, farewell, too_long};
 use crate::insight::Choosing;
 use crate::protocol::{ClientMessage, ErrorCode, MAX_MESSAGE_CHARS, Partial, ServerMessage};
@@ -132,8 +133,11 @@ struct Seat {
     updates: mpsc::Receiver<Arc<Update>>,
     /// When the token that the site signed ends, and the seat with it.
     expires_at_ms: Option<u64>,
+    /// What is being typed may be used to prepare the answer.
+    drafts: bool,
     /// The visitor is here.
     _here: VisitGuard,
+    _place: Place,
 }
 
 impl Seat {
@@ -268,13 +272,7 @@ impl Connection {
                     available: app.available(&seat.handle.key.site),
                 })
                 .await?;
-                let last = joined.missed.last().map(|past| (past.seq, answered(&past.event)));
-                for past in joined.missed {
-                    if let Some(message) = event_message(past) {
-                        self.send(&message).await?;
-                    }
-                }
-                if let Some((seq, turn)) = last {
+                if let Some((seq, turn)) = self.replay(&seat, joined.missed, joined.rest_after).await? {
                     if let Some(cards) = app.insight.cards_again(&seat.handle.key, seq) {
                         self.show(&cards).await?;
                     } else if let Some(turn) = turn {
@@ -287,6 +285,30 @@ impl Connection {
                 Ok(seat)
             }
             Err(error) => Err(self.refuse(error).await),
+        }
+    }
+
+    /// Sends what the client missed, a page at a time: what it reads slowly isn't held here. Gives the last event's `seq` and the
+    /// turn that it completes.
+    async fn replay(
+        &mut self,
+        seat: &Seat,
+        mut page: Vec<Past>,
+        mut rest_after: Option<u64>,
+    ) -> Result<Option<(u64, Option<u64>)>, Close> {
+        let mut last = None;
+        loop {
+            last = page.last().map(|past| (past.seq, answered(&past.event))).or(last);
+            for past in page {
+                if let Some(message) = event_message(past) {
+                    self.send(&message).await?;
+                }
+            }
+            let Some(after) = rest_after else { return Ok(last) };
+            match seat.handle.missed(after, self.seen).await {
+                Ok(next) => (page, rest_after) = next,
+                Err(error) => return Err(self.refuse(error.into()).await),
+            }
         }
     }
 
@@ -373,7 +395,7 @@ impl Connection {
                     seat.handle.types(None);
                 }
                 // Words that are too long will be refused when they are sent.
-                if let Some(text) = text.filter(|text| text.chars().count() <= MAX_MESSAGE_CHARS)
+                if let Some(text) = text.filter(|text| seat.drafts && text.chars().count() <= MAX_MESSAGE_CHARS)
                     && self.drafts.passes()
                 {
                     seat.handle.typed(text);
@@ -528,11 +550,12 @@ async fn seat(
 ) -> Result<(Seat, String, JoinedRest), ApiError> {
     let opened = open(app, caller, site, token, session.as_deref())?;
     let (attributes, expires_at_ms) = (opened.attributes, opened.expires_at_ms);
-    let Joined { last_seq: last, missed, running, updates, .. } = opened.handle.join(last_seq, partial).await?;
+    let Joined { last_seq: last, missed, rest_after, running, updates, .. } =
+        opened.handle.join(last_seq, partial).await?;
     if session.is_some() && last == 0 && last_seq > 0 {
         return Err(unknown_session());
     }
-    let contact = app.site(site).map(|site| site.contact.clone()).unwrap_or_default();
+    let (contact, drafts) = app.site(site).map(|site| (site.contact.clone(), site.widget.draft)).unwrap_or_default();
     Ok((
         Seat {
             _here: app.registry.board().visit(&opened.handle.key, &app.spine.clock),
@@ -540,9 +563,11 @@ async fn seat(
             contact,
             updates,
             expires_at_ms,
+            drafts,
+            _place: opened.place,
         },
         opened.token,
-        JoinedRest { last_seq: last, missed, running, attributes },
+        JoinedRest { last_seq: last, missed, rest_after, running, attributes },
     ))
 }
 
@@ -550,6 +575,7 @@ async fn seat(
 struct JoinedRest {
     last_seq: u64,
     missed: Vec<Past>,
+    rest_after: Option<u64>,
     running: Option<(u64, u64, String)>,
     attributes: Option<Attributes>,
 }
@@ -578,6 +604,8 @@ pub(super) struct Opened {
     pub(super) attributes: Option<Attributes>,
     /// When a signed token ends.
     pub(super) expires_at_ms: Option<u64>,
+    /// The visitor's place for this connection.
+    pub(super) place: Place,
 }
 
 /// Who asks, as far as the connection tells.
@@ -622,8 +650,19 @@ pub(super) fn open(
         app.registry.newcomer(caller.address)?;
     }
     let visitor = app.visitors.admit(site, origin, token)?;
+    app.registry.connects(&site.id, &visitor.id)?;
+    let place = app.places.take(&site.id, &visitor.id).ok_or_else(|| {
+        let text = "you are connected too often at the same time; close another page of this chat and try again";
+        ApiError::new(ErrorCode::RateLimited, text).retry(5_000)
+    })?;
     let handle = app.registry.handle(key, Opener { visitor: visitor.id, channel: caller.channel.into() });
-    Ok(Opened { handle, token: visitor.token, attributes: visitor.attributes, expires_at_ms: visitor.expires_at_ms })
+    Ok(Opened {
+        handle,
+        token: visitor.token,
+        attributes: visitor.attributes,
+        expires_at_ms: visitor.expires_at_ms,
+        place,
+    })
 }
 
 /// What a client is told of an update.

@@ -72,6 +72,7 @@ pub(super) fn routes() -> Table {
         .post("/agents", SiteAdmin, add_agent)
         .put("/agents/{id}", SiteAdmin, change_agent)
         .delete("/agents/{id}", SiteAdmin, remove_agent)
+        .merge(super::channels::console())
         .merge(gaps::routes())
         .merge(insight::routes());
     Table::default()
@@ -140,6 +141,7 @@ async fn sign_in(
     check_origin(&app, &headers)?;
     let address = app.proxies.client(peer, &headers);
     let fresh = app.agents.sign_in(&login, &password, Some(address)).await.inspect_err(|error| {
+        app.metrics.sign_in_failures.inc();
         if !matches!(error, AgentError::Store(_)) {
             tracing::warn!(%address, %error, "a sign-in to the console was refused");
         }
@@ -221,7 +223,7 @@ async fn conversation(
     OfSite { site, .. }: OfSite,
     Path((_, session)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let joined = app.registry.agents_handle(key(&site, &session)?).join(0, None).await?;
+    let joined = app.registry.agents_handle(key(&site, &session)?).join_whole(0, None).await?;
     let entries = joined.missed.into_iter().filter_map(convert::entry).collect();
     let reasons = convert::reasons(&joined.intent);
     Ok(private(Json(Conversation { session: joined.summary, entries, reasons })))
@@ -274,7 +276,7 @@ async fn passages(
     Path((_, session)): Path<(String, String)>,
     Query(Turn { turn }): Query<Turn>,
 ) -> Result<Response, ApiError> {
-    let joined = app.registry.agents_handle(key(&site, &session)?).join(0, None).await?;
+    let joined = app.registry.agents_handle(key(&site, &session)?).join_whole(0, None).await?;
     let (mut history, mut question, mut cited) = (Vec::new(), None, Vec::new());
     for Past { seq, event, .. } in joined.missed {
         match event {
@@ -490,13 +492,14 @@ async fn list_agents(State(app): State<App>, OfSite { site, role, .. }: OfSite) 
 
 async fn add_agent(
     State(app): State<App>,
-    AdminOf { site, .. }: AdminOf,
+    AdminOf { who, site }: AdminOf,
     Sent(new): Sent<NewAccount>,
 ) -> Result<Response, ApiError> {
     if new.roles.keys().any(|of| *of != site) {
         return Err(ApiError::new(ErrorCode::Forbidden, "an admin gives roles on the own site alone"));
     }
-    Ok(private((StatusCode::CREATED, Json(app.agents.add(new).await?))))
+    // Logins are the whole server's: who may try any number finds out which ones other sites have.
+    Ok(private((StatusCode::CREATED, Json(app.agents.add_by(&who.agent.id, new).await?))))
 }
 
 /// Body of `PUT …/agents/{id}`.

@@ -11,6 +11,9 @@ use crate::session::mailbox::{BUSY_MS, CommandError, JoinError, OpenError};
 use crate::session::refusal::Refusal;
 use crate::store::StoreError;
 
+/// When to try again where the line for a person is full: people answer in minutes.
+const LINE_FULL_MS: u64 = 60_000;
+
 /// A refusal with a code for programs and a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
@@ -90,17 +93,33 @@ impl IntoResponse for ApiError {
 }
 
 /// A refusal in the shape that OpenAI's clients read.
-pub(super) struct OpenAiError(pub(super) StatusCode, pub(super) ApiError);
+pub(super) struct OpenAiError {
+    status: StatusCode,
+    error: ApiError,
+    /// The field of the request that it is about.
+    param: Option<String>,
+}
+
+impl OpenAiError {
+    pub(super) fn new(status: StatusCode, error: ApiError) -> Self {
+        Self { status, error, param: None }
+    }
+
+    pub(super) fn param(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+}
 
 impl From<ApiError> for OpenAiError {
     fn from(error: ApiError) -> Self {
-        Self(error.status(), error)
+        Self::new(error.status(), error)
     }
 }
 
 impl IntoResponse for OpenAiError {
     fn into_response(self) -> Response {
-        let Self(status, error) = self;
+        let Self { status, error, param } = self;
         let kind = match status {
             StatusCode::UNAUTHORIZED => "authentication_error",
             StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
@@ -108,7 +127,7 @@ impl IntoResponse for OpenAiError {
             _ => "invalid_request_error",
         };
         let retry_after = error.retry_after();
-        let body = serde_json::json!({ "error": { "message": error.message, "type": kind, "param": null, "code": error.code } });
+        let body = serde_json::json!({ "error": { "message": error.message, "type": kind, "param": param, "code": error.code } });
         let mut response = (status, Json(body)).into_response();
         if let Some(value) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, value);
@@ -151,7 +170,10 @@ impl From<Refusal> for ApiError {
             Refusal::Held { .. } => Self::new(ErrorCode::Held, message),
             Refusal::NotHolder => Self::new(ErrorCode::Forbidden, message),
             Refusal::UnknownSuggestion => Self::new(ErrorCode::NotFound, message),
-            Refusal::NothingToAnswer | Refusal::HasPerson => Self::new(ErrorCode::Conflict, message),
+            Refusal::LineFull { .. } => Self::new(ErrorCode::Overloaded, message).retry(LINE_FULL_MS),
+            Refusal::NothingToAnswer | Refusal::HasPerson | Refusal::WaitsElsewhere => {
+                Self::new(ErrorCode::Conflict, message)
+            }
         }
     }
 }
@@ -166,6 +188,9 @@ impl From<JoinError> for ApiError {
             JoinError::Command(CommandError::Refused(refusal)) => refusal.into(),
             JoinError::Command(error @ CommandError::Overloaded { retry_after_ms }) => {
                 Self::new(ErrorCode::Overloaded, error.to_string()).retry(retry_after_ms)
+            }
+            JoinError::Command(error @ CommandError::Full) => {
+                Self::new(ErrorCode::StorageFailed, error.to_string()).retry(LINE_FULL_MS)
             }
             JoinError::Command(CommandError::Storage) => {
                 Self::new(ErrorCode::StorageFailed, "the message could not be stored; send it again").retry(2_000)

@@ -84,8 +84,9 @@ impl From<KnowledgeError> for ApiError {
         let text = error.to_string();
         match error {
             KnowledgeError::Overloaded => Self::new(ErrorCode::Overloaded, text).retry(2_000),
+            KnowledgeError::Full => Self::new(ErrorCode::StorageFailed, text).retry(60_000),
             KnowledgeError::Wrong(_) => Self::new(ErrorCode::BadMessage, text),
-            KnowledgeError::Failed(_) => {
+            KnowledgeError::Failed(_) | KnowledgeError::Panicked => {
                 tracing::error!(error = text, "the knowledge could not be changed");
                 Self::new(ErrorCode::StorageFailed, "the knowledge can't be read or changed now; try again soon")
                     .retry(5_000)

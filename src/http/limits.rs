@@ -19,10 +19,13 @@ pub struct ServerConfig {
     pub forwarded_header: ForwardedHeader,
     /// Visitors connected at the same time, by sockets and by answers that are streamed over HTTP; one more is refused.
     pub max_sockets: usize,
+    /// Connections that one visitor may have at the same time, by sockets and by answers that are streamed over HTTP; one more is
+    /// refused.
+    pub sockets_per_visitor: usize,
     /// HTTP connections at the same time beside the sockets, idle ones too; one more is refused.
     pub max_connections: usize,
-    /// Seconds that a client has for the head of a request, and between two pieces of its body; an idle connection is closed after
-    /// as long.
+    /// Seconds that a client has for the head of a request, between two pieces of its body, and to take a piece of a response; an
+    /// idle connection is closed after as long.
     pub request_timeout_s: u64,
     /// Seconds a new socket has for its `hello`.
     pub hello_timeout_s: u64,
@@ -54,6 +57,7 @@ impl Default for ServerConfig {
             trusted_proxies: vec!["127.0.0.0/8".into(), "::1/128".into()],
             forwarded_header: ForwardedHeader::XForwardedFor,
             max_sockets: 20_000,
+            sockets_per_visitor: 16,
             max_connections: 1_024,
             request_timeout_s: 30,
             hello_timeout_s: 5,

@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep};
+use tokio_io_timeout::TimeoutStream;
 
 use crate::lifecycle::Tasks;
 
@@ -28,7 +29,7 @@ use crate::lifecycle::Tasks;
 pub struct Limits {
     /// Connections that speak HTTP at the same time, idle ones too. One that became a socket no longer counts here.
     pub connections: usize,
-    /// For the head of a request, and between two pieces of its body.
+    /// For the head of a request, between two pieces of its body, and until the client takes a piece of a response.
     pub patience: Duration,
 }
 
@@ -117,10 +118,13 @@ async fn connection(
         request.extensions_mut().insert(ConnectInfo(peer));
         router.call(request)
     });
+    // Whoever doesn't read an answer would hold the connection, and what was made for it, for ever.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(patience));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(patience)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
         .with_upgrades();
     let mut served = pin!(served);
     let ended = tokio::select! {

@@ -1,7 +1,8 @@
-//! `/v1/chat/completions`: the same turn for programs that speak OpenAI's API. Stateless: the client sends the history.
+//! The same turn for programs that speak OpenAI's API: `/v1/chat/completions`, stateless, to which the client sends the history,
+//! and `/v1/responses`; and the models behind the search, as `/v1/embeddings` and `/v1/rerank`.
 //!
 //! Wire format: <https://platform.openai.com/docs/api-reference/chat>. Beyond it the answer carries `citations`, `confidence` and
-//! `end`; unknown request fields are passed over as that API's clients expect.
+//! `end`; unknown request fields are passed over as that API's clients expect, and `null` is a field that isn't there.
 
 use std::convert::Infallible;
 
@@ -10,6 +11,7 @@ use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, StreamExt as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -28,6 +30,12 @@ use crate::site::{Answers, Site};
 use crate::turn::gate::Ticket;
 use crate::turn::{self, Ask, Outlet, Output, TurnError};
 
+mod responses;
+mod vectors;
+
+pub use responses::Remembered;
+pub use vectors::AT_ONCE;
+
 /// Largest body: as many messages as may be, as long as they may be, of characters that JSON writes in six bytes.
 const MAX_BODY: usize = MAX_MESSAGES * MAX_MESSAGE_CHARS * 6 + 64 * 1024;
 /// Messages a request may carry.
@@ -40,8 +48,7 @@ pub(super) struct Body {
     /// `frontdesk`, or `frontdesk/<site>`.
     model: String,
     messages: Vec<InMessage>,
-    #[serde(default)]
-    stream: bool,
+    stream: Option<bool>,
     stream_options: Option<StreamOptions>,
     max_tokens: Option<u32>,
     max_completion_tokens: Option<u32>,
@@ -57,8 +64,7 @@ pub(super) struct Body {
 
 #[derive(Debug, Deserialize)]
 struct StreamOptions {
-    #[serde(default)]
-    include_usage: bool,
+    include_usage: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,6 +99,12 @@ pub(super) fn routes() -> Table {
     Table::default()
         .post("/v1/chat/completions", ACCESS, completions)
         .largest_body(MAX_BODY)
+        .post("/v1/responses", ACCESS, responses::create)
+        .largest_body(MAX_BODY)
+        .post("/v1/embeddings", ACCESS, vectors::embeddings)
+        .largest_body(vectors::MAX_BODY)
+        .post("/v1/rerank", ACCESS, vectors::rerank)
+        .largest_body(vectors::MAX_BODY)
         .get("/v1/models", ACCESS, models)
         .get("/v1/models/{*id}", ACCESS, model)
 }
@@ -135,7 +147,7 @@ async fn completions(State(app): State<App>, request: Request) -> Response {
         // A stream takes a place of those for visitors' connections.
         Ok(job) if job.streamed => match app.connection() {
             Ok(permit) => stream(app, job, permit),
-            Err(error) => OpenAiError(StatusCode::TOO_MANY_REQUESTS, error).into_response(),
+            Err(error) => OpenAiError::new(StatusCode::TOO_MANY_REQUESTS, error).into_response(),
         },
         Ok(job) => whole(app, job).await,
         Err(error) => error.into_response(),
@@ -163,7 +175,7 @@ fn site_of<'a>(app: &'a App, shown: Option<&str>, model: &str) -> Result<&'a Sit
     };
     let unknown = || {
         let message = format!("there is no model {model:?}; GET /v1/models lists those that this key may use");
-        OpenAiError(StatusCode::NOT_FOUND, ApiError::new(ErrorCode::UnknownSite, message))
+        OpenAiError::new(StatusCode::NOT_FOUND, ApiError::new(ErrorCode::UnknownSite, message)).param("model")
     };
     let site = site.filter(|site| app.keys.check(shown, Scope::Chat, Reach::Site(&site.id)).is_some());
     let site = site.ok_or_else(unknown)?;
@@ -179,25 +191,20 @@ fn site_of<'a>(app: &'a App, shown: Option<&str>, model: &str) -> Result<&'a Sit
 }
 
 /// What would be passed over silently, and change what the answer means to its reader, is refused.
-fn unsupported(body: &Body) -> Result<(), ApiError> {
+fn unsupported(body: &Body) -> Result<(), OpenAiError> {
     if body.n.is_some_and(|n| n != 1) {
-        return Err(bad("n must be 1: an answer is what the knowledge supports, and there is one"));
+        return Err(bad("n", "n must be 1: an answer is what the knowledge supports, and there is one"));
     }
-    let calls = body.tool_choice.as_ref().is_some_and(|choice| choice == "required" || choice.is_object());
-    if calls {
-        return Err(bad(
-            "tool_choice can't ask for a call: no tools are called here; leave it out, or use \"auto\" or \"none\"",
-        ));
-    }
+    no_calls(body.tool_choice.as_ref())?;
     let format = body.response_format.as_ref().and_then(|format| format.get("type")).and_then(Value::as_str);
     if let Some(format) = format.filter(|format| *format != "text") {
-        return Err(bad(format!("response_format {format:?} is not taken; answers are text")));
+        return Err(bad("response_format", format!("response_format {format:?} is not taken; answers are text")));
     }
     if body.logprobs == Some(true) {
-        return Err(bad("logprobs are not given: answers may be quoted, which has no probabilities"));
+        return Err(bad("logprobs", "logprobs are not given: answers may be quoted, which has no probabilities"));
     }
     if body.max_completion_tokens.or(body.max_tokens) == Some(0) {
-        return Err(bad("max_tokens must be at least 1"));
+        return Err(bad("max_tokens", "max_tokens must be at least 1"));
     }
     Ok(())
 }
@@ -205,25 +212,41 @@ fn unsupported(body: &Body) -> Result<(), ApiError> {
 fn begin(app: &App, shown: Option<&str>, body: Body) -> Result<Job, OpenAiError> {
     let site = site_of(app, shown, &body.model)?;
     unsupported(&body)?;
-    let (model, streamed) = (body.model.clone(), body.stream);
-    let include_usage = body.stream_options.as_ref().is_some_and(|options| options.include_usage);
+    let (model, streamed) = (body.model.clone(), body.stream == Some(true));
+    let include_usage = body.stream_options.as_ref().is_some_and(|options| options.include_usage == Some(true));
     let ask = ask(app, site, body)?;
-    if app.tasks.is_draining() {
-        return Err(ApiError::draining().into());
-    }
-    let ticket = app.gate.enter().map_err(|full| {
-        app.metrics.refused_overload.inc();
-        OpenAiError(
-            StatusCode::TOO_MANY_REQUESTS,
-            ApiError::new(ErrorCode::Overloaded, full.to_string()).retry(full.retry_after_ms),
-        )
-    })?;
+    let ticket = place(app)?;
     Ok(Job { ask, ticket, model, streamed, include_usage })
 }
 
-fn ask(app: &App, site: &Site, body: Body) -> Result<Ask, ApiError> {
+/// A choice of tools that only leaves room for a call.
+fn no_calls(choice: Option<&Value>) -> Result<(), OpenAiError> {
+    if choice.is_some_and(|choice| choice == "required" || choice.is_object()) {
+        return Err(bad(
+            "tool_choice",
+            "tool_choice can't ask for a call: no tools are called here; leave it out, or use \"auto\" or \"none\"",
+        ));
+    }
+    Ok(())
+}
+
+/// A place among those who are answered.
+fn place(app: &App) -> Result<Ticket, OpenAiError> {
+    if app.tasks.is_draining() {
+        return Err(ApiError::draining().into());
+    }
+    app.gate.enter().map_err(|full| {
+        app.metrics.refused_overload.inc();
+        OpenAiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            ApiError::new(ErrorCode::Overloaded, full.to_string()).retry(full.retry_after_ms),
+        )
+    })
+}
+
+fn ask(app: &App, site: &Site, body: Body) -> Result<Ask, OpenAiError> {
     if body.messages.len() > MAX_MESSAGES {
-        return Err(bad(format!("at most {MAX_MESSAGES} messages are taken")));
+        return Err(bad("messages", format!("at most {MAX_MESSAGES} messages are taken")));
     }
     let mut lines = Vec::new();
     for (i, message) in body.messages.into_iter().enumerate() {
@@ -235,66 +258,113 @@ fn ask(app: &App, site: &Site, body: Body) -> Result<Ask, ApiError> {
                 for part in parts {
                     match (part.kind.as_str(), part.text) {
                         ("text", Some(piece)) => text.push_str(&piece),
+                        // Another model's refusal in the history answers nothing.
+                        ("refusal", _) => {}
                         (kind, _) => {
-                            return Err(bad(format!(
-                                "messages[{i}]: content of type {kind:?} is not taken, only text"
-                            )));
+                            return Err(bad(
+                                format!("messages[{i}].content"),
+                                format!("messages[{i}]: content of type {kind:?} is not taken, only text"),
+                            ));
                         }
                     }
                 }
                 text
             }
         };
-        if text.chars().count() > MAX_MESSAGE_CHARS {
-            return Err(ApiError::new(
-                ErrorCode::TooLarge,
-                format!("messages[{i}] has more than {MAX_MESSAGE_CHARS} characters"),
-            ));
-        }
-        match message.role.as_str() {
-            "user" => lines.push(Line { by_visitor: true, text }),
-            "assistant" => lines.push(Line { by_visitor: false, text }),
-            // The site's own prompt decides how answers are made; instructions from outside are not passed on.
-            "system" | "developer" => {}
-            role => return Err(bad(format!("messages[{i}]: the role {role:?} is not taken"))),
-        }
+        let param = || format!("messages[{i}]");
+        take(&mut lines, &message.role, text, &param)?;
     }
-    let question = match lines.pop() {
-        Some(Line { by_visitor: true, text }) if !text.trim().is_empty() => text,
-        _ => return Err(bad("the last message must be the user's question")),
-    };
     let stop = match body.stop {
         None => Vec::new(),
         Some(OneOrMany::One(stop)) => vec![stop],
         Some(OneOrMany::Many(stops)) => stops,
     };
     if stop.len() > MAX_STOPS || stop.iter().any(|stop| stop.is_empty() || stop.len() > 256) {
-        return Err(bad(format!("stop takes at most {MAX_STOPS} strings of 1 to 256 bytes")));
+        return Err(bad("stop", format!("stop takes at most {MAX_STOPS} strings of 1 to 256 bytes")));
     }
-    let within = |name: &str, value: Option<f32>, most: f32| match value {
-        Some(value) if !(0.0..=most).contains(&value) => Err(bad(format!("{name} must be 0 to {most}"))),
-        value => Ok(value),
-    };
-    let defaults = app.spine.sampling;
-    let sampling = Sampling {
-        temperature: within("temperature", body.temperature, 2.0)?.unwrap_or(defaults.temperature),
-        top_p: within("top_p", body.top_p, 1.0)?.unwrap_or(defaults.top_p),
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "any 32 bits of the seed will do")]
-        seed: body.seed.map(|seed| seed as u32),
-        ..defaults
-    };
-    Ok(Ask {
-        site: site.id.clone(),
-        facts: site.facts(),
-        language: site.language.clone(),
-        audience: Audience::Public,
-        history: lines,
-        question,
-        written: String::new(),
-        sampling: Some(sampling),
+    let wanted = Wanted {
+        temperature: body.temperature,
+        top_p: body.top_p,
+        seed: body.seed,
         max_tokens: body.max_completion_tokens.or(body.max_tokens),
         stop,
-    })
+    };
+    wanted.ask(app, site, lines, "messages")
+}
+
+/// Adds a message to the conversation, if its words are the visitor's or the assistant's.
+fn take(lines: &mut Vec<Line>, role: &str, text: String, param: &dyn Fn() -> String) -> Result<(), OpenAiError> {
+    let by_visitor = match role {
+        "user" => true,
+        "assistant" => false,
+        // The site's own prompt decides how answers are made; instructions from outside are not passed on, however long. What
+        // other programs' tools found is no knowledge of the site.
+        "system" | "developer" | "tool" | "function" => return Ok(()),
+        role => return Err(bad(param(), format!("{}: the role {role:?} is not taken", param()))),
+    };
+    if text.chars().count() > MAX_MESSAGE_CHARS {
+        let message = format!("{} has more than {MAX_MESSAGE_CHARS} characters", param());
+        return Err(OpenAiError::from(ApiError::new(ErrorCode::TooLarge, message)).param(param()));
+    }
+    // A call of a tool has no words.
+    if by_visitor || !text.is_empty() {
+        lines.push(Line { by_visitor, text });
+    }
+    Ok(())
+}
+
+/// How an answer is wanted.
+#[derive(Debug, Default)]
+struct Wanted {
+    temperature: Option<f32>,
+    top_p: Option<f32>,
+    seed: Option<i64>,
+    max_tokens: Option<u32>,
+    stop: Vec<String>,
+}
+
+impl Wanted {
+    /// The last of `lines`, asked after the others. `param` names the field that they came in.
+    fn ask(self, app: &App, site: &Site, mut lines: Vec<Line>, param: &str) -> Result<Ask, OpenAiError> {
+        let question = match lines.pop() {
+            Some(Line { by_visitor: true, text }) if !text.trim().is_empty() => text,
+            _ => return Err(bad(param, "the last message must be the user's question")),
+        };
+        let within = |name: &str, value: Option<f32>, most: f32| match value {
+            Some(value) if !(0.0..=most).contains(&value) => Err(bad(name, format!("{name} must be 0 to {most}"))),
+            value => Ok(value),
+        };
+        let defaults = app.spine.sampling;
+        let sampling = Sampling {
+            temperature: within("temperature", self.temperature, 2.0)?.unwrap_or(defaults.temperature),
+            top_p: within("top_p", self.top_p, 1.0)?.unwrap_or(defaults.top_p),
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "any 32 bits of the seed will do"
+            )]
+            seed: self.seed.map(|seed| seed as u32),
+            ..defaults
+        };
+        Ok(self.whole(site, lines, question, sampling))
+    }
+
+    fn whole(self, site: &Site, history: Vec<Line>, question: String, sampling: Sampling) -> Ask {
+        Ask {
+            site: site.id.clone(),
+            session: None,
+            facts: site.facts(),
+            language: site.language.clone(),
+            audience: Audience::Public,
+            history,
+            question,
+            written: String::new(),
+            sampling: Some(sampling),
+            max_tokens: self.max_tokens,
+            stop: self.stop,
+            request: None,
+        }
+    }
 }
 
 /// Runs the turn; its output arrives in the receiver while the future is polled.
@@ -375,27 +445,69 @@ impl Clip {
     }
 }
 
-async fn whole(app: App, job: Job) -> Response {
-    let created = app.spine.clock.now_ms() / 1000;
-    let (sender, mut outputs) = mpsc::channel(32);
-    let mut clip = Clip::new(&app, &job.ask);
-    let mut text = String::new();
-    let mut work = std::pin::pin!(run(app, job.ask, job.ticket, sender));
-    let result = loop {
-        tokio::select! {
-            biased;
-            Some(output) = outputs.recv() => if let Output::Text(more) = output { text.push_str(&clip.push(&more)) },
-            result = &mut work => break result,
+/// Of an answer as it is made.
+enum Piece {
+    /// Text that may go out; never empty.
+    Text(String),
+    /// The last one.
+    End(Result<Verdict, ApiError>),
+}
+
+/// The answer, within `stop` and `max_tokens`. Dropping the stream stops it.
+fn pieces(app: App, ask: Ask, ticket: Ticket) -> impl Stream<Item = Piece> {
+    async_stream::stream! {
+        let mut clip = Clip::new(&app, &ask);
+        let (sender, mut outputs) = mpsc::channel(32);
+        let mut work = std::pin::pin!(run(app, ask, ticket, sender));
+        let mut ended = None;
+        let result = loop {
+            let output = tokio::select! {
+                biased;
+                output = outputs.recv() => output,
+                result = &mut work, if ended.is_none() => {
+                    ended = Some(result);
+                    continue;
+                }
+            };
+            match output {
+                Some(Output::Text(text)) => {
+                    let text = clip.push(&text);
+                    if !text.is_empty() {
+                        yield Piece::Text(text);
+                    }
+                }
+                Some(_) => {}
+                None => break match ended.take() {
+                    Some(result) => result,
+                    None => (&mut work).await,
+                },
+            }
+        };
+        let rest = clip.finish();
+        if !rest.is_empty() {
+            yield Piece::Text(rest);
         }
-    };
-    while let Ok(output) = outputs.try_recv() {
-        if let Output::Text(more) = output {
-            text.push_str(&clip.push(&more));
+        yield Piece::End(result.map(|verdict| clip.verdict(verdict)).map_err(|error| failed(&error)));
+    }
+}
+
+/// All of an answer's text, and how it ended.
+async fn gathered(app: App, ask: Ask, ticket: Ticket) -> Result<(String, Verdict), OpenAiError> {
+    let mut pieces = std::pin::pin!(pieces(app, ask, ticket));
+    let mut text = String::new();
+    while let Some(piece) = pieces.next().await {
+        match piece {
+            Piece::Text(more) => text.push_str(&more),
+            Piece::End(result) => return Ok((text, result?)),
         }
     }
-    text.push_str(&clip.finish());
-    match result.map(|verdict| clip.verdict(verdict)) {
-        Ok(verdict) => Json(json!({
+    Err(ApiError::new(ErrorCode::AnswerFailed, "the answer broke off").into())
+}
+
+async fn whole(app: App, job: Job) -> Response {
+    let created = app.spine.clock.now_ms() / 1000;
+    match gathered(app, job.ask, job.ticket).await {
+        Ok((text, verdict)) => Json(json!({
             "id": format!("chatcmpl-{}", random_id()),
             "object": "chat.completion",
             "created": created,
@@ -412,7 +524,7 @@ async fn whole(app: App, job: Job) -> Response {
             "end": verdict.end,
         }))
         .into_response(),
-        Err(error) => OpenAiError::from(failed(&error)).into_response(),
+        Err(error) => error.into_response(),
     }
 }
 
@@ -423,64 +535,34 @@ fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
         let choices = json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish }]);
         json!({ "id": id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": choices })
     };
-    let mut clip = Clip::new(&app, &ask);
     let events = async_stream::stream! {
         let _permit = permit;
-        let (sender, mut outputs) = mpsc::channel(32);
-        let mut work = std::pin::pin!(run(app, ask, ticket, sender));
         yield chunk(json!({ "role": "assistant", "content": "" }), None).to_string();
-        let mut result = None;
-        loop {
-            let output = tokio::select! {
-                biased;
-                output = outputs.recv() => output,
-                done = &mut work, if result.is_none() => {
-                    result = Some(done);
-                    continue;
-                }
-            };
-            match output {
-                Some(Output::Text(text)) => {
-                    let text = clip.push(&text);
-                    if !text.is_empty() {
-                        yield chunk(json!({ "content": text }), None).to_string();
+        let mut pieces = std::pin::pin!(pieces(app, ask, ticket));
+        while let Some(piece) = pieces.next().await {
+            match piece {
+                Piece::Text(text) => yield chunk(json!({ "content": text }), None).to_string(),
+                Piece::End(Ok(verdict)) => {
+                    let mut last = chunk(json!({}), Some(finish_reason(verdict.end)));
+                    last["citations"] = json!(verdict.citations as Vec<Citation>);
+                    last["confidence"] = json!(verdict.confidence);
+                    last["end"] = json!(verdict.end);
+                    yield last.to_string();
+                    if include_usage {
+                        let mut usage_chunk = chunk(json!({}), None);
+                        usage_chunk["choices"] = json!([]);
+                        usage_chunk["usage"] = usage_of(verdict.usage);
+                        yield usage_chunk.to_string();
                     }
                 }
-                Some(_) => {}
-                None if result.is_some() => break,
-                None => {
-                    result = Some((&mut work).await);
-                    break;
+                Piece::End(Err(error)) => {
+                    yield json!({ "error": { "message": error.message, "type": "server_error", "code": error.code } }).to_string();
                 }
             }
-        }
-        let rest = clip.finish();
-        if !rest.is_empty() {
-            yield chunk(json!({ "content": rest }), None).to_string();
-        }
-        match result.map(|result| result.map(|verdict| clip.verdict(verdict))) {
-            Some(Ok(verdict)) => {
-                let mut last = chunk(json!({}), Some(finish_reason(verdict.end)));
-                last["citations"] = json!(verdict.citations as Vec<Citation>);
-                last["confidence"] = json!(verdict.confidence);
-                last["end"] = json!(verdict.end);
-                yield last.to_string();
-                if include_usage {
-                    let mut usage_chunk = chunk(json!({}), None);
-                    usage_chunk["choices"] = json!([]);
-                    usage_chunk["usage"] = usage_of(verdict.usage);
-                    yield usage_chunk.to_string();
-                }
-            }
-            Some(Err(error)) => {
-                let error = failed(&error);
-                yield json!({ "error": { "message": error.message, "type": "server_error", "code": error.code } }).to_string();
-            }
-            None => {}
         }
         yield "[DONE]".to_owned();
     };
-    let events = futures_util::StreamExt::map(events, |data| Ok::<_, Infallible>(SseEvent::default().data(data)));
+    let events = events.map(|data| Ok::<_, Infallible>(SseEvent::default().data(data)));
     super::streamed(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
@@ -513,6 +595,6 @@ fn failed(error: &TurnError) -> ApiError {
     ApiError::new(ErrorCode::AnswerFailed, "the answer could not be made; the server's log says why")
 }
 
-fn bad(message: impl Into<String>) -> ApiError {
-    ApiError::new(ErrorCode::BadMessage, message)
+fn bad(param: impl Into<String>, message: impl Into<String>) -> OpenAiError {
+    OpenAiError::from(ApiError::new(ErrorCode::BadMessage, message)).param(param)
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -10,9 +11,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use crate::conversation::Event;
 use crate::http::App;
+use crate::http::auth::AuthError;
 use crate::http::chat::{Caller, event_message, open, update_message};
 use crate::http::error::{ApiError, unreadable};
 use crate::http::socket::checked;
@@ -20,6 +23,9 @@ use crate::protocol::ServerMessage;
 use crate::secret::random_id;
 use crate::session::mailbox::Past;
 use crate::session::{Command, Update};
+
+/// How often a stream looks whether the token that the site signed has ended, and the stream with it.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Body of `POST /v1/chat/messages`.
 #[derive(Debug, Deserialize)]
@@ -86,11 +92,14 @@ async fn begin(
     }
     let permit = app.connection()?;
     let opened = open(&app, caller, &site, token.as_deref(), session.as_deref())?;
+    let (place, expires_at_ms) = (opened.place, opened.expires_at_ms);
+    let clock = app.spine.clock.clone();
+    let expired = move || expires_at_ms.is_some_and(|at_ms| at_ms <= clock.now_ms());
     let accepted = opened.handle.command(Command::Say { id: id.clone(), text }).await?;
     let seq = accepted.seq;
-    let mut joined = opened.handle.join(seq, None).await?;
+    let mut joined = opened.handle.join_whole(seq, None).await?;
     let begun = |past: &Past| matches!(past.event, Event::AnswerStarted { turn } if turn == seq);
-    let patience = (!joined.missed.iter().any(begun)).then(|| tokio::time::Instant::now() + app.answer_timeout);
+    let patience = (!joined.missed.iter().any(begun)).then(|| Instant::now() + app.answer_timeout);
     let welcome = ServerMessage::Welcome {
         session: opened.handle.key.id.clone(),
         token: opened.token,
@@ -98,7 +107,7 @@ async fn begin(
         available: app.available(&opened.handle.key.site),
     };
     Ok(async_stream::stream! {
-        let _permit = permit;
+        let _places = (permit, place);
         yield Ok(sse(&welcome));
         yield Ok(sse(&ServerMessage::Ack { id, seq }));
         for past in joined.missed {
@@ -113,14 +122,15 @@ async fn begin(
             yield Ok(sse(&ServerMessage::AnswerDelta { turn, offset, text }));
         }
         loop {
-            let next = joined.updates.recv();
-            let update = match patience {
-                Some(until) => match tokio::time::timeout_at(until, next).await {
-                    Ok(update) => update,
-                    // Nobody failed: the person will answer later.
-                    Err(_) => return,
-                },
-                None => next.await,
+            if expired() {
+                yield Ok(sse(&ApiError::from(AuthError::Expired).frame(None)));
+                return;
+            }
+            let update = tokio::select! {
+                update = joined.updates.recv() => update,
+                // Nobody failed: the person will answer later.
+                () = until(patience) => return,
+                () = tokio::time::sleep(LOOK), if expires_at_ms.is_some() => continue,
             };
             let Some(update) = update else { break };
             if matches!(*update, Update::Lost) {
@@ -135,6 +145,14 @@ async fn begin(
         }
         yield Ok(sse(&ApiError::draining().frame(None)));
     })
+}
+
+/// At that time; never without one.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn ends(message: &ServerMessage, asked: u64) -> bool {

@@ -13,11 +13,13 @@ use super::book::Entry;
 use crate::calendar::{self, Calendar};
 use crate::catalogue::goods::Goods;
 use crate::forecast::spread::{Kept, PERIODS};
-use crate::forecast::{self, Band, Forecasts, HORIZON, Held, MAX_DAYS, MIN_DAYS, Panel, stock};
+use crate::forecast::{self, Band, Forecasts, HORIZON, Held, MIN_DAYS, Panel, stock};
 use crate::language::topics::Topic;
 
 /// Conversations below which nothing is said of a subject: no group under five.
 pub const LEAST: usize = 5;
+/// Days of history that count; older conversations are not looked at. A table of counts is read whole.
+const MAX_DAYS: i64 = 730;
 /// Days of history that a line shows.
 const SHOWN: usize = 90;
 /// Subjects of a kind that are forecast, the most asked about.
@@ -127,7 +129,7 @@ pub struct Surge {
     pub seen: f64,
     #[serde(flatten)]
     pub band: Band,
-    /// The newest conversations behind it, at most [`BEHIND`].
+    /// The newest conversations behind it, at most `BEHIND`.
     pub sessions: Vec<String>,
 }
 
@@ -183,7 +185,7 @@ impl Demand {
         });
         let mut dated: Vec<_> = dated.filter(|(day, ..)| *day < today).collect();
         let oldest = dated.iter().map(|(day, ..)| *day).min().map(|day| if whole { day } else { day + 1 });
-        let first = oldest.map(|day| day.max(today - i64::try_from(MAX_DAYS).unwrap_or(i64::MAX)));
+        let first = oldest.map(|day| day.max(today - MAX_DAYS));
         dated.retain(|(day, ..)| first.is_some_and(|first| *day >= first));
         let first = first.filter(|_| !dated.is_empty());
         let mut demand = Self { calendar: calendar.clone(), today, first, entries: dated, kinds: BTreeMap::new() };
@@ -434,7 +436,7 @@ mod tests {
         let stock = |pieces| HashMap::from([("P".to_owned(), pieces)]);
         let demand = shop(std::iter::empty());
         let [found] = &demand.stock_outs(&stock(9), 0.5)[..] else { panic!("28 are asked for in 14 days") };
-        assert!(found.chance[1] > 0.8 && found.empty_on.as_deref() == Some("2024-12-03"), "{found:?}");
+        assert!(found.chance[1] > 0.9 && found.empty_on.as_deref() == Some("2024-12-03"), "{found:?}");
         assert!(demand.stock_outs(&stock(200), 0.1).is_empty());
     }
 }

@@ -12,6 +12,7 @@ use lingua::{Language, LanguageDetector, LanguageDetectorBuilder};
 use quick_cache::sync::Cache;
 
 use super::script::{self, Script};
+use super::{gloss, is_unspaced};
 
 /// Probability from which a text counts as of a language by itself.
 const SURE: f64 = 0.5;
@@ -23,6 +24,8 @@ const WORD: usize = 6;
 /// How much likelier a language is for each common word of a text that no other language has; a word of `n` languages counts
 /// its `n`th root.
 const COMMON_WORD: f64 = 5.0;
+/// The same for a word that shops and their customers use, where it is no common one.
+const WORD_OF_SHOPS: f64 = 4.0;
 /// How much likelier a language is that the visitor wrote before, for each message, and one that is the site's. The site's says
 /// little: who writes in another has come nevertheless.
 const WRITTEN_BEFORE: f64 = 4.0;
@@ -35,16 +38,17 @@ const LEAST: f64 = 0.01;
 /// Languages with their probabilities, the likeliest first.
 pub(super) type Weights = Vec<(&'static str, f64)>;
 
-/// The languages that are weighed against each other, with their common words.
-const LATIN: &[(&str, Language, &str)] = &[
-    ("en", Language::English, include_str!("data/common/en.txt")),
-    ("de", Language::German, include_str!("data/common/de.txt")),
-    ("fr", Language::French, include_str!("data/common/fr.txt")),
-    ("es", Language::Spanish, include_str!("data/common/es.txt")),
-    ("it", Language::Italian, include_str!("data/common/it.txt")),
-    ("nl", Language::Dutch, include_str!("data/common/nl.txt")),
-    ("pt", Language::Portuguese, include_str!("data/common/pt.txt")),
-    ("pl", Language::Polish, include_str!("data/common/pl.txt")),
+/// The languages that are weighed against each other, with their common words; one without statistics is told by its words alone.
+const LATIN: &[(&str, Option<Language>, &str)] = &[
+    ("en", Some(Language::English), include_str!("data/common/en.txt")),
+    ("de", Some(Language::German), include_str!("data/common/de.txt")),
+    ("fr", Some(Language::French), include_str!("data/common/fr.txt")),
+    ("es", Some(Language::Spanish), include_str!("data/common/es.txt")),
+    ("it", Some(Language::Italian), include_str!("data/common/it.txt")),
+    ("nl", Some(Language::Dutch), include_str!("data/common/nl.txt")),
+    ("pt", Some(Language::Portuguese), include_str!("data/common/pt.txt")),
+    ("pl", Some(Language::Polish), include_str!("data/common/pl.txt")),
+    ("sv", None, include_str!("data/common/sv.txt")),
 ];
 
 /// Letters that none of them has, and the most written language that does.
@@ -119,7 +123,8 @@ fn weigh(text: &str) -> Weights {
 fn telling(text: &str) -> String {
     let mut words = String::with_capacity(text.len());
     let is_name = |word: &str| {
-        word.chars().any(|c| c.is_ascii_digit()) || word.contains('@') || word.contains("://") || word.contains("www.")
+        let coded = word.chars().any(|c| c.is_ascii_digit()) && !word.contains(is_unspaced);
+        coded || word.contains('@') || word.contains("://") || word.contains("www.")
     };
     for word in text.split_whitespace().filter(|word| !is_name(word)) {
         words.push_str(word);
@@ -130,7 +135,7 @@ fn telling(text: &str) -> String {
 
 fn latin(text: &str) -> Weights {
     static DETECTOR: LazyLock<LanguageDetector> = LazyLock::new(|| {
-        let languages: Vec<Language> = LATIN.iter().map(|(_, language, _)| *language).collect();
+        let languages: Vec<Language> = LATIN.iter().filter_map(|(_, language, _)| *language).collect();
         LanguageDetectorBuilder::from_languages(&languages).build()
     });
     let lower = text.to_lowercase();
@@ -139,7 +144,7 @@ fn latin(text: &str) -> Weights {
     }
     let mut weights: Weights = LATIN.iter().map(|(code, ..)| (*code, LEAST)).collect();
     for (language, share) in DETECTOR.compute_language_confidence_values(&lower) {
-        let known = LATIN.iter().position(|(_, other, _)| *other == language);
+        let known = LATIN.iter().position(|(_, other, _)| *other == Some(language));
         if let Some((_, weight)) = known.and_then(|at| weights.get_mut(at)) {
             *weight += share;
         }
@@ -152,7 +157,12 @@ fn latin(text: &str) -> Weights {
             halves.chain([word.as_str()]).filter_map(|part| COMMON.get(part)).flatten().copied().collect();
         languages.sort_unstable();
         languages.dedup();
-        let boost = COMMON_WORD.powf(1.0 / (languages.len().max(1)) as f64);
+        let factor = if languages.is_empty() { WORD_OF_SHOPS } else { COMMON_WORD };
+        if languages.is_empty() {
+            let known = gloss::languages(&word);
+            languages = (0..).zip(LATIN).filter(|(_, (code, ..))| known.contains(code)).map(|(at, _)| at).collect();
+        }
+        let boost = factor.powf(1.0 / (languages.len().max(1)) as f64);
         for at in languages {
             if let Some((_, weight)) = weights.get_mut(at) {
                 *weight *= boost;
@@ -218,6 +228,7 @@ mod tests {
         check("返金", &[], "ja", Some("zh"));
         check("42", &["Wo ist mein Paket?"], "en", Some("de"));
         check("42", &[], "en", None);
+        check("买3个送1个吗", &[], "en", Some("zh"));
         check("ok", &[], "en", None);
         check("ok", &["Wo ist mein Paket?"], "en", Some("de"));
         // Who changes the language is answered in the new one.

@@ -316,6 +316,6 @@ mod tests {
             }
         }
         let share = |class: &str| heard[class][0] as f64 / heard[class][1] as f64;
-        assert!(share("person") >= 0.65 && share("anger") >= 0.85 && share("neither") >= 0.95, "{heard:?}: {wrong:?}");
+        assert!(share("person") >= 0.7 && share("anger") >= 0.85 && share("neither") >= 0.95, "{heard:?}: {wrong:?}");
     }
 }

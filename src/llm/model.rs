@@ -8,8 +8,8 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 
-use super::prefix::TokenId;
 use super::template::{CHATML, Template, segments};
+use super::tokens::TokenId;
 use super::{ChatMessage, LlmConfig, LlmError, ModelFacts, backend, gguf, yes_share};
 use crate::clock::Clock;
 

@@ -9,8 +9,9 @@
 
 use std::collections::BTreeSet;
 
-/// A token's id in the model's vocabulary.
-pub type TokenId = i32;
+use super::asleep::{Asleep, Owner, SnapshotId};
+use super::tokens::{TokenId, common_prefix};
+
 /// A sequence of the KV cache.
 pub type SeqId = usize;
 
@@ -24,6 +25,12 @@ pub enum Op {
     Share { from: SeqId, to: SeqId, tokens: usize },
     /// Forget the whole sequence.
     Clear { seq: SeqId },
+    /// Take a snapshot of the positions `from..` of a sequence.
+    Sleep { seq: SeqId, from: usize, id: SnapshotId },
+    /// Put the positions `from..to` of a snapshot at the end of a sequence, which ends at `from`.
+    Wake { id: SnapshotId, seq: SeqId, from: usize, to: usize },
+    /// Forget a snapshot.
+    Drop { id: SnapshotId },
 }
 
 /// What of a prompt is in the cache already.
@@ -40,6 +47,7 @@ pub struct Cache {
     sharing: bool,
     cells: Cells,
     seqs: Vec<Option<Sequence>>,
+    asleep: Asleep,
     /// Counts uses, to know which kept sequence was used least recently.
     tick: u64,
 }
@@ -50,6 +58,7 @@ struct Sequence {
     cells: Vec<u32>,
     /// A running request writes to it. Otherwise it is kept for a next turn and may go when room is needed.
     live: bool,
+    owner: Owner,
     used_at: u64,
 }
 
@@ -64,9 +73,9 @@ struct Cells {
 }
 
 impl Cache {
-    /// A cache of `capacity` tokens for at most `sequences` sequences.
+    /// A cache of `capacity` tokens for at most `sequences` sequences, with snapshots of at most `asleep` tokens beside it.
     #[must_use]
-    pub fn new(sequences: usize, capacity: usize, sharing: bool) -> Self {
+    pub fn new(sequences: usize, capacity: usize, sharing: bool, asleep: usize) -> Self {
         let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
         Self {
             sharing,
@@ -77,6 +86,7 @@ impl Cache {
                 only_kept: 0,
             },
             seqs: std::iter::repeat_with(|| None).take(sequences).collect(),
+            asleep: Asleep::new(if sharing { asleep } else { 0 }),
             tick: 0,
         }
     }
@@ -105,6 +115,19 @@ impl Cache {
         self.seqs.iter().flatten().filter(|seq| !seq.live).count()
     }
 
+    /// The snapshots of conversations that left the cache.
+    #[must_use]
+    pub fn asleep(&self) -> &Asleep {
+        &self.asleep
+    }
+
+    /// Finished conversations of an owner that are kept, awake or asleep.
+    #[must_use]
+    pub fn kept_of(&self, owner: Owner) -> usize {
+        let awake = self.seqs.iter().flatten().filter(|seq| !seq.live && seq.owner == owner).count();
+        awake + self.asleep.count_of(owner)
+    }
+
     /// Tokens of a sequence that are in the cache.
     #[must_use]
     pub fn tokens(&self, seq: SeqId) -> &[TokenId] {
@@ -126,6 +149,23 @@ impl Cache {
             .max_by_key(|found| (found.tokens, self.seqs[found.seq].as_ref().map_or(0, |seq| seq.used_at)))
     }
 
+    /// How many tokens of `prompt` needn't be computed: those that a sequence has, and those that snapshots have after them.
+    #[must_use]
+    pub fn reach(&self, prompt: &[TokenId]) -> usize {
+        let limit = prompt.len().saturating_sub(1);
+        let mut have = self.longest_match(prompt).map_or(0, |found| found.tokens);
+        while let Some(waking) = self.asleep.longest_match(&prompt[..limit], have) {
+            have = waking.to;
+        }
+        have
+    }
+
+    /// A snapshot turned out to be of no use.
+    pub fn lose(&mut self, id: SnapshotId, ops: &mut Vec<Op>) {
+        self.asleep.remove(id);
+        ops.push(Op::Drop { id });
+    }
+
     /// How many cells of a match only kept sequences refer to: sharing it makes them unevictable.
     #[must_use]
     pub fn kept_cells(&self, found: Match) -> usize {
@@ -135,7 +175,7 @@ impl Cache {
 
     /// Opens a live sequence for `prompt` with as much of it as the cache has. Returns the sequence and how many tokens it
     /// shares; `None` if every sequence is live.
-    pub fn open(&mut self, prompt: &[TokenId], ops: &mut Vec<Op>) -> Option<(SeqId, usize)> {
+    pub fn open(&mut self, prompt: &[TokenId], owner: Owner, ops: &mut Vec<Op>) -> Option<(SeqId, usize)> {
         let mut found = self.longest_match(prompt);
         if let Some(found) = found {
             self.touch(found.seq);
@@ -144,7 +184,8 @@ impl Cache {
             Some(seq) => seq,
             None => self.make_sequence_free(&mut found, ops)?,
         };
-        let mut opened = Sequence { tokens: Vec::new(), cells: Vec::new(), live: true, used_at: self.next_tick() };
+        let used_at = self.next_tick();
+        let mut opened = Sequence { tokens: Vec::new(), cells: Vec::new(), live: true, owner, used_at };
         if let Some(found) = found {
             if let Some(source) = self.seqs[found.seq].as_ref() {
                 opened.tokens.extend_from_slice(&source.tokens[..found.tokens]);
@@ -163,7 +204,35 @@ impl Cache {
         {
             self.clear(found.seq, ops);
         }
-        Some((seq, shared))
+        Some((seq, self.wake(seq, shared, prompt, ops)))
+    }
+
+    /// Puts back what snapshots have of `prompt` after its first `have` tokens, which `seq` holds. Returns how many it holds
+    /// then.
+    fn wake(&mut self, seq: SeqId, mut have: usize, prompt: &[TokenId], ops: &mut Vec<Op>) -> usize {
+        let limit = prompt.len().saturating_sub(1);
+        while self.sharing
+            && let Some(waking) = self.asleep.longest_match(&prompt[..limit], have)
+        {
+            // All of it is put back for a moment, and what the prompt doesn't have in common with it is dropped again.
+            if self.free() + self.evictable() < waking.cells {
+                break;
+            }
+            let tick = self.next_tick();
+            self.asleep.touch(waking.id, tick);
+            if !self.make_room(waking.cells, ops) || !self.asleep.wake(waking) {
+                break;
+            }
+            if !self.append(seq, &prompt[have..waking.to]) {
+                break;
+            }
+            ops.push(Op::Wake { id: waking.id, seq, from: have, to: waking.to });
+            if waking.whole {
+                ops.push(Op::Drop { id: waking.id });
+            }
+            have = waking.to;
+        }
+        have
     }
 
     /// Notes that `tokens` were computed at the end of a live sequence. Returns false, and changes nothing, if there is no
@@ -200,20 +269,54 @@ impl Cache {
         }
     }
 
-    /// Forgets kept sequences, the least recently used first, until `tokens` cells are free. Returns whether they are.
+    /// Puts kept sequences to sleep, the least recently used first, until `tokens` cells are free. Returns whether they are.
     pub fn make_room(&mut self, tokens: usize, ops: &mut Vec<Op>) -> bool {
         while self.free() < tokens {
             let Some(seq) = self.least_recently_used(None) else { return false };
-            self.clear(seq, ops);
+            self.put_to_sleep(seq, ops);
         }
         true
     }
 
-    /// Forgets every kept sequence.
-    pub fn clear_kept(&mut self, ops: &mut Vec<Op>) {
-        while let Some(seq) = self.least_recently_used(None) {
-            self.clear(seq, ops);
+    /// Puts one kept sequence to sleep, the least recently used one, if kept sequences alone hold more than `most` cells.
+    pub fn retire(&mut self, most: usize, ops: &mut Vec<Op>) {
+        if self.asleep.is_on()
+            && self.evictable() > most
+            && let Some(seq) = self.least_recently_used(None)
+        {
+            self.put_to_sleep(seq, ops);
         }
+    }
+
+    /// Forgets every kept sequence and every snapshot. Returns whether there was any.
+    pub fn clear_kept(&mut self, ops: &mut Vec<Op>) -> bool {
+        self.forget(|_| true, ops)
+    }
+
+    /// Forgets the kept sequences and snapshots whose owner `forget` says so of. Running ones aren't kept when they end.
+    /// Returns whether anything was forgotten.
+    pub fn forget(&mut self, forget: impl Fn(Owner) -> bool, ops: &mut Vec<Op>) -> bool {
+        let before = ops.len();
+        for seq in 0..self.seqs.len() {
+            if self.seqs[seq].as_ref().is_some_and(|sequence| !sequence.live && forget(sequence.owner)) {
+                self.clear(seq, ops);
+            }
+        }
+        ops.extend(self.asleep.forget(forget).into_iter().map(|id| Op::Drop { id }));
+        ops.len() > before
+    }
+
+    /// Makes a snapshot of what of a kept sequence no other one refers to, and clears it.
+    fn put_to_sleep(&mut self, seq: SeqId, ops: &mut Vec<Op>) {
+        if let Some(Some(sequence)) = self.seqs.get(seq)
+            && self.asleep.is_on()
+        {
+            let shared = sequence.cells.iter().take_while(|&&cell| self.cells.referrers(cell) > 1).count();
+            let (id, gone) = self.asleep.add(&sequence.tokens, shared, sequence.owner, sequence.used_at);
+            ops.extend(gone.into_iter().map(|id| Op::Drop { id }));
+            ops.extend(id.map(|id| Op::Sleep { seq, from: shared, id }));
+        }
+        self.clear(seq, ops);
     }
 
     fn next_tick(&mut self) -> u64 {
@@ -250,7 +353,7 @@ impl Cache {
             *found = None;
             self.least_recently_used(None)
         })?;
-        self.clear(seq, ops);
+        self.put_to_sleep(seq, ops);
         Some(seq)
     }
 
@@ -264,6 +367,11 @@ impl Cache {
 }
 
 impl Cells {
+    fn referrers(&self, cell: u32) -> u32 {
+        let at = cell as usize;
+        u32::from(self.live[at]) + u32::from(self.kept[at])
+    }
+
     fn add(&mut self, cell: u32, live: bool) {
         let at = cell as usize;
         if live {
@@ -305,12 +413,6 @@ pub fn worth_waiting(prompt: &[TokenId], other: &[TokenId], cached: usize) -> Op
     let limit = prompt.len().saturating_sub(1);
     let shared = common_prefix(&prompt[..limit], other);
     (shared >= cached + WORTH_WAITING_TOKENS).then_some(shared)
-}
-
-/// How many tokens two sequences have in common from their beginning.
-#[must_use]
-pub fn common_prefix(a: &[TokenId], b: &[TokenId]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 impl Cache {
@@ -357,7 +459,7 @@ mod tests {
 
     /// Opens a sequence for `prompt`, computes the rest of it, and returns the sequence and what was shared.
     fn fill(cache: &mut Cache, prompt: &[TokenId], ops: &mut Vec<Op>) -> (SeqId, usize) {
-        let (seq, shared) = cache.open(prompt, ops).expect("a sequence is free");
+        let (seq, shared) = cache.open(prompt, None, ops).expect("a sequence is free");
         assert!(cache.make_room(prompt.len() - shared, ops), "there is room");
         assert!(cache.append(seq, &prompt[shared..]));
         cache.audit().expect("books are right");
@@ -366,7 +468,7 @@ mod tests {
 
     #[test]
     fn a_next_turn_shares_the_last_one() {
-        let (mut cache, mut ops) = (Cache::new(4, 100, true), Vec::new());
+        let (mut cache, mut ops) = (Cache::new(4, 100, true, 0), Vec::new());
         let (first, shared) = fill(&mut cache, &[1, 2, 3, 4], &mut ops);
         assert_eq!((shared, ops.as_slice()), (0, [].as_slice()));
         cache.close(first, true, &mut ops);
@@ -381,7 +483,7 @@ mod tests {
 
     #[test]
     fn running_sequences_share_cells() {
-        let (mut cache, mut ops) = (Cache::new(4, 10, true), Vec::new());
+        let (mut cache, mut ops) = (Cache::new(4, 10, true, 0), Vec::new());
         fill(&mut cache, &[1, 2, 3, 4, 5], &mut ops);
         let (_, shared) = fill(&mut cache, &[1, 2, 3, 9], &mut ops);
         assert_eq!((shared, cache.used()), (3, 6));
@@ -389,7 +491,7 @@ mod tests {
 
     #[test]
     fn the_last_token_is_computed_again() {
-        let (mut cache, mut ops) = (Cache::new(4, 100, true), Vec::new());
+        let (mut cache, mut ops) = (Cache::new(4, 100, true, 0), Vec::new());
         let (seq, _) = fill(&mut cache, &[1, 2, 3], &mut ops);
         cache.close(seq, true, &mut ops);
         assert_eq!(cache.longest_match(&[1, 2, 3]), Some(Match { seq, tokens: 2 }));
@@ -399,7 +501,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_goes_first() {
-        let (mut cache, mut ops) = (Cache::new(8, 9, true), Vec::new());
+        let (mut cache, mut ops) = (Cache::new(8, 9, true, 0), Vec::new());
         for prompt in [[1, 1, 1], [2, 2, 2], [3, 3, 3]] {
             let (seq, _) = fill(&mut cache, &prompt, &mut ops);
             cache.close(seq, true, &mut ops);
@@ -413,10 +515,60 @@ mod tests {
 
     #[test]
     fn without_sharing_nothing_is_kept() {
-        let (mut cache, mut ops) = (Cache::new(2, 10, false), Vec::new());
+        let (mut cache, mut ops) = (Cache::new(2, 10, false, 0), Vec::new());
         let (seq, _) = fill(&mut cache, &[1, 2, 3], &mut ops);
         cache.close(seq, true, &mut ops);
         assert_eq!((cache.used(), cache.longest_match(&[1, 2, 3, 4])), (0, None));
+    }
+
+    #[test]
+    fn a_conversation_sleeps_and_wakes() {
+        let (mut cache, mut ops) = (Cache::new(4, 200, true, 100), Vec::new());
+        let talk = |family: TokenId, length: TokenId| -> Vec<TokenId> {
+            (0..length).map(|at| if at < 40 { at } else { at + 1000 * family }).collect()
+        };
+        for family in [1, 2] {
+            let (seq, _) = fill(&mut cache, &talk(family, 80), &mut ops);
+            cache.close(seq, true, &mut ops);
+        }
+        assert_eq!((cache.used(), cache.evictable()), (120, 120));
+        ops.clear();
+        cache.retire(60, &mut ops);
+        // The first one's own part leaves; what both begin with stays with the second.
+        assert_eq!(ops, [Op::Sleep { seq: 0, from: 40, id: 1 }, Op::Clear { seq: 0 }]);
+        assert_eq!((cache.used(), cache.asleep().tokens()), (80, 40));
+        ops.clear();
+        cache.retire(100, &mut ops);
+        assert!(ops.is_empty(), "few enough are kept");
+
+        let (seq, shared) = fill(&mut cache, &talk(1, 90), &mut ops);
+        assert_eq!((seq, shared), (0, 80));
+        let expected = [
+            Op::Share { from: 1, to: 0, tokens: 40 },
+            Op::Wake { id: 1, seq: 0, from: 40, to: 80 },
+            Op::Drop { id: 1 },
+        ];
+        assert_eq!(ops, expected);
+        assert!(cache.asleep().is_empty());
+    }
+
+    #[test]
+    fn forgetting_a_conversation_leaves_the_others() {
+        let (mut cache, mut ops) = (Cache::new(8, 400, true, 400), Vec::new());
+        for owner in [1, 2, 1, 2] {
+            let prompt: Vec<TokenId> = (0..50).map(|at| at + 1000 * (owner + cache.used()) as TokenId).collect();
+            let (seq, _) = cache.open(&prompt, Some(owner as u64), &mut ops).expect("a sequence is free");
+            assert!(cache.append(seq, &prompt));
+            cache.close(seq, true, &mut ops);
+        }
+        for _ in 0..2 {
+            cache.retire(0, &mut ops);
+        }
+        assert_eq!((cache.kept_sequences(), cache.asleep().len()), (2, 2));
+        assert!(cache.forget(|owner| owner == Some(1), &mut ops));
+        assert_eq!((cache.kept_sequences(), cache.asleep().len()), (1, 1));
+        assert!(!cache.forget(|owner| owner == Some(1), &mut ops));
+        cache.audit().expect("books are right");
     }
 
     #[test]
@@ -429,18 +581,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_books_stay_right(steps in proptest::collection::vec((0usize..6, 0i32..3, 1usize..12, any::<bool>()), 1..80)) {
-            let (mut cache, mut ops) = (Cache::new(5, 40, true), Vec::new());
+        fn the_books_stay_right(steps in proptest::collection::vec((0usize..6, 0i32..3, 1usize..40, any::<bool>()), 1..80)) {
+            let (mut cache, mut ops) = (Cache::new(5, 60, true, 60), Vec::new());
             let mut open: Vec<SeqId> = Vec::new();
             for (kind, token, length, keep) in steps {
                 if kind < 3 {
                     let prompt: Vec<TokenId> = (0..length).map(|at| if at < 4 { 7 } else { token }).collect();
                     let reusable = cache.longest_match(&prompt).map_or(0, |found| found.tokens);
-                    let Some((seq, shared)) = cache.open(&prompt, &mut ops) else {
+                    let Some((seq, shared)) = cache.open(&prompt, None, &mut ops) else {
                         prop_assert_eq!(open.len(), 5, "only live sequences refuse another one");
                         continue;
                     };
-                    prop_assert!(shared == reusable || shared == 0);
+                    prop_assert!(shared >= reusable || shared == 0);
                     prop_assert_eq!(cache.tokens(seq), &prompt[..shared]);
                     if cache.make_room(prompt.len() - shared, &mut ops) {
                         prop_assert!(cache.append(seq, &prompt[shared..]));

@@ -2,27 +2,29 @@
 //!
 //! Continuous batching: every step carries one token of each running answer first and fills what is left of its budget with
 //! prompts, in chunks, so a long prompt never stops the others' tokens and a new request joins at the next step. The budget
-//! follows the measured speed: llama.cpp can't be interrupted, so a step has to be short.
+//! follows the measured speed ([`pace`](super::pace)) and who waits: whole batches while nobody reads an answer, short steps
+//! while somebody does.
 //!
-//! Some requests give way to all others: they are admitted when nobody else waits, go back into their line when somebody comes
-//! for whom there is no slot or room, and their prompts get what the others leave of a step.
+//! Requests have priorities: one is admitted when nobody of a higher one waits, goes back into its line when somebody comes for
+//! whom there is no slot or room, and its prompt gets what the higher ones leave of a step.
 //!
 //! Invariants, which the property tests hold it to: a request owns at most one sequence and a sequence at most one request; a
 //! step has at most `batch_tokens` tokens; every admitted request has room for its prompt and its longest answer; requests are
-//! admitted in the order in which they came, and every one of them ends.
+//! admitted by priority and then in the order in which they came, and every one of them ends once none of a higher one comes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::prefix::{Cache, Op, SeqId, TokenId, worth_waiting};
+use super::asleep::Owner;
+use super::pace::{Pace, StepTimes};
+use super::prefix::{Cache, Op, SeqId, worth_waiting};
+use super::tokens::TokenId;
 
 /// A request's number, increasing in the order of arrival.
 pub type RequestId = u64;
 
 /// Share of the prompt budget that the longest-running prompt gets, before the shortest ones take the rest.
 const GRANT_SHARE: usize = 4;
-/// Prompt tokens a step carries at least, however slow the machine is.
-const LEAST_PROMPT_TOKENS: usize = 8;
 
 /// What the scheduler may spend.
 #[derive(Clone, Copy, Debug)]
@@ -33,8 +35,32 @@ pub struct Limits {
     pub queue: usize,
     /// Tokens of one step at most (llama.cpp's `n_batch`); not less than `parallel`.
     pub batch_tokens: usize,
-    /// How long a step should take.
-    pub step: Duration,
+    /// How long steps should take.
+    pub times: StepTimes,
+    /// Cells that finished conversations may hold beside running ones; what is more goes to sleep.
+    pub kept_awake: usize,
+}
+
+/// Who goes first. A request that finds no slot or room sends one of a lower priority back into its line, the last one that
+/// was admitted; so a lower priority may wait as long as a higher one keeps the engine full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// A visitor waits for the answer.
+    Visitor,
+    /// An agent waits for a suggested reply.
+    Suggestion,
+    /// A passage is judged before the answer, or nobody waits.
+    Judgement,
+}
+
+impl Priority {
+    pub const ALL: [Self; 3] = [Self::Visitor, Self::Suggestion, Self::Judgement];
+
+    /// Whether text is written, not a yes or no.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        self != Self::Judgement
+    }
 }
 
 /// A request as the scheduler knows it.
@@ -45,8 +71,11 @@ pub struct Job {
     pub prompt: Vec<TokenId>,
     /// Tokens that may be generated at most, at least one.
     pub max_new: usize,
-    /// Whether all others go before it.
-    pub gives_way: bool,
+    pub priority: Priority,
+    /// Whose conversation it is, to forget it alone.
+    pub owner: Owner,
+    /// Whether what is computed of it is kept for a next turn, as long as there is room.
+    pub keep: bool,
 }
 
 /// Part of a step: these tokens of one request, at these positions of its sequence.
@@ -86,9 +115,8 @@ pub struct Scheduler {
     limits: Limits,
     cache: Cache,
     pace: Pace,
-    waiting: VecDeque<Job>,
-    /// The line of those that give way.
-    aside: VecDeque<Job>,
+    /// One line for each priority, the highest first.
+    lines: [VecDeque<Job>; Priority::ALL.len()],
     /// In the order of admission.
     running: Vec<Running>,
     /// For the next plan.
@@ -112,7 +140,9 @@ struct Running {
     cached: usize,
     /// An earlier request computes the first so many tokens of this prompt; wait and share them.
     follows: Option<(RequestId, usize)>,
-    gives_way: bool,
+    priority: Priority,
+    owner: Owner,
+    keep: bool,
 }
 
 impl Running {
@@ -133,9 +163,8 @@ impl Running {
 impl Scheduler {
     #[must_use]
     pub fn new(limits: Limits, cache: Cache) -> Self {
-        let pace = Pace::new(limits.step);
-        let (waiting, aside) = (VecDeque::new(), VecDeque::new());
-        Self { limits, cache, pace, waiting, aside, running: Vec::new(), ops: Vec::new() }
+        let pace = Pace::new(limits.times);
+        Self { limits, cache, pace, lines: Default::default(), running: Vec::new(), ops: Vec::new() }
     }
 
     /// The KV cache's books.
@@ -146,30 +175,29 @@ impl Scheduler {
 
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.aside.is_empty() && self.running.is_empty()
+        self.lines.iter().all(VecDeque::is_empty) && self.running.is_empty()
     }
 
-    /// Requests that run, without those that give way.
+    /// Requests that run, without judgements.
     #[must_use]
     pub fn running(&self) -> usize {
-        self.running.iter().filter(|running| !running.gives_way).count()
+        self.running.iter().filter(|running| running.priority.writes()).count()
     }
 
-    /// Requests in line, without those that give way.
+    /// Requests in line, without judgements.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.line().count()
     }
 
-    /// Requests in line, the next one first, without those that give way.
+    /// Requests in line, the next one first, without judgements.
     pub fn line(&self) -> impl Iterator<Item = RequestId> + '_ {
-        self.waiting.iter().map(|job| job.id)
+        self.lines.iter().flatten().filter(|job| job.priority.writes()).map(|job| job.id)
     }
 
     /// Every request that waits or runs.
     pub fn ids(&self) -> impl Iterator<Item = RequestId> + '_ {
-        let aside = self.aside.iter().map(|job| job.id);
-        self.running.iter().map(|running| running.id).chain(self.line()).chain(aside)
+        self.running.iter().map(|running| running.id).chain(self.lines.iter().flatten().map(|job| job.id))
     }
 
     /// Tokens of a running request's prompt that were in the cache.
@@ -179,27 +207,27 @@ impl Scheduler {
     }
 
     /// Takes a request in line. A job that has no prompt, can't generate, or could never fit the cache comes back, and so does
-    /// one more than the line holds. Those that give way have a line of the same length.
+    /// one more than the line holds. Judgements have a line of the same length.
     ///
     /// # Errors
     /// The job itself.
     pub fn enqueue(&mut self, job: Job) -> Result<(), Job> {
         let total = job.prompt.len() + job.max_new;
         let capacity = self.cache.free() + self.cache.used();
-        let running = self.running.iter().filter(|running| running.gives_way == job.gives_way).count();
-        let line = if job.gives_way { &mut self.aside } else { &mut self.waiting };
-        let full = line.len() + running >= self.limits.parallel + self.limits.queue;
+        let alike = |priority: Priority| priority.writes() == job.priority.writes();
+        let running = self.running.iter().filter(|running| alike(running.priority)).count();
+        let waiting = self.lines.iter().flatten().filter(|job| alike(job.priority)).count();
+        let full = waiting + running >= self.limits.parallel + self.limits.queue;
         if job.prompt.is_empty() || job.max_new == 0 || total > capacity || full {
             return Err(job);
         }
-        line.push_back(job);
+        self.lines[job.priority as usize].push_back(job);
         Ok(())
     }
 
     /// Removes a request, whose KV is forgotten: nobody waits for the rest of it.
     pub fn cancel(&mut self, id: RequestId) {
-        self.waiting.retain(|job| job.id != id);
-        self.aside.retain(|job| job.id != id);
+        self.lines.iter_mut().for_each(|line| line.retain(|job| job.id != id));
         self.end(id, false);
     }
 
@@ -220,8 +248,50 @@ impl Scheduler {
 
     /// Forgets the KV of all finished conversations. Returns whether there was any.
     pub fn forget_kept(&mut self) -> bool {
-        let any = self.cache.kept_sequences() > 0;
-        self.cache.clear_kept(&mut self.ops);
+        self.cache.clear_kept(&mut self.ops)
+    }
+
+    /// Forgets what is kept of one conversation, awake and asleep, and what is kept of nobody's in particular.
+    pub fn forget(&mut self, owner: u64) {
+        let concerned = |of: Owner| of.is_none_or(|of| of == owner);
+        self.cache.forget(concerned, &mut self.ops);
+        let running = self.running.iter_mut().map(|running| (running.owner, &mut running.keep));
+        let waiting = self.lines.iter_mut().flatten().map(|job| (job.owner, &mut job.keep));
+        for (_, keep) in running.chain(waiting).filter(|(of, _)| *of == Some(owner)) {
+            *keep = false;
+        }
+    }
+
+    /// The operation at `at` of a plan's failed. Where that leaves sequences without tokens that the books say they have, their
+    /// requests begin again: its own, and those that share what is missing. A snapshot that couldn't be put back is given
+    /// up. Returns whether any request begins again, so that the plan is void.
+    pub fn restart(&mut self, ops: &[Op], at: usize) -> bool {
+        // Sequences with the number of tokens that they really have.
+        let mut lacking: Vec<(SeqId, usize)> = Vec::new();
+        match ops.get(at) {
+            Some(&Op::Wake { id, seq, from, .. }) => {
+                self.cache.lose(id, &mut self.ops);
+                lacking.push((seq, from));
+            }
+            Some(&Op::Share { to, .. }) => lacking.push((to, 0)),
+            // It is kept in the books alone.
+            Some(&Op::Sleep { id, .. }) => self.cache.lose(id, &mut self.ops),
+            _ => {}
+        }
+        for op in ops.iter().skip(at + 1) {
+            if let Op::Share { from, to, tokens } = *op
+                && let Some(&(_, has)) = lacking.iter().find(|(seq, has)| *seq == from && *has < tokens)
+            {
+                lacking.push((to, has));
+            }
+        }
+        let mut any = false;
+        for (seq, _) in lacking {
+            if let Some(at) = self.running.iter().position(|running| running.seq == Some(seq)) {
+                self.requeue(at, false);
+                any = true;
+            }
+        }
         any
     }
 
@@ -234,16 +304,21 @@ impl Scheduler {
     pub fn plan(&mut self) -> Plan {
         let mut plan = Plan { started: self.admit(), ..Plan::default() };
         self.open_sequences();
+        // One at a time: a snapshot takes milliseconds, for which the running ones wait.
+        if !self.running.is_empty() {
+            self.cache.retire(self.limits.kept_awake, &mut self.ops);
+        }
 
         for running in self.running.iter().filter(|running| running.answering()) {
             plan.chunks.extend(chunk_of(running, 1));
         }
         let answering = plan.chunks.len();
-        let budget = self.pace.budget().saturating_sub(answering).max(LEAST_PROMPT_TOKENS);
-        let budget = budget.min(self.limits.batch_tokens.saturating_sub(answering));
-        for (at, tokens) in self.share_out(budget) {
-            plan.chunks.extend(chunk_of(&self.running[at], tokens));
-        }
+        let rows = self.pace.rows(answering, self.cache.used(), self.limits.batch_tokens);
+        // Prompts first: attention is computed in tiles of rows, and a tile that belongs to one conversation skips the cells of
+        // all others.
+        let prompts = self.share_out(rows.saturating_sub(answering));
+        let prompts = prompts.into_iter().filter_map(|(at, tokens)| chunk_of(&self.running[at], tokens));
+        plan.chunks.splice(0..0, prompts);
 
         if !self.cache.make_room(plan.tokens(), &mut self.ops) {
             debug_assert!(false, "admission reserves room for every running request");
@@ -254,7 +329,7 @@ impl Scheduler {
 
     /// Notes that a plan was carried out, and how long it took.
     pub fn done(&mut self, plan: &Plan, took: Duration) {
-        self.pace.note(plan.tokens(), took);
+        self.pace.note(plan.tokens(), self.cache.used() + plan.tokens(), took);
         for chunk in &plan.chunks {
             let Some(running) = self.running.iter_mut().find(|running| running.id == chunk.id) else { continue };
             running.computed += chunk.tokens.len();
@@ -274,35 +349,37 @@ impl Scheduler {
 
     fn end(&mut self, id: RequestId, keep: bool) {
         let Some(at) = self.running.iter().position(|running| running.id == id) else { return };
-        if let Some(seq) = self.running.remove(at).seq {
-            self.cache.close(seq, keep, &mut self.ops);
+        let running = self.running.remove(at);
+        if let Some(seq) = running.seq {
+            self.cache.close(seq, keep && running.keep, &mut self.ops);
         }
     }
 
     /// Puts a running request back at the head of its line, with what it has generated.
     fn requeue(&mut self, at: usize, keep: bool) {
-        let Running { id, tokens, limit, seq, gives_way, .. } = self.running.remove(at);
+        let Running { id, tokens, limit, seq, priority, owner, keep: kept, .. } = self.running.remove(at);
         if let Some(seq) = seq {
-            self.cache.close(seq, keep, &mut self.ops);
+            self.cache.close(seq, keep && kept, &mut self.ops);
         }
-        let line = if gives_way { &mut self.aside } else { &mut self.waiting };
-        line.push_front(Job { id, max_new: (limit - tokens.len()).max(1), prompt: tokens, gives_way });
+        let max_new = (limit - tokens.len()).max(1);
+        let job = Job { id, prompt: tokens, max_new, priority, owner, keep: kept };
+        self.lines[priority as usize].push_front(job);
     }
 
     /// Moves requests from the lines to the running ones, in order, while there is a slot and room for all they may need.
     fn admit(&mut self) -> Vec<RequestId> {
         let mut started = Vec::new();
-        while let Some(job) = self.waiting.front().or(self.aside.front()) {
-            let gives_way = job.gives_way;
+        while let Some(job) = self.lines.iter().find_map(VecDeque::front) {
+            let priority = job.priority;
             let Some(follows) = self.fits(job) else {
-                // Who gives way goes back into line, the last one first; what was computed stays as long as there is room.
-                let last = self.running.iter().rposition(|running| running.gives_way);
-                let Some(last) = last.filter(|_| !gives_way) else { break };
+                // Who gives way goes back into line, the last one of the lowest priority first; what was computed stays as long
+                // as there is room.
+                let lower = self.running.iter().enumerate().filter(|(_, running)| running.priority > priority);
+                let Some((last, _)) = lower.max_by_key(|&(at, running)| (running.priority, at)) else { break };
                 self.requeue(last, true);
                 continue;
             };
-            let line = if gives_way { &mut self.aside } else { &mut self.waiting };
-            let Some(job) = line.pop_front() else { break };
+            let Some(job) = self.lines[priority as usize].pop_front() else { break };
             started.push(job.id);
             self.running.push(Running {
                 id: job.id,
@@ -313,7 +390,9 @@ impl Scheduler {
                 computed: 0,
                 cached: 0,
                 follows,
-                gives_way,
+                priority,
+                owner: job.owner,
+                keep: job.keep,
             });
             if follows.is_none() {
                 self.open(self.running.len() - 1);
@@ -329,11 +408,11 @@ impl Scheduler {
             return None;
         }
         let found = self.cache.longest_match(&job.prompt);
-        let cached = found.map_or(0, |found| found.tokens);
+        let cached = self.cache.reach(&job.prompt);
         let computing = self.running.iter().filter(|other| other.computed < other.prompt_tokens);
         let follows = computing
             // Nobody waits for one that gives way to it.
-            .filter(|other| job.gives_way || !other.gives_way)
+            .filter(|other| other.priority <= job.priority)
             .filter_map(|other| {
                 let shared = worth_waiting(&job.prompt, &other.tokens[..other.prompt_tokens], cached)?;
                 Some((other.id, shared))
@@ -364,7 +443,10 @@ impl Scheduler {
     }
 
     fn open(&mut self, at: usize) {
-        let Some((seq, cached)) = self.cache.open(&self.running[at].tokens, &mut self.ops) else { return };
+        let Some((seq, cached)) = self.cache.open(&self.running[at].tokens, self.running[at].owner, &mut self.ops)
+        else {
+            return;
+        };
         let running = &mut self.running[at];
         running.seq = Some(seq);
         running.follows = None;
@@ -377,12 +459,12 @@ impl Scheduler {
     /// `running` and tokens.
     fn share_out(&self, budget: usize) -> Vec<(usize, usize)> {
         let (mut shares, mut left) = (Vec::new(), budget);
-        for gives_way in [false, true] {
+        for priority in Priority::ALL {
             let mut prompts: Vec<(usize, usize)> = self
                 .running
                 .iter()
                 .enumerate()
-                .filter(|(_, running)| running.gives_way == gives_way)
+                .filter(|(_, running)| running.priority == priority)
                 .filter(|(_, running)| running.seq.is_some() && !running.answering() && running.remaining() > 0)
                 .map(|(at, running)| (at, running.remaining()))
                 .collect();
@@ -415,64 +497,6 @@ fn chunk_of(running: &Running, tokens: usize) -> Option<Chunk> {
     })
 }
 
-/// How many tokens fit into a step, learned from the steps so far: time = base + tokens × each, by least squares with
-/// exponential forgetting.
-#[derive(Clone, Debug)]
-struct Pace {
-    target_ms: f64,
-    weight: f64,
-    n: f64,
-    t: f64,
-    nn: f64,
-    nt: f64,
-}
-
-impl Pace {
-    /// Tokens of the first step, before anything was measured.
-    const FIRST: usize = 32;
-    /// How much of the past each step keeps: an odd step, slowed down by something else, is soon forgotten.
-    const KEEP: f64 = 0.93;
-    /// A fit is trusted when the steps' sizes spread at least this much (variance, in tokens²).
-    const SPREAD: f64 = 4.0;
-
-    fn new(step: Duration) -> Self {
-        Self { target_ms: step.as_secs_f64() * 1e3, weight: 0.0, n: 0.0, t: 0.0, nn: 0.0, nt: 0.0 }
-    }
-
-    fn note(&mut self, tokens: usize, took: Duration) {
-        if tokens == 0 {
-            return;
-        }
-        let (n, t) = (tokens as f64, took.as_secs_f64() * 1e3);
-        for (sum, value) in
-            [(&mut self.weight, 1.0), (&mut self.n, n), (&mut self.t, t), (&mut self.nn, n * n), (&mut self.nt, n * t)]
-        {
-            *sum = *sum * Self::KEEP + value;
-        }
-    }
-
-    fn budget(&self) -> usize {
-        if self.weight == 0.0 {
-            return Self::FIRST;
-        }
-        let (n, t) = (self.n / self.weight, self.t / self.weight);
-        let variance = self.nn / self.weight - n * n;
-        let slope = (self.nt / self.weight - n * t) / variance;
-        let average = t / n;
-        let (base, each) = if variance >= Self::SPREAD && slope > 0.0 && slope <= average {
-            (t - slope * n, slope)
-        } else if n >= Self::FIRST as f64 {
-            (0.0, average)
-        } else {
-            // Single tokens only: a token of a prompt costs much less than a step of its own. Try and measure.
-            return Self::FIRST;
-        };
-        // Where a step takes longer than the target anyway, chunks of a few tokens would only make prompts slow: take as many
-        // as make it twice as long.
-        ((self.target_ms - base).max(base) / each.max(1e-3)).clamp(1.0, 1e5) as usize
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
@@ -480,20 +504,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::llm::asleep::SnapshotId;
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn scheduler(parallel: usize, capacity: usize) -> Scheduler {
-        let limits = Limits { parallel, queue: 100, batch_tokens: 64, step: 50 * MS };
-        Scheduler::new(limits, Cache::new(parallel * 2, capacity, true))
+    fn scheduler(parallel: usize, capacity: usize, asleep: usize) -> Scheduler {
+        let times = StepTimes { gap: 60 * MS, longest_gap: 150 * MS, unread: 500 * MS };
+        let limits = Limits { parallel, queue: 100, batch_tokens: 64, times, kept_awake: 40 };
+        Scheduler::new(limits, Cache::new(parallel * 2, capacity, true, asleep))
     }
 
     fn job(id: RequestId, prompt: impl IntoIterator<Item = TokenId>, max_new: usize) -> Job {
-        Job { id, prompt: prompt.into_iter().collect(), max_new, gives_way: false }
+        Job { id, prompt: prompt.into_iter().collect(), max_new, priority: Priority::Visitor, owner: None, keep: true }
     }
 
     fn yielding(id: RequestId, prompt: impl IntoIterator<Item = TokenId>) -> Job {
-        Job { gives_way: true, ..job(id, prompt, 1) }
+        Job { priority: Priority::Judgement, ..job(id, prompt, 1) }
     }
 
     /// Carries a plan out in no time; answers each draw with `token`, and finishes answers at their longest. Returns who drew.
@@ -516,18 +542,18 @@ mod tests {
 
     #[test]
     fn a_new_request_joins_at_the_next_step() {
-        let mut scheduler = scheduler(4, 1000);
+        let mut scheduler = scheduler(4, 1000, 0);
         scheduler.enqueue(job(1, 0..10, 5)).unwrap();
         assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 10)]);
         scheduler.enqueue(job(2, 100..108, 5)).unwrap();
         let (plan, _) = step(&mut scheduler, 500);
-        assert_eq!((plan.started.as_slice(), sizes(&plan)), ([2].as_slice(), vec![(1, 1), (2, 8)]));
+        assert_eq!((plan.started.as_slice(), sizes(&plan)), ([2].as_slice(), vec![(2, 8), (1, 1)]));
         assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 1), (2, 1)]);
     }
 
     #[test]
     fn a_long_prompt_comes_in_chunks_beside_the_answers() {
-        let mut scheduler = scheduler(4, 1000);
+        let mut scheduler = scheduler(4, 1000, 0);
         scheduler.enqueue(job(1, 0..4, 50)).unwrap();
         step(&mut scheduler, 500);
         scheduler.enqueue(job(2, 100..300, 5)).unwrap();
@@ -546,18 +572,18 @@ mod tests {
 
     #[test]
     fn the_shortest_prompt_goes_first_and_the_oldest_has_a_grant() {
-        let mut scheduler = scheduler(4, 2000);
+        let mut scheduler = scheduler(4, 2000, 0);
         scheduler.enqueue(job(1, 0..500, 5)).unwrap();
         scheduler.enqueue(job(2, 1000..1010, 5)).unwrap();
         scheduler.enqueue(job(3, 2000..2020, 5)).unwrap();
         let (plan, _) = step(&mut scheduler, 500);
-        // Of 32 tokens the oldest gets a quarter, then the shortest take theirs.
-        assert_eq!(sizes(&plan), [(2, 10), (3, 14), (1, 8)]);
+        // Of 64 tokens the oldest gets a quarter, then the shortest take theirs, then the oldest has what is left.
+        assert_eq!(sizes(&plan), [(2, 10), (3, 20), (1, 34)]);
     }
 
     #[test]
     fn requests_wait_for_a_slot_and_for_room() {
-        let mut scheduler = scheduler(2, 100);
+        let mut scheduler = scheduler(2, 100, 0);
         for id in 1..=3 {
             scheduler.enqueue(job(id, [1, 2, 3].map(|token| token + 10 * id as TokenId), 3)).unwrap();
         }
@@ -567,7 +593,7 @@ mod tests {
         assert_eq!(step(&mut scheduler, 0).0.started, [3]);
 
         // 60 + 60 cells don't fit into 100: the second waits although there is a slot.
-        let mut scheduler = self::scheduler(4, 100);
+        let mut scheduler = self::scheduler(4, 100, 0);
         scheduler.enqueue(job(1, 0..40, 20)).unwrap();
         scheduler.enqueue(job(2, 100..140, 20)).unwrap();
         assert_eq!(step(&mut scheduler, 0).0.started, [1]);
@@ -578,22 +604,23 @@ mod tests {
 
     #[test]
     fn who_gives_way_gets_what_the_others_leave() {
-        let mut scheduler = scheduler(4, 1000);
+        let mut scheduler = scheduler(4, 1000, 0);
         scheduler.enqueue(yielding(1, 0..100)).unwrap();
-        assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 32)], "nobody else is there");
+        assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 64)], "nobody else is there");
         scheduler.enqueue(job(2, 1000..1060, 5)).unwrap();
-        // Learned by now: 64 tokens a step. The answer's prompt comes first, although it came later and is longer.
+        // The answer's prompt comes first, although it came later and is longer.
         assert_eq!(sizes(&step(&mut scheduler, 500).0), [(2, 60), (1, 4)]);
-        assert_eq!(sizes(&step(&mut scheduler, 500).0), [(2, 1), (1, 63)]);
+        assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 32), (2, 1)]);
         assert_eq!((scheduler.running(), scheduler.waiting()), (1, 0), "it isn't counted as an answer");
     }
 
     #[test]
     fn who_gives_way_goes_back_into_line_for_an_answer() {
-        let mut scheduler = scheduler(2, 300);
+        let mut scheduler = scheduler(2, 300, 0);
         for id in 1..=3 {
             scheduler.enqueue(yielding(id, (0..90).map(|at| at + 1000 * id as TokenId))).unwrap();
         }
+        let mut ended = BTreeSet::new();
         assert_eq!(step(&mut scheduler, 500).0.started, [1, 2]);
         scheduler.enqueue(job(4, 5000..5100, 20)).unwrap();
         let (plan, _) = step(&mut scheduler, 500);
@@ -602,8 +629,9 @@ mod tests {
         // An answer never waits for the prompt of one that gives way, but has what is computed of it.
         scheduler.cancel(4);
         scheduler.enqueue(job(5, 1000..1090, 20)).unwrap();
-        assert_eq!(step(&mut scheduler, 500).0.chunks[0].id, 5);
-        let mut ended = BTreeSet::new();
+        let (plan, drew) = step(&mut scheduler, 500);
+        assert_eq!(plan.chunks[0].id, 5);
+        ended.extend(drew);
         while !scheduler.is_idle() {
             let (_, drew) = step(&mut scheduler, 7);
             ended.extend(drew);
@@ -613,8 +641,29 @@ mod tests {
     }
 
     #[test]
+    fn a_visitor_goes_before_a_suggestion_and_that_before_a_judgement() {
+        let mut scheduler = scheduler(1, 300, 0);
+        let suggestion = |id| Job { priority: Priority::Suggestion, ..job(id, 2000..2010, 3) };
+        scheduler.enqueue(yielding(1, 0..10)).unwrap();
+        scheduler.enqueue(suggestion(2)).unwrap();
+        assert_eq!(step(&mut scheduler, 7).0.started, [2]);
+        scheduler.enqueue(job(3, 3000..3010, 1)).unwrap();
+        scheduler.enqueue(suggestion(4)).unwrap();
+        assert_eq!(scheduler.line().collect::<Vec<_>>(), [3, 4]);
+        let mut ended = Vec::new();
+        while !scheduler.is_idle() {
+            let before: BTreeSet<_> = scheduler.ids().collect();
+            step(&mut scheduler, 7);
+            let after: BTreeSet<_> = scheduler.ids().collect();
+            ended.extend(before.difference(&after).copied());
+        }
+        // The suggestion that was being written goes on with what it had.
+        assert_eq!(ended, [3, 2, 4, 1]);
+    }
+
+    #[test]
     fn requests_with_a_common_prefix_compute_it_once() {
-        let mut scheduler = scheduler(8, 2000);
+        let mut scheduler = scheduler(8, 2000, 0);
         let prompt = |id: TokenId| (0..100).chain([1000 + id, 2000 + id]);
         for id in 0..8 {
             scheduler.enqueue(job(id, prompt(id as TokenId), 1)).unwrap();
@@ -632,10 +681,10 @@ mod tests {
 
     #[test]
     fn a_follower_goes_on_when_its_leader_leaves() {
-        let mut scheduler = scheduler(8, 2000);
+        let mut scheduler = scheduler(8, 2000, 0);
         scheduler.enqueue(job(1, 0..200, 5)).unwrap();
         scheduler.enqueue(job(2, (0..200).chain([9]), 5)).unwrap();
-        assert_eq!(sizes(&step(&mut scheduler, 7).0), [(1, 32)], "the second waits for the first");
+        assert_eq!(sizes(&step(&mut scheduler, 7).0), [(1, 64)], "the second waits for the first");
         scheduler.cancel(1);
         let (plan, _) = step(&mut scheduler, 7);
         assert_eq!(plan.chunks.iter().map(|chunk| chunk.id).collect::<Vec<_>>(), [2]);
@@ -643,7 +692,7 @@ mod tests {
 
     #[test]
     fn the_next_turn_reuses_the_last_one() {
-        let mut scheduler = scheduler(2, 200);
+        let mut scheduler = scheduler(2, 200, 0);
         scheduler.enqueue(job(1, 0..20, 3)).unwrap();
         while !scheduler.is_idle() {
             step(&mut scheduler, 77);
@@ -656,53 +705,78 @@ mod tests {
 
     #[test]
     fn requeuing_keeps_what_was_generated() {
-        let mut scheduler = scheduler(2, 200);
+        let mut scheduler = scheduler(2, 200, 0);
         scheduler.enqueue(job(1, 0..5, 9)).unwrap();
         scheduler.enqueue(job(2, 100..105, 9)).unwrap();
         step(&mut scheduler, 7);
         assert!(scheduler.requeue_last());
         assert!(!scheduler.requeue_last(), "the only running one stays");
         let (plan, _) = step(&mut scheduler, 7);
-        assert_eq!(sizes(&plan), [(1, 1), (2, 6)]);
-        assert_eq!(plan.chunks[1].tokens, [100, 101, 102, 103, 104, 7]);
-    }
-
-    #[track_caller]
-    fn check_pace(steps: &[(usize, u64)], expected: std::ops::RangeInclusive<usize>) {
-        let mut pace = Pace::new(50 * MS);
-        for &(tokens, micros) in steps {
-            pace.note(tokens, Duration::from_micros(micros));
-        }
-        let budget = pace.budget();
-        assert!(expected.contains(&budget), "{budget} not in {expected:?}");
+        assert_eq!(sizes(&plan), [(2, 6), (1, 1)]);
+        assert_eq!(plan.chunks[0].tokens, [100, 101, 102, 103, 104, 7]);
     }
 
     #[test]
-    fn the_budget_follows_the_measured_speed() {
-        check_pace(&[], 32..=32);
-        check_pace(&[(1, 10_000), (1, 10_000)], 32..=32);
-        check_pace(&[(32, 32_000)], 49..=51);
-        // 10 ms for each step and 0.5 ms for each token.
-        check_pace(&[(1, 10_500), (41, 30_500), (1, 10_500), (81, 50_500)], 79..=81);
-        // One token alone takes longer than the target: 82 ms for the step, 8 ms for each token.
-        check_pace(&[(1, 90_000), (40, 400_000), (1, 90_000)], 10..=11);
+    fn who_shares_what_could_not_be_woken_begins_again_too() {
+        let mut scheduler = scheduler(4, 1000, 400);
+        let talk = |family: TokenId, length: TokenId| (0..length).map(move |at| at + 1000 * family);
+        for family in [1, 2] {
+            scheduler.enqueue(job(family as RequestId, talk(family, 60), 1)).unwrap();
+            step(&mut scheduler, 7);
+        }
+        // The first one's is put to sleep while another runs.
+        scheduler.enqueue(job(3, talk(3, 5), 3)).unwrap();
+        step(&mut scheduler, 7);
+        assert!(!scheduler.cache().asleep().is_empty());
+        scheduler.enqueue(job(4, talk(1, 70), 2)).unwrap();
+        scheduler.enqueue(job(5, talk(1, 80), 2)).unwrap();
+        let plan = scheduler.plan();
+        let woken = plan.ops.iter().position(|op| matches!(op, Op::Wake { .. })).unwrap();
+        let shared = plan.ops.iter().skip(woken).any(|op| matches!(op, Op::Share { .. }));
+        assert!(shared && sizes(&plan).iter().any(|(id, _)| *id == 5), "{plan:?}");
+        assert!(scheduler.restart(&plan.ops, woken));
+        assert_eq!(scheduler.line().collect::<BTreeSet<_>>(), [4, 5].into());
+        scheduler.cache().audit().unwrap();
+        // The other one goes on.
+        assert!(!scheduler.restart(&[Op::Clear { seq: 0 }], 0));
+        let mut ended = BTreeSet::new();
+        while !scheduler.is_idle() {
+            ended.extend(step(&mut scheduler, 7).1);
+        }
+        assert_eq!(ended, [3, 4, 5].into());
     }
 
     #[derive(Clone, Debug)]
     enum Event {
-        Arrive { family: TokenId, prompt: usize, max_new: usize, gives_way: bool },
-        Step { eog: bool },
-        Cancel { which: usize },
+        Arrive {
+            family: TokenId,
+            prompt: usize,
+            max_new: usize,
+            priority: Priority,
+        },
+        Step {
+            eog: bool,
+        },
+        Cancel {
+            which: usize,
+        },
         Requeue,
+        /// The next snapshot that is to be put back can't be.
+        Lose,
+        Forget {
+            owner: u64,
+        },
     }
 
     fn event() -> impl Strategy<Value = Event> {
         prop_oneof![
-            2 => (0i32..3, 1usize..120, 1usize..12, any::<bool>())
-                .prop_map(|(family, prompt, max_new, gives_way)| Event::Arrive { family, prompt, max_new, gives_way }),
+            2 => (0i32..3, 1usize..120, 1usize..12, proptest::sample::select(&Priority::ALL[..]))
+                .prop_map(|(family, prompt, max_new, priority)| Event::Arrive { family, prompt, max_new, priority }),
             5 => (0usize..5).prop_map(|eog| Event::Step { eog: eog == 0 }),
             1 => (0usize..20).prop_map(|which| Event::Cancel { which }),
             1 => Just(Event::Requeue),
+            1 => Just(Event::Lose),
+            1 => (0u64..3).prop_map(|owner| Event::Forget { owner }),
         ]
     }
 
@@ -710,6 +784,8 @@ mod tests {
     #[derive(Default)]
     struct Model {
         seqs: BTreeMap<SeqId, Vec<TokenId>>,
+        /// Where a snapshot begins, and its tokens.
+        snapshots: BTreeMap<SnapshotId, (usize, Vec<TokenId>)>,
     }
 
     impl Model {
@@ -725,10 +801,38 @@ mod tests {
             Ok(())
         }
 
+        /// Carries all but one operation out. Those that need what that one would have made do as much as they can.
+        fn without(&mut self, ops: &[Op], lost: usize) {
+            for (_, op) in ops.iter().enumerate().filter(|(at, _)| *at != lost) {
+                if self.ops(&[*op]).is_err()
+                    && let Op::Share { from, to, tokens } = *op
+                    && let Some(source) = self.seqs.get(&from)
+                {
+                    let prefix = source.iter().take(tokens).copied().collect();
+                    self.seqs.insert(to, prefix);
+                }
+            }
+        }
+
         fn ops(&mut self, ops: &[Op]) -> Result<(), String> {
             for op in ops {
                 match *op {
                     Op::Clear { seq } => drop(self.seqs.remove(&seq)),
+                    Op::Sleep { seq, from, id } => {
+                        let source =
+                            self.seqs.get(&seq).and_then(|tokens| tokens.get(from..)).ok_or("nothing to sleep")?;
+                        self.snapshots.insert(id, (from, source.to_vec()));
+                    }
+                    Op::Wake { id, seq, from, to } => {
+                        let (begin, tokens) = self.snapshots.get(&id).ok_or("woke what isn't there")?;
+                        let woken = tokens.get(from - begin..to - begin).ok_or("woke more than there is")?;
+                        let into = self.seqs.entry(seq).or_default();
+                        if into.len() != from {
+                            return Err("woke into the wrong place".into());
+                        }
+                        into.extend(woken);
+                    }
+                    Op::Drop { id } => drop(self.snapshots.remove(&id)),
                     Op::Share { from, to, tokens } => {
                         if self.seqs.get(&to).is_some_and(|to| !to.is_empty()) {
                             return Err("shared into a sequence that holds something".into());
@@ -750,23 +854,23 @@ mod tests {
             events in proptest::collection::vec(event(), 1..120),
             parallel in 1usize..5,
             speed in 1u64..2000,
+            asleep in prop_oneof![Just(0usize), 50usize..400],
         ) {
             let capacity = 300;
-            let mut scheduler = scheduler(parallel, capacity);
+            let mut scheduler = scheduler(parallel, capacity, asleep);
             let mut model = Model::default();
             let mut answers: BTreeMap<RequestId, (Vec<TokenId>, usize)> = BTreeMap::new();
             let mut arrivals = 0;
-            let mut yielding = BTreeSet::new();
+            let mut priorities = BTreeMap::new();
+            let mut losing = false;
             let drain = std::iter::repeat_n(Event::Step { eog: false }, 20_000);
             for event in events.into_iter().chain(drain) {
                 match event {
-                    Event::Arrive { family, prompt, max_new, gives_way } => {
+                    Event::Arrive { family, prompt, max_new, priority } => {
                         arrivals += 1;
-                        if gives_way {
-                            yielding.insert(arrivals);
-                        }
+                        priorities.insert(arrivals, priority);
                         let prompt: Vec<TokenId> = (0..prompt as TokenId).map(|at| at + if at < 60 { 0 } else { 1000 * family }).collect();
-                        if scheduler.enqueue(Job { gives_way, ..job(arrivals, prompt.clone(), max_new) }).is_ok() {
+                        if scheduler.enqueue(Job { priority, owner: Some(family as u64), ..job(arrivals, prompt.clone(), max_new) }).is_ok() {
                             answers.insert(arrivals, (prompt, max_new));
                         }
                     }
@@ -778,19 +882,33 @@ mod tests {
                         }
                     }
                     Event::Requeue => { scheduler.requeue_last(); }
+                    Event::Lose => losing = true,
+                    Event::Forget { owner } => {
+                        scheduler.forget(owner);
+                        prop_assert_eq!(scheduler.cache().kept_of(Some(owner)), 0);
+                        let ops = scheduler.take_ops();
+                        if let Err(wrong) = model.ops(&ops) {
+                            prop_assert!(false, "{}", wrong);
+                        }
+                        prop_assert_eq!(model.snapshots.len(), scheduler.cache().asleep().len());
+                    }
                     Event::Step { eog } => {
                         if scheduler.is_idle() {
                             if answers.is_empty() { continue }
                             prop_assert!(false, "idle although {} requests have not ended", answers.len());
                         }
                         let plan = scheduler.plan();
-                        let answer = plan.chunks.iter().any(|chunk| !yielding.contains(&chunk.id));
-                        let oldest = scheduler.ids().find(|id| yielding.contains(id) != answer);
-                        prop_assert!(answer || scheduler.running() + scheduler.waiting() == 0, "answers go first");
-                        prop_assert!(scheduler.waiting() == 0 || plan.started.iter().all(|id| !yielding.contains(id)));
+                        let present: Vec<_> = scheduler.ids().map(|id| (priorities[&id], id)).collect();
+                        let highest = present.iter().map(|(priority, _)| *priority).min();
+                        let oldest = present.iter().find(|(priority, _)| Some(*priority) == highest).map(|(_, id)| *id);
                         prop_assert!(
                             plan.chunks.iter().any(|chunk| Some(chunk.id) == oldest),
-                            "the request that runs longest makes progress in every step"
+                            "of the highest priority the request that runs longest makes progress in every step"
+                        );
+                        let waits = scheduler.lines.iter().flatten().map(|job| job.priority).min();
+                        prop_assert!(
+                            plan.started.iter().all(|id| waits.is_none_or(|waits| priorities[id] <= waits)),
+                            "nobody is admitted while a higher priority waits"
                         );
                         prop_assert!(plan.tokens() <= 64, "{} tokens", plan.tokens());
                         prop_assert!(scheduler.running() <= parallel);
@@ -798,6 +916,16 @@ mod tests {
                         let seqs: BTreeSet<_> = plan.chunks.iter().map(|chunk| chunk.seq).collect();
                         prop_assert_eq!((requests.len(), seqs.len()), (plan.chunks.len(), plan.chunks.len()));
                         prop_assert!(seqs.iter().all(|&seq| seq < parallel * 2));
+                        let wakes = |op: &Op| matches!(op, Op::Wake { .. });
+                        if let Some(lost) = plan.ops.iter().position(wakes).filter(|_| losing) {
+                            losing = false;
+                            model.without(&plan.ops, lost);
+                            prop_assert!(scheduler.restart(&plan.ops, lost));
+                            if let Err(wrong) = scheduler.cache().audit() {
+                                prop_assert!(false, "{}", wrong);
+                            }
+                            continue;
+                        }
                         if let Err(wrong) = model.run(&plan) {
                             prop_assert!(false, "{}", wrong);
                         }

@@ -11,33 +11,53 @@ use anyhow::{Context as _, anyhow};
 use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
+use llama_cpp_2::context::session::{LlamaStateSeqFlags, SeqState};
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 use rustc_hash::FxHashMap;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::asleep::SnapshotId;
 use super::model::Model;
-use super::prefix::{Cache, Op, TokenId};
-use super::scheduler::{Chunk, Job, Limits, Plan, RequestId, Scheduler};
+use super::pace::StepTimes;
+use super::prefix::{Cache, Op};
+use super::scheduler::{Chunk, Job, Limits, Plan, Priority, RequestId, Scheduler};
 use super::text::TextStream;
+use super::tokens::TokenId;
 use super::{
     ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Sampling, Stats, Token, backend, judgements, sampler,
 };
 use crate::clock::Clock;
-use crate::conversation::Usage;
+use crate::conversation::{SessionKey, Usage};
 
-/// How long a step should take: that long a departed client's sequence, a new request and a shutdown have to wait.
-const STEP: Duration = Duration::from_millis(50);
-/// Tokens of a step at most. More would only cost memory: a processor doesn't get further in one step.
-const BATCH_TOKENS_CPU: u32 = 256;
+/// How long steps should take: that long a departed client's sequence, a new request and a shutdown have to wait.
+const TIMES: StepTimes = StepTimes {
+    gap: Duration::from_millis(60),
+    longest_gap: Duration::from_millis(150),
+    unread: Duration::from_millis(500),
+};
+/// Tokens of a step at most.
+const BATCH_TOKENS_CPU: u32 = 512;
 const BATCH_TOKENS_GPU: u32 = 1024;
+/// Tokens of prompts that a step has room for beside running answers.
+const LEAST_PROMPT_TOKENS: u32 = 8;
+/// Cells that finished conversations may hold while others run. Each step attends over them too, so more would slow all of
+/// them down; fewer would have a conversation put to sleep and woken between its turns for nothing.
+const KEPT_AWAKE_TOKENS: usize = 1024;
 /// llama.cpp's limit.
 const MAX_SEQUENCES: u32 = 256;
 /// Without `kv_tokens`, the cache has room for so many conversations at their longest.
 const FULL_CONVERSATIONS: u32 = 4;
 /// llama.cpp rounds the cache's size up to a multiple of this.
 const CACHE_GRAIN: u32 = 256;
+
+/// A conversation's number: half of a hash is enough to tell those of one server apart.
+fn owner_of(session: &SessionKey) -> u64 {
+    let hash = Sha256::new().chain_update(&session.site).chain_update([0]).chain_update(&session.id).finalize();
+    hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
 
 /// The handle in front of the thread.
 pub(crate) struct Llama {
@@ -55,6 +75,8 @@ pub(crate) struct Llama {
 /// What both sides see.
 #[derive(Default)]
 struct Shared {
+    /// Conversations whose KV is to be forgotten at the next step. A list, so that none is lost when the channel is full.
+    to_forget: Mutex<Vec<u64>>,
     alive: AtomicBool,
     closing: AtomicBool,
     /// The handle is gone: end everything at the next step.
@@ -64,11 +86,18 @@ struct Shared {
     kv_tokens: AtomicUsize,
     kv_used_tokens: AtomicUsize,
     kept_sequences: AtomicUsize,
+    sleeping_tokens: AtomicUsize,
+    sleeping_bytes: AtomicUsize,
+    woken: AtomicU64,
     computed_prompt_tokens: AtomicU64,
     cached_prompt_tokens: AtomicU64,
     generated_tokens: AtomicU64,
     steps: AtomicU64,
     longest_step_us: AtomicU64,
+    /// Time of steps with and without a part of a prompt.
+    prompt_step_us: AtomicU64,
+    answer_step_us: AtomicU64,
+    prompt_steps: AtomicU64,
     /// How long answers take from start to end, averaged; for a hint when to try again.
     answer_ms: AtomicU64,
 }
@@ -77,6 +106,8 @@ enum Command {
     Write(Box<Task>),
     Judge(Box<Question>),
     /// Forget the KV of all finished conversations.
+    ForgetAll,
+    /// Look into [`Shared::to_forget`].
     Forget,
 }
 
@@ -122,8 +153,8 @@ impl Llama {
         let shared = Arc::new(Shared::default());
         shared.kv_tokens.store(setup.kv_tokens as usize, Ordering::Relaxed);
         let places = setup.limits.parallel + setup.limits.queue;
-        // Every command but `Forget` holds a place or a permit to judge, so the channel is never full of requests.
-        let (commands, inbox) = sync_channel(places + judgements(config) + 1);
+        // Every command but the forgetting ones holds a place or a permit to judge, so the channel is never full of requests.
+        let (commands, inbox) = sync_channel(places + judgements(config) + 2);
         let (ready, is_ready) = sync_channel(1);
         let thread = {
             let (model, shared) = (Arc::clone(&model), Arc::clone(&shared));
@@ -168,8 +199,16 @@ impl Llama {
         // Room for all that can be sent: a place at most for each one in line, a start, a text per token and a last one, an end.
         let (tokens, written) = mpsc::channel(self.limits.queue + max_new + 4);
         let already = if request.prefix.is_empty() { Vec::new() } else { self.model.text_tokens(&request.prefix) };
+        let owner = request.session.as_ref().map(owner_of);
         let task = Task {
-            job: Job { id: self.next_id.fetch_add(1, Ordering::Relaxed), prompt, max_new, gives_way: false },
+            job: Job {
+                id: self.next_id.fetch_add(1, Ordering::Relaxed),
+                prompt,
+                max_new,
+                priority: if request.suggestion { Priority::Suggestion } else { Priority::Visitor },
+                owner,
+                keep: true,
+            },
             sampling: request.sampling,
             seed: request.sampling.seed.unwrap_or_else(rand::random),
             already: already.into_iter().map(LlamaToken).collect(),
@@ -191,7 +230,14 @@ impl Llama {
         self.accepting()?;
         let prompt = self.prompt(messages, "")?;
         let (verdict, judged) = oneshot::channel();
-        let job = Job { id: self.next_id.fetch_add(1, Ordering::Relaxed), prompt, max_new: 1, gives_way: true };
+        let job = Job {
+            id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            prompt,
+            max_new: 1,
+            priority: Priority::Judgement,
+            owner: None,
+            keep: true,
+        };
         let judgement = Judgement { verdict, permit };
         self.send(Command::Judge(Box::new(Question { job, judgement })))?;
         Ok(judged)
@@ -239,6 +285,12 @@ impl Llama {
             kv_tokens: shared.kv_tokens.load(Ordering::Relaxed),
             kv_used_tokens: shared.kv_used_tokens.load(Ordering::Relaxed),
             kept_sequences: shared.kept_sequences.load(Ordering::Relaxed),
+            sleeping_tokens: shared.sleeping_tokens.load(Ordering::Relaxed),
+            sleeping_bytes: shared.sleeping_bytes.load(Ordering::Relaxed),
+            woken: shared.woken.load(Ordering::Relaxed),
+            prompt_steps: shared.prompt_steps.load(Ordering::Relaxed),
+            prompt_step_us: shared.prompt_step_us.load(Ordering::Relaxed),
+            answer_step_us: shared.answer_step_us.load(Ordering::Relaxed),
             computed_prompt_tokens: shared.computed_prompt_tokens.load(Ordering::Relaxed),
             cached_prompt_tokens: shared.cached_prompt_tokens.load(Ordering::Relaxed),
             generated_tokens: shared.generated_tokens.load(Ordering::Relaxed),
@@ -257,10 +309,21 @@ impl Llama {
         drop(self.places.acquire_many(all).await);
     }
 
-    pub(crate) fn forget(&self) {
+    /// Forgets what is kept of all finished conversations.
+    pub(crate) fn forget_all(&self) {
+        self.wake(Command::ForgetAll);
+    }
+
+    /// Forgets what is kept of one conversation.
+    pub(crate) fn forget(&self, session: &SessionKey) {
+        self.shared.to_forget.lock().unwrap_or_else(PoisonError::into_inner).push(owner_of(session));
+        self.wake(Command::Forget);
+    }
+
+    fn wake(&self, command: Command) {
         if let Some(commands) = &self.commands {
-            // Full only of other `Forget`s, one of which does the same.
-            drop(commands.try_send(Command::Forget));
+            // Full only if one that does the same is in it.
+            drop(commands.try_send(command));
         }
     }
 
@@ -294,6 +357,8 @@ struct Setup {
     /// Cells of the KV cache.
     kv_tokens: u32,
     sequences: u32,
+    /// Tokens of snapshots at most.
+    sleeping_tokens: u32,
     threads: i32,
     sharing: bool,
 }
@@ -317,17 +382,31 @@ impl Setup {
             tokens => tokens.max(config.context_tokens),
         };
         let sharing = model.shares_prefixes();
-        let batch = if config.gpu_layers > 0 { BATCH_TOKENS_GPU } else { BATCH_TOKENS_CPU };
+        let batch = match (config.batch_tokens, config.gpu_layers) {
+            (0, 0) => BATCH_TOKENS_CPU,
+            (0, _) => BATCH_TOKENS_GPU,
+            // A row for each answer, and some of a prompt.
+            (tokens, _) if tokens < config.parallel + LEAST_PROMPT_TOKENS => {
+                let least = config.parallel + LEAST_PROMPT_TOKENS;
+                return Err(anyhow!(
+                    "[llm] batch_tokens is {tokens}; with parallel = {} it must be at least {least}",
+                    config.parallel
+                ));
+            }
+            (tokens, _) => tokens,
+        };
         Ok(Self {
             limits: Limits {
                 parallel: config.parallel as usize,
                 queue: config.queue,
                 batch_tokens: batch.min(wanted) as usize,
-                step: STEP,
+                times: TIMES,
+                kept_awake: KEPT_AWAKE_TOKENS,
             },
             kv_tokens: wanted.next_multiple_of(CACHE_GRAIN),
             // Without sharing no finished sequence is kept, and recurrent models pay for each one.
-            sequences: if sharing { (config.parallel * 3).clamp(32, MAX_SEQUENCES) } else { config.parallel },
+            sequences: if sharing { (config.parallel * 3).clamp(32, MAX_SEQUENCES - 1) } else { config.parallel },
+            sleeping_tokens: config.sleeping_tokens,
             threads: i32::try_from(model.facts().threads).unwrap_or(1),
             sharing,
         })
@@ -339,11 +418,16 @@ impl Setup {
             .with_n_ctx(std::num::NonZeroU32::new(self.kv_tokens))
             .with_n_batch(batch)
             .with_n_ubatch(batch)
-            .with_n_seq_max(self.sequences)
+            .with_n_seq_max((self.sequences + 1).min(MAX_SEQUENCES))
             .with_kv_unified(true)
-            .with_n_threads(self.threads)
+            .with_n_threads(threads_of_a_row(self.threads))
             .with_n_threads_batch(self.threads)
     }
+}
+
+/// Threads for a step of a single row. Of two, the second mostly waits for the first, and the embedder has use for it.
+fn threads_of_a_row(threads: i32) -> i32 {
+    if threads == 2 { 1 } else { threads }
 }
 
 /// Says that the thread is gone, also when it panics.
@@ -384,6 +468,9 @@ struct Worker<'a> {
     scheduler: Scheduler,
     answers: FxHashMap<RequestId, Answer>,
     judgements: FxHashMap<RequestId, Judgement>,
+    snapshots: FxHashMap<SnapshotId, SeqState>,
+    /// The sequence through which snapshots come and go.
+    scratch: i32,
 }
 
 /// A request that waits or runs.
@@ -409,7 +496,12 @@ impl<'a> Worker<'a> {
                 setup.kv_tokens
             )
         })?;
-        let cache = Cache::new(setup.sequences as usize, setup.kv_tokens as usize, setup.sharing);
+        let cache = Cache::new(
+            setup.sequences as usize,
+            setup.kv_tokens as usize,
+            setup.sharing,
+            setup.sleeping_tokens as usize,
+        );
         let mut worker = Self {
             model,
             shared,
@@ -418,6 +510,8 @@ impl<'a> Worker<'a> {
             scheduler: Scheduler::new(setup.limits, cache),
             answers: FxHashMap::default(),
             judgements: FxHashMap::default(),
+            snapshots: FxHashMap::default(),
+            scratch: i32::try_from(setup.sequences).unwrap_or_default(),
         };
         worker.warm_up()?;
         Ok(worker)
@@ -461,8 +555,16 @@ impl<'a> Worker<'a> {
         let task = match command {
             Command::Write(task) => *task,
             Command::Judge(question) => return self.take_question(*question),
-            Command::Forget => {
+            Command::ForgetAll => {
+                // What a client has just left is finished, too.
+                self.drop_departed();
                 self.scheduler.forget_kept();
+                return;
+            }
+            Command::Forget => {
+                self.drop_departed();
+                let owners = std::mem::take(&mut *self.shared.to_forget.lock().unwrap_or_else(PoisonError::into_inner));
+                owners.into_iter().for_each(|owner| self.scheduler.forget(owner));
                 return;
             }
         };
@@ -518,9 +620,10 @@ impl<'a> Worker<'a> {
 
     fn step(&mut self) {
         let plan = self.scheduler.plan();
-        self.apply(&plan.ops);
+        let whole = self.apply(&plan.ops);
         self.tell_progress(&plan);
-        if plan.chunks.is_empty() {
+        // Without a part of the cache that it relies on, the step is planned anew.
+        if plan.chunks.is_empty() || !whole {
             return;
         }
         let begun = Instant::now();
@@ -640,23 +743,49 @@ impl<'a> Worker<'a> {
         self.apply(&ops);
     }
 
-    fn apply(&mut self, ops: &[Op]) {
-        for op in ops {
-            let done = match *op {
-                Op::Share { from, to, tokens } => match (i32::try_from(from), i32::try_from(to), u32::try_from(tokens))
-                {
-                    (Ok(from), Ok(to), Ok(tokens)) => self.context.kv_cache_seq_cp(from, to, Some(0), Some(tokens)),
-                    _ => Ok(()),
-                },
-                Op::Clear { seq } => match u32::try_from(seq) {
-                    Ok(seq) => self.context.clear_kv_cache_seq(Some(seq), None, None).map(|_| ()),
-                    Err(_) => Ok(()),
-                },
-            };
-            if let Err(error) = done {
-                tracing::error!(%error, ?op, "an operation on the KV cache failed");
-            }
+    /// Carries operations on the KV cache out. Returns false if a snapshot couldn't be put back; its request begins again.
+    fn apply(&mut self, ops: &[Op]) -> bool {
+        let mut whole = true;
+        for (at, op) in ops.iter().enumerate() {
+            let Err(error) = self.apply_one(*op) else { continue };
+            tracing::error!(%error, ?op, "an operation on the KV cache failed");
+            whole &= !self.scheduler.restart(ops, at);
         }
+        whole
+    }
+
+    fn apply_one(&mut self, op: Op) -> anyhow::Result<()> {
+        let (context, scratch) = (&mut self.context, self.scratch);
+        match op {
+            Op::Share { from, to, tokens } => {
+                context.kv_cache_seq_cp(
+                    i32::try_from(from)?,
+                    i32::try_from(to)?,
+                    Some(0),
+                    Some(u32::try_from(tokens)?),
+                )?;
+            }
+            Op::Clear { seq } => drop(context.clear_kv_cache_seq(Some(u32::try_from(seq)?), None, None)?),
+            Op::Sleep { seq, from, id } => {
+                let from = u32::try_from(from)?;
+                let copied = context.kv_cache_seq_cp(i32::try_from(seq)?, scratch, Some(from), None);
+                let state = copied.map(|()| context.state_seq_get(scratch, LlamaStateSeqFlags::empty()));
+                // Whatever went wrong, the next snapshot finds it empty.
+                context.clear_kv_cache_seq(Some(u32::try_from(scratch)?), None, None)?;
+                self.snapshots.insert(id, state??);
+            }
+            Op::Wake { id, seq, from, to } => {
+                let (target, from, to) = (i32::try_from(seq)?, u32::try_from(from)?, u32::try_from(to)?);
+                let state = self.snapshots.get(&id).context("the snapshot is gone")?;
+                let restored = context.state_seq_set(state, scratch);
+                let copied = restored.map(|_| context.kv_cache_seq_cp(scratch, target, Some(from), Some(to)));
+                // Whatever went wrong, the next snapshot finds it empty.
+                context.clear_kv_cache_seq(Some(u32::try_from(scratch)?), None, None)?;
+                copied??;
+            }
+            Op::Drop { id } => drop(self.snapshots.remove(&id)),
+        }
+        Ok(())
     }
 
     /// Tells requests that they started, or their place in line if it changed.
@@ -697,7 +826,14 @@ impl<'a> Worker<'a> {
         let prompt: usize = plan.chunks.iter().filter(|chunk| chunk.prompt).map(|chunk| chunk.tokens.len()).sum();
         shared.computed_prompt_tokens.fetch_add(prompt as u64, Ordering::Relaxed);
         shared.steps.fetch_add(1, Ordering::Relaxed);
-        shared.longest_step_us.fetch_max(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        shared.longest_step_us.fetch_max(took_us, Ordering::Relaxed);
+        if prompt > 0 {
+            shared.prompt_steps.fetch_add(1, Ordering::Relaxed);
+            shared.prompt_step_us.fetch_add(took_us, Ordering::Relaxed);
+        } else {
+            shared.answer_step_us.fetch_add(took_us, Ordering::Relaxed);
+        }
         for chunk in plan.chunks.iter().filter(|chunk| chunk.prompt && chunk.sample) {
             shared.cached_prompt_tokens.fetch_add(self.scheduler.cached_tokens(chunk.id) as u64, Ordering::Relaxed);
         }
@@ -709,6 +845,10 @@ impl<'a> Worker<'a> {
         shared.running.store(self.scheduler.running(), Ordering::Relaxed);
         shared.kv_used_tokens.store(cache.used(), Ordering::Relaxed);
         shared.kept_sequences.store(cache.kept_sequences(), Ordering::Relaxed);
+        shared.sleeping_tokens.store(cache.asleep().tokens(), Ordering::Relaxed);
+        let bytes = self.snapshots.values().map(SeqState::byte_len).sum();
+        shared.sleeping_bytes.store(bytes, Ordering::Relaxed);
+        shared.woken.store(cache.asleep().put_back(), Ordering::Relaxed);
     }
 }
 

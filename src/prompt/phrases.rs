@@ -15,6 +15,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("nl", include_str!("../../prompts/phrases/nl.toml")),
     ("pt", include_str!("../../prompts/phrases/pt.toml")),
     ("pl", include_str!("../../prompts/phrases/pl.toml")),
+    ("sv", include_str!("../../prompts/phrases/sv.toml")),
     ("zh", include_str!("../../prompts/phrases/zh.toml")),
     ("ja", include_str!("../../prompts/phrases/ja.toml")),
 ];
@@ -131,12 +132,12 @@ mod tests {
     fn a_site_changes_phrases_and_adds_languages() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("de.toml"), "greeting = \"Moin!\"").unwrap();
-        std::fs::write(folder.path().join("sv.toml"), "greeting = \"Hej!\"").unwrap();
+        std::fs::write(folder.path().join("da.toml"), "greeting = \"Hej!\"").unwrap();
         let all = load(folder.path()).unwrap();
         assert_eq!(all["de"].texts["greeting"], "Moin!");
         assert!(all["de"].texts["thanks"].starts_with("Gern"));
-        assert_eq!(all["sv"].texts["greeting"], "Hej!");
-        assert!(all["sv"].missing(&all[COMPLETE]).contains(&"thanks".to_owned()));
+        assert_eq!(all["da"].texts["greeting"], "Hej!");
+        assert!(all["da"].missing(&all[COMPLETE]).contains(&"thanks".to_owned()));
     }
 
     #[test]

@@ -63,6 +63,19 @@ const ORDERS: &[&str] = &[
     "这个订单",
     "订单号",
 ];
+impl Request {
+    /// The question, in English, that a document with the way to it answers.
+    #[must_use]
+    pub const fn way(self) -> &'static str {
+        match self {
+            Self::Status => "Where is my parcel? Can I track my order?",
+            Self::Cancel => "Can I cancel my order?",
+            Self::Change => "Can I change my order or its delivery address?",
+            Self::Refund => "When do I get my refund?",
+        }
+    }
+}
+
 /// What makes a wish or an order of a sentence.
 const WISHES: &[&str] = &[
     "please",

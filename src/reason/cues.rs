@@ -173,6 +173,12 @@ pub fn has(lower: &str, cues: &[&str]) -> bool {
     cues.iter().any(|cue| find(lower, cue).is_some())
 }
 
+/// Where a lower-case text holds the first of some cues.
+#[must_use]
+pub fn first(lower: &str, cues: &[&str]) -> Option<usize> {
+    cues.iter().filter_map(|cue| find(lower, cue)).min()
+}
+
 /// Where a lower-case text holds a cue.
 fn find(lower: &str, cue: &str) -> Option<usize> {
     let (cue, whole) = cue.strip_prefix('=').or_else(|| cue.strip_suffix('=')).map_or((cue, false), |cue| (cue, true));

@@ -315,6 +315,29 @@ pub fn destination(question: &str) -> Option<Place> {
     Some(all.iter().find(|place| !place.city).unwrap_or(first).clone())
 }
 
+/// A text with the names of its places in English, and those names in lower case.
+#[must_use]
+pub fn in_english(text: &str) -> (String, Vec<String>) {
+    let mut out = String::with_capacity(text.len());
+    let mut names = Vec::new();
+    let mut at = 0;
+    let mut mentions = mentions(text, true);
+    mentions.sort_by_key(|mention| mention.at.start);
+    for mention in mentions.iter().filter(|mention| !matches!(mention.area, Area::Zone(_))) {
+        let shown = text.get(mention.at.clone()).unwrap_or_default();
+        let english = ATLAS.english.get(&folded(shown)).copied().unwrap_or(shown);
+        out.push_str(text.get(at..mention.at.start).unwrap_or_default());
+        // Chinese puts no space around it.
+        out.push_str(if shown == english { "" } else { " " });
+        out.push_str(english);
+        out.push_str(if shown == english { "" } else { " " });
+        names.extend(english.split_whitespace().map(str::to_lowercase));
+        at = mention.at.end.max(at);
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    (out, names)
+}
+
 /// Every area that a text names, the longest names first where one holds another.
 fn mentions(text: &str, by_visitor: bool) -> Vec<Mention> {
     let atlas = &*ATLAS;
@@ -346,7 +369,27 @@ fn mentions(text: &str, by_visitor: bool) -> Vec<Mention> {
         }
         at += taken.max(1);
     }
-    found
+    // "Every other country of the European Union", "欧盟其他国家": other countries, but not all of them.
+    let of_a_zone = |at: usize| {
+        let Some(own) = found.get(at).filter(|mention| is_the_world(mention)) else { return false };
+        let next = found.get(at + 1).is_some_and(|next| are_joined(text, &own.at, &next.at));
+        let before = at.checked_sub(1).and_then(|before| found.get(before));
+        next || before.is_some_and(|before| are_joined(text, &before.at, &own.at) && before.at.end == own.at.start)
+    };
+    let kept: Vec<bool> = (0..found.len()).map(|at| !of_a_zone(at)).collect();
+    found.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(mention, _)| mention).collect()
+}
+
+fn is_the_world(mention: &Mention) -> bool {
+    matches!(mention.area, Area::Zone(zone) if ATLAS.size(zone).is_none())
+}
+
+/// Whether nothing but "of the" stands between two areas.
+fn are_joined(text: &str, first: &Range<usize>, second: &Range<usize>) -> bool {
+    let between = text.get(first.end..second.start).unwrap_or("?").to_lowercase();
+    let mut words = between.split(char::is_whitespace).filter(|word| !word.is_empty());
+    words
+        .all(|word| matches!(word, "of" | "the" | "in" | "der" | "des" | "von" | "de" | "la" | "l'" | "del" | "within"))
 }
 
 /// Most words of a name.
@@ -506,6 +549,24 @@ mod tests {
         check("The Corrie 45, the Hush Minus 7 and the Skerry jacket", &[]);
         check("my phone is a mobile one", &[]);
         check("", &[]);
+    }
+
+    #[test]
+    fn a_list_of_countries_is_of_those_alone() {
+        let list = "We send to Malta, to every other country of the European Union, to Iceland and to Norway.";
+        for question in ["¿Enviáis a Chile?", "Versendet ihr nach Japan?", "能寄到巴西吗"] {
+            let place = destination(question).unwrap();
+            assert_eq!(fit(&place, list), Fit::Elsewhere, "{question}");
+            assert_eq!(fit(&place, "We do not send to countries outside Europe."), Fit::Zone(1), "{question}");
+        }
+    }
+
+    #[test]
+    fn places_are_said_in_english() {
+        assert_eq!(in_english("Versand nach Österreich?"), ("Versand nach  Austria ?".into(), vec!["austria".into()]));
+        assert_eq!(in_english("寄到德国要多少").0, "寄到 Germany 要多少");
+        assert_eq!(in_english("Une boutique à Munich ?").0, "Une boutique à Munich ?");
+        assert_eq!(in_english("").0, "");
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub(super) enum Say {
     Bare,
 }
 
+/// Languages that [`sentence`] speaks.
+pub(super) const LANGUAGES: &[&str] = &["de", "en", "es", "fr", "zh"];
+
 /// The sentence, in the visitor's language, behind a yes or no where there is one.
 pub(super) fn sentence(say: &Say, verdict: Option<bool>, language: &str) -> String {
     let body = match (language, say) {
@@ -91,7 +94,7 @@ pub(super) fn sentence(say: &Say, verdict: Option<bool>, language: &str) -> Stri
     let head = verdict.map(|yes| yes_or_no(yes, language));
     match (head, body.is_empty()) {
         (None, _) => body,
-        (Some(head), true) => format!("{head}{}", if language == "zh" { "。" } else { "." }),
+        (Some(head), true) => format!("{head}{}", if matches!(language, "ja" | "zh") { "。" } else { "." }),
         (Some(head), false) => format!("{head}{}{body}", if language == "zh" { "，" } else { ": " }),
     }
 }
@@ -105,6 +108,16 @@ pub(super) fn yes_or_no(yes: bool, language: &str) -> &'static str {
         ("es", true) => "Sí",
         ("zh", true) => "可以",
         ("zh", false) => "不能",
+        ("it", true) => "Sì",
+        ("ja", true) => "はい",
+        ("ja", false) => "いいえ",
+        ("nl" | "sv", true) => "Ja",
+        ("nl", false) => "Nee",
+        ("pl", true) => "Tak",
+        ("pl", false) => "Nie",
+        ("pt", true) => "Sim",
+        ("pt", false) => "Não",
+        ("sv", false) => "Nej",
         (_, true) => "Yes",
         (_, false) => "No",
     }
@@ -125,189 +138,227 @@ pub(super) fn shown(amount: &Amount, language: &str) -> String {
 pub(super) fn value(value: f64, unit: &Unit, language: &str) -> String {
     let number = number(value, unit, language);
     let one = (value - 1.0).abs() < 1e-9;
+    let named = TIMES.iter().find(|(own, _)| *own == language).and_then(|(_, names)| {
+        let at = TIME_UNITS.iter().position(|name| *name == unit.name)?;
+        let [single, few, many] = names.get(at)?;
+        let whole = (value - value.round()).abs() < 1e-9;
+        let last = value.round().abs() % 10.0;
+        let teens = (12.0..=14.0).contains(&(value.round().abs() % 100.0));
+        let is_few = whole && (2.0..=4.0).contains(&last) && !teens;
+        Some(if one {
+            single
+        } else if is_few {
+            few
+        } else {
+            many
+        })
+    });
     let name = match (unit.name, language) {
         ("$", _) => return format!("${number}"),
-        ("years old", "zh") => return format!("{number} 岁"),
-        ("years old", "de") => return format!("{number} Jahre"),
-        ("years old", "fr") => return format!("{number} ans"),
-        ("years old", "es") => return format!("{number} años"),
-        ("years old", _) => return number,
-        ("second", "de") => {
-            if one {
-                "Sekunde"
-            } else {
-                "Sekunden"
-            }
-        }
-        ("minute", "de") => {
-            if one {
-                "Minute"
-            } else {
-                "Minuten"
-            }
-        }
-        ("hour", "de") => {
-            if one {
-                "Stunde"
-            } else {
-                "Stunden"
-            }
-        }
-        ("day", "de") => {
-            if one {
-                "Tag"
-            } else {
-                "Tage"
-            }
-        }
-        ("working day", "de") => {
-            if one {
-                "Werktag"
-            } else {
-                "Werktage"
-            }
-        }
-        ("week", "de") => {
-            if one {
-                "Woche"
-            } else {
-                "Wochen"
-            }
-        }
-        ("month", "de") => {
-            if one {
-                "Monat"
-            } else {
-                "Monate"
-            }
-        }
-        ("year", "de") => {
-            if one {
-                "Jahr"
-            } else {
-                "Jahre"
-            }
-        }
-        ("second", "fr") => {
-            if one {
-                "seconde"
-            } else {
-                "secondes"
-            }
-        }
-        ("minute", "fr") => {
-            if one {
-                "minute"
-            } else {
-                "minutes"
-            }
-        }
-        ("hour", "fr") => {
-            if one {
-                "heure"
-            } else {
-                "heures"
-            }
-        }
-        ("day", "fr") => {
-            if one {
-                "jour"
-            } else {
-                "jours"
-            }
-        }
-        ("working day", "fr") => {
-            if one {
-                "jour ouvré"
-            } else {
-                "jours ouvrés"
-            }
-        }
-        ("week", "fr") => {
-            if one {
-                "semaine"
-            } else {
-                "semaines"
-            }
-        }
-        ("month", "fr") => "mois",
-        ("year", "fr") => {
-            if one {
-                "an"
-            } else {
-                "ans"
-            }
-        }
-        ("second", "es") => {
-            if one {
-                "segundo"
-            } else {
-                "segundos"
-            }
-        }
-        ("minute", "es") => {
-            if one {
-                "minuto"
-            } else {
-                "minutos"
-            }
-        }
-        ("hour", "es") => {
-            if one {
-                "hora"
-            } else {
-                "horas"
-            }
-        }
-        ("day", "es") => {
-            if one {
-                "día"
-            } else {
-                "días"
-            }
-        }
-        ("working day", "es") => {
-            if one {
-                "día laborable"
-            } else {
-                "días laborables"
-            }
-        }
-        ("week", "es") => {
-            if one {
-                "semana"
-            } else {
-                "semanas"
-            }
-        }
-        ("month", "es") => {
-            if one {
-                "mes"
-            } else {
-                "meses"
-            }
-        }
-        ("year", "es") => {
-            if one {
-                "año"
-            } else {
-                "años"
-            }
-        }
-        ("second", "zh") => "秒",
-        ("minute", "zh") => "分钟",
-        ("hour", "zh") => "小时",
-        ("day", "zh") => "天",
-        ("working day", "zh") => "个工作日",
-        ("week", "zh") => "周",
-        ("month", "zh") => "个月",
-        ("year", "zh") => "年",
+        ("years old", "en") => return number,
+        ("years old", _) => match AGES.iter().find(|(own, _)| *own == language) {
+            Some((_, name)) => name,
+            None => return number,
+        },
         ("EUR", "zh") => "欧元",
+        ("EUR", "ja") => "ユーロ",
         ("CNY", "zh") => "元",
-        (name, _) if matches!(unit.kind, Kind::Time | Kind::WorkingTime) && !one => return format!("{number} {name}s"),
-        (name, _) => name,
+        (name, _) => match named {
+            Some(named) => named,
+            None if matches!(unit.kind, Kind::Time | Kind::WorkingTime) && !one => {
+                return format!("{number} {name}s");
+            }
+            None => name,
+        },
     };
     format!("{number} {name}")
+}
+
+/// What is counted in years of age.
+const AGES: &[(&str, &str)] = &[
+    ("de", "Jahre"),
+    ("es", "años"),
+    ("fr", "ans"),
+    ("it", "anni"),
+    ("ja", "歳"),
+    ("nl", "jaar"),
+    ("pl", "lat"),
+    ("pt", "anos"),
+    ("sv", "år"),
+    ("zh", "岁"),
+];
+
+const TIME_UNITS: [&str; 8] = ["second", "minute", "hour", "day", "working day", "week", "month", "year"];
+
+/// Units of time for one, for two to four (as Polish counts) and for more, in the order of [`TIME_UNITS`].
+type Times = [[&'static str; 3]; 8];
+
+const TIMES: &[(&str, Times)] = &[
+    (
+        "de",
+        [
+            ["Sekunde", "Sekunden", "Sekunden"],
+            ["Minute", "Minuten", "Minuten"],
+            ["Stunde", "Stunden", "Stunden"],
+            ["Tag", "Tage", "Tage"],
+            ["Werktag", "Werktage", "Werktage"],
+            ["Woche", "Wochen", "Wochen"],
+            ["Monat", "Monate", "Monate"],
+            ["Jahr", "Jahre", "Jahre"],
+        ],
+    ),
+    (
+        "es",
+        [
+            ["segundo", "segundos", "segundos"],
+            ["minuto", "minutos", "minutos"],
+            ["hora", "horas", "horas"],
+            ["día", "días", "días"],
+            ["día laborable", "días laborables", "días laborables"],
+            ["semana", "semanas", "semanas"],
+            ["mes", "meses", "meses"],
+            ["año", "años", "años"],
+        ],
+    ),
+    (
+        "fr",
+        [
+            ["seconde", "secondes", "secondes"],
+            ["minute", "minutes", "minutes"],
+            ["heure", "heures", "heures"],
+            ["jour", "jours", "jours"],
+            ["jour ouvré", "jours ouvrés", "jours ouvrés"],
+            ["semaine", "semaines", "semaines"],
+            ["mois", "mois", "mois"],
+            ["an", "ans", "ans"],
+        ],
+    ),
+    (
+        "it",
+        [
+            ["secondo", "secondi", "secondi"],
+            ["minuto", "minuti", "minuti"],
+            ["ora", "ore", "ore"],
+            ["giorno", "giorni", "giorni"],
+            ["giorno lavorativo", "giorni lavorativi", "giorni lavorativi"],
+            ["settimana", "settimane", "settimane"],
+            ["mese", "mesi", "mesi"],
+            ["anno", "anni", "anni"],
+        ],
+    ),
+    (
+        "ja",
+        [
+            ["秒", "秒", "秒"],
+            ["分", "分", "分"],
+            ["時間", "時間", "時間"],
+            ["日", "日", "日"],
+            ["営業日", "営業日", "営業日"],
+            ["週間", "週間", "週間"],
+            ["か月", "か月", "か月"],
+            ["年", "年", "年"],
+        ],
+    ),
+    (
+        "nl",
+        [
+            ["seconde", "seconden", "seconden"],
+            ["minuut", "minuten", "minuten"],
+            ["uur", "uur", "uur"],
+            ["dag", "dagen", "dagen"],
+            ["werkdag", "werkdagen", "werkdagen"],
+            ["week", "weken", "weken"],
+            ["maand", "maanden", "maanden"],
+            ["jaar", "jaar", "jaar"],
+        ],
+    ),
+    (
+        "pl",
+        [
+            ["sekunda", "sekundy", "sekund"],
+            ["minuta", "minuty", "minut"],
+            ["godzina", "godziny", "godzin"],
+            ["dzień", "dni", "dni"],
+            ["dzień roboczy", "dni robocze", "dni roboczych"],
+            ["tydzień", "tygodnie", "tygodni"],
+            ["miesiąc", "miesiące", "miesięcy"],
+            ["rok", "lata", "lat"],
+        ],
+    ),
+    (
+        "pt",
+        [
+            ["segundo", "segundos", "segundos"],
+            ["minuto", "minutos", "minutos"],
+            ["hora", "horas", "horas"],
+            ["dia", "dias", "dias"],
+            ["dia útil", "dias úteis", "dias úteis"],
+            ["semana", "semanas", "semanas"],
+            ["mês", "meses", "meses"],
+            ["ano", "anos", "anos"],
+        ],
+    ),
+    (
+        "sv",
+        [
+            ["sekund", "sekunder", "sekunder"],
+            ["minut", "minuter", "minuter"],
+            ["timme", "timmar", "timmar"],
+            ["dag", "dagar", "dagar"],
+            ["arbetsdag", "arbetsdagar", "arbetsdagar"],
+            ["vecka", "veckor", "veckor"],
+            ["månad", "månader", "månader"],
+            ["år", "år", "år"],
+        ],
+    ),
+    (
+        "zh",
+        [
+            ["秒", "秒", "秒"],
+            ["分钟", "分钟", "分钟"],
+            ["小时", "小时", "小时"],
+            ["天", "天", "天"],
+            ["个工作日", "个工作日", "个工作日"],
+            ["周", "周", "周"],
+            ["个月", "个月", "个月"],
+            ["年", "年", "年"],
+        ],
+    ),
+];
+
+/// How bounds are said; `{}` stands for the amount.
+pub(super) struct Words {
+    pub(super) at_least: &'static str,
+    pub(super) at_most: &'static str,
+    /// What costs nothing from a value on.
+    pub(super) free_from: &'static str,
+    pub(super) comma: &'static str,
+}
+
+impl Words {
+    /// `None` for a language without them.
+    pub(super) fn of(language: &str) -> Option<Self> {
+        let [at_least, at_most, free_from] = match language {
+            "en" => ["at least {}", "up to {}", "free from {}"],
+            "de" => ["mindestens {}", "bis zu {}", "kostenlos ab {}"],
+            "es" => ["al menos {}", "hasta {}", "gratis a partir de {}"],
+            "fr" => ["au moins {}", "jusqu'à {}", "gratuit à partir de {}"],
+            "it" => ["almeno {}", "fino a {}", "gratis a partire da {}"],
+            "ja" => ["{}以上", "最大{}", "{}以上で無料"],
+            "nl" => ["minstens {}", "tot {}", "gratis vanaf {}"],
+            "pl" => ["co najmniej {}", "do {}", "bezpłatnie od {}"],
+            "pt" => ["pelo menos {}", "até {}", "grátis a partir de {}"],
+            "sv" => ["minst {}", "upp till {}", "fritt från {}"],
+            "zh" => ["至少 {}", "最多 {}", "满 {}免费"],
+            _ => return None,
+        };
+        let comma = match language {
+            "zh" => "，",
+            "ja" => "、",
+            _ => ", ",
+        };
+        Some(Self { at_least, at_most, free_from, comma })
+    }
 }
 
 /// A number: money with two decimals unless it is whole, others with as many as they have.
@@ -323,8 +374,8 @@ fn number(value: f64, unit: &Unit, language: &str) -> String {
     };
     let (digits, rest) = plain.split_once('.').map_or((plain.as_str(), None), |(digits, rest)| (digits, Some(rest)));
     let (thousands, decimal) = match language {
-        "de" | "es" => (".", ","),
-        "fr" => ("\u{202f}", ","),
+        "de" | "es" | "it" | "nl" | "pt" => (".", ","),
+        "fr" | "pl" | "sv" => ("\u{202f}", ","),
         _ => (",", "."),
     };
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |digits| ("-", digits));

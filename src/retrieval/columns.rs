@@ -384,6 +384,13 @@ pub fn meaning(label: &str) -> Option<Meaning> {
 
 /// A label that is only understood by words in it.
 fn by_words(lexicon: &Lexicon, label: &str, words: &[&str]) -> Option<Meaning> {
+    // "€", "£ / pack", "EUR/kg": nothing but money, and what it is for.
+    let rest = money::without_currency(label);
+    let unit = |word: &str| says(Word::Unit, word) || lexicon.is_part("per", &folded(word));
+    if money::code_in(label).is_some() && rest.split_whitespace().all(|word| unit(word.trim_matches(['(', ')', '.']))) {
+        let currency = money::code_in(label);
+        return Some(Meaning { kind: Kind::Price, rank: 30, tax: None, currency, rest: String::new(), retail: false });
+    }
     let meant = |kind: Kind, rest: String| {
         let (tax, currency) = (tax(&words.join(" ")), money::code_in(label));
         Some(Meaning { kind, rank: 20, tax, currency, rest, retail: lexicon.has("retail", words) })
@@ -450,6 +457,12 @@ fn tax(folded: &str) -> Option<Tax> {
         (false, true) => Some(Tax::Gross),
         _ => None,
     }
+}
+
+/// Whether a word stands before the least of several amounts: "from", "ab", "dès".
+#[must_use]
+pub fn is_from(word: &str) -> bool {
+    LEXICON.is_part("from", &folded(word))
 }
 
 /// Whether a value is a word of this meaning.

@@ -49,7 +49,8 @@ pub use walk::Format;
 pub trait PassageSink: Sync {
     /// All documents of a site: id, hash and number of passages.
     fn documents(&self, site: &str) -> impl Future<Output = anyhow::Result<Vec<(String, String, usize)>>> + Send;
-    /// Adds passages with their vectors; whole documents, each in one call.
+    /// Adds passages with their vectors; whole documents, each in one call. Passages that a document had of another version leave
+    /// once the new ones are in.
     fn upsert(&self, passages: Vec<(Passage, Vectors)>) -> impl Future<Output = anyhow::Result<()>> + Send;
     /// Removes all passages of these documents.
     fn remove_documents(&self, site: &str, documents: &[String]) -> impl Future<Output = anyhow::Result<()>> + Send;
@@ -689,6 +690,12 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
         self.pending_passages = 0;
         let updated: Vec<String> =
             documents.iter().map(|document| document.id.clone()).filter(|id| self.known.contains_key(id)).collect();
+        // Read again though nothing changed: another passage length may leave fewer passages, and nothing tells old from new.
+        let read_again = |document: &&Extracted| {
+            let hash = document.passages.first().map(|passage| &passage.document_hash);
+            hash.is_some() && self.known.get(&document.id) == hash
+        };
+        let read_again: Vec<String> = documents.iter().filter(read_again).map(|document| document.id.clone()).collect();
         let count = documents.len();
         let passages: Vec<Passage> = documents.into_iter().flat_map(|document| document.passages).collect();
         let texts = passages.iter().map(embedding_text).collect();
@@ -698,11 +705,11 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
         }
         let written = passages.len();
         let index = self.parts.index;
-        if !updated.is_empty() {
+        if !read_again.is_empty() {
             index
-                .remove_documents(self.site, &updated)
+                .remove_documents(self.site, &read_again)
                 .await
-                .context("old versions could not be removed from the index")?;
+                .context("old passages could not be removed from the index")?;
         }
         index
             .upsert(passages.into_iter().zip(vectors).collect())

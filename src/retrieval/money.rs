@@ -12,7 +12,7 @@ pub struct Money {
 }
 
 /// Signs and names of currencies. What several countries call theirs (`kr`) has no code of its own.
-const SIGNS: [(&str, &str); 42] = [
+const SIGNS: [(&str, &str); 45] = [
     ("€", "EUR"),
     ("US$", "USD"),
     ("CA$", "CAD"),
@@ -44,6 +44,9 @@ const SIGNS: [(&str, &str); 42] = [
     ("ft", "HUF"),
     ("lei", "RON"),
     ("₺", "TRY"),
+    ("TL", "TRY"),
+    ("ر.س", "SAR"),
+    ("د.إ", "AED"),
     ("₫", "VND"),
     ("đ", "VND"),
     ("vnđ", "VND"),
@@ -104,7 +107,21 @@ pub fn money(text: &str, decimal: Option<char>) -> Option<Money> {
 fn is_krone(text: &str) -> bool {
     matches!(
         text.trim_matches('.').to_lowercase().as_str(),
-        "kr" | "sek kr" | "p" | "р" | "тг" | "dinara" | "rsd din" | "pesos" | "euros" | "euro"
+        // Names that several countries give their money.
+        "kr" | "sek kr"
+            | "p"
+            | "р"
+            | "тг"
+            | "dinara"
+            | "rsd din"
+            | "pesos"
+            | "euros"
+            | "euro"
+            | "ريال"
+            | "درهم"
+            | "دينار"
+            | "جنيه"
+            | "ليرة"
     )
 }
 
@@ -195,6 +212,7 @@ pub fn code(text: &str) -> Option<String> {
 #[must_use]
 pub fn code_in(label: &str) -> Option<String> {
     let words = label.split(|char: char| char.is_whitespace() || "()[]_-,;:/".contains(char));
+    let words = words.map(|word| word.trim_matches('.'));
     let mut found: Vec<String> = words.filter(|word| is_code(word)).filter_map(code).collect();
     found.dedup();
     let [code] = found.as_slice() else { return None };

@@ -9,8 +9,10 @@ use super::columns::{self, Kind, Tax, Telling, Word};
 use super::money;
 use crate::language::column_name;
 
+mod line;
 mod phrases;
 
+pub use line::{of_table, row_line};
 use phrases::Phrases;
 
 /// Something for sale, as its row says.
@@ -43,7 +45,7 @@ pub struct Product {
     /// Whether it can be had now; unknown if the row doesn't say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available: Option<bool>,
-    /// It can't be had now, but ordered.
+    /// It can't be had now, but ordered: on backorder, or not out yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub backorder: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,10 +107,25 @@ impl Product {
         for (label, value) in parts.iter().filter(|(_, value)| !value.is_empty()) {
             let column = column_name(label);
             let kind = kind(&column);
-            let neutral_stock = said.is_none() && matches!(kind, Some(Kind::Stock | Kind::Availability));
+            // A word about the stock that isn't understood is told as it stands.
+            let unsaid = said.is_none() || self.available.is_none() && self.stock.is_none();
+            let neutral_stock = unsaid && matches!(kind, Some(Kind::Stock | Kind::Availability));
+            // What it costs otherwise: without tax, for members.
+            let figure = |text: &str| money::money(text, None).and_then(|money| money.amount.parse::<f64>().ok());
+            let another = kind == Some(Kind::Price) && {
+                let said = [&self.price, &self.before];
+                let differs = |value: f64| {
+                    said.iter()
+                        .copied()
+                        .flatten()
+                        .all(|said| said.parse().is_ok_and(|said: f64| said.total_cmp(&value).is_ne()))
+                };
+                // "On request" is no amount, and all that is known of the price.
+                figure(value).map_or(self.price.is_none(), differs)
+            };
             if kind == Some(Kind::Description) {
                 described.extend(Some(*value).filter(|value| *value != self.name));
-            } else if !is_told(&column) || neutral_stock {
+            } else if !is_told(&column) || neutral_stock || another {
                 let plain = language == "en" || chinese;
                 more.push(if plain { detail(&column, value, chinese) } else { format!("{label}: {value}") });
             }
@@ -129,7 +146,11 @@ impl Product {
             }
         }
         let of_variant = self.variant.as_ref().is_some_and(|variant| self.id == format!("{} {variant}", self.name));
-        if self.id != self.name && !of_variant && !words.number.is_empty() {
+        // A number that visitors can read in the row: what addresses are made of isn't one.
+        let numbered = parts
+            .iter()
+            .any(|(label, value)| *value == self.id && matches!(kind(&column_name(label)), Some(Kind::Number) | None));
+        if self.id != self.name && numbered && !of_variant && !words.number.is_empty() {
             text.push_str(&format!("{}{}{}{}", words.gap, words.number, self.id, words.stop));
         }
         // "3,90 €/St." ends its sentence by itself.
@@ -198,7 +219,7 @@ impl Product {
         let mut backorder = false;
         if let Some(text) = row.first(Kind::Availability) {
             available = is_available(text);
-            backorder = columns::says(Word::Later, text);
+            backorder = columns::says(Word::Later, text) || columns::says(Word::Preorder, text);
             if available.is_none() {
                 warnings.push(format!("its availability {text:?} is not understood; write yes or no"));
             }

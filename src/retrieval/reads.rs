@@ -165,7 +165,7 @@ mod tests {
         check("送料はいくらですか", Some("ja"));
         check("배송비", Some("ko"));
         check("12 €", None);
-        check("tents?", None);
+        check("tents?", Some("en"));
     }
 
     #[test]

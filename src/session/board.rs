@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::{Holder, Session};
+use super::{Holder, Places, Session};
 use crate::clock::Clock;
 use crate::conversation::{Agent, LeaveReason, SessionKey};
 use crate::protocol::console::{Counts, Filter, Holder as HolderView, List, Presence, Preview, Role, Summary};
@@ -44,6 +44,12 @@ struct SiteBoard {
     by_rev: BTreeMap<u64, String>,
     /// Who waits, first come first: since when, and the session.
     queue: BTreeSet<(u64, String)>,
+    /// How many places in the queue each visitor has.
+    waiting: HashMap<String, usize>,
+    /// Open sessions that an agent holds, by agent: changes of one session mustn't cost a look at all of them.
+    held: HashMap<String, BTreeSet<String>>,
+    /// Open sessions that the model holds, by their last word.
+    idle: BTreeSet<(u64, String)>,
     ended: BTreeSet<(u64, String)>,
     gone: VecDeque<(u64, String)>,
     /// Revisions up to this one can't be told any more.
@@ -52,8 +58,8 @@ struct SiteBoard {
     presence_rev: u64,
     /// Pages that visitors have open, by session; also of sessions in which nobody said anything yet.
     here: HashMap<String, usize>,
-    /// (agent, session) → seq.
-    read: HashMap<(String, String), u64>,
+    /// Session → agent → seq.
+    read: HashMap<String, HashMap<String, u64>>,
 }
 
 /// What is known of a session.
@@ -218,17 +224,16 @@ impl Board {
         self.change(&key.site, |site, rev| site.remove(&key.id, rev));
     }
 
-    /// Forgets sessions whose last record is older, open ones too: the log has forgotten them.
-    pub fn expire_before(&self, at_ms: u64) {
+    /// Forgets a site's sessions whose last record is older, open ones too: the log has forgotten them.
+    pub fn expire_before(&self, site: &str, at_ms: u64) {
         let mut state = self.lock();
         let State { rev, sites } = &mut *state;
-        for site in sites.values_mut() {
-            let old: Vec<String> =
-                site.entries.iter().filter(|(_, e)| e.last_at_ms < at_ms).map(|(id, _)| id.clone()).collect();
-            for id in old {
-                *rev += 1;
-                site.remove(&id, *rev);
-            }
+        let Some(site) = sites.get_mut(site) else { return };
+        let old: Vec<String> =
+            site.entries.iter().filter(|(_, e)| e.last_at_ms < at_ms).map(|(id, _)| id.clone()).collect();
+        for id in old {
+            *rev += 1;
+            site.remove(&id, *rev);
         }
         self.changed.send_replace(*rev);
     }
@@ -241,6 +246,20 @@ impl Board {
         let entry = site.entries.get(&key.id)?;
         let at = (entry.since_ms, key.id.clone());
         site.queue.contains(&at).then(|| (site.queue.range(..at).count() + 1, site.somebody()))
+    }
+
+    /// Whether a session that doesn't wait may begin to, with this visitor, where at most `most` of a site do.
+    #[must_use]
+    pub fn places(&self, key: &SessionKey, visitor: &str, most: usize) -> Places {
+        let state = self.lock();
+        let Some(site) = state.sites.get(&key.site) else { return Places::Open };
+        if site.waiting.contains_key(visitor) {
+            Places::Taken
+        } else if site.queue.len() >= most {
+            Places::Full { waiting: site.queue.len() }
+        } else {
+            Places::Open
+        }
     }
 
     /// Whether anybody is there who takes a site's sessions.
@@ -420,7 +439,7 @@ impl Board {
         if !site.entries.contains_key(&key.id) {
             return false;
         }
-        let known = site.read.entry((agent.to_owned(), key.id.clone())).or_default();
+        let known = site.read.entry(key.id.clone()).or_default().entry(agent.to_owned()).or_default();
         let further = seq > *known;
         *known = seq.max(*known);
         further
@@ -431,12 +450,8 @@ impl Board {
     pub fn reads(&self, site: &str, agent: &str) -> BTreeMap<String, u64> {
         let state = self.lock();
         let reads = state.sites.get(site).map(|site| &site.read);
-        reads
-            .into_iter()
-            .flatten()
-            .filter(|((by, _), _)| by == agent)
-            .map(|((_, id), seq)| (id.clone(), *seq))
-            .collect()
+        let of_agent = |(id, by): (&String, &HashMap<String, u64>)| by.get(agent).map(|seq| (id.clone(), *seq));
+        reads.into_iter().flatten().filter_map(of_agent).collect()
     }
 
     /// What is to be done now. `now` counts on the server's monotonic clock; `told` holds what visitors know and is brought up to
@@ -457,15 +472,14 @@ impl Board {
                 site.held(|id, entry| !site.left_for(id, entry, routing, routing.gone_after_ms)),
                 site.held(|_, _| true),
             );
-            for (id, entry) in site.entries.iter().filter(|(_, entry)| !entry.ended) {
-                let Some(agent) = entry.held_by() else { continue };
+            for (agent, id) in site.held.iter().flat_map(|(agent, ids)| ids.iter().map(move |id| (agent, id))) {
                 // Who no longer works here is gone at once.
-                let reason = match site.agents.get(agent) {
+                let reason = match site.agents.get(agent.as_str()) {
                     None => LeaveReason::Revoked,
                     Some(desk) if desk.sockets == 0 && now >= desk.left + vanish => LeaveReason::Vanished,
                     Some(_) => continue,
                 };
-                duties.push(Duty::Release { key: key(id), agent: agent.to_owned(), reason });
+                duties.push(Duty::Release { key: key(id), agent: agent.clone(), reason });
             }
             if routing.on {
                 let left = |id: &String, after_ms| {
@@ -538,8 +552,15 @@ impl SiteBoard {
         self.by_rev.insert(entry.rev, id.to_owned());
         if entry.ended {
             self.ended.insert((entry.last_at_ms, id.to_owned()));
-        } else if matches!(entry.holder, Holder::Queue { .. }) {
-            self.queue.insert((entry.since_ms, id.to_owned()));
+        } else {
+            match &entry.holder {
+                Holder::Model => drop(self.idle.insert((entry.last_at_ms, id.to_owned()))),
+                Holder::Queue { .. } => {
+                    self.queue.insert((entry.since_ms, id.to_owned()));
+                    *self.waiting.entry(entry.visitor.clone()).or_default() += 1;
+                }
+                Holder::Agent(agent) => drop(self.held.entry(agent.id.clone()).or_default().insert(id.to_owned())),
+            }
         }
         // Who holds how many is part of the presence.
         if self.entries.get(id).and_then(Entry::load) != entry.load() {
@@ -551,14 +572,30 @@ impl SiteBoard {
     fn unlist(&mut self, id: &str) {
         if let Some(entry) = self.entries.get(id) {
             self.by_rev.remove(&entry.rev);
-            self.queue.remove(&(entry.since_ms, id.to_owned()));
+            self.idle.remove(&(entry.last_at_ms, id.to_owned()));
             self.ended.remove(&(entry.last_at_ms, id.to_owned()));
+            if self.queue.remove(&(entry.since_ms, id.to_owned()))
+                && let Some(places) = self.waiting.get_mut(&entry.visitor)
+            {
+                *places -= 1;
+                if *places == 0 {
+                    self.waiting.remove(&entry.visitor);
+                }
+            }
+            if let Some(agent) = entry.held_by()
+                && let Some(ids) = self.held.get_mut(agent)
+            {
+                ids.remove(id);
+                if ids.is_empty() {
+                    self.held.remove(agent);
+                }
+            }
         }
     }
 
     fn remove(&mut self, id: &str, rev: u64) {
         self.unlist(id);
-        self.read.retain(|(_, session), _| session != id);
+        self.read.remove(id);
         if self.entries.remove(id).is_none() {
             return;
         }
@@ -577,11 +614,10 @@ impl SiteBoard {
         {
             self.drop_quietly(&id);
         }
-        if self.entries.len() > OPEN + ENDED {
-            let idle = self.entries.iter().filter(|(_, entry)| !entry.ended && entry.holder == Holder::Model);
-            if let Some(id) = idle.min_by_key(|(_, entry)| entry.last_at_ms).map(|(id, _)| id.clone()) {
-                self.drop_quietly(&id);
-            }
+        if self.entries.len() > OPEN + ENDED
+            && let Some((_, id)) = self.idle.first().cloned()
+        {
+            self.drop_quietly(&id);
         }
     }
 
@@ -589,7 +625,7 @@ impl SiteBoard {
     fn drop_quietly(&mut self, id: &str) {
         self.unlist(id);
         self.entries.remove(id);
-        self.read.retain(|(_, session), _| session != id);
+        self.read.remove(id);
     }
 
     fn summary(&self, id: &str, entry: &Entry) -> Summary {
@@ -626,18 +662,16 @@ impl SiteBoard {
 
     fn counts(&self, agent: &str) -> Counts {
         let ended = self.ended.len();
-        let mine = self.entries.values().filter(|entry| !entry.ended && entry.held_by() == Some(agent)).count();
+        let mine = self.held.get(agent).map_or(0, BTreeSet::len);
         Counts { mine, waiting: self.queue.len(), all: self.entries.len() - ended, ended }
     }
 
     /// Open sessions that count, by the agent who holds them.
     fn held(&self, counts: impl Fn(&str, &Entry) -> bool) -> HashMap<&str, usize> {
-        let mut held = HashMap::new();
-        let open = self.entries.iter().filter(|(id, entry)| !entry.ended && counts(id, entry));
-        for agent in open.filter_map(|(_, entry)| entry.held_by()) {
-            *held.entry(agent).or_default() += 1;
-        }
-        held
+        let counted = |ids: &BTreeSet<String>| {
+            ids.iter().filter(|id| self.entries.get(*id).is_some_and(|entry| counts(id, entry))).count()
+        };
+        self.held.iter().map(|(agent, ids)| (agent.as_str(), counted(ids))).collect()
     }
 
     /// Whether the visitor is known to have left longer ago. Where no page was seen, as on channels without one, nobody left.
@@ -863,7 +897,7 @@ mod tests {
         for session in [&session("open", 5), &ended, &session("young", 10)] {
             board.note(session, 0.0);
         }
-        board.expire_before(10);
+        board.expire_before("shop", 10);
         assert_eq!(board.open("shop"), [key("young")]);
         let (.., counts, rev) = board.list("shop", "a", List::All, &Filter::default(), 0, 5);
         assert_eq!((counts.all, counts.ended), (1, 0));

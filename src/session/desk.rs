@@ -28,6 +28,9 @@ pub struct ConsoleConfig {
     /// Sessions given to an agent at the same time on each of the agent's sites, for accounts that say nothing else. A site's admins can
     /// set another for theirs.
     pub limit: usize,
+    /// Conversations of a site that may wait for a person; one more stays with the model, or is refused where people alone answer. A
+    /// visitor has one place, however many conversations.
+    pub waiting: usize,
     /// Minutes without any open page of the visitor after which a conversation takes no place of its agent's limit. Shorter serves those
     /// who are there sooner, longer gives agents fewer conversations whose visitors may still come back.
     pub gone_after_min: u64,
@@ -35,7 +38,7 @@ pub struct ConsoleConfig {
 
 impl Default for ConsoleConfig {
     fn default() -> Self {
-        Self { sign_in_h: 12, vanish_s: 60, auto_routing: true, limit: 5, gone_after_min: 10 }
+        Self { sign_in_h: 12, vanish_s: 60, auto_routing: true, limit: 5, waiting: 500, gone_after_min: 10 }
     }
 }
 

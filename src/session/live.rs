@@ -16,9 +16,9 @@ use crate::conversation::{AnswerEnd, Checkpoint, Event, SessionKey, SuggestionId
 use crate::intent::{self, Intent};
 use crate::protocol::Partial;
 use crate::retrieval::Audience;
-use crate::session::mailbox::{BUSY_MS, CommandError, Envelope, Joined, Past};
+use crate::session::mailbox::{BUSY_MS, CommandError, Envelope, Joined};
 use crate::session::refusal::Accepted;
-use crate::session::shared::{Shared, TypingMark, event_of};
+use crate::session::shared::{Shared, TypingMark};
 use crate::signals::Signal;
 use crate::store::{Record, RecordKind, StoreError};
 use crate::suggest::{self, Drafted};
@@ -46,6 +46,8 @@ pub(super) struct Live {
     pub(super) participants: Vec<Participant>,
     pub(super) turn: Option<Work<u64, Verdict>>,
     pub(super) draft: Option<Work<SuggestionId, Drafted>>,
+    /// The answer that is owed was taken up by enough starts.
+    pub(super) gives_up: bool,
     /// What an answer to the words in the visitor's composer would need is being computed ahead.
     pub(super) preparing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     pub(super) signals: Vec<Signal>,
@@ -87,8 +89,11 @@ impl Live {
     /// while it does it: most of the sessions in memory wait, and hold no room for the largest thing that could come.
     pub(super) async fn run(mut self: Box<Self>) {
         self.shared.board.note(&self.session, self.intent.score);
-        if self.session.owes_answer() && Box::pin(self.apply(Command::Resume, None, None)).await.is_err() {
-            return self.lose();
+        if self.session.owes_answer() || self.session.owes_draft() {
+            let command = if self.gives_up { Command::GiveUp } else { Command::Resume };
+            if Box::pin(self.apply(command, None, None)).await.is_err() {
+                return self.lose();
+            }
         }
         let tick = Duration::from_millis(self.shared.config.checkpoint_ms);
         let idle = Duration::from_secs(self.shared.config.idle_s);
@@ -174,6 +179,10 @@ impl Live {
             }
             Envelope::Command { command, reply } => {
                 let mut ticket = None;
+                if self.shared.store.is_short_of_room() && !self.session.fits_the_reserve(&command) {
+                    let _ = reply.send(Err(CommandError::Full));
+                    return Ok(());
+                }
                 if !matches!(&command, Command::Say { id, .. } if self.session.knows(id)) {
                     self.expire().await?;
                 }
@@ -193,6 +202,7 @@ impl Live {
                         }
                     }
                 }
+                self.see_line();
                 if let Some(deed) = self.session.deed(&command) {
                     let (site, visitor) = (&self.session.key.site, &self.session.visitor);
                     if let Err(refusal) = self.shared.pace.visitor(site, visitor, deed, self.shared.clock.now_ms()) {
@@ -218,6 +228,15 @@ impl Live {
             }
             Envelope::Scored { intent } => self.scored(intent).await,
             Envelope::Stop => Ok(()),
+        }
+    }
+
+    /// Has the session know whether it could wait for a person.
+    fn see_line(&mut self) {
+        if self.session.holder == Holder::Model {
+            let Session { key, visitor, .. } = &self.session;
+            let places = self.shared.board.places(key, visitor, self.shared.waiting);
+            self.session.see_line(places);
         }
     }
 
@@ -279,6 +298,9 @@ impl Live {
         mut reply: Option<oneshot::Sender<Result<Accepted, CommandError>>>,
     ) -> Result<(), StoreError> {
         let now_ms = self.shared.clock.now_ms();
+        if matches!(command, Command::Finish { .. } | Command::Scored { .. }) {
+            self.see_line();
+        }
         let effects = self.session.apply(command, now_ms);
         let mut ticket = ticket;
         let mut pending = Vec::new();
@@ -400,17 +422,10 @@ impl Live {
     }
 
     async fn join(&mut self, agent: bool, after: u64, partial: Option<Partial>) -> Result<Joined, StoreError> {
-        let SessionKey { site, id } = &self.session.key;
-        let mut missed = Vec::new();
-        if after < self.session.last_seq {
-            for record in self.shared.store.read(site, id, after, &[RecordKind::Event]).await? {
-                if let Some(event) = event_of(&record)?
-                    && (agent || !event.is_internal())
-                {
-                    missed.push(Past { seq: record.seq, at_ms: record.at_ms, event });
-                }
-            }
-        }
+        let (missed, rest_after) = match self.session.last_seq {
+            last if after < last => self.shared.missed(&self.session.key, agent, after, last).await?,
+            _ => (Vec::new(), None),
+        };
         let running = self.session.running.as_ref().map(|running| {
             let has = partial
                 .filter(|partial| partial.turn == running.turn)
@@ -429,6 +444,7 @@ impl Live {
             last_seq: self.session.last_seq,
             ended: self.session.ended,
             missed,
+            rest_after,
             running,
             draft: self.session.draft.clone().filter(|_| agent),
             summary: self.shared.board.summary(&self.session, self.intent.score),
@@ -453,7 +469,16 @@ impl Live {
         let limit = shared.answer_timeout;
         let work = async move {
             let mut outlet = Outlet::new(sender.clone(), shared.metrics.clone());
-            let answer = async || turn::answer(&shared.spine, &ask, &mut outlet).await;
+            let answer = async || {
+                let first = turn::caught(turn::answer(&shared.spine, &ask, &mut outlet)).await;
+                // Once more from the start, unless something of it was seen.
+                match first {
+                    Err(TurnError::Panicked) if outlet.is_silent() => {
+                        turn::caught(turn::answer(&shared.spine, &ask, &mut outlet)).await
+                    }
+                    first => first,
+                }
+            };
             let answered = ticket.run(Some(sender), limit, answer).await;
             if let Err(error) = &answered {
                 turn::excuse(&shared.spine, &ask, error, &mut outlet).await;
@@ -478,7 +503,7 @@ impl Live {
             let spine = self.shared.spine.clone();
             Box::pin(async move {
                 // Whoever asks next finds out by itself what doesn't work.
-                let _ = turn::prepare(&spine, &ask).await;
+                let _ = turn::caught(async { Ok(turn::prepare(&spine, &ask).await?) }).await;
             }) as _
         });
     }
@@ -495,7 +520,7 @@ impl Live {
             let draft = async move || {
                 let mut outlet = Outlet::new(sender, shared.metrics.clone());
                 let wanted = suggest::Wanted { ask: &ask, wish, language: language.as_deref(), base: base.as_ref() };
-                suggest::draft(&shared.spine, &wanted, &mut outlet).await
+                turn::caught(suggest::draft(&shared.spine, &wanted, &mut outlet)).await
             };
             ticket?.run(None, limit, draft).await
         };
@@ -519,6 +544,7 @@ impl Live {
     fn ask_after(&self, before: usize, question: String, written: String, audience: Audience) -> Ask {
         Ask {
             site: self.session.key.site.clone(),
+            session: Some(self.session.key.clone()),
             facts: self.profile.facts.clone(),
             language: self.profile.language.clone(),
             audience,
@@ -528,6 +554,7 @@ impl Live {
             sampling: None,
             max_tokens: None,
             stop: Vec::new(),
+            request: None,
         }
     }
 

@@ -26,6 +26,8 @@ pub enum CommandError {
     Overloaded { retry_after_ms: u64 },
     #[error("the conversation can't be stored now")]
     Storage,
+    #[error("the server's disk is nearly full: nothing new can be said for now; what was said can be read")]
+    Full,
     #[error("the server restarts; reconnect and resume")]
     Draining,
 }
@@ -35,7 +37,10 @@ pub enum CommandError {
 pub struct Joined {
     pub last_seq: u64,
     pub ended: bool,
+    /// The first of what it missed, at most one page of the store's.
     pub missed: Vec<Past>,
+    /// `seq` after which the rest of what it missed begins, up to `last_seq`; see `SessionHandle::missed`.
+    pub rest_after: Option<u64>,
     /// The running answer from the offset on that the participant has: turn, offset and text.
     pub running: Option<(u64, u64, String)>,
     /// The running draft, for agents.

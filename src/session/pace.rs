@@ -19,6 +19,7 @@ pub struct Pace {
     messages: Window,
     events: Window,
     newcomers: Window,
+    connections: Window,
     /// Keys are hashes: short, and nobody outside can choose one that meets another's.
     hasher: RandomState,
 }
@@ -30,6 +31,7 @@ impl Pace {
             messages: Window::new(config.messages_per_minute),
             events: Window::new(config.events_per_minute),
             newcomers: Window::new(config.newcomers_per_minute),
+            connections: Window::new(config.connections_per_minute),
             hasher: RandomState::new(),
         }
     }
@@ -43,6 +45,7 @@ impl Pace {
             Deed::Message => &self.messages,
             Deed::Event => &self.events,
             Deed::Visit => &self.newcomers,
+            Deed::Connect => &self.connections,
         };
         self.count(window, &(site, visitor), deed, now_ms)
     }

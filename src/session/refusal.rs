@@ -32,6 +32,10 @@ pub enum Refusal {
     NothingToAnswer,
     #[error("this conversation waits for a person already, or has one")]
     HasPerson,
+    #[error("{waiting} conversations wait for a person already; try again later")]
+    LineFull { waiting: usize },
+    #[error("you wait for a person in another conversation already; go on there, or end it first")]
+    WaitsElsewhere,
 }
 
 /// What is counted.
@@ -42,6 +46,8 @@ pub enum Deed {
     Event,
     /// A visitor comes for the first time.
     Visit,
+    /// A visitor connects, for the first time or again.
+    Connect,
 }
 
 impl fmt::Display for Deed {
@@ -50,6 +56,7 @@ impl fmt::Display for Deed {
             Self::Message => "messages",
             Self::Event => "ratings, clicks and requests",
             Self::Visit => "new visitors from one network address",
+            Self::Connect => "connections",
         })
     }
 }

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::{MappedMutexGuard, MutexGuard, Notify, broadcast, mpsc, oneshot};
 
 use super::board::Board;
 use super::live::Live;
 use super::pace::Pace;
+use super::retention::{Look, Watch};
 use super::{Command, Limits, Policy, Profile, Session, SessionsConfig};
 use crate::clock::Clock;
 use crate::conversation::{Checkpoint, Event, SessionKey};
@@ -18,9 +20,11 @@ use crate::gaps::GapLog;
 use crate::intent;
 use crate::lifecycle::Tasks;
 use crate::protocol::Partial;
-use crate::session::mailbox::{CommandError, Envelope, JoinError, Joined, MAILBOX, OpenError, Opener};
+use crate::session::mailbox::{CommandError, Envelope, JoinError, Joined, MAILBOX, OpenError, Opener, Past};
 use crate::session::refusal::{Accepted, Deed, Refusal};
-use crate::session::shared::{Entry, InMemory, Leaving, SPOKEN_MARKS, Shared, TYPING_MARKS, TypingMark, event_of};
+use crate::session::shared::{
+    Entry, InMemory, Leaving, SPOKEN_MARKS, Shared, TRIES_SPACE, TYPING_MARKS, TypingMark, event_of,
+};
 use crate::signals::{Signal, SignalLog};
 use crate::store::{Record, RecordKind, SessionInfo, SessionQuery, Store, StoreError, unless_damaged};
 use crate::telemetry::{GaugeGuard, Metrics};
@@ -30,6 +34,8 @@ use crate::turn::gate::TurnGate;
 /// Sessions of a site that are put on the board when the server starts, and how many are listed at once.
 const BOARD: usize = 20_000;
 const PAGE: usize = 256;
+/// Answers that are counted at once when the server starts.
+const COUNTED_AT_ONCE: usize = 256;
 /// Where it is kept how far agents have read: `<site>\0<session>\0<agent>` → seq.
 const READ_MARKS: &str = "read";
 /// How far back sessions are looked at for having expired.
@@ -51,6 +57,8 @@ struct Loaded {
     erasures: u64,
     session: Session,
     signals: Vec<Signal>,
+    /// The answer that it owes was taken up by enough starts.
+    gives_up: bool,
 }
 
 /// Finds or starts a session's task. Cheap to clone.
@@ -71,6 +79,8 @@ pub struct Parts {
     pub clock: Clock,
     pub tasks: Tasks,
     pub answer_timeout: Duration,
+    /// Conversations of a site that may wait for a person.
+    pub waiting: usize,
     pub sites: HashMap<String, Arc<Profile>>,
     pub board: Board,
 }
@@ -87,30 +97,29 @@ pub struct SessionHandle {
 impl Registry {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, store, spine, gate, signals, gaps, metrics, clock, tasks, answer_timeout, sites, board } =
-            parts;
-        let (live, swept_ms) = (Mutex::default(), AtomicU64::new(0));
-        let pace = Pace::new(&config);
         Self {
             shared: Arc::new(Shared {
-                config,
-                store,
-                spine,
-                gate,
-                signals,
-                gaps,
-                metrics,
-                clock,
-                tasks,
-                answer_timeout,
-                sites,
-                board,
-                pace,
+                pace: Pace::new(&parts.config),
+                started: Look { now_ms: parts.clock.now_ms(), elapsed_ms: parts.clock.elapsed_ms() },
+                config: parts.config,
+                store: parts.store,
+                spine: parts.spine,
+                gate: parts.gate,
+                signals: parts.signals,
+                gaps: parts.gaps,
+                metrics: parts.metrics,
+                clock: parts.clock,
+                tasks: parts.tasks,
+                answer_timeout: parts.answer_timeout,
+                waiting: parts.waiting,
+                sites: parts.sites,
+                board: parts.board,
                 typing: broadcast::channel(TYPING_MARKS).0,
                 spoken: broadcast::channel(SPOKEN_MARKS).0,
-                live,
+                live: Mutex::default(),
                 erased: Notify::new(),
-                swept_ms,
+                watch: tokio::sync::Mutex::default(),
+                swept_ms: AtomicU64::new(0),
             }),
         }
     }
@@ -152,6 +161,14 @@ impl Registry {
     /// [`Refusal::RateLimited`] when too many came from there.
     pub fn newcomer(&self, address: IpAddr) -> Result<(), Refusal> {
         self.shared.pace.newcomer(address, self.shared.clock.now_ms())
+    }
+
+    /// Counts that a visitor connects.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] when they did so too often.
+    pub fn connects(&self, site: &str, visitor: &str) -> Result<(), Refusal> {
+        self.shared.pace.visitor(site, visitor, Deed::Connect, self.shared.clock.now_ms())
     }
 
     /// Tells a waiting visitor where they stand, if the session is in memory; otherwise they learn it when they come back.
@@ -209,11 +226,11 @@ impl Registry {
         shared.store.erase(&key.site, &key.id).await?;
         shared.board.remove(key);
         shared.signals.forget(key);
-        // What the model keeps of conversations isn't told apart by whose they are.
-        shared.spine.llm.forget_finished();
+        shared.spine.llm.forget(key);
         let marks = shared.store.scan(READ_MARKS, &mark_prefix(key)).await?;
         let changes = marks.into_iter().map(|(mark, _)| (mark, None)).collect();
         shared.store.change(READ_MARKS, changes).await?;
+        shared.store.remove(TRIES_SPACE, format!("{}\0{}", key.site, key.id).as_bytes()).await?;
         shared.gaps.forget(key).await
     }
 
@@ -253,23 +270,47 @@ impl Registry {
     /// # Errors
     /// When the store can't be read.
     pub async fn recover(&self) -> Result<usize, StoreError> {
-        let mut newest = 0;
-        for site in self.shared.sites.keys() {
-            let query = SessionQuery { site: site.clone(), limit: 1, after: None, since_ms: 0 };
-            newest = self.shared.store.sessions(query).await?.iter().map(|info| info.last_at_ms).fold(newest, u64::max);
-        }
+        // What an orderly stop cut has done no harm.
+        self.take_up(!self.shared.store.opened().clean).await
+    }
+
+    /// As [`Registry::recover`]; after a crash it is counted which answers this start takes up.
+    async fn take_up(&self, crashed: bool) -> Result<usize, StoreError> {
+        let newest = self.newest().await?.unwrap_or_default();
+        // Before anything new is stored: how old the last thing is tells whether the clock can be right.
+        drop(self.watch().await?);
         // What was running when the process ended was begun shortly before the last thing that was stored.
         let longest_ms = u64::try_from(self.shared.answer_timeout.as_millis()).unwrap_or(u64::MAX).saturating_mul(4);
-        let mut resumed = 0;
+        let mut owing = Vec::new();
         for info in self.shared.store.active_between(newest.saturating_sub(longest_ms), u64::MAX).await? {
             let key = SessionKey { site: info.site, id: info.session };
-            let loaded = match self.load_sound(&key).await? {
-                Some(loaded) if loaded.session.owes_answer() => loaded,
-                _ => continue,
-            };
-            if let Some(profile) = self.shared.sites.get(&key.site).cloned() {
+            if let Some(loaded) = self.load_sound(&key).await?
+                && (loaded.session.owes_answer() || loaded.session.owes_draft())
+            {
+                owing.push(loaded);
+            }
+        }
+        // All are counted before the first goes on: any of them may be what ends the process.
+        if crashed {
+            let most = self.shared.config.answer_tries;
+            let answers = owing.iter_mut().filter(|loaded| loaded.session.owes_answer());
+            let counting = answers.map(|loaded| async move {
+                let tries = self.shared.try_again(&loaded.session).await;
+                loaded.gives_up = tries.is_some_and(|tries| tries > most);
+            });
+            // Those that are counted together share a flush.
+            stream::iter(counting).for_each_concurrent(COUNTED_AT_ONCE, |counted| counted).await;
+        }
+        let mut resumed = 0;
+        for loaded in owing {
+            if let Some(profile) = self.shared.sites.get(&loaded.session.key.site).cloned() {
                 resumed += usize::from(self.spawn(loaded, profile).is_some());
             }
+        }
+        if resumed == 0 {
+            // Nothing is owed: what was counted is over.
+            let tries = self.shared.store.scan(TRIES_SPACE, b"").await?;
+            self.shared.store.change(TRIES_SPACE, tries.into_iter().map(|(key, _)| (key, None)).collect()).await?;
         }
         Ok(resumed)
     }
@@ -299,15 +340,56 @@ impl Registry {
             }
         }
         self.shared.swept_ms.store(swept_ms, Ordering::Relaxed);
+        let held = self.watch().await?.look(self.clocks());
         let mut erased = 0;
-        if config.retain_days > 0 {
-            let before = now_ms.saturating_sub(config.retain_days.saturating_mul(86_400_000));
-            for site in self.shared.sites.keys() {
-                erased += self.shared.store.expire_before(site, before).await?;
+        match held {
+            Ok(()) if config.retain_days > 0 => {
+                let before = now_ms.saturating_sub(config.retain_days.saturating_mul(86_400_000));
+                let most = if config.erase_per_hour == 0 { u64::MAX } else { config.erase_per_hour };
+                for site in self.shared.sites.keys() {
+                    let of_site = self.shared.store.expire_before(site, before, most).await?;
+                    if of_site < most {
+                        self.shared.board.expire_before(site, before);
+                    } else {
+                        tracing::warn!(
+                            site,
+                            erased = of_site,
+                            "more conversations are old enough to be erased; they wait for the next look"
+                        );
+                    }
+                    erased += of_site;
+                }
             }
-            self.shared.board.expire_before(before);
+            Ok(()) => {}
+            Err(held) => tracing::error!(%held, "conversations are not erased for their age"),
         }
+        self.shared.metrics.retention_held.set(i64::from(held.is_err()));
         Ok((ended, erased))
+    }
+
+    fn clocks(&self) -> Look {
+        Look { now_ms: self.shared.clock.now_ms(), elapsed_ms: self.shared.clock.elapsed_ms() }
+    }
+
+    /// What is known of the clocks; the first look is that of the start.
+    async fn watch(&self) -> Result<MappedMutexGuard<'_, Watch>, StoreError> {
+        let mut watch = self.shared.watch.lock().await;
+        if watch.is_none() {
+            let newest_ms = self.newest().await?;
+            *watch = Some(Watch::new(self.shared.started, newest_ms));
+        }
+        let first = self.shared.started;
+        Ok(MutexGuard::map(watch, |watch| watch.get_or_insert_with(|| Watch::new(first, None))))
+    }
+
+    /// When something was stored last, on any site.
+    async fn newest(&self) -> Result<Option<u64>, StoreError> {
+        let mut newest = None;
+        for site in self.shared.sites.keys() {
+            let query = SessionQuery { site: site.clone(), limit: 1, after: None, since_ms: 0 };
+            newest = self.shared.store.sessions(query).await?.iter().map(|info| info.last_at_ms).max().max(newest);
+        }
+        Ok(newest)
     }
 
     /// The sessions to look at for having expired: those that were quiet since, and were not looked at yet. What expired while the
@@ -359,13 +441,15 @@ impl Registry {
         }
     }
 
-    /// Tells every session to checkpoint and end, and waits until all have.
-    pub async fn stop(&self) {
+    /// Tells every session to checkpoint and end, and waits until all have, at most `limit`. True if all have: an answer of another
+    /// one goes on from its last checkpoint.
+    pub async fn stop(&self, limit: Duration) -> bool {
         let live: Vec<_> = self.lock().entries.values().cloned().collect();
-        for Entry { mailbox, .. } in live {
+        let stopping = live.into_iter().map(|Entry { mailbox, .. }| async move {
             let _ = mailbox.send(Box::new(Envelope::Stop)).await;
             mailbox.closed().await;
-        }
+        });
+        tokio::time::timeout(limit, futures_util::future::join_all(stopping)).await.is_ok()
     }
 
     /// Ends one session's task, if it runs; its clients are told to come back.
@@ -383,7 +467,7 @@ impl Registry {
         self.shared.gate.load() != (0, 0)
     }
 
-    fn lock(&self) -> MutexGuard<'_, InMemory> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, InMemory> {
         self.shared.live()
     }
 
@@ -410,7 +494,7 @@ impl Registry {
                     let (visitor, channel) = (visitor.clone(), channel.clone());
                     let now_ms = self.shared.clock.now_ms();
                     let session = Session::new(key.clone(), visitor, channel, limits, profile.policy.clone(), now_ms);
-                    Loaded { erasures, session, signals: Vec::new() }
+                    Loaded { erasures, session, signals: Vec::new(), gives_up: false }
                 }
             };
             if let Some(entry) = self.spawn(loaded, profile.clone()) {
@@ -441,7 +525,7 @@ impl Registry {
     /// Starts the task, unless somebody else did meanwhile. `None` if something was erased since the session was read: it may have
     /// been this one, and is to be read again.
     fn spawn(&self, loaded: Loaded, profile: Arc<Profile>) -> Option<Entry> {
-        let Loaded { erasures, session, signals } = loaded;
+        let Loaded { erasures, session, signals, gives_up } = loaded;
         let mut live = self.lock();
         if let Some(entry) = live.entries.get(&session.key) {
             return Some(entry.clone());
@@ -463,6 +547,7 @@ impl Registry {
             participants: Vec::new(),
             turn: None,
             draft: None,
+            gives_up,
             preparing: None,
             intent: intent::score(&signals),
             signals,
@@ -510,7 +595,7 @@ impl Registry {
                 RecordKind::Signal => {}
             }
         }
-        Ok(Some(Loaded { erasures, session, signals }))
+        Ok(Some(Loaded { erasures, session, signals, gives_up: false }))
     }
 }
 
@@ -527,6 +612,30 @@ impl SessionHandle {
         let agent = self.opener.is_none();
         let joined = self.ask(|reply| Envelope::Join { agent, after, partial, reply }).await?;
         Ok(joined?)
+    }
+
+    /// The next page of what a participant missed, and after which `seq` another one begins, if there is one. Only who has joined
+    /// may ask: whether the session is theirs isn't looked at again.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub async fn missed(&self, after: u64, through: u64) -> Result<(Vec<Past>, Option<u64>), JoinError> {
+        let missed = self.registry.shared.missed(&self.key, self.opener.is_none(), after, through).await;
+        Ok(missed.map_err(OpenError::Store)?)
+    }
+
+    /// As [`SessionHandle::join`], with all that was missed.
+    ///
+    /// # Errors
+    /// As [`SessionHandle::join`].
+    pub async fn join_whole(&self, after: u64, partial: Option<Partial>) -> Result<Joined, JoinError> {
+        let mut joined = self.join(after, partial).await?;
+        while let Some(after) = joined.rest_after {
+            let (page, rest_after) = self.missed(after, joined.last_seq).await?;
+            joined.missed.extend(page);
+            joined.rest_after = rest_after;
+        }
+        Ok(joined)
     }
 
     /// Has a command carried out; what is accepted is on disk.
@@ -626,13 +735,16 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::conversation::{Agent, AnswerEnd, LeaveReason};
     use crate::gaps::Gaps;
     use crate::llm::Llm;
+    use crate::protocol::console::{Filter, List};
     use crate::server;
-    use crate::session::Update;
+    use crate::session::{AgentCommand, Update};
     use crate::signals::SignalParts;
     use crate::signals::touched::Touched;
     use crate::site::Site;
+    use crate::store::PAGE_RECORDS;
     use crate::turn::Mode;
 
     /// A registry over a store of its own, with the scripted engine, the real embedder and nothing to answer from.
@@ -659,6 +771,10 @@ mod tests {
     }
 
     async fn desk() -> Desk {
+        desk_with(|_| {}).await
+    }
+
+    async fn desk_with(change: impl FnOnce(&mut Config)) -> Desk {
         let prefix = format!("frontdesk-test-{}-", std::process::id());
         let directory = tempfile::Builder::new().prefix(&prefix).tempdir().unwrap().keep();
         let mut config = Config::default();
@@ -669,6 +785,7 @@ mod tests {
         config.llm.model = String::new();
         config.answers.prompts = Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts");
         config.sites = ["shop", "bank"].map(|id| Site { id: id.into(), ..Site::default() }).to_vec();
+        change(&mut config);
         let (clock, tasks, metrics) = (Clock::manual(NOW_MS), Tasks::default(), Metrics::new());
         let store = Store::open(&config.store).unwrap();
         let retrieval = server::open_retrieval(&config, &metrics).await.unwrap();
@@ -706,6 +823,7 @@ mod tests {
             metrics,
             clock: clock.clone(),
             tasks,
+            waiting: 500,
             answer_timeout: Duration::from_secs(30),
             sites: config.sites.iter().map(|site| (site.id.clone(), Arc::new(site.profile()))).collect(),
             board: Board::new("boot"),
@@ -749,6 +867,178 @@ mod tests {
         assert_eq!(handle.command(say("a")).await.unwrap().seq, 3, "it counts");
         let kept = desk.store.read("shop", "s", 1, &[RecordKind::Event]).await.unwrap();
         assert_eq!(kept.first().map(|record| record.body.as_slice()), Some(LATER.as_bytes()));
+    }
+
+    #[tokio::test]
+    async fn a_long_history_comes_in_pages_and_whole_all_the_same() {
+        let desk = desk().await;
+        let key = key("shop", "long");
+        desk.write(&key, 1, NOW_MS, STARTED).await;
+        let last = 700;
+        for seq in 2..=last {
+            let said = format!(r#"{{"event":"note","id":"n{seq}","agent":{{"id":"a","name":"A"}},"text":"x"}}"#);
+            desk.write(&key, seq, NOW_MS, &said).await;
+        }
+        let agents = desk.registry.agents_handle(key.clone());
+        let first = agents.join(0, None).await.unwrap();
+        assert_eq!((first.missed.len(), first.rest_after), (PAGE_RECORDS, Some(PAGE_RECORDS as u64)));
+        let whole = agents.join_whole(3, None).await.unwrap();
+        assert!(whole.missed.iter().map(|past| past.seq).eq(4..=last), "gapless and in order");
+        // What is internal takes no place in a visitor's answer, and ends no page early for good.
+        let visitors = desk.visitor(key).join_whole(0, None).await.unwrap();
+        assert_eq!((visitors.last_seq, visitors.missed.len(), visitors.rest_after), (last, 1, None));
+    }
+
+    #[tokio::test]
+    async fn a_cut_answer_is_taken_up_twice_unless_it_gets_further() {
+        let desk = desk().await;
+        let key = key("shop", "s");
+        desk.write(&key, 1, NOW_MS, STARTED).await;
+        desk.write(&key, 2, NOW_MS, r#"{"event":"said","id":"a","text":"Hi"}"#).await;
+        desk.write(&key, 3, NOW_MS, r#"{"event":"answer_started","turn":2}"#).await;
+        let mut session = desk.registry.load(&key).await.unwrap().unwrap().session;
+        for expected in [1, 2, 3] {
+            assert_eq!(desk.registry.shared.try_again(&session).await, Some(expected));
+        }
+        session.apply(Command::Write { turn: 2, text: "Further".into() }, NOW_MS);
+        assert_eq!(desk.registry.shared.try_again(&session).await, Some(1));
+        // What is erased leaves nothing, and what is owed nowhere is counted nowhere.
+        desk.registry.erase(&key).await.unwrap();
+        assert_eq!(desk.store.scan(TRIES_SPACE, b"").await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn a_start_counts_each_answer_once_and_no_draft() {
+        let desk = desk_with(|config| config.sessions.answer_tries = 1).await;
+        let (answer, tried, draft) = (key("shop", "answer"), key("shop", "tried"), key("bank", "draft"));
+        for key in [&answer, &tried, &draft] {
+            desk.write(key, 1, NOW_MS, STARTED).await;
+        }
+        let taken = r#"{"event":"agent_joined","agent":{"id":"mara","name":"Mara"},"by":null}"#;
+        desk.write(&draft, 2, NOW_MS, taken).await;
+        desk.write(&draft, 3, NOW_MS, r#"{"event":"said","id":"a","text":"Hi"}"#).await;
+        for key in [&answer, &tried] {
+            desk.write(key, 2, NOW_MS, r#"{"event":"said","id":"a","text":"Hi"}"#).await;
+            desk.write(key, 3, NOW_MS, r#"{"event":"answer_started","turn":2}"#).await;
+        }
+        let session = desk.registry.load(&tried).await.unwrap().unwrap().session;
+        assert_eq!(desk.registry.shared.try_again(&session).await, Some(1));
+        let drafted = desk.registry.load(&draft).await.unwrap().unwrap().session;
+        assert!(drafted.owes_draft() && !drafted.owes_answer());
+
+        assert_eq!(desk.registry.take_up(true).await.unwrap(), 3);
+        let tries = async || {
+            let kept = desk.store.scan(TRIES_SPACE, b"").await.unwrap();
+            let tries = |(key, value): (Vec<u8>, Vec<u8>)| {
+                let (_, tries) = serde_json::from_slice::<([u64; 2], u32)>(&value).unwrap();
+                (String::from_utf8(key).unwrap(), tries)
+            };
+            kept.into_iter().map(tries).collect::<Vec<_>>()
+        };
+        let counted = [("shop\0answer".to_owned(), 1), ("shop\0tried".to_owned(), 2)];
+        assert_eq!(tries().await, counted);
+        let end = async |key: &SessionKey| loop {
+            let joined = desk.visitor(key.clone()).join(0, None).await.unwrap();
+            let done = joined.missed.into_iter().find_map(|past| match past.event {
+                Event::AnswerDone { end, .. } => Some(end),
+                _ => None,
+            });
+            if let Some(end) = done {
+                break end;
+            }
+            tokio::task::yield_now().await;
+        };
+        assert_eq!(end(&tried).await, AnswerEnd::Failed, "enough starts took it up");
+        assert_ne!(end(&answer).await, AnswerEnd::Failed);
+        // Who comes back has it loaded again, which is no start.
+        desk.registry.stop_one(&answer).await;
+        desk.visitor(answer.clone()).join(0, None).await.unwrap();
+        assert_eq!(tries().await, counted);
+    }
+
+    #[tokio::test]
+    async fn a_nearly_full_disk_takes_repeats_and_lets_a_person_take_over() {
+        let desk = desk_with(|config| config.store.reserve_mib = 1 << 40).await;
+        let key = key("shop", "s");
+        let visitor = desk.visitor(key.clone());
+        let said = visitor.command(say("a")).await.unwrap();
+        desk.store.look_for_room().unwrap();
+        assert_eq!(visitor.command(say("a")).await.unwrap(), said);
+        let full = |answer: Result<Accepted, JoinError>| {
+            assert!(matches!(answer, Err(JoinError::Command(CommandError::Full))), "{answer:?}");
+        };
+        full(visitor.command(say("b")).await);
+        let agents = desk.registry.agents_handle(key);
+        let mara = Agent { id: "mara".into(), name: "Mara".into() };
+        let take = AgentCommand::Take { agent: mara.clone(), by: None };
+        agents.command(Command::Agent(take)).await.unwrap();
+        let (id, text) = ("n".into(), "x".into());
+        full(agents.command(Command::Agent(AgentCommand::Note { id, agent: mara, text })).await);
+        let release = AgentCommand::Release { agent: "mara".into(), reason: LeaveReason::Vanished };
+        agents.command(Command::Agent(release)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn no_limit_erases_all_and_each_site_leaves_the_board_by_itself() {
+        let erase = async |erase_per_hour| {
+            let desk = desk_with(|config| config.sessions.erase_per_hour = erase_per_hour).await;
+            for (site, id) in [("shop", "a"), ("shop", "b"), ("shop", "c"), ("bank", "d")] {
+                desk.write(&key(site, id), 1, NOW_MS, STARTED).await;
+                desk.write(&key(site, id), 2, NOW_MS, ENDED).await;
+            }
+            desk.registry.fill(BOARD).await.unwrap();
+            assert_eq!(desk.registry.recover().await.unwrap(), 0);
+            let listed = |site| desk.registry.board().list(site, "a", List::Ended, &Filter::default(), 0, 5).1;
+            let before = (listed("shop"), listed("bank"));
+            // By the clock that nobody sets, too.
+            desk.clock.advance(400 * 24 * HOUR_MS);
+            let erased = desk.registry.sweep().await.unwrap().1;
+            assert_eq!(before, (3, 1), "they were listed");
+            (erased, listed("shop"), listed("bank"))
+        };
+        assert_eq!(erase(0).await, (4, 0, 0));
+        let (erased, _, of_bank) = erase(2).await;
+        assert_eq!((erased, of_bank), (3, 0), "the other site's limit is none of its business");
+    }
+
+    #[tokio::test]
+    async fn stopping_waits_so_long_for_a_session_and_no_longer() {
+        let desk = desk().await;
+        let handle = desk.visitor(key("shop", "s"));
+        handle.join(0, None).await.unwrap();
+        assert!(desk.registry.stop(Duration::from_secs(20)).await);
+        // One that never reads its mailbox.
+        let (mailbox, _unread) = mpsc::channel(1);
+        desk.registry.lock().entries.insert(key("shop", "stuck"), Entry { visitor: "v".into(), mailbox });
+        assert!(!desk.registry.stop(Duration::from_millis(50)).await);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_jumps_erases_nothing_and_one_look_erases_so_many() {
+        let desk = desk().await;
+        for at in 0..3 {
+            desk.write(&key("shop", &format!("s{at}")), 1, NOW_MS + at, STARTED).await;
+        }
+        assert_eq!(desk.registry.recover().await.unwrap(), 0);
+        let stored = async |desk: &Desk| {
+            let query = SessionQuery { site: "shop".into(), limit: 10, after: None, since_ms: 0 };
+            desk.store.sessions(query).await.unwrap().len()
+        };
+        desk.clock.set_forward(400 * 24 * HOUR_MS);
+        assert_eq!(desk.registry.sweep().await.unwrap().1, 0);
+        desk.clock.advance(23 * HOUR_MS);
+        assert_eq!((desk.registry.sweep().await.unwrap().1, stored(&desk).await), (0, 3));
+        assert_eq!(desk.registry.shared.metrics.retention_held.get(), 1);
+        // Time that passed is another thing.
+        desk.clock.advance(400 * 24 * HOUR_MS);
+        assert_eq!((desk.registry.sweep().await.unwrap().1, stored(&desk).await), (3, 0));
+        assert_eq!(desk.registry.shared.metrics.retention_held.get(), 0);
+        for at in 0..3 {
+            desk.write(&key("shop", &format!("t{at}")), 1, NOW_MS + at, STARTED).await;
+        }
+        let before = desk.clock.now_ms();
+        assert_eq!(desk.store.expire_before("shop", before, 2).await.unwrap(), 2);
+        assert_eq!(stored(&desk).await, 1);
     }
 
     #[tokio::test]

@@ -12,15 +12,18 @@ use crate::conversation::{Event, SessionKey};
 use crate::gaps::GapLog;
 use crate::lifecycle::Tasks;
 use crate::session::board::Board;
-use crate::session::mailbox::{Envelope, OpenError, Opener};
+use crate::session::mailbox::{Envelope, OpenError, Opener, Past};
 use crate::session::pace::Pace;
-use crate::session::{Profile, SessionsConfig};
+use crate::session::retention::{Look, Watch};
+use crate::session::{Profile, Session, SessionsConfig};
 use crate::signals::SignalLog;
-use crate::store::{Record, Store, StoreError};
+use crate::store::{Page, Record, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::turn::Spine;
 use crate::turn::gate::TurnGate;
 
+/// How often cut answers were taken up: `<site>\0<session>` → where the answer stood, and tries.
+pub(super) const TRIES_SPACE: &str = "local:tries";
 /// Marks that a console may be behind: they come every few seconds from each visitor whom a person answers, and one that is lost is
 /// a dot that isn't shown.
 pub(super) const TYPING_MARKS: usize = 64;
@@ -47,6 +50,8 @@ pub struct Shared {
     pub clock: Clock,
     pub tasks: Tasks,
     pub answer_timeout: Duration,
+    /// Conversations of a site that may wait for a person.
+    pub waiting: usize,
     pub sites: HashMap<String, Arc<Profile>>,
     pub board: Board,
     pub pace: Pace,
@@ -57,6 +62,10 @@ pub struct Shared {
     pub(super) live: Mutex<InMemory>,
     /// Wakes when an erasure is over.
     pub(super) erased: Notify,
+    /// The clocks at the start.
+    pub(super) started: Look,
+    /// Whether the clock may be erased by; `None` before the first look.
+    pub(super) watch: tokio::sync::Mutex<Option<Watch>>,
     /// Sessions whose last activity was before this, in milliseconds since the epoch, were looked at for having expired.
     pub(super) swept_ms: AtomicU64,
 }
@@ -121,6 +130,41 @@ impl Entry {
 impl Shared {
     pub(super) fn live(&self) -> MutexGuard<'_, InMemory> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A page of what a participant missed, and after which `seq` the next one begins, if there is one.
+    pub(super) async fn missed(
+        &self,
+        key: &SessionKey,
+        agent: bool,
+        after: u64,
+        through: u64,
+    ) -> Result<(Vec<Past>, Option<u64>), StoreError> {
+        let Page { records, more } = self.store.page(&key.site, &key.id, after, through).await?;
+        let rest_after = records.last().map(|record| record.seq).filter(|_| more);
+        let mut missed = Vec::with_capacity(records.len());
+        for record in records {
+            if let Some(event) = event_of(&record)?
+                && (agent || !event.is_internal())
+            {
+                missed.push(Past { seq: record.seq, at_ms: record.at_ms, event });
+            }
+        }
+        Ok((missed, rest_after))
+    }
+
+    /// Counts that a start takes up a session's cut answer after a crash: how many starts in a row did so without it getting
+    /// any further. `None` where the count can't be kept.
+    pub(super) async fn try_again(&self, session: &Session) -> Option<u32> {
+        let SessionKey { site, id } = &session.key;
+        let key = format!("{site}\0{id}");
+        let stands = [session.last_said(), session.running.as_ref().map_or(0, |running| running.chars)];
+        let before = self.store.get(TRIES_SPACE, key.as_bytes()).await.ok()?;
+        let before = before.and_then(|value| serde_json::from_slice::<([u64; 2], u32)>(&value).ok());
+        let tries = before.filter(|(stood, _)| *stood == stands).map_or(0, |(_, tries)| tries) + 1;
+        let value = serde_json::to_vec(&(stands, tries)).ok()?;
+        self.store.put(TRIES_SPACE, key.as_bytes(), &value).await.ok()?;
+        Some(tries)
     }
 
     /// Takes an ended task off the map.

@@ -17,6 +17,14 @@ pub enum Platform {
     Line,
     /// SMS and MMS by Twilio.
     Twilio,
+    /// Discord's commands and buttons.
+    Discord,
+    /// WeChat's official accounts.
+    WeChat,
+    /// Microsoft Teams.
+    Teams,
+    /// An agent bot of Chatwoot.
+    Chatwoot,
     /// Any other system, by webhooks signed as Standard Webhooks says.
     Webhook,
 }
@@ -32,6 +40,10 @@ impl Platform {
             Self::Messenger => "messenger",
             Self::Line => "line",
             Self::Twilio => "twilio",
+            Self::Discord => "discord",
+            Self::WeChat => "wechat",
+            Self::Teams => "teams",
+            Self::Chatwoot => "chatwoot",
             Self::Webhook => "webhook",
         }
     }
@@ -49,7 +61,11 @@ impl Platform {
             Self::WhatsApp | Self::Messenger => Some("https://graph.facebook.com"),
             Self::Line => Some("https://api.line.me"),
             Self::Twilio => Some("https://api.twilio.com"),
-            Self::Webhook => None,
+            Self::Discord => Some("https://discord.com"),
+            Self::WeChat => Some("https://api.weixin.qq.com"),
+            // Each activity says where it wants to be answered.
+            Self::Teams => Some("https://smba.trafficmanager.net"),
+            Self::Chatwoot | Self::Webhook => None,
         }
     }
 }
@@ -113,6 +129,27 @@ pub struct ChannelConfig {
     /// messaging service (`MG…`).
     #[serde(default)]
     pub sender: String,
+    /// Discord's and Teams' application id, WeChat's AppID.
+    #[serde(default)]
+    pub app_id: String,
+    /// WeChat: the EncodingAESKey of safe mode. With it, messages that aren't encrypted are refused.
+    #[serde(default)]
+    pub encoding_aes_key: String,
+    /// File that holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding_aes_key_file: Option<PathBuf>,
+    /// Teams: the tenant that the bot is registered in.
+    #[serde(default)]
+    pub tenant: String,
+    /// Teams: where access tokens come from, and where the Bot Framework publishes its keys, if not at Microsoft's own
+    /// addresses for public clouds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys_url: Option<String>,
+    /// Slack: streams answers into threads. The app must be declared as an agent.
+    #[serde(default)]
+    pub stream: bool,
     /// Twilio: the account's SID (`AC…`).
     #[serde(default)]
     pub account_sid: String,
@@ -149,7 +186,8 @@ impl ChannelConfig {
         if self.platform.needs_token() && self.token.is_empty() && self.token_file.is_none() {
             bail!("channel {name:?}: {} needs `token` or `token_file`", self.platform.name());
         }
-        if self.secrets.is_empty() && self.secrets_file.is_none() {
+        // Teams shows a token of Microsoft's, and no secret.
+        if self.platform != Platform::Teams && self.secrets.is_empty() && self.secrets_file.is_none() {
             bail!("channel {name:?}: `secrets` or `secrets_file` must hold what the platform signs with");
         }
         let missing = match self.platform {
@@ -157,6 +195,8 @@ impl ChannelConfig {
             Platform::WhatsApp | Platform::Messenger if self.verify_token.is_empty() => Some("verify_token"),
             Platform::Twilio if self.sender.is_empty() => Some("sender"),
             Platform::Twilio if self.account_sid.is_empty() => Some("account_sid"),
+            Platform::Discord | Platform::WeChat | Platform::Teams if self.app_id.is_empty() => Some("app_id"),
+            Platform::Teams if self.tenant.is_empty() => Some("tenant"),
             Platform::Twilio if self.public_url.is_empty() => Some("public_url"),
             _ => None,
         };

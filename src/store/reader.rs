@@ -3,7 +3,10 @@
 //! It has its own handles on the trees (see `engine.rs` for why that is safe). It finds records only through entries,
 //! and entries change only after a flush: what it returns is on disk.
 
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use tokio::sync::oneshot;
@@ -11,7 +14,7 @@ use tokio::sync::oneshot;
 use super::engine::{Trees, position};
 use super::frame::Frame;
 use super::index::{self, Entry, Key, Overlay};
-use super::{Record, RecordKind, SessionInfo, SessionQuery, Shared, StoreError};
+use super::{PAGE_BYTES, PAGE_RECORDS, Page, Record, RecordKind, SessionInfo, SessionQuery, Shared, StoreError};
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(super) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -24,6 +27,13 @@ pub(super) enum Request {
         after_seq: u64,
         kinds: Kinds,
         reply: Reply<Vec<Record>>,
+    },
+    Page {
+        site: String,
+        session: String,
+        after_seq: u64,
+        through_seq: u64,
+        reply: Reply<Page>,
     },
     Session {
         site: String,
@@ -100,8 +110,50 @@ enum Walk {
     Failed(StoreError),
 }
 
+/// A record on the way from a session's last event to its first.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    seq: u64,
+    at: u64,
+}
+
+/// Where histories that are read in pages can be entered. Each record knows only the one before it, so the way to a page begins at
+/// the session's end, and a long history would cost the square of its length.
+#[derive(Default)]
+struct Marks {
+    /// By the session's key, the one that was read last at the end; its marks, the newest first. Between two of them lies more
+    /// than a page.
+    sessions: VecDeque<(Key, Vec<Mark>)>,
+}
+
+impl Marks {
+    /// Sessions whose marks are kept. Each takes 16 bytes for a page.
+    const SESSIONS: usize = 64;
+
+    /// A mark so far above `after_seq` that the way down from it passes a whole page, and more.
+    fn enter(&self, key: &[u8], after_seq: u64) -> Option<Mark> {
+        let (_, marks) = self.sessions.iter().find(|(known, _)| **known == *key)?;
+        marks.iter().rev().filter(|mark| mark.seq > after_seq).nth(1).copied()
+    }
+
+    fn keep(&mut self, key: Key, marks: Vec<Mark>) {
+        self.forget(&key);
+        if marks.len() > 1 {
+            if self.sessions.len() >= Self::SESSIONS {
+                self.sessions.pop_front();
+            }
+            self.sessions.push_back((key, marks));
+        }
+    }
+
+    fn forget(&mut self, key: &[u8]) {
+        self.sessions.retain(|(known, _)| **known != *key);
+    }
+}
+
 pub(super) fn run(trees: Trees, requests: &Receiver<Request>, shared: &Arc<Shared>) {
     let mut trees = Some(trees);
+    let mut marks = Marks::default();
     while let Ok(request) = requests.recv() {
         match request {
             Request::Stop => break,
@@ -111,7 +163,7 @@ pub(super) fn run(trees: Trees, requests: &Receiver<Request>, shared: &Arc<Share
                 trees = next.recv().ok();
             }
             request => match &trees {
-                Some(trees) => answer(&View { trees, shared }, request),
+                Some(trees) => answer(&View { trees, shared }, &mut marks, request),
                 // The reply's end is dropped; the asker reads that as a store that is gone and asks `health`.
                 None => drop(request),
             },
@@ -122,10 +174,13 @@ pub(super) fn run(trees: Trees, requests: &Receiver<Request>, shared: &Arc<Share
     }
 }
 
-fn answer(view: &View<'_>, request: Request) {
+fn answer(view: &View<'_>, marks: &mut Marks, request: Request) {
     match request {
         Request::Read { site, session, after_seq, kinds, reply } => {
             let _ = reply.send(view.read(&site, &session, after_seq, kinds));
+        }
+        Request::Page { site, session, after_seq, through_seq, reply } => {
+            let _ = reply.send(view.page(&site, &session, after_seq, through_seq, marks));
         }
         Request::Session { site, session, reply } => {
             let found = view.entry(&index::session_key(&site, &session));
@@ -185,13 +240,52 @@ impl View<'_> {
     }
 
     fn read(&self, site: &str, session: &str, after_seq: u64, kinds: Kinds) -> Result<Vec<Record>, StoreError> {
+        self.walk(site, session, |entry| self.collect(entry, site, session, after_seq, kinds))
+    }
+
+    fn page(
+        &self,
+        site: &str,
+        session: &str,
+        after_seq: u64,
+        through_seq: u64,
+        marks: &mut Marks,
+    ) -> Result<Page, StoreError> {
+        let key = index::session_key(site, session);
+        let range = after_seq..=through_seq;
+        if let Some(mark) = marks.enter(&key, after_seq) {
+            let still_there = self.entry(&key)?.is_some_and(|entry| entry.exists() && entry.last_seq >= mark.seq);
+            if still_there && let Ok((page, _)) = self.first(mark.at, Some(mark.seq), site, session, &range) {
+                return Ok(page);
+            }
+            marks.forget(&key);
+        }
+        let (page, found) = self.walk(site, session, |entry| {
+            if entry.last_seq <= after_seq {
+                return Ok(<(Page, Vec<Mark>)>::default());
+            }
+            self.first(entry.last_event, None, site, session, &range)
+        })?;
+        if page.more {
+            marks.keep(key, found);
+        }
+        Ok(page)
+    }
+
+    /// What `collect` makes of a session's records; the default if there are none.
+    fn walk<T: Default>(
+        &self,
+        site: &str,
+        session: &str,
+        collect: impl Fn(&Entry) -> Result<T, Walk>,
+    ) -> Result<T, StoreError> {
         let key = index::session_key(site, session);
         let mut missing = None;
         loop {
             let Some(entry) = self.entry(&key)?.filter(Entry::exists) else {
-                return Ok(Vec::new());
+                return Ok(T::default());
             };
-            match self.collect(&entry, site, session, after_seq, kinds) {
+            match collect(&entry) {
                 Ok(records) => return Ok(records),
                 Err(Walk::Failed(error)) => return Err(error),
                 // Between reading the entry and the record the session may have gone on or away; then the entry has
@@ -238,6 +332,46 @@ impl View<'_> {
         }
         found.sort_unstable_by_key(|(at, _)| *at);
         Ok(found.into_iter().map(|(_, record)| record).collect())
+    }
+
+    /// The first events after the start of `range` and until its end, on the way back from the record at `from`, whose `seq` is
+    /// `expected` if that is known; and marks of that way. No more than a page is held.
+    fn first(
+        &self,
+        from: u64,
+        expected: Option<u64>,
+        site: &str,
+        session: &str,
+        range: &RangeInclusive<u64>,
+    ) -> Result<(Page, Vec<Mark>), Walk> {
+        let (mut kept, mut bytes, mut more) = (VecDeque::<Record>::new(), 0, false);
+        let (mut marks, mut since, mut bytes_since) = (Vec::new(), 0, 0);
+        let mut at = from;
+        while at > 0 {
+            let (prev, record) = self.record(at, site, session)?;
+            self.shared.stats.paged.fetch_add(1, Ordering::Relaxed);
+            if at == from && expected.is_some_and(|seq| record.as_ref().is_none_or(|record| record.seq != seq)) {
+                return Err(Walk::Missing(at));
+            }
+            let Some(record) = record.filter(|record| record.seq > *range.start()) else { break };
+            if marks.is_empty() || since > PAGE_RECORDS || bytes_since > PAGE_BYTES {
+                marks.push(Mark { seq: record.seq, at });
+                (since, bytes_since) = (0, 0);
+            }
+            since += 1;
+            bytes_since += record.body.len();
+            at = prev;
+            if record.seq > *range.end() {
+                continue;
+            }
+            bytes += record.body.len();
+            kept.push_front(record);
+            while kept.len() > PAGE_RECORDS || (bytes > PAGE_BYTES && kept.len() > 1) {
+                bytes -= kept.pop_back().map_or(0, |record| record.body.len());
+                more = true;
+            }
+        }
+        Ok((Page { records: kept.into(), more }, marks))
     }
 
     /// The record at a position and the position before it; `None` in place of a tombstone.
@@ -298,7 +432,7 @@ impl View<'_> {
         let mut found = self.changed(None, |_, _, entry| (since_ms..before_ms).contains(&entry.last_at_ms));
         let mut from = Vec::new();
         // One site after the other; within a site the newest come first, so the first older one ends it.
-        while let Some(first) = self.first(&from)? {
+        while let Some(first) = self.oldest_listed(&from)? {
             let Some((site, ..)) = index::split_recent(&first) else { break };
             let mut at = index::recent_key(site, newest, "");
             'site: loop {
@@ -349,7 +483,7 @@ impl View<'_> {
         Ok(pairs.into_iter().map(|(key, _)| key.to_vec()).collect())
     }
 
-    fn first(&self, from: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    fn oldest_listed(&self, from: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let pairs = Trees::range(&self.trees.recent, from, None, 1).map_err(|reason| self.broken(reason))?;
         Ok(pairs.first().map(|(key, _)| key.to_vec()))
     }

@@ -946,6 +946,47 @@ mod tests {
         }
     }
 
+    /// All pages of a history, one after the other.
+    async fn paged(store: &Store, session: &str, through: u64) -> Vec<u64> {
+        let (mut seqs, mut after) = (Vec::new(), 0);
+        loop {
+            let page = store.page("shop", session, after, through).await.unwrap();
+            seqs.extend(page.records.iter().map(|record| record.seq));
+            match page.records.last() {
+                Some(last) if page.more => after = last.seq,
+                _ => return seqs,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_history_is_read_in_pages_about_once() {
+        const EVENTS: u64 = 5_000;
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&StoreConfig { path: directory.path().to_owned(), ..StoreConfig::default() }).unwrap();
+        let write = async |seqs: std::ops::RangeInclusive<u64>| {
+            for seqs in seqs.collect::<Vec<_>>().chunks(500) {
+                let appended = seqs.iter().map(|seq| store.append(event("a", *seq)));
+                futures_util::future::try_join_all(appended).await.unwrap();
+            }
+        };
+        write(1..=EVENTS).await;
+        assert_eq!(paged(&store, "a", u64::MAX).await, (1..=EVENTS).collect::<Vec<_>>());
+        let looked_at = store.stats().paged;
+        assert!(looked_at < 4 * EVENTS, "{looked_at}");
+        // What is known of the way stays right while the conversation goes on, ends early, or is another one.
+        write(EVENTS + 1..=EVENTS + 700).await;
+        for through in [1, 256, 257, 300, 4_900, EVENTS + 650, u64::MAX] {
+            let last = through.min(EVENTS + 700);
+            assert_eq!(paged(&store, "a", through).await, (1..=last).collect::<Vec<_>>(), "{through}");
+        }
+        store.erase("shop", "a").await.unwrap();
+        assert_eq!(paged(&store, "a", u64::MAX).await, [0; 0]);
+        write(1..=600).await;
+        assert_eq!(paged(&store, "a", u64::MAX).await, (1..=600).collect::<Vec<_>>());
+        store.close().await.unwrap();
+    }
+
     async fn records(store: &Store) -> u64 {
         let store = store.clone();
         let verified = tokio::task::spawn_blocking(move || store.verify(|_| Ok(true), |_| ()).unwrap());
@@ -982,7 +1023,7 @@ mod tests {
     async fn retention_goes_on_past_a_damaged_record() {
         let directory = tempfile::tempdir().unwrap();
         let store = damaged(directory.path(), false).await;
-        assert_eq!(store.expire_before("shop", 5_000).await.unwrap(), 3);
+        assert_eq!(store.expire_before("shop", 5_000, u64::MAX).await.unwrap(), 3);
         assert_eq!(records(&store).await, 0);
         store.close().await.unwrap();
     }

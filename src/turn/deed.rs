@@ -6,7 +6,7 @@ use crate::actions::Call;
 use crate::actions::form::{Step, step};
 use crate::conversation::{AnswerEnd, Citation, Usage, Verdict};
 use crate::grounding::{Evidence, Ruling, Source, Unit, compose, units};
-use crate::reason::abilities::{Request, asked};
+use crate::reason::abilities::Request;
 
 /// A reply of the shop's own system is as sure as it is.
 const SURE: f32 = 1.0;
@@ -34,7 +34,7 @@ pub(super) async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result
 /// What is said before the knowledge's own words on a deed that only a person can do; `way` where
 /// they follow.
 pub(super) fn unable(spine: &Spine, ask: &Ask, way: bool, language: &str) -> Option<anyhow::Result<String>> {
-    asked(&ask.question).map(|request| spine.prompts.unable(&ask.facts, request, way, language))
+    ask.request.map(|request| spine.prompts.unable(&ask.facts, request, way, language))
 }
 
 /// What is said where the knowledge holds no answer.

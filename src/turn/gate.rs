@@ -222,6 +222,16 @@ mod tests {
         assert_eq!(gate.load(), (0, 0));
     }
 
+    #[tokio::test]
+    async fn work_that_panics_is_an_error_and_gives_its_place_back() {
+        let gate = TurnGate::new(1, 1);
+        let panics = async || -> Result<(), TurnError> { panic!("on purpose") };
+        let limit = Duration::from_secs(1);
+        let ended = gate.enter().unwrap().run(None, limit, async || crate::turn::caught(panics()).await).await;
+        assert!(matches!(ended, Err(TurnError::Panicked)), "{ended:?}");
+        assert_eq!(gate.load(), (0, 0));
+    }
+
     #[test]
     fn leaving_the_line_moves_the_others_up() {
         let gate = TurnGate::new(1, 2);

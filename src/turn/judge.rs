@@ -5,6 +5,7 @@ use crate::grounding::Scored;
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::{Choice, choose};
 use crate::grounding::judged::{Judged, UNJUDGED};
+use crate::grounding::several::asked_alone;
 use crate::reason::places::{self, Fit, Place};
 use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Hit, RetrievalError, judged_text};
@@ -17,11 +18,16 @@ const MAX_CHARS: usize = 300;
 const BY_PASSAGE: f32 = 2.0;
 const BY_NEARNESS: f32 = 6.0;
 
+/// How near a piece must come to the best one's logit to be judged on the question alone, too.
+const WITHIN: f32 = 3.0;
+
 /// What the cross-encoder found.
 #[derive(Clone, Debug)]
 pub(super) struct Judgement {
     pub(super) candidates: Vec<Judged>,
     pub(super) choice: Choice,
+    /// How much of the best piece's logit is owed to a product's name.
+    pub(super) by_name: f32,
 }
 
 /// Who judges texts in a language; the English cross-encoder knows English alone.
@@ -38,6 +44,7 @@ pub(super) async fn judge(
     spine: &Spine,
     ask: &Ask,
     about: &About,
+    listed: &Names,
     hits: &mut Vec<Hit>,
 ) -> Result<Option<Judgement>, RetrievalError> {
     let language = ask.spoken().unwrap_or(&ask.language);
@@ -69,7 +76,27 @@ pub(super) async fn judge(
         .filter_map(|at| scored.get(*at))
         .map(|scored| judged_text(&scored.unit, hits).chars().take(MAX_CHARS).collect())
         .collect();
-    let logits = judge.score(&ask.question, &texts).await?;
+    let mut logits = judge.score(&ask.question, &texts).await?;
+    // What holds for everything names nothing: it is judged on the question without the names.
+    if let Some(general) = listed.in_general(&ask.question) {
+        let nameless: Vec<usize> =
+            (0..texts.len()).filter(|at| texts.get(*at).is_some_and(|text| !listed.names(text))).collect();
+        let judged: Vec<String> = nameless.iter().filter_map(|at| texts.get(*at).cloned()).collect();
+        for (at, logit) in nameless.into_iter().zip(judge.score(&general, &judged).await?) {
+            if let Some(own) = logits.get_mut(at) {
+                *own = own.max(logit);
+            }
+        }
+    }
+    // A statement before the question draws to itself what only has its words: both are judged.
+    if let Some(asked) = asked_alone(&ask.question) {
+        let best = logits.iter().copied().fold(f32::MIN, f32::max);
+        let alone = judge.score(asked, &texts).await?;
+        // What is far from the whole message lacks what the statement says.
+        for (logit, alone) in logits.iter_mut().zip(alone).filter(|(logit, _)| **logit > best - WITHIN) {
+            *logit = logit.max(f32::midpoint(*logit, alone));
+        }
+    }
     let mut candidates: Vec<Judged> = scored
         .into_iter()
         .map(|scored| {
@@ -83,16 +110,44 @@ pub(super) async fn judge(
         }
     }
     if let Some(place) = places::destination(&about.text).or_else(|| places::destination(&ask.question)) {
-        candidates.retain_mut(|candidate| {
-            let unit = &candidate.scored.unit;
-            let told = [unit.text.as_str(), &unit.heading].into_iter().map(|text| applies(&place, text));
-            let fit = told.into_iter().find(|fit| *fit != Fit::Unsaid).unwrap_or(Fit::Unsaid);
-            candidate.placed = fit > Fit::Unsaid;
-            fit != Fit::Elsewhere || restricts(&unit.text)
-        });
+        of_place(&place, &mut candidates);
     }
     let Some(mut choice) = choose(&ask.question, &candidates) else { return Ok(None) };
-    let Some(first) = candidates.get(choice.lead).map(|lead| lead.scored.unit.passage) else { return Ok(None) };
+    let by_name = by_name(judge, listed, &ask.question, candidates.get(choice.lead), hits).await?;
+    put_first(hits, &mut candidates, &mut choice);
+    Ok(Some(Judgement { candidates, choice, by_name }))
+}
+
+/// How much of what the cross-encoder holds of a piece it owes to a product's name, in logits: a question that names the same product
+/// looks answered by whatever is said of it. 0 where it names none.
+async fn by_name(
+    judge: &Reranker,
+    listed: &Names,
+    question: &str,
+    lead: Option<&Judged>,
+    hits: &[Hit],
+) -> Result<f32, RetrievalError> {
+    let Some((nameless, lead)) = listed.nameless(question).zip(lead) else { return Ok(0.0) };
+    let text = judged_text(&lead.scored.unit, hits);
+    let text = listed.nameless(&text).unwrap_or(text);
+    let alone = judge.score(&nameless, &[text.chars().take(MAX_CHARS).collect()]).await?;
+    Ok(alone.first().map_or(0.0, |alone| (lead.logit - alone).max(0.0)))
+}
+
+/// Marks the candidates that tell of a place, and drops those of elsewhere.
+pub(super) fn of_place(place: &Place, candidates: &mut Vec<Judged>) {
+    candidates.retain_mut(|candidate| {
+        let unit = &candidate.scored.unit;
+        let told = [unit.text.as_str(), &unit.heading].into_iter().map(|text| applies(place, text));
+        let fit = told.into_iter().find(|fit| *fit != Fit::Unsaid).unwrap_or(Fit::Unsaid);
+        candidate.placed = fit > Fit::Unsaid;
+        fit != Fit::Elsewhere || restricts(&unit.text)
+    });
+}
+
+/// Puts the passage of the best candidate first in `hits`; candidates and choice follow.
+pub(super) fn put_first(hits: &mut [Hit], candidates: &mut [Judged], choice: &mut Choice) {
+    let Some(first) = candidates.get(choice.lead).map(|lead| lead.scored.unit.passage) else { return };
     to_front(hits, first);
     let moved = |passage: &mut usize| {
         *passage = match *passage {
@@ -103,7 +158,6 @@ pub(super) async fn judge(
     };
     candidates.iter_mut().for_each(|candidate| moved(&mut candidate.scored.unit.passage));
     choice.units.iter_mut().for_each(|unit| moved(&mut unit.passage));
-    Ok(Some(Judgement { candidates, choice }))
 }
 
 /// How a text applies to a place; one of another city's shop tells of elsewhere, too.

@@ -9,6 +9,7 @@ use crate::conversation::{AnswerEnd, Citation, Line, Usage, Verdict};
 use crate::grounding::followup::leans_on_what_was_said;
 use crate::grounding::several::questions;
 use crate::grounding::smalltalk::small_talk;
+use crate::reason::abilities::asked;
 
 /// Outputs of one part that may wait; they are taken out as they come.
 const WAITING: usize = 16;
@@ -48,7 +49,9 @@ pub(super) async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result
             history
                 .extend(questions.iter().take(at).map(|before| Line { by_visitor: true, text: (*before).to_owned() }));
         }
-        let alone = Ask { question: (*question).to_owned(), history, written: String::new(), ..ask.clone() };
+        let question = (*question).to_owned();
+        let request = asked(&question);
+        let alone = Ask { question, request, history, written: String::new(), ..ask.clone() };
         let part = answer_alone(spine, &alone, at + 1).await?;
         // What has to be asked back can't be in one question with others.
         if part.verdict.end == AnswerEnd::Clarified {

@@ -16,11 +16,12 @@ const SURE: f32 = 1.0;
 
 /// What the rows say to the question, if it is surely about them.
 pub(super) fn ask(spine: &Spine, ask: &Ask) -> Option<Told> {
-    let corrected = spine.retrieval.spelling.corrected(&ask.site, &ask.question).map(|meant| meant.text);
+    let corrected = ask.mended(spine);
+    let language = ask.spoken().unwrap_or(&ask.language);
     spine.catalogue.shelf(&ask.site).ask(&Asked {
         question: corrected.as_deref().unwrap_or(&ask.question),
         history: &ask.history,
-        language: ask.spoken().unwrap_or(&ask.language),
+        language,
         audience: ask.audience,
         now_ms: spine.clock.now_ms(),
         is_word: &|word| spine.retrieval.spelling.is_word(&ask.site, word),
@@ -39,6 +40,10 @@ pub(super) async fn answers(
 ) -> Result<bool, TurnError> {
     let language = ask.spoken().unwrap_or(&ask.language);
     let (Some(judge), Some(judgement)) = (judge_of(spine, language), judgement) else { return Ok(true) };
+    // How two products differ stands in their rows; what the documents say of it is told with them.
+    if told.open {
+        return Ok(true);
+    }
     let text: String = told.text.chars().take(MAX_JUDGED).collect();
     let logits = judge.score(&ask.question, &[text]).await.map_err(RetrievalError::from)?;
     let rows = logits.first().copied().unwrap_or_default();

@@ -9,8 +9,8 @@ let server;
 let browser;
 
 before(async () => {
-  // Nobody is given a conversation: all of them stay in line.
-  server = await startServer({ options: { console: { auto_routing: false } } });
+  // Nobody is given a conversation: all of them stay in line, which takes so many.
+  server = await startServer({ options: { console: { auto_routing: false, waiting: 2000 } } });
   browser = await startBrowser();
   await account(server, 'mara', 'Mara Lindqvist', { default: 'admin' });
 });

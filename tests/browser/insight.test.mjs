@@ -88,7 +88,7 @@ async function foreign(page, selector) {
     for (const element of part.querySelectorAll('[aria-label]')) words.push(element.getAttribute('aria-label'));
     return words;
   }));
-  const known = /^(?:ROC|Brier|k|Frontdesk|recorded|admin)$/;
+  const known = /^(?:ROC|Brier|UTC|k|Frontdesk|recorded|admin)$/;
   return texts.filter((text) => (text.match(/[A-Za-z]+/g) ?? []).some((word) => !known.test(word)));
 }
 

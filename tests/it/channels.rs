@@ -8,13 +8,15 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse;
-use frontdesk::channels::signature::{self, Signed, scheme, teams, wechat};
+use frontdesk::channels::signature::{self, Signed, form, scheme, teams, wechat};
 use frontdesk::secret::webhook::WebhookKey;
 use frontdesk::site::channel::{ChannelConfig, Platform, SignedAs};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::support::{LIMIT, TestServer};
+
+mod platforms;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const TELEGRAM_SECRET: &str = "a-secret-of-telegram";
@@ -28,6 +30,8 @@ struct Inner {
     /// Paths and bodies.
     requests: Mutex<Vec<(String, Value)>>,
     answers: Mutex<VecDeque<(u16, Value)>>,
+    /// Bodies of the messages that were taken.
+    taken: Mutex<Vec<Value>>,
     news: Notify,
 }
 
@@ -43,14 +47,21 @@ impl Fake {
     }
 
     async fn take(State(fake): State<Self>, uri: Uri, body: String) -> impl IntoResponse {
-        let body: Value = serde_json::from_str(&body).unwrap_or_default();
+        let form = || form(body.as_bytes()).into_iter().map(|(name, value)| (name, json!(value))).collect();
+        let body: Value = serde_json::from_str(&body).unwrap_or_else(|_| Value::Object(form()));
         let path = uri.path().to_owned();
-        // What is only shown for a moment is always taken.
-        let passing = path.ends_with("/sendChatAction") || path.ends_with("/sendMessageDraft");
-        let scripted = if passing { None } else { fake.0.answers.lock().unwrap().pop_front() };
+        // What is only shown for a moment is always taken, and so is what is no message.
+        let scripted = if passing(&path, &body) { None } else { fake.0.answers.lock().unwrap().pop_front() };
+        if !passing(&path, &body) && scripted.as_ref().is_none_or(|(status, _)| *status < 300) {
+            fake.0.taken.lock().unwrap().push(body.clone());
+        }
         fake.0.requests.lock().unwrap().push((path, body));
         fake.0.news.notify_waiters();
-        let (status, body) = scripted.unwrap_or((200, json!({ "ok": true, "result": { "message_id": 1 } })));
+        let keys = || serde_json::from_str(include_str!("files/teams_test_keys.json")).unwrap();
+        let (status, body) = scripted.unwrap_or_else(|| match uri.path().ends_with("/keys") {
+            true => (200, keys()),
+            false => (200, taken()),
+        });
         (StatusCode::from_u16(status).unwrap(), axum::Json(body))
     }
 
@@ -79,6 +90,22 @@ impl Fake {
         let sent = tokio::time::timeout(LIMIT, found).await;
         sent.unwrap_or_else(|_| panic!("fewer than {count} requests to …{end}: {:?}", self.0.requests.lock().unwrap()))
     }
+}
+
+/// An answer that every platform's adapter reads as "taken", with an access token for those that ask for one.
+fn taken() -> Value {
+    json!({ "ok": true, "result": { "message_id": 1 }, "ts": "1.5", "id": "S1", "errcode": 0,
+        "access_token": "lent", "expires_in": 7_200 })
+}
+
+fn passing(path: &str, body: &Value) -> bool {
+    let ends = ["sendChatAction", "sendMessageDraft", "custom/typing", "loading/start", "toggle_typing_status"];
+    ends.iter().any(|end| path.ends_with(end))
+        || path.ends_with("/keys")
+        || path.ends_with("/token")
+        || path.ends_with("stable_token")
+        || body["type"] == "typing"
+        || body["sender_action"].is_string()
 }
 
 fn channel(platform: Platform, base_url: &str) -> ChannelConfig {
@@ -364,5 +391,49 @@ async fn a_platform_in_a_private_network_is_not_called_unless_the_configuration_
         assert!(account["failing"].as_str().unwrap().contains("no public address"), "{listed}");
     }
     assert!(fake.all("").is_empty());
+    server.stop().await;
+}
+
+/// A hundred conversations at a platform that delivers twice and out of order, is too busy most of the time and broken
+/// some of it: every question is answered once, and each conversation's answers come in the order of its questions.
+#[tokio::test]
+async fn a_platform_that_fails_and_repeats_itself_loses_and_doubles_nothing() {
+    const CHATS: i64 = 100;
+    let (mut server, fake) = started().await;
+    let busy = || (429, json!({ "ok": false, "error_code": 429, "parameters": { "retry_after": 0 } }));
+    let by_chat = || {
+        let mut texts: std::collections::BTreeMap<i64, Vec<String>> = std::collections::BTreeMap::new();
+        for body in fake.0.taken.lock().unwrap().iter() {
+            let text = body["text"].as_str().unwrap().to_owned();
+            texts.entry(body["chat_id"].as_i64().unwrap()).or_default().push(text);
+        }
+        texts
+    };
+    let questions = ["What does shipping within Ireland cost?", "How long can I return unused goods?"];
+    for (round, question) in questions.into_iter().enumerate() {
+        for i in 0..60 {
+            // Five failures in a row would count as an outage.
+            let (status, body) = if i % 20 == 7 { (500, json!(null)) } else { busy() };
+            fake.answer(status, body);
+        }
+        let id = |chat: i64| u64::try_from(chat).unwrap() + 1_000 * (round as u64 + 1);
+        let once = (1..=CHATS).rev().chain((1..=CHATS).filter(|chat| chat % 3 == 0));
+        for chat in once {
+            let status = update(&server, &message(id(chat), chat, question)).await;
+            // The same event at the same moment is to be sent again.
+            assert!(status == StatusCode::OK || status == StatusCode::SERVICE_UNAVAILABLE, "{status}");
+        }
+        let all = async {
+            while by_chat().values().filter(|texts| texts.len() > round).count() < usize::try_from(CHATS).unwrap() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let done = tokio::time::timeout(LIMIT, all).await;
+        assert!(done.is_ok(), "{} of {CHATS} answered in round {round}", by_chat().len());
+    }
+    for (chat, texts) in by_chat() {
+        assert_eq!(texts.len(), 2, "{chat}: {texts:?}");
+        assert!(texts[0].contains("4.90 EUR") && texts[1].contains("60 days"), "{chat}: {texts:?}");
+    }
     server.stop().await;
 }

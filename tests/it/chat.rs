@@ -120,7 +120,7 @@ async fn embedded(server: &TestServer) -> u64 {
 
 #[tokio::test]
 async fn what_is_typed_is_prepared_and_not_kept() {
-    let server = TestServer::start().await;
+    let server = TestServer::with(|config| config.sites[0].widget.draft = true).await;
     let mut client = server.client().await.hello().await;
     let question = "How long may I return a jacket?";
     let before = embedded(&server).await;

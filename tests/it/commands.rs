@@ -101,6 +101,26 @@ async fn a_store_is_moved_and_checked() {
 }
 
 #[tokio::test]
+async fn a_forecast_of_less_than_a_week_shows_its_days() {
+    let (directory, path) = furnished().await;
+    let mut table = "date,orders\n".to_owned();
+    for month in 1..=4 {
+        for day in 1..=28 {
+            table.push_str(&format!("2026-{month:02}-{day:02},{}\n", 20 + (day * 7 + month) % 9));
+        }
+    }
+    let series = directory.join("sales.csv");
+    std::fs::write(&series, table).unwrap();
+    let series = series.to_str().unwrap();
+    for (days, says, says_not) in
+        [("3", "2026-05-01", "2026-05-02"), ("1", "2026-04-29", "2026-04-30"), ("14", "14", "2026-")]
+    {
+        let ran = check(&path, &["forecast", "--series", series, "--days", days], 0, says);
+        assert!(!ran.out.contains(says_not), "{days}: {}", ran.out);
+    }
+}
+
+#[tokio::test]
 async fn commands_work_on_a_store_that_nobody_serves() {
     let (directory, path) = furnished().await;
     let at = |name: &str| directory.join(name).to_str().unwrap().to_owned();

@@ -63,6 +63,11 @@ fn item(level: usize, text: &str) -> String {
 
 /// A workbook of sheets; a cell is a number if it looks like one. Sheets whose name starts with `-` are hidden.
 pub(crate) fn xlsx(sheets: &[(&str, &[&[&str]])]) -> Vec<u8> {
+    workbook(sheets, "")
+}
+
+/// As [`xlsx`], with what the workbook says about computing. A cell `=A1+1|5` is a formula with the result that is stored.
+fn workbook(sheets: &[(&str, &[&[&str]])], computing: &str) -> Vec<u8> {
     let (mut list, mut relations) = (String::new(), String::new());
     let mut parts: Vec<(String, String)> = Vec::new();
     for ((name, rows), number) in sheets.iter().zip(1..) {
@@ -79,6 +84,10 @@ pub(crate) fn xlsx(sheets: &[(&str, &[&[&str]])]) -> Vec<u8> {
             for (cell, column) in cells.iter().zip('A'..) {
                 match cell.parse::<f64>() {
                     _ if cell.is_empty() => {}
+                    Err(_) if cell.starts_with('=') => {
+                        let (formula, stored) = cell[1..].split_once('|').unwrap();
+                        write!(data, "<c r=\"{column}{row}\"><f>{formula}</f><v>{stored}</v></c>").unwrap()
+                    }
                     Ok(_) => write!(data, "<c r=\"{column}{row}\"><v>{cell}</v></c>").unwrap(),
                     Err(_) => {
                         write!(data, "<c r=\"{column}{row}\" t=\"inlineStr\"><is><t>{cell}</t></is></c>").unwrap()
@@ -93,7 +102,7 @@ pub(crate) fn xlsx(sheets: &[(&str, &[&[&str]])]) -> Vec<u8> {
         ));
     }
     let workbook = format!(
-        "<workbook xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\" xmlns:r=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships\"><sheets>{list}</sheets></workbook>"
+        "<workbook xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\" xmlns:r=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships\"><sheets>{list}</sheets>{computing}</workbook>"
     );
     let relations = format!(
         "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\">{relations}</Relationships>"
@@ -315,12 +324,38 @@ async fn a_workbook_becomes_rows() {
     let reasons: Vec<String> = report.failed.iter().map(ToString::to_string).collect();
     assert_eq!(reasons, ["list.xlsx:3: sheet \"Zones\": it has 1 cells right of the header's last"]);
     assert_eq!(report.warnings[0].to_string(), "list.xlsx: 1 hidden sheets were left out");
-    assert_eq!(shown(&shop.passages("list.xlsx#T2")), pairs(&[("Tents", "SKU: T2; Name: Tarn 2; Price: 349.9.")]));
+    assert_eq!(shown(&shop.passages("list.xlsx#T2")), pairs(&[("Tents", "SKU: T2; Name: Tarn 2; Price: 349.90.")]));
     assert_eq!(
         shown(&shop.passages("list.xlsx")),
         pairs(&[("Tents", "Prices of 2026"), ("Zones", "Country: Ireland; Days: 2.")])
     );
     assert_eq!(counts(&shop.ingest().await)[..4], [0, 0, 0, 3]);
+}
+
+#[tokio::test]
+async fn results_that_nobody_computed_are_no_zeros() {
+    let rows: &[&[&str]] = &[
+        &["SKU", "Name", "Price", "Stock"],
+        &["T2", "Tarn 2", "349.90", "=2-2|0"],
+        &["T3", "Tarn 3", "=400+29|429", "0"],
+        &["T4", "Tarn 4", "529", "=2+2|0.0"],
+    ];
+    let check = async |computing, t2: &str, t4: &str, warned: usize| {
+        let shop = Shop::new(&[("list.xlsx", &workbook(&[("Tents", rows)], computing))]);
+        let report = shop.ingest().await;
+        for (id, expected) in [("T2", t2), ("T3", "SKU: T3; Name: Tarn 3; Price: 429; Stock: 0."), ("T4", t4)] {
+            assert_eq!(shown(&shop.passages(&format!("list.xlsx#{id}"))), pairs(&[("", expected)]), "{computing}");
+        }
+        let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(warnings.iter().filter(|told| told.contains("no stored result")).count(), warned, "{warnings:?}");
+    };
+    // As XlsxWriter writes it, which never computes.
+    let uncomputed = r#"<calcPr calcId="124519" fullCalcOnLoad="1"/>"#;
+    check(uncomputed, "SKU: T2; Name: Tarn 2; Price: 349.90.", "SKU: T4; Name: Tarn 4; Price: 529.", 1).await;
+    let (t2, t4) = ("SKU: T2; Name: Tarn 2; Price: 349.90; Stock: 0.", "SKU: T4; Name: Tarn 4; Price: 529; Stock: 0.");
+    for computed in ["", r#"<calcPr calcId="191029"/>"#, r#"<calcPr calcId="191029" fullCalcOnLoad="0"/>"#] {
+        check(computed, t2, t4, 0).await;
+    }
 }
 
 #[tokio::test]

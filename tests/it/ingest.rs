@@ -24,6 +24,8 @@ struct MemoryIndex {
     passages: Mutex<BTreeMap<(String, String), Vec<Passage>>>,
     flushes: AtomicUsize,
     optimisations: AtomicUsize,
+    /// Takes nothing in any more.
+    full: std::sync::atomic::AtomicBool,
 }
 
 impl PassageSink for MemoryIndex {
@@ -34,9 +36,14 @@ impl PassageSink for MemoryIndex {
     }
 
     async fn upsert(&self, passages: Vec<(Passage, Vectors)>) -> anyhow::Result<()> {
+        if self.full.load(Ordering::Relaxed) {
+            anyhow::bail!("no space left on device");
+        }
         let mut index = self.passages.lock().expect("not poisoned");
         for (passage, vector) in passages {
             assert_eq!(vector.dense.len(), 4);
+            let known = index.entry((passage.site.clone(), passage.document.clone())).or_default();
+            known.retain(|before| before.document_hash == passage.document_hash);
             index.entry((passage.site.clone(), passage.document.clone())).or_default().push(passage);
         }
         Ok(())
@@ -128,6 +135,21 @@ impl Shop {
 
 pub(crate) fn counts(report: &IngestReport) -> [usize; 5] {
     [report.added, report.updated, report.removed, report.unchanged, report.failed.len()]
+}
+
+#[tokio::test]
+async fn the_old_version_stays_until_the_new_one_stands() {
+    let shop = Shop::new(&[("shipping.md", b"Shipping costs 4.90 EUR.")]);
+    shop.ingest().await;
+    shop.write("shipping.md", "Shipping costs 5.90 EUR.");
+    shop.index.full.store(true, Ordering::Relaxed);
+    let error = shop.ingest_from(&[shop.root().to_owned()]).await.unwrap_err();
+    assert!(format!("{error:#}").contains("no space left"), "{error:#}");
+    assert!(shop.passages("shipping.md")[0].text.contains("4.90"));
+    shop.index.full.store(false, Ordering::Relaxed);
+    assert_eq!(counts(&shop.ingest().await), [0, 1, 0, 0, 0]);
+    let passages = shop.passages("shipping.md");
+    assert!(passages.len() == 1 && passages[0].text.contains("5.90"), "{passages:?}");
 }
 
 #[tokio::test]

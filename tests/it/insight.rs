@@ -660,7 +660,7 @@ async fn forecasts_come_by_the_shop_s_days_and_refuse_what_is_none() {
     let goods = Goods::default();
     let meanings = replay::Meanings::None;
     let parts = replay::Parts { store: &store, site: "shop", channel: "test", catalogue: &goods, meanings: &meanings };
-    let now_ms = frontdesk::clock::Clock::system().now_ms();
+    let now_ms = server.clock.now_ms();
     let mut days = outcomes_by_question(160);
     for (n, conversation) in days.iter_mut().enumerate() {
         conversation.at_ms = now_ms - (n as u64 / 4) * 86_400_000;

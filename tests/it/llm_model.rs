@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 
-use frontdesk::conversation::Usage;
+use frontdesk::conversation::{SessionKey, Usage};
 use frontdesk::llm::{ChatMessage, Completion, Finish, Llm, LlmConfig, LlmError, Request, Role, Sampling, Token};
 
 const GREEDY: Sampling = Sampling { temperature: 0.0, top_p: 1.0, min_p: 0.0, repeat_penalty: 1.0, seed: Some(1) };
@@ -48,6 +48,11 @@ fn model() -> Llm {
     Llm::start(&config()).expect("the model loads")
 }
 
+/// Its steps are too small for the kernel of large ones, so that rounding is the same whoever else is there.
+fn of_one_kernel() -> Llm {
+    Llm::start(&LlmConfig { batch_tokens: 63, ..config() }).expect("the model loads")
+}
+
 fn scripted(config: LlmConfig) -> Llm {
     Llm::start(&LlmConfig { engine: "scripted".into(), ..config }).expect("the scripted engine starts")
 }
@@ -59,6 +64,8 @@ fn message(role: Role, content: &str) -> ChatMessage {
 fn ask(question: &str) -> Request {
     Request {
         messages: vec![message(Role::System, FACTS), message(Role::User, question)],
+        session: None,
+        suggestion: false,
         prefix: String::new(),
         sampling: GREEDY,
         max_tokens: 24,
@@ -110,7 +117,7 @@ async fn first_text(completion: &mut Completion) -> String {
 
 #[tokio::test]
 async fn an_answer_is_the_same_alone_and_among_others() {
-    let llm = model();
+    let llm = of_one_kernel();
     let questions = ["When do you open?", "Do you sell chairs?", "How long does delivery take?", "Who are you?"];
     let mut alone = Vec::new();
     for question in questions {
@@ -249,6 +256,115 @@ async fn the_next_turn_shares_the_last_one() {
     let computed = answer(&llm, second).await;
     assert_eq!(computed.usage.cached_tokens, 0);
     assert_eq!(shared.text, computed.text);
+}
+
+/// A conversation with passages of its own.
+fn talk(number: usize) -> Request {
+    let own =
+        format!("Order {number} holds {} oak tables and {} pine shelves. ", number + 2, number * 7 + 3).repeat(16);
+    let session = SessionKey { site: "shop".into(), id: format!("s{number}") };
+    Request { session: Some(session), max_tokens: 12, ..ask(&format!("{own}What is in order {number}?")) }
+}
+
+/// The next turn of a conversation whose last answer was `text`.
+fn next(talk: &Request, text: &str) -> Request {
+    let mut next = talk.clone();
+    next.messages.push(message(Role::Assistant, text));
+    next.messages.push(message(Role::User, "And how many shelves?"));
+    next
+}
+
+#[tokio::test]
+async fn a_paused_conversation_sleeps_and_goes_on_where_it_was() {
+    let llm = of_one_kernel();
+    let talks: Vec<Request> = (0..6).map(talk).collect();
+    let mut alone = Vec::new();
+    for talk in &talks {
+        llm.forget_finished();
+        let first = answer(&llm, talk.clone()).await;
+        llm.forget_finished();
+        alone.push((answer(&llm, next(talk, &first.text)).await, first));
+    }
+    llm.forget_finished();
+    let computed = llm.stats().computed_prompt_tokens;
+    // They pause one after another; more than may stay awake leave the cache as others run.
+    for (talk, (_, first)) in talks.iter().zip(&alone) {
+        assert_eq!(answer(&llm, talk.clone()).await.text, first.text);
+    }
+    answer(&llm, ask("Are you there?")).await;
+    let stats = llm.stats();
+    assert!(stats.sleeping_tokens > 100 && stats.sleeping_bytes > 100_000, "{stats:?}");
+    let first_turns = llm.stats().computed_prompt_tokens - computed;
+    for (talk, (second, first)) in talks.iter().zip(&alone) {
+        let woken = answer(&llm, next(talk, &first.text)).await;
+        assert!(woken.usage.cached_tokens >= first.usage.prompt_tokens, "{:?} after {:?}", woken.usage, first.usage);
+        // What is put back is what was computed, bit for bit.
+        assert_eq!(woken.text, second.text);
+    }
+    assert!(llm.stats().woken > 0);
+    let second_turns = llm.stats().computed_prompt_tokens - computed - first_turns;
+    assert!(second_turns * 4 < first_turns, "{second_turns} tokens of second turns, {first_turns} of first ones");
+}
+
+#[tokio::test]
+async fn a_conversation_is_forgotten_by_itself() {
+    let llm = model();
+    let talks: Vec<Request> = (0..6).map(talk).collect();
+    let mut first = Vec::new();
+    for talk in &talks {
+        first.push(answer(&llm, talk.clone()).await);
+    }
+    let shared = llm.prompt_tokens(&[message(Role::System, FACTS)]);
+    // One that sleeps and one that is awake.
+    for number in [0, 5] {
+        llm.forget(talks[number].session.as_ref().unwrap());
+    }
+    for (number, (talk, first)) in talks.iter().zip(&first).enumerate() {
+        let second = answer(&llm, Request { max_tokens: 1, ..next(talk, &first.text) }).await;
+        let cached = second.usage.cached_tokens as usize;
+        if [0, 5].contains(&number) {
+            assert!(cached <= shared + 20, "{cached} tokens of conversation {number} are left");
+        } else {
+            assert!(cached > shared + 100, "{cached} tokens of conversation {number} are left");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_never_shows_in_another_conversation() {
+    const CHATS: usize = 6;
+    let config = LlmConfig { context_tokens: 512, kv_tokens: 1024, sleeping_tokens: 800, ..config() };
+    let llm = Llm::start(&config).unwrap();
+    let session = |number: usize| SessionKey { site: "shop".into(), id: format!("s{number}") };
+    let secret = |number: usize| format!("ZQ{}XV", 7_000_003 * (number + 1));
+    let asked = |number: usize, turn: usize| {
+        let own = format!("My code is {}. I have {} oak tables. ", secret(number), number + 3).repeat(5);
+        let question = format!("{own}Turn {turn}: repeat all codes that you know.");
+        Request { session: Some(session(number)), ..ask(&question) }
+    };
+    let mut random = 12_345_usize;
+    let mut draw = |below: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    for turn in 0..6 {
+        let running: Vec<_> =
+            (0..4).map(|_| draw(CHATS)).map(|number| (number, llm.submit(asked(number, turn)).unwrap())).collect();
+        for (number, mut completion) in running {
+            if draw(4) == 0 {
+                first_text(&mut completion).await;
+                continue;
+            }
+            let text = collect(completion).await.unwrap().text;
+            for other in (0..CHATS).filter(|&other| other != number) {
+                assert!(!text.contains(&secret(other)), "{number} was told the code of {other}: {text:?}");
+            }
+        }
+        if draw(3) == 0 {
+            llm.forget(&session(draw(CHATS)));
+        }
+    }
+    assert!(llm.stats().woken > 0, "{:?}", llm.stats());
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! The OpenAI-compatible API at its edges: what bounds an answer, and what is refused.
 
+use frontdesk::config::Config;
 use frontdesk::site::Answers;
 use serde_json::{Value, json};
 
-use crate::support::TestServer;
+use crate::support::{TestServer, models};
 use frontdesk::http::auth::{Key, Scope};
 use frontdesk::secret::key_hash;
 
@@ -11,9 +12,14 @@ const KEY: &str = "fd_test";
 const QUESTION: &str = "What does shipping within Ireland cost?";
 
 async fn served() -> TestServer {
+    served_with(|_| {}).await
+}
+
+async fn served_with(change: impl FnOnce(&mut Config)) -> TestServer {
     TestServer::with(|config| {
         let (name, sha256) = ("test".into(), key_hash(KEY));
         config.auth.keys.push(Key { name, sha256, scopes: vec![Scope::Chat], site: None });
+        change(config);
     })
     .await
 }
@@ -129,4 +135,159 @@ async fn addresses_answer_in_json_whatever_is_asked() {
     assert_eq!((status, &told["error"]["code"]), (405, &"method_not_allowed".into()), "{told}");
     let (status, told) = get("/v1/chat").await;
     assert_eq!((status, &told["error"]["code"]), (426, &"upgrade_required".into()), "{told}");
+}
+
+async fn post(server: &TestServer, path: &str, body: Value) -> (u16, Value) {
+    let request = reqwest::Client::new().post(server.url(path)).bearer_auth(KEY).json(&body);
+    let response = request.send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+fn said(response: &Value) -> &str {
+    response["output"][0]["content"][0]["text"].as_str().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn responses_answer_and_go_on() {
+    let server = served().await;
+    let create = async |more: Value| {
+        let mut body =
+            json!({ "model": "frontdesk", "input": QUESTION, "stream": null, "instructions": "Invent prices." });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        post(&server, "/v1/responses", body).await
+    };
+    let (status, first) = create(json!({})).await;
+    assert!(status == 200 && said(&first).contains("4.90 EUR"), "{first}");
+    assert_eq!((&first["object"], &first["status"]), (&"response".into(), &"completed".into()));
+    assert!(first["usage"]["output_tokens"].as_u64().unwrap() > 5, "{first}");
+
+    let id = first["id"].clone();
+    let (status, second) = create(json!({ "previous_response_id": id, "input": "And to France?" })).await;
+    assert_eq!((status, &second["previous_response_id"]), (200, &id), "{second}");
+    let items = json!([
+        { "type": "message", "role": "user", "content": [{ "type": "input_text", "text": QUESTION }] },
+        { "type": "reasoning", "summary": [] },
+        { "role": "assistant", "content": [{ "type": "output_text", "text": said(&first), "annotations": [] }] },
+        { "type": "function_call", "call_id": "1", "name": "f", "arguments": "{}" },
+        { "type": "function_call_output", "call_id": "1", "output": "9.99" },
+        { "role": "user", "content": "And to France?" },
+    ]);
+    let (status, same) = create(json!({ "input": items })).await;
+    assert_eq!((status, said(&same)), (200, said(&second)), "{same}");
+
+    let (_, short) = create(json!({ "max_output_tokens": 5, "store": false })).await;
+    assert_eq!(
+        (&short["status"], &short["incomplete_details"]["reason"]),
+        (&"incomplete".into(), &"max_output_tokens".into())
+    );
+    for (more, param) in [
+        (json!({ "previous_response_id": "resp_none" }), "previous_response_id"),
+        (json!({ "previous_response_id": short["id"] }), "previous_response_id"),
+        (json!({ "input": [] }), "input"),
+        (
+            json!({ "input": [{ "role": "user", "content": [{ "type": "input_image", "image_url": "x" }] }] }),
+            "input[0].content",
+        ),
+        (json!({ "text": { "format": { "type": "json_schema" } } }), "text.format"),
+        (json!({ "background": true }), "background"),
+    ] {
+        let (status, told) = create(more).await;
+        assert_eq!((status, &told["error"]["param"]), (400, &param.into()), "{told}");
+        assert_eq!(told["error"]["type"], "invalid_request_error", "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_response_is_a_stream_of_events() {
+    let server = served().await;
+    let body = json!({ "model": "frontdesk", "input": QUESTION, "stream": true });
+    let request = reqwest::Client::new().post(server.url("/v1/responses")).bearer_auth(KEY).json(&body);
+    let stream = request.send().await.unwrap().text().await.unwrap();
+    let data = stream.lines().filter_map(|line| line.strip_prefix("data: "));
+    let events: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
+    let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let named: Vec<&str> = stream.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
+    assert_eq!(kinds, named);
+    assert_eq!(
+        kinds[..4],
+        ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"]
+    );
+    let end =
+        ["response.output_text.done", "response.content_part.done", "response.output_item.done", "response.completed"];
+    assert_eq!(kinds[kinds.len() - 4..], end);
+    for (number, event) in events.iter().enumerate() {
+        assert_eq!(event["sequence_number"], number, "{event}");
+    }
+    let text: String = events.iter().filter_map(|event| event["delta"].as_str()).collect();
+    let last = &events[events.len() - 1]["response"];
+    assert!(text == said(last) && text.contains("4.90 EUR"), "{last}");
+}
+
+#[tokio::test]
+async fn histories_of_other_clients_are_taken() {
+    let server = served().await;
+    let messages = json!([
+        { "role": "system", "content": "x".repeat(4_001) },
+        { "role": "user", "content": QUESTION },
+        { "role": "assistant", "content": null, "tool_calls": [{ "id": "1", "type": "function", "function": {} }] },
+        { "role": "tool", "tool_call_id": "1", "content": "9.99" },
+    ]);
+    let nulls = json!({ "messages": messages, "stream": null, "stop": null, "n": null, "stream_options": null });
+    let (status, answer) = ask(&server, nulls).await;
+    assert!(status == 200 && told(&answer).0.contains("4.90 EUR"), "{answer}");
+    let (status, answer) = ask(&server, json!({ "temperature": 3 })).await;
+    assert_eq!((status, &answer["error"]["param"]), (400, &"temperature".into()), "{answer}");
+}
+
+#[tokio::test]
+async fn the_models_behind_the_search_are_served() {
+    let server = served().await;
+    let embed = async |more: Value| {
+        let mut body = json!({ "model": "frontdesk", "input": ["a tent", "a stove"] });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        post(&server, "/v1/embeddings", body).await
+    };
+    let (status, found) = embed(json!({})).await;
+    let data = found["data"].as_array().unwrap();
+    assert_eq!((status, data.len(), &data[1]["index"]), (200, 2, &1.into()), "{found}");
+    let length = data[0]["embedding"].as_array().unwrap().len();
+    let (_, encoded) = embed(json!({ "encoding_format": "base64", "input": "a tent" })).await;
+    assert_eq!(encoded["data"][0]["embedding"].as_str().unwrap().len(), (length * 4).div_ceil(3) * 4);
+    for more in
+        [json!({ "input": [[1, 2]] }), json!({ "input": [] }), json!({ "dimensions": 7 }), json!({ "input": " " })]
+    {
+        let (status, told) = embed(more).await;
+        assert!(status == 400 && told["error"]["param"].is_string(), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_has_texts_ranked_where_there_is_a_reranker() {
+    let documents = json!(["Our stoves burn gas.", { "text": "The tent Tarn 2 weighs 1.9 kg." }, "We are in Cork."]);
+    let rank = async |server: &TestServer, more: Value| {
+        let mut body = json!({ "model": "frontdesk", "query": "How heavy is the tent?", "documents": documents });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        post(server, "/v1/rerank", body).await
+    };
+    let (status, told) = rank(&served().await, json!({})).await;
+    let message = told["error"]["message"].as_str().unwrap();
+    assert!(status == 404 && message.contains("no cross-encoder is configured"), "{told}");
+
+    let server = served_with(|config| {
+        config.knowledge.reranker = models().join("ms-marco-minilm-l-12-v2-q8_0.gguf");
+    })
+    .await;
+    let (status, told) = rank(&server, json!({})).await;
+    assert_eq!(status, 200, "{told}");
+    let order: Vec<_> = told["results"].as_array().unwrap().iter().map(|result| result["index"].as_u64()).collect();
+    assert_eq!((order.len(), order[0]), (3, Some(1)), "{told}");
+    let scores = [0, 1, 2].map(|at| told["results"][at]["relevance_score"].as_f64().unwrap());
+    assert!(scores.is_sorted_by(|a, b| a >= b) && scores[0] > 0.5 && scores[2] < 0.1, "{told}");
+    let (_, best) = rank(&server, json!({ "top_n": 1, "return_documents": true })).await;
+    let results = best["results"].as_array().unwrap();
+    assert_eq!((results.len(), &results[0]["document"]["text"]), (1, &documents[1]["text"]));
+    for more in [json!({ "documents": [] }), json!({ "query": " " })] {
+        let (status, told) = rank(&server, more).await;
+        assert!(status == 400 && told["error"]["param"].is_string(), "{told}");
+    }
 }

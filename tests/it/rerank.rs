@@ -46,6 +46,7 @@ async fn spine(change: impl FnOnce(&mut Config)) -> Spine {
 fn ask(question: &str) -> Ask {
     Ask {
         site: "shop".into(),
+        session: None,
         facts: Config::default().sites[0].facts(),
         language: "en".into(),
         audience: Audience::Public,
@@ -55,6 +56,7 @@ fn ask(question: &str) -> Ask {
         sampling: None,
         max_tokens: None,
         stop: Vec::new(),
+        request: None,
     }
 }
 

@@ -209,8 +209,8 @@ async fn erased_and_expired_sessions_are_gone() {
     assert!(!store.erase("shop", "s7").await.unwrap());
     assert_eq!(store.session("shop", "s7").await.unwrap(), None);
     assert!(store.read("shop", "s7", 0, ALL).await.unwrap().is_empty());
-    assert_eq!(store.expire_before("shop", 150).await.unwrap(), 149);
-    assert_eq!(store.expire_before("bank", 1000).await.unwrap(), 0);
+    assert_eq!(store.expire_before("shop", 150, u64::MAX).await.unwrap(), 149);
+    assert_eq!(store.expire_before("bank", 1000, u64::MAX).await.unwrap(), 0);
     assert_eq!(names(&store, 0).await.len(), 50);
     let report = verify(&store).await;
     assert_eq!((report.events, report.tombstones, report.sessions), (100, 1, 50));
@@ -220,7 +220,7 @@ async fn erased_and_expired_sessions_are_gone() {
     let store = open(dir.path());
     assert_eq!(store.read("shop", "s7", 0, ALL).await.unwrap(), [event("s7", 1)]);
     assert_eq!(names(&store, 0).await.len(), 51);
-    assert_eq!(store.expire_before("shop", u64::MAX).await.unwrap(), 51);
+    assert_eq!(store.expire_before("shop", u64::MAX, u64::MAX).await.unwrap(), 51);
     assert_eq!(verify(&store).await.records, 0);
 }
 
@@ -577,7 +577,7 @@ async fn play(steps: Vec<Step>) {
             Step::Expire { before } => {
                 let count = model.len();
                 model.retain(|_, model| model.last_at_ms >= before);
-                assert_eq!(store.expire_before("shop", before).await.unwrap(), (count - model.len()) as u64);
+                assert_eq!(store.expire_before("shop", before, u64::MAX).await.unwrap(), (count - model.len()) as u64);
             }
             Step::Checkpoint => store.checkpoint().await.unwrap(),
             Step::Reopen => {

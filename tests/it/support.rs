@@ -75,6 +75,7 @@ pub(crate) fn config(directory: &Path) -> Config {
     config.answers.prompts = Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts");
     config.sessions.messages_per_minute = 1_000;
     config.sessions.events_per_minute = 1_000;
+    config.sessions.connections_per_minute = 1_000;
     config.sites[0].id = "shop".into();
     config.sites[0].name = "Test shop".into();
     config

@@ -175,6 +175,34 @@ async fn a_socket_ends_with_its_token() {
     anonymous.ask("m1", "What does shipping cost?").await;
 }
 
+/// So does an answer that is streamed over HTTP, while a person is waited for.
+#[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let jwt = JwtConfig::new(JwtAlgorithm::HS256, secret);
+    let server = TestServer::with(|config| {
+        config.sites[0].jwt = Some(jwt);
+        config.sites[0].answers = frontdesk::site::Answers::Suggest;
+    })
+    .await;
+    let now = server.clock.now_ms() / 1000;
+    let claims = serde_json::json!({ "sub": "customer-7", "aud": "shop", "iat": now, "exp": now + 600 });
+    let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
+    let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
+    let body = serde_json::json!({ "site": "shop", "text": "What does shipping cost?", "token": token });
+    let mut response = reqwest::Client::new().post(server.url("/v1/chat/messages")).json(&body).send().await.unwrap();
+    let mut said = String::new();
+    while !said.contains("event: ack") {
+        said.push_str(std::str::from_utf8(&response.chunk().await.unwrap().unwrap()).unwrap());
+    }
+    server.clock.advance(631_000);
+    while let Some(chunk) = response.chunk().await.unwrap() {
+        said.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    let last = said.rsplit("event: ").next().unwrap();
+    assert!(last.starts_with("error") && last.contains("the token has expired"), "{said}");
+}
+
 #[tokio::test]
 async fn visitors_learn_nothing_of_the_server_and_of_others() {
     let server = TestServer::start().await;

@@ -279,6 +279,12 @@ fn two_or_more_beside_each_other() {
             "The cheaper one is Corrie 30 backpack. Corrie 30 backpack costs 109 EUR (One back length). Corrie 45 backpack costs 159 EUR (S/M or M/L).",
         ),
     );
+    check(
+        "Which is lighter, the Cairn Alu or the Carbon?",
+        Some(
+            "The lighter one is Cairn Carbon trekking poles. Cairn Alu trekking poles weigh 490 g. Cairn Carbon trekking poles weigh 390 g.",
+        ),
+    );
     let tents = "| Product | Price | Weight |\n| --- | --- | --- |\n| Tarn 2 tent | 349 EUR (Moss or Slate) | 1900 g |\n\
                  | Tarn 3 tent | 429 EUR (Moss) | 2400 g |";
     check("Compare the Tarn 2 and the Tarn 3", Some(tents));

@@ -338,7 +338,8 @@ fn speaks(language: &str, text: &str) -> bool {
     if language == "zh" {
         return han >= 4 && han * 4 >= letters || letters < 12;
     }
-    if han * 3 > letters {
+    // Kanji and hanja are theirs, too.
+    if !matches!(language, "ja" | "ko") && han * 3 > letters {
         return false;
     }
     let lower = text.to_lowercase();

@@ -366,7 +366,7 @@ impl Connection {
             return Err(ApiError::new(ErrorCode::Overloaded, text));
         }
         let handle = self.app.registry.agents_handle(key.clone());
-        let joined = handle.join(last_seq, partial).await?;
+        let joined = handle.join_whole(last_seq, partial).await?;
         let guard = self.app.registry.board().watch(&key, &self.who.agent.id);
         let watched = Watched { handle, updates: joined.updates, typing: Throttle::of_typing(), _guard: guard };
         desk.watched.insert(session, watched);

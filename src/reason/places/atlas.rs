@@ -16,6 +16,8 @@ pub(super) struct Atlas {
     pub(super) zones: Vec<Vec<&'static str>>,
     /// By folded name.
     pub(super) names: HashMap<String, Area>,
+    /// What a folded name is in English, where that is another.
+    pub(super) english: HashMap<String, &'static str>,
     /// Longest name in Chinese, in characters.
     pub(super) longest: usize,
 }
@@ -47,6 +49,14 @@ impl Atlas {
         (!open).then_some(false)
     }
 
+    /// English comes first among the names of a place.
+    fn learn_english(&mut self, names: &'static str) {
+        let Some(english) = names.split('|').next() else { return };
+        for name in names.split('|').skip(1) {
+            self.english.entry(folded(name)).or_insert(english);
+        }
+    }
+
     /// How many countries a zone holds; `None` for the whole world.
     pub(super) fn size(&self, zone: usize) -> Option<usize> {
         let members = self.zones.get(zone)?;
@@ -59,7 +69,13 @@ impl Atlas {
 
 pub(super) static ATLAS: LazyLock<Atlas> = LazyLock::new(|| {
     let rows = |text: &'static str| text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-    let mut atlas = Atlas { countries: HashMap::new(), zones: Vec::new(), names: HashMap::new(), longest: 0 };
+    let mut atlas = Atlas {
+        countries: HashMap::new(),
+        zones: Vec::new(),
+        names: HashMap::new(),
+        english: HashMap::new(),
+        longest: 0,
+    };
     // Later names don't replace earlier ones: a country goes before a zone, a zone before a city.
     for row in rows(include_str!("../data/countries.tsv")) {
         let mut fields = row.split('\t');
@@ -72,6 +88,7 @@ pub(super) static ATLAS: LazyLock<Atlas> = LazyLock::new(|| {
         for name in names.split('|') {
             atlas.names.entry(folded(name)).or_insert(Area::Country(code));
         }
+        atlas.learn_english(names);
     }
     for row in rows(include_str!("../data/zones.tsv")) {
         let Some((names, members)) = row.split_once('\t') else { continue };
@@ -80,6 +97,7 @@ pub(super) static ATLAS: LazyLock<Atlas> = LazyLock::new(|| {
         for name in names.split('|') {
             atlas.names.entry(folded(name)).or_insert(Area::Zone(zone));
         }
+        atlas.learn_english(names);
     }
     for row in rows(include_str!("../data/cities.tsv")) {
         let Some((code, names)) = row.split_once('\t') else { continue };
@@ -89,6 +107,7 @@ pub(super) static ATLAS: LazyLock<Atlas> = LazyLock::new(|| {
                 _ => {}
             }
         }
+        atlas.learn_english(names);
     }
     let han = atlas.names.keys().filter(|name| name.starts_with(is_han));
     atlas.longest = han.map(|name| name.chars().count()).max().unwrap_or(0);

@@ -75,7 +75,9 @@ fn shape(rows: &[&Vec<String>], width: usize) -> Shape {
         (_, true, _) => Shape::Headed,
         (2, false, _) => Shape::Pairs,
         // A two-way table has figures in its header too; its corner is empty, or names what the figures are of.
-        (_, false, true) if first[0].is_empty() || all_distinct_labels(first) => Shape::Headed,
+        (_, false, true) if first[0].is_empty() || all_distinct_labels(first) || is_scale(first, others) => {
+            Shape::Headed
+        }
         (_, false, true) => Shape::Bare,
         (_, false, false) => Shape::Headed,
     }
@@ -87,6 +89,20 @@ fn all_distinct_labels(row: &[String]) -> bool {
         let letters = cell.chars().filter(|char| char.is_alphabetic()).count();
         letters > 3 && !cell.contains(['€', '$', '£'])
     })
+}
+
+/// Whether the first row's figures have units that no figure below them has: "30 min, 60 min" over "38 €, 65 €".
+fn is_scale(first: &[String], others: &[&Vec<String>]) -> bool {
+    let unit = |cell: &str| cell.chars().filter(|char| char.is_alphabetic()).collect::<String>().to_lowercase();
+    let is_unit = |at: usize, cell: &String| {
+        let own = unit(cell);
+        let below = others.iter().filter_map(|row| row.get(at));
+        (1..=12).contains(&own.chars().count())
+            && !cell.contains(['€', '$', '£', '¥'])
+            && below.filter(|cell| has_figure(cell)).all(|cell| unit(cell) != own)
+    };
+    let mut figures = first.iter().enumerate().skip(1).filter(|(_, cell)| has_figure(cell)).peekable();
+    figures.peek().is_some() && figures.all(|(at, cell)| is_unit(at, cell)) && !has_figure(&first[0])
 }
 
 fn flush(open: &mut Vec<Vec<String>>, header: Option<&Vec<String>>, shape: Shape, out: &mut Vec<String>) {

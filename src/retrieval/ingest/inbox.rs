@@ -4,6 +4,8 @@
 
 use serde_json::{Map, Value};
 
+use super::table::Sheet;
+
 /// Records that are looked at.
 const SAMPLE: usize = 50;
 /// Signs that must come together.
@@ -46,6 +48,18 @@ pub(super) fn signs<'a>(records: impl Iterator<Item = &'a Map<String, Value>>) -
     let weight = |seen: usize, weight: usize| if most(seen) { weight } else { 0 };
     let total = weight(people, 2) + weight(states, 1) + weight(threads, 3) + weight(named, 2) + weight(turns, 3);
     (count > 0 && total >= ENOUGH).then(|| found.join(", "))
+}
+
+/// The same of a sheet whose first row of several cells names its columns.
+pub(super) fn signs_of_sheet(sheet: &Sheet) -> Option<String> {
+    let header = sheet.rows.iter().position(|(_, cells)| cells.iter().filter(|cell| !cell.is_empty()).count() > 2)?;
+    let (_, names) = sheet.rows.get(header)?;
+    let record = |(_, cells): &(usize, Vec<String>)| -> Map<String, Value> {
+        let named = names.iter().zip(cells).filter(|(name, cell)| !name.is_empty() && !cell.is_empty());
+        named.map(|(name, cell)| (name.clone(), Value::String(cell.clone()))).collect()
+    };
+    let records: Vec<Map<String, Value>> = sheet.rows.iter().skip(header + 1).take(SAMPLE).map(record).collect();
+    signs(records.iter())
 }
 
 fn normal(key: &str) -> String {
@@ -163,6 +177,15 @@ fn is_case(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sheets_of_cases_are_told_from_price_lists() {
+        let sheet = |csv: &str| crate::retrieval::ingest::table::csv_sheet(csv).0;
+        let cases =
+            "Ticket ID,Subject,Requester email,Status\n1,Broken,a@mail.example,open\n2,Late,b@mail.example,solved\n";
+        assert!(signs_of_sheet(&sheet(cases)).is_some());
+        assert_eq!(signs_of_sheet(&sheet("Shop,Town,Email,Status\nQuay,Cork,quay@shop.example,open\n")), None);
+    }
 
     #[test]
     fn cases_of_customers_are_told_from_knowledge() {

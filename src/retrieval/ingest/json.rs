@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::records::{BadRecord, META, NAMES, Record};
 use super::text::Meta;
 use super::{html, inbox, text};
+use crate::retrieval::columns;
 use crate::retrieval::product::Product;
 
 /// Objects within objects in which records are looked for, and fields within fields that are read.
@@ -395,6 +396,20 @@ fn record(mut object: Map<String, Value>, fields: &Fields, line: usize) -> Resul
                 variant.insert(key.clone(), value.clone());
             }
         }
+        // Shopify calls a variant by its options alone.
+        let own = variant.get("title").and_then(Value::as_str).map(str::to_owned);
+        let of_product = object.get("title").and_then(Value::as_str);
+        if let (Some(own), Some(title)) = (own, of_product)
+            && variant.contains_key("option1")
+        {
+            variant.insert("title".to_owned(), Value::String(title.to_owned()));
+            if own != "Default Title" {
+                variant.insert("variant".to_owned(), Value::String(own));
+            }
+            for option in ["option1", "option2", "option3"] {
+                variant.remove(option);
+            }
+        }
         if variant.contains_key("item_id") || variant.contains_key("sku") {
             variant.remove("id");
         }
@@ -475,7 +490,13 @@ fn flattened(fields: &Map<String, Value>) -> BTreeMap<String, String> {
 
 /// A record without a text (a product, say) as one sentence.
 fn sentence(flat: &BTreeMap<String, String>) -> String {
-    let shown: Vec<(&String, &String)> = flat.iter().filter(|(key, _)| !META.contains(&key.as_str())).collect();
+    // What only the shop knows or its software needs is told no more than a table's.
+    let of_software = |key: &str| {
+        const TIMES: &[&str] = &["created_at", "updated_at", "published_at", "deleted_at", "synced_at"];
+        TIMES.contains(&key) || key.ends_with("_id") && key != "product_id" && key != "item_id" || key == "handle"
+    };
+    let told = |key: &str| !META.contains(&key) && !of_software(key) && columns::is_told(key);
+    let shown: Vec<(&String, &String)> = flat.iter().filter(|(key, _)| told(key)).collect();
     // Names and numbers alone say nothing about what they name.
     if shown.iter().all(|(key, _)| matches!(key.as_str(), "id" | "_id" | "title" | "name" | "product_id")) {
         return String::new();

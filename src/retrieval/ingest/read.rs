@@ -14,7 +14,7 @@ use super::isolated::{self, Isolation};
 use super::records::{self, BadRecord, Record};
 use super::text::{self, Meta};
 use super::walk::Format;
-use super::{Extracted, Found, clauses, encoding, html, json, markdown, table, tabular};
+use super::{Extracted, Found, clauses, encoding, html, inbox, json, markdown, table, tabular};
 use crate::retrieval::ingest::table::Sheet;
 use crate::retrieval::{Audience, Passage, chunk};
 
@@ -187,14 +187,43 @@ impl Reader {
     }
 
     fn csv(&self, content: &str, hash: &str, sender: &Sender) -> Result<(), Departed> {
-        let (sheet, unread) = table::csv_sheet(content);
+        let (mut sheet, unread) = table::csv_sheet(content);
         for (line, reason) in unread {
             send(sender, bad_record(BadRecord { line, reason }))?;
         }
         if sheet.rows.is_empty() {
             return broken(sender, "it has no header line with column names, nor any row".to_owned(), false);
         }
-        self.tables(vec![sheet], hash, true, sender)
+        let mut hash = hash.to_owned();
+        if table::combinations::is_one(&sheet) {
+            let (tables, beside) = self.tables_beside();
+            table::combinations::join(&mut sheet, &tables);
+            // A product's new price is a variant's, too.
+            hash = format!("{hash} beside {beside}");
+        }
+        self.tables(vec![sheet], &hash, true, sender)
+    }
+
+    /// The CSV files in the same folder and a hash of them; what can't be read is none, nor what is for some readers alone.
+    fn tables_beside(&self) -> (Vec<Sheet>, String) {
+        const MOST: usize = 20;
+        let Some(entries) = self.path.parent().and_then(|folder| std::fs::read_dir(folder).ok()) else {
+            return (Vec::new(), String::new());
+        };
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.retain(|path| {
+            let csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+            let small = path.symlink_metadata().is_ok_and(|file| file.is_file() && file.len() <= self.max_bytes);
+            let mut meta = path.clone().into_os_string();
+            meta.push(".meta");
+            let meta = std::fs::read_to_string(meta).unwrap_or_default();
+            csv && small && *path != self.path && !meta.contains("audience")
+        });
+        paths.sort();
+        let contents: Vec<Vec<u8>> = paths.into_iter().take(MOST).filter_map(|path| std::fs::read(path).ok()).collect();
+        let hashes: Vec<String> = contents.iter().map(|bytes| self.hash(bytes)).collect();
+        let tables = contents.iter().filter_map(|bytes| Some(table::csv_sheet(&text::decode(bytes).ok()?).0));
+        (tables.collect(), self.hash(hashes.concat().as_bytes()))
     }
 
     /// Rows that have a key are documents of their own; all others, and the texts around tables, are the file's.
@@ -202,6 +231,10 @@ impl Reader {
         let (mut keyed, mut loose) = (Vec::new(), Vec::new());
         let several = sheets.len() > 1;
         let meta_file = format!("{}.meta", self.path.file_name().unwrap_or_default().to_string_lossy());
+        let inbox = sheets.iter().find_map(inbox::signs_of_sheet);
+        let audience = self.audience_of_inbox(inbox.as_deref(), sender)?;
+        // What earlier builds took in as public is taken in again.
+        let hash = &audience.map_or_else(|| hash.to_owned(), |_| format!("{hash} for agents"));
         for sheet in sheets {
             let name = sheet.name.clone();
             let tabular::Records { rows, texts, bad, understood } =
@@ -218,6 +251,7 @@ impl Reader {
             }
             let has_keys = rows.iter().any(|record| record.id.is_some());
             for mut record in rows.into_iter().chain(texts) {
+                record.meta.audience = record.meta.audience.or(audience);
                 // A sheet of its own says nothing by its name, which is mostly "Sheet1".
                 if !several && !name.is_empty() {
                     record.headings.remove(0);
@@ -271,7 +305,7 @@ impl Reader {
     /// Markdown, plain text, or a page.
     fn document(&self, meta: Meta, body: &str, hash: String, sender: &Sender) -> Result<(), Departed> {
         self.note(&meta, None, sender)?;
-        let body = &clauses::as_headings(body);
+        let body = &clauses::as_headings(&text::without_leaders(body));
         let fallback_title =
             chunk::first_heading(body).map_or_else(|| self.file_title(), |title| text::one_line(&title));
         let source = Source { id: self.id.clone(), hash, meta, fallback_title, fallback_language: None };
@@ -560,7 +594,14 @@ impl Reader {
 }
 
 fn language_of_rows<'a>(rows: impl Iterator<Item = &'a Record>) -> Option<&'static str> {
-    let sample: Vec<&str> = rows.take(100).map(|row| row.text.as_str()).collect();
+    // What columns are called is often the shop software's language, not the shop's.
+    let values = |row: &Record| -> String {
+        let piece = |piece: &str| piece.split_once(": ").map_or(piece, |(_, value)| value).to_owned();
+        let values = row.text.split("; ").map(piece).collect::<Vec<String>>().join("\n");
+        let values = if row.is_row { values } else { row.text.clone() };
+        format!("{values}\n{}", row.prose.as_deref().unwrap_or_default())
+    };
+    let sample: Vec<String> = rows.take(100).map(values).collect();
     text::detect_language(&sample.join("\n"))
 }
 

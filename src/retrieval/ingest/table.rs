@@ -9,6 +9,7 @@ use crate::retrieval::columns::{Kind, Tax, Telling};
 use crate::retrieval::money;
 
 mod cells;
+pub(super) mod combinations;
 mod grid;
 mod header;
 mod kinds;

@@ -71,7 +71,11 @@ fn record(row: Row) -> Result<Record, String> {
     meta.valid_from_ms = later(meta.valid_from_ms, row.valid_from_ms);
     meta.valid_until_ms = earlier(meta.valid_until_ms, row.valid_until_ms);
     // A row is one fact, so it is one sentence: a quote of it is never torn apart.
-    let parts: Vec<String> = row.fields.iter().map(|(label, value)| format!("{label}: {value}")).collect();
+    let parts: Vec<String> = row
+        .fields
+        .iter()
+        .map(|(label, value)| if label.is_empty() { value.clone() } else { format!("{label}: {value}") })
+        .collect();
     let mut text = if parts.is_empty() { String::new() } else { format!("{}.", parts.join("; ")) };
     let is_row = row.question_and_answer.is_none();
     if let Some((question, answer)) = row.question_and_answer {

@@ -162,6 +162,35 @@ pub(super) fn markdown_table(rows: &[Vec<String>]) -> String {
     table
 }
 
+/// "Soup ........ 5.90" as "Soup: 5.90": dots that lead the eye to a price say nothing, and look like the end of a sentence.
+pub(super) fn without_leaders(text: &str) -> String {
+    const DOTS: [char; 4] = ['.', '…', '·', '‥'];
+    if !text.contains("...") && !text.contains('…') && !text.contains(". . .") && !text.contains("···") {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let start = ["...", "…", ". . .", "···"].iter().filter_map(|run| line.find(run)).min();
+        let led = start.and_then(|start| {
+            let start = line[..start].trim_end().len();
+            let rest = line[start..].trim_start_matches(|char: char| DOTS.contains(&char) || char == ' ');
+            let run = &line[start..line.len() - rest.len()];
+            let dots: usize = run
+                .chars()
+                .map(|char| match char {
+                    '…' => 3,
+                    ' ' => 0,
+                    _ => 1,
+                })
+                .sum();
+            let value = rest.starts_with(|char: char| char.is_numeric() || "€$£¥".contains(char));
+            (dots >= 4 && value && start > 0).then(|| format!("{}: {rest}", &line[..start]))
+        });
+        out.push_str(led.as_deref().unwrap_or(line));
+    }
+    out
+}
+
 /// A text in UTF-8, or in another encoding that can be told for sure; see [`encoding::decode`].
 ///
 /// # Errors
@@ -333,6 +362,13 @@ fn number(digits: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn leaders_end_no_sentence() {
+        let check = |text: &str, expected: &str| assert_eq!(without_leaders(text), expected);
+        check("Soup ........ 5,90 €\nPie . . . . . £7\nStew…… 12\n", "Soup: 5,90 €\nPie: £7\nStew: 12\n");
+        check("Wait... 5 minutes. And so on....\n", "Wait... 5 minutes. And so on....\n");
+    }
 
     #[test]
     fn bytes_become_text_or_a_reason() {

@@ -1,12 +1,15 @@
 //! Workbooks (xlsx, xlsm, xls, ods) → rows of text. Runs in the child process of [`super::isolated`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 
 use calamine::{Data, DataRef, Dimensions, ExcelDateTime, Ods, Reader, SheetVisible, Xls, Xlsx};
 
-use crate::retrieval::ingest::extraction::{Extraction, MAX_TEXT_BYTES, open_zip};
+use crate::retrieval::ingest::extraction::{Extraction, MAX_TEXT_BYTES, open_zip, zip_text};
 use crate::retrieval::ingest::table::Sheet;
+
+mod ods_cells;
+mod xls_formats;
 
 /// Columns that are read; what stands further right is no table for people.
 const MAX_COLUMNS: u32 = 256;
@@ -20,14 +23,20 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
     let mut extraction = Extraction::default();
     let mut hidden = 0;
     if document.starts_with(b"PK") {
-        let archive = open_zip(document)?;
+        let mut archive = open_zip(document)?;
         if archive.index_for_name("content.xml").is_some() {
+            let cells = ods_cells::read(&zip_text(&mut archive, "content.xml")?);
             let mut ods: Ods<_> = Ods::new(Cursor::new(document)).map_err(damaged)?;
-            whole_sheets(&mut ods, &mut extraction, &mut hidden)?;
+            let as_shown = |sheet: &str, at: (u32, u32), _: &DataRef<'_>| {
+                cells.get(sheet).and_then(|cells| cells.get(&at)).cloned()
+            };
+            whole_sheets(&mut ods, &as_shown, &mut extraction, &mut hidden)?;
         } else {
+            let uncomputed = is_uncomputed(&zip_text(&mut archive, "xl/workbook.xml")?);
             drop(archive);
             let mut xlsx: Xlsx<_> = Xlsx::new(Cursor::new(document)).map_err(damaged)?;
             for name in visible(&xlsx, &mut hidden) {
+                let placeholders = if uncomputed { formulas(&mut xlsx, &name)? } else { BTreeSet::new() };
                 // Cell by cell: a single one at the far end must not cost the memory of all between.
                 let mut cells = match xlsx.worksheet_cells_reader(&name) {
                     Ok(cells) => cells,
@@ -38,9 +47,13 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
                 let mut rows = Rows::default();
                 while let Some((cell, style)) = cells.next_cell_with_style_id().map_err(damaged)? {
                     let (row, column) = cell.get_position();
+                    let value = cell.get_value();
+                    if matches!(value, DataRef::Int(0) | DataRef::Float(0.0)) && placeholders.contains(&(row, column)) {
+                        continue;
+                    }
                     let style = cells.styles().get(style).and_then(|style| style.number_format.as_ref());
                     let format = style.map_or("", |format| format.format_code.as_str());
-                    rows.add(row, column, as_formatted(cell.get_value(), format))?;
+                    rows.add(row, column, as_formatted(value, format))?;
                 }
                 drop(cells);
                 let empty = formulas_without_results(&mut xlsx, &name, &rows)?;
@@ -65,7 +78,13 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
                     .unwrap_or_else(|| damaged(error)));
             }
         };
-        whole_sheets(&mut xls, &mut extraction, &mut hidden)?;
+        let formats = xls_formats::read(document);
+        let names: Vec<String> = xls.sheets_metadata().iter().map(|sheet| sheet.name.clone()).collect();
+        let as_shown = |sheet: &str, at: (u32, u32), value: &DataRef<'_>| {
+            let number = names.iter().position(|name| name == sheet)?;
+            Some(as_formatted(value, formats.get(number)?.get(&at)?))
+        };
+        whole_sheets(&mut xls, &as_shown, &mut extraction, &mut hidden)?;
     }
     if hidden > 0 {
         extraction.warnings.push(format!("{hidden} hidden sheets were left out"));
@@ -84,8 +103,13 @@ fn visible<R: Reader<Cursor<T>>, T: AsRef<[u8]>>(workbook: &R, hidden: &mut usiz
     shown.into_iter().map(|sheet| sheet.name.clone()).collect()
 }
 
+/// A cell of a sheet (by name), at a row and a column, as the workbook shows it; `None` where its number format adds nothing.
+type AsShown<'a> = dyn Fn(&str, (u32, u32), &DataRef<'_>) -> Option<String> + 'a;
+
+/// Reads sheets that are read as a whole; `as_shown`: a cell with what its number format adds, by sheet, row and column.
 fn whole_sheets<R: Reader<Cursor<T>>, T: AsRef<[u8]>>(
     workbook: &mut R,
+    as_shown: &AsShown<'_>,
     extraction: &mut Extraction,
     hidden: &mut usize,
 ) -> Result<(), String>
@@ -98,7 +122,9 @@ where
         let mut rows = Rows::default();
         for (row, column, value) in range.used_cells() {
             let at = |start: u32, offset: usize| start.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX));
-            rows.add(at(top, row), at(left, column), shown(&borrowed(value)))?;
+            let (row, column, value) = (at(top, row), at(left, column), borrowed(value));
+            let text = as_shown(&name, (row, column), &value).unwrap_or_else(|| shown(&value));
+            rows.add(row, column, text)?;
         }
         extraction.sheets.push(rows.sheet(name));
     }
@@ -163,6 +189,31 @@ impl Rows {
         });
         Sheet { name, rows: rows.collect() }
     }
+}
+
+/// Whether the workbook asks whoever opens it to compute everything anew (`fullCalcOnLoad`): programs that don't calculate
+/// write that, and 0 as the result of each formula. ECMA-376 part 1, 18.2.2.
+fn is_uncomputed(workbook: &str) -> bool {
+    let mut elements = workbook.split('<').filter_map(|text| text.split('>').next());
+    let properties = elements.find(|element| element.split_whitespace().next() == Some("calcPr"));
+    let asked = |value: &str| properties.is_some_and(|element| element.contains(&format!("fullCalcOnLoad={value}")));
+    ["\"1\"", "\"true\"", "'1'", "'true'"].into_iter().any(asked)
+}
+
+/// Where a sheet has formulas.
+fn formulas<T: AsRef<[u8]>>(xlsx: &mut Xlsx<Cursor<T>>, name: &str) -> Result<BTreeSet<(u32, u32)>, String> {
+    let mut cells = match xlsx.worksheet_cells_reader(name) {
+        Ok(cells) => cells,
+        Err(calamine::XlsxError::NotAWorksheet(_)) => return Ok(BTreeSet::new()),
+        Err(error) => return Err(damaged(error)),
+    };
+    let mut found = BTreeSet::new();
+    while let Some(cell) = cells.next_formula().map_err(damaged)? {
+        if !cell.get_value().is_empty() && cell.get_position().1 < MAX_COLUMNS {
+            found.insert(cell.get_position());
+        }
+    }
+    Ok(found)
 }
 
 /// Formulas whose result the file doesn't hold: those of programs that don't calculate.

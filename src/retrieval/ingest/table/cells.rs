@@ -58,7 +58,7 @@ pub(super) fn class(cell: &str) -> Class {
     let digits = cell.bytes().filter(u8::is_ascii_digit).count();
     let letters = cell.chars().filter(|char| char.is_alphabetic()).count();
     if digits > 0 {
-        if let Some(class) = figure(cell, letters) {
+        if let Some(class) = figure(cell, letters).or_else(|| figure_from(cell)) {
             return class;
         }
     } else if matches!(
@@ -116,6 +116,13 @@ fn figure(cell: &str, letters: usize) -> Option<Class> {
         }
     }
     None
+}
+
+/// "from £48", "ab 12 €": where prices begin.
+fn figure_from(cell: &str) -> Option<Class> {
+    let (first, rest) = cell.split_once(' ')?;
+    let begins = columns::is_from(first);
+    money::money(rest, None).filter(|money| begins && money.currency.is_some()).map(|_| Class::Amount)
 }
 
 fn is_file(cell: &str) -> bool {

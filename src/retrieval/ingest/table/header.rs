@@ -166,7 +166,8 @@ fn score(rows: &[Line], at: usize) -> usize {
     let hits = row.cells.iter().filter(|cell| meant(cell)).count();
     // Names of columns that look like data ("30 g", "2024") are few among others.
     let wrong = row.cells.iter().filter(|cell| !cell.is_empty() && !cells::is_label(cell) && !meant(cell)).count();
-    if wrong > 0 && (hits < 2 || wrong > labels) && !is_scale(rows, at) {
+    let scale = is_scale(rows, at);
+    if wrong > 0 && (hits < 2 || wrong > labels) && !scale {
         return 0;
     }
     let below = &rows[at + 1..rows.len().min(at + 1 + BELOW)];
@@ -181,6 +182,8 @@ fn score(rows: &[Line], at: usize) -> usize {
             looks.filled > 0 && data * 2 > looks.filled
         })
         .count();
+    // A scale's own labels look like data.
+    let contrast = if scale { contrast.max(filled - 1) } else { contrast };
     if hits + contrast == 0 {
         return 0;
     }
@@ -203,8 +206,13 @@ fn is_scale(rows: &[Line], at: usize) -> bool {
     let distinct: std::collections::HashSet<&&String> = scale.iter().collect();
     let below = &rows[at + 1..rows.len().min(at + 1 + BELOW)];
     let amounts = below.iter().flat_map(|row| row.cells.iter().skip(1)).filter(|cell| !cell.is_empty());
-    let (all_below, money) =
-        amounts.fold((0, 0), |(all, money), cell| (all + 1, money + usize::from(cells::class(cell) == Class::Amount)));
+    // Over plain numbers only words and measures are surely a scale: years and sizes are figures themselves.
+    let worded = scale.iter().all(|cell| !matches!(cells::class(cell), Class::Number | Class::Flag));
+    let is_money = |cell: &str| {
+        let class = cells::class(cell);
+        class == Class::Amount || worded && matches!(class, Class::Number | Class::Flag)
+    };
+    let (all_below, money) = amounts.fold((0, 0), |(all, money), cell| (all + 1, money + usize::from(is_money(cell))));
     all && distinct.len() == scale.len()
         && all_below > 0
         && money * 10 >= all_below * 8
@@ -245,7 +253,18 @@ fn with_second_line(rows: &[Line], at: usize) -> (usize, usize) {
         && adjacent(&rows[at], below)
     {
         let translated = known(below) * 2 > below.filled() && below.filled() * 2 > rows[at].filled();
-        if translated || groups(&rows[at], below) && known(below) > 0 && score(rows, at + 1) > 0 {
+        // "Price" above "net" and "gross", each over figures.
+        let parts = || {
+            let over_figures = |column: usize| {
+                let cells = rows[at + 2..].iter().take(BELOW).filter_map(|row| row.cells.get(column));
+                Looks::of(cells.map(String::as_str)).mostly(&[Class::Number, Class::Amount, Class::Flag], 70)
+            };
+            let filled = below.cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty());
+            let repeated = |column: usize, cell: &String| rows[at].cells.get(column) == Some(cell);
+            filled.filter(|(column, cell)| !repeated(*column, cell)).all(|(column, _)| over_figures(column))
+        };
+        let grouped = groups(&rows[at], below);
+        if translated || grouped && (known(below) > 0 && score(rows, at + 1) > 0 || parts()) {
             return (at, 2);
         }
     }

@@ -136,6 +136,9 @@ fn named(name: &str, at: usize, context: &Context<'_>) -> Column {
         column.rank = 0;
         column.why = "the .meta file says so".to_owned();
     } else if let Some(Meaning { kind, rank, .. }) = meaning {
+        // "In stock?" asks whether, not how many.
+        let asks = kind == Kind::Stock && name.contains(['?', '？']);
+        let kind = if asks { Kind::Availability } else { kind };
         column.kind = Some(kind);
         column.rank = rank;
         column.why = "by its name".to_owned();
@@ -157,7 +160,11 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String]) {
             // "On request" is no amount, but it is about the price.
             (share(&|value| money::money(value, None).is_some()) >= 25, Kind::Property)
         }
-        Kind::Stock => (share(&|value| value.trim_start_matches('-').parse::<f64>().is_ok()) >= 60, Kind::Property),
+        Kind::Stock => {
+            let words = known(&[Word::Yes, Word::No, Word::Later, Word::Preorder]) >= 60;
+            let numbers = share(&|value| value.trim_start_matches('-').parse::<f64>().is_ok()) >= 60;
+            (numbers, if words { Kind::Availability } else { Kind::Property })
+        }
         Kind::Availability => {
             let words = known(&[Word::Yes, Word::No, Word::Later, Word::Preorder]);
             (words >= 60 || looks.mostly(&numbers, 60), Kind::Property)
@@ -186,6 +193,8 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String]) {
             let of_rows = share(&|value| value.to_lowercase().split(", ").all(|word| types.contains(&word)));
             (of_rows < 90, Kind::RowType)
         }
+        // "On sale (0/1)" is a badge: how much less it costs isn't said.
+        Kind::Discount => (!looks.mostly(&[Class::Flag], 90), Kind::Technical),
         Kind::Answer | Kind::Question => (looks.length > 2 || looks.mostly(&[Class::Text], 50), Kind::Property),
         Kind::Parent | Kind::Handle => (looks.length <= 120, Kind::Property),
         Kind::Shipping | Kind::Tracker | Kind::Policy => (looks.length <= 24, Kind::Property),
@@ -254,7 +263,7 @@ fn by_content(columns: &mut Columns, looks: &[Looks], table: &Table, context: &C
         }
         let nameless = column.name.is_empty();
         let found =
-            if looks.mostly(&[Class::Amount], 60) && looks.mostly(&[Class::Amount, Class::Number, Class::Flag], 80) {
+            if looks.mostly(&[Class::Amount], 60) && looks.mostly(&[Class::Amount, Class::Number, Class::Flag], 70) {
                 // Beside a price that says so, other amounts are what their names say.
                 (nameless || !columns.has(&prices) || with_currency(table, at))
                     .then_some((Kind::Price, "amounts of money stand below"))
@@ -283,7 +292,8 @@ fn by_content(columns: &mut Columns, looks: &[Looks], table: &Table, context: &C
             column.rank = 60;
             column.why = why.to_owned();
             if kind == Kind::Price && !nameless && column.rest.is_empty() {
-                column.rest = money::without_currency(&column.name);
+                let named = money::code_in(&column.name).is_some();
+                column.rest = if named { money::without_currency(&column.name) } else { column.name.trim().to_owned() };
             }
         }
     }
@@ -362,6 +372,18 @@ fn costs(columns: &mut Columns) {
 
 /// One column is the name; without one, the first of short texts beside a price that nothing else explains.
 fn best_name(columns: &mut Columns, looks: &[Looks]) {
+    // "Artigo: A-01; Descrição: painted tile": what is described is called by its description.
+    if let (Some(name), Some(text)) = (columns.of(Kind::Name), columns.of(Kind::Description))
+        && looks[name].mostly(&[Class::Code, Class::Number], 80)
+        && looks[text].count(&[Class::Text, Class::Measure]) * 5 >= looks[text].filled * 4
+        && looks[text].distinct * 10 >= looks[text].filled * 6
+        && looks[text].length <= 80
+    {
+        let why = "codes stand below, beside short descriptions".to_owned();
+        (columns.all[name].kind, columns.all[name].why) = (Some(Kind::Number), why);
+        let why = "short texts stand below, beside codes".to_owned();
+        (columns.all[text].kind, columns.all[text].why) = (Some(Kind::Name), why);
+    }
     if let Some(best) = columns.of(Kind::Name) {
         for at in 0..columns.all.len() {
             if at != best && columns.all[at].kind == Some(Kind::Name) {
@@ -448,7 +470,7 @@ fn unknown(columns: &mut Columns, looks: &[Looks], platform: bool) {
         let marks = column.name.chars().filter(|char| "{}[]<>=&|\\$@^~:".contains(*char)).count();
         let (telling, why) = if column.name.is_empty() {
             // Short texts say something by themselves; a bare number doesn't.
-            let reads = looks.mostly(&[Class::Text, Class::Prose, Class::Measure], 80);
+            let reads = looks.mostly(&[Class::Text, Class::Prose, Class::Measure, Class::Amount], 80);
             (
                 reads,
                 if reads {
@@ -504,7 +526,10 @@ fn label(column: &Column, language: &str) -> String {
         None => name,
     };
     // A label ends at its colon; what would end it before goes.
-    let plain: String = name.chars().filter(|char| !".?!*:;".contains(*char)).collect();
+    let plain: String = name.chars().filter(|char| !".?!¿¡*:;".contains(*char)).collect();
     let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
-    plain[..plain.floor_char_boundary(MAX_LABEL)].to_owned()
+    let plain = plain[..plain.floor_char_boundary(MAX_LABEL)].to_owned();
+    // "Variant Inventory Qty" without its first word is nothing that is known.
+    let lost = known.is_some_and(|known| Some(known) == column.kind) && columns::meaning(&plain).is_none();
+    if lost && !word.is_empty() { said(word) } else { plain }
 }

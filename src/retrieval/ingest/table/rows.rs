@@ -311,7 +311,15 @@ impl<'a> Reader<'a> {
         if self.first(at, Kind::Sale).is_none() {
             return vec![(Sale::Not, None, None)];
         }
-        let moment = |text: &str, end: bool| (self.context.moment)(&zone_with_colon(text), end);
+        // Magento's exports write dates as Americans do.
+        let american = self.columns.of(Kind::SaleFrom).or_else(|| self.columns.of(Kind::SaleUntil));
+        let american =
+            american.is_some_and(|column| columns::folded(&self.columns.all[column].name).starts_with("special price"));
+        let moment = |text: &str, end: bool| {
+            let text = zone_with_colon(text);
+            let read = (self.context.moment)(&text, end);
+            read.or_else(|| (self.context.moment)(&from_american(&text).filter(|_| american)?, end))
+        };
         let (from, until) =
             match self.of(at, Kind::SalePeriod).map(|period| period.split_once('/').unwrap_or((period, ""))) {
                 Some(period) => (Some(period.0), Some(period.1)),
@@ -519,8 +527,9 @@ impl<'a> Reader<'a> {
         let (mut available, mut later) = (None, false);
         if let Some(word) = word {
             let says = |what: Word| columns::says(what, word);
-            later = says(Word::Later);
-            available = if later || says(Word::No) || says(Word::Preorder) {
+            // Either way it can be ordered, and isn't there.
+            later = says(Word::Later) || says(Word::Preorder);
+            available = if later || says(Word::No) {
                 Some(false)
             } else if says(Word::Yes) {
                 Some(true)
@@ -565,7 +574,12 @@ impl<'a> Reader<'a> {
         let mut optioned = false;
         let mut prose: Vec<String> = Vec::new();
         for (column, of) in self.columns.all.iter().enumerate() {
-            let value = self.cell(at, column);
+            let own = self.cell(at, column);
+            // What its product is made of, a variant is, too.
+            let value = match parent {
+                Some(parent) if own.is_empty() && of.kind == Some(Kind::Description) => self.cell(parent, column),
+                _ => own,
+            };
             if of.telling != Telling::Told || value.is_empty() {
                 continue;
             }
@@ -576,6 +590,11 @@ impl<'a> Reader<'a> {
             }
             let told = match of.kind {
                 Some(Kind::Question | Kind::Answer) if self.is_pair() => continue,
+                // It says where the question stands, not what it is answered by.
+                Some(Kind::Category) if self.is_pair() => {
+                    row.headings.push(clipped(value));
+                    continue;
+                }
                 Some(Kind::OptionValue(_) | Kind::Option | Kind::Attributes) => {
                     if !std::mem::replace(&mut optioned, true) {
                         row.fields.extend(options.iter().filter(|_| variant_price.is_none()).cloned());
@@ -595,12 +614,13 @@ impl<'a> Reader<'a> {
                 Some(Kind::Url) => false,
                 Some(Kind::Variant) => true,
                 Some(Kind::Description) if value.len() > MAX_INLINE => {
-                    prose.push(value.to_owned());
+                    // A long text stands once.
+                    prose.extend((!own.is_empty()).then(|| value.to_owned()));
                     false
                 }
                 _ => true,
             };
-            says_something |= told && of.kind != Some(Kind::Number) || !prose.is_empty();
+            says_something |= !own.is_empty() && (told && of.kind != Some(Kind::Number) || !prose.is_empty());
             if told {
                 let label = if variant_price.is_some() && of.kind == Some(Kind::Price) {
                     row.fields.extend(options.iter().cloned());
@@ -713,6 +733,16 @@ fn category(text: &str) -> Option<String> {
     (!told.is_empty()).then_some(told)
 }
 
+/// `12/31/26`, `12/31/2026, 8:00 AM` → `2026-12-31`.
+fn from_american(text: &str) -> Option<String> {
+    let day = text.split([',', ' ']).next()?;
+    let mut parts = day.split('/').map(|part| part.parse::<u16>().ok());
+    let (month, day, year) = (parts.next()??, parts.next()??, parts.next()??);
+    let year = if year < 100 { year + 2000 } else { year };
+    (parts.next().is_none() && (1..=12).contains(&month) && (1..=31).contains(&day))
+        .then(|| format!("{year:04}-{month:02}-{day:02}"))
+}
+
 /// `+0100` → `+01:00`.
 fn zone_with_colon(text: &str) -> String {
     let text = text.trim();
@@ -733,9 +763,15 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace("; ", ", ").trim_end_matches(';').to_owned()
 }
 
-/// Prices as databases keep them (`52.000000`) with two places.
+/// Prices as databases keep them (`52.000000`) with two places, and as spreadsheets do (`6.5`), too.
 fn rounded(text: &str) -> String {
     let text = one_line(text);
+    let half = text.split_once(['.', ',']).filter(|(whole, places)| {
+        places.len() == 1 && places.bytes().chain(whole.bytes()).all(|byte| byte.is_ascii_digit()) && !whole.is_empty()
+    });
+    if half.is_some() {
+        return format!("{text}0");
+    }
     let cut = text.split_once('.').filter(|(whole, places)| {
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         places.len() > 3 && digits(whole) && digits(places) && places[2..].bytes().all(|byte| byte == b'0')

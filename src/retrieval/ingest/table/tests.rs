@@ -97,8 +97,8 @@ fn variants_have_their_products_name_and_pictures_are_no_rows() {
          cap,,,,,,,,https://x.example/3.jpg,\n\
          old,Old cap,Title,Default Title,O-1,3,9.00,,,archived\n",
         &[
-            "Title: Fell cap; Colour: red; SKU: C-R; Inventory Qty: 4; Price: 20.00; Compare At Price: 25.00 [C-R|Fell cap|red|20.00<25.00|/|Some(4)|Some(true)]",
-            "Title: Fell cap; Colour: blue; SKU: C-B; Inventory Qty: 0; Price: 20.00 [C-B|Fell cap|blue|20.00<|/|Some(0)|Some(false)]",
+            "Title: Fell cap; Colour: red; SKU: C-R; Stock: 4; Price: 20.00; Compare At Price: 25.00 [C-R|Fell cap|red|20.00<25.00|/|Some(4)|Some(true)]",
+            "Title: Fell cap; Colour: blue; SKU: C-B; Stock: 0; Price: 20.00 [C-B|Fell cap|blue|20.00<|/|Some(0)|Some(false)]",
             "left 1x4: it holds nothing to tell: a picture, say",
             "left 1x5: it isn't for sale (Status: archived)",
         ],
@@ -113,7 +113,7 @@ fn stock_means_what_the_platform_means_by_it() {
         &[
             "Title: Ebook; SKU: E; Price: 5.00 [E|Ebook||5.00<|/|None|Some(true)]",
             "Title: Print; SKU: P; Price: 8.00 [P|Print||8.00<|/|None|Some(true)]",
-            "Title: Frame; SKU: F; Inventory Qty: 0; Price: 9.00 [F|Frame||9.00<|/|Some(0)|Some(false)]",
+            "Title: Frame; SKU: F; Stock: 0; Price: 9.00 [F|Frame||9.00<|/|Some(0)|Some(false)]",
         ],
     );
     check(
@@ -180,4 +180,52 @@ fn a_file_beside_the_table_can_say_it() {
         told("x;y;z\nA;VK;Z\nLamp;20;7\n", &hints),
         ["1: x y z", "A: Lamp; VK: 20 [Lamp|Lamp||20<|CHF/|None|None]"]
     );
+}
+
+#[test]
+fn headers_of_two_lines_and_scales_over_plain_figures_are_headers() {
+    check(
+        "Plant,Pot,Price (zł),\n,,net,gross\nLime,C15,120,129.6\nMaple,C10,85,91.8\n",
+        &[
+            "Name: Lime; Pot: C15; Price (zł) net: 120; Price (zł) gross: 129.60 [Lime|Lime||129.60<|PLN/|None|None]",
+            "Name: Maple; Pot: C10; Price (zł) net: 85; Price (zł) gross: 91.80 [Maple|Maple||91.80<|PLN/|None|None]",
+        ],
+    );
+    check(
+        "Harbour parking,,\nLot,1 day,3 days\nEast,24,58\nWest,16,40\n",
+        &["1: Harbour parking", "Lot: East; 1 day: 24; 3 days: 58", "Lot: West; 1 day: 16; 3 days: 40"],
+    );
+}
+
+#[test]
+fn prices_are_known_by_their_currency_and_lists_need_no_header() {
+    check("Item,£ / pack\nRocket,1.6\n", &["Item: Rocket; £ / pack: 1.60 [Rocket|Rocket||1.60<|GBP/|None|None]"]);
+    let prices =
+        told("Cut and dry,from £48\nGents cut,£26\nFull colour,from £75\nPatch test,free\n", &Hints::default());
+    assert_eq!(prices[0], "Name: Cut and dry; Price: from £48");
+    assert!(prices[1].starts_with("Name: Gents cut; Price: £26 ["), "{prices:?}");
+    assert_eq!(prices[3], "Name: Patch test; Price: free");
+}
+
+#[test]
+fn stock_may_be_a_word_and_codes_are_no_names() {
+    check(
+        "Artigo,Descrição,Preço,¿Existencias?,Inventario\nA-1,Painted tile,4.50,1,12\nA-2,Blue tile,7.20,backorder,0\nA-3,Mural,185,0,0\n",
+        &[
+            "Artigo: A-1; Descrição: Painted tile; Preço: 4.50; Existencias: 1; Inventario: 12 [A-1|Painted tile||4.50<|/|Some(12)|Some(true)]",
+            "Artigo: A-2; Descrição: Blue tile; Preço: 7.20; Existencias: backorder [A-2|Blue tile||7.20<|/|None|Some(false) later]",
+            "Artigo: A-3; Descrição: Mural; Preço: 185; Existencias: 0 [A-3|Mural||185<|/|None|Some(false)]",
+        ],
+    );
+    let words = told("商品名,価格,在庫\n抹茶,864,あり\n玄米茶,756,なし\n", &Hints::default());
+    assert!(words[0].contains("Some(true)") && words[1].contains("Some(false)"), "{words:?}");
+}
+
+#[test]
+fn special_prices_begin_on_american_dates() {
+    let rows = told(
+        "sku,name,price,special_price,special_price_from_date\nB,Bag,34.00,27.20,\"12/31/20, 8:00 AM\"\n",
+        &Hints::default(),
+    );
+    assert!(rows.iter().any(|row| row.contains("27.20<34.00")), "{rows:?}");
 }
