@@ -105,6 +105,12 @@ pub fn day(text: &str) -> Option<i64> {
     text.trim().parse().ok().map(number)
 }
 
+/// Seconds since 1970 of a moment as RFC 3339 writes it; `None` also for one before that.
+#[must_use]
+pub fn seconds(text: &str) -> Option<u64> {
+    u64::try_from(DateTime::parse_from_rfc3339(text).ok()?.timestamp()).ok()
+}
+
 /// A day as an ISO 8601 date.
 #[must_use]
 pub fn iso(day: i64) -> String {

@@ -24,19 +24,20 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use futures_util::FutureExt as _;
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
+use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::conversation::SessionKey;
 use crate::lifecycle::Tasks;
 use crate::session::registry::Registry;
-use crate::site::channel::{ChannelConfig, Platform};
+use crate::site::channel::{ChannelConfig, LEAST_SECRET, Platform};
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 
@@ -67,7 +68,7 @@ use chat::Wake;
 use deadline::Due;
 use delivery::Delivery;
 use event::{Incoming, Reply, What};
-use ledger::Ledger;
+use ledger::{Kept, Ledger};
 use response::Responses;
 use signature::wechat::Crypt;
 use signature::{Rejected, Signed};
@@ -83,13 +84,28 @@ pub struct Account {
     crypt: Option<Crypt>,
     /// Teams: what the Bot Framework signs with.
     keys: Mutex<Keys>,
+    /// Held while they are fetched.
+    fetching: tokio::sync::Mutex<()>,
 }
 
-/// Public keys of a platform, and when they were asked for.
+/// Public keys of a platform, when they were asked for last, and how often they came.
 #[derive(Default)]
 struct Keys {
     known: Vec<signature::teams::Key>,
     asked_ms: u64,
+    fetched: u64,
+}
+
+impl Keys {
+    /// Whether they are to be asked for now; `renew` where one is missing among them.
+    fn wanted(&self, now_ms: u64, renew: bool) -> bool {
+        const DAY_MS: u64 = 24 * 3_600_000;
+        // Nothing can be read without any: soon again. For one more, once a minute, whoever names it.
+        let least_ms = if self.known.is_empty() { 2_000 } else { 60_000 };
+        let age_ms = now_ms.saturating_sub(self.asked_ms);
+        let wanted = renew || self.known.is_empty() || age_ms >= DAY_MS;
+        wanted && (self.asked_ms == 0 || age_ms >= least_ms)
+    }
 }
 
 impl Account {
@@ -109,6 +125,13 @@ impl Account {
         let mut secrets = config.secrets.clone();
         if let Some(path) = &config.secrets_file {
             secrets.extend(read(path)?.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+            if secrets.is_empty() || secrets.iter().any(|secret| secret.len() < LEAST_SECRET) {
+                bail!(
+                    "channel {:?}: {} must hold secrets of at least {LEAST_SECRET} characters, one a line",
+                    config.name(),
+                    path.display()
+                );
+            }
         }
         let base_url = config.base_url.as_deref().or(config.platform.base_url()).unwrap_or_default();
         let base_url = base_url.trim_end_matches('/').to_owned();
@@ -120,8 +143,20 @@ impl Account {
         if !key.is_empty() && crypt.is_none() {
             bail!("channel {:?}: the EncodingAESKey has 43 letters and digits", config.name());
         }
-        let keys = Mutex::default();
-        Ok(Self { site: site.to_owned(), config: config.clone(), token, secrets, base_url, crypt, keys })
+        Ok(Self {
+            site: site.to_owned(),
+            config: config.clone(),
+            token,
+            secrets,
+            base_url,
+            crypt,
+            keys: Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
+        })
+    }
+
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Names it among all sites' accounts.
@@ -162,6 +197,9 @@ pub enum AcceptError {
     Unknown { site: String, account: String },
     #[error(transparent)]
     Rejected(#[from] Rejected),
+    /// The platform sends it again.
+    #[error("the keys that it would be verified with aren't known yet")]
+    NoKeys,
     /// The platform sends it again.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -246,6 +284,9 @@ impl Channels {
             .accounts
             .get(&(site.to_owned(), account.to_owned()))
             .ok_or_else(|| AcceptError::Unknown { site: site.to_owned(), account: account.to_owned() })?;
+        if account.config.platform == Platform::Teams && account.keys().known.is_empty() {
+            return Err(AcceptError::NoKeys);
+        }
         let Request { header, query, body } = request;
         let signed = Signed { header, query, body, now_s: inner.clock.now_ms() / 1000 };
         if let Err(rejected) = account.config.platform.verify(signed, account) {
@@ -271,12 +312,21 @@ impl Channels {
         for event in batch.events {
             // Opened before the conversation is woken, so that no answer is too early for it.
             if let (Due::Response { within_ms }, Some(own), What::Said { .. }) = (due, &event.right, &event.what) {
-                let answered = inner.responses.open(&account.id(), &event.chat);
+                let answered = inner.responses.open(&account.id(), &event.chat, &event.key);
                 waits = Some((answered, within_ms, event.chat.clone(), own.clone()));
             }
-            if !self.keep(&account, event).await? {
-                // It is answered, or will be, as what came first.
-                waits = None;
+            match self.keep(&account, event).await? {
+                Kept::New => {}
+                // It is answered, or will be, as what came first. Where it was, the response got lost: here it is again.
+                Kept::Known => {
+                    if let Some((_, within_ms, ..)) = &mut waits {
+                        *within_ms = 0;
+                    }
+                }
+                Kept::Unnameable => {
+                    waits = None;
+                    inner.metrics.channel_skipped(account.config.platform.name(), "a name that is too long or empty");
+                }
             }
         }
         inner.delivery.heard(&account.id(), inner.clock.now_ms());
@@ -297,29 +347,43 @@ impl Channels {
     }
 
     /// Fetches what an account's webhooks are verified with, where that isn't known or is old; `renew` also where it is
-    /// known, once a minute. True if something was fetched.
+    /// known, once a minute. Requests that come meanwhile wait for it. True if there is something new since the call.
     pub async fn prepare(&self, site: &str, account: &str, renew: bool) -> bool {
-        const DAY_MS: u64 = 24 * 3_600_000;
         let inner = &self.0;
         let Some(account) = inner.accounts.get(&(site.to_owned(), account.to_owned())) else { return false };
         if account.config.platform != Platform::Teams {
             return false;
         }
-        let now_ms = inner.clock.now_ms();
-        {
-            let mut keys = account.keys.lock().unwrap_or_else(PoisonError::into_inner);
-            let age_ms = now_ms.saturating_sub(keys.asked_ms);
-            let wanted = renew || keys.known.is_empty() || age_ms >= DAY_MS;
-            if !wanted || (keys.asked_ms != 0 && age_ms < 60_000) {
+        let before = {
+            let keys = account.keys();
+            if !renew && !keys.wanted(inner.clock.now_ms(), false) && !keys.known.is_empty() {
                 return false;
             }
-            keys.asked_ms = now_ms;
+            keys.fetched
+        };
+        // Who has keys doesn't wait for newer ones.
+        let waits = renew || account.keys().known.is_empty();
+        let one_at_a_time = if waits { Some(account.fetching.lock().await) } else { account.fetching.try_lock().ok() };
+        if one_at_a_time.is_none() {
+            return false;
+        }
+        {
+            let mut keys = account.keys();
+            if keys.fetched != before || !keys.wanted(inner.clock.now_ms(), renew) {
+                return keys.fetched != before;
+            }
+            keys.asked_ms = inner.clock.now_ms();
         }
         let address = account.config.keys_url.as_deref();
         let address = address.unwrap_or("https://login.botframework.com/v1/.well-known/keys");
-        match inner.delivery.ask(account, &teams::keys(address)).await {
+        let answered = inner.delivery.ask(account, &teams::keys(address)).await;
+        let mut keys = account.keys();
+        // Who waited meanwhile is not to wait for as long once more.
+        keys.asked_ms = inner.clock.now_ms();
+        match answered {
             Ok(set) => {
-                account.keys.lock().unwrap_or_else(PoisonError::into_inner).known = signature::teams::keys(&set);
+                keys.known = signature::teams::keys(&set);
+                keys.fetched += 1;
                 true
             }
             Err(error) => {
@@ -346,20 +410,26 @@ impl Channels {
         (ours && value("hub.mode").as_deref() == Some("subscribe")).then(|| value("hub.challenge")).flatten()
     }
 
-    /// Stores an event once and wakes its conversation; false if it was stored before.
-    async fn keep(&self, account: &Arc<Account>, event: Incoming) -> Result<bool, AcceptError> {
-        let inner = &self.0;
+    /// Stores an event once and wakes its conversation. Both happen also where the request that brought it is dropped
+    /// meanwhile: what is stored is read, and the event may be sent again.
+    async fn keep(&self, account: &Arc<Account>, event: Incoming) -> Result<Kept, AcceptError> {
         let key = format!("{}\0{}", account.id(), event.key);
-        if !inner.storing.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
+        if !self.0.storing.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
             return Err(AcceptError::Busy);
         }
-        let kept = inner.ledger.keep(&account.id(), &event).await;
-        inner.storing.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-        let kept = kept?;
-        if kept {
-            self.wake(account, &event.chat);
-        }
-        Ok(kept)
+        let (tell, told) = oneshot::channel();
+        let (this, account) = (self.clone(), account.clone());
+        self.0.tasks.spawn("storing of a channel's event", async move {
+            let kept = this.0.ledger.keep(&account.id(), &event).await;
+            this.0.storing.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            // What is known already may be what a crash left unread.
+            if matches!(kept, Ok(Kept::New | Kept::Known)) {
+                this.wake(&account, &event.chat);
+            }
+            drop(tell.send(kept));
+        });
+        // No word comes where the server stops.
+        told.await.map_or(Err(AcceptError::Busy), |kept| Ok(kept?))
     }
 
     /// Has a conversation look at what is new, and begins its task if there is none.
@@ -489,4 +559,61 @@ impl Channels {
 /// A parsed body, or nothing.
 fn json_of(body: &[u8]) -> Value {
     serde_json::from_slice(body).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channels::ledger::Placed;
+    use crate::channels::platform::Target;
+
+    fn account(config: &str) -> anyhow::Result<Account> {
+        Account::new("shop", &toml::from_str(config).unwrap())
+    }
+
+    #[test]
+    fn secrets_in_a_file_are_as_long_as_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secrets");
+        let config = format!("platform = \"telegram\"\ntoken = \"t\"\nsecrets_file = {path:?}");
+        for (text, sound) in [("", false), ("short\n", false), ("a-secret-of-telegram\nshort", false)]
+            .into_iter()
+            .chain([("a-secret-of-telegram\n\n", true)])
+        {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(account(&config).is_ok(), sound, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_stream_gets_what_is_new_and_nothing_where_nothing_is() {
+        let config = "platform = \"slack\"\ntoken = \"t\"\nsecrets = [\"a-secret-of-slack-s\"]\nstream = true";
+        let account = account(config).unwrap();
+        let placed = Placed { id: "1.5".into(), text: "Yes, it is".into(), sequence: 1 };
+        let target = Target { account: &account, chat: "C1/7.1", token: "t", right: None, placed: Some(&placed) };
+        assert!(Platform::Slack.show(target, 1, "Yes, it is").is_none());
+        assert!(Platform::Slack.show(target, 1, "Yes, it is waterproof").is_some());
+    }
+
+    #[test]
+    fn keys_are_asked_for_again_soon_only_where_there_are_none() {
+        let known = |asked_ms: u64, some: bool| {
+            let key = signature::teams::keys(
+                &serde_json::from_str(include_str!("../tests/it/files/teams_test_keys.json")).unwrap(),
+            );
+            Keys { known: if some { key } else { Vec::new() }, asked_ms, fetched: u64::from(some) }
+        };
+        let cases = [
+            (known(0, false), 10, false, true),
+            (known(1_000, false), 2_000, false, false),
+            (known(1_000, false), 3_000, false, true),
+            (known(1_000, true), 50_000, true, false),
+            (known(1_000, true), 61_000, true, true),
+            (known(1_000, true), 61_000, false, false),
+            (known(1_000, true), 86_401_000, false, true),
+        ];
+        for (i, (keys, now_ms, renew, wanted)) in cases.into_iter().enumerate() {
+            assert_eq!(keys.wanted(now_ms, renew), wanted, "{i}");
+        }
+    }
 }

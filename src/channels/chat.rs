@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::deadline::Due;
 use super::event::{Attachment, Incoming, What};
-use super::ledger::{Chat, Placed, Turn};
+use super::ledger::{Chat, Placed, Turn, cut};
 use super::{Account, Channels};
 use crate::conversation::{AnswerEnd, Event, SessionKey};
 use crate::secret::random_id;
@@ -27,12 +27,10 @@ pub(super) type Wake = Arc<Notify>;
 
 /// After so long with nothing to do a conversation's task ends; what comes next begins another.
 const IDLE: Duration = Duration::from_secs(120);
-/// Where as many wait for a person as may: people answer in minutes.
-const LINE_FULL: Duration = Duration::from_secs(60);
+/// Where a conversation finds no place in the line for a person: people answer in minutes.
+const NO_PLACE: Duration = Duration::from_secs(60);
 /// After a failure of our own.
 const AGAIN: Duration = Duration::from_secs(2);
-/// Longest text that a session takes, in characters; what is longer is cut, with a mark.
-const MAX_TEXT: usize = 4_000;
 
 /// Runs until there is nothing to do for a while.
 pub(super) async fn run(channels: Channels, account: Arc<Account>, chat: String, wake: Wake) {
@@ -104,18 +102,23 @@ impl Task {
         self.row = inner.ledger.chat(&id, &self.chat).await?;
         self.watch().await?;
         let mut until_idle = Instant::now() + IDLE;
-        // When the first part may be sent, when what the visitor said is taken to be all of it.
-        let (mut send_at, mut read_at) = (Instant::now(), None);
+        // When the session may be asked to take a turn, when the first part may be sent, when what the visitor said is
+        // taken to be all of it.
+        let (mut say_at, mut send_at, mut read_at) = (Instant::now(), Instant::now(), None);
         loop {
-            if let Some(turn) = inner.ledger.turn(&id, &self.chat).await?
-                && let Some(wait) = self.say(&turn).await?
-            {
-                tokio::time::sleep(wait).await;
+            let unsaid = inner.ledger.turn(&id, &self.chat).await?;
+            if let Some(turn) = unsaid.as_ref().filter(|_| say_at <= Instant::now()) {
+                say_at = Instant::now() + self.say(turn).await?.unwrap_or_default();
+                until_idle = Instant::now() + IDLE;
                 continue;
             }
-            let waiting = inner.ledger.waiting(&id, &self.chat).await?;
-            let urgent =
-                waiting.iter().any(|(_, event)| !matches!(event.what, What::Said { .. } | What::Edited { .. }));
+            let mut waiting = inner.ledger.waiting(&id, &self.chat).await?;
+            if unsaid.is_some() {
+                // One turn is said before another is made; what comes before the next message counts at once.
+                let next = waiting.iter().position(|(_, event)| event.what.is_message());
+                waiting.truncate(next.unwrap_or(waiting.len()));
+            }
+            let urgent = waiting.iter().any(|(_, event)| event.what.is_urgent());
             if waiting.is_empty() {
                 read_at = None;
             } else if urgent || read_at.is_some_and(|at| at <= Instant::now()) {
@@ -133,10 +136,15 @@ impl Task {
             }
             let show_at = self.show_at();
             if show_at.is_some_and(|at| at <= Instant::now()) {
-                self.show().await?;
+                // What is known already is shown with it; an answer that has ended needs no preview.
+                match self.follow.as_mut().and_then(|follow| follow.try_recv().ok()) {
+                    Some(update) => self.update(&update).await?,
+                    None => self.show().await?,
+                }
                 continue;
             }
-            let sleep = [unsent.is_some().then_some(send_at), read_at, show_at, Some(until_idle)];
+            let say = unsaid.is_some().then_some(say_at);
+            let sleep = [say, unsent.is_some().then_some(send_at), read_at, show_at, Some(until_idle)];
             let sleep = sleep.into_iter().flatten().min().unwrap_or(until_idle);
             let update: OptionFuture<_> = self.follow.as_mut().map(mpsc::Receiver::recv).into();
             tokio::select! {
@@ -157,7 +165,7 @@ impl Task {
                     until_idle = Instant::now() + IDLE;
                 }
                 () = tokio::time::sleep_until(sleep) => {
-                    if until_idle <= Instant::now() && unsent.is_none() {
+                    if until_idle <= Instant::now() && unsent.is_none() && unsaid.is_none() {
                         return Ok(());
                     } else if until_idle <= Instant::now() {
                         until_idle = Instant::now() + IDLE;
@@ -214,11 +222,13 @@ impl Task {
                     let platform = self.account.config.platform.name();
                     self.channels.0.metrics.channel_skipped(platform, "another responder holds the conversation");
                 }
+                // An older word came late.
+                What::Held | What::Released if event.at_ms > 0 && event.at_ms < self.row.held_ms => {}
                 What::Held => {
-                    (self.row.held, cancel) = (true, true);
+                    (self.row.held, self.row.held_ms, cancel) = (true, event.at_ms, true);
                     self.channels.0.ledger.hush(&self.account.id(), &self.chat).await?;
                 }
-                What::Released => self.row.held = false,
+                What::Released => (self.row.held, self.row.held_ms) = (false, event.at_ms),
                 What::Said { message, text, attachments } => {
                     if self.account.config.platform.reopens() {
                         self.row.left = false;
@@ -257,11 +267,7 @@ impl Task {
                 self.begin(&user);
             }
             let text = said.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n");
-            let text = match text.char_indices().nth(MAX_TEXT) {
-                Some((end, _)) => format!("{}…", &text[..end]),
-                None => text,
-            };
-            Turn { id, text, messages: said.into_iter().map(|(message, _)| message).collect() }
+            Turn { id, text: cut(text) }
         });
         self.channels.0.ledger.taken(&self.account, &self.chat, &self.row, turn.as_ref(), &keys).await?;
         if self.follow.is_none() && turn.is_some() {
@@ -296,7 +302,8 @@ impl Task {
                 Refusal::RateLimited { retry_after_ms, .. } => {
                     return Ok(Some(Duration::from_millis(retry_after_ms.max(50))));
                 }
-                Refusal::LineFull { .. } => return Ok(Some(LINE_FULL)),
+                // The visitor waits with another conversation, or too many others do: a place becomes free.
+                Refusal::LineFull { .. } | Refusal::WaitsElsewhere => return Ok(Some(NO_PLACE)),
                 refusal => tracing::warn!(account = self.account.id(), %refusal, "a message was refused"),
             },
             Err(JoinError::Command(CommandError::Overloaded { retry_after_ms })) => {

@@ -10,7 +10,16 @@ use super::text::Rich;
 pub(super) fn read(body: &Value) -> Batch {
     let mut batch = Batch::default();
     match event(body) {
-        Ok(event) => batch.events.push(event),
+        Ok(event) => {
+            // The word that the conversation is ours again may come after the message that made it so. One that tells no
+            // time says nothing of it: it may have been written before an agent took over.
+            if matches!(event.what, What::Said { .. }) && event.at_ms > 0 {
+                let Incoming { key, chat, user, .. } = &event;
+                let released = Incoming::new(format!("pending:{key}"), chat, user, What::Released);
+                batch.events.push(released.at(event.at_ms));
+            }
+            batch.events.push(event);
+        }
         Err(why) => batch.skipped.push(why),
     }
     batch
@@ -34,17 +43,26 @@ fn event(body: &Value) -> Result<Incoming, &'static str> {
             }
             let user = body["sender"]["id"].as_i64().map_or_else(|| chat.clone(), |id| id.to_string());
             let what = What::Said { message: message.clone(), text, attachments: Vec::new() };
-            Ok(Incoming::new(format!("message:{message}"), chat, user, what))
+            Ok(Incoming::new(format!("message:{message}"), chat, user, what)
+                .at(milliseconds(&conversation["updated_at"])))
         }
         Some("conversation_status_changed" | "conversation_updated") => {
             let chat = chat(&body["account"]["id"], &body["id"]).ok_or("no conversation")?;
             let status = body["status"].as_str().unwrap_or_default();
             let what = if status == "pending" { What::Released } else { What::Held };
             let key = format!("status:{chat}:{status}:{}", body["updated_at"]);
-            Ok(Incoming::new(key, chat.clone(), chat, what))
+            Ok(Incoming::new(key, chat.clone(), chat, what).at(milliseconds(&body["updated_at"])))
         }
         _ => Err("another type of event"),
     }
+}
+
+/// Of a time in seconds since the Unix epoch; 0 if it is none.
+fn milliseconds(seconds: &Value) -> u64 {
+    let seconds = seconds.as_f64().filter(|seconds| (0.0..1e11).contains(seconds)).unwrap_or_default();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within bounds")]
+    let milliseconds = (seconds * 1_000.0) as u64;
+    milliseconds
 }
 
 /// `ACCOUNT/CONVERSATION`.
@@ -89,10 +107,15 @@ mod tests {
     fn only_pending_conversations_are_answered() {
         let message = |status: &str, kind: &str| {
             json!({ "event": "message_created", "id": 98, "content": "hi", "message_type": kind,
-                "conversation": { "id": 7, "status": status }, "account": { "id": 1 } })
+                "conversation": { "id": 7, "status": status, "updated_at": 1_700_000_000.5 }, "account": { "id": 1 } })
         };
-        let event = &read(&message("pending", "incoming")).events[0];
-        assert_eq!((event.chat.as_str(), event.key.as_str()), ("1/7", "message:98"));
+        let events = read(&message("pending", "incoming")).events;
+        assert_eq!((events[0].chat.as_str(), &events[0].what), ("1/7", &What::Released));
+        assert_eq!((events[0].at_ms, events[1].at_ms), (1_700_000_000_500, 1_700_000_000_500));
+        let mut timeless = message("pending", "incoming");
+        timeless["conversation"]["updated_at"] = Value::Null;
+        assert_eq!(read(&timeless).events.len(), 1, "it releases nothing");
+        assert_eq!((events[1].chat.as_str(), events[1].key.as_str()), ("1/7", "message:98"));
         assert!(read(&message("open", "incoming")).events.is_empty());
         assert!(read(&message("pending", "outgoing")).events.is_empty());
         let status = |status: &str| {

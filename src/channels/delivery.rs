@@ -23,18 +23,22 @@ const BREAKS_AFTER: u32 = 5;
 const BREAK_MS: u64 = 30_000;
 /// Tries of one part: with pauses that double from 2 s to 10 min they span most of a day.
 pub(super) const MAX_TRIES: u32 = 120;
+/// Tries after which a platform that tells shorter pauses isn't believed any more: they would be over in seconds.
+const BELIEVED: u32 = 9;
 
 /// Milliseconds to wait before a part is tried again, after so many tries: what the platform told, else 2 s doubling to ten
-/// minutes, a fifth more or less by `spread` (0…1), so that conversations don't come back all at once.
+/// minutes, a fifth more or less by `spread` (0…1), so that conversations don't come back all at once. After the tenth try
+/// the longer of the two.
 #[must_use]
 pub(super) fn pause_ms(tries: u32, told_ms: Option<u64>, spread: f64) -> u64 {
-    if let Some(told) = told_ms {
-        return told.clamp(100, 3_600_000);
-    }
     let base = 2_000_u64.saturating_mul(1 << tries.min(10)).min(600_000);
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "minutes")]
-    let spread = (base as f64 * (0.8 + 0.4 * spread.clamp(0.0, 1.0))) as u64;
-    spread
+    let own = (base as f64 * (0.8 + 0.4 * spread.clamp(0.0, 1.0))) as u64;
+    match told_ms.map(|told| told.clamp(100, 3_600_000)) {
+        Some(told) if tries < BELIEVED => told,
+        Some(told) => told.max(own),
+        None => own,
+    }
 }
 
 /// What is known of an account.
@@ -149,7 +153,8 @@ impl Delivery {
             Ok((status, retry_after_s, body)) => {
                 account.config.platform.judge(Answered { status, retry_after_s, body: &body })
             }
-            Err(why) => Outcome::Later { after_ms: None, why },
+            Err(NoAnswer { why, sent: false }) => Outcome::Later { after_ms: None, why },
+            Err(NoAnswer { why, sent: true }) => Outcome::Unanswered { why },
         };
         self.noted(account, outcome, now_ms)
     }
@@ -183,7 +188,7 @@ impl Delivery {
                     _ => Outcome::Unauthorized { why },
                 }
             }
-            Err(why) => Outcome::Later { after_ms: None, why },
+            Err(NoAnswer { why, .. }) => Outcome::Later { after_ms: None, why },
         };
         Err(self.noted(account, outcome, now_ms))
     }
@@ -209,7 +214,7 @@ impl Delivery {
             }
             // A told pause is the platform at work.
             Outcome::Later { after_ms: Some(_), why } => health.failing = Some(why.clone()),
-            Outcome::Later { after_ms: None, why } => {
+            Outcome::Later { after_ms: None, why } | Outcome::Unanswered { why } => {
                 health.failures += 1;
                 health.failing = Some(why.clone());
                 if health.failures >= BREAKS_AFTER {
@@ -228,7 +233,7 @@ impl Delivery {
     pub(super) async fn ask(&self, account: &Account, call: &Call) -> anyhow::Result<Value> {
         let (status, retry_after_s, body) = match self.request(account, call).await {
             Ok(answered) => answered,
-            Err(why) => anyhow::bail!("no answer from {}: {why}", account.base_url),
+            Err(NoAnswer { why, .. }) => anyhow::bail!("no answer from {}: {why}", account.base_url),
         };
         match account.config.platform.judge(Answered { status, retry_after_s, body: &body }) {
             Outcome::Sent(_) => Ok(body),
@@ -239,19 +244,21 @@ impl Delivery {
     /// Sends a request whose answer is read as it is: status, seconds to wait, body.
     ///
     /// # Errors
-    /// When no answer comes, and why, without the address: that may hold a token.
-    async fn request(&self, account: &Account, call: &Call) -> Result<(u16, Option<u64>, Value), String> {
+    /// When no answer comes.
+    async fn request(&self, account: &Account, call: &Call) -> Result<(u16, Option<u64>, Value), NoAnswer> {
         let address = format!("{}{}", call.base.as_ref().unwrap_or(&account.base_url), call.path);
-        let url = reqwest::Url::parse(&address).map_err(|error| format!("base_url is no address: {error}"))?;
+        let unsent = |why: String| NoAnswer { why, sent: false };
+        let url = reqwest::Url::parse(&address).map_err(|error| unsent(format!("base_url is no address: {error}")))?;
         let allow_private = account.config.allow_private;
         // The resolver isn't asked for a host that is an address.
         if let Some(host) = url.host_str().map(|host| host.trim_matches(['[', ']']))
             && host.parse().is_ok_and(|address| !allow_private && !is_public(address))
         {
-            return Err(format!("{host} is no public address; set allow_private for a server of your own network"));
+            let why = format!("{host} is no public address; set allow_private for a server of your own network");
+            return Err(unsent(why));
         }
         if url.scheme() != "https" && !allow_private {
-            return Err("the address isn't encrypted; only https is called".into());
+            return Err(unsent("the address isn't encrypted; only https is called".into()));
         }
         let client = &self.clients[usize::from(!allow_private)];
         let mut request = match call.verb {
@@ -273,17 +280,30 @@ impl Delivery {
                 request.header("content-type", "application/x-www-form-urlencoded").body(form_bytes(pairs))
             }
         };
-        let mut response = request.send().await.map_err(reason)?;
+        let mut response = request.send().await.map_err(NoAnswer::of)?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let mut bytes = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(reason)? {
+        while let Some(piece) = response.chunk().await.map_err(NoAnswer::of)? {
             bytes.extend_from_slice(&piece);
             if bytes.len() > MAX_ANSWER {
                 break;
             }
         }
         Ok((status, retry_after, serde_json::from_slice(&bytes).unwrap_or_default()))
+    }
+}
+
+/// Why no answer came, without the address: that may hold a token.
+struct NoAnswer {
+    why: String,
+    /// The request may have arrived.
+    sent: bool,
+}
+
+impl NoAnswer {
+    fn of(error: reqwest::Error) -> Self {
+        Self { sent: !(error.is_connect() || error.is_builder()), why: reason(error) }
     }
 }
 
@@ -317,12 +337,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_platform_that_says_at_once_is_tried_for_most_of_a_day() {
+        let all: u64 = (0..MAX_TRIES).map(|tries| pause_ms(tries, Some(0), 0.5)).sum();
+        assert!((16..=24).contains(&(all / 3_600_000)), "{all} ms");
+    }
+
+    #[test]
     fn pauses_grow_to_ten_minutes_and_a_told_one_is_kept() {
         assert_eq!(pause_ms(0, None, 0.5), 2_000);
         assert_eq!(pause_ms(3, None, 0.5), 16_000);
         assert_eq!(pause_ms(40, None, 0.0), 480_000);
         assert_eq!(pause_ms(40, None, 1.0), 720_000);
-        assert_eq!(pause_ms(40, Some(5_000), 1.0), 5_000);
+        assert_eq!(pause_ms(8, Some(5_000), 1.0), 5_000);
+        assert_eq!(pause_ms(40, Some(3_000_000), 1.0), 3_000_000);
         assert_eq!(pause_ms(0, Some(u64::MAX), 1.0), 3_600_000);
     }
 }

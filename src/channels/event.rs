@@ -71,6 +71,20 @@ pub enum What {
     Released,
 }
 
+impl What {
+    /// Something to be answered, which may be followed by more of it.
+    #[must_use]
+    pub(super) fn is_message(&self) -> bool {
+        matches!(self, Self::Said { .. } | Self::Edited { .. })
+    }
+
+    /// Nothing that follows it is waited for.
+    #[must_use]
+    pub(super) fn is_urgent(&self) -> bool {
+        !self.is_message() && *self != Self::Released
+    }
+}
+
 /// A file that came with a message: it is named to the agent and not fetched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
@@ -163,6 +177,8 @@ pub enum Outcome {
     Sent(Option<String>),
     /// Not now: after so many milliseconds if the platform said, else after a pause that grows.
     Later { after_ms: Option<u64>, why: String },
+    /// No answer came: whether it was taken isn't known.
+    Unanswered { why: String },
     /// The reader stopped the answer.
     Stopped,
     /// Formatting isn't taken: the same again as plain text.
@@ -181,6 +197,7 @@ impl std::fmt::Display for Outcome {
             Self::Sent(_) => f.write_str("it was taken"),
             Self::Stopped => f.write_str("the reader stopped it"),
             Self::Later { why, .. }
+            | Self::Unanswered { why }
             | Self::Plain { why }
             | Self::Closed { why }
             | Self::Refused { why }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Account;
 use super::deadline::Right;
-use super::event::Incoming;
+use super::event::{Attachment, Incoming, What};
 use super::text::Rich;
 use crate::clock::Clock;
 use crate::conversation::SessionKey;
@@ -15,6 +15,13 @@ use crate::store::{Store, StoreError};
 const SPACE: &str = "channels";
 /// Longest key, conversation or person that a platform may name, in bytes: keys of the store have 1 KiB.
 const MAX_NAME: usize = 320;
+/// Longest text that a session takes, in characters; what is longer is cut, with a mark.
+pub(super) const MAX_TEXT: usize = 4_000;
+/// Most files of one message that are named, and the longest name, in characters.
+const MAX_FILES: usize = 10;
+const MAX_FILE_NAME: usize = 200;
+/// Longest token or address that an event brings along to be answered with, in bytes.
+const MAX_RIGHT: usize = 4_096;
 /// Platforms send an event again for up to seven days (Meta); longer than that nothing need be remembered.
 const REMEMBERED_MS: u64 = 8 * 24 * 3_600_000;
 
@@ -32,6 +39,9 @@ pub(super) struct Chat {
     /// Somebody else answers there, on the platform.
     #[serde(default)]
     pub(super) held: bool,
+    /// When that changed last, by the platform's clock in milliseconds; 0 if it doesn't tell.
+    #[serde(default)]
+    pub(super) held_ms: u64,
     /// What came with the last question.
     #[serde(default)]
     pub(super) right: Option<Right>,
@@ -56,8 +66,16 @@ pub(super) struct Placed {
 pub(super) struct Turn {
     pub(super) id: String,
     pub(super) text: String,
-    /// The platform's ids of the messages that it is made of.
-    pub(super) messages: Vec<String>,
+}
+
+/// What became of an event that was to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    New,
+    /// It was stored before.
+    Known,
+    /// It names what no key of the store can hold.
+    Unnameable,
 }
 
 /// A message to be sent.
@@ -67,7 +85,8 @@ pub(super) struct Part {
     pub(super) id: String,
     pub(super) rich: Rich,
     pub(super) markdown: String,
-    /// A try has begun whose end isn't known: after a crash it may be sent twice.
+    /// A try has begun whose end isn't known, and the platform can't tell a second one from another message: the next
+    /// may send it twice.
     #[serde(default)]
     pub(super) begun: bool,
     #[serde(default)]
@@ -81,6 +100,36 @@ impl Part {
     pub(super) fn new(id: String, rich: Rich, markdown: String, by_agent: bool) -> Self {
         Self { id, rich, markdown, begun: false, tries: 0, by_agent }
     }
+}
+
+/// A text that fits a session. A platform may send more than a value of the store holds.
+pub(super) fn cut(text: String) -> String {
+    match text.char_indices().nth(MAX_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// An event as it is stored: nothing of it can be so long that the store refuses it.
+fn bounded(event: Incoming) -> Incoming {
+    let shortened = |text: String, most: usize| match text.char_indices().nth(most) {
+        Some((end, _)) => text[..end].to_owned(),
+        None => text,
+    };
+    let what = match event.what {
+        What::Said { message, text, attachments } => {
+            let attachments = attachments.into_iter().take(MAX_FILES).map(|file| Attachment {
+                kind: shortened(file.kind, MAX_FILE_NAME),
+                name: file.name.map(|name| shortened(name, MAX_FILE_NAME)),
+                bytes: file.bytes,
+            });
+            What::Said { message, text: cut(text.trim().to_owned()), attachments: attachments.collect() }
+        }
+        What::Edited { message, text } => What::Edited { message, text: cut(text.trim().to_owned()) },
+        what => what,
+    };
+    let right = event.right.filter(|right| right.len() <= MAX_RIGHT);
+    Incoming { what, right, ..event }
 }
 
 type Pairs = Vec<(Vec<u8>, Option<Vec<u8>>)>;
@@ -133,22 +182,28 @@ impl Ledger {
         now.max(before.unwrap_or_default() + 1)
     }
 
-    /// Stores an event to be read, once; false if it was stored before, or names what no key can hold.
-    pub(super) async fn keep(&self, account: &str, event: &Incoming) -> Result<bool, StoreError> {
+    /// Stores an event to be read, once, with its text cut to what a session takes.
+    pub(super) async fn keep(&self, account: &str, event: &Incoming) -> Result<Kept, StoreError> {
         let names = [&event.key, &event.chat, &event.user];
-        if names.iter().any(|name| name.is_empty() || name.len() > MAX_NAME || name.contains('\0')) {
-            return Ok(false);
+        let message = match &event.what {
+            What::Said { message, .. } | What::Edited { message, .. } | What::Deleted { message } => message.as_str(),
+            _ => "",
+        };
+        if names.iter().any(|name| name.is_empty() || name.len() > MAX_NAME || name.contains('\0'))
+            || message.len() > MAX_NAME
+        {
+            return Ok(Kept::Unnameable);
         }
         let seen = key("seen", &[account, &event.key]);
         if self.store.get(SPACE, &seen).await?.is_some() {
-            return Ok(false);
+            return Ok(Kept::Known);
         }
         let stored_ms = self.clock.now_ms();
         let waiting = numbered("in", &[account, &event.chat], self.next());
-        let event = Incoming { stored_ms, ..event.clone() };
+        let event = bounded(Incoming { stored_ms, ..event.clone() });
         let now = stored_ms.to_be_bytes().to_vec();
         self.store.change(SPACE, vec![(seen, Some(now)), (waiting, Some(bytes(&event)))]).await?;
-        Ok(true)
+        Ok(Kept::New)
     }
 
     /// The events of a conversation that wait, oldest first, with their keys.
@@ -319,4 +374,32 @@ fn numbered_prefix(kind: &str, parts: &[&str]) -> Vec<u8> {
     let mut prefix = key(kind, parts);
     prefix.push(0);
     prefix
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreConfig;
+
+    #[tokio::test]
+    async fn what_a_platform_sends_is_stored_however_long_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let store = Store::open(&StoreConfig { path, ..StoreConfig::default() }).unwrap();
+        let ledger = Ledger::new(store, Clock::manual(1_700_000_000_000));
+        let file = Attachment { kind: "k".repeat(9_000), name: Some("n".repeat(9_000)), bytes: None };
+        let said =
+            |text: &str| What::Said { message: "m".into(), text: text.into(), attachments: vec![file.clone(); 500] };
+        let event = Incoming::new("e1", "c", "u", said(&"ö".repeat(100_000))).with_right(Some("r".repeat(100_000)));
+        assert_eq!(ledger.keep("shop/a", &event).await.unwrap(), Kept::New);
+        assert_eq!(ledger.keep("shop/a", &event).await.unwrap(), Kept::Known);
+        let kept = ledger.waiting("shop/a", "c").await.unwrap().remove(0).1;
+        let What::Said { text, attachments, .. } = kept.what else { panic!("{kept:?}") };
+        assert_eq!((text.chars().count(), attachments.len(), kept.right), (MAX_TEXT + 1, MAX_FILES, None));
+        assert!(text.ends_with('…') && attachments[0].mark().len() <= 2 * MAX_FILE_NAME + 10);
+        for unnameable in ["", "a\0b", &"k".repeat(2_000)] {
+            let event = Incoming::new(unnameable, "c", "u", said("hi"));
+            assert_eq!(ledger.keep("shop/a", &event).await.unwrap(), Kept::Unnameable);
+        }
+    }
 }

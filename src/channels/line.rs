@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, Verb, What};
+use super::signature::hex;
 use super::text::Rich;
 
 /// What a webhook holds.
@@ -107,7 +108,7 @@ pub(super) fn typing(token: &str, chat: &str) -> Call {
 /// The retry key has to look like a UUID: it is made of the id, so that it is the same for every try.
 fn uuid(id: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, id.as_bytes());
-    let hex: String = digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(&digest.as_ref()[..16]);
     format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
 }
 

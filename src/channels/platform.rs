@@ -126,7 +126,7 @@ impl Platform {
         }
     }
 
-    /// Whether the request is the platform's. Teams' needs keys that are fetched: see `Channels::read`.
+    /// Whether the request is the platform's. Teams' needs keys that are fetched: see `Channels::prepare`.
     pub(super) fn verify(self, signed: Signed<'_>, account: &Account) -> Result<(), Rejected> {
         let secrets = &account.secrets;
         match self {
@@ -134,7 +134,13 @@ impl Platform {
             Self::Slack => signature::slack(signed, secrets),
             Self::WhatsApp | Self::Messenger => signature::meta(signed, secrets),
             Self::Line => signature::line(signed, secrets),
-            Self::Twilio => signature::twilio(signed, &account.config.public_url, secrets),
+            Self::Twilio => {
+                // Twilio calls, and signs, the address with what it adds: the hash of a body that is no form.
+                let url = account.config.public_url.as_str();
+                let added = !signed.query.is_empty() && !url.contains('?');
+                let whole = if added { format!("{url}?{}", signed.query) } else { url.to_owned() };
+                signature::twilio(signed, &whole, secrets)
+            }
             Self::Discord => signature::discord(signed, secrets),
             Self::WeChat => match &account.crypt {
                 Some(crypt) => crypt.open(signed.query, signed.body, secrets, signed.now_s).map(drop),
@@ -147,8 +153,7 @@ impl Platform {
                 let (service_url, channel) = teams::origin(&activity);
                 let app = account.config.app_id.as_str();
                 let expected = signature::teams::Expected { app, service_url, channel, now_s: signed.now_s };
-                let keys = account.keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                signature::teams::verify((signed.header)("authorization"), &keys.known, &expected)
+                signature::teams::verify((signed.header)("authorization"), &account.keys().known, &expected)
             }
         }
     }
@@ -249,7 +254,8 @@ impl Platform {
             Self::Slack if streams(account, chat) => match placed {
                 None => Some(slack::start_stream(token, chat, right, text)).filter(|_| !text.is_empty()),
                 Some(placed) => {
-                    let more = text.strip_prefix(placed.text.as_str())?;
+                    // White space at the end isn't shown yet, and behind the longest message nothing is.
+                    let more = text.strip_prefix(placed.text.as_str()).filter(|more| !more.is_empty())?;
                     Some(slack::append_stream(token, chat, &placed.id, more))
                 }
             },
@@ -278,10 +284,27 @@ impl Platform {
         }
     }
 
-    /// Whether a conversation that couldn't be written to can be again once the person writes: where messages are limited
-    /// to some time after that.
+    /// Whether a conversation that couldn't be written to can be again once the person writes. Not where the platform
+    /// tells of a return by an event of its own: an unblocked bot, START after STOP, `conversation.returned`.
     pub(super) fn reopens(self) -> bool {
-        matches!(self, Self::WhatsApp | Self::Messenger | Self::WeChat)
+        !matches!(self, Self::Telegram | Self::Twilio | Self::Webhook)
+    }
+
+    /// Whether a message that is sent a second time stays one there: it carries a key, or replaces what it replaced.
+    pub(super) fn takes_once(self, account: &Account, chat: &str, way: Way) -> bool {
+        match self {
+            Self::Line => way == Way::Message,
+            Self::Discord => matches!(way, Way::Message | Way::Replace),
+            Self::Slack => way == Way::Replace && !streams(account, chat),
+            Self::Webhook => true,
+            Self::Telegram
+            | Self::WhatsApp
+            | Self::Messenger
+            | Self::Twilio
+            | Self::WeChat
+            | Self::Teams
+            | Self::Chatwoot => false,
+        }
     }
 
     /// Whether the answer so far stands in a message of its own there.

@@ -66,7 +66,8 @@ fn mac(algorithm: hmac::Algorithm, secret: &[u8], parts: &[&[u8]]) -> hmac::Tag 
     context.sign()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -215,14 +216,14 @@ pub fn form(body: &[u8]) -> Vec<(String, String)> {
 /// Pairs as a form, as [`form`] reads it.
 #[must_use]
 pub fn form_bytes(pairs: &[(&'static str, String)]) -> String {
-    let escaped = |text: &str| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        text.bytes()
-            .map(|byte| if plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") })
-            .collect::<String>()
-    };
-    let pairs = pairs.iter().map(|(name, value)| format!("{name}={}", escaped(value)));
+    let pairs = pairs.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value, b"")));
     pairs.collect::<Vec<_>>().join("&")
+}
+
+/// A text as a part of an address (RFC 3986): all but unreserved characters and `also` as percent signs and hexadecimal.
+pub(super) fn percent_encoded(text: &str, also: &[u8]) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || also.contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn digit(byte: u8) -> Option<u8> {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, Verb, What};
+use super::signature::percent_encoded;
 use super::text::Rich;
 
 /// Where an activity wants to be answered, and on which platform it was made: what a token is checked against.
@@ -87,14 +88,7 @@ pub(super) struct To<'a> {
 }
 
 fn call(to: To<'_>, body: Value) -> Call {
-    let conversation: String = to.chat.get(2..).unwrap_or_default().bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~:@".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
-    });
+    let conversation = percent_encoded(to.chat.get(2..).unwrap_or_default(), b":@");
     let headers = vec![("authorization", format!("Bearer {}", to.token))];
     Call {
         base: Some(to.service.trim_end_matches('/').to_owned()),

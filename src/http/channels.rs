@@ -90,6 +90,10 @@ fn refusal(error: AcceptError) -> ApiError {
         // Why is for the operator: it stands in the account's state.
         AcceptError::Rejected(_) => ApiError::new(ErrorCode::Unauthorized, "the signature does not hold"),
         AcceptError::Store(error) => error.into(),
+        AcceptError::NoKeys => {
+            let text = "the platform's keys can't be fetched now; send it again";
+            ApiError::new(ErrorCode::Overloaded, text).retry(2_000)
+        }
         AcceptError::Busy => {
             ApiError::new(ErrorCode::Overloaded, "the same event is being stored; send it again").retry(1_000)
         }

@@ -240,4 +240,4 @@ impl ChannelConfig {
 const FIELDS: [&str; 4] = ["conversation", "user", "message", "text"];
 
 /// A secret that can be guessed protects nothing.
-const LEAST_SECRET: usize = 16;
+pub const LEAST_SECRET: usize = 16;

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse;
-use frontdesk::channels::signature::{self, Signed, form, scheme, teams, wechat};
+use frontdesk::channels::signature::{self, Rejected, Signed, form, scheme, teams, wechat};
 use frontdesk::secret::webhook::WebhookKey;
 use frontdesk::site::channel::{ChannelConfig, Platform, SignedAs};
 use serde_json::{Value, json};
@@ -32,6 +32,8 @@ struct Inner {
     answers: Mutex<VecDeque<(u16, Value)>>,
     /// Bodies of the messages that were taken.
     taken: Mutex<Vec<Value>>,
+    /// Teams' keys can't be had.
+    keys_down: Mutex<bool>,
     news: Notify,
 }
 
@@ -58,7 +60,9 @@ impl Fake {
         fake.0.requests.lock().unwrap().push((path, body));
         fake.0.news.notify_waiters();
         let keys = || serde_json::from_str(include_str!("files/teams_test_keys.json")).unwrap();
+        let down = *fake.0.keys_down.lock().unwrap();
         let (status, body) = scripted.unwrap_or_else(|| match uri.path().ends_with("/keys") {
+            true if down => (500, Value::Null),
             true => (200, keys()),
             false => (200, taken()),
         });
@@ -227,6 +231,69 @@ fn signatures_of_the_platforms() {
         };
         assert_eq!(result.is_ok(), case.holds, "{}: {result:?}", case.id);
     }
+}
+
+/// What else posts signed webhooks: no other body, no other secret, and none that is an hour old where a time is signed.
+#[test]
+fn other_systems_signatures_hold_for_what_they_were_made_for_alone() {
+    let cases: Vec<Value> = serde_json::from_str(include_str!("files/webhook_signatures.json")).unwrap();
+    let mut seen = 0;
+    for case in &cases {
+        let scheme = match case["scheme"].as_str().unwrap() {
+            "zendesk" => SignedAs::Zendesk,
+            "intercom" => SignedAs::Intercom,
+            "chatwoot" => SignedAs::Chatwoot,
+            "zoom" => SignedAs::Zoom,
+            "mailgun" => SignedAs::Mailgun,
+            "sendgrid" => SignedAs::Sendgrid,
+            _ => continue,
+        };
+        seen += 1;
+        let (body, secret) = (case["body"].as_str().unwrap(), case["secret"].as_str().unwrap());
+        let now_s = case["now_s"].as_u64().unwrap();
+        let shown: Vec<(&str, &str)> = case["headers"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str().unwrap()))
+            .collect();
+        let verify = |shown: &[(&str, &str)], body: &str, secret: &str, now_s: u64| {
+            let header =
+                |name: &str| shown.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
+            let signed = Signed { header: &header, query: "", body: body.as_bytes(), now_s };
+            scheme::verify(scheme, signed, &[secret.to_owned()])
+        };
+        let id = &case["id"];
+        assert_eq!(verify(&shown, body, secret, now_s), Ok(()), "{id}");
+        assert_eq!(verify(&shown, body, "another-secret-of-some-length", now_s), Err(Rejected::Forged), "{id}");
+        // Mailgun's signature covers a token in the body alone, which therefore counts once; it is what is altered here.
+        let forged = if scheme == SignedAs::Mailgun { body.replace("token=", "token=0") } else { format!("{body} ") };
+        assert_eq!(verify(&shown, &forged, secret, now_s), Err(Rejected::Forged), "{id}");
+        let later = if scheme == SignedAs::Intercom { Ok(()) } else { Err(Rejected::Stale) };
+        assert_eq!(verify(&shown, body, secret, now_s + 3_600), later, "{id}");
+        if scheme != SignedAs::Mailgun {
+            assert_eq!(verify(&[], body, secret, now_s), Err(Rejected::Unsigned), "{id}");
+        }
+        // The time that is signed is the one that counts.
+        let fresher: Vec<(&str, &str)> = shown
+            .iter()
+            .map(|(name, value)| match *name {
+                _ if *value == "1790000000" => (*name, "1790003600"),
+                _ if value.ends_with("19:30:00Z") => (*name, "2026-11-29T20:30:00Z"),
+                _ => (*name, *value),
+            })
+            .collect();
+        if fresher != shown {
+            assert_eq!(verify(&fresher, body, secret, now_s + 3_600), Err(Rejected::Forged), "{id}");
+        }
+        // An id that isn't signed doesn't make another event of it.
+        let named = |name: &str| {
+            name.contains("delivery").then_some("other").or(name.contains("invocation").then_some("other"))
+        };
+        let signed = Signed { header: &named, query: "", body: body.as_bytes(), now_s };
+        assert!(scheme::key(scheme, signed).is_none_or(|key| body.contains(&key)), "{id}");
+    }
+    assert_eq!(seen, 6);
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ impl Task {
         };
         let mut way = deadline::way(capability.due, moment);
         if way == Way::Response {
-            if inner.responses.answer(&id, &self.chat, part.rich.plain()) {
+            if inner.responses.answer(&id, &self.chat, &part.rich.plain()) {
                 inner.metrics.channel_message(platform.name(), "sent");
                 inner.ledger.done(key).await?;
                 inner.delivery.spoke(&id, now_ms);
@@ -79,10 +79,10 @@ impl Task {
             Some(wait) => return Ok(Duration::from_millis(wait)),
             None => return Ok(STOPPED),
         }
-        if part.begun && part.tries == 0 {
+        if part.begun {
             self.unsure(&part);
         }
-        part.begun = true;
+        part.begun = !platform.takes_once(&self.account, &self.chat, way);
         inner.ledger.set(key, &part).await?;
         let mut outcome = self.attempt(&part, way, false, now_ms).await;
         if let Outcome::Plain { why } = &outcome {
@@ -101,20 +101,18 @@ impl Task {
                 Ok(spacing)
             }
             Outcome::Later { after_ms, why } if part.tries < MAX_TRIES => {
-                tracing::debug!(account = id, why, tries = part.tries, "a message is tried again later");
-                part.tries += 1;
-                inner.ledger.set(key, &part).await?;
-                Ok(Duration::from_millis(pause_ms(part.tries - 1, after_ms, rand::rng().random())))
+                part.begun = false;
+                self.later(key, part, after_ms, &why).await
             }
+            Outcome::Unanswered { why } if part.tries < MAX_TRIES => self.later(key, part, None, &why).await,
             // The token or the message to be replaced is gone: a message of its own may still arrive.
             Outcome::Refused { why }
                 if way != Way::Message && capability.due != Due::Standing
                     || matches!(&outcome, Outcome::Refused { .. } if way == Way::Replace) =>
             {
                 tracing::info!(account = id, why, "an answer goes out as a message of its own");
-                if part.tries > 0 {
-                    self.unsure(&part);
-                }
+                part.begun = false;
+                inner.ledger.set(key, &part).await?;
                 self.row.placed = None;
                 if capability.due != Due::Standing {
                     self.row.right = None;
@@ -136,13 +134,25 @@ impl Task {
                 inner.ledger.sent(key, &id, &self.chat, &self.row).await?;
                 Ok(Duration::ZERO)
             }
-            Outcome::Later { why, .. } | Outcome::Refused { why } | Outcome::Plain { why } => {
+            Outcome::Later { why, .. }
+            | Outcome::Unanswered { why }
+            | Outcome::Refused { why }
+            | Outcome::Plain { why } => {
                 tracing::warn!(account = id, part = part.id, why, "a message was not taken and is given up");
                 inner.metrics.channel_message(platform.name(), "given_up");
                 inner.ledger.done(key).await?;
                 Ok(spacing)
             }
         }
+    }
+
+    /// Keeps a part for another try; how long to wait before it.
+    async fn later(&self, key: &[u8], part: Part, after_ms: Option<u64>, why: &str) -> Result<Duration, Trouble> {
+        tracing::debug!(account = self.account.id(), why, tries = part.tries, "a message is tried again later");
+        let pause = Duration::from_millis(pause_ms(part.tries, after_ms, rand::rng().random()));
+        let part = Part { tries: part.tries + 1, ..part };
+        self.channels.0.ledger.set(key, &part).await?;
+        Ok(pause)
     }
 
     fn unsure(&self, part: &Part) {

@@ -7,6 +7,7 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use serde_json::{Value, json};
 
 use super::{Rejected, Signed, equal, form, fresh, hex, mac, one_of};
+use crate::calendar::seconds;
 use crate::site::channel::SignedAs;
 
 /// What a scheme signs, with what, and where the signature stands.
@@ -16,19 +17,27 @@ struct Row {
     prefix: &'static str,
     /// Header with the time, which is signed.
     time: Option<&'static str>,
-    /// Whether the time is in seconds, so that an old request can be told.
-    seconds: bool,
+    /// How it is written.
+    written: Written,
     /// What stands before the time and between it and the body.
     around_time: [&'static str; 2],
     algorithm: hmac::Algorithm,
     base64: bool,
 }
 
+/// How a time is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// Since the Unix epoch.
+    Seconds,
+    Rfc3339,
+}
+
 const CHATWOOT: Row = Row {
     header: "x-chatwoot-signature",
     prefix: "sha256=",
     time: Some("x-chatwoot-timestamp"),
-    seconds: true,
+    written: Written::Seconds,
     around_time: ["", "."],
     algorithm: hmac::HMAC_SHA256,
     base64: false,
@@ -38,7 +47,7 @@ const ZENDESK: Row = Row {
     header: "x-zendesk-webhook-signature",
     prefix: "",
     time: Some("x-zendesk-webhook-signature-timestamp"),
-    seconds: false,
+    written: Written::Rfc3339,
     around_time: ["", ""],
     algorithm: hmac::HMAC_SHA256,
     base64: true,
@@ -48,7 +57,7 @@ const INTERCOM: Row = Row {
     header: "x-hub-signature",
     prefix: "sha1=",
     time: None,
-    seconds: false,
+    written: Written::Seconds,
     around_time: ["", ""],
     algorithm: hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
     base64: false,
@@ -58,7 +67,7 @@ const ZOOM: Row = Row {
     header: "x-zm-signature",
     prefix: "v0=",
     time: Some("x-zm-request-timestamp"),
-    seconds: true,
+    written: Written::Seconds,
     around_time: ["v0:", ":"],
     algorithm: hmac::HMAC_SHA256,
     base64: false,
@@ -67,7 +76,7 @@ const ZOOM: Row = Row {
 /// Verifies a request as its scheme says.
 ///
 /// # Errors
-/// When the signature is missing, forged or, where the scheme signs a time in seconds, stale.
+/// When the signature is missing, forged or, where the scheme signs a time, stale.
 pub fn verify(scheme: SignedAs, signed: Signed<'_>, secrets: &[String]) -> Result<(), Rejected> {
     match scheme {
         SignedAs::Standard => super::standard(signed, secrets),
@@ -86,8 +95,13 @@ fn by_row(row: &Row, signed: Signed<'_>, secrets: &[String]) -> Result<(), Rejec
         Some(name) => (signed.header)(name).ok_or(Rejected::Unsigned)?,
         None => "",
     };
-    if row.seconds {
-        fresh(at, signed.now_s)?;
+    match row.written {
+        _ if row.time.is_none() => {}
+        Written::Seconds => fresh(at, signed.now_s)?,
+        Written::Rfc3339 => {
+            let at = seconds(at).ok_or(Rejected::Stale)?;
+            fresh(&at.to_string(), signed.now_s)?;
+        }
     }
     let [before, between] = row.around_time;
     one_of(secrets, |secret| {
@@ -129,16 +143,14 @@ fn sendgrid(signed: Signed<'_>, keys: &[String]) -> Result<(), Rejected> {
     })
 }
 
-/// What a scheme names a request by, if it does.
+/// What a scheme names a request by, if it does so with something that is signed: another id would make a captured request
+/// another event. Chatwoot's and Zendesk's ids are not.
 #[must_use]
 pub fn key(scheme: SignedAs, signed: Signed<'_>) -> Option<String> {
-    let header = |name: &str| (signed.header)(name).map(str::to_owned);
     match scheme {
-        SignedAs::Standard => header("webhook-id"),
-        SignedAs::Chatwoot => header("x-chatwoot-delivery"),
-        SignedAs::Zendesk => header("x-zendesk-webhook-invocation-id"),
+        SignedAs::Standard => (signed.header)("webhook-id").map(str::to_owned),
         SignedAs::Mailgun => form(signed.body).into_iter().find(|(name, _)| name == "token").map(|(_, token)| token),
-        SignedAs::Intercom | SignedAs::Zoom | SignedAs::Sendgrid => None,
+        SignedAs::Chatwoot | SignedAs::Zendesk | SignedAs::Intercom | SignedAs::Zoom | SignedAs::Sendgrid => None,
     }
 }
 
