@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use super::show;
 use crate::calendar::Calendar;
 use crate::config::Config;
-use crate::insight::book::Book;
-use crate::insight::report;
-use crate::insight::spend::{self, Came, Figure, Limits, Row, Verdict};
+use crate::insight::book::{Book, Entry, MAX_SESSIONS};
+use crate::insight::spend::table::{self, DateOrder, File, Options};
+use crate::insight::spend::{self, Came, Figure, LEAST, Limits, Row, Verdict};
+use crate::retrieval::{ingest, money};
 use crate::signals::touched::Touched;
 use crate::store::{Store, StoreError};
 
@@ -27,11 +29,13 @@ pub enum CampaignsCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   frontdesk campaigns advise --spend november.csv
-  frontdesk campaigns advise --spend search.csv --spend social.csv --floor 0.05 --json | jq .campaigns
+  frontdesk campaigns advise --spend google.csv --spend meta.csv --rename 'Brand | DE=brand'
+  frontdesk campaigns advise --spend social.csv --floor 0.05 --json | jq .campaigns
 
-Columns of spend: campaign (the utm_campaign of its links), date, amount, currency. A campaign's day counts once, however
-many files have it: the last row holds. Conversations and orders are those of the days with spend; orders are what was
-reported of conversations that came by the campaign's links. Stop the server first.")]
+Columns of spend: campaign, date, amount, currency; exports of Google Ads, Meta, Microsoft Advertising and LinkedIn are read
+as they come, by day. A campaign is the utm_campaign of its links, else use --rename. Its day counts once, however many files
+have it. Conversations are those from a campaign's first day with spend to the table's last; orders are what was reported of
+them. Stop the server first.")]
 pub struct Advise {
     /// CSV files of spend.
     #[arg(long, required = true)]
@@ -45,11 +49,56 @@ pub struct Advise {
     /// The most that a share moves in a week.
     #[arg(long, default_value_t = 0.2)]
     step: f64,
+    /// The spend's currency (ISO 4217), where the files name none.
+    #[arg(long)]
+    currency: Option<String>,
+    /// The sign that parts the cents, where no amount of a file shows it: . or ,
+    #[arg(long, value_parser = [".", ","])]
+    decimal: Option<String>,
+    /// How dates such as 3/4/2026 are written, where no date of a file shows it.
+    #[arg(long, value_enum)]
+    dates: Option<Dates>,
+    /// A platform's name of a campaign and the utm_campaign of its links: NAME=UTM. Again for others.
+    #[arg(long, value_name = "NAME=UTM")]
+    rename: Vec<String>,
+    /// Files with other columns are of other advertising accounts: add up what they spent on a campaign of one name.
+    #[arg(long)]
+    add_up: bool,
     /// Which random numbers: the same seed and figures give the same advice.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Dates {
+    DayFirst,
+    MonthFirst,
+}
+
+impl Advise {
+    fn options(&self) -> anyhow::Result<Options> {
+        let currency = self
+            .currency
+            .as_deref()
+            .map(|code| money::code(code).with_context(|| format!("--currency {code:?} is no code such as EUR")));
+        let renamed = self.rename.iter().map(|pair| {
+            // Names of platforms may hold "=", those of links hardly do.
+            let (name, utm) = pair.rsplit_once('=').with_context(|| format!("--rename {pair:?} is no NAME=UTM"))?;
+            Ok((name.trim().to_owned(), utm.trim().to_owned()))
+        });
+        Ok(Options {
+            currency: currency.transpose()?,
+            decimal: self.decimal.as_ref().and_then(|sign| sign.chars().next()),
+            dates: self.dates.map(|dates| match dates {
+                Dates::DayFirst => DateOrder::DayFirst,
+                Dates::MonthFirst => DateOrder::MonthFirst,
+            }),
+            renamed: renamed.collect::<anyhow::Result<_>>()?,
+            add_up: self.add_up,
+        })
+    }
 }
 
 pub(super) async fn run(config: &Config, command: CampaignsCommand) -> anyhow::Result<ExitCode> {
@@ -60,15 +109,29 @@ pub(super) async fn run(config: &Config, command: CampaignsCommand) -> anyhow::R
         Some(id) => config.site(id).with_context(|| format!("no site {id:?} is configured"))?,
         None => config.sites.first().context("no site is configured")?,
     };
-    let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("can't read {}", path.display()));
+    let read = |path: &PathBuf| {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path).with_context(|| format!("can't read {name}"))?;
+        let text = ingest::text_of(&bytes).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+        Ok(File { name, text })
+    };
     let files = args.spend.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
-    let rows = spend::read(&files)?;
+    let table::Spend { rows, notes } = table::read(&files, &args.options()?)?;
+    for note in notes {
+        eprintln!("{note}");
+    }
     let store = Store::open(&config.store).map_err(|error| match error {
         StoreError::InUse { .. } => anyhow::anyhow!("{error}; stop the server first"),
         error => error.into(),
     })?;
-    let came = came(&Book::new(store.clone(), Touched::default()), &site.id, &site.calendar.calendar()?, &rows).await?;
+    let entries = Book::new(store.clone(), Touched::default()).read(&site.id).await?;
     store.close().await?;
+    let calendar = site.calendar.calendar()?;
+    let oldest = entries.first().map(|entry| calendar.day(entry.state.started_at_ms));
+    if entries.len() >= MAX_SESSIONS && oldest > rows.iter().map(|row| row.first).min() {
+        eprintln!("only the newest {MAX_SESSIONS} conversations are read; give spend of fewer weeks");
+    }
+    let came = came(&entries, &calendar, &rows);
     let limits = Limits { floor: args.floor, step: args.step };
     let advice = spend::advise(&rows, &came, limits, &mut StdRng::seed_from_u64(args.seed));
     if args.json {
@@ -120,16 +183,32 @@ fn said(verdict: &Verdict) -> String {
     }
 }
 
-/// What came of conversations that began on a day with spend, by campaign. An order counts once, for
-/// the first conversation that it was reported of.
-async fn came(book: &Book, site: &str, calendar: &Calendar, rows: &[Row]) -> anyhow::Result<BTreeMap<String, Came>> {
-    let spent: HashSet<(&str, i64)> = rows.iter().map(|row| (row.campaign.as_str(), row.day)).collect();
+/// What came of the conversations from each campaign's first day with spend to the table's last. An
+/// order counts once, for the first conversation that it was reported of.
+fn came(entries: &[Arc<Entry>], calendar: &Calendar, rows: &[Row]) -> BTreeMap<String, Came> {
+    let mut since: BTreeMap<&str, i64> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.amount > 0.0) {
+        let first = since.entry(&row.campaign).or_insert(row.first);
+        *first = row.first.min(*first);
+    }
+    let (begin, end) = (since.values().min().copied(), rows.iter().map(|row| row.last).max());
     let currency = rows.first().map(|row| row.currency.as_str()).unwrap_or_default();
     let mut came: BTreeMap<String, Came> = BTreeMap::new();
+    let mut without_spend: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut counted, mut foreign) = (HashSet::new(), 0);
-    for entry in book.read(site).await? {
-        let campaign = report::campaign(&entry);
-        if !spent.contains(&(campaign, calendar.day(entry.state.started_at_ms))) {
+    for entry in entries {
+        let Some(campaign) = entry.state.source.as_ref().and_then(|source| source.utm_campaign.as_deref()) else {
+            continue;
+        };
+        let day = Some(calendar.day(entry.state.started_at_ms));
+        if day > end || day < begin {
+            continue;
+        }
+        let Some(first) = since.get(campaign) else {
+            *without_spend.entry(campaign).or_default() += 1;
+            continue;
+        };
+        if day < Some(*first) {
             continue;
         }
         let of = came.entry(campaign.to_owned()).or_default();
@@ -145,5 +224,14 @@ async fn came(book: &Book, site: &str, calendar: &Calendar, rows: &[Row]) -> any
     if foreign > 0 {
         eprintln!("{foreign} orders in another currency than {currency} are left out");
     }
-    Ok(came)
+    let unheard: Vec<&str> = since.keys().copied().filter(|name| !came.contains_key(*name)).collect();
+    without_spend.retain(|_, conversations| *conversations >= LEAST);
+    if !unheard.is_empty() {
+        eprintln!("no conversation came by a link with utm_campaign {}", unheard.join(", "));
+        if !without_spend.is_empty() {
+            let names: Vec<&str> = without_spend.into_keys().collect();
+            eprintln!("conversations without spend came by {}; --rename NAME=UTM joins the two", names.join(", "));
+        }
+    }
+    came
 }

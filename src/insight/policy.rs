@@ -5,7 +5,7 @@
 //! self-normalised (Swaminathan and Joachims, 2015), and doubly robust (Dudík, Langford and Li,
 //! 2011). A model of the rewards alone is none of them: its interval doesn't know what it got wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::Rng;
 use serde::Serialize;
@@ -13,6 +13,10 @@ use serde::Serialize;
 /// Effective rows and outcomes below which nothing is said.
 pub const LEAST_ROWS: f64 = 100.0;
 pub const LEAST_OUTCOMES: usize = 20;
+/// The chance for actions that the log never chose, from which nothing is said of a policy.
+const UNSEEN: f64 = 0.01;
+/// Standard errors that the mean weight may lie from 1 before the chances are doubted.
+const DOUBTED: f64 = 4.0;
 /// Resamples of an interval.
 const RESAMPLES: usize = 1_000;
 /// Rows that an action's mean is worth against the mean of its cell.
@@ -50,6 +54,12 @@ pub struct Report {
     /// Rows with a reward that the policy could have chosen.
     pub outcomes: usize,
     pub largest_weight: f64,
+    /// About 1 where the noted chances are those that the log was chosen with.
+    pub mean_weight: f64,
+    /// Whether the mean weight is so far from 1 that the noted chances can't be right.
+    pub doubtful: bool,
+    /// The policy's chance for actions that the log never chose: of them it says nothing.
+    pub unseen: f64,
     /// None where the rows are too few.
     pub ipw: Option<Value>,
     pub snipw: Option<Value>,
@@ -67,11 +77,27 @@ pub fn value(log: &[Choice], random: &mut impl Rng) -> Report {
     let (sum, squares) = weights.iter().fold((0.0, 0.0), |(sum, squares), w| (sum + w, squares + w * w));
     let effective_rows = if squares > 0.0 { sum * sum / squares } else { 0.0 };
     let outcomes = log.iter().zip(&weights).filter(|(choice, w)| choice.reward != 0.0 && **w > 0.0).count();
+    let rows = log.len().max(1) as f64;
+    let mean_weight = sum / rows;
+    let variance = (squares / rows - mean_weight * mean_weight).max(0.0);
+    let seen: BTreeSet<&str> = log.iter().map(|choice| choice.action.as_str()).collect();
+    let of_unseen = |choice: &Choice| {
+        choice
+            .wanted
+            .iter()
+            .filter(|(action, _)| !seen.contains(action.as_str()))
+            .map(|(_, chance)| chance)
+            .sum::<f64>()
+    };
+    let unseen = log.iter().map(of_unseen).sum::<f64>() / rows;
     let mut report = Report {
         rows: log.len(),
         effective_rows,
         outcomes,
         largest_weight: weights.iter().copied().fold(0.0, f64::max),
+        mean_weight,
+        doubtful: log.len() > 1 && (mean_weight - 1.0).abs() > DOUBTED * (variance / rows).sqrt(),
+        unseen,
         ipw: None,
         snipw: None,
         dr: None,
@@ -82,6 +108,13 @@ pub fn value(log: &[Choice], random: &mut impl Rng) -> Report {
         report.cannot_tell = Some(format!(
             "the log says as much as {effective_rows:.0} rows with {outcomes} outcomes of this policy would; \
              {LEAST_ROWS} and {LEAST_OUTCOMES} are the least"
+        ));
+        return report;
+    }
+    if unseen > UNSEEN {
+        report.cannot_tell = Some(format!(
+            "{:.0}% of the policy's choices are actions that the log never made; it says nothing of them",
+            100.0 * unseen
         ));
         return report;
     }
@@ -133,8 +166,9 @@ impl Model {
     }
 }
 
-/// A ratio of means with the wider of two intervals at each end: Student's t with the effective rows' degrees of freedom
-/// on the linearised ratio, and the percentile bootstrap, which knows skewness.
+/// A ratio of means with the wider of two intervals at each end: Student's t with the effective rows'
+/// degrees of freedom on the linearised ratio (Cochran, 1977, chapter 6), and the percentile bootstrap
+/// (Efron, 1979), which knows skewness.
 fn estimate(rows: &[(f64, f64)], effective: f64, random: &mut impl Rng) -> Value {
     let count = rows.len() as f64;
     let ratio = |above: f64, below: f64| if below > 0.0 { above / below } else { 0.0 };
@@ -202,5 +236,21 @@ mod tests {
         let report = value(&log(200, 1), &mut StdRng::seed_from_u64(1));
         assert!(report.dr.is_none() && report.cannot_tell.unwrap().contains("100 and 20 are the least"));
         assert!(value(&[], &mut StdRng::seed_from_u64(1)).cannot_tell.is_some());
+        let mut unknown = log(2_000, 1);
+        for choice in &mut unknown {
+            choice.wanted = BTreeMap::from([("b".to_owned(), 0.5), ("c".to_owned(), 0.5)]);
+        }
+        let report = value(&unknown, &mut StdRng::seed_from_u64(1));
+        assert!(report.cannot_tell.unwrap().starts_with("50% of the policy's choices"));
+    }
+
+    #[test]
+    fn chances_that_can_not_be_right_are_doubted() {
+        assert!(!value(&log(2_000, 1), &mut StdRng::seed_from_u64(1)).doubtful);
+        let mut wrong = log(2_000, 1);
+        for choice in &mut wrong {
+            choice.propensity = 0.5;
+        }
+        assert!(value(&wrong, &mut StdRng::seed_from_u64(1)).doubtful);
     }
 }

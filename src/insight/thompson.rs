@@ -49,15 +49,25 @@ pub fn winner(seen: &[Seen], rate: f64, random: &mut impl Rng) -> Option<usize> 
 }
 
 /// A split that goes towards `wanted`: nobody gets less than `floor`, and no share moves by more
-/// than `step`. All are shares that sum to 1; a floor that doesn't fit so many choices is lowered.
+/// than `step`. All are shares that sum to 1; a floor that doesn't fit so many choices, or one that
+/// a step doesn't reach, is lowered.
 #[must_use]
 pub fn moved(now: &[f64], wanted: &[f64], floor: f64, step: f64) -> Vec<f64> {
     let count = now.len().max(1) as f64;
-    let floor = floor.min(1.0 / count);
-    let bounds = |at: usize| {
-        let low = (now[at] - step).max(floor.min(now[at] + step));
-        (low, (now[at] + step).max(low).min(1.0))
-    };
+    // What a share has at least: the step goes before the floor.
+    let least = |share: f64, floor: f64| (share - step).max(floor.min(share + step));
+    let fits = |floor: f64| now.iter().map(|share| least(*share, floor)).sum::<f64>() <= 1.0;
+    let mut floor = floor.min(1.0 / count);
+    if !fits(floor) {
+        // One large share can't give all others their floor within a step: the highest floor that fits.
+        let (mut low, mut high) = (0.0, floor);
+        for _ in 0..60 {
+            let middle = f64::midpoint(low, high);
+            if fits(middle) { low = middle } else { high = middle }
+        }
+        floor = low;
+    }
+    let bounds = |at: usize| (least(now[at], floor), (now[at] + step).min(1.0));
     // The shares nearest to what is wanted within the bounds: all are shifted alike until they sum to 1.
     let at_shift = |shift: f64| -> Vec<f64> {
         (0..now.len()).map(|at| (wanted[at] + shift).clamp(bounds(at).0, bounds(at).1)).collect()
@@ -116,5 +126,9 @@ mod tests {
         close(moved(&[0.25; 4], &[0.25; 4], 0.1, 0.2), &[0.25; 4]);
         // A share that is below the floor comes up by the step at most.
         close(moved(&[1.0, 0.0], &[1.0, 0.0], 0.3, 0.2), &[0.8, 0.2]);
+        // The one that has all gives up a step at most, so the others come up together.
+        close(moved(&[1.0, 0.0, 0.0], &[1.0, 0.0, 0.0], 0.3, 0.2), &[0.8, 0.1, 0.1]);
+        close(moved(&[1.0], &[1.0], 0.1, 0.2), &[1.0]);
+        assert!(moved(&[], &[], 0.1, 0.2).is_empty());
     }
 }
