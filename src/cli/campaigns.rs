@@ -1,9 +1,7 @@
 //! `frontdesk campaigns advise`: what campaigns cost and bring, and the next week's split.
 
-use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand, ValueEnum};
@@ -11,11 +9,11 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use super::show;
-use crate::calendar::Calendar;
 use crate::config::Config;
-use crate::insight::book::{Book, Entry, MAX_SESSIONS};
+use crate::insight::book::{Book, MAX_SESSIONS};
+use crate::insight::spend::came::Tally;
 use crate::insight::spend::table::{self, DateOrder, File, Options};
-use crate::insight::spend::{self, Came, Figure, LEAST, Limits, Row, Verdict};
+use crate::insight::spend::{self, Figure, Limits, Verdict};
 use crate::retrieval::{ingest, money};
 use crate::signals::touched::Touched;
 use crate::store::{Store, StoreError};
@@ -131,9 +129,12 @@ pub(super) async fn run(config: &Config, command: CampaignsCommand) -> anyhow::R
     if entries.len() >= MAX_SESSIONS && oldest > rows.iter().map(|row| row.first).min() {
         eprintln!("only the newest {MAX_SESSIONS} conversations are read; give spend of fewer weeks");
     }
-    let came = came(&entries, &calendar, &rows);
+    let tally = Tally::of(entries.iter().map(|entry| &entry.state), &calendar, &rows);
     let limits = Limits { floor: args.floor, step: args.step };
-    let advice = spend::advise(&rows, &came, limits, &mut StdRng::seed_from_u64(args.seed));
+    let advice = spend::advise(&rows, &tally.came, limits, &mut StdRng::seed_from_u64(args.seed));
+    for note in tally.notes(&advice.currency) {
+        eprintln!("{note}");
+    }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&advice)?);
         return Ok(ExitCode::SUCCESS);
@@ -181,57 +182,4 @@ fn said(verdict: &Verdict) -> String {
         Verdict::TooFew => "Nothing can be told: no campaign has five orders yet. The split stays as it is.".into(),
         Verdict::Alone => "There is one campaign only; nothing to compare it with.".into(),
     }
-}
-
-/// What came of the conversations from each campaign's first day with spend to the table's last. An
-/// order counts once, for the first conversation that it was reported of.
-fn came(entries: &[Arc<Entry>], calendar: &Calendar, rows: &[Row]) -> BTreeMap<String, Came> {
-    let mut since: BTreeMap<&str, i64> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.amount > 0.0) {
-        let first = since.entry(&row.campaign).or_insert(row.first);
-        *first = row.first.min(*first);
-    }
-    let (begin, end) = (since.values().min().copied(), rows.iter().map(|row| row.last).max());
-    let currency = rows.first().map(|row| row.currency.as_str()).unwrap_or_default();
-    let mut came: BTreeMap<String, Came> = BTreeMap::new();
-    let mut without_spend: BTreeMap<&str, usize> = BTreeMap::new();
-    let (mut counted, mut foreign) = (HashSet::new(), 0);
-    for entry in entries {
-        let Some(campaign) = entry.state.source.as_ref().and_then(|source| source.utm_campaign.as_deref()) else {
-            continue;
-        };
-        let day = Some(calendar.day(entry.state.started_at_ms));
-        if day > end || day < begin {
-            continue;
-        }
-        let Some(first) = since.get(campaign) else {
-            *without_spend.entry(campaign).or_default() += 1;
-            continue;
-        };
-        if day < Some(*first) {
-            continue;
-        }
-        let of = came.entry(campaign.to_owned()).or_default();
-        of.conversations += 1;
-        for (_, outcome) in entry.state.outcomes.iter().filter(|(_, outcome)| outcome.converted) {
-            if outcome.amount > 0.0 && !outcome.currency.eq_ignore_ascii_case(currency) {
-                foreign += 1;
-            } else if counted.insert(outcome.order.clone()) {
-                of.orders.push(outcome.amount);
-            }
-        }
-    }
-    if foreign > 0 {
-        eprintln!("{foreign} orders in another currency than {currency} are left out");
-    }
-    let unheard: Vec<&str> = since.keys().copied().filter(|name| !came.contains_key(*name)).collect();
-    without_spend.retain(|_, conversations| *conversations >= LEAST);
-    if !unheard.is_empty() {
-        eprintln!("no conversation came by a link with utm_campaign {}", unheard.join(", "));
-        if !without_spend.is_empty() {
-            let names: Vec<&str> = without_spend.into_keys().collect();
-            eprintln!("conversations without spend came by {}; --rename NAME=UTM joins the two", names.join(", "));
-        }
-    }
-    came
 }

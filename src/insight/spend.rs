@@ -13,6 +13,8 @@ use serde::Serialize;
 use super::thompson::{self, Seen};
 use crate::calendar;
 
+pub mod came;
+mod headings;
 pub mod table;
 
 /// Draws that chances and intervals are made of.
@@ -43,8 +45,17 @@ pub struct Row {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Came {
     pub conversations: usize,
-    /// The orders' amounts in the spend's currency.
+    /// The orders' amounts in the spend's currency, 0 or more.
     pub orders: Vec<f64>,
+    /// What was paid back, above 0 each.
+    pub refunds: Vec<f64>,
+}
+
+impl Came {
+    /// What orders brought and wasn't paid back.
+    fn kept(&self) -> f64 {
+        self.orders.iter().sum::<f64>() - self.refunds.iter().sum::<f64>()
+    }
 }
 
 /// A figure with its 95% interval.
@@ -66,7 +77,7 @@ pub struct Campaign {
     /// None below five of what is divided by.
     pub cost_per_conversation: Option<Figure>,
     pub cost_per_order: Option<Figure>,
-    /// What orders brought for each unit spent.
+    /// What orders brought, less refunds, for each unit spent.
     pub back: Option<Figure>,
     /// How likely it brings the most back.
     pub best: f64,
@@ -110,17 +121,20 @@ pub struct Limits {
 
 /// Draws of what a campaign brings back for each unit spent: the orders' rate by its gamma
 /// posterior, times the mean of a Bayesian bootstrap of their amounts (Rubin, 1981). One order of
-/// the common amount and rate is the prior.
-fn backs<R: Rng>(spent: f64, orders: &[f64], rate: f64, usual: f64, random: &mut R) -> Vec<f64> {
-    let seen = Seen { events: orders.len() as f64, exposure: spent };
+/// the common amount and rate is the prior. Refunds are lost money with a bootstrap of their own:
+/// they may be of orders that came earlier.
+fn backs<R: Rng>(spent: f64, came: &Came, rate: f64, usual: f64, random: &mut R) -> Vec<f64> {
+    let seen = Seen { events: came.orders.len() as f64, exposure: spent };
+    let weight = |random: &mut R| -(1.0 - random.random::<f64>()).ln();
     let draw = |random: &mut R| {
         let (mut sum, mut weights) = (0.0, 0.0);
-        for amount in orders.iter().chain([&usual]) {
-            let weight = -(1.0 - random.random::<f64>()).ln();
+        for amount in came.orders.iter().chain([&usual]) {
+            let weight = weight(&mut *random);
             sum += weight * amount;
             weights += weight;
         }
-        seen.draw(rate, random) * sum / weights
+        let lost: f64 = came.refunds.iter().map(|amount| amount * weight(&mut *random)).sum();
+        seen.draw(rate, random) * sum / weights - lost / spent
     };
     (0..DRAWS).map(|_| draw(&mut *random)).collect()
 }
@@ -144,19 +158,15 @@ pub fn advise<R: Rng>(rows: &[Row], came: &BTreeMap<String, Came>, limits: Limit
     let nothing = Came::default();
     let of = |name: &str| came.get(name).unwrap_or(&nothing);
     let sum: f64 = spent.values().sum();
-    let amounts = || names.iter().flat_map(|name| &of(name).orders);
-    let (orders, paid) = (amounts().count() as f64, amounts().sum::<f64>());
+    let orders = names.iter().map(|name| of(name).orders.len() as f64).sum::<f64>();
+    let paid = names.iter().map(|name| of(name).kept()).sum::<f64>().max(0.0);
     let (rate, usual) = (if sum > 0.0 { orders / sum } else { 0.0 }, if orders > 0.0 { paid / orders } else { 0.0 });
     let talks = names.iter().map(|name| of(name).conversations as f64).sum::<f64>() / sum.max(f64::MIN_POSITIVE);
-    let back = |name: &&str| backs(spent[name], &of(name).orders, rate, usual, &mut *random);
+    let back = |name: &&str| backs(spent[name], of(name), rate, usual, &mut *random);
     let draws: Vec<Vec<f64>> = names.iter().map(back).collect();
     let mut wins = vec![0.0; names.len()];
-    for draw in 0..DRAWS {
-        let winner = (0..names.len()).max_by(|a, b| draws[*a][draw].total_cmp(&draws[*b][draw]));
-        if let Some(winner) = winner {
-            wins[winner] += 1.0 / DRAWS as f64;
-        }
-    }
+    let winner = |draw: usize| (0..names.len()).max_by(|a, b| draws[*a][draw].total_cmp(&draws[*b][draw]));
+    (0..DRAWS).filter_map(winner).for_each(|winner| wins[winner] += 1.0 / DRAWS as f64);
     let now: Vec<f64> = names.iter().map(|name| spent[name] / sum).collect();
     let verdict = verdict(rows, &names, &wins, &draws, names.iter().map(|name| of(name).orders.len()));
     let next = match verdict {
@@ -171,7 +181,7 @@ pub fn advise<R: Rng>(rows: &[Row], came: &BTreeMap<String, Came>, limits: Limit
             let draws = (0..DRAWS).map(|_| 1.0 / seen.draw(rate, &mut *random)).collect();
             (events >= LEAST).then(|| interval(money / events as f64, draws))
         };
-        let back = came.orders.iter().sum::<f64>() / money;
+        let back = came.kept() / money;
         Campaign {
             name: (*name).to_owned(),
             spent: money,
@@ -253,7 +263,7 @@ mod tests {
     fn advice(spent: &[(&str, f64)], came: &[(&str, usize, usize)]) -> Advice {
         let came = came.iter().map(|(name, conversations, orders)| {
             let orders = (0..*orders).map(|n| 40.0 + 10.0 * (n % 5) as f64).collect();
-            ((*name).to_owned(), Came { conversations: *conversations, orders })
+            ((*name).to_owned(), Came { conversations: *conversations, orders, refunds: Vec::new() })
         });
         advise(&rows(spent), &came.collect(), LIMITS, &mut StdRng::seed_from_u64(1))
     }
@@ -288,12 +298,27 @@ mod tests {
 
     #[test]
     fn three_large_orders_name_nobody_the_best() {
-        let came = |orders: Vec<f64>| Came { conversations: 40, orders };
+        let came = |orders: Vec<f64>| Came { conversations: 40, orders, refunds: Vec::new() };
         let came = [("a", came(vec![20.0; 8])), ("b", came(vec![9_000.0; 4]))];
         let came = came.map(|(name, came)| (name.to_owned(), came)).into_iter().collect();
         let spent = rows(&[("a", 20.0), ("b", 20.0)]);
         let found = advise(&spent, &came, LIMITS, &mut StdRng::seed_from_u64(1));
         assert!(matches!(found.verdict, Verdict::CannotTell { .. }), "{:?}", found.verdict);
+    }
+
+    #[test]
+    fn refunds_lower_the_return_and_not_the_cost_of_an_order() {
+        let came = |refunds: Vec<f64>| Came { conversations: 40, orders: vec![50.0; 30], refunds };
+        let came = BTreeMap::from([("a".to_owned(), came(vec![50.0; 10])), ("b".to_owned(), came(Vec::new()))]);
+        let spent = rows(&[("a", 20.0), ("b", 20.0)]);
+        let found = advise(&spent, &came, LIMITS, &mut StdRng::seed_from_u64(1));
+        let [a, b] = &found.campaigns[..] else { panic!() };
+        let (lower, back) = (a.back.unwrap(), b.back.unwrap());
+        assert!((lower.value - 1_000.0 / 560.0).abs() < 1e-9 && (back.value - 1_500.0 / 560.0).abs() < 1e-9);
+        assert!(lower.low < lower.value && lower.value < lower.high && lower.low < back.low, "{lower:?} {back:?}");
+        assert_eq!(a.orders, b.orders);
+        let costs = [a, b].map(|campaign| campaign.cost_per_order.unwrap().value);
+        assert!((costs[0] - costs[1]).abs() < 1e-9 && b.best > 0.8, "{costs:?}, {}", b.best);
     }
 
     #[test]
@@ -314,7 +339,7 @@ mod tests {
                 let normal = radius * (std::f64::consts::TAU * random.random::<f64>()).cos();
                 orders.push(60.0 * (0.8 * normal - 0.32).exp());
             }
-            let came = BTreeMap::from([("a".to_owned(), Came { conversations: 90, orders })]);
+            let came = BTreeMap::from([("a".to_owned(), Came { conversations: 90, orders, refunds: Vec::new() })]);
             let back = advise(&spent, &came, LIMITS, &mut random).campaigns[0].back.unwrap();
             let worth = 30.0 * 60.0 / 560.0;
             held += usize::from(back.low <= worth && worth <= back.high);

@@ -7,132 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use csv::StringRecord;
 
 use super::Row;
+use super::headings::{AMOUNT, CAMPAIGN, CURRENCY, DATE, FIRST_DAY, LAST_DAY, plain};
 use crate::calendar;
 use crate::retrieval::money;
 
 /// Records above the headings that are looked through.
 const MOST_ABOVE: usize = 40;
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
-
-// Headings as `plain` makes them, the most telling first: our own, then those that Google Ads, Meta,
-// Microsoft Advertising, LinkedIn and TikTok give their exports.
-const CAMPAIGN: &[&str] = &[
-    "campaign",
-    "campaign name",
-    "campaignname",
-    "utm campaign",
-    "kampagne",
-    "kampagnenname",
-    "campagne",
-    "nom de la campagne",
-    "campaña",
-    "nombre de la campaña",
-    "campagna",
-    "nome della campagna",
-    "campanha",
-    "nome da campanha",
-    "kampania",
-    "nazwa kampanii",
-    "campagnenaam",
-    "广告系列",
-    "广告系列名称",
-    "廣告活動",
-    "行銷活動名稱",
-    "キャンペーン",
-    "キャンペーン名",
-];
-const DATE: &[&str] = &[
-    "date",
-    "day",
-    "gregorian date",
-    "gregoriandate",
-    "by day",
-    "time period",
-    "timeperiod",
-    "start date",
-    "datum",
-    "tag",
-    "jour",
-    "fecha",
-    "día",
-    "giorno",
-    "data",
-    "dia",
-    "dzień",
-    "dag",
-    "日期",
-    "天",
-    "单日",
-    "日",
-];
-const FIRST_DAY: &[&str] = &[
-    "reporting starts",
-    "date start",
-    "berichtsstart",
-    "début des rapports",
-    "inicio del informe",
-    "inizio report",
-    "início dos relatórios",
-    "报告开始日期",
-];
-const LAST_DAY: &[&str] = &[
-    "reporting ends",
-    "date stop",
-    "berichtsende",
-    "fin des rapports",
-    "fin del informe",
-    "fine report",
-    "término dos relatórios",
-    "报告结束日期",
-];
-const AMOUNT: &[&str] = &[
-    "amount",
-    "amount spent",
-    "cost",
-    "spend",
-    "total spent",
-    "kosten",
-    "ausgegebener betrag",
-    "ausgaben",
-    "coût",
-    "montant dépensé",
-    "coste",
-    "costo",
-    "importe gastado",
-    "importo speso",
-    "custo",
-    "valor usado",
-    "koszt",
-    "wydana kwota",
-    "费用",
-    "花费金额",
-    "已花费金额",
-    "費用",
-    "花費金額",
-    "消化金額",
-];
-const CURRENCY: &[&str] = &[
-    "currency",
-    "currency code",
-    "currencycode",
-    "account currency",
-    "währung",
-    "währungscode",
-    "devise",
-    "code de devise",
-    "moneda",
-    "código de moneda",
-    "valuta",
-    "codice valuta",
-    "moeda",
-    "código da moeda",
-    "waluta",
-    "kod waluty",
-    "货币",
-    "货币代码",
-    "币种",
-    "通貨コード",
-];
 
 /// A file of spend as text.
 #[derive(Clone, Debug)]
@@ -169,6 +50,9 @@ pub struct Spend {
     pub rows: Vec<Row>,
     pub notes: Vec<String>,
 }
+
+/// A campaign, and the first and last day of what was spent.
+type Span = (String, i64, i64);
 
 /// What is wrong with a table of spend.
 #[derive(Debug, thiserror::Error)]
@@ -210,21 +94,21 @@ pub enum SpendError {
 /// contradict each other, currencies are mixed, or nothing was spent.
 pub fn read(files: &[File], options: &Options) -> Result<Spend, SpendError> {
     let mut notes = Vec::new();
-    // What each campaign's span cost by the columns of the file that says so, and that file.
-    let mut found: BTreeMap<(BTreeSet<String>, String, i64, i64), (Row, &File)> = BTreeMap::new();
-    for file in files {
+    // What each span cost by the columns of the file that says so, and that file's place.
+    let mut found: BTreeMap<(BTreeSet<String>, Span), (Row, usize)> = BTreeMap::new();
+    for (at, file) in files.iter().enumerate() {
         let Sheet { rows, columns } = sheet(file, options, &mut notes)?;
         for row in rows {
-            found.insert((columns.clone(), row.campaign.clone(), row.first, row.last), (row, file));
+            found.insert((columns.clone(), (row.campaign.clone(), row.first, row.last)), (row, at));
         }
     }
-    let mut rows: BTreeMap<(String, i64, i64), (Row, &File)> = BTreeMap::new();
+    let mut rows: BTreeMap<Span, (Row, usize)> = BTreeMap::new();
     let mut by_columns: BTreeMap<BTreeSet<String>, Vec<Row>> = BTreeMap::new();
-    for ((columns, campaign, first, last), (row, file)) in found {
+    for ((columns, span), (row, at)) in found {
         by_columns.entry(columns).or_default().push(row.clone());
-        match rows.entry((campaign, first, last)) {
+        match rows.entry(span) {
             Entry::Vacant(place) => {
-                place.insert((row, file));
+                place.insert((row, at));
             }
             Entry::Occupied(mut place) => {
                 let (before, other) = place.get_mut();
@@ -234,7 +118,7 @@ pub fn read(files: &[File], options: &Options) -> Result<Spend, SpendError> {
                 if options.add_up {
                     before.amount += row.amount;
                 } else if (before.amount - row.amount).abs() > 0.005 {
-                    let (first, second) = (other.name.clone(), file.name.clone());
+                    let [first, second] = [at.min(*other), at.max(*other)].map(|at| files[at].name.clone());
                     let day = calendar::iso(row.first);
                     return Err(SpendError::Sources { campaign: row.campaign, day, first, second });
                 }
@@ -307,12 +191,6 @@ impl Columns {
     fn has(&self, place: usize) -> bool {
         [self.campaign, self.first, self.last, self.amount].contains(&place) || self.currency == Some(place)
     }
-}
-
-/// A heading without case, underscores and what stands in brackets.
-fn plain(heading: &str) -> String {
-    let heading = heading.trim_start_matches('\u{feff}').split(['(', '（', '[']).next().unwrap_or_default();
-    heading.replace('_', " ").split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// A cell that says nothing: platforms write dashes where a figure has no meaning.
@@ -425,7 +303,7 @@ fn sheet(file: &File, options: &Options, notes: &mut Vec<String>) -> Result<Shee
             file.name
         ));
     }
-    let mut rows: BTreeMap<(String, i64, i64), Row> = BTreeMap::new();
+    let mut rows: BTreeMap<Span, Row> = BTreeMap::new();
     for ((campaign, first, last, _), row) in parts {
         match rows.entry((campaign, first, last)) {
             Entry::Vacant(place) => {
