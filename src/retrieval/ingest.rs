@@ -47,6 +47,14 @@ pub use isolated::read_document;
 pub use table::{LeftOut, Understood, UnderstoodColumn};
 pub use walk::Format;
 
+/// The text of a file in UTF-8, UTF-16 or an older encoding that can be told for sure.
+///
+/// # Errors
+/// What is wrong and where.
+pub fn text_of(bytes: &[u8]) -> Result<String, String> {
+    encoding::decode(bytes, None).map(|decoded| decoded.text)
+}
+
 /// Where passages go, and the ledger of what is there.
 pub trait PassageSink: Sync {
     /// All documents of a site: id, hash and number of passages.
