@@ -203,6 +203,9 @@ pub enum AcceptError {
     Unknown { site: String, account: String },
     #[error(transparent)]
     Rejected(#[from] Rejected),
+    /// It is the platform's or the other system's, and nothing of it can be read.
+    #[error("{0}")]
+    Unreadable(String),
     /// The platform sends it again.
     #[error("the keys that it would be verified with aren't known yet")]
     NoKeys,
@@ -309,6 +312,14 @@ impl Channels {
             return Err(rejected.into());
         }
         let mut batch = account.config.platform.read(request, account, signed.now_s);
+        if let Some(why) = batch.unreadable {
+            tracing::debug!(account = account.id(), why, "a webhook can't be read");
+            inner.metrics.channel_skipped(account.config.platform.name(), "a body that can't be read");
+            return Err(AcceptError::Unreadable(why));
+        }
+        for why in &batch.skipped {
+            tracing::debug!(account = account.id(), why, "an event of a channel is passed over");
+        }
         if account.config.platform == Platform::Email {
             let mut pace = account.pace.lock().unwrap_or_else(PoisonError::into_inner);
             let before = batch.events.len();
@@ -353,6 +364,10 @@ impl Channels {
                 Kept::Unnameable => {
                     waits = None;
                     inner.metrics.channel_skipped(account.config.platform.name(), "a name that is too long or empty");
+                    // Who writes the other system can mend it; a platform would only send it again.
+                    if account.config.platform == Platform::Webhook {
+                        return Err(AcceptError::Unreadable(ledger::UNNAMEABLE.into()));
+                    }
                 }
             }
         }

@@ -238,7 +238,8 @@ impl Site {
             .jwt
             .iter_mut()
             .flat_map(|jwt| jwt.key_file.iter_mut().chain(jwt.keys.iter_mut().filter_map(|key| key.key_file.as_mut())));
-        self.outcomes_secret_file.iter_mut().chain(of_jwt)
+        let of_channels = self.channels.iter_mut().flat_map(ChannelConfig::secret_files);
+        self.outcomes_secret_file.iter_mut().chain(of_jwt).chain(of_channels)
     }
 
     /// Takes in the secrets that stand in files of their own.

@@ -248,7 +248,7 @@ impl Metrics {
         registry.register("gaps_dropped", "Unanswered questions that were not noted", m.gaps_dropped.clone());
         registry.register(
             "channel_messages",
-            "Messages to platforms: sent, given_up, or unsure whether they were sent twice",
+            "Messages to platforms: sent, given_up, stopped with their conversation, or unsure whether they were sent twice",
             m.channel_messages.clone(),
         );
         registry.register(
@@ -330,7 +330,7 @@ impl Metrics {
         self.channel_skipped.get_or_create(&ChannelLabels { platform, what }).inc();
     }
 
-    /// Counts a message to a platform: `sent`, `given_up` or `unsure`.
+    /// Counts a message to a platform: `sent`, `given_up`, `stopped` or `unsure`.
     pub fn channel_message(&self, platform: &'static str, what: &'static str) {
         self.channel_messages.get_or_create(&ChannelLabels { platform, what }).inc();
     }

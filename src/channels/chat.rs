@@ -231,9 +231,8 @@ impl Task {
                 }
                 What::Released => (self.row.held, self.row.held_ms) = (false, event.at_ms),
                 What::Said { message, text, attachments } => {
-                    if self.account.config.platform.reopens() {
-                        self.row.left = false;
-                    }
+                    // Who writes can be written to again, whatever stopped the conversation.
+                    self.row.left = false;
                     first.get_or_insert((event.key, event.user));
                     said.push((message, words(&text, &attachments)));
                 }
@@ -241,6 +240,7 @@ impl Task {
                 What::Edited { message, text } => match said.iter_mut().find(|(id, _)| *id == message) {
                     Some((_, known)) => *known = text,
                     None => {
+                        self.row.left = false;
                         first.get_or_insert((event.key, event.user));
                         cancel = true;
                         said.push((message, text));
@@ -368,8 +368,12 @@ impl Task {
         };
         self.row.cursor = past.seq;
         let parts = match texts {
-            Some((text, citations, by_agent)) if !self.row.left => self.parts(past.seq, &text, &citations, by_agent),
-            _ => Vec::new(),
+            Some(_) if self.row.left => {
+                self.unsent();
+                Vec::new()
+            }
+            Some((text, citations, by_agent)) => self.parts(past.seq, &text, &citations, by_agent),
+            None => Vec::new(),
         };
         self.channels.0.ledger.queue(&self.account.id(), &self.chat, &self.row, &parts).await?;
         Ok(())

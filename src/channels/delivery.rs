@@ -12,6 +12,7 @@ use super::event::{Answered, Body, Call, NoAnswer, Outcome, Verb};
 use super::signature::form_bytes;
 use super::{Account, smtp};
 use crate::address::{is_public, resolve};
+use crate::site::channel::Platform;
 
 /// Longest wait for an answer. Platforms answer within a second; after this it isn't known whether the message was taken.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -185,6 +186,7 @@ impl Delivery {
                 match account.config.platform.judge(Answered { status, retry_after_s, body: &body }) {
                     Outcome::Unauthorized { why } => Outcome::Unauthorized { why },
                     Outcome::Later { after_ms, .. } => Outcome::Later { after_ms, why },
+                    Outcome::Unanswered { .. } => Outcome::Later { after_ms: None, why },
                     _ => Outcome::Unauthorized { why },
                 }
             }
@@ -294,7 +296,15 @@ impl Delivery {
                 break;
             }
         }
-        Ok((status, retry_after, serde_json::from_slice(&bytes).unwrap_or_default()))
+        let body = serde_json::from_slice(&bytes);
+        // Every platform answers in JSON: a page is somebody else's, and whether the platform has the message isn't known.
+        // A receiver of webhooks may answer what it likes.
+        let own = account.config.platform == Platform::Webhook || bytes.is_empty() || body.is_ok();
+        if (200..300).contains(&status) && !own {
+            let why = format!("status {status} with a body that isn't the platform's");
+            return Err(NoAnswer { why, sent: true });
+        }
+        Ok((status, retry_after, body.unwrap_or_default()))
     }
 }
 

@@ -124,6 +124,16 @@ pub struct Batch {
     pub skipped: Vec<&'static str>,
     /// What the platform wants to read back, if it isn't an empty 200.
     pub reply: Option<Reply>,
+    /// Why nothing of it can be read, for who sent it: it is answered with 400.
+    pub unreadable: Option<String>,
+}
+
+impl Batch {
+    /// One that can't be read, and why.
+    #[must_use]
+    pub fn unreadable(why: impl Into<String>) -> Self {
+        Self { unreadable: Some(why.into()), ..Self::default() }
+    }
 }
 
 /// The answer to a handshake.

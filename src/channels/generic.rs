@@ -15,49 +15,73 @@ use super::signature::form;
 use super::text::Rich;
 use crate::secret::webhook::WebhookKey;
 
-#[derive(Deserialize)]
-struct Data {
-    conversation: String,
-    #[serde(default)]
-    user: Option<String>,
-    #[serde(default)]
-    message: Option<String>,
-    #[serde(default)]
-    text: String,
-    #[serde(default)]
-    attachments: Vec<Attachment>,
-}
+/// The types of events that are read.
+const TYPES: [&str; 8] = [
+    "message.created",
+    "message.edited",
+    "message.deleted",
+    "answer.stopped",
+    "conversation.left",
+    "conversation.returned",
+    "conversation.held",
+    "conversation.released",
+];
 
 /// What a webhook holds. `key` is its `webhook-id`.
 #[must_use]
 pub(super) fn read(body: &Value, key: &str) -> Batch {
-    let mut batch = Batch::default();
-    let Ok(data) = Data::deserialize(&body["data"]) else {
-        batch.skipped.push("data without a conversation");
-        return batch;
+    let Some(kind) = body["type"].as_str() else {
+        return Batch::unreadable(format!("the body must be an object with a `type`: {}", TYPES.join(", ")));
     };
-    let message = data.message.unwrap_or_else(|| key.to_owned());
-    let what = match body["type"].as_str().unwrap_or_default() {
-        "message.created" if data.text.trim().is_empty() && data.attachments.is_empty() => {
-            batch.skipped.push("an empty message");
-            return batch;
+    if !TYPES.contains(&kind) {
+        return Batch { skipped: vec!["another type of event"], ..Batch::default() };
+    }
+    match event(kind, &body["data"], key) {
+        Ok(event) => Batch { events: vec![event], ..Batch::default() },
+        Err(why) => Batch::unreadable(why),
+    }
+}
+
+/// Reads the data of an event of a known type; an error says to its sender what is wrong.
+fn event(kind: &str, data: &Value, key: &str) -> Result<Incoming, String> {
+    let chat = name(data, "conversation")?.ok_or("data.conversation is missing or empty")?;
+    let user = name(data, "user")?.unwrap_or_else(|| chat.clone());
+    let message = name(data, "message")?.unwrap_or_else(|| key.to_owned());
+    let text = match &data["text"] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        _ => return Err("data.text must be a text".into()),
+    };
+    let attachments: Vec<Attachment> = match &data["attachments"] {
+        Value::Null => Vec::new(),
+        list => Vec::deserialize(list)
+            .map_err(|_| "data.attachments must be a list of objects with `kind`, and `name` and `bytes` if known")?,
+    };
+    let what = match kind {
+        "message.created" if text.trim().is_empty() && attachments.is_empty() => {
+            return Err("data.text is missing or empty, and there are no attachments".into());
         }
-        "message.created" => What::Said { message, text: data.text, attachments: data.attachments },
-        "message.edited" => What::Edited { message, text: data.text },
+        "message.created" => What::Said { message, text, attachments },
+        "message.edited" => What::Edited { message, text },
         "message.deleted" => What::Deleted { message },
         "answer.stopped" => What::Stopped,
         "conversation.left" => What::Left,
         "conversation.returned" => What::Returned,
         "conversation.held" => What::Held,
-        "conversation.released" => What::Released,
-        _ => {
-            batch.skipped.push("another type of event");
-            return batch;
-        }
+        _ => What::Released,
     };
-    let user = data.user.unwrap_or_else(|| data.conversation.clone());
-    batch.events.push(Incoming::new(key, data.conversation, user, what));
-    batch
+    Ok(Incoming::new(key, chat, user, what))
+}
+
+/// What names a conversation, a person or a message: a text, or an integer as many systems number them. `None` if there is
+/// none.
+fn name(data: &Value, field: &str) -> Result<Option<String>, String> {
+    match &data[field] {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Ok(Some(number.to_string())),
+        _ => Err(format!("data.{field} must be a text or an integer")),
+    }
 }
 
 /// What a webhook of a system holds that has a body of its own: a message, where `fields` says.
@@ -132,7 +156,34 @@ mod tests {
         assert_eq!(what("answer.stopped", json!({})), Some(What::Stopped));
         assert_eq!(what("message.created", json!({ "text": " " })), None);
         assert_eq!(what("invoice.paid", json!({})), None);
+        assert_eq!(what("conversation.released", json!({})), Some(What::Released));
         assert!(read(&json!({ "type": "message.created", "data": [] }), "msg_1").events.is_empty());
+        assert!(TYPES.iter().all(|kind| what(kind, json!({ "text": "hi" })).is_some()));
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why_and_numbers_are_names() {
+        let read = |body: Value| read(&body, "msg_1");
+        let created = |data: Value| read(json!({ "type": "message.created", "data": data }));
+        for (batch, why) in [
+            (read(Value::Null), "`type`"),
+            (read(json!([])), "`type`"),
+            (read(json!({ "data": { "conversation": "c" } })), "`type`"),
+            (created(json!({ "text": "hi" })), "data.conversation"),
+            (created(json!({ "conversation": "", "text": "hi" })), "data.conversation"),
+            (created(json!({ "conversation": 1.5, "text": "hi" })), "data.conversation"),
+            (created(json!({ "conversation": "c", "text": "  " })), "data.text"),
+            (created(json!({ "conversation": "c", "text": 7 })), "data.text"),
+            (created(json!({ "conversation": "c", "text": "hi", "attachments": "a" })), "data.attachments"),
+        ] {
+            assert!(batch.events.is_empty() && batch.skipped.is_empty());
+            assert!(batch.unreadable.as_deref().is_some_and(|told| told.contains(why)), "{why}: {batch:?}");
+        }
+        let event = created(json!({ "conversation": 4711, "user": 7, "message": 3, "text": "hi" })).events.remove(0);
+        assert_eq!((event.chat.as_str(), event.user.as_str()), ("4711", "7"));
+        assert!(matches!(event.what, What::Said { message, .. } if message == "3"));
+        let unknown = read(json!({ "type": "invoice.paid" }));
+        assert_eq!((unknown.skipped.len(), unknown.unreadable), (1, None));
     }
 
     #[test]

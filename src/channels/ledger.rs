@@ -15,6 +15,9 @@ use crate::store::{Store, StoreError};
 const SPACE: &str = "channels";
 /// Longest key, conversation or person that a platform may name, in bytes: keys of the store have 1 KiB.
 const MAX_NAME: usize = 320;
+/// What is wrong with [`Kept::Unnameable`], for who sent it.
+pub(super) const UNNAMEABLE: &str =
+    "the names of conversation, user, message and event must have 1 to 320 bytes, none of them zero";
 /// Longest text that a session takes, in characters; what is longer is cut, with a mark.
 pub(super) const MAX_TEXT: usize = 4_000;
 /// Most files of one message that are named, and the longest name, in characters.

@@ -168,6 +168,9 @@ impl Platform {
 
     pub(super) fn read(self, request: Request<'_>, account: &Account, now_s: u64) -> Batch {
         let body = json_of(request.body);
+        if body.is_null() && self.posts_json(account) {
+            return Batch::unreadable("the body isn't JSON");
+        }
         match self {
             Self::Telegram => telegram::read(&body, &account.config.bot),
             Self::Slack => slack::read(request.body, &body),
@@ -306,10 +309,19 @@ impl Platform {
         }
     }
 
-    /// Whether a conversation that couldn't be written to can be again once the person writes. Not where the platform
-    /// tells of a return by an event of its own: an unblocked bot, START after STOP, `conversation.returned`.
-    pub(super) fn reopens(self) -> bool {
-        !matches!(self, Self::Telegram | Self::Twilio | Self::Webhook)
+    /// Whether everything that it posts is JSON.
+    fn posts_json(self, account: &Account) -> bool {
+        match self {
+            Self::Telegram
+            | Self::WhatsApp
+            | Self::Messenger
+            | Self::Line
+            | Self::Discord
+            | Self::Teams
+            | Self::Chatwoot => true,
+            Self::Webhook => account.config.fields.is_empty(),
+            Self::Slack | Self::Twilio | Self::WeChat | Self::Email => false,
+        }
     }
 
     /// Whether a message that is sent a second time stays one there: it carries a key, or replaces what it replaced.

@@ -209,6 +209,10 @@ pub(super) fn judge(answered: Answered<'_>) -> Outcome {
         return Outcome::Sent(body["ts"].as_str().map(str::to_owned));
     }
     let Some(error) = body["error"].as_str() else {
+        if (200..300).contains(&answered.status) {
+            // Something in between may have answered in Slack's place.
+            return Outcome::Unanswered { why: format!("status {} without \"ok\": true", answered.status) };
+        }
         return answered.by_status(format!("status {}", answered.status));
     };
     let why = error.to_owned();
@@ -303,5 +307,7 @@ mod tests {
         assert!(matches!(judged("token_revoked"), Outcome::Unauthorized { .. }));
         assert!(matches!(judged("is_archived"), Outcome::Closed { .. }));
         assert!(matches!(judged("msg_too_long"), Outcome::Refused { .. }));
+        let empty = judge(Answered { status: 200, retry_after_s: None, body: &Value::Null });
+        assert!(matches!(empty, Outcome::Unanswered { .. }));
     }
 }

@@ -223,6 +223,8 @@ pub(super) fn judge(answered: Answered<'_>) -> Outcome {
         400 if says("message is not modified") => Outcome::Sent(None),
         400 if says("can't parse entities") || says("ENTITY") => Outcome::Plain { why },
         404 => Outcome::Unauthorized { why: format!("{why}: Telegram answers so where the token isn't a bot's") },
+        // Something in between may have answered in Telegram's place.
+        200..=299 => Outcome::Unanswered { why: format!("{why} without \"ok\": true") },
         _ => answered.by_status(why),
     }
 }
@@ -314,5 +316,8 @@ mod tests {
         assert!(matches!(judged(401, error(401, "Unauthorized")), Outcome::Unauthorized { .. }));
         assert!(matches!(judged(400, error(400, "Bad Request: message is too long")), Outcome::Refused { .. }));
         assert!(matches!(judged(502, json!(null)), Outcome::Later { after_ms: None, .. }));
+        for unsure in [json!(null), json!({}), json!([]), json!({ "ok": "true" }), json!({ "ok": false })] {
+            assert!(matches!(judged(200, unsure.clone()), Outcome::Unanswered { .. }), "{unsure}");
+        }
     }
 }

@@ -90,6 +90,10 @@ pub(super) fn judge(answered: Answered<'_>) -> Outcome {
     let why = format!("{}: {}", code.unwrap_or_default(), answered.body["errmsg"].as_str().unwrap_or_default());
     match code {
         Some(0) => Outcome::Sent(None),
+        // Something in between may have answered in WeChat's place.
+        None if (200..300).contains(&answered.status) => {
+            Outcome::Unanswered { why: format!("status {} without `errcode`", answered.status) }
+        }
         None => answered.by_status(format!("status {}", answered.status)),
         Some(-1) => Outcome::Later { after_ms: None, why },
         Some(45_009 | 45_011) => Outcome::Later { after_ms: Some(60_000), why },

@@ -103,6 +103,7 @@ fn refusal(error: AcceptError) -> ApiError {
         AcceptError::Unknown { .. } => ApiError::new(ErrorCode::NotFound, "no such channel"),
         // Why is for the operator: it stands in the account's state.
         AcceptError::Rejected(_) => ApiError::new(ErrorCode::Unauthorized, "the signature does not hold"),
+        AcceptError::Unreadable(why) => ApiError::new(ErrorCode::BadMessage, why),
         AcceptError::Store(error) => error.into(),
         AcceptError::NoKeys => {
             let text = "the platform's keys can't be fetched now; send it again";

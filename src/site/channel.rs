@@ -178,6 +178,11 @@ fn pause() -> u64 {
 }
 
 impl ChannelConfig {
+    /// Where its secrets stand, as far as they have files of their own.
+    pub(crate) fn secret_files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        [&mut self.token_file, &mut self.secrets_file, &mut self.encoding_aes_key_file].into_iter().flatten()
+    }
+
     /// What the account is called.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -191,6 +196,13 @@ impl ChannelConfig {
         let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
         if name.len() > 32 || !name.chars().all(sound) {
             bail!("the channel id {name:?} must be 1 to 32 of a-z, 0-9, - and _");
+        }
+        let twice = [
+            ("token", !self.token.is_empty() && self.token_file.is_some()),
+            ("encoding_aes_key", !self.encoding_aes_key.is_empty() && self.encoding_aes_key_file.is_some()),
+        ];
+        if let Some((option, _)) = twice.into_iter().find(|(_, both)| *both) {
+            bail!("channel {name:?}: {option} and {option}_file are both set; leave one of them out");
         }
         if self.platform.needs_token() && self.token.is_empty() && self.token_file.is_none() {
             bail!("channel {name:?}: {} needs `token` or `token_file`", self.platform.name());

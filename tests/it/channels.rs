@@ -67,7 +67,12 @@ impl Fake {
             true => (200, keys()),
             false => (200, taken()),
         });
-        (StatusCode::from_u16(status).unwrap(), axum::Json(body))
+        let text = match body {
+            // A page and no JSON.
+            Value::String(page) => page,
+            body => body.to_string(),
+        };
+        (StatusCode::from_u16(status).unwrap(), text)
     }
 
     fn answer(&self, status: u16, body: Value) {
@@ -340,16 +345,22 @@ async fn messages_that_follow_each_other_are_one_turn_and_a_deleted_one_is_none(
 }
 
 async fn hook(server: &TestServer, id: &str, body: &Value, secret: &str) -> StatusCode {
-    let bytes = serde_json::to_vec(body).unwrap();
+    hook_bytes(server, id, &serde_json::to_vec(body).unwrap(), secret).await.0
+}
+
+/// The status of a webhook, and what it was answered with.
+async fn hook_bytes(server: &TestServer, id: &str, bytes: &[u8], secret: &str) -> (StatusCode, String) {
     let at = (server.clock.now_ms() / 1000).to_string();
-    let signature = WebhookKey::parse(secret).unwrap().sign(id, &at, &bytes);
+    let signature = WebhookKey::parse(secret).unwrap().sign(id, &at, bytes);
     let request = reqwest::Client::new()
         .post(server.url("/v1/channels/shop/webhook"))
         .header("webhook-id", id)
         .header("webhook-timestamp", at)
         .header("webhook-signature", signature)
-        .body(bytes);
-    StatusCode::from_u16(request.send().await.unwrap().status().as_u16()).unwrap()
+        .body(bytes.to_vec());
+    let response = request.send().await.unwrap();
+    let status = StatusCode::from_u16(response.status().as_u16()).unwrap();
+    (status, response.text().await.unwrap())
 }
 
 #[tokio::test]
@@ -376,7 +387,7 @@ async fn what_the_platform_did_not_sign_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_refused_for_now_is_sent_later_and_a_blocked_chat_never_again() {
+async fn a_message_that_is_refused_for_now_is_sent_later_and_a_blocked_chat_waits_for_its_person() {
     let (mut server, fake) = started().await;
     fake.answer(429, json!({ "ok": false, "error_code": 429, "parameters": { "retry_after": 0 } }));
     fake.answer(502, json!(null));
@@ -389,12 +400,126 @@ async fn a_message_that_is_refused_for_now_is_sent_later_and_a_blocked_chat_neve
     );
     update(&server, &message(2, 11, "How long can I return unused goods?")).await;
     fake.wait("/sendMessage", 4).await;
-    update(&server, &message(3, 11, "What does a Tarn 2 cost?")).await;
     // Another conversation goes on.
     update(&server, &message(4, 12, "What does shipping within Ireland cost?")).await;
     let sent = fake.wait("/sendMessage", 5).await;
     assert_eq!(sent[4]["chat_id"], 12);
+    // Whoever blocked the bot unblocked it: he writes.
+    update(&server, &message(5, 11, "How long can I return unused goods?")).await;
+    let sent = fake.wait("/sendMessage", 6).await;
+    assert!(sent[5]["chat_id"] == 11 && sent[5]["text"].as_str().unwrap().contains("60 days"), "{sent:?}");
     server.stop().await;
+}
+
+/// Each way in which a conversation is stopped: what stays unsent is counted, and the next message of that person opens it.
+#[tokio::test]
+async fn a_stopped_conversation_tells_what_it_does_not_send_and_opens_with_the_next_message() {
+    let (mut server, fake) = started().await;
+    fake.answer(400, json!({ "ok": false, "error_code": 400, "description": "Bad Request: chat not found" }));
+    update(&server, &message(1, 11, "What does shipping within Ireland cost?")).await;
+    counted(&server, "telegram", "stopped", 1).await;
+    update(&server, &message(2, 11, "How long can I return unused goods?")).await;
+    let sent = fake.wait("/sendMessage", 2).await;
+    assert!(sent[1]["text"].as_str().unwrap().contains("60 days"), "{sent:?}");
+
+    let event = |kind: &str, text: &str| json!({ "type": kind, "data": { "conversation": 4711, "text": text } });
+    fake.answer(410, json!({}));
+    let first = event("message.created", "What does shipping within Ireland cost?");
+    assert_eq!(hook(&server, "e1", &first, SECRET).await, StatusCode::OK);
+    counted(&server, "webhook", "stopped", 1).await;
+    let second = event("message.created", "How long can I return unused goods?");
+    assert_eq!(hook(&server, "e2", &second, SECRET).await, StatusCode::OK);
+    let replies = fake.wait("/hook", 2).await;
+    assert_eq!(replies[1]["data"]["conversation"], "4711");
+    assert!(replies[1]["data"]["text"].as_str().unwrap().contains("60 days"), "{replies:?}");
+
+    // Who leaves while the answer is made gets none, and it is counted.
+    hook(&server, "e3", &first, SECRET).await;
+    fake.wait("/hook", 3).await;
+    hook(&server, "e4", &event("conversation.left", ""), SECRET).await;
+    hook(&server, "e5", &second, SECRET).await;
+    fake.wait("/hook", 4).await;
+    server.stop().await;
+}
+
+/// Waits until so many messages to a platform came to this end.
+async fn counted(server: &TestServer, platform: &str, what: &str, count: u64) {
+    let line = format!("channel_messages_total{{platform=\"{platform}\",what=\"{what}\"}} {count}\n");
+    let found = async {
+        loop {
+            let request = reqwest::Client::new().get(server.admin_url("/metrics")).bearer_auth(server.admin_key());
+            if request.send().await.unwrap().text().await.unwrap().contains(&line) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let found = tokio::time::timeout(LIMIT, found).await;
+    found.unwrap_or_else(|_| panic!("no {line}"));
+}
+
+#[tokio::test]
+async fn a_signed_webhook_that_cannot_be_read_is_refused_with_the_reason() {
+    let (mut server, fake) = started().await;
+    let said = |data: Value| json!({ "type": "message.created", "data": data });
+    for (id, body, why) in [
+        ("e1", json!([]).to_string(), "`type`"),
+        ("e2", "not json".to_owned(), "isn't JSON"),
+        ("e3", said(json!({ "text": "hi" })).to_string(), "data.conversation"),
+        ("e4", said(json!({ "conversation": "c1", "text": "" })).to_string(), "data.text"),
+        ("e5", said(json!({ "conversation": "c".repeat(400), "text": "hi" })).to_string(), "conversation"),
+    ] {
+        let (status, told) = hook_bytes(&server, id, body.as_bytes(), SECRET).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+        assert!(told.contains(why), "{body}: {told}");
+    }
+    // What is meant for somebody else is none of our business.
+    assert_eq!(hook(&server, "e6", &json!({ "type": "invoice.paid" }), SECRET).await, StatusCode::OK);
+    let cut_short = reqwest::Client::new()
+        .post(server.url("/v1/channels/shop/telegram"))
+        .header("x-telegram-bot-api-secret-token", TELEGRAM_SECRET)
+        .body(r#"{"update_id": 7, "mess"#);
+    assert_eq!(cut_short.send().await.unwrap().status().as_u16(), 400);
+    // Systems number their conversations, people and messages.
+    let numbered =
+        said(json!({ "conversation": 47, "user": 5, "message": 9, "text": "What does shipping within Ireland cost?" }));
+    assert_eq!(hook(&server, "e7", &numbered, SECRET).await, StatusCode::OK);
+    assert_eq!(fake.wait("/hook", 1).await[0]["data"]["conversation"], "47");
+    server.stop().await;
+}
+
+/// Files of secrets count from the folder of the configuration, wherever the command is started.
+#[tokio::test]
+async fn the_files_of_a_channel_count_from_the_folder_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), "123:abc\n").unwrap();
+    std::fs::write(folder.path().join("secrets"), format!("{TELEGRAM_SECRET}\n")).unwrap();
+    let config = |more: &str| {
+        let text = format!(
+            "[[sites]]\nid = \"shop\"\n[[sites.channels]]\nplatform = \"telegram\"\ntoken_file = \"token\"\n\
+             secrets_file = \"secrets\"\n{more}"
+        );
+        std::fs::write(folder.path().join("config.toml"), text).unwrap();
+    };
+    let command = async |arguments: &[&str]| {
+        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_frontdesk"))
+            .arg("--config")
+            .arg(folder.path().join("config.toml"))
+            .arg("channels")
+            .args(arguments)
+            .current_dir("/")
+            .output()
+            .await
+            .unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.success(), text)
+    };
+    config("");
+    let (well, text) = command(&["list"]).await;
+    assert!(well && text.contains("shop/telegram"), "{text}");
+    config("token = \"456:def\"\n");
+    let (well, text) = command(&["list"]).await;
+    assert!(!well && text.contains("token and token_file are both set"), "{text}");
 }
 
 #[tokio::test]

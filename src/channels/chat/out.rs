@@ -54,6 +54,9 @@ impl Task {
         let (platform, id) = (self.account.config.platform, self.account.id());
         let now_ms = inner.clock.now_ms();
         if self.row.left || (self.row.held && !part.by_agent) {
+            if self.row.left {
+                self.unsent();
+            }
             inner.ledger.done(key).await?;
             return Ok(Duration::ZERO);
         }
@@ -129,7 +132,13 @@ impl Task {
                 Ok(spacing)
             }
             Outcome::Closed { why } => {
-                tracing::info!(account = id, why, "a conversation can't be written to any more");
+                tracing::warn!(
+                    account = id,
+                    part = part.id,
+                    why,
+                    "a message was not taken: nothing is sent to this conversation until that person writes again"
+                );
+                inner.metrics.channel_message(platform.name(), "stopped");
                 self.row.left = true;
                 inner.ledger.sent(key, &id, &self.chat, &self.row).await?;
                 Ok(Duration::ZERO)
@@ -153,6 +162,17 @@ impl Task {
         let part = Part { tries: part.tries + 1, ..part };
         self.channels.0.ledger.set(key, &part).await?;
         Ok(pause)
+    }
+
+    /// Says that a text stays unsent because its conversation is stopped.
+    pub(super) fn unsent(&self) {
+        let (account, session) = (self.account.id(), &self.row.session);
+        tracing::warn!(
+            account,
+            session,
+            "a message is not sent: its conversation is stopped until that person writes again"
+        );
+        self.channels.0.metrics.channel_message(self.account.config.platform.name(), "stopped");
     }
 
     fn unsure(&self, part: &Part) {

@@ -565,12 +565,11 @@ async fn refusals(desk: &Desk<'_>, mut count: usize) -> usize {
     desk.say(17, RETURNS).await;
     count += 1;
     desk.wait(count).await;
+    // Who writes again is answered again.
     desk.say(17, RETURNS).await;
-    // Where nothing else tells that it can be written to again, the customer's next message opens the conversation.
-    if !matches!(desk.platform, Platform::Telegram | Platform::Twilio | Platform::Webhook) {
-        count += 1;
-        desk.wait(count).await;
-    }
+    count += 1;
+    let sent = desk.wait(count).await;
+    assert!(sent[count - 1].contains("60 days"), "{}: {sent:?}", desk.platform.name());
     desk.say(18, SHIPPING).await;
     count += 1;
     let sent = desk.wait(count).await;
@@ -688,6 +687,24 @@ async fn a_message_whose_answer_never_came_is_sent_again_and_said_to_be_perhaps_
     let metrics = metrics(&server).await;
     assert!(metrics.contains("what=\"unsure\""), "{metrics}");
     server.stop().await;
+}
+
+/// Something in between answers 200 with a page of its own: whether the platform has the message isn't known.
+#[tokio::test]
+async fn a_message_that_a_stranger_acknowledged_is_sent_again_and_said_to_be_perhaps_double() {
+    for platform in [Platform::Telegram, Platform::Slack, Platform::Twilio] {
+        let (fake, address) = Fake::start().await;
+        let mut server = TestServer::with(|config| config.sites[0].channels = vec![account(platform, &address)]).await;
+        // The fake sends texts that aren't JSON as they are.
+        fake.answer(200, json!("<html>Please sign in to the network</html>"));
+        let desk = Desk::new(&server, &fake, &address, platform);
+        desk.say(1, SHIPPING).await;
+        let sent = desk.wait(2).await;
+        assert_eq!(sent[0], sent[1], "{}", platform.name());
+        let metrics = metrics(&server).await;
+        assert!(metrics.contains("what=\"unsure\""), "{}: {metrics}", platform.name());
+        server.stop().await;
+    }
 }
 
 /// Microsoft's keys can't be fetched: what comes is refused for now and not for good, and works once they can be.
