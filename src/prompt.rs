@@ -48,6 +48,7 @@ const REPLIES: &[(&str, &str)] = &[
     ("thanks.j2", "thanks"),
     ("goodbye.j2", "goodbye"),
     ("about.j2", "about"),
+    ("unseen.j2", "unseen"),
 ];
 
 /// The rendered-on-demand templates of one server.
@@ -325,6 +326,14 @@ impl Prompts {
             Kind::About => "about.j2",
         };
         self.render(name, context! { site, language })
+    }
+
+    /// What is said to a message of files alone, which nobody looks at.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn unseen(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
+        self.render("unseen.j2", context! { site, language })
     }
 
     /// The prompt that has a drafted reply rewritten.

@@ -110,7 +110,18 @@ pub struct Profile {
     pub facts: SiteFacts,
     /// ISO 639-1 code of the language used where a question's own can't be told.
     pub language: String,
+    /// The channel whose own address is the site's contact, if one's is: whoever writes there needn't be told to.
+    pub contact_channel: Option<&'static str>,
     pub policy: Policy,
+}
+
+impl Profile {
+    /// What templates may say about the site in a conversation of a channel.
+    #[must_use]
+    pub fn facts_in(&self, channel: &str) -> SiteFacts {
+        let contact = if self.contact_channel == Some(channel) { String::new() } else { self.facts.contact.clone() };
+        SiteFacts { contact, ..self.facts.clone() }
+    }
 }
 
 /// Whether a conversation may take a place in the line for a person.

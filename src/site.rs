@@ -187,7 +187,9 @@ impl Site {
     #[must_use]
     pub fn profile(&self) -> Profile {
         let policy = Policy { suggest: self.answers == Answers::Suggest, handoff: Arc::new(self.handoff.clone()) };
-        Profile { facts: self.facts(), language: self.language.clone(), policy }
+        let own = self.channels.iter().find(|channel| channel.is_mailbox(&self.contact));
+        let contact_channel = own.map(|channel| channel.platform.name());
+        Profile { facts: self.facts(), language: self.language.clone(), contact_channel, policy }
     }
 
     /// True if a page of this origin may connect. `own` are the server's own origins.

@@ -19,7 +19,7 @@ use crate::grounding::choose::Choice;
 use crate::grounding::confidence::{Signs, choices, leaves_open};
 use crate::grounding::followup::{Said, in_full, leans_on_what_was_said, without_opening};
 use crate::grounding::injection::without_orders;
-use crate::grounding::smalltalk::small_talk;
+use crate::grounding::smalltalk::{only_files, small_talk};
 use crate::grounding::{self, Evidence, Gate, Source, Unit};
 use crate::handoff;
 use crate::language::shorthand::written_out;
@@ -192,6 +192,12 @@ pub struct Outlet {
 /// When a part fails; what was sent by then stays sent.
 pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, TurnError> {
     let language = ask.spoken().unwrap_or(&ask.language);
+    if only_files(&ask.question) {
+        // What files are called is of no language; what was said before is.
+        let wordless = Ask { question: String::new(), ..ask.clone() };
+        let reply = spine.prompts.unseen(&ask.facts, wordless.spoken().unwrap_or(&ask.language));
+        return say(out, ask, reply, AnswerEnd::SmallTalk, 1.0).await;
+    }
     if let Some(talk) = small_talk(&ask.question) {
         let reply = spine.prompts.small_talk(talk.kind, &ask.facts, talk.language.unwrap_or(language));
         return say(out, ask, reply, AnswerEnd::SmallTalk, 1.0).await;

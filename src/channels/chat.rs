@@ -13,6 +13,7 @@ use super::event::{Attachment, Incoming, What};
 use super::ledger::{Chat, Placed, Turn, cut};
 use super::{Account, Channels};
 use crate::conversation::{AnswerEnd, Event, SessionKey};
+use crate::grounding::smalltalk::OPENED;
 use crate::secret::random_id;
 use crate::session::mailbox::{CommandError, JoinError, Opener, Past};
 use crate::session::refusal::Refusal;
@@ -263,6 +264,10 @@ impl Task {
             self.cancel().await;
         }
         said.retain(|(_, text)| !text.trim().is_empty());
+        if said.iter().any(|(_, text)| text != OPENED) {
+            // The chat was opened and something said: that is what wants an answer.
+            said.retain(|(_, text)| text != OPENED);
+        }
         let turn = first.filter(|_| !said.is_empty()).map(|(id, user)| {
             if self.row.session.is_empty() {
                 self.begin(&user);

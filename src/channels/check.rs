@@ -113,6 +113,12 @@ impl Account {
         Ok(found)
     }
 
+    /// Whether [`Account::register`] can tell the platform where its webhooks go; elsewhere a person writes the address down.
+    #[must_use]
+    pub fn registers(&self) -> bool {
+        matches!(self.config.platform, Platform::Telegram | Platform::Line | Platform::Discord)
+    }
+
     /// Has the platform send its webhooks to a server that is reached at this origin.
     ///
     /// # Errors

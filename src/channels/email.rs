@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Mail, Outcome, What};
 use super::signature::{form, hex};
 use super::text::Rich;
+pub(super) use crate::site::channel::mail_address as address;
 
 mod quoted;
+mod subject;
 
 /// Longest identifier of a message that is answered with, in bytes, and of all of them: an event brings 4 KiB along.
 const MAX_ID: usize = 300;
@@ -26,12 +28,6 @@ struct Thread {
     subject: String,
     /// Identifiers of the thread's messages without their brackets, oldest first; the last one is answered.
     ids: Vec<String>,
-}
-
-/// The address in `Name <address>` or in an address alone, in lower case.
-pub(super) fn address(text: &str) -> String {
-    let bare = text.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(text, |(address, _)| address);
-    bare.trim().to_ascii_lowercase()
 }
 
 /// What a message holds. `own` are the addresses that mail for this account comes to, in lower case.
@@ -52,6 +48,10 @@ fn event(raw: &[u8], own: &[String]) -> Result<Incoming, &'static str> {
     if own.iter().any(|own| same(own, &from) || same(own, &to)) {
         return Err("our own e-mail");
     }
+    let subject = message.subject().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    if subject::is_automatic(&subject) {
+        return Err("an automatic e-mail");
+    }
     if let Some(why) = automatic(&message, &from).or_else(|| automatic(&message, &to)) {
         return Err(why);
     }
@@ -65,11 +65,18 @@ fn event(raw: &[u8], own: &[String]) -> Result<Incoming, &'static str> {
     let replied = ids(message.in_reply_to());
     let mut earlier = ids(message.references());
     earlier.extend(replied.into_iter().filter(|id| !earlier.contains(id)).collect::<Vec<_>>());
-    let subject = message.subject().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-    let words = quoted::own_words(&body(&message, !earlier.is_empty()), !earlier.is_empty());
+    // Some programs answer without saying what, and only the subject shows it.
+    let marked = subject::without_reply(&subject);
+    let is_reply = !earlier.is_empty() || marked.is_some();
+    let words = quoted::own_words(&body(&message, is_reply), is_reply);
     let attachments: Vec<Attachment> = message.attachments().map(attachment).collect();
-    // A first message's subject is often the question.
-    let text = if earlier.is_empty() { format!("{subject}\n\n{words}") } else { words };
+    // A first message's subject is often the question; a reply's is of the message that it answers.
+    let text = match marked {
+        _ if !earlier.is_empty() => words,
+        None => format!("{subject}\n\n{words}"),
+        Some(rest) if words.is_empty() && attachments.is_empty() => rest.to_owned(),
+        Some(_) => words,
+    };
     let text = text.trim().to_owned();
     if text.is_empty() && attachments.is_empty() {
         return Err("an empty message");
@@ -233,8 +240,7 @@ pub(super) fn send(
     by_agent: bool,
 ) -> Option<Call> {
     let Thread { to, subject, ids } = serde_json::from_str(right?).ok()?;
-    let is_reply = subject.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("re:"));
-    let subject = if is_reply { subject } else { format!("Re: {subject}") };
+    let subject = if subject::without_reply(&subject).is_some() { subject } else { format!("Re: {subject}") };
     let thread = chat.split('/').next().unwrap_or_default();
     let id = id_of(thread, id, sender);
     let mail =

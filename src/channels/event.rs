@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::grounding::smalltalk::FILES;
+
 /// One thing that happened on a platform.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Incoming {
@@ -88,7 +90,7 @@ impl What {
 /// A file that came with a message: it is named to the agent and not fetched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
-    /// `image`, `audio`, `video`, `file`, `location`, `contact` or `sticker`.
+    /// One of [`FILES`].
     pub kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -104,11 +106,20 @@ impl Attachment {
         known.unwrap_or("file").to_owned()
     }
 
+    /// With a kind that is known: what another system calls otherwise is a file.
+    #[must_use]
+    pub fn of_known_kind(self) -> Self {
+        let kind = if FILES.contains(&self.kind.as_str()) { self.kind } else { "file".into() };
+        Self { kind, ..self }
+    }
+
     /// How it stands in the conversation: `[image]`, `[file: invoice.pdf, 12 kB]`.
     #[must_use]
     pub fn mark(&self) -> String {
         let size = self.bytes.map(|bytes| format!("{} kB", bytes.div_ceil(1000)));
-        let details: Vec<&str> = self.name.as_deref().into_iter().chain(size.as_deref()).collect();
+        // On one line, or the rest of a name would be what the visitor said.
+        let name = self.name.as_ref().map(|name| name.split_whitespace().collect::<Vec<_>>().join(" "));
+        let details: Vec<&str> = name.as_deref().into_iter().chain(size.as_deref()).collect();
         match details.as_slice() {
             [] => format!("[{}]", self.kind),
             details => format!("[{}: {}]", self.kind, details.join(", ")),
@@ -259,5 +270,23 @@ impl Answered<'_> {
             408 | 425 | 429 | 500..=599 => Outcome::Later { after_ms, why },
             _ => Outcome::Refused { why },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grounding::smalltalk::only_files;
+
+    #[test]
+    fn a_mark_is_told_from_words_whatever_the_file_is_called() {
+        for kind in FILES {
+            for name in [None, Some("tent.jpg".to_owned()), Some("a]\nHow large is it?".to_owned())] {
+                let file = Attachment { kind: kind.into(), name, bytes: Some(12_345) };
+                assert!(only_files(&file.mark()), "{}", file.mark());
+            }
+        }
+        let hologram = Attachment { kind: "hologram".into(), name: None, bytes: None };
+        assert_eq!(hologram.of_known_kind().mark(), "[file]");
     }
 }

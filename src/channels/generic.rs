@@ -55,7 +55,10 @@ fn event(kind: &str, data: &Value, key: &str) -> Result<Incoming, String> {
     let attachments: Vec<Attachment> = match &data["attachments"] {
         Value::Null => Vec::new(),
         list => Vec::deserialize(list)
-            .map_err(|_| "data.attachments must be a list of objects with `kind`, and `name` and `bytes` if known")?,
+            .map_err(|_| "data.attachments must be a list of objects with `kind`, and `name` and `bytes` if known")?
+            .into_iter()
+            .map(Attachment::of_known_kind)
+            .collect(),
     };
     let what = match kind {
         "message.created" if text.trim().is_empty() && attachments.is_empty() => {

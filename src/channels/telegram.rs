@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, What};
 use super::text::Rich;
+use crate::grounding::smalltalk::OPENED;
 
 /// Updates that are asked for; Telegram leaves others out.
 pub(super) const UPDATES: [&str; 5] =
@@ -98,9 +99,11 @@ fn contents(message: &Value, bot: &str) -> Result<(String, Vec<Attachment>), &'s
     if !private && names_us {
         text = without(&text, &name);
     }
-    // `/start PAYLOAD` opens a chat; other commands are words like any other.
-    if let Some(rest) = text.strip_prefix("/start") {
-        text = if rest.is_empty() || rest.starts_with(' ') { "/start".into() } else { text };
+    // `/start PAYLOAD` opens a chat, `/start@BOT` in a group; other commands are words like any other.
+    let command = text.split_whitespace().next().unwrap_or_default();
+    let (command, to) = command.split_once('@').unwrap_or((command, bot));
+    if command == OPENED && (bot.is_empty() || to.eq_ignore_ascii_case(bot)) {
+        text = OPENED.to_owned();
     }
     let attachments = attachments(message);
     if text.trim().is_empty() && attachments.is_empty() {
@@ -262,7 +265,12 @@ mod tests {
     #[test]
     fn messages_of_a_private_chat() {
         check(private(json!({ "text": " hi " })), Ok(said("hi", vec![])));
-        check(private(json!({ "text": "/start from_page" })), Ok(said("/start", vec![])));
+        for start in ["/start", "/start from_page", "/start@Shop_Bot", "/start@shop_bot from_page", "/start\nx"] {
+            check(private(json!({ "text": start })), Ok(said("/start", vec![])));
+        }
+        for words in ["/starting", "/start@other_bot", "/help"] {
+            check(private(json!({ "text": words })), Ok(said(words, vec![])));
+        }
         let image = Attachment { kind: "image".into(), name: None, bytes: Some(9_000) };
         let photo = json!({ "photo": [{ "file_size": 100 }, { "file_size": 9_000 }], "caption": "broken" });
         check(private(photo), Ok(said("broken", vec![image])));
@@ -280,6 +288,7 @@ mod tests {
         };
         check(group(json!({ "text": "hi all" })), Err("said in a group, not to us"));
         check(group(json!({ "text": "@Shop_Bot is it open?" })), Ok(said("is it open?", vec![])));
+        check(group(json!({ "text": "/start@shop_bot from_page" })), Ok(said("/start", vec![])));
         let reply = json!({ "text": "and now?", "reply_to_message": { "from": { "username": "shop_bot" } } });
         check(group(reply), Ok(said("and now?", vec![])));
     }

@@ -7,6 +7,11 @@ use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, R
 use super::signature::form;
 use super::text::Rich;
 
+/// A text message of one of these words is a wish to get no more, or to get some again, for Twilio and by law (its list of
+/// English opt-out words). YES, which starts again too, answers too many questions.
+const STOPS: [&str; 8] = ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"];
+const STARTS: [&str; 2] = ["START", "UNSTOP"];
+
 /// What a webhook holds. The answer is an empty document: replies go out by the API.
 #[must_use]
 pub(super) fn read(bytes: &[u8]) -> Batch {
@@ -27,10 +32,15 @@ pub(super) fn read(bytes: &[u8]) -> Batch {
         Attachment { kind, name: None, bytes: None }
     });
     let text = field("ButtonText").or_else(|| field("Body")).unwrap_or_default().to_owned();
-    // Twilio itself answers these words, and sends nothing more to who said STOP.
+    // Twilio itself answers these words, and sends nothing more to who said STOP. Only messaging services with Advanced
+    // Opt-Out tell so in a field of its own.
+    let alone = count == 0 && !from.starts_with("whatsapp:");
+    let is_one_of = |words: &[&str]| alone && words.iter().any(|own| text.trim().eq_ignore_ascii_case(own));
     let what = match field("OptOutType") {
         Some("STOP") => What::Left,
         Some("START") => What::Returned,
+        None if is_one_of(&STOPS) => What::Left,
+        None if is_one_of(&STARTS) => What::Returned,
         Some(_) => {
             batch.skipped.push("a word that the platform answers");
             return batch;
@@ -100,6 +110,9 @@ mod tests {
         assert_eq!(what("MessageSid=SM1&From=%2B1&Body=stop&OptOutType=STOP"), Some(What::Left));
         assert_eq!(what("MessageSid=SM1&From=%2B1&Body=start&OptOutType=START"), Some(What::Returned));
         assert_eq!(what("MessageSid=SM1&From=%2B1&Body=help&OptOutType=HELP"), None);
+        assert_eq!(what("MessageSid=SM1&From=%2B1&Body=+Stop%0A"), Some(What::Left));
+        assert_eq!(what("MessageSid=SM1&From=%2B1&Body=unstop"), Some(What::Returned));
+        assert!(matches!(what("MessageSid=SM1&From=%2B1&Body=stop+my+order"), Some(What::Said { .. })));
         assert_eq!(what("MessageSid=SM1&MessageStatus=delivered"), None);
         assert_eq!(what("%%%&=&"), None);
     }

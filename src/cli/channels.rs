@@ -63,6 +63,18 @@ pub(super) async fn run(config: &Config, args: ChannelsArgs) -> anyhow::Result<E
     if accounts.is_empty() {
         anyhow::bail!("no such channel is configured; docs/channels.md tells what to write under [[sites.channels]]");
     }
+    if let Action::Send { text, .. } = &args.action {
+        anyhow::ensure!(!text.trim().is_empty(), "the text is empty: there is nothing to send");
+        if accounts.len() > 1 {
+            let names: Vec<String> = accounts.iter().map(Account::id).collect();
+            anyhow::bail!(
+                "a text goes to one account, and there are {}: {}. Name it with --channel, and with --site where two sites \
+                 have one of that name",
+                names.len(),
+                names.join(", ")
+            );
+        }
+    }
     let origin = args.origin.as_deref().or(config.server.public_origins.first().map(String::as_str));
     let needed = || origin.context("name the address of this server with --origin, or in server.public_origins");
     let mut well = true;
@@ -77,6 +89,13 @@ pub(super) async fn run(config: &Config, args: ChannelsArgs) -> anyhow::Result<E
                     well &= finding.ok;
                     println!("{}  {}  {}", account.id(), if finding.ok { "ok" } else { "FAILS" }, finding.text);
                 }
+            }
+            Action::Register if !account.registers() => {
+                let address = account.address(origin.unwrap_or("https://<this server>"));
+                println!(
+                    "{}  nothing to do here: write {address} on the platform's own pages, or in the other system",
+                    account.id()
+                );
             }
             Action::Register => match account.register(needed()?).await {
                 Ok(address) => println!("{}  webhooks go to {address}", account.id()),

@@ -28,11 +28,30 @@ pub struct SmallTalk {
 /// A longer message tells something, in Unicode scalar values.
 const MAX_CHARS: usize = 80;
 
+/// What messengers send in the visitor's name when a chat with the assistant is opened.
+pub const OPENED: &str = "/start";
+
+/// What a file may be that came with a message.
+pub const FILES: [&str; 7] = ["image", "audio", "video", "file", "location", "contact", "sticker"];
+
+/// Whether a message has no words, only marks of files that came with it: `[image: 13 kB]`, each on a line of its own.
+#[must_use]
+pub fn only_files(message: &str) -> bool {
+    let is_mark = |line: &str| {
+        let inside = line.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        inside.is_some_and(|inside| FILES.contains(&inside.split(':').next().unwrap_or_default()))
+    };
+    !message.trim().is_empty() && message.lines().filter(|line| !line.trim().is_empty()).all(is_mark)
+}
+
 /// What a message is, if it is nothing but small talk.
 #[must_use]
 pub fn small_talk(message: &str) -> Option<SmallTalk> {
     if message.chars().count() > MAX_CHARS {
         return None;
+    }
+    if message.trim() == OPENED {
+        return Some(SmallTalk { kind: Kind::Greeting, language: None });
     }
     let text = plain(message);
     if text.is_empty() {
@@ -163,6 +182,18 @@ mod tests {
     fn check(message: &str, expected: impl Into<Option<(Kind, Option<&'static str>)>>) {
         let found = small_talk(message).map(|talk| (talk.kind, talk.language));
         assert_eq!(found, expected.into(), "{message}");
+    }
+
+    #[test]
+    fn an_opened_chat_is_a_greeting_and_files_alone_are_no_words() {
+        check("/start", (Kind::Greeting, None));
+        check("/start the engine", None);
+        for files in ["[image]", "[image: 13 kB]", " [file: a [b].pdf, 2 kB]\n\n[sticker]\n"] {
+            assert!(only_files(files), "{files}");
+        }
+        for words in ["", "[image: 13 kB]\nIs this broken?", "[tent]", "image", "[image] and [file]?"] {
+            assert!(!only_files(words), "{words}");
+        }
     }
 
     #[test]

@@ -545,7 +545,7 @@ impl Live {
         Ask {
             site: self.session.key.site.clone(),
             session: Some(self.session.key.clone()),
-            facts: self.profile.facts.clone(),
+            facts: self.profile.facts_in(&self.session.channel),
             language: self.profile.language.clone(),
             audience,
             history: self.session.lines.get(..before).unwrap_or_default().to_vec(),

@@ -260,7 +260,21 @@ impl ChannelConfig {
     }
 }
 
+/// The address in `Name <address>` or in an address alone, in lower case.
+#[must_use]
+pub fn mail_address(text: &str) -> String {
+    let bare = text.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(text, |(address, _)| address);
+    bare.trim().to_ascii_lowercase()
+}
+
 impl ChannelConfig {
+    /// Whether mail to this address comes to the account.
+    #[must_use]
+    pub fn is_mailbox(&self, address: &str) -> bool {
+        let mut own = std::iter::once(&self.sender).chain(&self.addresses);
+        self.platform == Platform::Email && own.any(|own| mail_address(own) == mail_address(address))
+    }
+
     fn validate_email(&self) -> anyhow::Result<()> {
         let name = self.name();
         if !matches!(self.signed_as, SignedAs::Standard | SignedAs::Mailgun) {

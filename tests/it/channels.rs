@@ -488,9 +488,48 @@ async fn a_signed_webhook_that_cannot_be_read_is_refused_with_the_reason() {
     server.stop().await;
 }
 
+/// What isn't a question is answered as what it is: no search, no gap, no unsure answer.
+#[tokio::test]
+async fn an_opened_chat_is_greeted_and_files_alone_are_answered_honestly() {
+    let (mut server, fake) = started().await;
+    update(&server, &message(1, 11, "/start from_page")).await;
+    let mut voice = message(2, 12, "");
+    voice["message"]["voice"] = json!({ "file_size": 13_000 });
+    update(&server, &voice).await;
+    let mut photo = message(3, 13, "");
+    photo["message"]["photo"] = json!([{ "file_size": 13_000 }]);
+    update(&server, &photo).await;
+    let sent = fake.wait("/sendMessage", 3).await;
+    let to = |chat: u64| sent.iter().find(|body| body["chat_id"] == chat).unwrap()["text"].as_str().unwrap();
+    assert!(to(11).starts_with("Hello!"), "{sent:?}");
+    for chat in [12, 13] {
+        assert!(to(chat).contains("can't look at pictures") && to(chat).contains("a person"), "{sent:?}");
+    }
+    let client = reqwest::Client::new();
+    let get = async |path: &str| {
+        let response = client.get(server.admin_url(path)).bearer_auth(server.admin_key()).send().await.unwrap();
+        response.json::<Value>().await.unwrap()
+    };
+    for session in get("/v1/sites/shop/sessions").await["sessions"].as_array().unwrap() {
+        let id = session["session"].as_str().unwrap();
+        let session = get(&format!("/v1/sites/shop/sessions/{id}")).await;
+        let ends: Vec<&Value> =
+            session["transcript"].as_array().unwrap().iter().map(|line| &line["event"]["end"]).collect();
+        assert!(ends.iter().any(|end| **end == "small_talk"), "{session}");
+    }
+    // A file with words is a question.
+    let mut asked = message(4, 13, "");
+    asked["message"]["photo"] = json!([{ "file_size": 13_000 }]);
+    asked["message"]["caption"] = json!("What does shipping within Ireland cost?");
+    update(&server, &asked).await;
+    let sent = fake.wait("/sendMessage", 4).await;
+    assert!(sent[3]["text"].as_str().unwrap().contains("4.90 EUR"), "{sent:?}");
+    server.stop().await;
+}
+
 /// Files of secrets count from the folder of the configuration, wherever the command is started.
 #[tokio::test]
-async fn the_files_of_a_channel_count_from_the_folder_of_the_configuration() {
+async fn the_command_reads_files_from_the_folder_of_the_configuration_and_writes_to_one_account() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("token"), "123:abc\n").unwrap();
     std::fs::write(folder.path().join("secrets"), format!("{TELEGRAM_SECRET}\n")).unwrap();
@@ -517,6 +556,17 @@ async fn the_files_of_a_channel_count_from_the_folder_of_the_configuration() {
     config("");
     let (well, text) = command(&["list"]).await;
     assert!(well && text.contains("shop/telegram"), "{text}");
+    // A platform that is told by hand, and a second account.
+    config(
+        "[[sites.channels]]\nplatform = \"webhook\"\nsecrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]\n\
+         base_url = \"https://crm.example/hook\"\n",
+    );
+    let (well, text) = command(&["register", "--channel", "webhook"]).await;
+    assert!(well && text.contains("nothing to do here"), "{text}");
+    let (well, text) = command(&["send", "--to", "1", "A test"]).await;
+    assert!(!well && text.contains("shop/telegram, shop/webhook") && text.contains("--channel"), "{text}");
+    let (well, text) = command(&["send", "--channel", "webhook", "--to", "1", " "]).await;
+    assert!(!well && text.contains("the text is empty"), "{text}");
     config("token = \"456:def\"\n");
     let (well, text) = command(&["list"]).await;
     assert!(!well && text.contains("token and token_file are both set"), "{text}");

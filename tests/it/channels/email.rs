@@ -221,3 +221,41 @@ async fn only_signed_messages_count_and_large_ones_are_taken() {
     assert!(body(&sent[0].1).contains("4.90 EUR"), "{sent:?}");
     server.stop().await;
 }
+
+/// The customer wrote to the very address that the site names: to be told to write there helps nobody.
+#[tokio::test]
+async fn a_declined_question_is_not_sent_back_to_the_address_that_it_came_to() {
+    const UNKNOWN: &str = "Which zoo has the tallest giraffe in the world?";
+    for (contact, named) in [("Help@shop.example", false), ("phone@shop.example", true)] {
+        let (desk, address) = Post::start().await;
+        let mut server = TestServer::with(|config| {
+            config.sites[0].contact = contact.into();
+            config.sites[0].channels = vec![account(&address, "")];
+        })
+        .await;
+        assert_eq!(post(&server, 1, &mail(1, "", UNKNOWN)).await, 200);
+        let text = body(&desk.wait(1).await[0].1);
+        assert!(text.contains("a person") && text.contains(contact) == named, "{text}");
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_subject_of_a_reply_is_no_question_and_who_is_away_gets_no_answer() {
+    let (desk, address) = Post::start().await;
+    let mut server = TestServer::with(|config| config.sites[0].channels = vec![account(&address, "")]).await;
+    let titled = |id: u64, subject: &str, text: &str| {
+        mail(id, "", text).replace("Subject: A question", &format!("Subject: {subject}"))
+    };
+    for (id, subject) in [(1, "Automatic reply: Your order"), (2, "Abwesenheitsnotiz"), (3, "Out of Office")] {
+        assert_eq!(post(&server, id, &titled(id, subject, SHIPPING)).await, 200);
+    }
+    let quoted = format!("{RETURNS}\r\n\r\nAm 3. Nov. 2025 um 10:12 schrieb Shop <help@shop.example>:\r\n> {SHIPPING}");
+    assert_eq!(post(&server, 4, &titled(4, &format!("AW: {SHIPPING}"), &quoted)).await, 200);
+    let sent = desk.wait(1).await;
+    let text = body(&sent[0].1);
+    assert!(text.contains("60 days") && !text.contains("4.90 EUR"), "{text}");
+    assert_eq!(header(&sent[0].1, "Subject"), format!("AW: {SHIPPING}"));
+    assert_eq!(sent.len(), 1);
+    server.stop().await;
+}
