@@ -15,6 +15,7 @@ use crate::calendar;
 
 pub mod came;
 mod headings;
+pub mod replay;
 pub mod table;
 
 /// Draws that chances and intervals are made of.
