@@ -62,7 +62,7 @@ impl Tally {
             for (at_ms, outcome) in &state.outcomes {
                 let is_early = until.is_none_or(|until| calendar.day(*at_ms) < until);
                 let is_money = outcome.converted || outcome.amount < 0.0;
-                if !(is_early && is_money) || !counted.insert(outcome.order.as_str()) {
+                if !(is_early && is_money && counted.insert(outcome.order.as_str())) {
                     continue;
                 }
                 let named = outcome.currency.trim();
