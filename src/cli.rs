@@ -270,7 +270,7 @@ async fn explain_files(config: &Config, paths: &[PathBuf], site: Option<&str>, j
         _ => paths.to_vec(),
     };
     options.base = None;
-    let explained = tokio::task::spawn_blocking(move || ingest::explain(&paths, &options)).await??;
+    let explained = ingest::explain(&paths, &options).await?;
     if json {
         println!("{}", serde_json::to_string_pretty(&explained)?);
     } else {
