@@ -110,7 +110,8 @@ pub struct Profile {
     pub facts: SiteFacts,
     /// ISO 639-1 code of the language used where a question's own can't be told.
     pub language: String,
-    /// The channel whose own address is the site's contact, if one's is: whoever writes there needn't be told to.
+    /// The channel whose own address is the site's contact, if one's is: whoever writes there
+    /// needn't be told to.
     pub contact_channel: Option<&'static str>,
     pub policy: Policy,
 }

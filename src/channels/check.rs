@@ -113,7 +113,8 @@ impl Account {
         Ok(found)
     }
 
-    /// Whether [`Account::register`] can tell the platform where its webhooks go; elsewhere a person writes the address down.
+    /// Whether [`Account::register`] can tell the platform where its webhooks go; elsewhere a
+    /// person writes the address down.
     #[must_use]
     pub fn registers(&self) -> bool {
         matches!(self.config.platform, Platform::Telegram | Platform::Line | Platform::Discord)

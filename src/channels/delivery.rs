@@ -297,8 +297,8 @@ impl Delivery {
             }
         }
         let body = serde_json::from_slice(&bytes);
-        // Every platform answers in JSON: a page is somebody else's, and whether the platform has the message isn't known.
-        // A receiver of webhooks may answer what it likes.
+        // Every platform answers in JSON: a page is somebody else's, and whether the platform has
+        // the message isn't known. A receiver of webhooks may answer what it likes.
         let own = account.config.platform == Platform::Webhook || bytes.is_empty() || body.is_ok();
         if (200..300).contains(&status) && !own {
             let why = format!("status {status} with a body that isn't the platform's");

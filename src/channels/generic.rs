@@ -76,8 +76,8 @@ fn event(kind: &str, data: &Value, key: &str) -> Result<Incoming, String> {
     Ok(Incoming::new(key, chat, user, what))
 }
 
-/// What names a conversation, a person or a message: a text, or an integer as many systems number them. `None` if there is
-/// none.
+/// What names a conversation, a person or a message: a text, or an integer as many systems number
+/// them. `None` if there is none.
 fn name(data: &Value, field: &str) -> Result<Option<String>, String> {
     match &data[field] {
         Value::Null => Ok(None),

@@ -99,7 +99,8 @@ fn contents(message: &Value, bot: &str) -> Result<(String, Vec<Attachment>), &'s
     if !private && names_us {
         text = without(&text, &name);
     }
-    // `/start PAYLOAD` opens a chat, `/start@BOT` in a group; other commands are words like any other.
+    // `/start PAYLOAD` opens a chat, `/start@BOT` in a group; other commands are words like any
+    // other.
     let command = text.split_whitespace().next().unwrap_or_default();
     let (command, to) = command.split_once('@').unwrap_or((command, bot));
     if command == OPENED && (bot.is_empty() || to.eq_ignore_ascii_case(bot)) {

@@ -7,8 +7,9 @@ use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, R
 use super::signature::form;
 use super::text::Rich;
 
-/// A text message of one of these words is a wish to get no more, or to get some again, for Twilio and by law (its list of
-/// English opt-out words). YES, which starts again too, answers too many questions.
+/// A text message of one of these words is a wish to get no more, or to get some again, for Twilio
+/// and by law (its list of English opt-out words). YES, which starts again too, answers too many
+/// questions.
 const STOPS: [&str; 8] = ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"];
 const STARTS: [&str; 2] = ["START", "UNSTOP"];
 
@@ -32,8 +33,8 @@ pub(super) fn read(bytes: &[u8]) -> Batch {
         Attachment { kind, name: None, bytes: None }
     });
     let text = field("ButtonText").or_else(|| field("Body")).unwrap_or_default().to_owned();
-    // Twilio itself answers these words, and sends nothing more to who said STOP. Only messaging services with Advanced
-    // Opt-Out tell so in a field of its own.
+    // Twilio itself answers these words, and sends nothing more to who said STOP. Only messaging
+    // services with Advanced Opt-Out tell so in a field of its own.
     let alone = count == 0 && !from.starts_with("whatsapp:");
     let is_one_of = |words: &[&str]| alone && words.iter().any(|own| text.trim().eq_ignore_ascii_case(own));
     let what = match field("OptOutType") {

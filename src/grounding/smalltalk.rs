@@ -34,7 +34,8 @@ pub const OPENED: &str = "/start";
 /// What a file may be that came with a message.
 pub const FILES: [&str; 7] = ["image", "audio", "video", "file", "location", "contact", "sticker"];
 
-/// Whether a message has no words, only marks of files that came with it: `[image: 13 kB]`, each on a line of its own.
+/// Whether a message has no words, only marks of files that came with it: `[image: 13 kB]`, each on
+/// a line of its own.
 #[must_use]
 pub fn only_files(message: &str) -> bool {
     let is_mark = |line: &str| {

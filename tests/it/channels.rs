@@ -411,7 +411,8 @@ async fn a_message_that_is_refused_for_now_is_sent_later_and_a_blocked_chat_wait
     server.stop().await;
 }
 
-/// Each way in which a conversation is stopped: what stays unsent is counted, and the next message of that person opens it.
+/// Each way in which a conversation is stopped: what stays unsent is counted, and the next message
+/// of that person opens it.
 #[tokio::test]
 async fn a_stopped_conversation_tells_what_it_does_not_send_and_opens_with_the_next_message() {
     let (mut server, fake) = started().await;
@@ -433,7 +434,7 @@ async fn a_stopped_conversation_tells_what_it_does_not_send_and_opens_with_the_n
     assert_eq!(replies[1]["data"]["conversation"], "4711");
     assert!(replies[1]["data"]["text"].as_str().unwrap().contains("60 days"), "{replies:?}");
 
-    // Who leaves while the answer is made gets none, and it is counted.
+    // Who left and writes is back, too.
     hook(&server, "e3", &first, SECRET).await;
     fake.wait("/hook", 3).await;
     hook(&server, "e4", &event("conversation.left", ""), SECRET).await;

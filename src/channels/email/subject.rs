@@ -1,12 +1,14 @@
 //! What the subject of an e-mail says about the e-mail itself. Pure.
 
-/// How mail programs mark a reply, before a colon, in the languages that they speak: Re of Latin and most, AW German, SV
-/// Danish, Norwegian and Swedish, VS Finnish, Antw Dutch, R and RIF Italian, RES Portuguese, Odp Polish, YNT Turkish,
-/// BLS Indonesian, ΑΠ Greek, 回复 and 答复 Chinese, 回覆 traditional Chinese, 返信 Japanese.
+/// How mail programs mark a reply, before a colon, in the languages that they speak: Re of Latin
+/// and most, AW German, SV Danish, Norwegian and Swedish, VS Finnish, Antw Dutch, R and RIF
+/// Italian, RES Portuguese, Odp Polish, YNT Turkish, BLS Indonesian, ΑΠ Greek, 回复 and 答复 Chinese,
+/// 回覆 traditional Chinese, 返信 Japanese.
 const REPLIES: [&str; 16] =
     ["re", "aw", "sv", "vs", "antw", "r", "rif", "res", "odp", "ynt", "bls", "απ", "回复", "答复", "回覆", "返信"];
 
-/// How the answers of mail servers to somebody away begin, as Exchange, Outlook and others write them.
+/// How the answers of mail servers to somebody away begin, as Exchange, Outlook and others write
+/// them.
 const AWAY: [&str; 23] = [
     "automatic reply",
     "auto reply",
@@ -49,11 +51,12 @@ pub(super) fn without_reply(subject: &str) -> Option<&str> {
     found
 }
 
-/// Whether a machine says that its person is away: the whole subject does, or what stands before a colon or a dash. "Out of
-/// office chairs?" is a question.
+/// Whether a machine says that its person is away: the whole subject does, or what stands before a
+/// colon or a dash. "Out of office chairs?" is a question.
 pub(super) fn is_automatic(subject: &str) -> bool {
     let subject = subject.trim().to_lowercase().replace('’', "'");
-    // In brackets the words may stand by themselves, and before them what a mail server put there: "[EXTERNAL] …".
+    // In brackets the words may stand by themselves, and before them what a mail server put there:
+    // "[EXTERNAL] …".
     let (inside, behind) = match subject.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((inside, behind)) => (inside, behind.trim_start()),
         None => ("", subject.as_str()),

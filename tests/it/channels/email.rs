@@ -222,7 +222,8 @@ async fn only_signed_messages_count_and_large_ones_are_taken() {
     server.stop().await;
 }
 
-/// The customer wrote to the very address that the site names: to be told to write there helps nobody.
+/// The customer wrote to the very address that the site names: to be told to write there helps
+/// nobody.
 #[tokio::test]
 async fn a_declined_question_is_not_sent_back_to_the_address_that_it_came_to() {
     const UNKNOWN: &str = "Which zoo has the tallest giraffe in the world?";

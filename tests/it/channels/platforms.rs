@@ -689,7 +689,8 @@ async fn a_message_whose_answer_never_came_is_sent_again_and_said_to_be_perhaps_
     server.stop().await;
 }
 
-/// Something in between answers 200 with a page of its own: whether the platform has the message isn't known.
+/// Something in between answers 200 with a page of its own: whether the platform has the message
+/// isn't known.
 #[tokio::test]
 async fn a_message_that_a_stranger_acknowledged_is_sent_again_and_said_to_be_perhaps_double() {
     for platform in [Platform::Telegram, Platform::Slack, Platform::Twilio] {
