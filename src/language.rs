@@ -7,6 +7,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 pub mod detect;
 pub mod gloss;
+mod iso_639;
 pub mod script;
 pub mod shorthand;
 pub mod synonyms;
@@ -15,6 +16,7 @@ pub mod topics;
 pub mod unspaced;
 
 pub use detect::language_of;
+pub use iso_639::is_iso_639_1;
 
 /// Where the first whole sentence ends: behind its closing mark and the white space after it, or behind a line break.
 pub(crate) fn sentence_end(text: &str) -> Option<usize> {
