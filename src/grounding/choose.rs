@@ -3,6 +3,7 @@
 use super::quote::{Kind, Shape, holds_what_is_asked, list_of, says_again, shape};
 use super::units::Unit;
 use crate::grounding::judged::{Judged, Scored};
+use crate::language::content_words;
 
 /// What answers, and how sure the cross-encoder is of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,9 +48,11 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
         let held = holds_what_is_asked(question, std::slice::from_ref(&candidate.scored.unit));
         if held { 0.0 } else { LACKING }
     };
+    let scored: Vec<Scored> = candidates.iter().map(|candidate| candidate.scored.clone()).collect();
     let mut ranked: Vec<(usize, f32)> = candidates
         .iter()
         .enumerate()
+        .filter(|(_, candidate)| says_something(&candidate.scored.unit, &scored))
         .map(|(at, candidate)| (at, score(candidate, nearest) - lacks(candidate)))
         .collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -71,7 +74,6 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
         chars = longer;
         chosen.push(unit);
     }
-    let scored: Vec<Scored> = candidates.iter().map(|candidate| candidate.scored.clone()).collect();
     let units = list_of(&scored, &chosen).unwrap_or_else(|| {
         let mut units: Vec<Unit> = chosen.into_iter().cloned().collect();
         // Steps without the line that leads them in may be anybody's.
@@ -94,6 +96,16 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
     let margin = best - other.fold(f32::MIN, f32::max).max(best - MAX_MARGIN);
     let logit = first.logit + if first.placed { PLACED } else { 0.0 };
     Some(Choice { units, lead, logit, margin, near: nearest })
+}
+
+/// Whether a piece answers by itself. A question doesn't, and the single word of a list ("Amazon") says something only under the line that
+/// leads its list in.
+fn says_something(unit: &Unit, all: &[Scored]) -> bool {
+    if unit.text.trim_end().ends_with(['?', '？']) {
+        return false;
+    }
+    let bare = unit.item && content_words(&unit.text).nth(1).is_none() && !unit.text.contains(char::is_numeric);
+    !bare || list_of(all, &[unit]).is_some()
 }
 
 /// More distance to the next document says no more.

@@ -269,6 +269,7 @@ pub(super) async fn choose(
     spine: &Spine,
     ask: &Ask,
     about: &About,
+    names: &Names,
     gloss: Option<&Gloss>,
     hits: &mut [Hit],
 ) -> Result<Option<Foreign>, RetrievalError> {
@@ -280,11 +281,6 @@ pub(super) async fn choose(
     let visitor = ask.spoken().unwrap_or(&ask.language);
     let third = |hit: &Hit| ![visitor, ask.language.as_str(), "und"].contains(&hit.passage.language.as_str());
     let only_third = hits.iter().all(third);
-    let products = spine.catalogue.products(&ask.site);
-    let names = Names::of(
-        products.iter().map(|listed| listed.product.name.as_str()),
-        hits.iter().map(|hit| hit.passage.title.as_str()),
-    );
     let judged = gloss.is_some() && spine.reranker.is_some();
     let mut pieces: Vec<Unit> = hits
         .iter()
