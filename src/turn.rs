@@ -321,10 +321,8 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
             names.about_another(&about, &[&passage.text, &headings, &passage.title])
         };
         // Of ten accounts that look alike, nine say nothing about the one, nor about how far it stands out.
-        let of_others: Vec<bool> = hits
-            .iter()
-            .map(|hit| of_another(if about.nothing_else { &products } else { &names }, hit))
-            .collect();
+        let of_others: Vec<bool> =
+            hits.iter().map(|hit| of_another(if about.nothing_else { &products } else { &names }, hit)).collect();
         if about.nothing_else || of_others.contains(&false) {
             let mut of_others = of_others.into_iter();
             hits.retain(|_| of_others.next() == Some(false));
@@ -334,10 +332,10 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         let judgement = judge(spine, &reading, &about, &names, &products, &mut hits).await?;
         let confidence = match &judgement {
             Some(judgement) => {
-                let Choice { logit, margin, near, .. } = judgement.choice;
+                let Choice { logit, margin, near, lacks_kind, .. } = judgement.choice;
                 let by_name = judgement.by_name;
                 tracing::debug!(logit, margin, near, by_name, ?signs, "judged");
-                signs.judged(logit, margin, near, by_name)
+                signs.judged(logit, margin, near, by_name, lacks_kind)
             }
             None => signs.confidence(),
         };
@@ -504,9 +502,7 @@ async fn quote(
 ) -> Result<Verdict, TurnError> {
     let mut chosen = match (crate::retrieval::overview(&ask.question, hits), judgement) {
         (Some(sections), _) => sections,
-        (None, Some(judgement))
-            if grounding::asks_how(&ask.question) || grounding::tells_a_problem(&ask.question) =>
-        {
+        (None, Some(judgement)) if grounding::asks_how(&ask.question) || grounding::tells_a_problem(&ask.question) => {
             let pieces = spine.retrieval.score_units(&ask.question, hits).await?;
             let sections = judge::sections(spine, ask, &pieces, hits).await?;
             let explained = grounding::explain(&ask.question, &pieces, &judgement.candidates, &sections);
@@ -520,7 +516,7 @@ async fn quote(
     };
     // Words alone find what is near, not what is asked: a question for a price needs one.
     let by_words = hits.iter().all(|hit| hit.cosine.is_none() && hit.multilingual.is_none());
-    if by_words && !grounding::holds_what_is_asked(&ask.question, &chosen) {
+    if by_words && !grounding::holds_what_is_asked(&ask.question, chosen.iter().map(|unit| unit.text.as_str())) {
         chosen.clear();
     }
     // The title is named with the source.
@@ -547,6 +543,7 @@ async fn quote(
             unit.text = told(hit, unit, &ask.question, language);
         }
     }
+    grounding::say_heading(foreign.map_or(&ask.question, |foreign| foreign.asked(&ask.question)), &mut chosen);
     let mut cited = Cited::default();
     let unable = deed::unable(spine, ask, true, language).transpose().map_err(TurnError::Prompt)?;
     let stated = stated.filter(|_| unable.is_none());

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::claims::denies;
+use super::claims::{denies, in_digits, quantities};
 use super::evidence::{is_verdict, plain_text};
 use super::facts as facts_of;
 use super::units::Unit;
@@ -712,11 +712,35 @@ pub fn asks_for_a_kind(question: &str) -> bool {
     AnswerType::of(question) != AnswerType::Any
 }
 
-/// Whether one of the units holds the kind of thing that is asked for: a price, a duration, a number. True where none is asked for.
+/// Whether one of the texts holds the kind of thing that is asked for: a price, a duration, a number. True where none is asked for.
 #[must_use]
-pub fn holds_what_is_asked(question: &str, units: &[Unit]) -> bool {
+pub fn holds_what_is_asked<'a>(question: &str, texts: impl IntoIterator<Item = &'a str>) -> bool {
     let kind = AnswerType::of(question);
-    kind == AnswerType::Any || units.iter().any(|unit| kind.is_in(&unit.text))
+    kind == AnswerType::Any || texts.into_iter().any(|text| kind.is_in(text))
+}
+
+/// Whether a unit holds what is asked for, or its heading does. A heading's number counts with its unit alone: the "Tarn 2" weighs no 2.
+pub(super) fn holds_under_heading(question: &str, unit: &Unit) -> bool {
+    holds_what_is_asked(question, [unit.text.as_str()]) || is_in_heading(AnswerType::of(question), &unit.heading)
+}
+
+fn is_in_heading(kind: AnswerType, heading: &str) -> bool {
+    let measured = || quantities(&in_digits(heading)).iter().any(|quantity| !quantity.unit.is_empty());
+    kind.is_in(heading) && !heading.ends_with(['?', '？']) && (kind != AnswerType::Number || measured())
+}
+
+/// Has the first unit say its heading, too, where that holds the figure that is asked for and none of the units does: "Breakfast: 16 EUR a
+/// person" says more than what stands below it.
+pub fn say_heading(question: &str, chosen: &mut [Unit]) {
+    if holds_what_is_asked(question, chosen.iter().map(|unit| unit.text.as_str())) {
+        return;
+    }
+    let kind = AnswerType::of(question);
+    if let Some(first) = chosen.first_mut().filter(|unit| is_in_heading(kind, &unit.heading) && !unit.steps) {
+        let closes = first.heading.ends_with(['.', '!', ':', '。', '！', '：']);
+        let gap = if closes { " " } else { ". " };
+        first.text = format!("{}{gap}{}", first.heading, first.text);
+    }
 }
 
 /// What a unit gains that holds the kind of thing that is asked for. Nearness in meaning alone finds a tent's description as
@@ -744,8 +768,20 @@ impl AnswerType {
         const DURATION: &[&str] =
             &["how long", "how soon", "how many days", "how many hours", "多久", "多少天", "几天"];
         const NUMBER: &[&str] = &[
-            "how many", "how much", "how heavy", "how old", "how deep", "how wide", "how tall", "how high", "how thick",
-            "how far", "how fast", "weigh", "多少", "几",
+            "how many",
+            "how much",
+            "how heavy",
+            "how old",
+            "how deep",
+            "how wide",
+            "how tall",
+            "how high",
+            "how thick",
+            "how far",
+            "how fast",
+            "weigh",
+            "多少",
+            "几",
         ];
         let lower = question.to_lowercase();
         let has = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
@@ -764,6 +800,9 @@ impl AnswerType {
         const SYMBOLS: &[char] = &['€', '$', '£', '¥', '元'];
         const CODES: &[&str] = &["eur", "usd", "gbp", "chf", "cny"];
         let has_number = text.contains(|c: char| c.is_ascii_digit());
+        if !has_number && says_how_much(text) {
+            return self != Self::Any;
+        }
         match self {
             Self::Price => {
                 let coded = || {
@@ -781,6 +820,57 @@ impl AnswerType {
             Self::Any => false,
         }
     }
+}
+
+/// Whether a text gives an amount in words: "free of charge", "two weeks", "at once".
+fn says_how_much(text: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "free",
+        "nothing",
+        "none",
+        "no",
+        "unlimited",
+        "included",
+        "half",
+        "one",
+        "once",
+        "two",
+        "twice",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "twenty",
+        "thirty",
+        "hundred",
+        "immediately",
+        "instantly",
+        "overnight",
+        "daily",
+        "weekly",
+        "monthly",
+        "yearly",
+        "annually",
+        "always",
+        "forever",
+        "lifetime",
+        "indefinitely",
+        "never",
+        "several",
+        "until",
+        "permanently",
+    ];
+    const CHINESE: &[&str] =
+        &["免费", "不限", "立即", "马上", "一", "两", "三", "四", "五", "六", "七", "八", "九", "十", "没有", "无需"];
+    let lower = text.to_lowercase();
+    lower.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
+        || CHINESE.iter().any(|word| lower.contains(word))
 }
 
 #[cfg(test)]
@@ -845,6 +935,22 @@ mod tests {
         ] {
             assert_eq!(AnswerType::of(question), expected, "{question}");
         }
+    }
+
+    #[test]
+    fn a_heading_with_the_figure_is_said() {
+        #[track_caller]
+        fn check(question: &str, text: &str, expected: &str) {
+            let mut chosen = units(0, text);
+            say_heading(question, &mut chosen);
+            assert_eq!(chosen.first().map(|unit| unit.text.as_str()), Some(expected), "{question}");
+        }
+        let breakfast = "## Breakfast: 16 EUR a person\n\nFrom 7 to ten.\n";
+        check("What does breakfast cost?", breakfast, "Breakfast: 16 EUR a person. From 7 to ten.");
+        check("When is breakfast?", breakfast, "From 7 to ten.");
+        check("How heavy is the Tarn 2?", "## Tarn 2\n\nIt is light.\n", "It is light.");
+        check("How deep is it?", "## Depth = 75 mm\n\nMeasure it.\n", "Depth = 75 mm. Measure it.");
+        check("How deep is it?", "## Depth = 75 mm\n\nIt is 80 mm.\n", "It is 80 mm.");
     }
 
     #[test]

@@ -306,7 +306,8 @@ pub fn keep_asked_items(question: &str, chosen: &mut Vec<Unit>) {
     let words = |text: &str| -> Vec<String> { spaced(text).split_whitespace().map(str::to_owned).collect() };
     let codes: Vec<String> = words(question).into_iter().filter(|word| is_code(word)).collect();
     let names = |unit: &Unit| unit.item && words(&unit.text).iter().any(|word| codes.contains(word));
-    let Some(kind) = chosen.iter().find(|unit| names(unit)).and_then(|unit| words(&unit.text).into_iter().next()) else {
+    let Some(kind) = chosen.iter().find(|unit| names(unit)).and_then(|unit| words(&unit.text).into_iter().next())
+    else {
         return;
     };
     let of_kind = |unit: &Unit| unit.item && words(&unit.text).first() == Some(&kind);
