@@ -1,6 +1,6 @@
 //! Which pieces of the knowledge answer a question, by what a cross-encoder says of each. Pure.
 
-use super::quote::{Kind, Shape, holds_under_heading, list_of, says_again, shape};
+use super::quote::{Kind, Shape, holds_under_heading, list_of, says_again, says_how_much, shape};
 use super::units::Unit;
 use crate::grounding::judged::{Judged, Scored};
 use crate::language::content_words;
@@ -97,7 +97,8 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
     });
     let margin = best - other.fold(f32::MIN, f32::max).max(best - MAX_MARGIN);
     let logit = first.logit + if first.placed { PLACED } else { 0.0 };
-    let lacks_kind = !units.iter().any(|unit| holds_under_heading(question, unit));
+    let held = |unit: &Unit| holds_under_heading(question, unit) || says_how_much(&unit.text);
+    let lacks_kind = !units.iter().any(held);
     Some(Choice { units, lead, logit, margin, near: nearest, lacks_kind })
 }
 
@@ -166,6 +167,15 @@ mod tests {
         let candidates = judged(text, &[6.0, 5.0]);
         check("My zip is stuck", &candidates, &["Do not use oil.", "1. Stop pulling.\n2. Look for fabric."]);
         check("Is oil allowed?", &candidates, &["Do not use oil."]);
+    }
+
+    #[test]
+    fn an_answer_without_the_figure_that_is_asked_for_lacks_it() {
+        let lacks = |question: &str, text: &str| choose(question, &judged(text, &[5.0])).unwrap().lacks_kind;
+        assert!(lacks("How fast do I have to report it?", "How quickly you report it affects what you pay."));
+        assert!(!lacks("How fast do I have to report it?", "Report it within two days."));
+        assert!(!lacks("How much is delivery?", "Delivery is free."));
+        assert!(!lacks("Do you deliver?", "We deliver to every place."));
     }
 
     #[test]
