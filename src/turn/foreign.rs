@@ -301,6 +301,8 @@ pub(super) async fn choose(
         let title = hits.get(unit.passage).map_or("", |hit| hit.passage.title.as_str());
         !names.about_another(about, &[&unit.text, &unit.heading, title])
     });
+    // A question answers nothing.
+    pieces.retain(|unit| !unit.text.trim_end().ends_with(['?', '？']));
     pieces.truncate(PIECES);
     let headings: Vec<String> = pieces.iter().map(|unit| headings(unit, hits)).collect();
     let cut = |text: &str| text.chars().take(MAX_CHARS).collect::<String>();
