@@ -105,6 +105,12 @@ pub fn day(text: &str) -> Option<i64> {
     text.trim().parse().ok().map(number)
 }
 
+/// The day with this date; `None` where the calendar has none.
+#[must_use]
+pub fn number_of(year: i32, month: u32, day: u32) -> Option<i64> {
+    NaiveDate::from_ymd_opt(year, month, day).map(number)
+}
+
 /// Seconds since 1970 of a moment as RFC 3339 writes it; `None` also for one before that.
 #[must_use]
 pub fn seconds(text: &str) -> Option<u64> {

@@ -23,6 +23,7 @@ use crate::{lifecycle, telemetry};
 pub mod agent;
 mod audit;
 mod backup;
+mod campaigns;
 mod channels;
 pub mod chat;
 pub mod check;
@@ -103,6 +104,9 @@ site's own folder; other files are read while no server runs, or handed in over 
     Gaps(gaps::GapsArgs),
     /// What visitors will ask for and what runs out, with bands; or a table of daily counts.
     Forecast(forecast::ForecastArgs),
+    /// What campaigns cost and bring, and where the next week's money goes.
+    #[command(subcommand)]
+    Campaigns(campaigns::CampaignsCommand),
     /// Accounts on messaging platforms: list, check, register, send.
     Channels(channels::ChannelsArgs),
     /// Talk to a running server in the terminal.
@@ -212,6 +216,7 @@ impl Cli {
             }
             Command::Gaps(args) => gaps::run(&config, args).await,
             Command::Forecast(args) => forecast::run(&config, args).await,
+            Command::Campaigns(command) => campaigns::run(&config, command).await,
             Command::Channels(args) => channels::run(&config, args).await,
             Command::Check(args) => check::run(&config, args).await,
             Command::Rotate(args) => rotate::run(&config, &args).await,
@@ -265,7 +270,7 @@ async fn explain_files(config: &Config, paths: &[PathBuf], site: Option<&str>, j
         _ => paths.to_vec(),
     };
     options.base = None;
-    let explained = tokio::task::spawn_blocking(move || ingest::explain(&paths, &options)).await??;
+    let explained = ingest::explain(&paths, &options).await?;
     if json {
         println!("{}", serde_json::to_string_pretty(&explained)?);
     } else {

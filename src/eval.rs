@@ -22,6 +22,7 @@ use crate::site::Site;
 use crate::telemetry::Metrics;
 use crate::training::Progress;
 
+pub mod allocation;
 pub mod answers;
 pub mod cases;
 pub mod desk;
@@ -29,6 +30,7 @@ pub mod forecast;
 pub mod gaps;
 pub mod injection;
 pub mod intents;
+pub mod policy;
 pub mod purchase;
 pub mod retrieval;
 pub mod typos;

@@ -23,12 +23,15 @@ use crate::store::StoreError;
 
 pub mod book;
 pub mod demand;
+pub mod policy;
 pub mod replay;
 pub mod report;
 pub mod scorer;
 pub mod segments;
 pub mod series;
 pub mod silence;
+pub mod spend;
+pub mod thompson;
 
 use book::{Book, MAX_SESSIONS};
 use demand::Demand;

@@ -32,6 +32,8 @@ use crate::retrieval::{KnowledgeConfig, Retrieval};
 use crate::store::Store;
 use crate::telemetry::{Metrics, seconds};
 
+pub mod files;
+
 /// Runs that may wait for the one before; each is a document or a folder, so this is minutes of work at the most.
 const MAX_WAITING: usize = 32;
 /// Errors and warnings of one document that its status keeps.
@@ -91,6 +93,8 @@ pub enum KnowledgeError {
     Full,
     #[error("{MAX_WAITING} changes of the knowledge are waiting already; try again in a moment")]
     Overloaded,
+    #[error("{} files are being read to be explained already; try again in a moment", files::AT_ONCE)]
+    Busy,
     #[error("{0}")]
     Wrong(String),
     #[error("reading the documents panicked; what is known stays, and the log says where it happened")]
@@ -135,6 +139,8 @@ struct Inner {
     clock: Clock,
     writing: Mutex<()>,
     places: Semaphore,
+    /// Files that are read to be explained.
+    explaining: Semaphore,
     /// Counts changes, so that others can act on them.
     changed: watch::Sender<u64>,
     /// Runs that fill an empty index.
@@ -180,6 +186,7 @@ impl Knowledge {
                 clock,
                 writing: Mutex::new(()),
                 places: Semaphore::new(MAX_WAITING),
+                explaining: Semaphore::new(files::AT_ONCE),
                 changed: watch::Sender::new(0),
                 filling: AtomicUsize::new(0),
             }),
@@ -530,16 +537,17 @@ pub async fn ingest_all(
     if listed.is_empty() || folder.exists() {
         report = ingest::ingest(parts(), site, &[folder.to_owned()], &options, progress).await?;
     }
-    let uploads: Vec<Upload> = listed
-        .into_iter()
-        .filter_map(|status| {
-            let path = Place::of(&config.uploads, site, &status.id).content;
-            let format = Format::of_content(&status.content_type, &status.id)?;
-            Some(Upload { id: status.id, path, format, about: said(status.about, &status.content_type) })
-        })
-        .collect();
+    let uploads: Vec<Upload> =
+        listed.into_iter().filter_map(|status| upload_of(&config.uploads, site, status)).collect();
     report.add(ingest::ingest_uploads(parts(), site, &uploads, true, &options, progress).await?);
     Ok(report)
+}
+
+/// What is kept of a document that was handed in, as it is read; none if it was of a kind that is read no more.
+fn upload_of(uploads: &Path, site: &str, status: DocumentStatus) -> Option<Upload> {
+    let path = Place::of(uploads, site, &status.id).content;
+    let format = Format::of_content(&status.content_type, &status.id)?;
+    Some(Upload { id: status.id, path, format, about: said(status.about, &status.content_type) })
 }
 
 /// What is said about a document, with the encoding that its content type names.

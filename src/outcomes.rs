@@ -79,7 +79,10 @@ impl Report {
             return bad("name either the `session` or the `visitor`".into());
         }
         if !self.amount.is_finite() || self.amount < 0.0 {
-            return bad(format!("`amount` is {}; use a number from 0 on", self.amount));
+            return bad(format!(
+                "`amount` is {}; use a number from 0 on, and for a refund report the order again with what is left",
+                self.amount
+            ));
         }
         if self.currency.len() > 8 {
             return bad("`currency` is a code such as EUR".into());

@@ -3,13 +3,18 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::cli::show;
 use crate::config::Config;
-use crate::eval::{self, answers, cases, desk, forecast, gaps, injection, intents, purchase, retrieval};
+use crate::eval::policy::Estimator;
+use crate::eval::{
+    self, allocation, answers, cases, desk, forecast, gaps, injection, intents, policy, purchase, retrieval,
+};
 use crate::forecast::backtest::Plan;
+use crate::insight::policy::Value;
 use crate::turn::Mode;
 
 #[derive(Debug, Args)]
@@ -28,6 +33,9 @@ use crate::turn::Mode;
   frontdesk eval intents --train train.jsonl --test test.jsonl --oos oos.jsonl
   frontdesk eval forecast --series daily.csv --value orders --hide-stock 14
   frontdesk eval stockout --series daily.csv --value orders --lead 14 --json | jq .summary
+  frontdesk eval allocation --tests tests.csv --impressions 10000 --policy thompson
+  frontdesk eval policy --log log.csv --policy policy.json --json
+  frontdesk eval policy --randomised emails.csv --sender sender.json --policy policy.json --action segment --reward visit
   frontdesk eval purchase --train visits.csv --label Revenue --folds 5 --drop PageValues
 
 The knowledge is read into an index of its own in the temporary directory and removed afterwards; the server's own index isn't
@@ -129,6 +137,58 @@ enum What {
         /// Days that a stock has to last: 7, 14 or 28.
         #[arg(long, default_value_t = 14)]
         lead: usize,
+    },
+    /// How much does a way to share out impressions lose against the best choice, and is "this one wins" right?
+    Allocation {
+        /// CSV of tests of the past: test, impressions, clicks; a row for each choice.
+        #[arg(long)]
+        tests: PathBuf,
+        /// Impressions that each test is played with.
+        #[arg(long, default_value_t = 10_000)]
+        impressions: usize,
+        #[arg(long, value_enum, default_value = "thompson")]
+        policy: allocation::Policy,
+        /// Take measured rates for the truth; else they are corrected for the luck of the highest.
+        #[arg(long)]
+        as_measured: bool,
+        /// At most so many tests.
+        #[arg(long, default_value_t = 700)]
+        limit: usize,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// What would a way to choose have brought? From a log of choices with the chances they were made with.
+    Policy {
+        /// CSV: action, reward, propensity, and columns that the policy's rules name.
+        #[arg(long, required_unless_present = "randomised")]
+        log: Option<PathBuf>,
+        /// JSON: {"rules": [{"when": {"months": {"min": 6}, "channel": "web"}, "actions": {"b": 1}}],
+        /// "otherwise": {"a": 0.5, "b": 0.5}}; the first rule that fits holds.
+        #[arg(long)]
+        policy: PathBuf,
+        /// CSV of a randomised test: how often do values of the policy from biased logs of it hold the truth?
+        #[arg(long, conflicts_with = "log", requires = "sender")]
+        randomised: Option<PathBuf>,
+        /// JSON as --policy: how those logs were chosen.
+        #[arg(long, requires = "randomised")]
+        sender: Option<PathBuf>,
+        /// Rows of each such log.
+        #[arg(long, default_value_t = 5_000)]
+        rows: usize,
+        /// Such logs.
+        #[arg(long, default_value_t = 500)]
+        times: usize,
+        /// The column of what was chosen.
+        #[arg(long, default_value = "action")]
+        action: String,
+        /// The column of what came of it.
+        #[arg(long, default_value = "reward")]
+        reward: String,
+        /// The column of the chance with which it was chosen.
+        #[arg(long, default_value = "propensity")]
+        propensity: String,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// Are purchases predicted, with probabilities that mean what they say?
     Purchase(Outcomes),
@@ -328,6 +388,51 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             let report = forecast::stock_outs(&past.series, &past.value, plan, &show)?;
             bar.finish_and_clear();
             show::report(&report, args.json, &["measure", "value"], measures(&report.summary)?)
+        }
+        What::Allocation { tests, impressions, policy, as_measured, limit, seed } => {
+            let plan = allocation::Plan { policy, impressions, limit, as_measured, seed };
+            let report = allocation::run(&tests, plan, &show)?;
+            bar.finish_and_clear();
+            show::report(&report, args.json, &["measure", "value"], measures(&report.summary)?)
+        }
+        What::Policy { log, policy, randomised, sender, rows, times, action, reward, propensity, seed } => {
+            let columns = policy::Columns { action, reward, propensity };
+            if let (Some(table), Some(sender)) = (&randomised, &sender) {
+                let thinned = policy::Thinned { table, policy: &policy, sender, rows, times };
+                let found = policy::coverage(&thinned, &columns, seed, &show)?;
+                bar.finish_and_clear();
+                let mut rows = measures(&found)?;
+                rows.retain(|row| !(row[1].starts_with('{') || row[1] == "null"));
+                let of = [("IPW", found.ipw), ("SNIPW", found.snipw), ("doubly robust", found.dr)];
+                rows.extend(of.map(|(name, estimator)| {
+                    let told = estimator.map_or_else(
+                        || "can't tell".to_owned(),
+                        |Estimator { bias, rmse, covered }| {
+                            format!("bias {bias:+.4}, RMSE {rmse:.4}, 95% holds {covered:.3}")
+                        },
+                    );
+                    vec![name.to_owned(), told]
+                }));
+                return show::report(&found, args.json, &["measure", "value"], rows);
+            }
+            let log = log.context("--log or --randomised is needed")?;
+            let report = policy::run(&log, &policy, &columns)?;
+            bar.finish_and_clear();
+            if report.doubtful {
+                eprintln!(
+                    "the mean weight is {:.3}, far from 1: the log's propensities can't be those it was chosen with",
+                    report.mean_weight
+                );
+            }
+            let value = |found: Option<Value>| match found {
+                Some(Value { value, low, high }) => format!("{value:.4} [{low:.4} to {high:.4}]"),
+                None => "can't tell".into(),
+            };
+            let values = [("IPW", report.ipw), ("SNIPW", report.snipw), ("doubly robust", report.dr)];
+            let mut rows = measures(&report)?;
+            rows.retain(|row| !(row[1].starts_with('{') || row[1] == "null"));
+            rows.extend(values.map(|(name, found)| vec![name.to_owned(), value(found)]));
+            show::report(&report, args.json, &["measure", "value"], rows)
         }
         What::Purchase(Outcomes { train, test, folds, label, drop, seed }) => {
             let options = purchase::Options { train, test, folds, label, drop, seed };

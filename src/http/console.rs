@@ -74,6 +74,7 @@ pub(super) fn routes() -> Table {
         .put("/agents/{id}", SiteAdmin, change_agent)
         .delete("/agents/{id}", SiteAdmin, remove_agent)
         .merge(super::channels::console())
+        .merge(super::knowledge::console())
         .merge(gaps::routes())
         .merge(insight::routes());
     Table::default()

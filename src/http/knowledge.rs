@@ -19,9 +19,10 @@ use crate::http::auth::Scope;
 use crate::http::error::ApiError;
 use crate::http::extract::{Path, Query, Sent};
 use crate::http::routes::{Access, Table};
+use crate::knowledge::files::SiteFiles;
 use crate::knowledge::{Change, DocumentStatus, Handed, KnowledgeError};
 use crate::protocol::ErrorCode;
-use crate::retrieval::ingest::{IngestProgress, IngestReport};
+use crate::retrieval::ingest::{Explained, IngestProgress, IngestReport};
 
 /// Documents listed at once at most.
 const MAX_LISTED: usize = 1_000;
@@ -37,7 +38,14 @@ pub(super) fn public() -> Table {
 pub(super) fn private() -> Table {
     documents(Access::Site(Scope::Knowledge))
         .get("/v1/sites/{site}/products", Access::Site(Scope::Knowledge), products)
+        .get("/v1/sites/{site}/files", Access::Site(Scope::Admin), files)
+        .get("/v1/sites/{site}/files/{*id}", Access::Site(Scope::Admin), explain)
         .post("/v1/sites/{site}/ingest", Access::Site(Scope::Admin), ingest)
+}
+
+/// Below `/v1/console/sites/{site}`: for who keeps the documents.
+pub(super) fn console() -> Table {
+    Table::default().get("/files", Access::SiteAdmin, files).get("/files/{*id}", Access::SiteAdmin, explain)
 }
 
 fn documents(access: Access) -> Table {
@@ -83,7 +91,7 @@ impl From<KnowledgeError> for ApiError {
     fn from(error: KnowledgeError) -> Self {
         let text = error.to_string();
         match error {
-            KnowledgeError::Overloaded => Self::new(ErrorCode::Overloaded, text).retry(2_000),
+            KnowledgeError::Overloaded | KnowledgeError::Busy => Self::new(ErrorCode::Overloaded, text).retry(2_000),
             KnowledgeError::Full => Self::new(ErrorCode::StorageFailed, text).retry(60_000),
             KnowledgeError::Wrong(_) => Self::new(ErrorCode::BadMessage, text),
             KnowledgeError::Failed(_) | KnowledgeError::Panicked => {
@@ -187,6 +195,26 @@ async fn products(State(app): State<App>, Path(site): Path<String>) -> Response 
     Json(json!({ "products": products })).into_response()
 }
 
+/// `GET /v1/sites/{site}/files`, and the console's: what the site's documents are read from.
+async fn files(State(app): State<App>, Path(site): Path<String>) -> Result<Json<SiteFiles>, ApiError> {
+    Ok(Json(app.knowledge.files(&site).await?))
+}
+
+/// `GET /v1/sites/{site}/files/{id}`, and the console's: how one of them is understood.
+async fn explain(
+    State(app): State<App>,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<Json<Explained>, ApiError> {
+    let unknown = ApiError::new(
+        ErrorCode::NotFound,
+        format!("{id:?} is none of the site's files; GET /v1/sites/{site}/files lists them"),
+    );
+    let knowledge = app.knowledge.clone();
+    // A client that leaves must not make room for the next while its file is still being read.
+    let explained = to_its_end(&app, "explanation", async move { knowledge.explain(&site, &id).await }).await?;
+    explained.map(Json).ok_or(unknown)
+}
+
 /// What a run over the folders is to read.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -251,6 +279,8 @@ pub fn openapi() -> Value {
     let mut generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
     generator.subschema_for::<HandInAnswer>();
     generator.subschema_for::<ListAnswer>();
+    generator.subschema_for::<SiteFiles>();
+    generator.subschema_for::<Explained>();
     let schemas = Value::Object(generator.take_definitions(true)).to_string();
     let schemas = schemas.replace("#/$defs/", "#/components/schemas/");
     let mut schemas: Value = serde_json::from_str(&schemas).unwrap_or_default();
@@ -325,6 +355,20 @@ pub fn openapi() -> Value {
                 "delete": { "summary": "Remove a document", "responses": {
                     "204": { "description": "It is gone." }, "401": refused, "404": unknown, "503": busy } },
             },
+            "/v1/sites/{site}/files": { "get": {
+                "summary": "List the files that the site's documents are read from; with an admin key, on the admin listener",
+                "parameters": [site],
+                "responses": { "200": answer("Those of the folder, and those handed in.", "SiteFiles"), "401": refused },
+            } },
+            "/v1/sites/{site}/files/{id}": { "get": {
+                "summary": "How a file is understood: header, columns, products, what is left out; with an admin key, on the admin listener",
+                "parameters": [site, path("id", "As the list has it: the path below the site's folder, or `api:` and the id.")],
+                "responses": {
+                    "200": answer("How it is understood.", "Explained"), "401": refused,
+                    "404": answer("None of the site's files; nothing else is read.", "Error"),
+                    "503": answer("Other files are being read; try again after `Retry-After`.", "Error"),
+                },
+            } },
         },
         "components": {
             "securitySchemes": { "key": { "type": "http", "scheme": "bearer",

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
 
 use super::Passage;
 use super::chunk::embedding_text;
@@ -32,6 +31,7 @@ mod json;
 mod markdown;
 mod pdf;
 mod read;
+mod reading;
 mod records;
 mod table;
 mod tabular;
@@ -40,10 +40,20 @@ mod walk;
 mod workbook;
 mod xml;
 
-pub use explain::{Explained, explain};
+use reading::Reading;
+
+pub use explain::{Explained, FolderFile, FolderFiles, explain, explain_file, explain_upload, folder_files};
 pub use isolated::read_document;
 pub use table::{LeftOut, Understood, UnderstoodColumn};
 pub use walk::Format;
+
+/// The text of a file in UTF-8, UTF-16 or an older encoding that can be told for sure.
+///
+/// # Errors
+/// What is wrong and where.
+pub fn text_of(bytes: &[u8]) -> Result<String, String> {
+    encoding::decode(bytes, None).map(|decoded| decoded.text)
+}
 
 /// Where passages go, and the ledger of what is there.
 pub trait PassageSink: Sync {
@@ -265,16 +275,9 @@ pub async fn ingest_uploads<S: PassageSink, E: PassageEmbedder>(
     for upload in uploads {
         let id = format!("{UPLOAD_PREFIX}{}", upload.id);
         walked.scopes.push(walk::Scope::File(id.clone()));
-        match defaults(&upload.about) {
-            Ok(defaults) => walked.files.push(walk::File {
-                path: upload.path.clone(),
-                id,
-                format: upload.format,
-                about: Vec::new(),
-                defaults,
-                handed_in: true,
-            }),
-            Err(reason) => walked.failed.push(Failure { path: id, line: None, reason }),
+        match handed_in(upload) {
+            Ok(file) => walked.files.push(file),
+            Err(failure) => walked.failed.push(failure),
         }
     }
     if all {
@@ -282,6 +285,22 @@ pub async fn ingest_uploads<S: PassageSink, E: PassageEmbedder>(
     }
     let known = known(parts.index, site, is_upload).await?;
     run(parts, site, walked, known, options, progress).await
+}
+
+/// The file that an upload is.
+fn handed_in(upload: &Upload) -> Result<walk::File, Failure> {
+    let id = format!("{UPLOAD_PREFIX}{}", upload.id);
+    match defaults(&upload.about) {
+        Ok(defaults) => Ok(walk::File {
+            path: upload.path.clone(),
+            id,
+            format: upload.format,
+            about: Vec::new(),
+            defaults,
+            handed_in: true,
+        }),
+        Err(reason) => Err(Failure { path: id, line: None, reason }),
+    }
 }
 
 /// Reads what is said about a document.
@@ -392,8 +411,6 @@ async fn parts_optimize<S: PassageSink>(index: &S) -> anyhow::Result<()> {
 
 /// Passages embedded and written together. A document is never split: after a crash it is there whole or not at all.
 const WRITE_PASSAGES: usize = 256;
-/// Documents that the reading thread may be ahead.
-const READ_AHEAD: usize = 32;
 /// Kinds of what is wrong with records of one file that are told, and records of a kind that are named one by one.
 const MAX_KINDS: usize = 100;
 const MAX_ALIKE: usize = 3;
@@ -402,8 +419,6 @@ const MAX_WARNINGS: usize = 1_000;
 /// Sentences of a document that speak to the assistant and are named one by one, and how much of each is shown, in characters.
 const MAX_ORDERS_NAMED: usize = 5;
 const ORDER_CHARS: usize = 80;
-/// Parsers recurse; what they are given is bounded to fit.
-const READER_STACK_BYTES: usize = 16 << 20;
 
 /// What the reading thread finds in a file.
 #[derive(Debug)]
@@ -534,35 +549,15 @@ struct Run<'a, S, E> {
 
 impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
     async fn file(&mut self, file: &walk::File, options: &IngestOptions, kept: &mut Kept) -> anyhow::Result<()> {
-        let (sender, mut receiver) = mpsc::channel(READ_AHEAD);
-        let reader = read::Reader {
-            site: self.site.to_owned(),
-            path: file.path.clone(),
-            id: file.id.clone(),
-            format: file.format,
-            about: file.about.clone(),
-            defaults: file.defaults.clone(),
-            handed_in: file.handed_in,
-            passage_tokens: options.passage_tokens,
-            max_bytes: options.max_document_bytes,
-            isolation: isolated::Isolation { time_limit: options.time_limit, memory_mib: options.reader_memory_mib },
-            known: if options.force { Arc::default() } else { self.known.clone() },
-        };
-        let thread = std::thread::Builder::new().name("frontdesk-read".into()).stack_size(READER_STACK_BYTES);
-        let thread =
-            thread.spawn(move || reader.run(&sender)).context("a thread for reading documents could not be started")?;
+        let known = if options.force { Arc::default() } else { self.known.clone() };
+        let mut reading = Reading::begin(self.site, file, options, known)?;
         let (mut bad, mut incomplete) = (Kinds::default(), Kinds::default());
-        // A child process ends itself at its limit and says so.
-        let grace = if file.format.isolated().is_some() { isolated::GRACE } else { Duration::ZERO };
         loop {
-            let found = match tokio::time::timeout(options.time_limit + grace, receiver.recv()).await {
+            let found = match reading.next().await {
                 Ok(Some(found)) => found,
                 Ok(None) => break,
-                Err(_) => {
-                    // The thread can't be stopped; it ends when it next has something to say.
-                    let reason =
-                        format!("it took longer than {} s to read and was left out", options.time_limit.as_secs());
-                    self.broken(file, reason, kept);
+                Err(late) => {
+                    self.broken(file, late, kept);
                     return Ok(());
                 }
             };
@@ -598,8 +593,7 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
                 self.report.warnings.push(Failure { path: file.id.clone(), line, reason });
             }
         }
-        // The channel is closed, so the thread is at its end.
-        if thread.join().is_err() {
+        if reading.has_crashed() {
             self.broken(file, "reading it crashed; see the log, and please report the document".to_owned(), kept);
         }
         Ok(())

@@ -570,7 +570,7 @@ describe('an agent’s day', () => {
     const page = await signIn(browser, server.url, 'mara', { viewport: { width: 640, height: 512 } });
     for (const viewport of [{ width: 640, height: 512 }, { width: 320, height: 256 }]) {
       await page.setViewportSize(viewport);
-      for (const address of ['/console', `/console/c/${session}`, '/console/search', '/console/gaps', '/console/canned', '/console/statistics', '/console/team']) {
+      for (const address of ['/console', `/console/c/${session}`, '/console/search', '/console/gaps', '/console/files', '/console/canned', '/console/statistics', '/console/team']) {
         await page.goto(server.url + address);
         await page.waitForSelector('#main');
         await page.waitForFunction(() => document.querySelector('.spinner') === null);

@@ -291,11 +291,19 @@ impl World {
     fn url(&self, listener: Listener, route: &Route, site: &str, of: &str) -> String {
         let of = &self.belongings[of];
         let (mut path, model) = (route.path.clone(), format!("frontdesk/{site}"));
+        let file = format!("api:{}", of.document);
         for (placeholder, value) in [
             ("{site}", site),
             ("{session}", &of.session),
             ("{visitor}", &of.visitor),
-            ("{*id}", if route.path.contains("/models/") { &model } else { &of.document }),
+            (
+                "{*id}",
+                match () {
+                    () if route.path.contains("/models/") => &model,
+                    () if route.path.contains("/files/") => &file,
+                    () => &of.document,
+                },
+            ),
             ("{head}", "purchase"),
             ("{login}", "nobody-of-this-name"),
             ("{part}", "panel.js"),

@@ -309,6 +309,92 @@ async fn gaps_outlive_a_restart() {
     api.until("/gaps", |found| found["total"] == 1 && found["gaps"][0]["count"] == 2).await;
 }
 
+/// Two lines of letterhead, a header, a price that is none, and what the shop pays.
+const PRICES: &str = "Hollin & Pike,,,\nPrice list 2026,,,\nNo.,Article,Price EUR,Cost price\n\
+    T2,Tarn 2 tent,349.00,190.00\nT3,Tarn 3 tent,429.00,251.00\nT4,Tarn 4 tent,ask us,300.00\n";
+
+#[tokio::test]
+async fn how_a_file_is_understood_is_shown() {
+    let server = TestServer::start().await;
+    let api = Api::admin(&server);
+    let folder = server.directory.join("knowledge");
+    std::fs::create_dir_all(folder.join("lists")).unwrap();
+    std::fs::write(folder.join("lists/prices.csv"), PRICES).unwrap();
+    std::fs::write(folder.join("lists/drawing.dwg"), "?").unwrap();
+    api.put("help/prices.csv", "text/csv", "sku,name,price\nT2,Tarn 2,349 EUR\n").await;
+
+    let (status, listed) = api.get("/files").await;
+    let ids: Vec<_> = listed["files"].as_array().unwrap().iter().filter_map(|file| file["id"].as_str()).collect();
+    assert!(status == 200 && ids.contains(&"lists/prices.csv") && ids.contains(&"api:help/prices.csv"), "{listed}");
+    assert_eq!(listed["left_out"][0]["path"], "lists/drawing.dwg");
+
+    let (status, understood) = api.get("/files/lists/prices.csv").await;
+    assert_eq!((status, &understood["products"]), (StatusCode::OK, &json!(2)), "{understood}");
+    let table = &understood["tables"][0];
+    assert_eq!((&table["header"], &table["rows"]), (&json!([3]), &json!(3)));
+    let columns: Vec<_> =
+        table["columns"].as_array().unwrap().iter().map(|one| (&one["kind"], &one["telling"])).collect();
+    let expected = [("number", "told"), ("name", "told"), ("price", "told"), ("hidden", "never")];
+    let expected = expected.map(|(kind, telling)| (json!(kind), json!(telling)));
+    assert_eq!(columns, expected.iter().map(|(kind, telling)| (kind, telling)).collect::<Vec<_>>());
+    assert_eq!(understood["notes"][0]["line"], 6);
+    assert!(
+        understood["notes"][0]["reason"].as_str().unwrap().contains("\"ask us\" is not understood"),
+        "{understood}"
+    );
+    assert_eq!(understood["sample"][0], "Tarn 2 tent: 349.00 EUR.");
+    assert!(!understood.to_string().contains("251"), "what the shop pays is nobody's business: {understood}");
+
+    let (status, handed_in) = api.get("/files/api:help/prices.csv").await;
+    assert_eq!((status, &handed_in["products"]), (StatusCode::OK, &json!(1)), "{handed_in}");
+    // Nothing of it was taken in.
+    assert_eq!(api.get("/products").await.1["products"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn no_file_outside_of_the_folder_is_explained() {
+    let server = TestServer::start().await;
+    let api = Api::admin(&server);
+    let (folder, outside) = (server.directory.join("knowledge"), server.directory.join("secret.csv"));
+    std::fs::write(&outside, "word,price\nziggurat,1 EUR\n").unwrap();
+    std::fs::write(server.directory.join("secret.meta"), "title: ziggurat\n").unwrap();
+    std::os::unix::fs::symlink(&outside, folder.join("link.csv")).unwrap();
+    std::os::unix::fs::symlink(&server.directory, folder.join("above")).unwrap();
+    std::fs::write(folder.join(".hidden.csv"), "word,price\nziggurat,1 EUR\n").unwrap();
+    let absolute = outside.to_str().unwrap().replace('/', "%2F");
+    let deeper = format!("api:{absolute}");
+    for id in [
+        "..%2Fsecret.csv",
+        "%2E%2E%2Fsecret.csv",
+        "lists%2F..%2F..%2Fsecret.csv",
+        &absolute,
+        &deeper,
+        "api:..%2F..%2Fsecret.csv",
+        "link.csv",
+        "above",
+        "above%2Fsecret.csv",
+        ".hidden.csv",
+        "%2Fetc%2Fpasswd",
+        ".",
+        "..",
+        "none.csv",
+    ] {
+        let (status, told) = api.get(&format!("/files/{id}")).await;
+        assert!(status == StatusCode::NOT_FOUND && !told.to_string().contains("ziggurat"), "{id}: {status} {told}");
+    }
+    // What stands beside a file says nothing about it if it leads out of the folder.
+    std::fs::write(folder.join("plain.md"), "# Plain\n\nThe shop is open on Mondays.\n").unwrap();
+    std::os::unix::fs::symlink(server.directory.join("secret.meta"), folder.join("plain.md.meta")).unwrap();
+    let (status, told) = api.get("/files/plain.md").await;
+    assert!(status == StatusCode::OK && told["documents"] == 1 && !told.to_string().contains("ziggurat"), "{told}");
+    let (_, listed) = api.get("/files").await;
+    let reason = |path: &str| {
+        let all = listed["left_out"].as_array().unwrap();
+        all.iter().find(|one| one["path"] == path).and_then(|one| one["reason"].as_str()).unwrap_or_default()
+    };
+    assert!(reason("link.csv").contains("a link out of the folder"), "{listed}");
+}
+
 #[test]
 fn the_openapi_file_is_current() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/protocol/knowledge.openapi.json");

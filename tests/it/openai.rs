@@ -283,6 +283,9 @@ async fn a_program_has_texts_ranked_where_there_is_a_reranker() {
     assert_eq!((order.len(), order[0]), (3, Some(1)), "{told}");
     let scores = [0, 1, 2].map(|at| told["results"][at]["relevance_score"].as_f64().unwrap());
     assert!(scores.is_sorted_by(|a, b| a >= b) && scores[0] > 0.5 && scores[2] < 0.1, "{told}");
+    // Jina's clients read the one, Cohere's the other.
+    assert!(told["usage"]["total_tokens"].as_u64().is_some_and(|tokens| tokens > 10), "{told}");
+    assert_eq!(told["usage"]["total_tokens"], told["meta"]["tokens"]["input_tokens"]);
     let (_, best) = rank(&server, json!({ "top_n": 1, "return_documents": true })).await;
     let results = best["results"].as_array().unwrap();
     assert_eq!((results.len(), &results[0]["document"]["text"]), (1, &documents[1]["text"]));

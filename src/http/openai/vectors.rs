@@ -167,6 +167,8 @@ async fn judge(app: &App, shown: Option<&str>, body: RerankBody) -> Result<Respo
         "model": body.model,
         "results": results,
         "usage": { "total_tokens": tokens },
+        // Where clients of Cohere's API look for it; some refuse an answer without.
+        "meta": { "tokens": { "input_tokens": tokens } },
     }))
     .into_response())
 }

@@ -1,14 +1,15 @@
-//! How files are understood, without taking them in: for `frontdesk ingest --explain`.
+//! How files are understood, without taking them in: for `frontdesk ingest --explain` and the console.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use serde::Serialize;
-use tokio::sync::mpsc;
 
+use super::reading::Reading;
 use super::table::{LeftOut, Understood};
-use super::{Failure, Found, IngestOptions, isolated, read, walk};
+use super::{Failure, Found, IngestOptions, Kinds, Upload, handed_in, unknown_kinds, walk};
 use crate::retrieval::columns::Telling;
 
 /// How a file was understood.
@@ -20,6 +21,7 @@ pub struct Explained {
     pub documents: usize,
     pub passages: usize,
     pub products: usize,
+    /// The first two hundred.
     pub tables: Vec<Understood>,
     /// What was left out, or couldn't be used, and how to mend it.
     pub notes: Vec<Failure>,
@@ -27,77 +29,151 @@ pub struct Explained {
     pub sample: Vec<String>,
 }
 
+/// A file of a folder that is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct FolderFile {
+    /// Its path below the folder, as citations show it.
+    pub id: String,
+    pub bytes: u64,
+}
+
+/// What there is in a folder of documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct FolderFiles {
+    /// By id.
+    pub files: Vec<FolderFile>,
+    /// What is of no kind that is read, or can't be.
+    pub left_out: Vec<Failure>,
+}
+
 /// Passages that are shown of a file.
 const SAMPLE: usize = 3;
+/// Tables that are shown of a file.
+const MAX_TABLES: usize = 200;
 
 /// Reads the files under `roots` as [`super::ingest`] does, into nothing.
 ///
 /// # Errors
 ///
 /// When a root is missing or can't be read.
-pub fn explain(roots: &[PathBuf], options: &IngestOptions) -> anyhow::Result<Vec<Explained>> {
-    let walked = walk::walk(roots, options.base.as_deref())?;
+pub async fn explain(roots: &[PathBuf], options: &IngestOptions) -> anyhow::Result<Vec<Explained>> {
+    let walked = walked(roots.to_vec(), options.base.clone()).await?;
     let mut all: Vec<Explained> = Vec::new();
-    for file in walked.files {
-        let (sender, mut receiver) = mpsc::channel(super::READ_AHEAD);
-        let mut explained = Explained { path: file.id.clone(), ..Explained::default() };
-        let reader = read::Reader {
-            site: String::new(),
-            path: file.path,
-            id: file.id,
-            format: file.format,
-            about: file.about,
-            defaults: file.defaults,
-            handed_in: false,
-            passage_tokens: options.passage_tokens,
-            max_bytes: options.max_document_bytes,
-            isolation: isolated::Isolation { time_limit: options.time_limit, memory_mib: options.reader_memory_mib },
-            known: Arc::new(HashMap::new()),
-        };
-        let thread = std::thread::Builder::new().name("frontdesk-read".into()).stack_size(super::READER_STACK_BYTES);
-        let thread = thread.spawn(move || reader.run(&sender))?;
-        while let Some(found) = receiver.blocking_recv() {
-            explained.take(found);
-        }
-        if thread.join().is_err() {
-            explained.note(None, "reading it crashed; please report the document".to_owned());
-        }
-        all.push(explained);
+    for file in &walked.files {
+        all.push(read(file, options).await?);
     }
-    for failure in walked.failed.into_iter().chain(super::unknown_kinds(&walked.unknown)) {
+    for failure in walked.failed.into_iter().chain(unknown_kinds(&walked.unknown)) {
         all.push(Explained { path: failure.path.clone(), notes: vec![failure], ..Explained::default() });
     }
     Ok(all)
 }
 
-impl Explained {
-    fn note(&mut self, line: Option<usize>, reason: String) {
-        if self.notes.len() < super::MAX_WARNINGS {
-            self.notes.push(Failure { path: self.path.clone(), line, reason });
-        }
-    }
+/// The files of a folder. One that isn't there is empty.
+///
+/// # Errors
+///
+/// When the folder can't be read.
+pub async fn folder_files(folder: &Path) -> anyhow::Result<FolderFiles> {
+    let Some(walked) = walked_if_there(folder).await? else { return Ok(FolderFiles::default()) };
+    tokio::task::spawn_blocking(move || {
+        // One that just went is empty for now, and gone from the next list.
+        let bytes = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+        let files = walked.files.into_iter().map(|file| FolderFile { bytes: bytes(&file.path), id: file.id }).collect();
+        let mut left_out = walked.failed;
+        left_out.extend(unknown_kinds(&walked.unknown));
+        FolderFiles { files, left_out }
+    })
+    .await
+    .context("looking at the files crashed; see the log")
+}
 
-    fn take(&mut self, found: Found) {
-        match found {
-            Found::Document(document) => {
-                self.documents += 1;
-                self.passages += document.passages.len();
-                self.products += document.passages.iter().filter(|passage| passage.product.is_some()).count();
-                for passage in document.passages {
-                    if self.sample.len() < SAMPLE {
-                        let told = passage
-                            .product
-                            .as_ref()
-                            .and_then(|product| product.sentence(&passage.text, &passage.language));
-                        self.sample.push(told.unwrap_or(passage.text));
-                    }
+/// How the file `id` of a folder is understood; none if it is not among [`folder_files`], which are all that is ever read.
+///
+/// # Errors
+///
+/// When the folder can't be read.
+pub async fn explain_file(folder: &Path, id: &str, options: &IngestOptions) -> anyhow::Result<Option<Explained>> {
+    let walked = walked_if_there(folder).await?;
+    match walked.and_then(|walked| walked.files.into_iter().find(|file| file.id == id)) {
+        Some(file) => read(&file, options).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// How a document that was handed in is understood.
+///
+/// # Errors
+///
+/// When no thread can be started.
+pub async fn explain_upload(upload: &Upload, options: &IngestOptions) -> anyhow::Result<Explained> {
+    match handed_in(upload) {
+        Ok(file) => read(&file, options).await,
+        Err(failure) => Ok(Explained { path: failure.path.clone(), notes: vec![failure], ..Explained::default() }),
+    }
+}
+
+async fn walked_if_there(folder: &Path) -> anyhow::Result<Option<walk::Walked>> {
+    if tokio::fs::try_exists(folder).await.is_ok_and(|there| !there) {
+        return Ok(None);
+    }
+    walked(vec![folder.to_owned()], Some(folder.to_owned())).await.map(Some)
+}
+
+async fn walked(roots: Vec<PathBuf>, base: Option<PathBuf>) -> anyhow::Result<walk::Walked> {
+    tokio::task::spawn_blocking(move || walk::walk(&roots, base.as_deref()))
+        .await
+        .context("walking the folders crashed; see the log")?
+}
+
+async fn read(file: &walk::File, options: &IngestOptions) -> anyhow::Result<Explained> {
+    let mut reading = Reading::begin("", file, options, Arc::default())?;
+    let mut explained = Explained { path: file.id.clone(), ..Explained::default() };
+    let (mut ids, mut notes, mut more_tables) = (HashSet::new(), Kinds::default(), 0);
+    let whole = loop {
+        match reading.next().await {
+            Ok(Some(Found::Document(document))) => {
+                if !ids.insert(document.id.clone()) {
+                    notes.add(
+                        None,
+                        format!("the id {:?} was already used; the second document was left out", document.id),
+                    );
+                    continue;
                 }
+                explained.take(document);
             }
-            Found::Encoding(encoding) => self.encoding = Some(encoding.to_owned()),
-            Found::Table(table) => self.tables.push(table),
-            Found::Bad { line, reason } | Found::Incomplete { line, reason } => self.note(line, reason),
-            Found::Broken { reason, .. } => self.note(None, reason),
-            Found::Unchanged { .. } => {}
+            Ok(Some(Found::Encoding(encoding))) => explained.encoding = Some(encoding.to_owned()),
+            Ok(Some(Found::Table(table))) if explained.tables.len() < MAX_TABLES => explained.tables.push(table),
+            Ok(Some(Found::Table(_))) => more_tables += 1,
+            Ok(Some(Found::Bad { line, reason } | Found::Incomplete { line, reason })) => notes.add(line, reason),
+            Ok(Some(Found::Broken { reason, .. })) => notes.add(None, reason),
+            Ok(Some(Found::Unchanged { .. })) => {}
+            Ok(None) => break true,
+            Err(late) => {
+                notes.add(None, late);
+                break false;
+            }
+        }
+    };
+    if whole && reading.has_crashed() {
+        notes.add(None, "reading it crashed; please report the document".to_owned());
+    }
+    if more_tables > 0 {
+        notes.add(None, format!("{more_tables} more tables were read and aren't shown here"));
+    }
+    let failure = |(line, reason)| Failure { path: explained.path.clone(), line, reason };
+    explained.notes = notes.lines("remarks").into_iter().map(failure).collect();
+    Ok(explained)
+}
+
+impl Explained {
+    fn take(&mut self, document: super::Extracted) {
+        self.documents += 1;
+        self.passages += document.passages.len();
+        self.products += document.passages.iter().filter(|passage| passage.product.is_some()).count();
+        for passage in document.passages.into_iter().take(SAMPLE.saturating_sub(self.sample.len())) {
+            let product = passage.product.as_ref();
+            let told = product.and_then(|product| product.sentence(&passage.text, &passage.language));
+            self.sample.push(told.unwrap_or(passage.text));
         }
     }
 }

@@ -106,13 +106,14 @@ pub(super) struct File {
 /// Name of a file with what holds for all documents of a folder and the folders in it.
 const FOLDER_META: &str = "folder.meta";
 
-/// The files that say something about a document below `top`.
+/// The files that say something about a document below `top`. A link that leads out of it is none.
 fn about(path: &Path, top: &Path) -> Vec<PathBuf> {
     let mut own = path.as_os_str().to_owned();
     own.push(".meta");
     let folders = path.ancestors().skip(1).take_while(|folder| folder.starts_with(top));
     let all = std::iter::once(PathBuf::from(own)).chain(folders.map(|folder| folder.join(FOLDER_META)));
-    all.filter(|path| path.is_file()).collect()
+    let inside = |path: &PathBuf| fs::canonicalize(path).is_ok_and(|real| real.starts_with(top) && real.is_file());
+    all.filter(inside).collect()
 }
 
 /// Which documents a run answers for: those it doesn't find in its scope have vanished.

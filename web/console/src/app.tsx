@@ -9,6 +9,7 @@ import { onKeys, setSingleKeys, singleKeys } from './keys';
 import { permission, turn } from './notify';
 import { CannedPage } from './pages/canned';
 import { Channels } from './pages/channels';
+import { FilesPage } from './pages/files';
 import { Gaps } from './pages/gaps';
 import { Inbox } from './pages/inbox';
 import { Search } from './pages/search';
@@ -61,7 +62,7 @@ function Frame({ onLanguage }: { onLanguage: (language: Language) => void }) {
         <ConnectionBar />
         {/* Beside the panes, of which narrow screens show one at a time. */}
         {page === 'inbox' && <header class="unseen"><h1>{t.inbox}</h1></header>}
-        {page === 'inbox' ? <Inbox /> : page === 'search' ? <Search /> : page === 'gaps' ? <Gaps /> : page === 'canned' ? <CannedPage /> : page === 'statistics' ? <StatisticsPage /> : page === 'channels' ? <Channels /> : <Team />}
+        {page === 'inbox' ? <Inbox /> : page === 'search' ? <Search /> : page === 'gaps' ? <Gaps /> : page === 'files' ? <FilesPage /> : page === 'canned' ? <CannedPage /> : page === 'statistics' ? <StatisticsPage /> : page === 'channels' ? <Channels /> : <Team />}
       </div>
       {help && <Shortcuts onClose={() => setHelp(false)} />}
       <Toasts />
@@ -97,6 +98,7 @@ function Rail({ page, onLanguage, onHelp }: { page: Page; onLanguage: (language:
       {link('inbox', 'inbox', t.inbox, unread)}
       {link('search', 'search', t.search)}
       {link('gaps', 'gap', t.gaps, 0, t.gapsShort)}
+      {admin && link('files', 'file', t.files, 0, t.filesShort)}
       {link('canned', 'canned', t.canned, 0, t.cannedShort)}
       {link('statistics', 'chart', t.statistics)}
       {admin && <a class="rail-link" href={`/console/insight?site=${encodeURIComponent(site)}`} title={t.insight}><Icon name="insight" size={20} /><span class="rail-name">{t.insight}</span></a>}

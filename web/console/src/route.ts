@@ -2,10 +2,10 @@
 
 import { Cell } from './cell';
 
-export type Page = 'inbox' | 'search' | 'gaps' | 'canned' | 'statistics' | 'channels' | 'team';
+export type Page = 'inbox' | 'search' | 'gaps' | 'files' | 'canned' | 'statistics' | 'channels' | 'team';
 export interface Route { page: Page; session: string | null }
 
-const PAGES: Page[] = ['search', 'gaps', 'canned', 'statistics', 'channels', 'team'];
+const PAGES: Page[] = ['search', 'gaps', 'files', 'canned', 'statistics', 'channels', 'team'];
 
 function read(): Route {
   const [, , first, second] = location.pathname.split('/');
