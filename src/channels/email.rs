@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Mail, Outcome, What};
 use super::signature::{form, hex};
 use super::text::Rich;
-pub(super) use crate::site::channel::mail_address as address;
+use crate::site::channel::mail_address as address;
 
 mod quoted;
 mod subject;
