@@ -8,7 +8,7 @@ use super::text::{Rich, Unit};
 use super::{
     Account, Request, chatwoot, discord, email, generic, json_of, line, meta, slack, teams, telegram, twilio, wechat,
 };
-use crate::site::channel::{Platform, SignedAs};
+use crate::site::channel::{Platform, SignedAs, mail_address};
 
 /// What a message may be on a platform, what its reader sees while one is made, and by when it is there.
 #[derive(Clone, Copy, Debug)]
@@ -386,7 +386,7 @@ impl Account {
     /// E-mail: the addresses that mail for this account comes to.
     fn mailboxes(&self) -> Vec<String> {
         let all = std::iter::once(&self.config.sender).chain(&self.config.addresses);
-        all.map(|text| email::address(text)).collect()
+        all.map(|text| mail_address(text)).collect()
     }
 
     pub(super) fn meta_access(&self) -> meta::Access<'_> {

@@ -10,8 +10,9 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::{Message, SmtpTransport, Transport as _};
 
 use super::event::{Mail, NoAnswer};
-use super::{Account, email};
+use super::Account;
 use crate::address::resolve;
+use crate::site::channel::mail_address;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -67,7 +68,7 @@ async fn transport(account: &Account) -> anyhow::Result<SmtpTransport> {
         // A relay of one's own network may have no certificate.
         (false, true) => Tls::Opportunistic(parameters),
     };
-    let sender = email::address(&account.config.sender);
+    let sender = mail_address(&account.config.sender);
     let domain = sender.rsplit_once('@').map_or("localhost", |(_, domain)| domain).to_owned();
     let builder = SmtpTransport::builder_dangerous(address.to_string())
         .port(port)
