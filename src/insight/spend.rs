@@ -15,6 +15,7 @@ use crate::calendar;
 
 pub mod came;
 mod headings;
+pub mod replay;
 pub mod table;
 
 /// Draws that chances and intervals are made of.
@@ -172,7 +173,7 @@ pub fn advise<R: Rng>(rows: &[Row], came: &BTreeMap<String, Came>, limits: Limit
     let next = match verdict {
         // What can't be compared is left as it is.
         Verdict::TooFew | Verdict::Alone => now.clone(),
-        _ => thompson::moved(&now, &wins, limits.floor, limits.step),
+        _ => thompson::moved(&now, &thompson::shares(&wins), limits.floor, limits.step),
     };
     let campaigns = names.iter().zip(draws).enumerate().map(|(at, (name, draws))| {
         let (money, came) = (spent[name], of(name));

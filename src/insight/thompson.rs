@@ -16,6 +16,12 @@ pub struct Seen {
 const PRIOR: f64 = 1.0;
 
 impl Seen {
+    /// Events for each unit of exposure; 0 where there was none.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        if self.exposure > 0.0 { self.events / self.exposure } else { 0.0 }
+    }
+
     /// A rate as likely as what was seen makes it: gamma with the prior's mean `rate`.
     pub fn draw(&self, rate: f64, random: &mut impl Rng) -> f64 {
         let prior = if rate > 0.0 { PRIOR / rate } else { 1.0 };
@@ -40,6 +46,16 @@ pub fn best(seen: &[Seen], draws: usize, random: &mut impl Rng) -> Vec<f64> {
         }
     }
     wins.into_iter().map(|wins| wins / draws.max(1) as f64).collect()
+}
+
+/// The shares that each choice gets: in proportion to the square of its chance to be the best. Shares
+/// as large as the chances (Thompson, 1933) keep exploring what a few weeks don't pay back; Chapelle
+/// and Li (2011) explore less by narrowing the draws, this by raising the chances to a power.
+#[must_use]
+pub fn shares(chances: &[f64]) -> Vec<f64> {
+    let sum: f64 = chances.iter().map(|chance| chance * chance).sum();
+    let share = |chance: &f64| if sum > 0.0 { chance * chance / sum } else { 1.0 / chances.len() as f64 };
+    chances.iter().map(share).collect()
 }
 
 /// The choice that one draw prefers.
@@ -114,6 +130,14 @@ mod tests {
         let other = Seen { events: 15.0, exposure: 1_000.0 };
         let wins = best(&[other, seen, other], 4_000, &mut random);
         assert!(wins[1] > 0.95 && (wins.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{wins:?}");
+    }
+
+    #[test]
+    fn shares_lean_to_the_likelier_choice_and_sum_to_one() {
+        let found = shares(&[0.6, 0.2, 0.2]);
+        assert!((found[0] - 9.0 / 11.0).abs() < 1e-9 && (found.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{found:?}");
+        assert_eq!(shares(&[0.5, 0.5]), [0.5, 0.5]);
+        assert_eq!(shares(&[0.0, 0.0]), [0.5, 0.5]);
     }
 
     #[test]
