@@ -10,6 +10,7 @@ use super::came::Tally;
 use super::{DRAWS, Figure, LEAST, Limits, Row, Verdict, backs, interval};
 use crate::calendar::Calendar;
 use crate::features::State;
+use crate::insight::thompson::PRIOR;
 
 /// Weeks that are replayed, the latest ones.
 const MOST_WEEKS: i64 = 52;
@@ -93,7 +94,7 @@ pub fn replay<R: Rng>(
             has_moved |= extra.abs() > STAYED * money;
             let came = tally.came.get(name).unwrap_or(&none);
             found.more.value += extra * came.kept() / was;
-            let backs = backs(was, came, rate, usual, &mut *random);
+            let backs = backs(was, came, rate, usual, PRIOR, &mut *random);
             draws.iter_mut().zip(backs).for_each(|(sum, back)| *sum += extra * back);
         }
         found.moved += usize::from(has_moved);
