@@ -80,7 +80,9 @@ fn write(path: &Path, rows: usize) -> std::io::Result<()> {
     for row in 0..rows {
         let (product, size) = (row / 4, ["S", "M", "L", "XL"][row % 4]);
         let first = row % 4 == 0;
-        let text = "<p>Made of <b>wool</b> from the hills, for cold and windy days.</p><ul><li>Two pockets</li></ul>";
+        // As exports quote it.
+        let text =
+            r#""<p>Made of <b>wool</b> from the hills, for cold and windy days.</p><ul><li>Two pockets</li></ul>""#;
         let (title, text, vendor, kind, name, status) = if first {
             (format!("Moor jacket {product}"), text, "Corrie", "Jackets", "Size", "active")
         } else {
@@ -135,5 +137,17 @@ struct Nothing;
 impl PassageEmbedder for Nothing {
     async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vectors>, EmbedError> {
         Ok(texts.iter().map(|_| Vectors::from(Vec::new())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_row_of_the_catalogue_is_taken_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let report = run(folder.path(), 40, &|_| {}).await.unwrap();
+        assert!(report.rows == 40 && report.passages >= 40 && report.peak_mib > 1.0, "{report:?}");
     }
 }

@@ -161,7 +161,6 @@ pub struct LeftOut {
 /// What became of a sheet.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    pub(super) rows: Vec<Row>,
     /// Titles, sections without rows, and notes, with their lines.
     pub(super) texts: Vec<(usize, String)>,
     /// Rows that can't be used.
@@ -180,8 +179,8 @@ pub(super) struct Context<'a> {
     pub(super) moment: fn(&str, bool) -> Option<u64>,
 }
 
-/// Reads a sheet.
-pub(super) fn read(sheet: Sheet, context: &Context<'_>) -> Reading {
+/// Reads a sheet. Its rows are handed to `take` one by one: all of them at once need several times the file's room.
+pub(super) fn read(sheet: Sheet, context: &Context<'_>, take: &mut dyn FnMut(Row)) -> Reading {
     let mut reading = Reading::default();
     for table in header::tables(sheet, context.hints) {
         let texts = table.above.iter().chain(&table.notes).map(|(line, text)| (*line, text.clone()));
@@ -190,7 +189,7 @@ pub(super) fn read(sheet: Sheet, context: &Context<'_>) -> Reading {
             continue;
         }
         let columns = kinds::columns(&table, context);
-        rows::read(&table, columns, context, &mut reading);
+        rows::read(&table, columns, context, &mut reading, take);
     }
     reading.texts.sort_by_key(|(line, _)| *line);
     reading

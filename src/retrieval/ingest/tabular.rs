@@ -32,16 +32,17 @@ pub(super) fn records(mut sheet: Sheet, hints: &Hints, separated: bool) -> Recor
     let language = text::detect_language(&sample.join("\n")).unwrap_or("en");
     let name = text::one_line(&sheet.name);
     let context = Context { hints, language, separated, moment: text::moment };
-    let table::Reading { rows, texts, bad, understood } = table::read(sheet, &context);
-    let mut records = Records { understood, ..Records::default() };
-    records.bad.extend(bad.into_iter().map(|(line, reason)| BadRecord { line, reason }));
-    for row in rows {
+    let (mut rows, mut wrong) = (Vec::new(), Vec::new());
+    let mut take = |row: Row| {
         let line = row.line;
         match record(row) {
-            Ok(record) => records.rows.push(record),
-            Err(reason) => records.bad.push(BadRecord { line, reason }),
+            Ok(record) => rows.push(record),
+            Err(reason) => wrong.push((line, reason)),
         }
-    }
+    };
+    let table::Reading { texts, bad, understood } = table::read(sheet, &context, &mut take);
+    let bad = bad.into_iter().chain(wrong).map(|(line, reason)| BadRecord { line, reason }).collect();
+    let mut records = Records { rows, bad, understood, ..Records::default() };
     if let Some((line, _)) = texts.first() {
         let all: Vec<String> = texts.iter().map(|(_, text)| text::unbroken(text)).collect();
         records.texts.push(Record { text: all.join("\n\n"), line: *line, ..Record::default() });

@@ -63,8 +63,14 @@ enum Out {
     Left(String),
 }
 
-/// Reads the rows of `table` into `reading`.
-pub(super) fn read(table: &Table, columns: Columns, context: &Context<'_>, reading: &mut Reading) {
+/// Hands the rows of `table` to `take`, and says in `reading` what else there is.
+pub(super) fn read(
+    table: &Table,
+    columns: Columns,
+    context: &Context<'_>,
+    reading: &mut Reading,
+    take: &mut dyn FnMut(Row),
+) {
     let reader = Reader::new(table, columns, context);
     let mut understood = Understood {
         sheet: table.sheet.clone(),
@@ -83,7 +89,7 @@ pub(super) fn read(table: &Table, columns: Columns, context: &Context<'_>, readi
         match reader.row(at) {
             Ok(rows) => {
                 understood.products += rows.iter().filter(|row| row.offer.is_some()).count().min(1);
-                reading.rows.extend(rows);
+                rows.into_iter().for_each(&mut *take);
             }
             Err(Out::Bad(reason)) => {
                 note(table.rows[at].line, reason.clone());

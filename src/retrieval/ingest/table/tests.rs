@@ -10,9 +10,10 @@ fn moment(text: &str, _end: bool) -> Option<u64> {
 fn told(csv: &str, hints: &Hints) -> Vec<String> {
     let (sheet, _) = csv_sheet(csv);
     let context = Context { hints, language: "en", separated: true, moment };
-    let reading = read(sheet, &context);
+    let mut rows = Vec::new();
+    let reading = read(sheet, &context, &mut |row| rows.push(row));
     let mut out: Vec<String> = reading.texts.iter().map(|(line, text)| format!("{line}: {text}")).collect();
-    for row in reading.rows {
+    for row in rows {
         let mut text: Vec<String> = row.fields.iter().map(|(label, value)| format!("{label}: {value}")).collect();
         text.extend(row.question_and_answer.map(|(question, answer)| format!("{question} {answer}")));
         text.extend(row.prose);
