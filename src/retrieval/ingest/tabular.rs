@@ -31,7 +31,7 @@ pub(super) fn records(mut sheet: Sheet, hints: &Hints, separated: bool) -> Recor
     let sample: Vec<&str> = cells.take(SAMPLED).map(String::as_str).collect();
     let language = text::detect_language(&sample.join("\n")).unwrap_or("en");
     let name = text::one_line(&sheet.name);
-    let context = Context { hints, language, separated, moment: text::moment };
+    let context = Context { hints, language, separated, moment: text::moment, is_language: text::is_language };
     let table::Reading { rows, texts, bad, understood } = table::read(sheet, &context);
     let mut records = Records { understood, ..Records::default() };
     records.bad.extend(bad.into_iter().map(|(line, reason)| BadRecord { line, reason }));
