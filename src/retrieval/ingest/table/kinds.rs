@@ -197,7 +197,8 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String], context: &Conte
         }
         Kind::SalePeriod => looks.mostly(&[Class::Date], 10) || share(&|value| value.contains('/')) > 0,
         Kind::Image => {
-            let place = |value: &str| value.contains(['/', '.']) && !value.contains(' ');
+            let letters = |value: &str| value.contains(char::is_alphabetic);
+            let place = |value: &str| value.contains(['/', '.']) && !value.contains(' ') && letters(value);
             looks.mostly(&[Class::Address, Class::File], 30) || share(&place) >= 30
         }
         Kind::Handle | Kind::Parent => !looks.mostly(&[Class::Amount], 60),

@@ -273,16 +273,20 @@ fn a_columns_name_counts_where_its_cells_fit() {
     assert_eq!(languages, ["Warum? Darum.", "Why? So."]);
     check(
         "Session,Photo,Currency\nBaby,120.00,in cash\nFamily,150.00,by card\n",
-        &["Session: Baby; Photo: 120.00; Currency: in cash", "Session: Family; Photo: 150.00; Currency: by card"],
+        &[
+            "Name: Baby; Photo: 120.00; Currency: in cash [Baby|Baby||120.00<|/|None|None]",
+            "Name: Family; Photo: 150.00; Currency: by card [Family|Family||150.00<|/|None|None]",
+        ],
     );
 }
 
 #[test]
 fn a_remark_beside_the_table_stays_with_its_row() {
     check(
-        "Dish;Price;;\nSoup;4.50;;\nStew;9.00;;not on Mondays\nPie;7.00;;17\n",
+        "Dish;Price;;\nSoup;4.50;;\nRice;2.00;;\nStew;9.00;;not on Mondays\nPie;7.00;;17\n",
         &[
             "Dish: Soup; Price: 4.50 [Soup|Soup||4.50<|/|None|None]",
+            "Dish: Rice; Price: 2.00 [Rice|Rice||2.00<|/|None|None]",
             "Dish: Stew; Price: 9.00; : not on Mondays [Stew|Stew||9.00<|/|None|None]",
             "Dish: Pie; Price: 7.00 [Pie|Pie||7.00<|/|None|None]",
         ],
@@ -302,8 +306,8 @@ fn letterheads_and_neighbours_say_what_amounts_are() {
     check(
         "Chair;Was;Now\nOak;90;60\nAsh;80;55\n",
         &[
-            "Name: Oak; Was: 90; Now: 60 [Oak|Oak||60<90|/|None|None]",
-            "Name: Ash; Was: 80; Now: 55 [Ash|Ash||55<80|/|None|None]",
+            "Name: Oak; Was: 90; Price: 60 [Oak|Oak||60<90|/|None|None]",
+            "Name: Ash; Was: 80; Price: 55 [Ash|Ash||55<80|/|None|None]",
         ],
     );
     check(
