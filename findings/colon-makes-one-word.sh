@@ -7,7 +7,7 @@
 # Why it matters: specifications are written "Colour:Blue", and people on phones forget the space
 # after a full stop. A search for "blue" doesn't find the first, and "when" isn't seen in the
 # second.
-# Frontdesk: splits with the same crate (src/language.rs, content_words) and should part words at
+# Frontdesk: splits with the same crate (src/language.rs, content_words) and parts words itself at
 # a colon or a full stop that is followed by a capital letter.
 set -euo pipefail
 work=$(mktemp -d)

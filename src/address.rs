@@ -11,6 +11,32 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Whether a text is an origin of web pages as browsers write it (RFC 6454, section 6.2): scheme, host in lower case, and a
+/// port if it isn't the scheme's own.
+#[must_use]
+pub fn is_origin(text: &str) -> bool {
+    let (rest, own) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => (rest, 443),
+        (_, Some(rest)) => (rest, 80),
+        _ => return false,
+    };
+    let ipv6 = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let (host_is_sound, port) = match ipv6 {
+        Some((host, port)) => (host.parse::<Ipv6Addr>().is_ok_and(|address| address.to_string() == host), port),
+        None => {
+            let end = rest.find(':').unwrap_or(rest.len());
+            let (host, port) = rest.split_at(end);
+            let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_');
+            (!host.is_empty() && host.bytes().all(sound), port)
+        }
+    };
+    let port_is_sound = port.is_empty()
+        || port
+            .strip_prefix(':')
+            .is_some_and(|digits| digits.parse::<u16>().is_ok_and(|port| port != own && port.to_string() == digits));
+    host_is_sound && port_is_sound
+}
+
 /// Whether an address is one of the open internet: not this machine's, not a private network's, and
 /// no special one.
 #[must_use]
@@ -90,6 +116,30 @@ pub async fn resolve(host: &str, port: u16, allow_private: bool) -> Result<Vec<S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_origin_is_as_browsers_write_it() {
+        for good in ["https://shop.example", "http://127.0.0.1:8080", "https://[2001:db8::1]:8443", "http://localhost"]
+        {
+            assert!(is_origin(good), "{good}");
+        }
+        for bad in [
+            "shop.example",
+            "*",
+            "https://",
+            "https://shop.example/",
+            "https://Shop.example",
+            "https://shop.example:443",
+            "https://shop.example:0443",
+            "https://shop.example:99999",
+            "https://user@shop.example",
+            "https://*.shop.example",
+            "https://[2001:db8::1",
+            "ftp://shop.example",
+        ] {
+            assert!(!is_origin(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn a_household_counts_once() {

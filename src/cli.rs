@@ -1,6 +1,6 @@
 //! The subcommands.
-#![expect(clippy::print_stdout, reason = "a command line prints")]
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,6 +20,15 @@ use crate::server::{self, Server};
 use crate::site::Site;
 use crate::{lifecycle, telemetry};
 
+/// As the standard library's, which panic when the reader of a pipe is gone. They stand before the modules below, so that
+/// these have them, too.
+macro_rules! println {
+    ($($text:tt)*) => { $crate::cli::output::line(format_args!($($text)*)) };
+}
+macro_rules! eprintln {
+    ($($text:tt)*) => { $crate::cli::output::note(format_args!($($text)*)) };
+}
+
 pub mod agent;
 mod audit;
 mod backup;
@@ -34,6 +43,7 @@ pub mod insight;
 pub mod intent;
 pub mod measure;
 pub mod models;
+mod output;
 mod remote;
 mod rotate;
 mod show;
@@ -177,11 +187,16 @@ site's own folder; other files are read while no server runs, or handed in over 
 }
 
 impl Cli {
-    /// Runs the command.
-    ///
-    /// # Errors
-    /// With a text for people.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    /// Runs the command, and says on standard error why it failed.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        self.attempt().unwrap_or_else(|error| {
+            eprintln!("frontdesk: {error:#}");
+            ExitCode::FAILURE
+        })
+    }
+
+    fn attempt(self) -> anyhow::Result<ExitCode> {
         crate::permissions::keep_new_files_private();
         if let Command::ReadDocument { format, seconds, memory_mib } = &self.command {
             // Before the runtime: its threads would count against the limits.
@@ -207,7 +222,10 @@ impl Cli {
             }
             _ => {}
         }
-        let config = Config::load(&self.config)?;
+        let config = match self.command {
+            Command::Serve { .. } | Command::Check(_) => Config::load_to_serve(&self.config)?,
+            _ => Config::load(&self.config)?,
+        };
         telemetry::init_logs(&config.log);
         match self.command {
             Command::Serve { ingest } => serve(config, ingest).await,
@@ -255,7 +273,13 @@ async fn serve(config: Config, ingest: bool) -> anyhow::Result<ExitCode> {
     }
     // Who reads that it is ready may stop it at once.
     let signalled = lifecycle::signalled().context("the handlers of SIGTERM and SIGINT")?;
-    println!("Frontdesk is ready: http://{}/  (admin http://{}/)", server.addr, server.admin_addr);
+    // Visitors are served all the same when nobody reads this line.
+    let _ = writeln!(
+        std::io::stdout(),
+        "Frontdesk is ready: http://{}/  (admin http://{}/)",
+        server.addr,
+        server.admin_addr
+    );
     let mut failed = false;
     tokio::select! {
         signal = signalled => tracing::info!(signal, "stopping"),

@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use explain::suggestion;
+use rules::Mistakes;
 use serde::{Deserialize, Serialize};
 
 use crate::gaps::GapsConfig;
-use crate::http::address::Proxies;
 use crate::http::auth::AuthConfig;
 use crate::http::limits::ServerConfig;
 use crate::intent::registry::IntentConfig;
@@ -22,6 +23,9 @@ use crate::site::Site;
 use crate::store::StoreConfig;
 use crate::telemetry::LogConfig;
 use crate::turn::AnswersConfig;
+
+mod explain;
+mod rules;
 
 /// All options. Relative paths count from the directory of the file they stand in.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -69,16 +73,26 @@ impl Config {
     /// Reads a file and the environment.
     ///
     /// # Errors
-    /// When the file can't be read, isn't TOML, or has an unknown key or a value of the wrong kind; the text says where.
+    /// When the file can't be read, isn't TOML, has an unknown key or values that make no sense; the text says where. No text
+    /// of the file is quoted that may be a secret.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
+        Self::load_and(path, |_, _| {})
+    }
+
+    /// As [`Config::load`], and looks at all that a server needs beside its own directories: files with secrets of channels,
+    /// folders of documents.
+    ///
+    /// # Errors
+    /// As [`Config::load`], and when such a file or folder isn't there.
+    pub fn load_to_serve(path: &Path) -> anyhow::Result<Self> {
+        Self::load_and(path, Self::check_files)
+    }
+
+    fn load_and(path: &Path, further: impl Fn(&Self, &mut Mistakes)) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("can't read the configuration {}; name another with --config", path.display()))?;
         let base = path.parent().filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let read = || {
-            let config = Self::read(&text, std::env::vars())?.rebased(base).with_secrets()?;
-            config.validate()?;
-            anyhow::Ok(config)
-        };
+        let read = || Self::read(&text, std::env::vars())?.rebased(base).checked(further);
         read().with_context(|| format!("in the configuration {}", path.display()))
     }
 
@@ -87,29 +101,37 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
-        let config = Self::read(text, environment)?.with_secrets()?;
-        config.validate()?;
-        Ok(config)
+        Self::read(text, environment)?.checked(|_, _| {})
     }
 
     fn read(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
-        let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| explain(&error))?;
+        // The text by itself first: its errors have line numbers.
+        explain::read::<Self>(text).map_err(anyhow::Error::msg)?;
+        let mut table: toml::Table = explain::read(text).map_err(anyhow::Error::msg)?;
         let defaults = toml::Table::try_from(Self::default()).context("the default configuration")?;
         for (name, value) in environment {
             set_from_environment(&mut table, &defaults, &name, &value)?;
         }
-        // The text by itself first: its errors have line numbers.
-        toml::from_str::<Self>(text).map_err(|error| explain(&error))?;
-        table.try_into().map_err(|error: toml::de::Error| explain(&error))
+        explain::convert(table).map_err(anyhow::Error::msg)
     }
 
-    /// With the secrets that stand in files of their own.
-    fn with_secrets(mut self) -> anyhow::Result<Self> {
-        secret::fill(&mut self.llm.api_key, &self.llm.api_key_file, "llm.api_key")?;
-        secret::fill(&mut self.knowledge.api_key, &self.knowledge.api_key_file, "knowledge.api_key")?;
-        for site in &mut self.sites {
-            site.read_secrets().with_context(|| format!("site {:?}", site.id))?;
+    /// With the secrets that stand in files of their own, if all is well.
+    fn checked(mut self, further: impl Fn(&Self, &mut Mistakes)) -> anyhow::Result<Self> {
+        let mut mistakes = Mistakes::default();
+        for (key, file, option) in [
+            (&mut self.llm.api_key, &self.llm.api_key_file, "llm.api_key"),
+            (&mut self.knowledge.api_key, &self.knowledge.api_key_file, "knowledge.api_key"),
+        ] {
+            mistakes.attempt(secret::fill(key, file, option));
         }
+        for site in &mut self.sites {
+            for error in site.read_secrets() {
+                mistakes.add(format!("site {:?}: {error:#}", site.id));
+            }
+        }
+        self.check_values(&mut mistakes);
+        further(&self, &mut mistakes);
+        mistakes.none()?;
         Ok(self)
     }
 
@@ -117,35 +139,6 @@ impl Config {
     #[must_use]
     pub fn site(&self, id: &str) -> Option<&Site> {
         self.sites.iter().find(|site| site.id == id)
-    }
-
-    fn validate(&self) -> anyhow::Result<()> {
-        if self.sites.is_empty() {
-            bail!("there is no [[sites]] section; at least one site is needed");
-        }
-        for (i, site) in self.sites.iter().enumerate() {
-            let valid = !site.id.is_empty()
-                && site.id.len() <= 32
-                && site.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
-            if !valid {
-                bail!("sites[{i}].id is {:?}; use 1 to 32 of a-z, 0-9, - and _", site.id);
-            }
-            if self.sites.iter().take(i).any(|other| other.id == site.id) {
-                bail!("two sites have the id {:?}", site.id);
-            }
-            site.validate().with_context(|| format!("site {:?}", site.id))?;
-        }
-        Proxies::new(&self.server)?;
-        if self.console.sign_in_h == 0 || self.console.sign_in_h > 24 * 90 {
-            bail!("console.sign_in_h is {}; it must be 1 to 2160", self.console.sign_in_h);
-        }
-        if self.llm.parallel == 0 || self.llm.parallel > 256 {
-            bail!("llm.parallel is {}; it must be 1 to 256", self.llm.parallel);
-        }
-        if self.sessions.checkpoint_ms == 0 || self.sessions.checkpoint_ms > 250 {
-            bail!("sessions.checkpoint_ms is {}; it must be 1 to 250", self.sessions.checkpoint_ms);
-        }
-        Ok(())
     }
 
     /// With relative paths as seen from `base`.
@@ -253,26 +246,6 @@ fn set_of_site(table: &mut toml::Table, name: &str, rest: &str, value: &str) -> 
     Ok(())
 }
 
-/// Adds the nearest known key to an error about an unknown one.
-fn explain(error: &toml::de::Error) -> anyhow::Error {
-    let text = error.to_string();
-    let nearest = text.split_once("unknown field `").and_then(|(_, rest)| {
-        let (unknown, expected) = rest.split_once('`')?;
-        let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-        Some(suggestion(unknown, known))
-    });
-    anyhow::anyhow!("{}{}", text.trim_end(), nearest.unwrap_or_default())
-}
-
-fn suggestion(unknown: &str, known: impl IntoIterator<Item = impl AsRef<str>>) -> String {
-    known
-        .into_iter()
-        .map(|key| (strsim::jaro_winkler(unknown, key.as_ref()), key.as_ref().to_owned()))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or_else(String::new, |(_, key)| format!("; did you mean `{key}`?"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,11 +262,74 @@ mod tests {
         check("[servr]", &[], "did you mean `server`?");
         check("[llm]\nparallel = 0", &[], "must be 1 to 256");
         check("[llm]\nparallel = \"many\"", &[], "parallel");
+        check("[server]\nbind = \"localhost\"", &[], "server.bind is \"localhost\"; it must be an address and a port");
+        check("[server]\nadmin_bind = \"127.0.0.1:8080\"", &[], "they need two ports");
+        check("[server]\npublic_origins = [\"chat.example\"]", &[], "\"chat.example\" is no origin");
+        check("[server]\nping_s = 0", &[], "server.ping_s is 0; it must be 1 or more");
+        check("[server]\ndead_s = 20", &[], "server.dead_s is 20 and server.ping_s 20");
+        check("[sessions]\nretain_days = 100000000000000", &[], "at most 36500, which is 100 years");
+        check("[llm]\ntemperature = -0.5", &[], "llm.temperature is -0.5; it must be 0 or more");
+        check("[llm]\ntemperature = nan", &[], "llm.temperature is NaN");
+        check("[llm]\ntop_p = 7.0", &[], "llm.top_p is 7; it must be 0 to 1");
+        check("[llm]\ncontext_tokens = 911", &[], "llm.context_tokens is 911; it must be at least 912");
+        check("[llm]\nengine = \"llamacpp\"", &[], "engine is \"llamacpp\"");
+        check("[llm]\nengine = \"http://\"", &[], "empty host");
+        check("[answers]\nmin_confidence = 62.0", &[], "answers.min_confidence is 62; it must be 0 to 1");
+        check("[log]\nlevel = \"loud\"", &[], "log.level has \"loud\"");
+        check("[log]\nlevel = \"info,frontdesk::llm=loud\"", &[], "log.level has \"frontdesk::llm=loud\"");
+        let site = |lines: &str| format!("[[sites]]\nid = \"a\"\n{lines}");
+        check(&site("language = \"english\""), &[], "site \"a\": language is \"english\"; it must be an ISO 639-1");
+        check(&site("origins = [\"shop.example\"]"), &[], "the origin \"shop.example\" is not one");
+        check(&site(&site("")), &[], "two sites have the id \"a\"");
+        let channel = "[[sites.channels]]\nplatform = \"webhook\"\nbase_url = \"https://a.example\"\n\
+                       secrets = [\"whsec_0123456789abcdef\"]\n";
+        check(&site(&channel.repeat(2)), &[], "site \"a\" has two channels \"webhook\"");
+        let both = "[[sites.channels]]\nplatform = \"telegram\"\ntoken = \"1:a\"\ntoken_file = \"t\"";
+        check(&site(both), &[], "token and token_file are both set");
         check("sites = []", &[], "no [[sites]]");
         check("[[sites]]\nid = \"A b\"", &[], "use 1 to 32");
         check("[server]\ntrusted_proxies = [\"proxy\"]", &[], "write 10.0.0.7 or 10.0.0.0/8");
         check("", &[("FRONTDESK_LLM_PARALEL", "3")], "did you mean `parallel`?");
         check("", &[("FRONTDESK_LLM_PARALLEL", "many")], "takes a integer");
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let key = |name: &str, sha256: &str, rest: &str| {
+            format!("[[auth.keys]]\nname = {name:?}\nsha256 = {sha256:?}\nscopes = [\"chat\"]\n{rest}\n")
+        };
+        let sum = "0123456789abcdef".repeat(4);
+        let keys = key("crm", "fd_the-key-itself", "") + &key("crm", &sum, "site = \"nope\"") + &key("erp", &sum, "");
+        let error = Config::parse(&format!("[llm]\ntop_p = -1.0\n{keys}"), []).unwrap_err();
+        insta::assert_snapshot!(format!("{error:#}"), @r#"
+        5 mistakes:
+          [[auth.keys]] "crm": sha256 has 17 characters; it must be the key's SHA-256, 64 of 0-9 and a-f, as `frontdesk key` prints it
+          [[auth.keys]] "crm": two keys have this name; the log tells them apart by it
+          [[auth.keys]] "crm": site is "nope", which is none of the sites: default
+          [[auth.keys]] "erp": another key has the same sha256; each name needs a key of its own
+          llm.top_p is -1; it must be 0 to 1
+        "#);
+    }
+
+    #[test]
+    fn who_serves_needs_files_and_folders_that_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let text = "[[sites]]\nid = \"shop\"\nknowledge = \"documents\"\n[[sites.channels]]\n\
+                    platform = \"telegram\"\ntoken_file = \"telegram.token\"\nsecrets = [\"0123456789abcdef\"]\n";
+        std::fs::write(&path, text).unwrap();
+        // A backup is made all the same.
+        Config::load(&path).unwrap();
+        let error = format!("{:#}", Config::load_to_serve(&path).unwrap_err());
+        for missing in ["documents", "telegram.token"] {
+            assert!(error.contains(folder.path().join(missing).to_str().unwrap()), "{error}");
+        }
+        std::fs::create_dir(folder.path().join("documents")).unwrap();
+        std::fs::write(folder.path().join("telegram.token"), "1:a").unwrap();
+        assert_eq!(Config::load_to_serve(&path).unwrap().warnings(), Vec::<String>::new());
+        std::fs::write(&path, "").unwrap();
+        let warnings = Config::load_to_serve(&path).unwrap().warnings();
+        assert!(warnings.concat().contains("there is no such folder"), "{warnings:?}");
     }
 
     #[test]

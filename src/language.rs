@@ -7,6 +7,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 pub mod detect;
 pub mod gloss;
+mod iso_639;
 pub mod script;
 pub mod shorthand;
 pub mod synonyms;
@@ -15,6 +16,7 @@ pub mod topics;
 pub mod unspaced;
 
 pub use detect::language_of;
+pub use iso_639::is_iso_639_1;
 
 /// Where the first whole sentence ends: behind its closing mark and the white space after it, or behind a line break.
 pub(crate) fn sentence_end(text: &str) -> Option<usize> {
@@ -98,6 +100,7 @@ pub fn sentences(text: &str) -> Vec<Range<usize>> {
 pub fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
     let spaced = text
         .unicode_words()
+        .flat_map(parted)
         .map(|word| word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(word).to_lowercase())
         .filter(|word| word.chars().next().is_some_and(|c| !is_unspaced(c)) && !STOP_WORDS.contains(&word.as_str()));
     let unspaced = text
@@ -105,6 +108,23 @@ pub fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
         .filter(|run| !run.is_empty())
         .flat_map(|run| pieces(run).flat_map(pairs).collect::<Vec<_>>());
     spaced.map(|word| stem(&word).to_owned()).chain(unspaced)
+}
+
+/// A word by Unicode's rules, cut at a colon or a full stop that nobody put a space behind: "Colour:Blue", "shipping.When". Words that have
+/// such a sign within them go on in small letters ("k:a", "shop.example").
+fn parted(word: &str) -> impl Iterator<Item = &str> {
+    let cuts = word.char_indices().filter(|(at, c)| {
+        let (before, after) = (word.get(..*at).unwrap_or_default(), word.get(at + 1..).unwrap_or_default());
+        matches!(c, ':' | '.') && before.ends_with(char::is_lowercase) && after.starts_with(char::is_uppercase)
+    });
+    let mut cuts: Vec<usize> = cuts.map(|(at, _)| at).collect();
+    cuts.push(word.len());
+    let mut start = 0;
+    cuts.into_iter().filter_map(move |end| {
+        let part = word.get(start..end);
+        start = end + 1;
+        part
+    })
 }
 
 /// The words that carry meaning, with one word for all that customers and shops call the same thing by.
@@ -334,6 +354,14 @@ mod tests {
         check("Tarn 3 帐篷多少钱？", "Tarn 3 is a tent for three: 349.90 EUR.", 1.0);
         check("Tarn 3 帐篷多少钱？", "帐篷的保修期为 5 年。", 1.0 / 3.0);
         assert_eq!(without_function_words("Tarn 3 的帐篷需要多久才送到？"), "帐篷 才送 Tarn 3");
+    }
+
+    #[test]
+    fn words_come_apart_where_a_space_is_forgotten() {
+        let words = |text: &str| content_words(text).collect::<Vec<_>>();
+        assert_eq!(words("Colour:Blue, Size:XL"), words("Colour: Blue, Size: XL"));
+        assert_eq!(words("Free shipping.When?"), words("Free shipping. When?"));
+        assert_eq!(words("shop.example k:a"), ["shop.exampl", "k:a"]);
     }
 
     fn check_sentences(text: &str, expected: &[&str]) {

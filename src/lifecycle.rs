@@ -78,7 +78,7 @@ impl Tasks {
     }
 }
 
-/// Reports a task that is unwound before its end.
+/// Reports a task that panics. One that is dropped with the runtime, because the start failed, did nothing wrong.
 struct FailureGuard {
     name: &'static str,
     failed: CancellationToken,
@@ -86,6 +86,9 @@ struct FailureGuard {
 
 impl Drop for FailureGuard {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
         tracing::error!(task = self.name, "a task panicked; shutting down");
         self.failed.cancel();
     }
@@ -124,5 +127,15 @@ mod tests {
         assert!(!outlasting.is_draining() && !tasks.has_failed());
         outlasting.spawn("loud", async { panic!("on purpose") });
         tasks.failure().await;
+    }
+
+    #[test]
+    fn a_task_that_is_dropped_with_the_runtime_is_no_failure() {
+        let tasks = Tasks::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let waiting = tasks.clone();
+        runtime.block_on(async move { waiting.spawn("quiet", std::future::pending()) });
+        drop(runtime);
+        assert!(!tasks.has_failed());
     }
 }

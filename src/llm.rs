@@ -116,6 +116,22 @@ impl Default for LlmConfig {
 }
 
 impl LlmConfig {
+    /// # Errors
+    /// When `engine` names none.
+    pub fn check_engine(&self) -> anyhow::Result<()> {
+        match self.engine.as_str() {
+            "llama" | "scripted" => Ok(()),
+            // A URL may hold a password, and isn't quoted.
+            url if url.starts_with("http://") || url.starts_with("https://") => match reqwest::Url::parse(url) {
+                Ok(_) => Ok(()),
+                Err(error) => anyhow::bail!("llm.engine is no URL ({error}); write http://127.0.0.1:8000/v1"),
+            },
+            other => {
+                anyhow::bail!("[llm] engine is {other:?}; it can be \"llama\", \"scripted\" or a server's base URL")
+            }
+        }
+    }
+
     /// The configured sampling, with a fresh seed each time.
     #[must_use]
     pub fn sampling(&self) -> Sampling {
@@ -299,15 +315,11 @@ impl Llm {
     /// # Errors
     /// What is wrong with the configuration, the file or the machine, and what to do about it.
     pub fn start(config: &LlmConfig) -> anyhow::Result<Self> {
+        config.check_engine()?;
         let engine = match config.engine.as_str() {
             "llama" => Engine::Llama(worker::Llama::start(config, Clock::system())?),
             "scripted" => Engine::Scripted(scripted::Scripted::start(config)),
-            url if url.starts_with("http://") || url.starts_with("https://") => {
-                Engine::Remote(Box::new(remote::Remote::start(config)?))
-            }
-            other => {
-                anyhow::bail!("[llm] engine is {other:?}; it can be \"llama\", \"scripted\" or a server's base URL")
-            }
+            _ => Engine::Remote(Box::new(remote::Remote::start(config)?)),
         };
         let llm = Self { engine: Arc::new(engine), judging: Arc::new(Semaphore::new(judgements(config))) };
         llm.log_start();

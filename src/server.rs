@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 
 use crate::actions::Actions;
@@ -66,6 +66,8 @@ pub struct Server {
 /// What a start reports on its way.
 pub type Progress<'a> = &'a (dyn Fn(IngestProgress<'_>) + Sync);
 
+/// Connections that wait to be accepted, as many as tokio's own listeners let wait.
+const BACKLOG: u32 = 1024;
 /// Read marks that a console may be behind; one that is slower learns them when it connects again.
 const READS: usize = 256;
 /// Hours between looking for sessions that expired.
@@ -93,6 +95,12 @@ impl Server {
         let writers = tasks.outlasting();
         let metrics = Metrics::new();
         permissions::check(&private_paths(&config));
+        for warning in config.warnings() {
+            tracing::warn!("{warning}");
+        }
+        // Before models are loaded for nothing. Nobody can connect until they listen.
+        let public = bind(&config.server.bind, "server.bind").await?;
+        let private = bind(&config.server.admin_bind, "server.admin_bind").await?;
         let store = Store::open(&config.store).context("the conversation store")?;
         store.look_for_room().context("asking how full the disk of the store is")?;
         let retrieval = open_retrieval(&config, &metrics).await?;
@@ -201,8 +209,8 @@ impl Server {
 
         let (sockets, connections, admin_connections) =
             divide_files(config.server.max_sockets, config.server.max_connections, ADMIN_CONNECTIONS);
-        let listener = bind(&config.server.bind, "server.bind").await?;
-        let admin_listener = bind(&config.server.admin_bind, "server.admin_bind").await?;
+        let listener = listen(public, "server.bind")?;
+        let admin_listener = listen(private, "server.admin_bind")?;
         let (addr, admin_addr) = (listener.local_addr()?, admin_listener.local_addr()?);
         // Where commands of this machine find a server whose port was free to choose.
         let address = config.store.path.parent().unwrap_or(&config.store.path).join("admin.addr");
@@ -463,9 +471,33 @@ fn folder<'a>(config: &'a Config, site: &'a Site) -> &'a Path {
     site.knowledge.as_deref().unwrap_or(&config.knowledge.path)
 }
 
-async fn bind(address: &str, option: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
+/// Takes a port without listening yet: of the addresses that a name has, the first that is free.
+///
+/// # Errors
+/// When the name has no address, or another process listens there.
+async fn bind(address: &str, option: &str) -> anyhow::Result<TcpSocket> {
+    let take = async {
+        let mut refused = std::io::Error::other("the name has no address");
+        for address in tokio::net::lookup_host(address).await? {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            // As tokio's own listeners have it: connections of a server that just stopped don't hold the port.
+            socket.set_reuseaddr(true)?;
+            match socket.bind(address) {
+                Ok(()) => return Ok(socket),
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
+    };
+    take.await.with_context(|| {
         format!("can't listen on {address} ({option}); is another server running, or the port below 1024?")
+    })
+}
+
+fn listen(socket: TcpSocket, option: &str) -> anyhow::Result<TcpListener> {
+    let address = socket.local_addr()?;
+    socket.listen(BACKLOG).with_context(|| {
+        format!("can't listen on {address} ({option}); another server has taken it while this one started")
     })
 }
 

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::actions::ActionConfig;
+use crate::address::is_origin;
 use crate::calendar::CalendarConfig;
 use crate::handoff::HandoffConfig;
+use crate::language::is_iso_639_1;
 use crate::prompt::SiteFacts;
 use crate::recommend::RecommendRule;
 use crate::secret;
@@ -165,6 +167,9 @@ impl Default for Site {
     }
 }
 
+/// What is said of something that should be an origin.
+pub(crate) const ORIGIN: &str = "write it as browsers send it: https://shop.example, no path, no *";
+
 pub(crate) fn english() -> String {
     "en".into()
 }
@@ -196,38 +201,45 @@ impl Site {
         origin.is_none_or(|origin| self.origins.iter().chain(own).any(|allowed| allowed == origin))
     }
 
-    /// # Errors
-    /// When an option makes no sense.
-    pub fn validate(&self) -> anyhow::Result<()> {
-        for origin in &self.origins {
-            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-            if host.is_none_or(|host| host.is_empty() || host.contains(['/', '*', '?', '#', ' '])) {
-                bail!(
-                    "the origin {origin:?} is not one; write it as browsers send it: https://shop.example, no path, no *"
-                );
-            }
+    /// What is wrong with its options, except for the accounts on platforms; empty if nothing is.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let mut attempt =
+            |attempt: anyhow::Result<()>| mistakes.extend(attempt.err().map(|error| format!("{error:#}")));
+        for origin in self.origins.iter().filter(|origin| !is_origin(origin)) {
+            attempt(Err(anyhow!("the origin {origin:?} is not one; {ORIGIN}")));
         }
-        self.widget.validate()?;
-        self.handoff.validate()?;
+        if !is_iso_639_1(&self.language) {
+            let code = &self.language;
+            attempt(Err(anyhow!("language is {code:?}; it must be an ISO 639-1 code of two letters such as \"de\"")));
+        }
+        attempt(self.widget.validate());
+        attempt(self.handoff.validate());
         if let Some(jwt) = &self.jwt {
-            jwt.decoding_key(&jwt.key).context("jwt.key")?;
-            for (i, JwtKey { kid, key, .. }) in jwt.keys.iter().enumerate() {
-                jwt.decoding_key(key).with_context(|| format!("jwt.keys: {kid:?}"))?;
+            // An empty one with a file is a file that couldn't be read, which is told already.
+            if !jwt.key.is_empty() || jwt.key_file.is_none() {
+                attempt(jwt.decoding_key(&jwt.key).map(drop).context("jwt.key"));
+            }
+            for (i, JwtKey { kid, key, key_file }) in jwt.keys.iter().enumerate() {
+                if !key.is_empty() || key_file.is_none() {
+                    attempt(jwt.decoding_key(key).map(drop).with_context(|| format!("jwt.keys: {kid:?}")));
+                }
                 if kid.is_empty() || jwt.keys.iter().take(i).any(|other| other.kid == *kid) {
-                    bail!("jwt.keys: every kid is given once and not empty; {kid:?} isn't");
+                    attempt(Err(anyhow!("jwt.keys: every kid is given once and not empty; {kid:?} isn't")));
                 }
             }
         }
         if let Some(secret) = self.outcomes_secret.as_ref().filter(|secret| secret.len() < 32) {
-            bail!("outcomes_secret needs at least 32 bytes; this one has {}", secret.len());
+            let length = secret.len();
+            attempt(Err(anyhow!("outcomes_secret needs at least 32 bytes; this one has {length}")));
         }
-        self.recommend.validate()?;
-        self.calendar.calendar().context("calendar")?;
+        attempt(self.recommend.validate());
+        attempt(self.calendar.calendar().map(drop).context("calendar"));
         for action in &self.actions {
-            action.validate()?;
+            attempt(action.validate());
         }
-        self.channels.iter().try_for_each(ChannelConfig::validate)?;
-        Ok(())
+        mistakes
     }
 }
 
@@ -238,27 +250,32 @@ impl Site {
             .jwt
             .iter_mut()
             .flat_map(|jwt| jwt.key_file.iter_mut().chain(jwt.keys.iter_mut().filter_map(|key| key.key_file.as_mut())));
-        self.outcomes_secret_file.iter_mut().chain(of_jwt)
+        let of_channels = self.channels.iter_mut().flat_map(|channel| {
+            let files = [&mut channel.token_file, &mut channel.secrets_file, &mut channel.encoding_aes_key_file];
+            files.into_iter().flatten()
+        });
+        self.outcomes_secret_file.iter_mut().chain(of_jwt).chain(of_channels)
     }
 
-    /// Takes in the secrets that stand in files of their own.
-    ///
-    /// # Errors
-    /// When one can't be read, or is given twice.
-    pub(crate) fn read_secrets(&mut self) -> anyhow::Result<()> {
+    /// Takes in the secrets that stand in files of their own. Returns what couldn't be read, or is given twice.
+    pub(crate) fn read_secrets(&mut self) -> Vec<anyhow::Error> {
+        let mut errors = Vec::new();
         if let Some(file) = &self.outcomes_secret_file {
-            secret::fill(self.outcomes_secret.get_or_insert_default(), file, "outcomes_secret")?;
+            let mut secret = self.outcomes_secret.take().unwrap_or_default();
+            errors.extend(secret::fill(&mut secret, file, "outcomes_secret").err());
+            self.outcomes_secret = Some(secret).filter(|secret| !secret.is_empty());
         }
-        let Some(jwt) = &mut self.jwt else { return Ok(()) };
+        let Some(jwt) = &mut self.jwt else { return errors };
         if let Some(file) = &jwt.key_file {
-            secret::fill(&mut jwt.key, file, "jwt.key")?;
+            errors.extend(secret::fill(&mut jwt.key, file, "jwt.key").err());
         }
         for JwtKey { kid, key, key_file } in &mut jwt.keys {
             if let Some(file) = key_file {
-                secret::fill(key, file, "jwt.keys.key").with_context(|| format!("kid {kid:?}"))?;
+                let filled = secret::fill(key, file, "jwt.keys.key").with_context(|| format!("kid {kid:?}"));
+                errors.extend(filled.err());
             }
         }
-        Ok(())
+        errors
     }
 }
 

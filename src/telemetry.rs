@@ -28,6 +28,27 @@ impl Default for LogConfig {
     }
 }
 
+impl LogConfig {
+    /// # Errors
+    /// When `level` has a word that is no level. `EnvFilter` takes such a word for a module and would log nothing else.
+    pub fn check(&self) -> anyhow::Result<()> {
+        const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+        let known = |level: &str| LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level));
+        for directive in self.level.split(',').map(str::trim) {
+            let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
+            // A directive with fields of spans, which have an equals sign of their own, is left to the parser.
+            anyhow::ensure!(
+                known(level) || directive.contains('['),
+                "log.level has {directive:?}; a level is one of {}, for a module \"info,frontdesk::llm=debug\"",
+                LEVELS.join(", ")
+            );
+        }
+        tracing_subscriber::EnvFilter::try_new(&self.level)
+            .map(drop)
+            .map_err(|error| anyhow::anyhow!("log.level can't be read: {error}"))
+    }
+}
+
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -49,6 +70,8 @@ pub fn init_logs(config: &LogConfig) {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    // It would tell on standard error that standard error can't be written to, and panic where that is a closed pipe.
+    let builder = builder.log_internal_errors(false);
     let _ = match config.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

@@ -312,28 +312,36 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
             }
             None => foreign::from_english(spine, &reading, &mut hits).await?,
         };
-        let about = ask.about(&reading.question, &products);
-        if about.nothing_else {
-            hits.retain(|Hit { passage, .. }| {
-                let headings = passage.headings.join("\n");
-                !products.about_another(&about, &[&passage.text, &headings, &passage.title])
-            });
+        let listed = spine.catalogue.products(&ask.site);
+        let titles = hits.iter().map(|hit| hit.passage.title.as_str());
+        let names = Names::of(listed.iter().map(|listed| listed.product.name.as_str()), titles);
+        let about = ask.about(&reading.question, &names);
+        let of_another = |names: &Names, Hit { passage, .. }: &Hit| {
+            let headings = passage.headings.join("\n");
+            names.about_another(&about, &[&passage.text, &headings, &passage.title])
+        };
+        // Of ten accounts that look alike, nine say nothing about the one, nor about how far it stands out.
+        let of_others: Vec<bool> =
+            hits.iter().map(|hit| of_another(if about.nothing_else { &products } else { &names }, hit)).collect();
+        if about.nothing_else || of_others.contains(&false) {
+            let mut of_others = of_others.into_iter();
+            hits.retain(|_| of_others.next() == Some(false));
         }
         prefer_language(&mut hits, reading.spoken().unwrap_or(&reading.language));
         let signs = reading.signs(&hits);
-        let judgement = judge(spine, &reading, &about, &products, &mut hits).await?;
+        let judgement = judge(spine, &reading, &about, &names, &products, &mut hits).await?;
         let confidence = match &judgement {
             Some(judgement) => {
-                let Choice { logit, margin, near, .. } = judgement.choice;
+                let Choice { logit, margin, near, lacks_kind, .. } = judgement.choice;
                 let by_name = judgement.by_name;
                 tracing::debug!(logit, margin, near, by_name, ?signs, "judged");
-                signs.judged(margin, near, by_name)
+                signs.judged(logit, margin, near, by_name, lacks_kind)
             }
             None => signs.confidence(),
         };
         let foreign = match &judgement {
             Some(_) => None,
-            None => foreign::choose(spine, &reading, &about, gloss.as_ref(), &mut hits).await?,
+            None => foreign::choose(spine, &reading, &about, &names, gloss.as_ref(), &mut hits).await?,
         };
         let confidence = foreign.as_ref().map_or(confidence, |foreign| foreign.confidence);
         if found.as_ref().is_none_or(|best| best.confidence < confidence) {
@@ -494,15 +502,13 @@ async fn quote(
 ) -> Result<Verdict, TurnError> {
     let mut chosen = match (crate::retrieval::overview(&ask.question, hits), judgement) {
         (Some(sections), _) => sections,
-        (None, Some(judgement)) if grounding::asks_how(&ask.question) => {
+        (None, Some(judgement)) if grounding::asks_how(&ask.question) || grounding::tells_a_problem(&ask.question) => {
             let pieces = spine.retrieval.score_units(&ask.question, hits).await?;
-            grounding::explain(&ask.question, &pieces, &judgement.candidates)
-        }
-        (None, Some(judgement)) if grounding::tells_a_problem(&ask.question) => {
-            let pieces = spine.retrieval.score_units(&ask.question, hits).await?;
-            let explained = grounding::explain(&ask.question, &pieces, &judgement.candidates);
-            // Who tells of a problem wants the steps against it, where there are some.
-            if explained.iter().any(|unit| unit.steps) { explained } else { judgement.choice.units.clone() }
+            let sections = judge::sections(spine, ask, &pieces, hits).await?;
+            let explained = grounding::explain(&ask.question, &pieces, &judgement.candidates, &sections);
+            // Who tells of a wish or a problem wants what to do about it, where that is told.
+            let explains = grounding::asks_how(&ask.question) || grounding::instruct(&explained);
+            if explains { explained } else { judgement.choice.units.clone() }
         }
         (None, Some(judgement)) => judgement.choice.units.clone(),
         (None, None) if foreign.is_some() => foreign.map(|foreign| foreign.units.clone()).unwrap_or_default(),
@@ -510,7 +516,7 @@ async fn quote(
     };
     // Words alone find what is near, not what is asked: a question for a price needs one.
     let by_words = hits.iter().all(|hit| hit.cosine.is_none() && hit.multilingual.is_none());
-    if by_words && !grounding::holds_what_is_asked(&ask.question, &chosen) {
+    if by_words && !grounding::holds_what_is_asked(&ask.question, chosen.iter().map(|unit| unit.text.as_str())) {
         chosen.clear();
     }
     // The title is named with the source.
@@ -521,6 +527,7 @@ async fn quote(
         return say(out, ask, deed::decline(spine, ask, language), AnswerEnd::Declined, 0.0).await;
     }
     grounding::keep_asked_rows(&ask.question, &mut chosen);
+    grounding::keep_asked_items(&ask.question, &mut chosen);
     let concluded = lead::conclude(&ask.question, language, &ask.facts, hits, &mut chosen);
     let stated = match foreign {
         Some(foreign) => foreign.stated(spine, ask, language, hits, concluded.as_ref(), &mut chosen),
@@ -536,6 +543,7 @@ async fn quote(
             unit.text = told(hit, unit, &ask.question, language);
         }
     }
+    grounding::say_heading(foreign.map_or(&ask.question, |foreign| foreign.asked(&ask.question)), &mut chosen);
     let mut cited = Cited::default();
     let unable = deed::unable(spine, ask, true, language).transpose().map_err(TurnError::Prompt)?;
     let stated = stated.filter(|_| unable.is_none());

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::cli::remote::Remote;
+use crate::cli::show::counted;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::conversation::Event;
@@ -77,7 +78,14 @@ pub(super) async fn backup(config: &Config, args: &BackupArgs) -> anyhow::Result
     // It has its name once it is whole.
     let part = beside(&folder, "part");
     ensure!(!part.exists(), "{} is there already, from a backup that broke off; remove it", part.display());
-    std::fs::create_dir_all(&part).with_context(|| format!("making {}", part.display()))?;
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Made by us, it could be the place of a disk that isn't mounted, and the backup would lie on another one.
+    ensure!(
+        above.is_dir(),
+        "there is no folder {} to put the backup in; make it first, or mount the disk that it is on",
+        above.display()
+    );
+    std::fs::create_dir(&part).with_context(|| format!("making {}", part.display()))?;
     let made = make(config, &part).await;
     let named = made.and_then(|manifest| {
         std::fs::rename(&part, &folder).with_context(|| format!("can't name the folder {}", folder.display()))?;
@@ -89,7 +97,7 @@ pub(super) async fn backup(config: &Config, args: &BackupArgs) -> anyhow::Result
     }
     let manifest = named?;
     let bytes: u64 = manifest.files.iter().map(|file| file.bytes).sum();
-    println!("{} files, {bytes} bytes in {}", manifest.files.len(), folder.display());
+    println!("{}, {} in {}", counted(manifest.files.len() as u64, "file"), counted(bytes, "byte"), folder.display());
     println!("Try it: frontdesk restore --check {}", folder.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -118,7 +126,8 @@ pub(super) async fn restore(config: &Config, args: &RestoreArgs) -> anyhow::Resu
     let folder = plain(&args.folder);
     permissions::keep_new_files_private();
     let manifest = checked(&folder)?;
-    println!("{} files of {} are as they were written", manifest.files.len(), folder.display());
+    let files = counted(manifest.files.len() as u64, "file");
+    println!("{files} in {}: unchanged since the backup", folder.display());
     let export = folder.join(STORE);
     if args.check {
         let path = beside(&folder, "trial");
@@ -268,7 +277,8 @@ async fn read_in(config: &StoreConfig, export: &Path) -> anyhow::Result<()> {
     });
     let (imported, verified) = report.await??;
     store.close().await?;
-    println!("{} records of {} conversations", imported.written + imported.present, verified.sessions);
+    let records = counted(imported.written + imported.present, "record");
+    println!("{records} of {}", counted(verified.sessions, "conversation"));
     ensure!(verified.is_sound(), "the store is damaged after the import: {}", verified.problems.join("; "));
     Ok(())
 }

@@ -7,13 +7,15 @@ use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use serde::Serialize;
 
 use super::show;
 use crate::config::Config;
 use crate::insight::book::{Book, MAX_SESSIONS};
 use crate::insight::spend::came::Tally;
+use crate::insight::spend::replay::{self, Replay};
 use crate::insight::spend::table::{self, DateOrder, File, Options};
-use crate::insight::spend::{self, Figure, Limits, Verdict};
+use crate::insight::spend::{self, Advice as Advised, Figure, Limits, Verdict};
 use crate::retrieval::{ingest, money};
 use crate::signals::touched::Touched;
 use crate::store::{Store, StoreError};
@@ -129,14 +131,17 @@ pub(super) async fn run(config: &Config, command: CampaignsCommand) -> anyhow::R
     if entries.len() >= MAX_SESSIONS && oldest > rows.iter().map(|row| row.first).min() {
         eprintln!("only the newest {MAX_SESSIONS} conversations are read; give spend of fewer weeks");
     }
-    let tally = Tally::of(entries.iter().map(|entry| &entry.state), &calendar, &rows);
+    let states: Vec<_> = entries.iter().map(|entry| &entry.state).collect();
+    let tally = Tally::of(states.iter().copied(), &calendar, &rows, None);
     let limits = Limits { floor: args.floor, step: args.step };
-    let advice = spend::advise(&rows, &tally.came, limits, &mut StdRng::seed_from_u64(args.seed));
+    let mut random = StdRng::seed_from_u64(args.seed);
+    let advice = spend::advise(&rows, &tally.came, limits, &mut random);
+    let replay = replay::replay(&states, &calendar, &rows, limits, &mut random);
     for note in tally.notes(&advice.currency) {
         eprintln!("{note}");
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&advice)?);
+        println!("{}", serde_json::to_string_pretty(&Answer { advice, replay })?);
         return Ok(ExitCode::SUCCESS);
     }
     let figure = |figure: Option<Figure>| match figure {
@@ -163,7 +168,31 @@ pub(super) async fn run(config: &Config, command: CampaignsCommand) -> anyhow::R
         ["", "spent", "conversations", "orders", "a conversation", "an order", "back per unit", "best", "split"];
     println!("{}", show::table(&header, advice.campaigns.iter().map(row)));
     println!("{}", said(&advice.verdict));
+    if let Some(replay) = replay {
+        println!("{}", looked_back(&replay, &advice.currency));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    advice: Advised,
+    /// None where the past is too short or spend isn't told by day.
+    replay: Option<Replay>,
+}
+
+/// The replay in words.
+fn looked_back(replay: &Replay, currency: &str) -> String {
+    let Replay { weeks, moved, brought, more: Figure { value, low, high } } = replay;
+    if *moved == 0 {
+        return format!("In none of the last {weeks} weeks would this advice have moved money.");
+    }
+    format!(
+        "Followed over the last {weeks} weeks, it would have moved money in {moved} and brought {value:+.0} {currency} \
+         [{low:+.0} to {high:+.0}] beside the {brought:.0} that came, if added money brings as much as that spent did."
+    )
 }
 
 /// The verdict in words.

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use crate::cli::output::Output;
 use crate::config::Config;
 use crate::protocol::parts::{AnswerEnd, Citation, Usage};
 use crate::protocol::{ClientMessage, ErrorCode, MAX_MESSAGE_CHARS, ServerMessage};
@@ -659,8 +660,7 @@ impl Screen {
     }
 
     fn write(text: &str) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("writing to stdout")
+        Output.write_all(text.as_bytes()).and_then(|()| Output.flush()).context("writing to stdout")
     }
 
     fn line(&mut self, text: &str) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::cli::show;
+use crate::cli::show::{self, counted};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::llm::Llm;
@@ -47,6 +47,10 @@ pub(super) async fn run(config: &Config, args: CheckArgs) -> anyhow::Result<Exit
 }
 
 async fn parts(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
+    let warnings = config.warnings();
+    for warning in &warnings {
+        eprintln!("frontdesk: {warning}");
+    }
     let prompts = crate::prompt::Prompts::load(&config.answers.prompts)?;
     let samples = prompts.samples()?;
     let retrieval = server::open_retrieval(config, &Metrics::new()).await?;
@@ -58,11 +62,11 @@ async fn parts(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     let answers = qualify::decision(config, &retrieval.index, facts, &prompts.revision()?).await?;
     if json {
         let prompts: std::collections::BTreeMap<_, _> = samples.into_iter().collect();
-        let result = serde_json::json!({ "model": facts, "embedder": retrieval.embedder.facts(), "multilingual": retrieval.multilingual.as_ref().map(Embedder::facts), "reranker": reranker.as_ref().map(Reranker::facts), "languages_read": languages, "passages": passages, "answers": answers, "prompts": prompts });
+        let result = serde_json::json!({ "model": facts, "embedder": retrieval.embedder.facts(), "multilingual": retrieval.multilingual.as_ref().map(Embedder::facts), "reranker": reranker.as_ref().map(Reranker::facts), "languages_read": languages, "passages": passages, "answers": answers, "warnings": warnings, "prompts": prompts });
         println!("{}", serde_json::to_string_pretty(&result)?);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("configuration  ok, {} site(s)", config.sites.len());
+    println!("configuration  ok, {}", counted(config.sites.len() as u64, "site"));
     println!("model          {} ({}, {} of context)", facts.name, facts.quantisation, facts.context_tokens);
     println!("embedder       {}, reads {}", retrieval.embedder.facts().model.name, languages.join(", "));
     let multilingual = retrieval.multilingual.as_ref().map(|model| model.facts().model.name.as_str());

@@ -148,6 +148,9 @@ enum What {
         impressions: usize,
         #[arg(long, value_enum, default_value = "thompson")]
         policy: allocation::Policy,
+        /// Take measured rates for the truth; else they are corrected for the luck of the highest.
+        #[arg(long)]
+        as_measured: bool,
         /// At most so many tests.
         #[arg(long, default_value_t = 700)]
         limit: usize,
@@ -173,7 +176,7 @@ enum What {
         #[arg(long, default_value_t = 5_000)]
         rows: usize,
         /// Such logs.
-        #[arg(long, default_value_t = 150)]
+        #[arg(long, default_value_t = 500)]
         times: usize,
         /// The column of what was chosen.
         #[arg(long, default_value = "action")]
@@ -386,8 +389,9 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             bar.finish_and_clear();
             show::report(&report, args.json, &["measure", "value"], measures(&report.summary)?)
         }
-        What::Allocation { tests, impressions, policy, limit, seed } => {
-            let report = allocation::run(&tests, policy, impressions, limit, seed, &show)?;
+        What::Allocation { tests, impressions, policy, as_measured, limit, seed } => {
+            let plan = allocation::Plan { policy, impressions, limit, as_measured, seed };
+            let report = allocation::run(&tests, plan, &show)?;
             bar.finish_and_clear();
             show::report(&report, args.json, &["measure", "value"], measures(&report.summary)?)
         }
@@ -398,15 +402,21 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
                 let found = policy::coverage(&thinned, &columns, seed, &show)?;
                 bar.finish_and_clear();
                 let mut rows = measures(&found)?;
-                rows.retain(|row| !row[1].starts_with('{'));
+                rows.retain(|row| !(row[1].starts_with('{') || row[1] == "null"));
                 let of = [("IPW", found.ipw), ("SNIPW", found.snipw), ("doubly robust", found.dr)];
-                rows.extend(of.map(|(name, Estimator { bias, rmse, covered })| {
-                    vec![name.to_owned(), format!("bias {bias:+.4}, RMSE {rmse:.4}, 95% holds {covered:.3}")]
+                rows.extend(of.map(|(name, estimator)| {
+                    let told = estimator.map_or_else(
+                        || "can't tell".to_owned(),
+                        |Estimator { bias, rmse, covered }| {
+                            format!("bias {bias:+.4}, RMSE {rmse:.4}, 95% holds {covered:.3}")
+                        },
+                    );
+                    vec![name.to_owned(), told]
                 }));
                 return show::report(&found, args.json, &["measure", "value"], rows);
             }
             let log = log.context("--log or --randomised is needed")?;
-            let report = policy::run(&log, &policy, &columns, seed)?;
+            let report = policy::run(&log, &policy, &columns)?;
             bar.finish_and_clear();
             if report.doubtful {
                 eprintln!(

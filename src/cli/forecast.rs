@@ -251,6 +251,6 @@ fn csv(lines: &[Forecast]) -> anyhow::Result<()> {
             writer.write_record(row.chain([day.closed.to_string()]))?;
         }
     }
-    std::io::stdout().write_all(&writer.into_inner().context("writing CSV")?)?;
+    super::output::Output.write_all(&writer.into_inner().context("writing CSV")?)?;
     Ok(())
 }

@@ -107,7 +107,13 @@ async fn list(source: &Source, site: &str, state: Option<State>, json: bool) -> 
         return Ok(ExitCode::SUCCESS);
     }
     if gaps.is_empty() {
-        println!("no such gaps");
+        let which = match state {
+            Some(State::Open) => "open gaps: every question asked so far is answered or dismissed",
+            Some(State::Closed) => "gaps that a document answered",
+            Some(State::Dismissed) => "dismissed gaps",
+            None => "gaps, neither open nor closed nor dismissed",
+        };
+        println!("Site {site:?} has no {which}.");
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = Table::new();

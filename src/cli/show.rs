@@ -22,6 +22,12 @@ pub(super) fn step(bar: &ProgressBar, what: &str, done: usize, of: usize) {
     bar.set_position(done as u64);
 }
 
+/// So many of something: "1 file", "2 files".
+pub(super) fn counted(count: impl Into<u128>, noun: &str) -> String {
+    let count = count.into();
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Rows under a header; the first column names, the others are numbers.
 pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Table {
     let mut table = Table::new();

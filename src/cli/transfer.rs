@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::cli::remote::Remote;
-use crate::cli::show::progress;
+use crate::cli::show::{counted, progress};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::conversation::Event;
@@ -55,7 +55,8 @@ pub(super) async fn export(config: &Config, args: &ExportArgs) -> anyhow::Result
         Ok(report)
     })
     .await?;
-    println!("{} records, {} bytes written to {}", report.records, report.bytes, args.file.display());
+    let (records, bytes) = (counted(report.records, "record"), counted(report.bytes, "byte"));
+    println!("{records}, {bytes} written to {}", args.file.display());
     println!("Keys are not in it: on another machine, put visitor.keys beside the store, so that visitors can go on.");
     store.close().await?;
     Ok(ExitCode::SUCCESS)
@@ -71,7 +72,7 @@ pub(super) async fn import(config: &Config, args: &ImportArgs) -> anyhow::Result
         Ok(report)
     })
     .await?;
-    println!("{} records written, {} were there already", report.written, report.present);
+    println!("{} written, {} were there already", counted(report.written, "record"), report.present);
     store.close().await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -118,9 +119,9 @@ pub(super) async fn verify(config: &Config, args: &VerifyArgs) -> anyhow::Result
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         println!(
-            "{} records of {} sessions: {}",
-            report.records,
-            report.sessions,
+            "{} of {}: {}",
+            counted(report.records, "record"),
+            counted(report.sessions, "session"),
             if sound { "sound" } else { "DAMAGED" }
         );
         for problem in &report.problems {

@@ -60,7 +60,7 @@ pub(super) async fn run(config: &Config, args: &VisitorArgs) -> anyhow::Result<E
     let server = Remote::of(config).context("a visitor is looked for by the running server; start it first")?;
     let path = |who: &Who| format!("/v1/sites/{site}/visitors/{}", in_a_path(&who.visitor()));
     match &args.action {
-        Action::Export(who) => server.download(&path(who), &mut std::io::stdout().lock()).await?,
+        Action::Export(who) => server.download(&path(who), &mut super::output::Output).await?,
         Action::Erase(who) => {
             let receipt: Receipt = server.json(Method::DELETE, &path(who)).await?;
             println!("{}", serde_json::to_string_pretty(&receipt)?);

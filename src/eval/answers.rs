@@ -257,7 +257,10 @@ impl<'a> Asker<'a> {
                 .collect();
             let passages = || quoted.iter().map(|cited| cited.passage.as_str());
             let all = || passages().chain(contexts.iter().map(String::as_str)).chain(conversation());
-            let known: HashSet<String> = all().flat_map(grounding::facts).collect();
+            let mut known: HashSet<String> = all().flat_map(grounding::facts).collect();
+            // "40px.Then" is two words only where blocks that were glued together come apart.
+            let units = passages().flat_map(|passage| grounding::units(0, passage));
+            known.extend(units.flat_map(|unit| grounding::facts(&unit.text)));
             let told = self.without_own_words(&answer, &ask);
             invented = grounding::facts(&told).into_iter().filter(|fact| !known.contains(fact)).collect();
             invented.sort();

@@ -131,7 +131,7 @@ pub struct Columns {
 ///
 /// # Errors
 /// When a file can't be read or isn't what it should be; the text names the line.
-pub fn run(log: &Path, policy: &Path, columns: &Columns, seed: u64) -> anyhow::Result<Report> {
+pub fn run(log: &Path, policy: &Path, columns: &Columns) -> anyhow::Result<Report> {
     let wanted = Policy::read(policy)?;
     let table = Table::read(log)?;
     let (action, reward) = (table.place(&columns.action)?, table.place(&columns.reward)?);
@@ -152,7 +152,7 @@ pub fn run(log: &Path, policy: &Path, columns: &Columns, seed: u64) -> anyhow::R
             case,
         });
     }
-    Ok(policy::value(&choices, &mut StdRng::seed_from_u64(seed)))
+    Ok(policy::value(&choices))
 }
 
 /// How a randomised table is thinned to the logs of a biased sender.
@@ -185,9 +185,10 @@ pub struct Coverage {
     /// Logs of which nothing was said; they count for no estimator.
     pub refused: usize,
     pub effective_rows: f64,
-    pub ipw: Estimator,
-    pub snipw: Estimator,
-    pub dr: Estimator,
+    /// None where every log was refused.
+    pub ipw: Option<Estimator>,
+    pub snipw: Option<Estimator>,
+    pub dr: Option<Estimator>,
 }
 
 /// A row of the table: which pair of cases it is, what was done and what came of it.
@@ -269,7 +270,7 @@ pub fn coverage(
                 case: row.case,
             });
         }
-        found.push(policy::value(&log, &mut random));
+        found.push(policy::value(&log));
     }
     let logs = found.len();
     let effective_rows = super::mean(found.iter().map(|report| report.effective_rows));
@@ -277,11 +278,11 @@ pub fn coverage(
         let values: Vec<Value> = found.iter().filter_map(of).collect();
         let off = |value: &Value| value.value / truth - 1.0;
         let held = |value: &Value| value.low <= truth && truth <= value.high;
-        Estimator {
+        (!values.is_empty()).then(|| Estimator {
             bias: super::mean(values.iter().map(off)),
             rmse: super::mean(values.iter().map(|value| off(value).powi(2))).sqrt(),
             covered: super::mean(values.iter().map(|value| f64::from(u8::from(held(value))))),
-        }
+        })
     };
     Ok(Coverage {
         truth,
@@ -317,7 +318,7 @@ mod tests {
         std::fs::write(&log, format!("action,reward,propensity,months\n{rows}")).unwrap();
         let value = |text: &str| {
             std::fs::write(&policy, text).unwrap();
-            run(&log, &policy, &columns(), 1)
+            run(&log, &policy, &columns())
         };
         let good = r#"{"rules": [{"when": {"months": {"min": 6}}, "actions": {"b": 1}}], "otherwise": {"a": 1}}"#;
         assert!((value(good).unwrap().dr.unwrap().value - 0.8).abs() < 0.01);
@@ -355,7 +356,7 @@ mod tests {
         let thinned = Thinned { table: &table, policy: &policy, sender: &sender, rows: 1_500, times: 30 };
         let found = coverage(&thinned, &columns(), 1, &|_, _, _| ()).unwrap();
         assert!((found.truth - 0.2).abs() < 1e-9 && found.refused == 0, "{found:?}");
-        for score in [found.ipw, found.snipw, found.dr] {
+        for score in [found.ipw, found.snipw, found.dr].map(Option::unwrap) {
             assert!(score.bias.abs() < 0.05 && score.covered >= 0.85, "{found:?}");
         }
         std::fs::write(&policy, r#"{"otherwise": {"c": 1}}"#).unwrap();

@@ -1,7 +1,7 @@
 //! Names of things that look alike: "Tarn 2" and "Tarn 3", "Blue account" and "True Blue account", a jacket and the trousers of one
 //! name. What is said of one doesn't answer a question about the other. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
@@ -17,6 +17,8 @@ pub struct Names {
     kinds: Vec<(Vec<String>, Vec<String>)>,
     /// What each product is, by its name: "tarn 2" is a "tent". The longest names first.
     called: Vec<(Vec<String>, String)>,
+    /// What titles begin with before a colon: "Gold Savings Account: fees".
+    subjects: HashSet<Vec<String>>,
     /// Names of one word, which may be an ordinary word, too ("Down wash"), with what is called so.
     single: HashMap<String, Vec<String>>,
 }
@@ -64,9 +66,12 @@ impl Names {
             names.push(name);
         }
         let mut runs: HashMap<Vec<String>, usize> = HashMap::new();
+        let mut subjects = HashSet::new();
         for title in titles {
             let before = title.split_once([':', '：']).map(|(before, _)| words(before));
-            names.extend(before.filter(|name| name.len() > 1 && name.len() <= MAX_WORDS));
+            let before = before.filter(|name| name.len() > 1 && name.len() <= MAX_WORDS);
+            subjects.extend(before.clone());
+            names.extend(before);
             for run in capitalised(title) {
                 *runs.entry(run).or_default() += 1;
             }
@@ -75,7 +80,7 @@ impl Names {
         names.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         names.dedup();
         called.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
-        Self { names, kinds, called, single }
+        Self { names, kinds, called, subjects, single }
     }
 
     /// The names that a piece of the knowledge holds, and its words that are of none. A name of one word is one where it is written as one: with a capital, and at
@@ -179,7 +184,17 @@ impl Names {
                 held.contains(&name) || numbered(name) && name.iter().all(|word| spoken.contains(word))
             };
             let alike = |name: &&Vec<String>| wanted.iter().any(|wanted| wanted.iter().any(|word| name.contains(word)));
-            let another = about.nothing_else && !wanted.is_empty() || held.iter().any(alike);
+            // "Platinum Plus Account" and "Gold Savings Account" are accounts, and one says nothing of the other.
+            let of_one_kind = |name: &&Vec<String>| {
+                let longer = |wanted: &Vec<String>| {
+                    let full =
+                        self.subjects.iter().filter(|full| full.len() > wanted.len() && full.starts_with(wanted));
+                    full.chain(self.subjects.get(wanted)).any(|full| full.last() == name.last())
+                };
+                self.subjects.contains(*name) && wanted.iter().any(|wanted| longer(wanted))
+            };
+            let another =
+                about.nothing_else && !wanted.is_empty() || held.iter().any(|name| alike(name) || of_one_kind(name));
             // "The Corrie needs the Corrie rain cover" speaks of every Corrie.
             let of_the_series = || {
                 let common = wanted.iter().flat_map(|name| name.iter()).filter(|word| !is_number(word));
@@ -247,6 +262,25 @@ fn capitalised(title: &str) -> Vec<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn things_of_one_kind_that_titles_begin_with_are_told_apart() {
+        let titles = [
+            "Reed Plus Account: fees",
+            "Moor Savings Account: fees",
+            "Moor Savings Account: limits",
+            "Lost cards: what to do",
+        ];
+        let names = Names::of([], titles);
+        let another = |asked: &str, title: &str| {
+            let about = About { text: asked.to_owned(), nothing_else: false };
+            names.about_another(&about, &["10 EUR a month.", "", title])
+        };
+        assert!(another("What does the Reed Plus Account cost?", "Moor Savings Account: fees"));
+        assert!(!another("What does the Reed Plus Account cost?", "Reed Plus Account: fees"));
+        assert!(!another("What do I do when I lost the card of my Reed Plus Account?", "Lost cards: what to do"));
+        assert!(!another("What does an account cost?", "Moor Savings Account: fees"));
+    }
 
     #[track_caller]
     fn check(names: &Names, asked: &str, told: &[&str], expected: bool) {

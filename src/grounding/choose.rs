@@ -1,8 +1,9 @@
 //! Which pieces of the knowledge answer a question, by what a cross-encoder says of each. Pure.
 
-use super::quote::{Kind, Shape, holds_what_is_asked, list_of, says_again, shape};
+use super::quote::{Kind, Shape, holds_under_heading, list_of, says_again, says_how_much, shape};
 use super::units::Unit;
 use crate::grounding::judged::{Judged, Scored};
+use crate::language::content_words;
 
 /// What answers, and how sure the cross-encoder is of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,8 @@ pub struct Choice {
     pub margin: f32,
     /// The best cosine of a piece with the question.
     pub near: f32,
+    /// A price, a duration or a number is asked for, and none of the units holds one.
+    pub lacks_kind: bool,
 }
 
 /// What a piece gains that is nearer to the question in meaning, by cosine: the cross-encoder goes by words where it knows neither.
@@ -44,12 +47,14 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
     let shape = shape(question);
     let nearest = candidates.iter().map(|candidate| candidate.scored.cosine).fold(f32::MIN, f32::max);
     let lacks = |candidate: &Judged| {
-        let held = holds_what_is_asked(question, std::slice::from_ref(&candidate.scored.unit));
+        let held = holds_under_heading(question, &candidate.scored.unit);
         if held { 0.0 } else { LACKING }
     };
+    let scored: Vec<Scored> = candidates.iter().map(|candidate| candidate.scored.clone()).collect();
     let mut ranked: Vec<(usize, f32)> = candidates
         .iter()
         .enumerate()
+        .filter(|(_, candidate)| says_something(&candidate.scored.unit, &scored))
         .map(|(at, candidate)| (at, score(candidate, nearest) - lacks(candidate)))
         .collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -71,7 +76,6 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
         chars = longer;
         chosen.push(unit);
     }
-    let scored: Vec<Scored> = candidates.iter().map(|candidate| candidate.scored.clone()).collect();
     let units = list_of(&scored, &chosen).unwrap_or_else(|| {
         let mut units: Vec<Unit> = chosen.into_iter().cloned().collect();
         // Steps without the line that leads them in may be anybody's.
@@ -93,7 +97,24 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
     });
     let margin = best - other.fold(f32::MIN, f32::max).max(best - MAX_MARGIN);
     let logit = first.logit + if first.placed { PLACED } else { 0.0 };
-    Some(Choice { units, lead, logit, margin, near: nearest })
+    let held = |unit: &Unit| holds_under_heading(question, unit) || says_how_much(&unit.text);
+    let lacks_kind = !units.iter().any(held);
+    Some(Choice { units, lead, logit, margin, near: nearest, lacks_kind })
+}
+
+/// Whether a piece answers by itself. A question doesn't, nor does a label ("Returns"), and the single word of a list ("Amazon") says something
+/// only under the line that leads its list in.
+fn says_something(unit: &Unit, all: &[Scored]) -> bool {
+    let text = unit.text.trim_end();
+    if text.ends_with(['?', '？']) {
+        return false;
+    }
+    let bare = content_words(text).nth(1).is_none() && !text.contains(char::is_numeric);
+    let closed = text.ends_with(['.', '!', '。', '！']);
+    match unit.item {
+        true => !bare || list_of(all, &[unit]).is_some(),
+        false => !bare || closed || unit.row || unit.steps,
+    }
 }
 
 /// More distance to the next document says no more.
@@ -146,6 +167,24 @@ mod tests {
         let candidates = judged(text, &[6.0, 5.0]);
         check("My zip is stuck", &candidates, &["Do not use oil.", "1. Stop pulling.\n2. Look for fabric."]);
         check("Is oil allowed?", &candidates, &["Do not use oil."]);
+    }
+
+    #[test]
+    fn an_answer_without_the_figure_that_is_asked_for_lacks_it() {
+        let lacks = |question: &str, text: &str| choose(question, &judged(text, &[5.0])).unwrap().lacks_kind;
+        assert!(lacks("How fast do I have to report it?", "How quickly you report it affects what you pay."));
+        assert!(!lacks("How fast do I have to report it?", "Report it within two days."));
+        assert!(!lacks("How much is delivery?", "Delivery is free."));
+        assert!(!lacks("Do you deliver?", "We deliver to every place."));
+    }
+
+    #[test]
+    fn questions_and_labels_answer_nothing() {
+        let text = "Which shops are left out?\n\nOverview\n\nThese shops earn no points:\n\n- Orchard\n- Mill\n\nThe rest earns points.";
+        let logits = [9.0, 8.0, 1.0, 7.0, 0.0, 0.5];
+        let told = ["These shops earn no points:", "Orchard", "Mill"];
+        check("Does the Orchard earn points?", &judged(text, &logits), &told);
+        check("What does the rest earn?", &judged(text, &[9.0, 8.0, 1.0, 0.0, 0.0, 5.0]), &["The rest earns points."]);
     }
 
     #[test]

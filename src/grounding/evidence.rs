@@ -417,9 +417,57 @@ pub fn unmarked(line: &str) -> &str {
     numbered.or(bullet).unwrap_or(line)
 }
 
-/// A bare yes or no, as [`plain_text`] gives it.
+/// A bare yes or no, as [`plain_text`] gives it, or one with a word that only stresses it: "No, never."
 pub(super) fn is_verdict(plain: &str) -> bool {
-    matches!(plain.trim(), "yes" | "no" | "ja" | "nein" | "是" | "是的" | "可以" | "不是" | "不可以" | "不能" | "能")
+    const STRESSED: &[&str] = &[
+        "always",
+        "never",
+        "of course",
+        "sure",
+        "sorry",
+        "unfortunately",
+        "natürlich",
+        "leider",
+        "immer",
+        "nie",
+        "bien sûr",
+        "jamais",
+        "toujours",
+        "claro",
+        "nunca",
+        "siempre",
+        "certo",
+        "mai",
+        "sempre",
+        "natuurlijk",
+        "helaas",
+        "nooit",
+    ];
+    const VERDICTS: &[&str] = &[
+        "yes",
+        "no",
+        "ja",
+        "nein",
+        "oui",
+        "non",
+        "sí",
+        "sì",
+        "sim",
+        "não",
+        "nee",
+        "tak",
+        "nie",
+        "是",
+        "是的",
+        "可以",
+        "不是",
+        "不可以",
+        "不能",
+        "能",
+    ];
+    let plain = plain.trim();
+    let (first, rest) = plain.split_once(' ').unwrap_or((plain, ""));
+    VERDICTS.contains(&first) && (rest.is_empty() || STRESSED.contains(&rest))
 }
 
 /// Leads to what follows, and says nothing itself.

@@ -26,5 +26,21 @@ pub struct Judged {
     pub placed: bool,
 }
 
+/// A section of a passage, with how well its heading alone answers, as a logit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Section {
+    pub passage: usize,
+    /// The heading within the passage; empty above the first one.
+    pub heading: String,
+    pub logit: f32,
+}
+
+impl Section {
+    #[must_use]
+    pub fn holds(&self, unit: &Unit) -> bool {
+        self.passage == unit.passage && self.heading == unit.heading
+    }
+}
+
 /// The logit of a piece that wasn't judged: it is never the best, and completes a list or leads steps in.
 pub const UNJUDGED: f32 = -30.0;

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::claims::denies;
+use super::claims::{denies, in_digits, quantities};
 use super::evidence::{is_verdict, plain_text};
 use super::facts as facts_of;
 use super::units::Unit;
-use crate::grounding::judged::{Judged, Scored, UNJUDGED};
+use crate::grounding::judged::{Judged, Scored, Section, UNJUDGED};
 use crate::language::content_words;
 
 /// How much of an answer a question asks for.
@@ -162,7 +162,7 @@ pub fn quote(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     match shape(question) {
         Shape::Fact => facts(question, &candidates),
         Shape::Explanation => {
-            let worths = worths(question, &candidates, &[]);
+            let worths = worths(question, &candidates, &[], &[]);
             explanation(&candidates, &worths)
         }
     }
@@ -170,10 +170,16 @@ pub fn quote(question: &str, candidates: &[Scored]) -> Vec<Unit> {
 
 /// The section that explains, of the document that the cross-encoder found. `candidates` stand in reading order and are of one document.
 #[must_use]
-pub fn explain(question: &str, candidates: &[Scored], judged: &[Judged]) -> Vec<Unit> {
+pub fn explain(question: &str, candidates: &[Scored], judged: &[Judged], sections: &[Section]) -> Vec<Unit> {
     let candidates = with_own_verdicts(question, candidates);
-    let worths = worths(question, &candidates, judged);
+    let worths = worths(question, &candidates, judged, sections);
     explanation(&candidates, &worths)
+}
+
+/// Whether units tell what to do: numbered steps, or sentences that begin with what to do.
+#[must_use]
+pub fn instruct(units: &[Unit]) -> bool {
+    units.iter().any(|unit| unit.steps) || units.iter().filter(|unit| Kind::of(unit) == Kind::Step).count() > 1
 }
 
 /// A "Yes." or "No." answers the question that it stands under, and no other: it stays, with the sentence behind it, where that is what
@@ -370,7 +376,7 @@ const MAX_STEPS: usize = 6;
 /// threshold and length were chosen on the same questions, so expect less on others.
 ///
 /// Where a cross-encoder has judged, its probabilities stand in for the words that the headings share with the question.
-fn worths(question: &str, candidates: &[Scored], judged: &[Judged]) -> Vec<f32> {
+fn worths(question: &str, candidates: &[Scored], judged: &[Judged], sections: &[Section]) -> Vec<f32> {
     let asked: HashSet<String> = content_words(question).collect();
     let overlap = |scored: &Scored| {
         let held: HashSet<String> = content_words(&scored.unit.text).filter(|word| asked.contains(word)).collect();
@@ -386,6 +392,7 @@ fn worths(question: &str, candidates: &[Scored], judged: &[Judged]) -> Vec<f32> 
     } else {
         candidates.iter().map(|scored| judgement(&scored.unit, judged)).collect()
     };
+    let titled = titled(candidates, sections);
     let best_headed = headed.iter().copied().fold(0.0_f32, f32::max);
     let mut lead = 0.0;
     let how = is_how_to(&question.to_lowercase());
@@ -408,6 +415,7 @@ fn worths(question: &str, candidates: &[Scored], judged: &[Judged]) -> Vec<f32> 
                 + 0.294 * one(kind == Kind::Step)
                 + STEPS_ASKED * one(how && scored.unit.steps)
                 - HEADED * (best_headed - headed.get(at).copied().unwrap_or_default())
+                - TITLED * titled.get(at).copied().unwrap_or_default()
                 - 0.147 * one(is_contents(&scored.unit.text))
                 - 0.109 * lead
                 + 0.279 * one(scored.opens)
@@ -419,6 +427,8 @@ fn worths(question: &str, candidates: &[Scored], judged: &[Judged]) -> Vec<f32> 
 const STEPS_ASKED: f32 = 0.2;
 /// What stands under a heading that says less of the question than another one does loses as much, times the difference. By hand, too.
 const HEADED: f32 = 0.8;
+/// The same by what the cross-encoder says of the headings alone.
+const TITLED: f32 = 0.8;
 
 /// How likely a piece answers in the eyes of the cross-encoder, 0…1: its own logit, or the best of its section.
 fn judgement(unit: &Unit, judged: &[Judged]) -> f32 {
@@ -439,6 +449,21 @@ fn judgement(unit: &Unit, judged: &[Judged]) -> f32 {
 
 /// Logits that make a probability half as far from even.
 const SPREAD: f32 = 3.0;
+
+/// How much worse the heading of each candidate's section says what is asked than the best one does, 0…1: "Steps to restore a backup" says
+/// it, and "Errors when restoring a backup" doesn't, however much its text has to do with it. 0 where headings weren't judged.
+fn titled(candidates: &[Scored], sections: &[Section]) -> Vec<f32> {
+    let probability = |logit: f32| 1.0 / (1.0 + (-logit).exp());
+    let best = sections.iter().map(|section| section.logit).fold(f32::MIN, f32::max);
+    let of = |unit: &Unit| {
+        let own = sections.iter().find(|section| section.holds(unit))?;
+        Some(probability(BEST_TITLED) - probability(own.logit - best + BEST_TITLED))
+    };
+    candidates.iter().map(|scored| of(&scored.unit).unwrap_or_default()).collect()
+}
+
+/// How sure the best heading is taken to be, as a logit.
+const BEST_TITLED: f32 = 2.0;
 
 /// Share of the question's words in a heading; none where one of them denies what the other doesn't.
 fn headed(asked: &HashSet<String>, question: &str, heading: &str) -> f32 {
@@ -645,8 +670,10 @@ pub(super) fn list_of(candidates: &[Scored], chosen: &[&Unit]) -> Option<Vec<Uni
     let list: Vec<&Unit> =
         if opening.steps { vec![opening] } else { items.take_while(|unit| in_one_list(unit, opening)).collect() };
     let lead = start.checked_sub(1).and_then(unit).filter(|lead| leads(lead, opening));
+    // A word alone says nothing without the line above its list.
+    let bare = first.item && content_words(&first.text).nth(1).is_none() && lead.is_some();
     let answers =
-        lead.is_some_and(|lead| lead == first) || chosen.iter().filter(|unit| list.contains(unit)).count() > 1;
+        bare || lead.is_some_and(|lead| lead == first) || chosen.iter().filter(|unit| list.contains(unit)).count() > 1;
     let chars: usize = list.iter().map(|unit| unit.text.chars().count()).sum();
     let fits = opening.steps || list.len() <= MAX_ITEMS && chars <= LIST_CHARS;
     (answers && fits).then(|| lead.into_iter().chain(list).cloned().collect())
@@ -685,11 +712,35 @@ pub fn asks_for_a_kind(question: &str) -> bool {
     AnswerType::of(question) != AnswerType::Any
 }
 
-/// Whether one of the units holds the kind of thing that is asked for: a price, a duration, a number. True where none is asked for.
+/// Whether one of the texts holds the kind of thing that is asked for: a price, a duration, a number. True where none is asked for.
 #[must_use]
-pub fn holds_what_is_asked(question: &str, units: &[Unit]) -> bool {
+pub fn holds_what_is_asked<'a>(question: &str, texts: impl IntoIterator<Item = &'a str>) -> bool {
     let kind = AnswerType::of(question);
-    kind == AnswerType::Any || units.iter().any(|unit| kind.is_in(&unit.text))
+    kind == AnswerType::Any || texts.into_iter().any(|text| kind.is_in(text))
+}
+
+/// Whether a unit holds what is asked for, or its heading does. A heading's number counts with its unit alone: the "Tarn 2" weighs no 2.
+pub(super) fn holds_under_heading(question: &str, unit: &Unit) -> bool {
+    holds_what_is_asked(question, [unit.text.as_str()]) || is_in_heading(AnswerType::of(question), &unit.heading)
+}
+
+fn is_in_heading(kind: AnswerType, heading: &str) -> bool {
+    let measured = || quantities(&in_digits(heading)).iter().any(|quantity| !quantity.unit.is_empty());
+    kind.is_in(heading) && !heading.ends_with(['?', '？']) && (kind != AnswerType::Number || measured())
+}
+
+/// Has the first unit say its heading, too, where that holds the figure that is asked for and none of the units does: "Breakfast: 16 EUR a
+/// person" says more than what stands below it.
+pub fn say_heading(question: &str, chosen: &mut [Unit]) {
+    if holds_what_is_asked(question, chosen.iter().map(|unit| unit.text.as_str())) {
+        return;
+    }
+    let kind = AnswerType::of(question);
+    if let Some(first) = chosen.first_mut().filter(|unit| is_in_heading(kind, &unit.heading) && !unit.steps) {
+        let closes = first.heading.ends_with(['.', '!', ':', '。', '！', '：']);
+        let gap = if closes { " " } else { ". " };
+        first.text = format!("{}{gap}{}", first.heading, first.text);
+    }
 }
 
 /// What a unit gains that holds the kind of thing that is asked for. Nearness in meaning alone finds a tent's description as
@@ -716,7 +767,22 @@ impl AnswerType {
             &["how much is", "how much are", "how much does", "how much do", "cost", "price", "多少钱", "价格", "费用"];
         const DURATION: &[&str] =
             &["how long", "how soon", "how many days", "how many hours", "多久", "多少天", "几天"];
-        const NUMBER: &[&str] = &["how many", "how much", "how heavy", "how old", "weigh", "多少", "几"];
+        const NUMBER: &[&str] = &[
+            "how many",
+            "how much",
+            "how heavy",
+            "how old",
+            "how deep",
+            "how wide",
+            "how tall",
+            "how high",
+            "how thick",
+            "how far",
+            "how fast",
+            "weigh",
+            "多少",
+            "几",
+        ];
         let lower = question.to_lowercase();
         let has = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
         if has(PRICE) && !lower.contains("weigh") {
@@ -751,6 +817,57 @@ impl AnswerType {
             Self::Any => false,
         }
     }
+}
+
+/// Whether a text gives an amount in words: "free of charge", "two weeks", "at once".
+pub(super) fn says_how_much(text: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "free",
+        "nothing",
+        "none",
+        "no",
+        "unlimited",
+        "included",
+        "half",
+        "one",
+        "once",
+        "two",
+        "twice",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "twenty",
+        "thirty",
+        "hundred",
+        "immediately",
+        "instantly",
+        "overnight",
+        "daily",
+        "weekly",
+        "monthly",
+        "yearly",
+        "annually",
+        "always",
+        "forever",
+        "lifetime",
+        "indefinitely",
+        "never",
+        "several",
+        "until",
+        "permanently",
+    ];
+    const CHINESE: &[&str] =
+        &["免费", "不限", "立即", "马上", "一", "两", "三", "四", "五", "六", "七", "八", "九", "十", "没有", "无需"];
+    let lower = text.to_lowercase();
+    lower.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
+        || CHINESE.iter().any(|word| lower.contains(word))
 }
 
 #[cfg(test)]
@@ -815,6 +932,22 @@ mod tests {
         ] {
             assert_eq!(AnswerType::of(question), expected, "{question}");
         }
+    }
+
+    #[test]
+    fn a_heading_with_the_figure_is_said() {
+        #[track_caller]
+        fn check(question: &str, text: &str, expected: &str) {
+            let mut chosen = units(0, text);
+            say_heading(question, &mut chosen);
+            assert_eq!(chosen.first().map(|unit| unit.text.as_str()), Some(expected), "{question}");
+        }
+        let breakfast = "## Breakfast: 16 EUR a person\n\nFrom 7 to ten.\n";
+        check("What does breakfast cost?", breakfast, "Breakfast: 16 EUR a person. From 7 to ten.");
+        check("When is breakfast?", breakfast, "From 7 to ten.");
+        check("How heavy is the Tarn 2?", "## Tarn 2\n\nIt is light.\n", "It is light.");
+        check("How deep is it?", "## Depth = 75 mm\n\nMeasure it.\n", "Depth = 75 mm. Measure it.");
+        check("How deep is it?", "## Depth = 75 mm\n\nIt is 80 mm.\n", "It is 80 mm.");
     }
 
     #[test]
@@ -900,6 +1033,31 @@ mod tests {
         // Where two are needed, the second says what it is for.
         let lists = units(0, "### Washing\n\n1. Close the zips.\n\n### Drying\n\n1. Lift the bag.\n");
         assert_eq!(compose(String::new(), &lists), "1. Close the zips.\n\nDrying:\n1. Lift the bag.");
+    }
+
+    #[test]
+    fn the_section_whose_heading_is_judged_best_explains() {
+        let text = "### Errors on the way\n\n1. Get the table browser.\n2. Unzip the copy.\n3. Run each file.\n\n\
+                    ### Bringing a copy back\n\n1. Close the book.\n2. Choose the copy.\n";
+        let candidates = scored(text, 0.6);
+        let section = |heading: &str, logit: f32| Section { passage: 0, heading: heading.into(), logit };
+        let headings = |sections: &[Section]| -> Vec<String> {
+            let chosen = explain("How do I restore a copy?", &candidates, &[], sections);
+            chosen.into_iter().map(|unit| unit.heading).collect()
+        };
+        for (errors, back, expected) in [(1.6, 4.3, "Bringing a copy back"), (4.3, 1.6, "Errors on the way")] {
+            let sections = [section("Errors on the way", errors), section("Bringing a copy back", back)];
+            assert_eq!(headings(&sections), [expected]);
+        }
+    }
+
+    #[test]
+    fn what_tells_what_to_do_instructs() {
+        let told = |text: &str| instruct(&units(0, text));
+        assert!(told("1. Open the lid.\n2. Close it.\n"));
+        assert!(told("Click Settings. Select your site."));
+        assert!(!told("Click Settings. Your site stands there."));
+        assert!(!told(""));
     }
 
     #[test]

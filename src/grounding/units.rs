@@ -296,6 +296,34 @@ pub fn keep_asked_rows(question: &str, chosen: &mut Vec<Unit>) {
     });
 }
 
+/// Of the items of a list that were chosen, those about the code that the question names, where some are: of "Error 101 …", "Error 903 …" the
+/// second, with the items up to the next one of its kind.
+pub fn keep_asked_items(question: &str, chosen: &mut Vec<Unit>) {
+    let is_code = |word: &str| {
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        digits >= MIN_CODE_DIGITS && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    let words = |text: &str| -> Vec<String> { spaced(text).split_whitespace().map(str::to_owned).collect() };
+    let codes: Vec<String> = words(question).into_iter().filter(|word| is_code(word)).collect();
+    let names = |unit: &Unit| unit.item && words(&unit.text).iter().any(|word| codes.contains(word));
+    let Some(kind) = chosen.iter().find(|unit| names(unit)).and_then(|unit| words(&unit.text).into_iter().next())
+    else {
+        return;
+    };
+    let of_kind = |unit: &Unit| unit.item && words(&unit.text).first() == Some(&kind);
+    if chosen.iter().filter(|unit| of_kind(unit)).all(names) {
+        return;
+    }
+    let mut asked = false;
+    chosen.retain(|unit| {
+        asked = if of_kind(unit) { names(unit) } else { asked && unit.item };
+        asked || !unit.item
+    });
+}
+
+/// Fewer digits are a number of something.
+const MIN_CODE_DIGITS: usize = 3;
+
 /// Words in lower case with one space around each.
 fn spaced(text: &str) -> String {
     let lower = text.to_lowercase();
@@ -407,6 +435,19 @@ mod tests {
         assert_eq!(found("Frage: Is it warm?\nAntwort: Yes. To 0 °C.\n"), expected);
         assert_eq!(found("Q: Is it warm?"), []);
         assert_eq!(found("P: 5 EUR")[0].1, "P: 5 EUR");
+    }
+
+    #[test]
+    fn of_a_list_of_codes_the_asked_one_is_told() {
+        let text = "Codes:\n\n- Error 101: no account\n- Check the number.\n- Error 903: no access\n- Wait for 48 hours.\n- Call us.\n- Error 904: closed\n";
+        let told = |question: &str| -> Vec<String> {
+            let mut chosen = units(0, text);
+            keep_asked_items(question, &mut chosen);
+            chosen.into_iter().map(|unit| unit.text).collect()
+        };
+        assert_eq!(told("I see error 903!"), ["Codes:", "Error 903: no access", "Wait for 48 hours.", "Call us."]);
+        assert_eq!(told("I see error 7000").len(), 7);
+        assert_eq!(told("Which errors are there?").len(), 7);
     }
 
     #[test]

@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 use rand::Rng;
 use serde::Serialize;
 
-use super::thompson::{self, Seen};
+use super::thompson::{self, COMPARED, PRIOR, Seen};
 use crate::calendar;
 
 pub mod came;
 mod headings;
+pub mod replay;
 pub mod table;
 
 /// Draws that chances and intervals are made of.
@@ -120,21 +121,21 @@ pub struct Limits {
 }
 
 /// Draws of what a campaign brings back for each unit spent: the orders' rate by its gamma
-/// posterior, times the mean of a Bayesian bootstrap of their amounts (Rubin, 1981). One order of
-/// the common amount and rate is the prior. Refunds are lost money with a bootstrap of their own:
+/// posterior, times the mean of a Bayesian bootstrap of their amounts (Rubin, 1981). The prior is
+/// `prior` orders of the common amount and rate. Refunds are lost money with a bootstrap of their own:
 /// they may be of orders that came earlier.
-fn backs<R: Rng>(spent: f64, came: &Came, rate: f64, usual: f64, random: &mut R) -> Vec<f64> {
+fn backs<R: Rng>(spent: f64, came: &Came, rate: f64, usual: f64, prior: usize, random: &mut R) -> Vec<f64> {
     let seen = Seen { events: came.orders.len() as f64, exposure: spent };
     let weight = |random: &mut R| -(1.0 - random.random::<f64>()).ln();
     let draw = |random: &mut R| {
         let (mut sum, mut weights) = (0.0, 0.0);
-        for amount in came.orders.iter().chain([&usual]) {
+        for amount in came.orders.iter().chain(std::iter::repeat_n(&usual, prior)) {
             let weight = weight(&mut *random);
             sum += weight * amount;
             weights += weight;
         }
         let lost: f64 = came.refunds.iter().map(|amount| amount * weight(&mut *random)).sum();
-        seen.draw(rate, random) * sum / weights - lost / spent
+        seen.draw(rate, prior, random) * sum / weights - lost / spent
     };
     (0..DRAWS).map(|_| draw(&mut *random)).collect()
 }
@@ -162,7 +163,7 @@ pub fn advise<R: Rng>(rows: &[Row], came: &BTreeMap<String, Came>, limits: Limit
     let paid = names.iter().map(|name| of(name).kept()).sum::<f64>().max(0.0);
     let (rate, usual) = (if sum > 0.0 { orders / sum } else { 0.0 }, if orders > 0.0 { paid / orders } else { 0.0 });
     let talks = names.iter().map(|name| of(name).conversations as f64).sum::<f64>() / sum.max(f64::MIN_POSITIVE);
-    let back = |name: &&str| backs(spent[name], of(name), rate, usual, &mut *random);
+    let back = |name: &&str| backs(spent[name], of(name), rate, usual, COMPARED, &mut *random);
     let draws: Vec<Vec<f64>> = names.iter().map(back).collect();
     let mut wins = vec![0.0; names.len()];
     let winner = |draw: usize| (0..names.len()).max_by(|a, b| draws[*a][draw].total_cmp(&draws[*b][draw]));
@@ -172,13 +173,13 @@ pub fn advise<R: Rng>(rows: &[Row], came: &BTreeMap<String, Came>, limits: Limit
     let next = match verdict {
         // What can't be compared is left as it is.
         Verdict::TooFew | Verdict::Alone => now.clone(),
-        _ => thompson::moved(&now, &wins, limits.floor, limits.step),
+        _ => thompson::moved(&now, &thompson::shares(&wins), limits.floor, limits.step),
     };
-    let campaigns = names.iter().zip(draws).enumerate().map(|(at, (name, draws))| {
+    let campaigns = names.iter().enumerate().map(|(at, name)| {
         let (money, came) = (spent[name], of(name));
         let cost = |events: usize, rate: f64, random: &mut R| {
             let seen = Seen { events: events as f64, exposure: money };
-            let draws = (0..DRAWS).map(|_| 1.0 / seen.draw(rate, &mut *random)).collect();
+            let draws = (0..DRAWS).map(|_| 1.0 / seen.draw(rate, PRIOR, &mut *random)).collect();
             (events >= LEAST).then(|| interval(money / events as f64, draws))
         };
         let back = came.kept() / money;
@@ -189,7 +190,8 @@ pub fn advise<R: Rng>(rows: &[Row], came: &BTreeMap<String, Came>, limits: Limit
             orders: shown(came.orders.len()),
             cost_per_conversation: cost(came.conversations, talks, &mut *random),
             cost_per_order: cost(came.orders.len(), rate, &mut *random),
-            back: (came.orders.len() >= LEAST).then(|| interval(back, draws)),
+            back: (came.orders.len() >= LEAST)
+                .then(|| interval(back, backs(money, came, rate, usual, PRIOR, &mut *random))),
             best: wins[at],
             share_now: now[at],
             share_next: next[at],

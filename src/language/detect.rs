@@ -52,8 +52,17 @@ const LATIN: &[(&str, Option<Language>, &str)] = &[
 ];
 
 /// Letters that none of them has, and the most written language that does.
-const LETTERS: &[(&str, &str)] =
-    &[("å", "sv"), ("ø", "da"), ("őű", "hu"), ("şğı", "tr"), ("řěů", "cs"), ("țșă", "ro"), ("đ", "hr"), ("þð", "is")];
+const LETTERS: &[(&str, &str)] = &[
+    ("ơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ", "vi"),
+    ("å", "sv"),
+    ("ø", "da"),
+    ("őű", "hu"),
+    ("şğı", "tr"),
+    ("řěů", "cs"),
+    ("țșă", "ro"),
+    ("đ", "hr"),
+    ("þð", "is"),
+];
 
 /// ISO 639-1 code of a text's language, told by the text alone; `None` where that would be a guess.
 #[must_use]

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use reqwest::{Response, StatusCode, header};
 use serde::Deserialize;
@@ -107,8 +107,7 @@ impl Remote {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .context("can't make an HTTP client")?;
-        let base = reqwest::Url::parse(&config.engine)
-            .map_err(|error| anyhow!("[llm] engine is not a URL ({}): {error}", config.engine))?;
+        let base = reqwest::Url::parse(&config.engine).context("[llm] engine is no URL")?;
         let api_key = match std::env::var("FRONTDESK_LLM_API_KEY") {
             Ok(key) if !key.is_empty() => Some(key),
             _ => Some(config.api_key.clone()).filter(|key| !key.is_empty()),

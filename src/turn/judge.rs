@@ -4,7 +4,7 @@ use super::{Ask, Spine};
 use crate::grounding::Scored;
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::{Choice, choose};
-use crate::grounding::judged::{Judged, UNJUDGED};
+use crate::grounding::judged::{Judged, Section, UNJUDGED};
 use crate::grounding::several::asked_alone;
 use crate::reason::places::{self, Fit, Place};
 use crate::retrieval::reranker::Reranker;
@@ -44,6 +44,7 @@ pub(super) async fn judge(
     spine: &Spine,
     ask: &Ask,
     about: &About,
+    names: &Names,
     listed: &Names,
     hits: &mut Vec<Hit>,
 ) -> Result<Option<Judgement>, RetrievalError> {
@@ -55,11 +56,6 @@ pub(super) async fn judge(
     }
     hits.retain(reads);
     let scored = spine.retrieval.pieces(&ask.question, hits).await?;
-    let products = spine.catalogue.products(&ask.site);
-    let names = Names::of(
-        products.iter().map(|listed| listed.product.name.as_str()),
-        hits.iter().map(|hit| hit.passage.title.as_str()),
-    );
     let scored: Vec<Scored> = scored
         .into_iter()
         .filter(|scored| {
@@ -132,6 +128,34 @@ async fn by_name(
     let text = listed.nameless(&text).unwrap_or(text);
     let alone = judge.score(&nameless, &[text.chars().take(MAX_CHARS).collect()]).await?;
     Ok(alone.first().map_or(0.0, |alone| (lead.logit - alone).max(0.0)))
+}
+
+/// The sections that pieces stand in, with what the cross-encoder says of their headings alone.
+///
+/// # Errors
+/// When the cross-encoder fails.
+pub(super) async fn sections(
+    spine: &Spine,
+    ask: &Ask,
+    pieces: &[Scored],
+    hits: &[Hit],
+) -> Result<Vec<Section>, RetrievalError> {
+    let Some(judge) = judge_of(spine, ask.spoken().unwrap_or(&ask.language)) else { return Ok(Vec::new()) };
+    let mut sections: Vec<Section> = Vec::new();
+    let mut titles = Vec::new();
+    for Scored { unit, .. } in pieces {
+        let Some(passage) = hits.get(unit.passage).map(|hit| &hit.passage) else { continue };
+        if sections.len() == PIECES || sections.iter().any(|section| section.holds(unit)) {
+            continue;
+        }
+        let above = passage.headings.last().unwrap_or(&passage.title);
+        let title = if unit.heading.is_empty() { above } else { &unit.heading };
+        titles.push(title.chars().take(MAX_CHARS).collect());
+        sections.push(Section { passage: unit.passage, heading: unit.heading.clone(), logit: 0.0 });
+    }
+    let logits = judge.score(&ask.question, &titles).await?;
+    sections.iter_mut().zip(logits).for_each(|(section, logit)| section.logit = logit);
+    Ok(sections)
 }
 
 /// Marks the candidates that tell of a place, and drops those of elsewhere.

@@ -40,7 +40,7 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 /// Who may know the whole configuration; everybody else is handed the section that is theirs.
-const KNOW_THE_CONFIGURATION: &[&str] = &["cli", "bench", "eval", "server", "qualify"];
+const KNOW_THE_CONFIGURATION: &[&str] = &["cli", "bench", "eval", "server", "qualify", "config"];
 
 /// Rooms and files that know no tokio, no I/O and no clock: what a conversation is, what a text is,
 /// what supports an answer, what decides and what learns.

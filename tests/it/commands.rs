@@ -146,6 +146,55 @@ async fn commands_work_on_a_store_that_nobody_serves() {
     check(&path, &["verify"], 0, "sound");
 }
 
+#[tokio::test]
+async fn a_reader_who_has_had_enough_ends_a_command_quietly() {
+    let (_, path) = furnished().await;
+    for arguments in
+        [["key", "--name", "a"].as_slice(), &["gaps"], &["verify"], &["intent", "list"], &["agent", "list"]]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_frontdesk"));
+        let output = command.arg("--config").arg(&path).args(arguments).stdout(writer).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("panicked") && !said.contains("Broken pipe"), "{arguments:?}: {said}");
+        assert!(matches!(output.status.code(), Some(0 | 141)), "{arguments:?}: {:?}", output.status);
+        if arguments[0] == "key" {
+            assert_eq!(output.status.code(), Some(141));
+        }
+    }
+    // Standard error may be closed, too, when it says why it failed.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_frontdesk"));
+    let failed = command.arg("--config").arg("/nothing/here.toml").arg("check").stderr(writer).status().unwrap();
+    assert_eq!(failed.code(), Some(1));
+    check(&path, &["gaps"], 0, "has no open gaps");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_told_before_anything_is_loaded() {
+    let directory = directory();
+    write_documents(&directory);
+    let mut options = config(&directory);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    options.server.bind = taken.local_addr().unwrap().to_string();
+    options.embedder.model = directory.join("not-read.gguf");
+    let path = write_config(&directory, &options);
+    let ran = check(&path, &["serve"], 1, "(server.bind); is another server running");
+    assert!(!ran.err.contains("panicked"), "{ran:?}");
+
+    options.server.bind = "127.0.0.1:0".into();
+    options.llm.engine = "http://127.0.0.1:9/v1".into();
+    options.embedder.model = config(&directory).embedder.model;
+    options.answers.prompts = directory.join("prompts");
+    std::fs::create_dir(&options.answers.prompts).unwrap();
+    std::fs::write(options.answers.prompts.join("answer.system.j2"), "{% if %}").unwrap();
+    let path = write_config(&directory, &options);
+    let ran = check(&path, &["serve"], 1, "answer.system.j2");
+    assert!(!ran.err.contains("panicked"), "{ran:?}");
+}
+
 /// The shipped configuration as one who follows all of its comments leaves it.
 fn followed() -> String {
     let mut text = String::new();
@@ -178,7 +227,7 @@ fn the_shipped_configuration_can_be_followed() {
     for (i, arguments) in [
         vec!["key"],
         vec!["key", "--name", "the \"shop\" \u{7}\u{e9}", "--scope", "knowledge", "--site", "default"],
-        vec!["key", "--scope", "outcomes", "--scope", "admin"],
+        vec!["key", "--name", "orders", "--scope", "outcomes", "--scope", "admin"],
     ]
     .iter()
     .enumerate()
@@ -190,7 +239,7 @@ fn the_shipped_configuration_can_be_followed() {
     }
     let options = Config::load(&path).unwrap();
     let names: Vec<&str> = options.auth.keys.iter().map(|key| key.name.as_str()).collect();
-    assert_eq!(names, ["integration", "the \"shop\" \u{7}\u{e9}", "integration"]);
+    assert_eq!(names, ["integration", "the \"shop\" \u{7}\u{e9}", "orders"]);
     assert_eq!(options.auth.keys[1].scopes, [Scope::Knowledge]);
     assert_eq!(options.auth.keys[1].site.as_deref(), Some("default"));
     let site = &options.sites[0];

@@ -53,7 +53,7 @@ async fn a_backup_of_a_running_server_goes_on_elsewhere() {
 
     let target = write_config(&new, &config(&new));
     let (code, said) = frontdesk(&target, &["restore", "--check", name]).await;
-    assert!(code == Some(0) && said.contains("records of 1 conversations"), "{said}");
+    assert!(code == Some(0) && said.contains("records of 1 conversation"), "{said}");
     assert!(!new.join("store").exists() && !folder.with_extension("trial").exists(), "a check touches nothing");
     let (code, said) = frontdesk(&target, &["restore", name]).await;
     assert_eq!(code, Some(0), "{said}");
@@ -257,6 +257,19 @@ async fn a_backup_does_not_go_where_the_server_reads() {
         assert!(code == Some(1) && said.contains("which the server reads"), "{inside}: {said}");
         assert!(!old.join(inside).exists() && !old.join(format!("{inside}.part")).exists(), "{inside}");
     }
+}
+
+/// A folder above that isn't there may be a disk that isn't mounted.
+#[tokio::test]
+async fn a_backup_makes_no_folder_but_its_own() {
+    let old = directory();
+    write_documents(&old);
+    let path = write_config(&old, &config(&old));
+    let (code, said) = frontdesk(&path, &["backup", old.join("disk/backups/monday").to_str().unwrap()]).await;
+    assert!(code == Some(1) && said.contains("mount the disk"), "{said}");
+    assert!(!old.join("disk").exists());
+    let (code, said) = frontdesk(&path, &["backup", old.join("monday").to_str().unwrap()]).await;
+    assert!(code == Some(0) && said.contains("1 file, "), "{said}");
 }
 
 fn sha256(bytes: &[u8]) -> String {

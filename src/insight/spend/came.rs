@@ -24,9 +24,15 @@ pub struct Tally {
 impl Tally {
     /// Counts conversations from each campaign's first day with spend to the table's last day. An
     /// order counts once, for the first conversation that it was reported of; one that was cancelled
-    /// doesn't count, and a negative amount is a refund, which is no order and lowers the return.
+    /// doesn't count, and a negative amount is a refund, which is no order and lowers the return. What
+    /// was reported on the day `until` or later is left out.
     #[must_use]
-    pub fn of<'a>(states: impl IntoIterator<Item = &'a State>, calendar: &Calendar, rows: &[Row]) -> Self {
+    pub fn of<'a>(
+        states: impl IntoIterator<Item = &'a State>,
+        calendar: &Calendar,
+        rows: &[Row],
+        until: Option<i64>,
+    ) -> Self {
         let mut since: BTreeMap<&str, i64> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.amount > 0.0) {
             let first = since.entry(&row.campaign).or_insert(row.first);
@@ -53,8 +59,10 @@ impl Tally {
             }
             let came = tally.came.entry(campaign.to_owned()).or_default();
             came.conversations += 1;
-            for (_, outcome) in state.outcomes.iter().filter(|(_, outcome)| outcome.converted || outcome.amount < 0.0) {
-                if !counted.insert(outcome.order.as_str()) {
+            for (at_ms, outcome) in &state.outcomes {
+                let is_early = until.is_none_or(|until| calendar.day(*at_ms) < until);
+                let is_money = outcome.converted || outcome.amount < 0.0;
+                if !(is_early && is_money && counted.insert(outcome.order.as_str())) {
                     continue;
                 }
                 let named = outcome.currency.trim();
@@ -140,7 +148,7 @@ mod tests {
     }
 
     fn tally(states: &[State], rows: &[Row]) -> Tally {
-        Tally::of(states, &Calendar::default(), rows)
+        Tally::of(states, &Calendar::default(), rows, None)
     }
 
     #[test]
