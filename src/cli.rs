@@ -106,6 +106,9 @@ site's own folder; other files are read while no server runs, or handed in over 
         /// Show how the files are understood (header, columns, products, what is left out and why), and take nothing in.
         #[arg(long)]
         explain: bool,
+        /// With --explain: show every passage, not just the first three of each file.
+        #[arg(long, requires = "explain")]
+        all: bool,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
@@ -226,10 +229,10 @@ impl Cli {
         telemetry::init_logs(&config.log);
         match self.command {
             Command::Serve { ingest } => serve(config, ingest).await,
-            Command::Ingest { paths, site, explain: true, json, .. } => {
-                explain_files(&config, &paths, site.as_deref(), json).await
+            Command::Ingest { paths, site, explain: true, all, json, .. } => {
+                explain_files(&config, &paths, site.as_deref(), all, json).await
             }
-            Command::Ingest { paths, site, force, json, explain: false } => {
+            Command::Ingest { paths, site, force, json, explain: false, all: _ } => {
                 run_ingest(&config, paths, site.as_deref(), force, json).await
             }
             Command::Gaps(args) => gaps::run(&config, args).await,
@@ -287,14 +290,23 @@ async fn serve(config: Config, ingest: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// How files are understood; those of the site's folder if none is named.
-async fn explain_files(config: &Config, paths: &[PathBuf], site: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
+async fn explain_files(
+    config: &Config,
+    paths: &[PathBuf],
+    site: Option<&str>,
+    all: bool,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let mut options = ingest::IngestOptions::from_config(&config.knowledge);
     let paths = match (paths, site.and_then(|id| config.site(id)).or_else(|| config.sites.first())) {
         ([], Some(site)) => vec![site.knowledge.clone().unwrap_or_else(|| config.knowledge.path.clone())],
         _ => paths.to_vec(),
     };
     options.base = None;
-    let explained = ingest::explain(&paths, &options).await?;
+    let explained = match all {
+        true => ingest::explain_all(&paths, &options).await?,
+        false => ingest::explain(&paths, &options).await?,
+    };
     if json {
         println!("{}", serde_json::to_string_pretty(&explained)?);
     } else {

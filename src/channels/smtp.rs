@@ -9,8 +9,8 @@ use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Message, SmtpTransport, Transport as _};
 
-use super::event::{Mail, NoAnswer};
 use super::Account;
+use super::event::{Mail, NoAnswer};
 use crate::address::resolve;
 use crate::site::channel::mail_address;
 

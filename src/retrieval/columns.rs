@@ -223,6 +223,10 @@ pub enum Word {
     Continue,
     Deny,
     Unit,
+    /// A sum of what stands above it.
+    Total,
+    /// A price that holds today, beside an earlier one.
+    Now,
 }
 
 #[derive(Default)]
@@ -286,6 +290,8 @@ impl Lexicon {
                 "preorder" => Word::Preorder,
                 "continue" => Word::Continue,
                 "deny" => Word::Deny,
+                "total" => Word::Total,
+                "now" => Word::Now,
                 _ => Word::Unit,
             };
             self.values.insert((word, value_form(entry)), ());
@@ -463,6 +469,18 @@ fn tax(folded: &str) -> Option<Tax> {
 #[must_use]
 pub fn is_from(word: &str) -> bool {
     LEXICON.is_part("from", &folded(word))
+}
+
+/// Whether a word of a label, in folded form, names a time: "day", "Wochen".
+#[must_use]
+pub fn is_time(word: &str) -> bool {
+    LEXICON.is_part("time", word)
+}
+
+/// Whether a text speaks of bringing or fetching goods: there a price of 0 says that it is free.
+#[must_use]
+pub fn is_delivery(text: &str) -> bool {
+    LEXICON.has("delivery", &folded(text).split(' ').collect::<Vec<_>>())
 }
 
 /// Whether a value is a word of this meaning.

@@ -42,7 +42,9 @@ mod xml;
 
 use reading::Reading;
 
-pub use explain::{Explained, FolderFile, FolderFiles, explain, explain_file, explain_upload, folder_files};
+pub use explain::{
+    Explained, FolderFile, FolderFiles, explain, explain_all, explain_file, explain_upload, folder_files,
+};
 pub use isolated::read_document;
 pub use table::{LeftOut, Understood, UnderstoodColumn};
 pub use walk::Format;
@@ -431,6 +433,8 @@ enum Found {
     Encoding(&'static str),
     /// How one of its tables was understood.
     Table(Understood),
+    /// How texts of it begin that are in no passage; only for who explains it.
+    LeftOut(Vec<String>),
     /// A record that can't be used.
     Bad {
         line: Option<usize>,
@@ -550,7 +554,7 @@ struct Run<'a, S, E> {
 impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
     async fn file(&mut self, file: &walk::File, options: &IngestOptions, kept: &mut Kept) -> anyhow::Result<()> {
         let known = if options.force { Arc::default() } else { self.known.clone() };
-        let mut reading = Reading::begin(self.site, file, options, known)?;
+        let mut reading = Reading::begin(self.site, file, options, known, false)?;
         let (mut bad, mut incomplete) = (Kinds::default(), Kinds::default());
         loop {
             let found = match reading.next().await {
@@ -578,7 +582,7 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
                     }
                 }
                 // What `explain` shows.
-                Found::Encoding(_) | Found::Table(_) => {}
+                Found::Encoding(_) | Found::Table(_) | Found::LeftOut(_) => {}
                 Found::Bad { line, reason } => bad.add(line, reason),
                 Found::Incomplete { line, reason } => incomplete.add(line, reason),
                 Found::Broken { reason, withdraw: true } => self.fail(&file.id, None, reason),
@@ -671,7 +675,8 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
 
     fn fail(&mut self, path: &str, line: Option<usize>, reason: String) {
         let failure = Failure { path: path.to_owned(), line, reason };
-        tracing::warn!(site = self.site, "document left out: {failure}");
+        let what = if line.is_some() { "row" } else { "document" };
+        tracing::warn!(site = self.site, "{what} left out: {failure}");
         self.report.failed.push(failure);
     }
 

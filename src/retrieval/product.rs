@@ -72,7 +72,7 @@ impl Product {
         let words = said.unwrap_or(&phrases::NEUTRAL);
         let chinese = language == "zh";
         let mut name = self.name.clone();
-        if let Some(variant) = self.variant.as_ref().filter(|variant| !name.contains(variant.as_str())) {
+        if let Some(variant) = self.variant.as_ref().filter(|variant| !names(&name, variant)) {
             name.push_str(&format!("{}{variant}{}", words.open, words.close));
         }
         let price = self.price.as_ref().map(|price| self.written(price, &parts));
@@ -252,6 +252,13 @@ impl Product {
             image: address(Kind::Image),
         })
     }
+}
+
+/// Whether a name says which variant it is of: "Coat M" of M, but not "Mug".
+fn names(name: &str, variant: &str) -> bool {
+    let bound = |char: Option<char>| !char.is_some_and(|char| char.is_ascii_alphanumeric());
+    name.match_indices(variant)
+        .any(|(at, _)| bound(name[..at].chars().next_back()) && bound(name[at + variant.len()..].chars().next()))
 }
 
 /// A template with `{}` where the parts go.
@@ -536,6 +543,11 @@ mod tests {
                 assert!(facts(row).contains(&fact), "{fact} is not in {row}");
             }
         }
+        check(
+            "sku: M-S; name: Mug Set; size: S; price_eur: 9.00.",
+            "en",
+            Some("Mug Set (S) costs 9.00 EUR. Item no. M-S."),
+        );
         let tent = "sku: HP-1013; name: Tarn 3 tent; category: Tents; variant: Moss; price_eur: 429.00; stock: 9; weight_g: 2400.";
         check(tent, "en", Some("Tarn 3 tent (Moss) costs 429.00 EUR, 9 in stock. Weight 2400 g. Item no. HP-1013."));
         check(tent, "zh", Some("Tarn 3 tent（Moss）售价 429.00 EUR，库存 9 件。重量 2400 g。货号：HP-1013。"));

@@ -25,7 +25,7 @@ pub struct Explained {
     pub tables: Vec<Understood>,
     /// What was left out, or couldn't be used, and how to mend it.
     pub notes: Vec<Failure>,
-    /// The first passages, as they would be told.
+    /// The first passages, as they would be told; all of them if asked for.
     pub sample: Vec<String>,
 }
 
@@ -57,10 +57,23 @@ const MAX_TABLES: usize = 200;
 ///
 /// When a root is missing or can't be read.
 pub async fn explain(roots: &[PathBuf], options: &IngestOptions) -> anyhow::Result<Vec<Explained>> {
+    explain_roots(roots, options, SAMPLE).await
+}
+
+/// As [`explain`], with every passage of each file.
+///
+/// # Errors
+///
+/// As those of [`explain`].
+pub async fn explain_all(roots: &[PathBuf], options: &IngestOptions) -> anyhow::Result<Vec<Explained>> {
+    explain_roots(roots, options, usize::MAX).await
+}
+
+async fn explain_roots(roots: &[PathBuf], options: &IngestOptions, shown: usize) -> anyhow::Result<Vec<Explained>> {
     let walked = walked(roots.to_vec(), options.base.clone()).await?;
     let mut all: Vec<Explained> = Vec::new();
     for file in &walked.files {
-        all.push(read(file, options).await?);
+        all.push(read(file, options, shown).await?);
     }
     for failure in walked.failed.into_iter().chain(unknown_kinds(&walked.unknown)) {
         all.push(Explained { path: failure.path.clone(), notes: vec![failure], ..Explained::default() });
@@ -95,7 +108,7 @@ pub async fn folder_files(folder: &Path) -> anyhow::Result<FolderFiles> {
 pub async fn explain_file(folder: &Path, id: &str, options: &IngestOptions) -> anyhow::Result<Option<Explained>> {
     let walked = walked_if_there(folder).await?;
     match walked.and_then(|walked| walked.files.into_iter().find(|file| file.id == id)) {
-        Some(file) => read(&file, options).await.map(Some),
+        Some(file) => read(&file, options, SAMPLE).await.map(Some),
         None => Ok(None),
     }
 }
@@ -107,7 +120,7 @@ pub async fn explain_file(folder: &Path, id: &str, options: &IngestOptions) -> a
 /// When no thread can be started.
 pub async fn explain_upload(upload: &Upload, options: &IngestOptions) -> anyhow::Result<Explained> {
     match handed_in(upload) {
-        Ok(file) => read(&file, options).await,
+        Ok(file) => read(&file, options, SAMPLE).await,
         Err(failure) => Ok(Explained { path: failure.path.clone(), notes: vec![failure], ..Explained::default() }),
     }
 }
@@ -125,8 +138,9 @@ async fn walked(roots: Vec<PathBuf>, base: Option<PathBuf>) -> anyhow::Result<wa
         .context("walking the folders crashed; see the log")?
 }
 
-async fn read(file: &walk::File, options: &IngestOptions) -> anyhow::Result<Explained> {
-    let mut reading = Reading::begin("", file, options, Arc::default())?;
+async fn read(file: &walk::File, options: &IngestOptions, shown: usize) -> anyhow::Result<Explained> {
+    let mut reading = Reading::begin("", file, options, Arc::default(), true)?;
+    let mut left_out = Vec::new();
     let mut explained = Explained { path: file.id.clone(), ..Explained::default() };
     let (mut ids, mut notes, mut more_tables) = (HashSet::new(), Kinds::default(), 0);
     let whole = loop {
@@ -139,8 +153,9 @@ async fn read(file: &walk::File, options: &IngestOptions) -> anyhow::Result<Expl
                     );
                     continue;
                 }
-                explained.take(document);
+                explained.take(document, shown);
             }
+            Ok(Some(Found::LeftOut(texts))) => left_out.extend(texts),
             Ok(Some(Found::Encoding(encoding))) => explained.encoding = Some(encoding.to_owned()),
             Ok(Some(Found::Table(table))) if explained.tables.len() < MAX_TABLES => explained.tables.push(table),
             Ok(Some(Found::Table(_))) => more_tables += 1,
@@ -161,16 +176,17 @@ async fn read(file: &walk::File, options: &IngestOptions) -> anyhow::Result<Expl
         notes.add(None, format!("{more_tables} more tables were read and aren't shown here"));
     }
     let failure = |(line, reason)| Failure { path: explained.path.clone(), line, reason };
-    explained.notes = notes.lines("remarks").into_iter().map(failure).collect();
+    let left_out = left_out.into_iter().map(|text| (None, format!("it is in no passage: {text:?}")));
+    explained.notes = notes.lines("remarks").into_iter().chain(left_out).map(failure).collect();
     Ok(explained)
 }
 
 impl Explained {
-    fn take(&mut self, document: super::Extracted) {
+    fn take(&mut self, document: super::Extracted, shown: usize) {
         self.documents += 1;
         self.passages += document.passages.len();
         self.products += document.passages.iter().filter(|passage| passage.product.is_some()).count();
-        for passage in document.passages.into_iter().take(SAMPLE.saturating_sub(self.sample.len())) {
+        for passage in document.passages.into_iter().take(shown.saturating_sub(self.sample.len())) {
             let product = passage.product.as_ref();
             let told = product.and_then(|product| product.sentence(&passage.text, &passage.language));
             self.sample.push(told.unwrap_or(passage.text));
@@ -180,7 +196,6 @@ impl Explained {
 
 impl std::fmt::Display for Explained {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const MAX_NOTES: usize = 12;
         let Self { path, encoding, documents, passages, products, tables, notes, sample } = self;
         let encoding = encoding.as_deref().filter(|encoding| *encoding != "UTF-8");
         let encoding = encoding.map_or_else(String::new, |encoding| format!(", read as {encoding}"));
@@ -208,14 +223,17 @@ impl std::fmt::Display for Explained {
             }
         }
         for text in sample {
-            let short: String = text.chars().take(160).collect();
+            // All of them are for reading; a few are for a look.
+            let most = if sample.len() > SAMPLE { 2_000 } else { 160 };
+            let short: String = text.chars().take(most).collect();
             writeln!(f, "  > {}", short.replace('\n', " "))?;
         }
-        for note in notes.iter().take(MAX_NOTES) {
+        let most = if sample.len() > SAMPLE { usize::MAX } else { 12 };
+        for note in notes.iter().take(most) {
             writeln!(f, "  ! {note}")?;
         }
-        if notes.len() > MAX_NOTES {
-            writeln!(f, "  ! and {} more", notes.len() - MAX_NOTES)?;
+        if notes.len() > most {
+            writeln!(f, "  ! and {} more", notes.len() - most)?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ mod linked_data;
 mod scan;
 mod shape;
 mod table;
+mod tabs;
 mod tree;
 mod write;
 
@@ -60,6 +61,29 @@ pub(super) fn read(html: &str) -> Result<Page, String> {
         meta.warnings.push(format!("{more} more texts that the page hides were left out"));
     }
     Ok(Page { meta, markdown, unclear: scanned.unclear })
+}
+
+/// The texts of a page's blocks, whatever becomes of them.
+pub(super) fn texts(html: &str) -> Vec<String> {
+    fn collect(element: &Element, out: &mut Vec<String>) {
+        let mut line = String::new();
+        for child in &element.children {
+            match child {
+                Node::Element(inner) if tree::is_block(&inner.name) || tree::holds_block(inner) => {
+                    out.push(std::mem::take(&mut line));
+                    collect(inner, out);
+                }
+                Node::Element(inner) => line.push_str(&format!(" {} ", inner.text())),
+                Node::Text(text) => line.push_str(text),
+            }
+        }
+        out.push(line);
+    }
+    let Ok(scanned) = scan::scan(html) else { return Vec::new() };
+    let mut texts = Vec::new();
+    collect(&tree::parse(&scanned.html), &mut texts);
+    texts.retain(|text| text.chars().any(char::is_alphanumeric));
+    texts
 }
 
 /// A piece of HTML within Markdown, as Markdown; empty if nothing of it would be seen.
@@ -177,6 +201,26 @@ mod tests {
             "<div role=tablist><button role=tab aria-controls=a>Boat</button><button role=tab aria-controls=b>Bus</button></div>\
              <div id=a role=tabpanel>Nine.</div><div id=b role=tabpanel hidden>Ten.</div>",
             "###### Boat\n\nNine.\n\n###### Bus\n\nTen.",
+        );
+        check(
+            "<ul class='nav nav-tabs'><li><a href=#a>Boat</a><li><a href=#b>Bus</a></ul>\
+             <div id=a><p>Nine.</div><div id=b style='display:none'><p>Ten.</div>",
+            "###### Boat\n\nNine.\n\n###### Bus\n\nTen.",
+        );
+        check(
+            "<p>x<div role=tablist><div role=tab>Boat</div><div role=tab>Bus</div></div>\
+             <div><div role=tabpanel>Nine.</div><div role=tabpanel hidden>Ten.</div></div>",
+            "x\n\n###### Boat\n\nNine.\n\n###### Bus\n\nTen.",
+        );
+        check(
+            "<div class=tabs><button data-tab=a>Boat</button><button data-tab=b>Bus</button></div>\
+             <div id=a>Nine.</div><div id=b hidden>Ten.</div>",
+            "###### Boat\n\nNine.\n\n###### Bus\n\nTen.",
+        );
+        // What leads to parts of the page that have headings of their own adds nothing.
+        check(
+            "<ul><li><a href=#a>Boat</a><li><a href=#b>Bus</a></ul><h2 id=a>Boat</h2><p>Nine.</p><h2 id=b>Bus</h2><p>Ten.",
+            "- [Boat](#a)\n- [Bus](#b)\n\n## Boat\n\nNine.\n\n## Bus\n\nTen.",
         );
         check(
             "<div><div class=faq-question>Pets <i class=plus></i></div><div class=faq-answer style='max-height:0;opacity:0'>Dogs.</div></div><p>b",

@@ -13,6 +13,11 @@ use super::{html, inbox, text};
 use crate::retrieval::columns;
 use crate::retrieval::product::Product;
 
+mod collect;
+mod languages;
+
+use collect::{Collected, Found, Place, collect, in_languages};
+
 /// Objects within objects in which records are looked for, and fields within fields that are read.
 const MAX_NESTED: usize = 4;
 /// Records by which the fields' parts are told.
@@ -51,36 +56,53 @@ pub(super) fn json(content: &str) -> Result<Json, String> {
         });
         return Ok(Json { records: sections.collect(), ..Json::default() });
     }
-    let mut found = Vec::new();
+    let mut all = Collected::default();
+    let root = Place::default();
+    let element = root.under("*");
     match value {
         Value::Array(elements) => {
             for (value, number) in elements.into_iter().zip(1..) {
                 match value {
-                    Value::Object(fields) => collect(fields, &[], number, 0, &mut found),
-                    _ => found.push(Found { fields: None, headings: Vec::new(), line: number }),
+                    Value::Object(fields) => collect(fields, &element, number, 0, &mut all),
+                    _ => all.found.push(Found { fields: None, place: element.clone(), line: number }),
                 }
             }
         }
         Value::Object(fields) if fields.len() > 1 && fields.values().all(Value::is_object) => {
             for (fields, number) in by_id(fields).into_iter().zip(1..) {
-                collect(fields, &[], number, 0, &mut found);
+                collect(fields, &element, number, 0, &mut all);
             }
         }
         Value::Object(fields) => {
-            let before = found.len();
-            collect(fields, &[], 1, 0, &mut found);
+            collect(fields, &root, 1, 0, &mut all);
             // Elements under a key are counted as in an array.
-            if found.len() > before + 1 {
-                found.iter_mut().zip(1..).for_each(|(one, number)| one.line = number);
-            }
+            all.found.iter_mut().zip(1..).for_each(|(one, number)| one.line = number);
         }
         _ => return Err("it holds neither an array of records nor a record".to_owned()),
     }
-    let fields = Fields::of(found.iter().filter_map(|one| one.fields.as_ref()));
+    let Collected { found, left_out } = all;
+    let found = in_languages(found);
     let inbox = inbox::signs(found.iter().filter_map(|one| one.fields.as_ref()));
+    // Records of one place are alike; others beside them say nothing about their fields.
+    let mut places: BTreeMap<&str, Vec<&Map<String, Value>>> = BTreeMap::new();
+    for one in &found {
+        places.entry(one.place.path.as_str()).or_default().extend(&one.fields);
+    }
+    let fields: BTreeMap<String, Fields> =
+        places.into_iter().map(|(path, records)| (path.to_owned(), Fields::of(records.into_iter()))).collect();
     let mut json = Json { inbox, ..Json::default() };
+    if !left_out.is_empty() {
+        const NAMED: usize = 8;
+        let named: Vec<String> = left_out.iter().take(NAMED).map(|key| format!("{key:?}")).collect();
+        let more = left_out.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        json.notes.push(format!(
+            "fields beside the records don't read as language and were left out: {}{more}",
+            named.join(", ")
+        ));
+    }
     let mut unpublished = 0_usize;
-    for Found { fields: object, headings, line } in found {
+    for Found { fields: object, place, line } in found {
         let Some(object) = object else {
             json.records.push(Err(BadRecord { line, reason: "is no JSON object".to_owned() }));
             continue;
@@ -89,7 +111,8 @@ pub(super) fn json(content: &str) -> Result<Json, String> {
             unpublished += 1;
             continue;
         }
-        let record = record(object, &fields, line).map(|record| Record { headings, ..record });
+        let fields = fields.get(&place.path).cloned().unwrap_or_default();
+        let record = record(object, &fields, line).map(|record| Record { headings: place.headings, ..record });
         json.records.push(record);
     }
     if unpublished > 0 {
@@ -104,27 +127,39 @@ pub(super) fn drafts_left_out(count: usize) -> String {
     format!("{count} {records} published, and left out")
 }
 
-/// Reads a line of a JSON Lines file; `None` if it is a draft.
+/// Reads a line of a JSON Lines file: a record in each language that it is written in, none if it is a draft.
 ///
 /// # Errors
 ///
 /// What is wrong with it.
-pub(super) fn json_line(line: &[u8], fields: &Fields, number: usize) -> Result<Option<Record>, BadRecord> {
+pub(super) fn json_line(line: &[u8], fields: &Fields, number: usize) -> Result<Vec<Record>, BadRecord> {
     let bad = |reason: String| BadRecord { line: number, reason };
     let text = text::decode(line).map_err(bad)?;
     let value: Value = serde_json::from_str(&text).map_err(|error| bad(format!("is no JSON: {error}")))?;
     let Value::Object(object) = value else { return Err(bad("is no JSON object".to_owned())) };
     if is_unpublished(&object) {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    record(object, fields, number).map(Some)
+    let parts = languages::parted(object);
+    let several = parts.len() > 1;
+    let read = |part: Map<String, Value>| -> Result<Record, BadRecord> {
+        let language = part.get("language").and_then(Value::as_str).map(str::to_owned);
+        let mut record = record(part, fields, number)?;
+        if several && record.id.is_none() {
+            record.id = language.map(|language| format!("{number}-{language}"));
+        }
+        Ok(record)
+    };
+    parts.into_iter().map(read).collect()
 }
 
 /// What the first lines of a JSON Lines file tell of it: the parts of its fields, and whether it is an export of tickets.
 pub(super) fn lines_ahead<'a>(lines: impl Iterator<Item = &'a [u8]>) -> (Fields, Option<String>) {
     let parsed = lines.filter_map(|line| serde_json::from_slice::<Map<String, Value>>(line).ok());
     let records: Vec<Map<String, Value>> = parsed.take(SAMPLE).collect();
-    (Fields::of(records.iter()), inbox::signs(records.iter()))
+    let inbox = inbox::signs(records.iter());
+    let parts: Vec<Map<String, Value>> = records.into_iter().flat_map(languages::parted).collect();
+    (Fields::of(parts.iter()), inbox)
 }
 
 /// Whether it is in schema.org's words, as pages carry them.
@@ -132,95 +167,6 @@ fn is_linked_data(value: &Value) -> bool {
     let first = value.as_array().and_then(|items| items.first()).unwrap_or(value);
     let context = first.get("@context").map(ToString::to_string).unwrap_or_default();
     context.contains("schema.org")
-}
-
-struct Found {
-    /// `None`: an element that is no object.
-    fields: Option<Map<String, Value>>,
-    headings: Vec<String>,
-    line: usize,
-}
-
-/// Takes in an object as a record, or what it wraps.
-fn collect(mut object: Map<String, Value>, headings: &[String], line: usize, depth: usize, found: &mut Vec<Found>) {
-    let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
-    let speaks = BODIES.iter().chain(&QUESTIONS).chain(&ANSWERS).any(|key| text(key).is_some())
-        || object.contains_key("price")
-        || object.contains_key("variants")
-        || inbox::signs(std::iter::once(&object)).is_some();
-    let is_record = |value: &Value| {
-        let named = value.as_object().is_some_and(|inner| {
-            inner.len() > 1 && NAMES.iter().chain(&QUESTIONS).any(|key| inner.get(*key).is_some_and(Value::is_string))
-        });
-        named || says_something(value)
-    };
-    let holds_records = |value: &Value| match value {
-        Value::Array(items) => !items.is_empty() && items.iter().all(Value::is_object) && items.iter().any(&is_record),
-        Value::Object(inner) => inner.values().any(|value| match value {
-            Value::Object(_) => is_record(value),
-            Value::Array(items) => items.iter().any(&is_record),
-            _ => false,
-        }),
-        _ => false,
-    };
-    // What belongs to a record isn't one.
-    let parts = [
-        "images",
-        "image",
-        "media",
-        "photos",
-        "pictures",
-        "options",
-        "tags",
-        "attributes",
-        "properties",
-        "links",
-        "meta",
-    ];
-    let wraps = |(key, value): &(&String, &Value)| !parts.contains(&key.as_str()) && holds_records(value);
-    let keys: Vec<String> = object.iter().filter(wraps).map(|(key, _)| key.clone()).collect();
-    let prose = object.values().filter_map(Value::as_str).any(|text| text.split_whitespace().count() > 12);
-    if speaks || prose || keys.is_empty() || depth >= MAX_NESTED {
-        found.push(Found { fields: Some(object), headings: headings.to_vec(), line });
-        return;
-    }
-    // A group's name heads what is in it.
-    let mut headings = headings.to_vec();
-    let name = NAMES.iter().chain(&["category", "section", "group"]).find_map(|key| text(key));
-    headings.extend(name.map(text::one_line));
-    for key in keys {
-        match object.remove(&key) {
-            Some(Value::Array(items)) => {
-                for item in items {
-                    if let Value::Object(inner) = item {
-                        collect(inner, &headings, line, depth + 1, found);
-                    }
-                }
-            }
-            Some(Value::Object(inner)) if inner.values().all(Value::is_object) => {
-                for inner in by_id(inner) {
-                    collect(inner, &headings, line, depth + 1, found);
-                }
-            }
-            Some(Value::Object(inner)) => collect(inner, &headings, line, depth + 1, found),
-            _ => {}
-        }
-    }
-}
-
-/// An object with a text of several words somewhere in it.
-fn says_something(value: &Value) -> bool {
-    fn words(value: &Value, depth: usize) -> bool {
-        match value {
-            Value::String(text) => {
-                text.split_whitespace().count() > 2 || text.chars().filter(|c| !c.is_ascii()).count() > 5
-            }
-            Value::Array(items) if depth < MAX_NESTED => items.iter().any(|item| words(item, depth + 1)),
-            Value::Object(inner) if depth < MAX_NESTED => inner.values().any(|value| words(value, depth + 1)),
-            _ => false,
-        }
-    }
-    value.is_object() && words(value, 0)
 }
 
 /// Records under their ids; one that names no id of its own gets the key.
@@ -264,8 +210,9 @@ fn is_unpublished(object: &Map<String, Value>) -> bool {
 
 const BODIES: [&str; 4] = ["text", "content", "body", "html"];
 /// Names of questions and answers in the languages of sites, and the letters that stand for them.
-const QUESTIONS: [&str; 16] = [
+const QUESTIONS: [&str; 17] = [
     "question",
+    "q",
     "frage",
     "pregunta",
     "domanda",
@@ -282,8 +229,9 @@ const QUESTIONS: [&str; 16] = [
     "問題",
     "질문",
 ];
-const ANSWERS: [&str; 18] = [
+const ANSWERS: [&str; 19] = [
     "answer",
+    "a",
     "antwort",
     "respuesta",
     "risposta",
@@ -529,7 +477,8 @@ mod tests {
             json_line(line.as_bytes(), &Fields::default(), 7),
             expected,
         ) {
-            (Ok(Some(r)), Ok(expected)) => {
+            (Ok(records), Ok(expected)) => {
+                let [r] = records.as_slice() else { panic!("{records:?}") };
                 assert_eq!((r.id.as_deref(), r.meta.title.as_deref(), r.text.as_str()), expected)
             }
             (Err(bad), Err(expected)) => assert!(bad.line == 7 && bad.reason.contains(expected), "{bad:?}"),
@@ -596,6 +545,56 @@ mod tests {
             r#"{"@context":"https://schema.org","@type":"FAQPage","mainEntity":[{"@type":"Question","name":"Is it far?","acceptedAnswer":{"text":"Two miles."}}]}"#,
         );
         assert_eq!(found, [(Some("Is it far?".to_owned()), Vec::new(), "Two miles.".to_owned())]);
+    }
+
+    #[test]
+    fn what_stands_beside_records_is_read_or_named() {
+        let read = json(
+            r#"{"shop":{"faq":[{"f_de":"Wo ist das Lager?","r_de":"Am Hafen.","f_en":"Where is the store?","r_en":"At the port."}],
+                "hours":{"sat":"8-12","sun":null},"mail":"hello@port.example","build":"c4f1","page":{"next":"https://x.example/2"},
+                "fees":[{"island":"Mull","gbp":7.5},{"island":"Skye","gbp":9}]}}"#,
+        )
+        .expect("sound");
+        let records: Vec<Record> = read.records.into_iter().flatten().collect();
+        let told: Vec<(&[String], &str, Option<&str>)> = records
+            .iter()
+            .map(|record| (record.headings.as_slice(), record.text.as_str(), record.meta.language.as_deref()))
+            .collect();
+        let (none, fees, hours): (&[String], _, _) = (&[], ["fees".to_owned()], ["hours".to_owned()]);
+        assert_eq!(
+            told,
+            [
+                (none, "Q: Wo ist das Lager?\n\nA: Am Hafen.", Some("de")),
+                (none, "Q: Where is the store?\n\nA: At the port.", Some("en")),
+                (&fees[..], "gbp: 7.5; island: Mull.", None),
+                (&fees[..], "gbp: 9; island: Skye.", None),
+                (&hours[..], "sat: 8-12.", None),
+                (none, "mail: hello@port.example.", None),
+            ]
+        );
+        assert_eq!(read.notes, ["fields beside the records don't read as language and were left out: \"build\""]);
+    }
+
+    #[test]
+    fn questions_may_be_keys_and_languages_may_hold_records() {
+        let told = |content: &str| -> Vec<(Vec<String>, String)> {
+            texts(content).into_iter().map(|(_, headings, text)| (headings, text)).collect()
+        };
+        assert_eq!(
+            told(r#"{"Is it far?":"Two miles.","Boats":{"How many?":"Six, all of them small."}}"#),
+            [
+                (Vec::new(), "Q: Is it far?\n\nA: Two miles.".to_owned()),
+                (vec!["Boats".to_owned()], "Q: How many?\n\nA: Six, all of them small.".to_owned()),
+            ]
+        );
+        let read = json(
+            r#"{"fr":[{"question":"Où ?","answer":"Au quai numéro trois."}],"en":[{"question":"Where?","answer":"At the third quay."}]}"#,
+        )
+        .expect("sound");
+        let mut languages: Vec<Option<String>> =
+            read.records.into_iter().flatten().map(|record| record.meta.language).collect();
+        languages.sort();
+        assert_eq!(languages, [Some("en".to_owned()), Some("fr".to_owned())]);
     }
 
     #[test]

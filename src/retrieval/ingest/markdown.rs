@@ -128,6 +128,11 @@ pub(super) fn cleaned(text: &str) -> String {
                 edits.push((range, if tag.starts_with("<br") { " ".to_owned() } else { String::new() }));
             }
             Event::FootnoteReference(_) => edits.push((range, String::new())),
+            // Nobody hears a stress that stands in marks.
+            Event::Start(Tag::Emphasis) if image.is_none() && range.len() > 2 && !within_word(text, &range) => {
+                edits.push((range.start..range.start + 1, String::new()));
+                edits.push((range.end - 1..range.end, String::new()));
+            }
             Event::Start(Tag::Strikethrough) if struck.is_none() => struck = Some(range),
             Event::End(TagEnd::Strikethrough) => edits.extend(struck.take().map(|range| (range, String::new()))),
             Event::Start(Tag::Link { link_type, dest_url, .. }) if image.is_none() => {
@@ -202,6 +207,12 @@ pub(super) fn cleaned(text: &str) -> String {
     out
 }
 
+/// Whether letters or figures touch it on both sides of its beginning or end: `2*3*4` is a size.
+fn within_word(text: &str, range: &Range<usize>) -> bool {
+    let word = |char: Option<char>| char.is_some_and(char::is_alphanumeric);
+    word(text[..range.start].chars().next_back()) || word(text[range.end..].chars().next())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,6 +252,10 @@ mod tests {
         check(
             "[a](./b.md) and [c][d]\n\n[d]: https://e.example",
             "a and [c](https://e.example)\n\n[d]: https://e.example",
+        );
+        check(
+            "Steep at *80 °C* for _two_ minutes, **never** a_b_c 2*3*4",
+            "Steep at 80 °C for two minutes, **never** a_b_c 2*3*4",
         );
         check("~~60 EUR~~ 45 EUR[^1]", "45 EUR");
         check("1. One that is\nwrapped\n\n  ![shot](x.png)\n\n2. Two", "1. One that is wrapped\n\n\n2. Two");

@@ -35,6 +35,8 @@ pub(super) struct Reader {
     pub(super) isolation: Isolation,
     /// Hashes of the documents in the index, by id.
     pub(super) known: Arc<HashMap<String, String>>,
+    /// Whether to say what texts of a document are in none of its passages.
+    pub(super) explain: bool,
 }
 
 /// Lines of a JSON Lines file that are looked at before the first is taken.
@@ -141,7 +143,10 @@ impl Reader {
             Format::Json => self.json(&content, sender),
             Format::Html => match html::read(&content) {
                 Ok(html::Page { unclear: Some(reason), .. }) => broken(sender, reason, true),
-                Ok(page) => self.document(page.meta, &page.markdown, hash, sender),
+                Ok(page) => {
+                    self.document(page.meta, &page.markdown, hash, sender)?;
+                    self.left_out(|| html::texts(&content), &page.markdown, sender)
+                }
                 Err(reason) => broken(sender, reason, false),
             },
             // The isolated formats and lines of JSON went other ways.
@@ -151,11 +156,47 @@ impl Reader {
                         Ok((meta, body)) => (meta, markdown::cleaned(body)),
                         Err(reason) => return broken(sender, reason, true),
                     },
-                    _ => (Meta::default(), content),
+                    _ => (Meta::default(), content.clone()),
                 };
-                self.document(meta, &body, hash, sender)
+                self.document(meta, &body, hash, sender)?;
+                let written = || match self.format {
+                    Format::Markdown => markdown::front_matter(&content).map_or("", |(_, body)| body),
+                    _ => content.as_str(),
+                };
+                self.left_out(|| written().lines().map(str::to_owned).collect(), &body, sender)
             }
         }
+    }
+
+    /// Says how those `texts` of a document begin that aren't in what was `read` of it.
+    fn left_out(&self, texts: impl FnOnce() -> Vec<String>, read: &str, sender: &Sender) -> Result<(), Departed> {
+        /// Beyond these nobody reads on.
+        const MOST: usize = 200;
+        const SHOWN: usize = 100;
+        if !self.explain {
+            return Ok(());
+        }
+        let bare = |text: &str| text.chars().filter(|char| char.is_alphanumeric()).collect::<String>();
+        let read = bare(read);
+        let mut at = 0;
+        let mut left: Vec<String> = Vec::new();
+        for text in texts() {
+            let own = bare(&text);
+            // In a document's order the next text is near.
+            match read[at..].find(&own).map(|found| at + found).or_else(|| read.find(&own)) {
+                Some(found) => at = found,
+                None => {
+                    let text: String = text::one_line(&text).chars().take(SHOWN).collect();
+                    if !left.contains(&text) {
+                        left.push(text);
+                    }
+                    if left.len() >= MOST {
+                        break;
+                    }
+                }
+            }
+        }
+        if left.is_empty() { Ok(()) } else { send(sender, Found::LeftOut(left)) }
     }
 
     /// What the document is called if nothing else says: its id's last part.
@@ -485,15 +526,17 @@ impl Reader {
                 continue;
             }
             match json::json_line(&line, &fields, number) {
-                Ok(Some(mut record)) => {
-                    record.meta.audience = record.meta.audience.or(audience);
-                    let hash = match audience {
-                        None => self.hash(line.trim_ascii()),
-                        Some(_) => self.hash(&[line.trim_ascii(), b" for agents"].concat()),
-                    };
-                    self.record(record, hash, &mut language, sender)?;
+                Ok(records) if records.is_empty() => drafts += 1,
+                Ok(records) => {
+                    for mut record in records {
+                        record.meta.audience = record.meta.audience.or(audience);
+                        let hash = match audience {
+                            None => self.hash(line.trim_ascii()),
+                            Some(_) => self.hash(&[line.trim_ascii(), b" for agents"].concat()),
+                        };
+                        self.record(record, hash, &mut language, sender)?;
+                    }
                 }
-                Ok(None) => drafts += 1,
                 Err(bad) => send(sender, bad_record(bad))?,
             }
         }

@@ -25,7 +25,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// `known` are the hashes of documents that needn't be read again, by id.
+    /// `known` are the hashes of documents that needn't be read again, by id. `explain`: say what texts are in no passage.
     ///
     /// # Errors
     ///
@@ -35,6 +35,7 @@ impl Reading {
         file: &walk::File,
         options: &IngestOptions,
         known: Arc<HashMap<String, String>>,
+        explain: bool,
     ) -> anyhow::Result<Self> {
         let (sender, found) = mpsc::channel(READ_AHEAD);
         let reader = read::Reader {
@@ -49,6 +50,7 @@ impl Reading {
             max_bytes: options.max_document_bytes,
             isolation: isolated::Isolation { time_limit: options.time_limit, memory_mib: options.reader_memory_mib },
             known,
+            explain,
         };
         let thread = std::thread::Builder::new().name("frontdesk-read".into()).stack_size(STACK_BYTES);
         let thread =

@@ -1,7 +1,7 @@
 //! Tables: sheets of workbooks, CSV files and feeds → rows that say what they say, and what they sell.
 //!
-//! `cells` tells what a cell looks like, `header` finds the tables in a sheet, `kinds` what their columns are, `rows` makes
-//! records of their rows. Pure; what was understood and why goes along in [`Understood`].
+//! `cells` tells what a cell looks like, `header` finds the tables in a sheet, `sections` the headings among their rows,
+//! `kinds` what their columns are, `rows` makes records of their rows. Pure; what was understood and why goes along in [`Understood`].
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,7 @@ mod grid;
 mod header;
 mod kinds;
 mod rows;
+mod sections;
 
 pub(super) use grid::{csv_sheet, is_tabbed};
 pub(super) use rows::{Offer, Row};
@@ -86,7 +87,15 @@ struct Line {
     line: usize,
     cells: Vec<String>,
     /// The heading within the table that it stands under.
-    section: Option<String>,
+    section: Option<Section>,
+}
+
+/// A row of a table that only names what the rows below it are of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Section {
+    name: String,
+    /// It looks like a heading by itself: in capitals, below a gap, ending with a colon, or in a column of figures.
+    marked: bool,
 }
 
 impl Line {
@@ -117,6 +126,8 @@ struct Table {
     /// Lines of its header; empty if it has none.
     header: Vec<usize>,
     labels: Vec<String>,
+    /// Cells that the header's lines have, empty ones as well.
+    width: usize,
     rows: Vec<Line>,
     /// Texts above the header and below the last row, with their lines.
     above: Vec<(usize, String)>,
@@ -177,6 +188,8 @@ pub(super) struct Context<'a> {
     pub(super) separated: bool,
     /// A date's moment in milliseconds; the end of the day if asked for.
     pub(super) moment: fn(&str, bool) -> Option<u64>,
+    /// Whether a text is the code or the name of a language.
+    pub(super) is_language: fn(&str) -> bool,
 }
 
 /// Reads a sheet. Its rows are handed to `take` one by one: all of them at once need several times the file's room.

@@ -23,6 +23,9 @@ const SAMPLED: usize = 600;
 /// Reads a sheet; `separated`: its cells were parted by separators, so a row that has too few is broken.
 pub(super) fn records(mut sheet: Sheet, hints: &Hints, separated: bool) -> Records {
     for cell in sheet.rows.iter_mut().flat_map(|(_, cells)| cells) {
+        if let Some(text) = unescaped(cell) {
+            *cell = text;
+        }
         if is_html(cell) {
             *cell = plain(cell);
         }
@@ -31,7 +34,7 @@ pub(super) fn records(mut sheet: Sheet, hints: &Hints, separated: bool) -> Recor
     let sample: Vec<&str> = cells.take(SAMPLED).map(String::as_str).collect();
     let language = text::detect_language(&sample.join("\n")).unwrap_or("en");
     let name = text::one_line(&sheet.name);
-    let context = Context { hints, language, separated, moment: text::moment };
+    let context = Context { hints, language, separated, moment: text::moment, is_language: text::is_language };
     let (mut rows, mut wrong) = (Vec::new(), Vec::new());
     let mut take = |row: Row| {
         let line = row.line;
@@ -110,6 +113,34 @@ fn is_html(cell: &str) -> bool {
     };
     let tags = cell.match_indices('<').take(3).any(|(at, _)| tag(at));
     tags || cell.contains("&nbsp;") || cell.contains("&amp;") || cell.contains("&#")
+}
+
+/// A text whose line breaks and commas were written with backslashes, as WooCommerce's export does. `None`: it has none of
+/// these, or backslashes mean something else in it.
+fn unescaped(cell: &str) -> Option<String> {
+    if !cell.contains('\\') {
+        return None;
+    }
+    let mut text = String::with_capacity(cell.len());
+    let mut chars = cell.chars().peekable();
+    while let Some(char) = chars.next() {
+        if char != '\\' {
+            text.push(char);
+            continue;
+        }
+        // A path has them before any letter, and after a drive's colon.
+        let mut before = text.chars().rev();
+        let drive = before.next() == Some(':')
+            && before.next().is_some_and(|char| char.is_ascii_alphabetic())
+            && !before.next().is_some_and(char::is_alphanumeric);
+        match chars.next().filter(|_| !drive) {
+            Some('n' | 'r') => text.push('\n'),
+            Some('t') => text.push(' '),
+            Some(',') => text.push(','),
+            _ => return None,
+        }
+    }
+    Some(text)
 }
 
 /// The text of a cell's markup, its paragraphs and items as sentences.
@@ -215,6 +246,14 @@ mod tests {
         assert_eq!(records[0].text, "Q: Why?\n\nA: So, and so.\n\ntopic: life.");
         assert_eq!(records[0].meta.title.as_deref(), Some("Why?"));
         assert!(csv("").rows.is_empty());
+    }
+
+    #[test]
+    fn line_breaks_written_with_a_backslash_are_line_breaks() {
+        let rows = csv("Name,Price,Description\nBag,9.00,\"Made of felt\\nWashes at 30°C\\, by hand\"\n").rows;
+        assert_eq!(rows[0].text, "Name: Bag; Price: 9.00; Description: Made of felt Washes at 30°C, by hand.");
+        assert_eq!(unescaped("<p>320 g/m²\\n<br>Wool</p>").as_deref().map(plain).as_deref(), Some("320 g/m². Wool"));
+        assert_eq!(unescaped(r"C:\new\files"), None);
     }
 
     #[test]

@@ -222,6 +222,16 @@ fn language_code(value: &str) -> Option<String> {
     iso_639_1(lang).map(str::to_owned)
 }
 
+/// Whether a text is the code or the name of a language: `de`, `pt-BR`, `deu`, `German`, `Deutsch`.
+pub(super) fn is_language(value: &str) -> bool {
+    let value = value.trim().to_lowercase();
+    let primary = value.split(['-', '_']).next().unwrap_or_default();
+    Lang::all().iter().any(|lang| {
+        let names = [lang.code(), lang.eng_name(), lang.name()];
+        iso_639_1(*lang) == Some(primary) || names.iter().any(|name| name.to_lowercase() == value)
+    })
+}
+
 fn iso_639_1(lang: Lang) -> Option<&'static str> {
     Some(match lang {
         Lang::Epo => "eo",

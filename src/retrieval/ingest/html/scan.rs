@@ -77,7 +77,7 @@ fn written_as(name: &str) -> &str {
 }
 
 /// Attributes by which the passes after this one judge an element.
-const KEPT: [&str; 18] = [
+const KEPT: [&str; 20] = [
     "class",
     "id",
     "role",
@@ -88,6 +88,8 @@ const KEPT: [&str; 18] = [
     "data-bs-target",
     "data-toggle",
     "data-bs-toggle",
+    "data-tab",
+    "data-tab-target",
     "colspan",
     "rowspan",
     "start",

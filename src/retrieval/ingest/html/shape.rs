@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::chrome;
 use super::table;
+use super::tabs;
 use super::tree::{Element, Node, holds_block, is_block, letters, linked_letters, text_of};
 
 /// Longest question or label of a folded text, in characters.
@@ -18,17 +19,26 @@ const SHOWN: usize = 60;
 
 /// Rewrites a page; returns how each text begins that it hides.
 pub(super) fn shape(body: &mut Element) -> Vec<String> {
+    tabs::name_panels(body);
+    // A row of tabs may look like a menu, and go with it.
+    let tabs = tabs::labels(body);
     chrome::remove(&mut body.children, false);
-    reshape(body)
+    reshape(body, tabs)
 }
 
 /// As [`shape`], for a piece of HTML that stands in a document.
 pub(super) fn shape_fragment(body: &mut Element) {
-    reshape(body);
+    tabs::name_panels(body);
+    let tabs = tabs::labels(body);
+    reshape(body, tabs);
 }
 
-fn reshape(body: &mut Element) -> Vec<String> {
-    let controls = Controls::of(body);
+fn reshape(body: &mut Element, tabs: HashMap<String, String>) -> Vec<String> {
+    if !tabs.is_empty() {
+        tabs::remove(&mut body.children, &tabs);
+    }
+    let mut controls = Controls::of(body);
+    controls.labels.extend(tabs);
     let mut hidden = Vec::new();
     reveal(&mut body.children, &controls, false, &mut hidden);
     questions(body, &controls, false);
@@ -45,7 +55,7 @@ struct Controls {
 }
 
 /// The id of what an element opens.
-fn target(element: &Element) -> Option<&str> {
+pub(super) fn target(element: &Element) -> Option<&str> {
     let by_data = || ["data-bs-target", "data-target"].iter().find_map(|name| element.get(name));
     let by_link = || element.get("href").filter(|_| is_control(element));
     let id = element.get("aria-controls").or_else(|| by_data().or_else(by_link).and_then(|id| id.strip_prefix('#')))?;

@@ -134,7 +134,6 @@ fn write_inline(element: &Element, run: &mut String) {
         "br" => run.push('\n'),
         "sup" => superscript(&element.text(), run),
         "b" | "strong" => marked("**", &inner, run),
-        "i" | "em" => marked("*", &inner, run),
         "code" => marked("`", &inner, run),
         "a" => {
             let mut text = String::new();

@@ -1,6 +1,7 @@
 //! A sheet → its tables: where each one's header stands, what is a title above it, a section within it, a note below.
 
 use super::cells::{self, Class, Looks};
+use super::sections::{self, Headings};
 use super::{Hints, Line, Sheet, Table};
 use crate::retrieval::columns::{self, Kind};
 
@@ -90,6 +91,7 @@ fn table(name: &str, mut rows: Vec<Line>, hints: &Hints, first: bool) -> Table {
     table.above = rows.into_iter().map(|row| (row.line, row.text())).collect();
     table.header = header.iter().map(|row| row.line).collect();
     table.labels = labels(&header);
+    table.width = header.iter().map(|row| row.cells.len()).max().unwrap_or(0);
     // A header that is repeated on every page.
     let plain: Vec<String> =
         header.iter().flat_map(|row| row.cells.iter().filter(|c| !c.is_empty()).cloned()).collect();
@@ -101,7 +103,7 @@ fn table(name: &str, mut rows: Vec<Line>, hints: &Hints, first: bool) -> Table {
     table
 }
 
-fn width(rows: &[Line]) -> usize {
+pub(super) fn width(rows: &[Line]) -> usize {
     rows.iter().map(|row| row.cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |at| at + 1)).max().unwrap_or(0)
 }
 
@@ -115,20 +117,25 @@ fn body_of(table: &mut Table, body: Vec<Line>) {
     let singles = body.iter().filter(|row| row.is_single()).count();
     let sections = wide > 1 && singles * 3 < body.len() * 2;
     let last = body.iter().rposition(|row| !row.is_single()).map_or(0, |at| at + 1);
-    let mut section = None;
+    let mut headings = Headings::default();
+    let coded = sections::coded(&body);
+    let mut before = table.header.last().copied();
     for (at, mut row) in body.into_iter().enumerate() {
-        if sections && row.is_single() {
+        let gap = before.replace(row.line).is_some_and(|before| row.line > before + 1);
+        if sections && row.is_single() && !sections::is_total(&row) {
             let text = row.text();
             if at >= last || text.chars().count() > cells::MAX_LABEL {
                 table.notes.push((row.line, text));
                 continue;
             }
             if cells::is_label(&text) {
-                section = Some(text);
+                let in_codes = row.cells.iter().position(|cell| !cell.is_empty()).is_some_and(|at| coded.contains(&at));
+                let marked = gap || in_codes || sections::is_capitals(&text) || text.ends_with([':', '：']);
+                headings.open(text.trim_end_matches([':', '：', ' ']).to_owned(), marked);
                 continue;
             }
         }
-        row.section.clone_from(&section);
+        row.section = headings.over_row();
         table.rows.push(row);
     }
 }
@@ -368,6 +375,7 @@ fn side_by_side(mut table: Table) -> Vec<Table> {
                 sheet: table.sheet.clone(),
                 header: table.header.clone(),
                 labels: cut(&table.labels),
+                width: end - start,
                 rows: rows.filter(|row| row.filled() > 0).collect(),
                 ..Table::default()
             }

@@ -38,6 +38,8 @@ pub(super) struct Columns {
     /// Several prices of equal rank, each of one variant.
     pub(super) priced_variants: Vec<usize>,
     pub(super) currency: Option<String>,
+    /// Plain figures that are amounts of that currency.
+    pub(super) scale: Vec<usize>,
 }
 
 impl Columns {
@@ -69,13 +71,14 @@ pub(super) fn columns(table: &Table, context: &Context<'_>) -> Columns {
         let own = Looks::of(values.iter().map(String::as_str));
         let mut column = named(&name, at, context);
         column.decimal = money::decimal_sign(values.iter().map(String::as_str));
-        demote(&mut column, &own, &values);
+        demote(&mut column, &own, &values, context);
         columns.all.push(column);
         looks.push(own);
     }
     let platform = platform(table);
     running_number(&mut columns, &sample);
-    by_content(&mut columns, &looks, table, context);
+    price_now(&mut columns, &looks);
+    by_content(&mut columns, &looks, table);
     costs(&mut columns);
     numbers(&mut columns);
     best_name(&mut columns, &looks);
@@ -96,7 +99,31 @@ pub(super) fn columns(table: &Table, context: &Context<'_>) -> Columns {
     // What the letterhead says of all prices.
     let texts = table.above.iter().chain(&table.notes).map(|(_, text)| text.as_str());
     columns.currency = context.hints.currency.clone().or_else(|| money::named_once(texts));
+    columns.scale = scale(&columns, &looks);
+    if columns.currency.is_none() && columns.has(&[Kind::Price, Kind::Sale, Kind::Before]) {
+        // Or what one of its rows names beside an amount.
+        let cells = sample.iter().flat_map(|row| row.iter()).filter(|cell| cell.len() <= 400);
+        columns.currency = money::named_once(cells.map(String::as_str));
+    }
     columns
+}
+
+/// Columns of plain figures that are named by times (`Half day`, `1 day`, `Week`): what each costs, where the letterhead names
+/// a currency and no column is a price.
+fn scale(columns: &Columns, looks: &[Looks]) -> Vec<usize> {
+    if columns.currency.is_none() || columns.has(&[Kind::Price, Kind::Sale, Kind::Before, Kind::Cost]) {
+        return Vec::new();
+    }
+    let timed = |at: &usize| {
+        let (column, looks) = (&columns.all[*at], &looks[*at]);
+        let folded = columns::folded(&column.name);
+        column.kind.is_none()
+            && column.telling == Telling::Told
+            && folded.split(' ').any(columns::is_time)
+            && looks.mostly(&[Class::Number, Class::Amount, Class::Flag], 80)
+    };
+    let timed: Vec<usize> = (0..columns.all.len()).filter(timed).collect();
+    if timed.len() > 1 { timed } else { Vec::new() }
 }
 
 /// Rows from all parts of the table.
@@ -147,7 +174,7 @@ fn named(name: &str, at: usize, context: &Context<'_>) -> Column {
 }
 
 /// A name that what stands below it belies.
-fn demote(column: &mut Column, looks: &Looks, values: &[String]) {
+fn demote(column: &mut Column, looks: &Looks, values: &[String], context: &Context<'_>) {
     let Some(kind) = column.kind.filter(|_| looks.filled > 0 && column.why != "the .meta file says so") else { return };
     let share = |test: &dyn Fn(&str) -> bool| {
         let filled = values.iter().filter(|value| !value.is_empty());
@@ -155,6 +182,36 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String]) {
     };
     let known = |words: &[Word]| share(&|value: &str| words.iter().any(|word| columns::says(*word, value)));
     let numbers = [Class::Number, Class::Amount, Class::Flag];
+    // What is used and not told is lost if its name means something else here: "lang" is German for long.
+    let is_date = |value: &str| {
+        let value = value.trim();
+        (context.moment)(value, false).is_some() || super::rows::from_american(value).is_some()
+    };
+    let used = match kind {
+        Kind::Language => share(&|value| (context.is_language)(value)) >= 60,
+        // One row that is for agents is enough not to tell any.
+        Kind::Audience => share(&|value| matches!(value.to_lowercase().as_str(), "public" | "agents")) > 0,
+        Kind::Currency => share(&|value| money::code(value).is_some()) >= 60,
+        Kind::SaleFrom | Kind::SaleUntil | Kind::ValidFrom | Kind::ValidUntil => {
+            looks.mostly(&[Class::Date], 10) || share(&is_date) > 0
+        }
+        Kind::SalePeriod => looks.mostly(&[Class::Date], 10) || share(&|value| value.contains('/')) > 0,
+        Kind::Image => {
+            let letters = |value: &str| value.contains(char::is_alphabetic);
+            let place = |value: &str| value.contains(['/', '.']) && !value.contains(' ') && letters(value);
+            looks.mostly(&[Class::Address, Class::File], 30) || share(&place) >= 30
+        }
+        Kind::Handle | Kind::Parent => !looks.mostly(&[Class::Amount], 60),
+        Kind::Tracker | Kind::Policy | Kind::Shipping | Kind::RowType | Kind::OptionName(_) => {
+            !looks.mostly(&[Class::Amount, Class::Number], 60)
+        }
+        _ => true,
+    };
+    if !used {
+        column.kind = None;
+        column.rank = usize::MAX;
+        return;
+    }
     let (fits, instead) = match kind {
         Kind::Price | Kind::Sale | Kind::Before | Kind::Cost => {
             // "On request" is no amount, but it is about the price.
@@ -252,13 +309,34 @@ fn running_number(columns: &mut Columns, sample: &[&[String]]) {
     }
 }
 
+/// "Now" beside "Was" is a price, which no name says by itself.
+fn price_now(columns: &mut Columns, looks: &[Looks]) {
+    if !columns.has(&[Kind::Before]) || columns.has(&[Kind::Price, Kind::Sale]) {
+        return;
+    }
+    let amounts = [Class::Amount, Class::Number];
+    for (column, looks) in columns.all.iter_mut().zip(looks) {
+        let says_now = columns::says(Word::Now, &money::without_currency(&column.name));
+        if column.kind.is_none() && says_now && looks.mostly(&amounts, 50) {
+            column.kind = Some(Kind::Price);
+            column.currency = money::code_in(&column.name);
+            column.rank = 40;
+            column.why = "by its name, beside a price before".to_owned();
+            return;
+        }
+    }
+}
+
 /// By what stands below, where the name says nothing.
-fn by_content(columns: &mut Columns, looks: &[Looks], table: &Table, context: &Context<'_>) {
+fn by_content(columns: &mut Columns, looks: &[Looks], table: &Table) {
+    // Remarks beside a table are no column of it.
+    let last = table.labels.iter().rposition(|label| !label.is_empty()).unwrap_or(usize::MAX);
+    let sampled = table.rows.len().min(SAMPLE);
     let prices = [Kind::Price, Kind::Sale];
     let without_names = columns.all.iter().all(|column| column.name.is_empty());
     for at in 0..columns.all.len() {
         let (looks, column) = (&looks[at], &columns.all[at]);
-        if column.kind.is_some() || looks.filled == 0 {
+        if column.kind.is_some() || looks.filled == 0 || at > last && looks.filled * 2 <= sampled {
             continue;
         }
         let nameless = column.name.is_empty();
@@ -321,7 +399,6 @@ fn by_content(columns: &mut Columns, looks: &[Looks], table: &Table, context: &C
             columns.all[at].why = "texts beside questions stand below".to_owned();
         }
     }
-    let _ = context;
 }
 
 /// Whether a text column stands before this one: the name.
@@ -489,6 +566,8 @@ fn unknown(columns: &mut Columns, looks: &[Looks], platform: bool) {
             || looks.mostly(&[Class::Address, Class::File], 50)
         {
             (false, "its cells don't read as language")
+        } else if columns::meaning(&column.name).is_some() {
+            (true, "its name says something else than its cells")
         } else {
             (true, "not known; it reads as language")
         };

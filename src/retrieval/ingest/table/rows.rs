@@ -1,10 +1,10 @@
 //! The rows of a table → what they say, and what they sell.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::cells::{self, Class};
 use super::kinds::{Column, Columns};
-use super::{Context, LeftOut, Line, Reading, Table, Understood, UnderstoodColumn};
+use super::{Context, LeftOut, Line, Reading, Table, Understood, UnderstoodColumn, sections};
 use crate::retrieval::columns::{self, Kind, Tax, Telling, Word};
 use crate::retrieval::money::{self, Money};
 
@@ -129,9 +129,23 @@ struct Reader<'a> {
     parents: HashMap<String, usize>,
     /// Options of a product's variants as its own row lists them, by the variants' numbers.
     listed: HashMap<String, (usize, Vec<(String, String)>)>,
-    has_children: std::collections::HashSet<usize>,
+    has_children: HashSet<usize>,
     /// Where a name stands that the rows below leave out.
     above: Vec<Option<usize>>,
+    /// The column that says what a row is of: its name, else its first text.
+    subject: Option<usize>,
+    sections: Sections,
+}
+
+/// What sections within the table do to the names of their rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sections {
+    /// They stand above their rows, as headings do.
+    Head,
+    /// Other rows stand in none: what is in one is of another sort.
+    Part,
+    /// A name comes in several: only with its section it says what it means.
+    Tell,
 }
 
 impl<'a> Reader<'a> {
@@ -150,11 +164,58 @@ impl<'a> Reader<'a> {
             ragged: short * 2 > table.rows.len(),
             parents: HashMap::new(),
             listed: HashMap::new(),
-            has_children: std::collections::HashSet::new(),
+            has_children: HashSet::new(),
             above: Vec::with_capacity(table.rows.len()),
+            subject: None,
+            sections: Sections::Head,
         };
         reader.relate();
+        reader.subject = reader.columns.of(Kind::Name).or_else(|| {
+            let text = |at: &usize| {
+                let of = &reader.columns.all[*at];
+                of.telling == Telling::Told
+                    && !matches!(of.kind, Some(Kind::Number | Kind::Price | Kind::Sale | Kind::Before | Kind::Stock))
+            };
+            (0..reader.columns.all.len()).find(text)
+        });
+        reader.sections = reader.sections();
         reader
+    }
+
+    fn sections(&self) -> Sections {
+        let rows = &self.table.rows;
+        if self.is_pair() || rows.iter().all(|row| row.section.is_none()) {
+            return Sections::Head;
+        }
+        let mut known: HashMap<&str, Option<&str>> = HashMap::new();
+        let mut several = false;
+        for (at, row) in rows.iter().enumerate() {
+            let Some(name) = self.subject.map(|subject| self.cell(at, subject)).filter(|name| !name.is_empty()) else {
+                continue;
+            };
+            let section = row.section.as_ref().map(|section| section.name.as_str());
+            several |= *known.entry(name).or_insert(section) != section;
+        }
+        if several {
+            Sections::Tell
+        } else if rows.iter().any(|row| row.section.is_none()) {
+            Sections::Part
+        } else {
+            Sections::Head
+        }
+    }
+
+    /// What a row is called: by its name, and the section that tells it from others of that name.
+    fn called(&self, at: usize, name: &str) -> String {
+        let section = self.table.rows[at].section.as_ref().filter(|section| match self.sections {
+            Sections::Head => false,
+            Sections::Part => section.marked,
+            Sections::Tell => true,
+        });
+        match section {
+            Some(section) => format!("{} ({})", one_line(name), clipped(&section.name)),
+            None => one_line(name),
+        }
     }
 
     fn cell(&self, at: usize, column: usize) -> &'a str {
@@ -237,6 +298,11 @@ impl<'a> Reader<'a> {
     fn row(&self, at: usize) -> Result<Vec<Row>, Out> {
         let line = &self.table.rows[at];
         self.whole(line)?;
+        let next = self.table.rows.get(at + 1);
+        let ends = next.is_none_or(|next| next.section != line.section || next.line > line.line + 1);
+        if ends && at > 0 && sections::is_total(line) {
+            return Err(Out::Left("it sums up the rows above it".to_owned()));
+        }
         if self.columns.of(Kind::Impact).is_some() && self.columns.of(Kind::Name).is_none() {
             let reason = "it says what a variant costs more than its product, which is in another file";
             return Err(Out::Left(reason.to_owned()));
@@ -271,14 +337,14 @@ impl<'a> Reader<'a> {
         if self.table.header.is_empty() {
             return Ok(());
         }
-        let right = line.cells.iter().skip(self.named).filter(|cell| !cell.is_empty()).count();
+        let right = line.cells.iter().skip(self.named).any(|cell| !cell.is_empty());
         let found = line.cells.len();
-        if right > 0 && !self.beyond {
-            return Err(Out::Bad(if self.context.separated {
-                format!("it has {found} fields, but the header names {}; is a quote missing?", self.named)
-            } else {
-                format!("it has {right} cells right of the header's last")
-            }));
+        // Where the header has empty cells of its own, or cells stand by themselves, one more is a remark.
+        if right && !self.beyond && self.context.separated && found > self.table.width {
+            return Err(Out::Bad(format!(
+                "it has {found} fields, but the header names {}; is a quote missing?",
+                self.named
+            )));
         }
         if self.context.separated && found < self.named && !self.ragged {
             return Err(Out::Bad(format!(
@@ -353,7 +419,7 @@ impl<'a> Reader<'a> {
     fn say(&self, at: usize, parent: Option<usize>, variant_price: Option<usize>, sale: Sale) -> Row {
         let line = &self.table.rows[at];
         let mut row = Row { line: line.line, ..Row::default() };
-        row.headings.extend(line.section.as_ref().map(|section| clipped(section)));
+        row.headings.extend(line.section.as_ref().map(|section| clipped(&section.name)));
         row.key = self.key.map(|key| self.cell(at, key)).filter(|key| !key.is_empty()).map(clipped);
         let inherited = |kind: Kind| self.of(at, kind).or_else(|| parent.and_then(|parent| self.of(parent, kind)));
         let own_name = self.of(at, Kind::Name);
@@ -362,11 +428,12 @@ impl<'a> Reader<'a> {
         let options = self.options(at, parent, variant_price);
         let variant = inherited_variant(self.of(at, Kind::Variant), &options);
         let name = match (of_parent(Kind::Name), own_name) {
-            (Some(parent), Some(own)) if variant.is_none() => Some(own).or(Some(parent)),
-            (Some(parent), _) => Some(parent),
-            (None, own) => own,
+            (Some(of_parent), Some(own)) if variant.is_none() => Some((at, own)).or(Some((at, of_parent))),
+            (Some(of_parent), _) => Some((parent.unwrap_or(at), of_parent)),
+            (None, own) => own.map(|own| (at, own)),
         };
-        row.title = name.map(clipped);
+        let name = name.map(|(at, name)| self.called(at, name));
+        row.title = name.as_deref().map(clipped);
         let mut money = self.money(at, variant_price, sale, &mut row.warnings);
         if self.has_children.contains(&at) {
             money = Priced::default();
@@ -380,7 +447,7 @@ impl<'a> Reader<'a> {
         if let (Some(name), None) = (name, own_name)
             && let Some(column) = self.columns.of(Kind::Name)
         {
-            row.fields.insert(0, (self.columns.all[column].label.clone(), one_line(name)));
+            row.fields.insert(0, (self.columns.all[column].label.clone(), name));
         }
         let address = |text: &str| {
             let first = text.split([',', ' ', '|']).next()?;
@@ -396,7 +463,9 @@ impl<'a> Reader<'a> {
             row.meta.extend(inherited(kind).map(|value| (key, value.to_owned())));
         }
         row.meta.extend(url.map(|url| ("url", url.to_owned())));
-        let category = inherited(Kind::Category).and_then(category).or_else(|| line.section.as_deref().map(clipped));
+        let category = inherited(Kind::Category)
+            .and_then(category)
+            .or_else(|| line.section.as_ref().map(|section| clipped(&section.name)));
         let sells = money.price.is_some() || stock.is_some() || available.is_some();
         let id = self.first(at, Kind::Number).or_else(|| self.of(at, Kind::Handle)).map(clipped);
         let named = row.title.clone().or_else(|| id.clone());
@@ -579,6 +648,12 @@ impl<'a> Reader<'a> {
         let mut says_something = false;
         let mut optioned = false;
         let mut prose: Vec<String> = Vec::new();
+        let free = self.is_free_delivery(at);
+        // What a unit costs isn't known, so the unit says nothing.
+        let unpriced = self.columns.of(Kind::Price).is_some_and(|price| {
+            let price = self.cell(at, price);
+            price.is_empty() || amount(price).is_some_and(|amount| amount <= 0.0) && !free
+        });
         for (column, of) in self.columns.all.iter().enumerate() {
             let own = self.cell(at, column);
             // What its product is made of, a variant is, too.
@@ -586,7 +661,19 @@ impl<'a> Reader<'a> {
                 Some(parent) if own.is_empty() && of.kind == Some(Kind::Description) => self.cell(parent, column),
                 _ => own,
             };
-            if of.telling != Telling::Told || value.is_empty() {
+            if value.is_empty() {
+                continue;
+            }
+            // What stands beside a table is told if it says something by itself.
+            let beside = column >= self.named && !self.beyond;
+            let says = matches!(cells::class(value), Class::Text | Class::Prose | Class::Question);
+            if beside && !says {
+                row.warnings.push(format!(
+                    "{:?} stands right of the columns that have a name, and was left out",
+                    clipped(value)
+                ));
+            }
+            if of.telling != Telling::Told && !beside || beside && !says {
                 continue;
             }
             // Its variants say what it costs and whether it can be had.
@@ -609,7 +696,7 @@ impl<'a> Reader<'a> {
                     continue;
                 }
                 Some(Kind::Price) => {
-                    self.columns.priced_variants.is_empty() && amount(value).is_none_or(|amount| amount > 0.0)
+                    self.columns.priced_variants.is_empty() && (free || amount(value).is_none_or(|amount| amount > 0.0))
                         || variant_price == Some(column)
                 }
                 Some(Kind::Sale) => sale == Sale::Holds && amount(value).is_none_or(|amount| amount > 0.0),
@@ -618,7 +705,7 @@ impl<'a> Reader<'a> {
                 Some(Kind::Availability) => available.is_some(),
                 Some(Kind::Discount) => amount(value.trim_end_matches('%')).is_none_or(|amount| amount > 0.0),
                 Some(Kind::Url) => false,
-                Some(Kind::Variant) => true,
+                Some(Kind::Unit) => !unpriced,
                 Some(Kind::Description) if value.len() > MAX_INLINE => {
                     // A long text stands once.
                     prose.extend((!own.is_empty()).then(|| value.to_owned()));
@@ -635,7 +722,13 @@ impl<'a> Reader<'a> {
                     of.label.clone()
                 };
                 let price = matches!(of.kind, Some(Kind::Price | Kind::Sale | Kind::Before));
-                row.fields.push((label, if price { rounded(value) } else { one_line(value) }));
+                let value = match price {
+                    true => rounded(value),
+                    false if self.subject == Some(column) => self.called(at, value),
+                    false if self.columns.scale.contains(&column) => self.with_currency(value),
+                    false => one_line(value),
+                };
+                row.fields.push((label, value));
             }
         }
         if self.is_pair() {
@@ -654,6 +747,25 @@ impl<'a> Reader<'a> {
         let alone = self.table.labels.iter().filter(|label| !label.is_empty()).count() > 1 || parent.is_some();
         if !says_something && alone {
             row.fields.clear();
+        }
+    }
+
+    /// A price of 0 means that there is none, but for bringing or fetching what was bought.
+    fn is_free_delivery(&self, at: usize) -> bool {
+        let zero = self.of(at, Kind::Price).and_then(amount).is_some_and(|amount| amount <= 0.0);
+        let section = self.table.rows[at].section.as_ref().map_or("", |section| section.name.as_str());
+        let name = self.subject.map_or("", |subject| self.cell(at, subject));
+        zero && (columns::is_delivery(name) || columns::is_delivery(section))
+    }
+
+    /// A figure of a price list whose letterhead names the currency.
+    fn with_currency(&self, value: &str) -> String {
+        let bare = money::money(value, None).is_some_and(|money| {
+            money.currency.is_none() && money.per.is_none() && !value.contains(char::is_alphabetic)
+        });
+        match self.columns.currency.as_ref().filter(|_| bare) {
+            Some(currency) => format!("{} {currency}", rounded(value)),
+            None => one_line(value),
         }
     }
 
@@ -740,7 +852,7 @@ fn category(text: &str) -> Option<String> {
 }
 
 /// `12/31/26`, `12/31/2026, 8:00 AM` → `2026-12-31`.
-fn from_american(text: &str) -> Option<String> {
+pub(super) fn from_american(text: &str) -> Option<String> {
     let day = text.split([',', ' ']).next()?;
     let mut parts = day.split('/').map(|part| part.parse::<u16>().ok());
     let (month, day, year) = (parts.next()??, parts.next()??, parts.next()??);

@@ -9,7 +9,8 @@ fn moment(text: &str, _end: bool) -> Option<u64> {
 /// What a CSV comes to: a line a row, its offer in brackets.
 fn told(csv: &str, hints: &Hints) -> Vec<String> {
     let (sheet, _) = csv_sheet(csv);
-    let context = Context { hints, language: "en", separated: true, moment };
+    let is_language = |text: &str| matches!(text, "de" | "en" | "fr");
+    let context = Context { hints, language: "en", separated: true, moment, is_language };
     let mut rows = Vec::new();
     let reading = read(sheet, &context, &mut |row| rows.push(row));
     let mut out: Vec<String> = reading.texts.iter().map(|(line, text)| format!("{line}: {text}")).collect();
@@ -229,4 +230,93 @@ fn special_prices_begin_on_american_dates() {
         &Hints::default(),
     );
     assert!(rows.iter().any(|row| row.contains("27.20<34.00")), "{rows:?}");
+}
+
+#[test]
+fn sections_tell_rows_of_one_name_apart() {
+    check(
+        "Treatment;short;long\nCATS;;\nBath;20;28\nDOGS;;\nBath;30;45\nClaws;9;\nTotal;59;\n",
+        &[
+            "<CATS> Treatment: Bath (CATS); short: 20; long: 28",
+            "<DOGS> Treatment: Bath (DOGS); short: 30; long: 45",
+            "<DOGS> Treatment: Claws (DOGS); short: 9",
+            "left 1x7: it sums up the rows above it",
+        ],
+    );
+    // A section that only some rows stand in, and which looks like one, is of another sort.
+    check(
+        "Item;Price;Remark\nLamp;20,00;red\nVase;12,00;\n\nDelivery\nup to 3 kg;4,50;\nup to 9 kg;0,00;by hand\n",
+        &[
+            "Item: Lamp; Price: 20,00; Remark: red [Lamp|Lamp||20.00<|/|None|None]",
+            "Item: Vase; Price: 12,00 [Vase|Vase||12.00<|/|None|None]",
+            "<Delivery> Item: up to 3 kg (Delivery); Price: 4,50 [up to 3 kg (Delivery)|up to 3 kg (Delivery)||4.50<|/|None|None]",
+            "<Delivery> Item: up to 9 kg (Delivery); Price: 0,00; Remark: by hand",
+        ],
+    );
+    // Of two headings in a row the lower is a part of the upper.
+    check(
+        "Hire;Day;Week\nBOATS;;\nSmall;;\nPunt;10;50\nLarge;;\nBarge;40;200\nBIKES;;\nPunt;8;40\n",
+        &[
+            "<BOATS – Small> Hire: Punt (BOATS – Small); Day: 10; Week: 50",
+            "<BOATS – Large> Hire: Barge (BOATS – Large); Day: 40; Week: 200",
+            "<BIKES> Hire: Punt (BIKES); Day: 8; Week: 40",
+        ],
+    );
+}
+
+#[test]
+fn a_columns_name_counts_where_its_cells_fit() {
+    check(
+        "Wool;Code;lang;kurz\nMerino;M1;56;40\nMohair;M2;from 80;60\n",
+        &["Wool: Merino; Code: M1; lang: 56; kurz: 40", "Wool: Mohair; Code: M2; lang: from 80; kurz: 60"],
+    );
+    let languages = told("question,answer,lang\nWarum?,Darum.,de\nWhy?,So.,en\n", &Hints::default());
+    assert_eq!(languages, ["Warum? Darum.", "Why? So."]);
+    check(
+        "Session,Photo,Currency\nBaby,120.00,in cash\nFamily,150.00,by card\n",
+        &[
+            "Name: Baby; Photo: 120.00; Currency: in cash [Baby|Baby||120.00<|/|None|None]",
+            "Name: Family; Photo: 150.00; Currency: by card [Family|Family||150.00<|/|None|None]",
+        ],
+    );
+}
+
+#[test]
+fn a_remark_beside_the_table_stays_with_its_row() {
+    check(
+        "Dish;Price;;\nSoup;4.50;;\nRice;2.00;;\nStew;9.00;;not on Mondays\nPie;7.00;;17\n",
+        &[
+            "Dish: Soup; Price: 4.50 [Soup|Soup||4.50<|/|None|None]",
+            "Dish: Rice; Price: 2.00 [Rice|Rice||2.00<|/|None|None]",
+            "Dish: Stew; Price: 9.00; : not on Mondays [Stew|Stew||9.00<|/|None|None]",
+            "Dish: Pie; Price: 7.00 [Pie|Pie||7.00<|/|None|None]",
+        ],
+    );
+}
+
+#[test]
+fn letterheads_and_neighbours_say_what_amounts_are() {
+    check(
+        "Prices in GBP\n\nBoat;Half day;1 week;Seats\nCanoe;12;50;2\nPunt;15;60.5;4\n",
+        &[
+            "1: Prices in GBP",
+            "Boat: Canoe; Half day: 12 GBP; 1 week: 50 GBP; Seats: 2",
+            "Boat: Punt; Half day: 15 GBP; 1 week: 60.50 GBP; Seats: 4",
+        ],
+    );
+    check(
+        "Chair;Was;Now\nOak;90;60\nAsh;80;55\n",
+        &[
+            "Name: Oak; Was: 90; Price: 60 [Oak|Oak||60<90|/|None|None]",
+            "Name: Ash; Was: 80; Price: 55 [Ash|Ash||55<80|/|None|None]",
+        ],
+    );
+    check(
+        "Nazwa;J.m.;Cena;Stan mag.\nCegła;szt.;3,20;400\nTransport do 10 km;kurs;0,00;\nPiasek;worek;0,00;8\n",
+        &[
+            "Nazwa: Cegła; Jm: szt.; Cena: 3,20; Stan mag: 400 [Cegła|Cegła||3.20<|/szt.|Some(400)|Some(true)]",
+            "Nazwa: Transport do 10 km; Jm: kurs; Cena: 0,00",
+            "Nazwa: Piasek; Stan mag: 8 [Piasek|Piasek||<|/|Some(8)|Some(true)]",
+        ],
+    );
 }
