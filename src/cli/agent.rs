@@ -1,5 +1,4 @@
 //! `agent`: accounts of the console. Talks to a running server over its admin listener, to the store itself otherwise.
-#![expect(clippy::print_stdout, reason = "a command line prints")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _};

@@ -1,5 +1,4 @@
 //! `audit`: the log of who did what, read from its beginning and checked on the way.
-#![expect(clippy::print_stdout, reason = "a command line prints")]
 
 use std::process::ExitCode;
 

@@ -1,5 +1,4 @@
 //! `backup` and `restore`: everything that can't be made again, in one folder with a list of hashes.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 use std::fs::File;
 use std::io::{BufReader, Read as _, Write as _};

@@ -1,5 +1,4 @@
 //! `rotate`: new keys for old ones, by the running server or, without one, in the store.
-#![expect(clippy::print_stdout, reason = "a command line prints")]
 
 use std::process::ExitCode;
 

@@ -1,5 +1,4 @@
 //! `visitor`: what is kept of one visitor, handed out or erased by the running server.
-#![expect(clippy::print_stdout, reason = "a command line prints")]
 
 use std::fmt::Write as _;
 use std::process::ExitCode;

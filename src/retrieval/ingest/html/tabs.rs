@@ -66,11 +66,11 @@ pub(super) fn labels(body: &Element) -> HashMap<String, String> {
 }
 
 fn collect(element: &Element, panels: &HashSet<String>, labels: &mut HashMap<String, String>) {
-    if let Some(tabs) = row(element) {
-        if tabs.iter().all(|(id, _)| panels.contains(id)) {
-            labels.extend(tabs);
-            return;
-        }
+    if let Some(tabs) = row(element)
+        && tabs.iter().all(|(id, _)| panels.contains(id))
+    {
+        labels.extend(tabs);
+        return;
     }
     for child in element.elements() {
         collect(child, panels, labels);
