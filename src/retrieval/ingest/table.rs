@@ -81,6 +81,11 @@ impl Hints {
     }
 }
 
+/// Cells of the longest row.
+fn width(rows: &[Line]) -> usize {
+    rows.iter().map(|row| row.cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |at| at + 1)).max().unwrap_or(0)
+}
+
 /// A row of a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Line {

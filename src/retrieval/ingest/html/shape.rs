@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use super::chrome;
 use super::table;
 use super::tabs;
-use super::tree::{Element, Node, holds_block, is_block, letters, linked_letters, text_of};
+use super::tree::{Element, Node, holds_block, is_block, is_control, letters, linked_letters, target, text_of};
 
 /// Longest question or label of a folded text, in characters.
 const MAX_QUESTION: usize = 200;
@@ -52,20 +52,6 @@ struct Controls {
     labels: HashMap<String, String>,
     /// Ids that stand right behind what opens them.
     adjacent: HashSet<String>,
-}
-
-/// The id of what an element opens.
-pub(super) fn target(element: &Element) -> Option<&str> {
-    let by_data = || ["data-bs-target", "data-target"].iter().find_map(|name| element.get(name));
-    let by_link = || element.get("href").filter(|_| is_control(element));
-    let id = element.get("aria-controls").or_else(|| by_data().or_else(by_link).and_then(|id| id.strip_prefix('#')))?;
-    Some(id.trim()).filter(|id| !id.is_empty())
-}
-
-/// Whether it is made to be pressed, and opens something.
-fn is_control(element: &Element) -> bool {
-    matches!(element.get("role"), Some("button" | "tab"))
-        || ["aria-expanded", "data-toggle", "data-bs-toggle"].iter().any(|name| element.get(name).is_some())
 }
 
 impl Controls {

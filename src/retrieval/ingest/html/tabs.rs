@@ -2,8 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::shape::target;
-use super::tree::{Element, Node, letters, linked_letters};
+use super::tree::{Element, Node, letters, linked_letters, target};
 
 /// Longest label of a tab, in characters.
 const MAX_LABEL: usize = 80;

@@ -129,6 +129,20 @@ pub(super) fn is_block(name: &str) -> bool {
     BLOCKS.contains(&name)
 }
 
+/// The id of what an element opens.
+pub(super) fn target(element: &Element) -> Option<&str> {
+    let by_data = || ["data-bs-target", "data-target"].iter().find_map(|name| element.get(name));
+    let by_link = || element.get("href").filter(|_| is_control(element));
+    let id = element.get("aria-controls").or_else(|| by_data().or_else(by_link).and_then(|id| id.strip_prefix('#')))?;
+    Some(id.trim()).filter(|id| !id.is_empty())
+}
+
+/// Whether it is made to be pressed, and opens something.
+pub(super) fn is_control(element: &Element) -> bool {
+    matches!(element.get("role"), Some("button" | "tab"))
+        || ["aria-expanded", "data-toggle", "data-bs-toggle"].iter().any(|name| element.get(name).is_some())
+}
+
 /// Whether a block stands anywhere within.
 pub(super) fn holds_block(element: &Element) -> bool {
     element.elements().any(|child| is_block(&child.name) || holds_block(child))

@@ -184,3 +184,12 @@ impl Looks {
         self.filled > 0 && self.count(classes) * 100 >= self.filled * percent
     }
 }
+/// `12/31/26`, `12/31/2026, 8:00 AM` → `2026-12-31`.
+pub(super) fn from_american(text: &str) -> Option<String> {
+    let day = text.split([',', ' ']).next()?;
+    let mut parts = day.split('/').map(|part| part.parse::<u16>().ok());
+    let (month, day, year) = (parts.next()??, parts.next()??, parts.next()??);
+    let year = if year < 100 { year + 2000 } else { year };
+    (parts.next().is_none() && (1..=12).contains(&month) && (1..=31).contains(&day))
+        .then(|| format!("{year:04}-{month:02}-{day:02}"))
+}

@@ -2,7 +2,7 @@
 
 use super::cells::{self, Class, Looks};
 use super::sections::{self, Headings};
-use super::{Hints, Line, Sheet, Table};
+use super::{Hints, Line, Sheet, Table, width};
 use crate::retrieval::columns::{self, Kind};
 
 /// Rows that are looked at for a header.
@@ -101,10 +101,6 @@ fn table(name: &str, mut rows: Vec<Line>, hints: &Hints, first: bool) -> Table {
     });
     body_of(&mut table, body);
     table
-}
-
-pub(super) fn width(rows: &[Line]) -> usize {
-    rows.iter().map(|row| row.cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |at| at + 1)).max().unwrap_or(0)
 }
 
 /// Rows below the header: sections, notes, and the rest.

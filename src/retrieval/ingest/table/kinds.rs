@@ -1,6 +1,6 @@
 //! What the columns of a table are: by what was said of them, by their names, by what stands below.
 
-use super::cells::{Class, Looks};
+use super::cells::{self, Class, Looks};
 use super::{Context, Table};
 use crate::retrieval::columns::{self, Kind, Meaning, Tax, Telling, Word};
 use crate::retrieval::money;
@@ -185,7 +185,7 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String], context: &Conte
     // What is used and not told is lost if its name means something else here: "lang" is German for long.
     let is_date = |value: &str| {
         let value = value.trim();
-        (context.moment)(value, false).is_some() || super::rows::from_american(value).is_some()
+        (context.moment)(value, false).is_some() || cells::from_american(value).is_some()
     };
     let used = match kind {
         Kind::Language => share(&|value| (context.is_language)(value)) >= 60,

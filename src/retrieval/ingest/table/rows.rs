@@ -390,7 +390,7 @@ impl<'a> Reader<'a> {
         let moment = |text: &str, end: bool| {
             let text = zone_with_colon(text);
             let read = (self.context.moment)(&text, end);
-            read.or_else(|| (self.context.moment)(&from_american(&text).filter(|_| american)?, end))
+            read.or_else(|| (self.context.moment)(&cells::from_american(&text).filter(|_| american)?, end))
         };
         let (from, until) =
             match self.of(at, Kind::SalePeriod).map(|period| period.split_once('/').unwrap_or((period, ""))) {
@@ -849,16 +849,6 @@ fn category(text: &str) -> Option<String> {
     let told = if path { first.rsplit(['>', '/']).next().unwrap_or(first) } else { text };
     let told = clipped(told);
     (!told.is_empty()).then_some(told)
-}
-
-/// `12/31/26`, `12/31/2026, 8:00 AM` → `2026-12-31`.
-pub(super) fn from_american(text: &str) -> Option<String> {
-    let day = text.split([',', ' ']).next()?;
-    let mut parts = day.split('/').map(|part| part.parse::<u16>().ok());
-    let (month, day, year) = (parts.next()??, parts.next()??, parts.next()??);
-    let year = if year < 100 { year + 2000 } else { year };
-    (parts.next().is_none() && (1..=12).contains(&month) && (1..=31).contains(&day))
-        .then(|| format!("{year:04}-{month:02}-{day:02}"))
 }
 
 /// `+0100` → `+01:00`.

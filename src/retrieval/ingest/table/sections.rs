@@ -1,7 +1,7 @@
 //! Headings and sums among the rows of a table.
 
 use super::cells::{self, Class, Looks};
-use super::{Line, Section, header};
+use super::{Line, Section, width};
 use crate::retrieval::columns::{self, Word};
 
 /// Rows that tell what a column holds.
@@ -26,7 +26,7 @@ pub(super) fn coded(rows: &[Line]) -> Vec<usize> {
     let codes = [Class::Code, Class::Number, Class::Flag, Class::Amount];
     let full = || rows.iter().filter(|row| row.filled() > 1).take(SAMPLED);
     let of = |at: usize| Looks::of(full().filter_map(|row| row.cells.get(at)).map(String::as_str));
-    (0..header::width(rows)).filter(|at| of(*at).mostly(&codes, 80)).collect()
+    (0..width(rows)).filter(|at| of(*at).mostly(&codes, 80)).collect()
 }
 
 /// The headings that a row stands under: a section, and the one that it is a part of.
