@@ -98,7 +98,7 @@ function Rail({ page, onLanguage, onHelp }: { page: Page; onLanguage: (language:
       {link('inbox', 'inbox', t.inbox, unread)}
       {link('search', 'search', t.search)}
       {link('gaps', 'gap', t.gaps, 0, t.gapsShort)}
-      {admin && link('files', 'file', t.files, 0, t.filesShort)}
+      {admin && link('files', 'file', t.files)}
       {link('canned', 'canned', t.canned, 0, t.cannedShort)}
       {link('statistics', 'chart', t.statistics)}
       {admin && <a class="rail-link" href={`/console/insight?site=${encodeURIComponent(site)}`} title={t.insight}><Icon name="insight" size={20} /><span class="rail-name">{t.insight}</span></a>}
