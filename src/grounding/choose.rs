@@ -18,7 +18,7 @@ pub struct Choice {
     pub margin: f32,
     /// The best cosine of a piece with the question.
     pub near: f32,
-    /// A price, a duration or a number is asked for, and none of the units holds one.
+    /// A price, a duration or a number is asked for, and none of the units holds a figure.
     pub lacks_kind: bool,
 }
 
@@ -97,7 +97,9 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
     });
     let margin = best - other.fold(f32::MIN, f32::max).max(best - MAX_MARGIN);
     let logit = first.logit + if first.placed { PLACED } else { 0.0 };
-    let held = |unit: &Unit| holds_under_heading(question, unit) || says_how_much(&unit.text);
+    // Tables often leave the currency to their letterhead: any figure will do.
+    let figure = |text: &str| text.contains(|c: char| c.is_ascii_digit()) || says_how_much(text);
+    let held = |unit: &Unit| holds_under_heading(question, unit) || figure(&unit.text);
     let lacks_kind = !units.iter().any(held);
     Some(Choice { units, lead, logit, margin, near: nearest, lacks_kind })
 }
@@ -175,6 +177,7 @@ mod tests {
         assert!(lacks("How fast do I have to report it?", "How quickly you report it affects what you pay."));
         assert!(!lacks("How fast do I have to report it?", "Report it within two days."));
         assert!(!lacks("How much is delivery?", "Delivery is free."));
+        assert!(!lacks("How much is delivery?", "Delivery: abroad 12.50"));
         assert!(!lacks("Do you deliver?", "We deliver to every place."));
     }
 
