@@ -322,6 +322,7 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         let titles = hits.iter().map(|hit| hit.passage.title.as_str());
         let names = Names::of(listed.iter().map(|listed| listed.product.name.as_str()), titles);
         let about = ask.about(&reading.question, &names);
+        let passages = hits.len();
         let of_another = |names: &Names, Hit { passage, .. }: &Hit| {
             let headings = passage.headings.join("\n");
             names.about_another(&about, &[&passage.text, &headings, &passage.title])
@@ -334,7 +335,7 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
             hits.retain(|_| of_others.next() == Some(false));
         }
         prefer_language(&mut hits, reading.spoken().unwrap_or(&reading.language));
-        let signs = reading.signs(&hits);
+        let signs = Signs { passages, ..reading.signs(&hits) };
         let judgement = judge(spine, &reading, &about, &names, &products, &mut hits).await?;
         let confidence = match &judgement {
             Some(judgement) => {
