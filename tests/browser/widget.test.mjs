@@ -269,7 +269,7 @@ test('the keyboard is enough', async () => {
   await page.keyboard.press('Tab');
   assert.equal(await focused(), 'Stop answering');
   await page.keyboard.press('Enter');
-  await page.getByText('Stopped.').waitFor();
+  await page.getByText('Stopped.', { exact: true }).waitFor();
   await page.keyboard.type('Can I return boots I wore?');
   await page.keyboard.press('Enter');
   await done(page, 2);
