@@ -306,8 +306,9 @@ pub struct Understood<'a> {
 /// # Errors
 /// When the embedder or the index fails.
 pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a>, RetrievalError> {
-    let products = spine.catalogue.products(&ask.site);
-    let products = Names::of(products.iter().map(|listed| listed.product.name.as_str()), []);
+    let listed = spine.catalogue.products(&ask.site);
+    let sold: Vec<&str> = listed.iter().map(|listed| listed.product.name.as_str()).collect();
+    let products = Names::of(sold.iter().copied(), []);
     let mut found: Option<Understood<'a>> = None;
     for reading in ask.readings(spine) {
         let mut hits = spine.retrieval.search(&reading.query(spine)).await?;
@@ -318,9 +319,7 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
             }
             None => foreign::from_english(spine, &reading, &mut hits).await?,
         };
-        let listed = spine.catalogue.products(&ask.site);
-        let titles = hits.iter().map(|hit| hit.passage.title.as_str());
-        let names = Names::of(listed.iter().map(|listed| listed.product.name.as_str()), titles);
+        let names = Names::of(sold.iter().copied(), hits.iter().map(|hit| hit.passage.title.as_str()));
         let about = ask.about(&reading.question, &names);
         let passages = hits.len();
         let of_another = |names: &Names, Hit { passage, .. }: &Hit| {

@@ -232,8 +232,8 @@ impl Task {
                 }
                 What::Released => (self.row.held, self.row.held_ms) = (false, event.at_ms),
                 What::Said { message, text, attachments } => {
-                    // Who writes can be written to again, whatever stopped the conversation.
-                    self.row.left = false;
+                    // Who writes can be written to again, whatever failed before.
+                    self.row.left = self.row.opted_out;
                     first.get_or_insert((event.key, event.user));
                     said.push((message, words(&text, &attachments)));
                 }
@@ -241,7 +241,7 @@ impl Task {
                 What::Edited { message, text } => match said.iter_mut().find(|(id, _)| *id == message) {
                     Some((_, known)) => *known = text,
                     None => {
-                        self.row.left = false;
+                        self.row.left = self.row.opted_out;
                         first.get_or_insert((event.key, event.user));
                         cancel = true;
                         said.push((message, text));
@@ -254,10 +254,10 @@ impl Task {
                 }
                 What::Stopped => cancel = true,
                 What::Left => {
-                    self.row.left = true;
+                    (self.row.left, self.row.opted_out) = (true, self.account.config.platform.tells_return());
                     cancel = true;
                 }
-                What::Returned => self.row.left = false,
+                What::Returned => (self.row.left, self.row.opted_out) = (false, false),
             }
         }
         if cancel {

@@ -39,6 +39,9 @@ pub(super) struct Chat {
     /// The visitor left: nothing may be sent.
     #[serde(default)]
     pub(super) left: bool,
+    /// The visitor left by saying so, where who comes back says that, too: a message alone is no consent.
+    #[serde(default)]
+    pub(super) opted_out: bool,
     /// Somebody else answers there, on the platform.
     #[serde(default)]
     pub(super) held: bool,

@@ -309,6 +309,12 @@ impl Platform {
         }
     }
 
+    /// Whether who left and comes back says so by an event of its own: START after STOP,
+    /// `conversation.returned`.
+    pub(super) fn tells_return(self) -> bool {
+        matches!(self, Self::Twilio | Self::Webhook)
+    }
+
     /// Whether everything that it posts is JSON.
     fn posts_json(self, account: &Account) -> bool {
         match self {

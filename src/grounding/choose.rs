@@ -98,8 +98,7 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
     let margin = best - other.fold(f32::MIN, f32::max).max(best - MAX_MARGIN);
     let logit = first.logit + if first.placed { PLACED } else { 0.0 };
     // Tables often leave the currency to their letterhead: any figure will do.
-    let figure = |text: &str| text.contains(|c: char| c.is_ascii_digit()) || says_how_much(text);
-    let held = |unit: &Unit| holds_under_heading(question, unit) || figure(&unit.text);
+    let held = |unit: &Unit| holds_under_heading(question, unit) || says_how_much(&unit.text);
     let lacks_kind = !units.iter().any(held);
     Some(Choice { units, lead, logit, margin, near: nearest, lacks_kind })
 }

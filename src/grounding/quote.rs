@@ -736,7 +736,9 @@ pub fn say_heading(question: &str, chosen: &mut [Unit]) {
         return;
     }
     let kind = AnswerType::of(question);
-    if let Some(first) = chosen.first_mut().filter(|unit| is_in_heading(kind, &unit.heading) && !unit.steps) {
+    if let Some(first) =
+        chosen.first_mut().filter(|unit| is_in_heading(kind, &unit.heading) && !unit.steps && !unit.row)
+    {
         let closes = first.heading.ends_with(['.', '!', ':', '。', '！', '：']);
         let gap = if closes { " " } else { ". " };
         first.text = format!("{}{gap}{}", first.heading, first.text);
@@ -819,33 +821,18 @@ impl AnswerType {
     }
 }
 
-/// Whether a text gives an amount in words: "free of charge", "two weeks", "at once".
+/// Whether a text gives an amount, in figures or in words: "free of charge", "two weeks", "at once".
 pub(super) fn says_how_much(text: &str) -> bool {
     const WORDS: &[&str] = &[
         "free",
         "nothing",
         "none",
-        "no",
         "unlimited",
         "included",
         "half",
         "one",
         "once",
-        "two",
         "twice",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "twenty",
-        "thirty",
-        "hundred",
         "immediately",
         "instantly",
         "overnight",
@@ -857,17 +844,15 @@ pub(super) fn says_how_much(text: &str) -> bool {
         "always",
         "forever",
         "lifetime",
-        "indefinitely",
         "never",
-        "several",
         "until",
         "permanently",
     ];
-    const CHINESE: &[&str] =
-        &["免费", "不限", "立即", "马上", "一", "两", "三", "四", "五", "六", "七", "八", "九", "十", "没有", "无需"];
-    let lower = text.to_lowercase();
-    lower.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
-        || CHINESE.iter().any(|word| lower.contains(word))
+    const CHINESE: &[&str] = &["免费", "不限", "立即", "马上", "没有", "无需"];
+    let text = in_digits(text).to_lowercase();
+    text.contains(|c: char| c.is_ascii_digit())
+        || text.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
+        || CHINESE.iter().any(|word| text.contains(word))
 }
 
 #[cfg(test)]
@@ -948,6 +933,8 @@ mod tests {
         check("How heavy is the Tarn 2?", "## Tarn 2\n\nIt is light.\n", "It is light.");
         check("How deep is it?", "## Depth = 75 mm\n\nMeasure it.\n", "Depth = 75 mm. Measure it.");
         check("How deep is it?", "## Depth = 75 mm\n\nIt is 80 mm.\n", "It is 80 mm.");
+        let prices = "## Prices of 2026 in EUR\n\n| Blend | Price |\n| --- | --- |\n| Hearth | 60.00 |\n";
+        check("What does the Hearth cost?", prices, "Hearth: Price: 60.00");
     }
 
     #[test]

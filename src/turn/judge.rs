@@ -108,7 +108,11 @@ pub(super) async fn judge(
     if let Some(place) = places::destination(&about.text).or_else(|| places::destination(&ask.question)) {
         of_place(&place, &mut candidates);
     }
-    let Some(mut choice) = choose(&ask.question, &candidates) else { return Ok(None) };
+    let Some(mut choice) = choose(&ask.question, &candidates) else {
+        // Labels and what is about other things is all that there is.
+        hits.clear();
+        return Ok(None);
+    };
     let by_name = by_name(judge, listed, &ask.question, candidates.get(choice.lead), hits).await?;
     put_first(hits, &mut candidates, &mut choice);
     Ok(Some(Judgement { candidates, choice, by_name }))

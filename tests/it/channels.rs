@@ -434,12 +434,17 @@ async fn a_stopped_conversation_tells_what_it_does_not_send_and_opens_with_the_n
     assert_eq!(replies[1]["data"]["conversation"], "4711");
     assert!(replies[1]["data"]["text"].as_str().unwrap().contains("60 days"), "{replies:?}");
 
-    // Who left and writes is back, too.
+    // Who left by saying so is back when that is said: a message alone is no consent.
     hook(&server, "e3", &first, SECRET).await;
     fake.wait("/hook", 3).await;
     hook(&server, "e4", &event("conversation.left", ""), SECRET).await;
     hook(&server, "e5", &second, SECRET).await;
-    fake.wait("/hook", 4).await;
+    counted(&server, "webhook", "stopped", 2).await;
+    hook(&server, "e6", &event("conversation.returned", ""), SECRET).await;
+    hook(&server, "e7", &first, SECRET).await;
+    let replies = fake.wait("/hook", 4).await;
+    assert_eq!(replies.len(), 4, "{replies:?}");
+    assert!(replies[3]["data"]["text"].as_str().unwrap().contains("4.90 EUR"), "{replies:?}");
     server.stop().await;
 }
 

@@ -166,12 +166,8 @@ impl Task {
 
     /// Says that a text stays unsent because its conversation is stopped.
     pub(super) fn unsent(&self) {
-        let (account, session) = (self.account.id(), &self.row.session);
-        tracing::warn!(
-            account,
-            session,
-            "a message is not sent: its conversation is stopped until that person writes again"
-        );
+        let (account, session, opted_out) = (self.account.id(), &self.row.session, self.row.opted_out);
+        tracing::warn!(account, session, opted_out, "a message is not sent: its conversation is stopped");
         self.channels.0.metrics.channel_message(self.account.config.platform.name(), "stopped");
     }
 
