@@ -176,6 +176,8 @@ mod tests {
         check(|rules| rules.anger = false, "This is ridiculous!", None);
         check(|_| {}, "Do you ship to the UK? I need an XL TARN 2.", None);
         check(|_| {}, "Is the Scamper jacket in stock?", None);
+        check(|_| {}, "is there anybody real there?", Some(HandoffReason::Asked));
+        check(|_| {}, "which of your coats have no hood", None);
         check(|_| {}, "", None);
     }
 

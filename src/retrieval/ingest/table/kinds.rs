@@ -101,9 +101,10 @@ pub(super) fn columns(table: &Table, context: &Context<'_>) -> Columns {
     columns.currency = context.hints.currency.clone().or_else(|| money::named_once(texts));
     columns.scale = scale(&columns, &looks);
     if columns.currency.is_none() && columns.has(&[Kind::Price, Kind::Sale, Kind::Before]) {
-        // Or what one of its rows names beside an amount.
-        let cells = sample.iter().flat_map(|row| row.iter()).filter(|cell| cell.len() <= 400);
-        columns.currency = money::named_once(cells.map(String::as_str));
+        // Or what cells name that are an amount and nothing else; a description may speak of anybody's money.
+        let cells = sample.iter().flat_map(|row| row.iter()).map(String::as_str);
+        let amounts = cells.filter(|cell| money::money(cell, None).is_some_and(|money| money.currency.is_some()));
+        columns.currency = money::named_once(amounts);
     }
     columns
 }

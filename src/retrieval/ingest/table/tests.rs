@@ -304,6 +304,21 @@ fn letterheads_and_neighbours_say_what_amounts_are() {
             "Boat: Punt; Half day: 15 GBP; 1 week: 60.50 GBP; Seats: 4",
         ],
     );
+    // A description may speak of anybody's money, an amount by itself doesn't.
+    check(
+        "Item;Note;Price\nMint;unlike the £9 one;3.50\nRose;;4.50\n",
+        &[
+            "Item: Mint; Note: unlike the £9 one; Price: 3.50 [Mint|Mint||3.50<|/|None|None]",
+            "Item: Rose; Price: 4.50 [Rose|Rose||4.50<|/|None|None]",
+        ],
+    );
+    check(
+        "Item;Deposit;Price\nMint;£1;3.50\nRose;£2;4.50\n",
+        &[
+            "Item: Mint; Deposit: £1; Price: 3.50 [Mint|Mint||3.50<|GBP/|None|None]",
+            "Item: Rose; Deposit: £2; Price: 4.50 [Rose|Rose||4.50<|GBP/|None|None]",
+        ],
+    );
     check(
         "Chair;Was;Now\nOak;90;60\nAsh;80;55\n",
         &[
