@@ -8,7 +8,8 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 
-use super::template::{CHATML, Template, segments};
+use super::template::{CHATML, Prompt, Template, segments};
+use super::thoughts::Thoughts;
 use super::tokens::TokenId;
 use super::{ChatMessage, LlmConfig, LlmError, ModelFacts, backend, gguf, yes_share};
 use crate::clock::Clock;
@@ -85,6 +86,7 @@ impl Model {
             sha256,
             trained_context: llama.n_ctx_train(),
             context_tokens: config.context_tokens,
+            thinking_tokens: config.thinking_tokens,
             parallel: config.parallel,
             threads: threads(config.threads),
             gpu_layers: config.gpu_layers,
@@ -117,9 +119,16 @@ impl Model {
         !(self.llama.is_recurrent() || self.llama.is_hybrid() || sliding)
     }
 
-    /// A prompt's tokens: the rendered conversation, up to where the next token of the answer goes.
-    pub(crate) fn prompt(&self, messages: &[ChatMessage], prefix: &str) -> Result<Vec<TokenId>, LlmError> {
-        let pieces = self.template.render(messages, prefix).map_err(|error| LlmError::Engine(error.to_string()))?;
+    /// A prompt's tokens: the rendered conversation, up to where the next token of the answer goes; and what takes the thoughts
+    /// out of that answer, which may have so many tokens of them.
+    pub(crate) fn prompt(
+        &self,
+        messages: &[ChatMessage],
+        prefix: &str,
+        thinking_tokens: u32,
+    ) -> Result<(Vec<TokenId>, Thoughts), LlmError> {
+        let rendered = self.template.render(messages, prefix, thinking_tokens);
+        let Prompt { pieces, thoughts } = rendered.map_err(|error| LlmError::Engine(error.to_string()))?;
         let mut tokens = Vec::new();
         let segments = segments(&pieces, &self.control_tokens);
         if let Some((bos, text)) = &self.bos
@@ -130,7 +139,17 @@ impl Model {
         for segment in segments {
             tokens.extend(self.tokens(&segment.text, segment.parse_special));
         }
-        Ok(tokens)
+        Ok((tokens, thoughts))
+    }
+
+    /// Whether the template has thoughts.
+    pub(crate) fn thinks(&self) -> bool {
+        self.template.thinks()
+    }
+
+    /// Tokens of text that a template would write: control tokens in it are meant.
+    pub(crate) fn template_tokens(&self, text: &str) -> Vec<TokenId> {
+        self.tokens(text, true)
     }
 
     /// Tokens of plain text: nothing in it is a control token.
@@ -141,6 +160,11 @@ impl Model {
     /// The bytes of an answer's token; empty for control tokens.
     pub(crate) fn bytes_of(&self, token: LlamaToken) -> Vec<u8> {
         self.llama.vocab().token_to_piece(token, false, None)
+    }
+
+    /// The same with the text of control tokens.
+    pub(crate) fn marked_bytes_of(&self, token: LlamaToken) -> Vec<u8> {
+        self.llama.vocab().token_to_piece(token, true, None)
     }
 
     /// How likely yes is rather than no, 0…1, where the model gives these logits to its vocabulary.
