@@ -1,5 +1,6 @@
 //! A chat GGUF: loading it, its chat template, and its tokens.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -147,9 +148,10 @@ impl Model {
         self.template.thinks()
     }
 
-    /// Tokens of text that a template would write: control tokens in it are meant.
-    pub(crate) fn template_tokens(&self, text: &str) -> Vec<TokenId> {
-        self.tokens(text, true)
+    /// Tokens that end the thought that is open, as the template would write them; none if none is.
+    pub(crate) fn ending(&self, thoughts: &Thoughts) -> VecDeque<LlamaToken> {
+        let text = thoughts.ending().unwrap_or_default();
+        self.tokens(&text, true).into_iter().map(LlamaToken).collect()
     }
 
     /// Tokens of plain text: nothing in it is a control token.

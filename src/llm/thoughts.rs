@@ -234,6 +234,13 @@ impl Thoughts {
         self.tokens
     }
 
+    /// The mark that ends a thought, where the template has one: in the middle of an answer a small model repeats itself.
+    #[must_use]
+    pub fn mark(&self) -> Option<&'static str> {
+        let [marks] = &self.formats[..] else { return None };
+        Some(marks.close)
+    }
+
     /// What to write to end the thought that is open.
     #[must_use]
     pub fn ending(&self) -> Option<String> {

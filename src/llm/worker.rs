@@ -213,6 +213,7 @@ impl Llama {
         let (tokens, written) = mpsc::channel(self.limits.queue + max_new + 4);
         let already = if request.prefix.is_empty() { Vec::new() } else { self.model.text_tokens(&request.prefix) };
         let owner = request.session.as_ref().map(owner_of);
+        let stops: Vec<String> = request.stop.iter().cloned().chain(thoughts.mark().map(ToOwned::to_owned)).collect();
         let task = Task {
             job: Job {
                 id: self.next_id.fetch_add(1, Ordering::Relaxed),
@@ -225,7 +226,7 @@ impl Llama {
             sampling: request.sampling,
             seed: request.sampling.seed.unwrap_or_else(rand::random),
             already: already.into_iter().map(LlamaToken).collect(),
-            text: TextStream::new(&request.stop),
+            text: TextStream::new(&stops),
             thoughts,
             thinking_tokens: self.thinking_tokens as usize,
             wanted,
@@ -712,12 +713,19 @@ impl<'a> Worker<'a> {
             return judgement.send(share.ok_or_else(|| LlmError::Engine("it weighs neither yes nor no".into())));
         }
         let Some(answer) = self.answers.get_mut(&id) else { return };
-        let forced = answer.forced.pop_front();
-        let token = forced.unwrap_or_else(|| answer.sampler.sample(&self.context, index));
-        match forced {
-            Some(token) => answer.sampler.accept(token),
-            None if self.model.ends(token) => return self.finish(id, Finish::Stop),
-            None => {}
+        let mut forced = answer.forced.pop_front();
+        let sampled = forced.unwrap_or_else(|| answer.sampler.sample(&self.context, index));
+        if forced.is_none() && self.model.ends(sampled) {
+            // Who ends in the middle of a thought has an answer yet to give.
+            answer.forced = self.model.ending(&answer.thoughts);
+            forced = answer.forced.pop_front();
+            if forced.is_none() {
+                return self.finish(id, Finish::Stop);
+            }
+        }
+        let token = forced.unwrap_or(sampled);
+        if let Some(token) = forced {
+            answer.sampler.accept(token);
         }
         answer.usage.completion_tokens += 1;
         self.shared.generated_tokens.fetch_add(1, Ordering::Relaxed);
@@ -734,8 +742,7 @@ impl<'a> Worker<'a> {
                 answer.send(Ok(Token::Thinking));
             }
             if answer.forced.is_empty() && answer.thoughts.tokens() >= answer.thinking_tokens {
-                let ending = answer.thoughts.ending().unwrap_or_default();
-                answer.forced = self.model.template_tokens(&ending).into_iter().map(LlamaToken).collect();
+                answer.forced = self.model.ending(&answer.thoughts);
             }
         }
         let said = answer.usage.completion_tokens as usize - answer.thoughts.tokens();
