@@ -220,6 +220,9 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     if let Some(verdict) = deed::answer(spine, ask, out).await? {
         return Ok(verdict);
     }
+    if let Some(told) = shelf::basket(spine, ask) {
+        return shelf::tell(spine, ask, &told, out).await;
+    }
     if spine.mode != Mode::Generate
         && let Some(verdict) = several::answer(spine, ask, out).await?
     {
