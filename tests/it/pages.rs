@@ -67,9 +67,9 @@ fn faults_are_named_with_file_line_and_remedy() {
             "structured-data",
             "canonical-missing",
             "language",
-            "structured-data",
             "price-without-offer",
             "lost-link",
+            "structured-data",
             "robots-txt"
         ]
     );
