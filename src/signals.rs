@@ -282,6 +282,7 @@ pub fn of(event: &Event, catalogue: &Goods) -> Vec<Signal> {
             citations: u32::try_from(citations.len()).unwrap_or(u32::MAX),
             withheld: *withheld,
         }],
+        Event::Feedback { rating: Rating::Unknown, .. } => vec![],
         Event::Feedback { rating, .. } => vec![Signal::Feedback { rating: *rating }],
         Event::HumanRequested {} => vec![Signal::HumanRequested],
         Event::Handoff { reason } => vec![Signal::Handoff { reason: *reason }],

@@ -705,5 +705,6 @@ fn label(end: AnswerEnd) -> TurnEnd {
         AnswerEnd::Superseded => TurnEnd::Superseded,
         AnswerEnd::TakenOver => TurnEnd::TakenOver,
         AnswerEnd::Failed => TurnEnd::Failed,
+        AnswerEnd::Unknown => TurnEnd::Unknown,
     }
 }
