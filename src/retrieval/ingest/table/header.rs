@@ -169,7 +169,7 @@ fn score(rows: &[Line], at: usize) -> usize {
     let hits = row.cells.iter().filter(|cell| meant(cell)).count();
     // Names of columns that look like data ("30 g", "2024") are few among others.
     let wrong = row.cells.iter().filter(|cell| !cell.is_empty() && !cells::is_label(cell) && !meant(cell)).count();
-    let scale = is_scale(rows, at);
+    let scale = is_scale(rows, at) || stands_over_money(rows, at);
     if wrong > 0 && (hits < 2 || wrong > labels) && !scale {
         return 0;
     }
@@ -220,6 +220,23 @@ fn is_scale(rows: &[Line], at: usize) -> bool {
         && all_below > 0
         && money * 10 >= all_below * 8
         && row.cells.first().is_some_and(|c| c.is_empty() || cells::is_label(c))
+}
+
+/// A row of labels, some of which are measures ("30 min"), with amounts of money below every measure.
+fn stands_over_money(rows: &[Line], at: usize) -> bool {
+    let below = &rows[at + 1..rows.len().min(at + 1 + BELOW)];
+    let mut measures = 0;
+    for (column, cell) in rows[at].cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
+        if cells::is_label(cell) {
+            continue;
+        }
+        let under = Looks::of(below.iter().filter_map(|row| row.cells.get(column)).map(String::as_str));
+        if cells::class(cell) != Class::Measure || !under.mostly(&[Class::Amount], 60) {
+            return false;
+        }
+        measures += 1;
+    }
+    measures > 0 && rows[at].cells.first().is_some_and(|cell| cells::is_label(cell))
 }
 
 /// The first row of several labels, where nothing tells it from what is below; none if it looks like the rows below.

@@ -603,7 +603,9 @@ fn label(column: &Column, language: &str) -> String {
         Some(Kind::Option) => (Kind::Option, "size"),
         _ => (Kind::Property, ""),
     };
-    if name.is_empty() || !word.is_empty() && known.is_none() && kind != Kind::Option {
+    // "30 min" says what its price is for.
+    let measured = column.kind == Some(Kind::Price) && cells::class(name) == Class::Measure;
+    if name.is_empty() || !word.is_empty() && known.is_none() && kind != Kind::Option && !measured {
         return said(word);
     }
     if kind == Kind::Description && name.to_lowercase().contains("html") {

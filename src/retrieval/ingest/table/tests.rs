@@ -374,3 +374,14 @@ fn a_market_without_prices_and_a_sale_that_is_off_price_nothing() {
         ],
     );
 }
+
+#[test]
+fn measures_over_money_are_a_header() {
+    let csv = "Lessons autumn term,,,,\nInstrument,Teacher,Day,30 min,60 min\nGuitar,Hal,Tuesday,£22,£40\n\
+               Piano,Sun,Friday,£24,£44\nUkulele,Hal,Saturday,£9,£16\n";
+    let told = told(csv, &Hints::default()).join("\n");
+    for part in ["Guitar", "Teacher: Hal", "30 min", "60 min", "|22<", "|40<"] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    assert!(!told.contains("Instrument"), "{told}");
+}
