@@ -255,20 +255,16 @@ impl Drafts {
 
     /// Forgets what a session left in a site's drafts.
     pub(super) async fn forget(&self, site: &str, session: &str) -> Result<(), StoreError> {
-        self.forget_all(&format!("{site}\0"), async |_, other| Ok(other == session)).await
+        self.forget_all(&format!("{site}\0"), Some(session)).await
     }
 
     /// Forgets what is left of sessions that are gone.
     pub(super) async fn forget_gone(&self) -> Result<(), StoreError> {
-        let store = self.store.clone();
-        self.forget_all("", async |site, session| Ok(store.session(site, session).await?.is_none())).await
+        self.forget_all("", None).await
     }
 
-    async fn forget_all(
-        &self,
-        prefix: &str,
-        is_gone: impl AsyncFn(&str, &str) -> Result<bool, StoreError>,
-    ) -> Result<(), StoreError> {
+    /// Forgets what one session left, or every session that the store doesn't have any more.
+    async fn forget_all(&self, prefix: &str, one: Option<&str>) -> Result<(), StoreError> {
         let _changing = self.changing.lock().await;
         for (key, value) in self.store.scan(SPACE, prefix.as_bytes()).await? {
             let site = key.split(|byte| *byte == 0).next().and_then(|site| std::str::from_utf8(site).ok());
@@ -279,7 +275,11 @@ impl Drafts {
             let sessions: HashSet<String> = draft.sessions().cloned().collect();
             let mut gone = HashSet::new();
             for session in sessions {
-                if is_gone(site, &session).await? {
+                let is_gone = match one {
+                    Some(one) => session == one,
+                    None => self.store.session(site, &session).await?.is_none(),
+                };
+                if is_gone {
                     gone.insert(session);
                 }
             }

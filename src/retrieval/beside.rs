@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use super::chunk::embedding_text;
 use super::embedded::EmbeddedIndex;
 use super::index::Index;
-use super::ingest::{Format, IngestOptions, IngestParts, PassageEmbedder as _, Upload, ingest_uploads};
+use super::ingest::{Format, IngestOptions, IngestParts, PassageEmbedder, Upload, ingest_uploads};
 use super::schema::{Dims, Vectors};
 use super::{Passage, Retrieval};
 
@@ -52,7 +52,8 @@ impl Beside {
             Index::Server(_) => {
                 for document in retrieval.index.documents(site).await? {
                     let passages = retrieval.index.passages(site, &document.document).await?;
-                    let vectors = retrieval.embed(passages.iter().map(embedding_text).collect()).await?;
+                    let texts = passages.iter().map(embedding_text).collect();
+                    let vectors = PassageEmbedder::embed(retrieval, texts).await?;
                     copy.upsert(passages.into_iter().zip(vectors).collect()).await?;
                 }
             }
