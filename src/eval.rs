@@ -35,6 +35,7 @@ pub mod intents;
 pub mod policy;
 pub mod purchase;
 pub mod retrieval;
+pub mod seo;
 pub mod typos;
 
 /// What directories of measurements are called.
