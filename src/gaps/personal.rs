@@ -111,7 +111,15 @@ pub fn personal(text: &str, language: &str, known: &Known<'_>) -> Option<Persona
             && !matches(&PLAIN_NUMBER, found.trim())
             && !public(found.trim())
     };
-    if PHONE_NUMBER.as_ref().is_some_and(|regex| regex.find_iter(text).any(|found| is_phone(found.as_str()))) {
+    // Digits within a code ("W2378156") are no telephone number.
+    let begins = |at: usize| {
+        let before = text.get(..at).unwrap_or_default().chars().next_back();
+        before.is_none_or(|c| !(c.is_alphanumeric() || matches!(c, '#' | '_')) || is_unspaced(c))
+    };
+    if PHONE_NUMBER
+        .as_ref()
+        .is_some_and(|regex| regex.find_iter(text).any(|found| begins(found.start()) && is_phone(found.as_str())))
+    {
         return Some(Personal::Phone);
     }
     if any(&IP) || any(&MASKED) || any(&HANDLE) || number(text, language, manner, known) {
