@@ -2,22 +2,36 @@
 
     progress.py [arguments for cargo build…]
 
-The time left is guessed from how long the crates that are done took: those in HEAVY count for what they cost on two
-cores when this was written, every other one for an average. What the compiler says is passed on as it is.
+The time left is guessed from how long the crates that are done took: those in HEAVY count for what they
+cost on two cores when this was written, every other one for an average. A long crate moves no count, so
+the line is drawn anew each second, or each half minute where it goes to a log. What cargo and the
+compiler say is passed on as it is.
 """
 
 import json
 import subprocess
 import sys
+import threading
 import time
 
 # Seconds of one core, from `cargo build --timings`.
 HEAVY = {
-    "frontdesk": 150, "llama-cpp-sys-2": 230, "qdrant-edge": 480, "tokenizers": 35, "zbus": 40, "geo": 40, "parquet": 45,
+    "frontdesk": 150, "llama-cpp-sys-2": 230, "qdrant-edge": 480, "zbus": 40, "geo": 40, "parquet": 45,
     "forust-ml": 25, "qdrant-client": 30, "tokio": 25, "rustls": 20, "hyper": 15, "syn": 12, "regex-automata": 15,
-    "clap_builder": 12, "pdf-extract": 15, "lopdf": 15, "arrow-select": 15, "bindgen": 20, "reqwest": 10, "ring": 10,
+    "clap_builder": 12, "pdf-extract": 15, "lopdf": 15, "bindgen": 20, "reqwest": 10, "ring": 10,
 }
 OTHER = 1.5
+
+
+def fetch():
+    """Downloads what isn't here yet; cargo shows how far it is, and says nothing where all is here."""
+    told = subprocess.run(["rustc", "--version", "--verbose"], capture_output=True, text=True).stdout
+    host = next((line.removeprefix("host: ") for line in told.splitlines() if line.startswith("host: ")), None)
+    # Without a target, crates of every platform would come.
+    here = ["--target", host] if host else []
+    code = subprocess.run(["cargo", "fetch", "--locked", *here]).returncode
+    if code:
+        sys.exit(code)
 
 
 def crates():
@@ -31,18 +45,21 @@ def crates():
 class Bar:
     def __init__(self, total, weight):
         self.total, self.weight, self.start = max(total, 1), max(weight, 1), time.monotonic()
-        self.done, self.left, self.cost, self.drawn = 0, weight, 0.0, 0.0
+        self.done, self.left, self.cost = 0, weight, 0.0
         self.live = sys.stderr.isatty()
+        self.lock, self.over = threading.Lock(), threading.Event()
+        threading.Thread(target=self.redraw, daemon=True).start()
 
     def add(self, name, fresh):
         weight = HEAVY.get(name, OTHER)
-        self.done, self.left = self.done + 1, max(self.left - weight, 0)
-        self.cost += 0 if fresh else weight
-        now = time.monotonic()
-        # A line every half minute in a log, ten a second on a terminal.
-        if now - self.drawn > (0.1 if self.live else 30):
-            self.drawn = now
-            self.draw(now - self.start)
+        with self.lock:
+            self.done, self.left = self.done + 1, max(self.left - weight, 0)
+            self.cost += 0 if fresh else weight
+
+    def redraw(self):
+        while not self.over.wait(1 if self.live else 30):
+            with self.lock:
+                self.draw(time.monotonic() - self.start)
 
     def draw(self, elapsed):
         # Until enough is done the guess would jump.
@@ -51,10 +68,13 @@ class Bar:
         text = f"compiling: {min(self.done, self.total)} of {self.total} crates, {span(elapsed)} so far{yet}"
         print(f"\r{text:<78}" if self.live else text, end="" if self.live else "\n", file=sys.stderr, flush=True)
 
-    def close(self):
-        if self.live and self.drawn:
-            print(f"\r{'':<78}\r", end="", file=sys.stderr)
-        print(f"compiled in {span(time.monotonic() - self.start)}", file=sys.stderr, flush=True)
+    def close(self, built):
+        self.over.set()
+        with self.lock:
+            if self.live:
+                print(f"\r{'':<78}\r", end="", file=sys.stderr)
+            if built:
+                print(f"compiled in {span(time.monotonic() - self.start)}", file=sys.stderr, flush=True)
 
 
 def span(seconds):
@@ -62,6 +82,7 @@ def span(seconds):
 
 
 def main():
+    fetch()
     known = crates()
     names = [crate.split(" ")[0] for crate in known]
     bar = Bar(len(known), sum(HEAVY.get(name, OTHER) for name in names))
@@ -78,8 +99,7 @@ def main():
                 seen.add(crate)
                 bar.add(message["target"]["name"].replace("_", "-"), message["fresh"])
     code = build.wait()
-    if code == 0:
-        bar.close()
+    bar.close(code == 0)
     sys.exit(code)
 
 

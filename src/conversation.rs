@@ -2,6 +2,9 @@
 //!
 //! The log keeps these types as JSON. Protocols have types of their own and convert, so that a field may
 //! be renamed for browsers without touching a stored conversation. Nothing here does I/O or knows a clock.
+//!
+//! A store outlives the build that wrote it, also when a later build is taken back. Each enum of the log
+//! therefore has the value `Unknown`, which stands for all that this build has no word for.
 
 use std::collections::BTreeMap;
 
@@ -63,6 +66,9 @@ pub enum AttributeValue {
 pub enum Rating {
     Up,
     Down,
+    /// A later build wrote it, and this one doesn't know the word. Never written by this build's own doing.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Where a statement of an answer stands.
@@ -109,6 +115,9 @@ pub enum AnswerEnd {
     TakenOver,
     /// Something broke; the text is what had been sent.
     Failed,
+    /// As [`Rating::Unknown`].
+    #[serde(other)]
+    Unknown,
 }
 
 /// An agent, as others may see one.
@@ -138,6 +147,9 @@ pub enum HandoffReason {
     Agent,
     /// The agent who held it is gone.
     AgentGone,
+    /// As [`Rating::Unknown`].
+    #[serde(other)]
+    Unknown,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +167,9 @@ pub enum GiveTo {
     #[default]
     Model,
     Queue,
+    /// As [`Rating::Unknown`].
+    #[serde(other)]
+    Unknown,
 }
 
 /// Which suggestion: the visitor's message it answers, and its version, from 1.
@@ -174,6 +189,9 @@ pub enum Wish {
     Shorter,
     Warmer,
     Translated,
+    /// As [`Rating::Unknown`].
+    #[serde(other)]
+    Unknown,
 }
 
 /// What became of a suggestion.
@@ -185,6 +203,9 @@ pub enum Decision {
     /// With changes.
     Edited,
     Rejected,
+    /// As [`Rating::Unknown`].
+    #[serde(other)]
+    Unknown,
 }
 
 /// Why an agent no longer holds a session.
@@ -198,6 +219,9 @@ pub enum LeaveReason {
     Vanished,
     /// The account was removed or lost its role.
     Revoked,
+    /// As [`Rating::Unknown`].
+    #[serde(other)]
+    Unknown,
 }
 
 /// What an agent should know of a draft. Consoles word it.
@@ -236,6 +260,9 @@ pub enum NoteCode {
     NotQualified,
     /// Given up: every sentence of the rewrite said something that the draft doesn't.
     NothingKept,
+    /// As [`Rating::Unknown`].
+    #[serde(other)]
+    Unknown,
 }
 
 impl NoteCode {
@@ -252,6 +279,7 @@ impl NoteCode {
             Self::OneSentence => "one_sentence",
             Self::NotQualified => "not_qualified",
             Self::NothingKept => "nothing_kept",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -441,12 +469,86 @@ pub struct Line {
 mod tests {
     use super::*;
 
-    /// Every kind of event, as a build of November 2026 wrote it. These bytes stand in stores: they must open for ever.
+    /// Every kind of event and every value in one, as a build of November 2026 wrote them. These bytes stand in stores:
+    /// they must open for ever.
     const STORED: &str = include_str!("../tests/it/fixtures/events.jsonl");
     const STORED_CHECKPOINT: &str = include_str!("../tests/it/fixtures/checkpoint.json");
 
     fn agent() -> Agent {
         Agent { id: "a1".into(), name: "Mara".into() }
+    }
+
+    /// All values of a stored enum but `Unknown`. A new one doesn't compile until it is named here, and then the fixture
+    /// must have its line.
+    macro_rules! every {
+        ($type:ident: $($value:ident),+ $(,)?) => {{
+            let _ = |value: $type| match value {
+                $($type::$value)|+ | $type::Unknown => (),
+            };
+            vec![$($type::$value),+]
+        }};
+    }
+
+    fn answer(end: AnswerEnd) -> Event {
+        Event::AnswerDone {
+            turn: 2,
+            text: "Two years.".into(),
+            citations: Vec::new(),
+            confidence: 0.5,
+            usage: Usage::default(),
+            end,
+            withheld: 0,
+        }
+    }
+
+    fn draft(wish: Wish, end: AnswerEnd, note: Option<DraftNote>) -> Event {
+        Event::SuggestionMade {
+            id: SuggestionId { turn: 2, version: 1 },
+            wish,
+            text: "Two years.".into(),
+            citations: Vec::new(),
+            confidence: 0.5,
+            usage: Usage::default(),
+            end,
+            withheld: 0,
+            note,
+        }
+    }
+
+    fn left(to: GiveTo, reason: LeaveReason) -> Event {
+        Event::AgentLeft { agent: agent(), to, reason }
+    }
+
+    fn decided(decision: Decision) -> Event {
+        let id = SuggestionId { turn: 2, version: 1 };
+        Event::SuggestionDecided { id, agent: agent(), decision, distance: 0.5, reason: None }
+    }
+
+    fn rated(rating: Rating) -> Event {
+        Event::Feedback { turn: 2, rating, text: None }
+    }
+
+    /// An event for every value that stands in one, in the order of [`STORED`] after [`events`].
+    fn values() -> Vec<Event> {
+        let ends = every!(AnswerEnd: Complete, Length, Declined, Clarified, SmallTalk, Cancelled, Superseded, TakenOver,
+            Failed);
+        let reasons = every!(HandoffReason: Asked, LowConfidence, Anger, SensitiveTopic, HighIntent, SuggestOnly, Agent,
+            AgentGone);
+        let notes = every!(NoteCode: AsksForPerson, NoAnswer, AgentsOnly, TranslationUnchecked, LeftOut, CutShort,
+            OneSentence, NotQualified, NothingKept);
+        let leaves = every!(LeaveReason: GaveBack, Assigned, Vanished, Revoked);
+        let wishes = every!(Wish: Answer, Shorter, Warmer, Translated);
+        let mut all: Vec<Event> = ends.into_iter().map(answer).collect();
+        all.extend(reasons.into_iter().map(|reason| Event::Handoff { reason }));
+        all.extend(leaves.into_iter().map(|reason| left(GiveTo::Queue, reason)));
+        all.extend(every!(GiveTo: Model, Queue).into_iter().map(|to| left(to, LeaveReason::GaveBack)));
+        all.extend(wishes.into_iter().map(|wish| draft(wish, AnswerEnd::Complete, None)));
+        all.extend(notes.into_iter().map(|code| draft(Wish::Answer, AnswerEnd::Complete, Some(code.into()))));
+        let words = DraftNote::Words("In English words.".into());
+        all.push(draft(Wish::Answer, AnswerEnd::Complete, Some(words)));
+        all.extend(every!(Decision: Sent, Edited, Rejected).into_iter().map(decided));
+        all.extend(every!(Rating: Up, Down).into_iter().map(rated));
+        all
     }
 
     /// One event of each kind, in the order of [`STORED`].
@@ -529,9 +631,11 @@ mod tests {
     #[test]
     fn every_kind_of_event_opens_as_it_was_stored() {
         let stored: Vec<Event> = STORED.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(stored, events());
-        let places: Vec<_> = stored.iter().map(place).collect();
-        assert_eq!(places, (0..stored.len()).map(Some).collect::<Vec<_>>());
+        assert_eq!(stored, [events(), values()].concat());
+        let places: Vec<_> = events().iter().map(place).collect();
+        assert_eq!(places, (0..events().len()).map(Some).collect::<Vec<_>>());
+        let written: Vec<String> = stored.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
+        assert_eq!(written, STORED.lines().collect::<Vec<_>>(), "they are written as they were");
         let checkpoint: Checkpoint = serde_json::from_str(STORED_CHECKPOINT).unwrap();
         assert_eq!(checkpoint, Checkpoint { turn: 2, offset: 4, text: "years.".into() });
     }
@@ -582,5 +686,34 @@ mod tests {
         check(r#"{"event":"ended","reason":"visitor","mood":"good"}"#, Event::Ended { reason: "visitor".into() });
         assert!(Event::Unknown.is_internal() && !Event::Unknown.is_word());
         assert!(serde_json::to_string(&Event::Unknown).is_err(), "it can't be written again without its words");
+    }
+
+    /// One value that this build doesn't know costs that value, not its event and not the conversation.
+    #[test]
+    fn a_value_of_a_later_build_is_passed_over() {
+        let check = |event: &Event, known: &str, expected: &Event| {
+            let stored = serde_json::to_string(event).unwrap();
+            let (known, later) = (format!("\"{known}\""), "\"holographic\"");
+            assert_eq!(stored.matches(&known).count(), 1, "{stored}");
+            let read = Event::read(stored.replace(&known, later).as_bytes()).unwrap();
+            assert_eq!(read.as_ref(), Some(expected));
+            // Signals are made of such values: they must be writable.
+            let again = serde_json::to_vec(expected).unwrap();
+            assert_eq!(Event::read(&again).unwrap().as_ref(), Some(expected));
+        };
+        check(&answer(AnswerEnd::TakenOver), "taken_over", &answer(AnswerEnd::Unknown));
+        check(
+            &Event::Handoff { reason: HandoffReason::Anger },
+            "anger",
+            &Event::Handoff { reason: HandoffReason::Unknown },
+        );
+        check(&left(GiveTo::Model, LeaveReason::Revoked), "revoked", &left(GiveTo::Model, LeaveReason::Unknown));
+        check(&left(GiveTo::Queue, LeaveReason::Revoked), "queue", &left(GiveTo::Unknown, LeaveReason::Revoked));
+        let made = |wish, note| draft(wish, AnswerEnd::Complete, note);
+        check(&made(Wish::Warmer, None), "warmer", &made(Wish::Unknown, None));
+        let note = |code| made(Wish::Answer, Some(DraftNote::Coded { code, about: vec!["Terms".into()] }));
+        check(&note(NoteCode::LeftOut), "left_out", &note(NoteCode::Unknown));
+        check(&decided(Decision::Edited), "edited", &decided(Decision::Unknown));
+        check(&rated(Rating::Down), "down", &rated(Rating::Unknown));
     }
 }

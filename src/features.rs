@@ -197,6 +197,7 @@ impl State {
             }
             Signal::Feedback { rating: Rating::Up } => self.thumbs_up += 1,
             Signal::Feedback { rating: Rating::Down } => self.thumbs_down += 1,
+            Signal::Feedback { rating: Rating::Unknown } => {}
             Signal::HumanRequested => self.human = true,
             Signal::Handoff { reason } => self.handoffs += u32::from(*reason != HandoffReason::HighIntent),
             Signal::Dwell { ms } => self.dwell_ms = self.dwell_ms.saturating_add(*ms),

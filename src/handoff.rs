@@ -122,7 +122,8 @@ impl HandoffConfig {
             | AnswerEnd::SmallTalk
             | AnswerEnd::Cancelled
             | AnswerEnd::Superseded
-            | AnswerEnd::TakenOver => {}
+            | AnswerEnd::TakenOver
+            | AnswerEnd::Unknown => {}
         }
     }
 }

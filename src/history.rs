@@ -245,6 +245,7 @@ impl Report {
 impl Tally {
     fn decide(&mut self, decision: Decision, distance: f32, reason: Option<&str>) {
         match decision {
+            Decision::Unknown => return,
             Decision::Sent => self.sent += 1,
             Decision::Edited => self.edited += 1,
             Decision::Rejected => {
@@ -306,6 +307,8 @@ mod tests {
             (140, decided(Decision::Sent, 0.0)),
             (150, decided(Decision::Edited, 0.5)),
             (160, decided(Decision::Rejected, 1.0)),
+            // Of a later version: in no count.
+            (170, decided(Decision::Unknown, 0.9)),
         ]
         .into_iter()
         .enumerate()

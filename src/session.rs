@@ -552,6 +552,7 @@ impl Session {
                         | AnswerEnd::Declined
                         | AnswerEnd::SmallTalk
                         | AnswerEnd::Cancelled
+                        | AnswerEnd::Unknown
                 ) {
                     self.open.take_if(|open| open.turn == *turn);
                 }
@@ -575,10 +576,10 @@ impl Session {
             Event::AgentLeft { to, reason, .. } => {
                 let holder = match (to, reason) {
                     (GiveTo::Model, _) => Holder::Model,
-                    (GiveTo::Queue, LeaveReason::Vanished | LeaveReason::Revoked) => {
+                    (GiveTo::Queue | GiveTo::Unknown, LeaveReason::Vanished | LeaveReason::Revoked) => {
                         Holder::Queue { reason: HandoffReason::AgentGone }
                     }
-                    (GiveTo::Queue, _) => Holder::Queue { reason: HandoffReason::Agent },
+                    (GiveTo::Queue | GiveTo::Unknown, _) => Holder::Queue { reason: HandoffReason::Agent },
                 };
                 self.hold(holder, at_ms);
             }
@@ -1779,6 +1780,27 @@ mod tests {
             proptest::prop_assert_eq!(again.running.map(|running| running.turn), session.running.map(|running| running.turn));
             proptest::prop_assert_eq!(again.lines, session.lines);
         }
+    }
+
+    #[test]
+    fn values_of_a_later_version_leave_nobody_waiting() {
+        let answered = r#"{"event":"answer_done","turn":2,"text":"Two years.","citations":[],"confidence":0.9,
+            "usage":{"prompt_tokens":0,"cached_tokens":0,"completion_tokens":0},"end":"whispered","withheld":0}"#;
+        let left = r#"{"event":"agent_left","agent":{"id":"a","name":"Mara"},"to":"oracle","reason":"moonrise"}"#;
+        let mut session = session();
+        let mut replay = |seq, json: &str| {
+            session.replay(seq, 0, &serde_json::from_str(json).unwrap());
+            (session.owes_answer(), session.holder.clone(), session.lines.len())
+        };
+        replay(1, r#"{"event":"started","visitor":"v","channel":"widget"}"#);
+        replay(2, r#"{"event":"said","id":"a","text":"How long is the warranty?"}"#);
+        replay(3, r#"{"event":"answer_started","turn":2}"#);
+        assert_eq!(replay(4, answered), (false, Holder::Model, 2), "the answer stands and isn't given again");
+        let (_, holder, _) = replay(5, r#"{"event":"handoff","reason":"moonrise"}"#);
+        assert_eq!(holder, Holder::Queue { reason: HandoffReason::Unknown });
+        replay(6, r#"{"event":"agent_joined","agent":{"id":"a","name":"Mara"}}"#);
+        let (_, holder, _) = replay(7, left);
+        assert_eq!(holder, Holder::Queue { reason: HandoffReason::Agent }, "a person looks after it");
     }
 
     #[test]

@@ -6,7 +6,9 @@
 //! them ([`crate::features`], [`crate::insight`]) is computed from the log and never stored.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
@@ -280,6 +282,7 @@ pub fn of(event: &Event, catalogue: &Goods) -> Vec<Signal> {
             citations: u32::try_from(citations.len()).unwrap_or(u32::MAX),
             withheld: *withheld,
         }],
+        Event::Feedback { rating: Rating::Unknown, .. } => vec![],
         Event::Feedback { rating, .. } => vec![Signal::Feedback { rating: *rating }],
         Event::HumanRequested {} => vec![Signal::HumanRequested],
         Event::Handoff { reason } => vec![Signal::Handoff { reason: *reason }],
@@ -333,10 +336,14 @@ pub struct SignalLog {
     scoring: Option<mpsc::Sender<SessionKey>>,
     metrics: Metrics,
     missed: Missed,
+    closing: Arc<AtomicBool>,
 }
 
 /// Sessions with events that found no room, each with the last such event's number; at most [`MAX_MISSED`].
 type Missed = Arc<Mutex<HashMap<SessionKey, u64>>>;
+
+/// How long a stop waits for the meanings of the last messages: each costs an embedding.
+const LAST: Duration = Duration::from_secs(3);
 
 /// What is beyond that stays lost: a session takes under 200 bytes.
 const MAX_MISSED: usize = 10_000;
@@ -396,9 +403,10 @@ impl SignalLog {
         let (sender, receiver) = mpsc::channel(config.queue.max(1));
         let products = parts.products.clone();
         let (scoring, metrics) = (parts.scoring.clone(), parts.metrics.clone());
-        let missed = Missed::default();
-        let log = Self { sender: config.enabled.then_some(sender), products, scoring, metrics, missed: missed.clone() };
-        (log, write(receiver, parts, missed))
+        let (missed, closing) = (Missed::default(), Arc::<AtomicBool>::default());
+        let writing = write(receiver, parts, missed.clone(), closing.clone());
+        let sender = config.enabled.then_some(sender);
+        (Self { sender, products, scoring, metrics, missed, closing }, writing)
     }
 
     /// The signals of an event, as they will be logged but for its meaning.
@@ -455,8 +463,10 @@ impl SignalLog {
         }
     }
 
-    /// Takes nothing more; the task ends when what was noted so far is on disk.
+    /// Takes nothing more; the task ends when what was noted so far is on disk, except messages whose meaning couldn't be computed
+    /// within [`LAST`]: [`Self::recover`] finds these at the next start.
     pub async fn close(&self) {
+        self.closing.store(true, Ordering::Release);
         if let Some(sender) = &self.sender {
             // Without the task there is nothing to end.
             let _ = sender.send(Noted::Close).await;
@@ -509,8 +519,11 @@ fn miss(missed: &Missed, key: SessionKey, seq: u64) {
     }
 }
 
-async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts, missed: Missed) {
+async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts, missed: Missed, closing: Arc<AtomicBool>) {
     let mut arrivals = Arrivals::default();
+    // Messages that were still in the queue when the server began to stop. What no event tells can't be written at the next start, and
+    // waits for no model: it goes first.
+    let mut later = Vec::new();
     while let Some(noted) = receiver.recv().await {
         let mut settled = None;
         match noted {
@@ -523,6 +536,11 @@ async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts, missed: 
             }
             Noted::Close => receiver.close(),
             Noted::Forgotten { key } => drop(arrivals.take(&key)),
+            Noted::Event { key, seq, at_ms, event: event @ Event::Said { .. } }
+                if parts.embedder.is_some() && closing.load(Ordering::Acquire) =>
+            {
+                later.push((key, seq, at_ms, event));
+            }
             Noted::Event { key, seq, at_ms, event } => {
                 let arrival = if let Event::Started { .. } = event { arrivals.take(&key) } else { Vec::new() };
                 // Conversations have the disk first: a signal that finds the store busy comes later.
@@ -547,6 +565,20 @@ async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts, missed: 
         }
         if let Some(done) = settled {
             let _ = done.send(());
+        }
+    }
+    let until = tokio::time::Instant::now() + LAST;
+    let mut later = later.into_iter();
+    while let Some((key, seq, at_ms, event)) = later.next() {
+        match tokio::time::timeout_at(until, parts.event(&key, seq, at_ms, &event, &[])).await {
+            // One that finds the store busy is found at the next start, too.
+            Ok(Ok(()) | Err(StoreError::Overloaded { .. })) => {}
+            Ok(Err(_)) => drop(parts.metrics.signals_dropped.inc()),
+            Err(_) => {
+                let messages = later.len() + 1;
+                tracing::info!(messages, "their signals are written at the next start");
+                return;
+            }
         }
     }
 }

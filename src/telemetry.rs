@@ -96,6 +96,7 @@ pub enum TurnEnd {
     Superseded,
     TakenOver,
     Failed,
+    Unknown,
 }
 
 /// What became of a message from or to a messaging platform, as labels.

@@ -19,6 +19,7 @@ use crate::http::error::{ApiError, unknown_session, unknown_site, upgrade_requir
 use crate::http::places::Place;
 use crate::http::socket::{Throttle, WRITE_LIMIT, checked, farewell, too_long};
 use crate::insight::Choosing;
+use crate::protocol::parts::Rating;
 use crate::protocol::{ClientMessage, ErrorCode, MAX_MESSAGE_CHARS, Partial, ServerMessage};
 use crate::secret::random_id;
 use crate::session::board::VisitGuard;
@@ -704,7 +705,7 @@ pub(super) fn event_message(Past { seq, at_ms, event }: Past) -> Option<ServerMe
         Event::Handoff { .. } => ServerMessage::Handoff { seq, at_ms },
         Event::AgentJoined { agent, .. } => ServerMessage::AgentJoined { seq, at_ms, name: agent.name },
         Event::AgentLeft { agent, to, .. } => {
-            ServerMessage::AgentLeft { seq, at_ms, name: agent.name, waiting: to == GiveTo::Queue }
+            ServerMessage::AgentLeft { seq, at_ms, name: agent.name, waiting: to != GiveTo::Model }
         }
         Event::AgentSaid { id, agent, text, .. } => {
             ServerMessage::AgentMessage { seq, at_ms, id, text, name: agent.name }
@@ -713,7 +714,7 @@ pub(super) fn event_message(Past { seq, at_ms, event }: Past) -> Option<ServerMe
             return None;
         }
         Event::Feedback { turn, rating, .. } => {
-            ServerMessage::FeedbackReceived { seq, at_ms, turn, rating: rating.into() }
+            ServerMessage::FeedbackReceived { seq, at_ms, turn, rating: Rating::known(rating)? }
         }
         Event::Ended { reason } => ServerMessage::Ended { seq, at_ms, reason },
     })

@@ -225,8 +225,10 @@ pub(super) fn too_large(limit: usize) -> ApiError {
     ApiError::new(ErrorCode::TooLarge, format!("the body has more than {limit} bytes"))
 }
 
+/// Clients of OpenAI's API look for `type` and `param` in every error.
 fn plain(status: StatusCode, code: &str, message: &str) -> Response {
-    (status, Json(serde_json::json!({ "error": { "code": code, "message": message } }))).into_response()
+    let error = serde_json::json!({ "message": message, "type": "invalid_request_error", "param": null, "code": code });
+    (status, Json(serde_json::json!({ "error": error }))).into_response()
 }
 
 /// What is served here answers to other methods only; the `Allow` header names them.

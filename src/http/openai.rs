@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use crate::conversation::{AnswerEnd, Citation, Line, Verdict};
 use crate::http::App;
 use crate::http::auth::{Reach, Scope};
-use crate::http::error::{ApiError, OpenAiError, unreadable};
+use crate::http::error::{ApiError, OpenAiError};
 use crate::http::routes::{Access, Table};
 use crate::llm::Sampling;
 use crate::llm::text::TextStream;
@@ -29,7 +29,9 @@ use crate::secret::random_id;
 use crate::site::{Answers, Site};
 use crate::turn::gate::Ticket;
 use crate::turn::{self, Ask, Outlet, Output, TurnError};
+use rejected::rejected;
 
+mod rejected;
 mod responses;
 mod vectors;
 
@@ -44,6 +46,7 @@ const MAX_MESSAGES: usize = 200;
 const MAX_STOPS: usize = 4;
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
 pub(super) struct Body {
     /// `frontdesk`, or `frontdesk/<site>`.
     model: String,
@@ -63,24 +66,27 @@ pub(super) struct Body {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
 struct StreamOptions {
     include_usage: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object with role and content")]
 struct InMessage {
     role: String,
     content: Option<Content>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a string or a list of parts")]
 enum Content {
     Text(String),
     Parts(Vec<Part>),
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object with type and text")]
 struct Part {
     #[serde(rename = "type")]
     kind: String,
@@ -88,7 +94,7 @@ struct Part {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a string or a list of strings")]
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
@@ -141,7 +147,7 @@ async fn completions(State(app): State<App>, request: Request) -> Response {
     let shown = super::header_text(&headers, header::AUTHORIZATION);
     let body = match Json::<Body>::from_request(request, &()).await {
         Ok(Json(body)) => body,
-        Err(rejection) => return OpenAiError::from(unreadable(&rejection, MAX_BODY)).into_response(),
+        Err(rejection) => return rejected(&rejection, MAX_BODY).into_response(),
     };
     match begin(&app, shown, body) {
         // A stream takes a place of those for visitors' connections.

@@ -179,8 +179,6 @@ const TOP: usize = 12;
 /// Questions that are looked at, the newest, and the cosine from which two mean the same.
 const MAX_QUESTIONS: usize = 1_500;
 const SAME: f32 = 0.72;
-/// Score from which a session counts as having high intent.
-pub const HIGH: f32 = 0.5;
 
 /// Sessions of a range.
 #[must_use]

@@ -248,6 +248,34 @@ impl From<NoteCode> for DraftNote {
 
 /// Conversions both ways between a type here and its counterpart of the same shape.
 macro_rules! counterpart {
+    // What a later build stored is sent as `unknown`, the value that claims least.
+    (unknown is $unknown:ident, enum $name:ident { $($variant:ident),+ $(,)? }) => {
+        impl From<conversation::$name> for $name {
+            fn from(stored: conversation::$name) -> Self {
+                match stored {
+                    $(conversation::$name::$variant => Self::$variant,)+
+                    conversation::$name::Unknown => Self::$unknown,
+                }
+            }
+        }
+
+        counterpart!(to enum $name { $($variant),+ });
+    };
+    // No value claims nothing: what a later build stored isn't sent at all.
+    (unknown is not sent, enum $name:ident { $($variant:ident),+ $(,)? }) => {
+        impl $name {
+            /// What is sent of a stored value; `None` for one of a later build.
+            #[must_use]
+            pub fn known(stored: conversation::$name) -> Option<Self> {
+                Some(match stored {
+                    $(conversation::$name::$variant => Self::$variant,)+
+                    conversation::$name::Unknown => return None,
+                })
+            }
+        }
+
+        counterpart!(to enum $name { $($variant),+ });
+    };
     (enum $name:ident { $($variant:ident),+ $(,)? }) => {
         impl From<conversation::$name> for $name {
             fn from(stored: conversation::$name) -> Self {
@@ -257,6 +285,9 @@ macro_rules! counterpart {
             }
         }
 
+        counterpart!(to enum $name { $($variant),+ });
+    };
+    (to enum $name:ident { $($variant:ident),+ }) => {
         impl From<$name> for conversation::$name {
             fn from(sent: $name) -> Self {
                 match sent {
@@ -287,37 +318,31 @@ counterpart!(struct Citation { n, document, title, headings, quote, url, start, 
 counterpart!(struct Agent { id, name });
 counterpart!(struct SuggestionId { turn, version });
 counterpart!(struct Source { utm_source, utm_medium, utm_campaign, utm_term, utm_content, referrer });
-counterpart!(
-    enum Rating {
-        Up,
-        Down,
-    }
-);
-counterpart!(
-    enum AnswerEnd {
-        Complete,
-        Length,
-        Declined,
-        Clarified,
-        SmallTalk,
-        Cancelled,
-        Superseded,
-        TakenOver,
-        Failed,
-    }
-);
-counterpart!(
-    enum HandoffReason {
-        Asked,
-        LowConfidence,
-        Anger,
-        SensitiveTopic,
-        HighIntent,
-        SuggestOnly,
-        Agent,
-        AgentGone,
-    }
-);
+counterpart!(unknown is not sent, enum Rating {
+    Up,
+    Down,
+});
+counterpart!(unknown is Complete, enum AnswerEnd {
+    Complete,
+    Length,
+    Declined,
+    Clarified,
+    SmallTalk,
+    Cancelled,
+    Superseded,
+    TakenOver,
+    Failed,
+});
+counterpart!(unknown is not sent, enum HandoffReason {
+    Asked,
+    LowConfidence,
+    Anger,
+    SensitiveTopic,
+    HighIntent,
+    SuggestOnly,
+    Agent,
+    AgentGone,
+});
 counterpart!(
     enum Speaker {
         Visitor,
@@ -325,48 +350,38 @@ counterpart!(
         Agent,
     }
 );
-counterpart!(
-    enum GiveTo {
-        Model,
-        Queue,
-    }
-);
-counterpart!(
-    enum Wish {
-        Answer,
-        Shorter,
-        Warmer,
-        Translated,
-    }
-);
-counterpart!(
-    enum Decision {
-        Sent,
-        Edited,
-        Rejected,
-    }
-);
-counterpart!(
-    enum LeaveReason {
-        GaveBack,
-        Assigned,
-        Vanished,
-        Revoked,
-    }
-);
-counterpart!(
-    enum NoteCode {
-        AsksForPerson,
-        NoAnswer,
-        AgentsOnly,
-        TranslationUnchecked,
-        LeftOut,
-        CutShort,
-        OneSentence,
-        NotQualified,
-        NothingKept,
-    }
-);
+counterpart!(unknown is Queue, enum GiveTo {
+    Model,
+    Queue,
+});
+counterpart!(unknown is Answer, enum Wish {
+    Answer,
+    Shorter,
+    Warmer,
+    Translated,
+});
+counterpart!(unknown is not sent, enum Decision {
+    Sent,
+    Edited,
+    Rejected,
+});
+counterpart!(unknown is GaveBack, enum LeaveReason {
+    GaveBack,
+    Assigned,
+    Vanished,
+    Revoked,
+});
+counterpart!(unknown is not sent, enum NoteCode {
+    AsksForPerson,
+    NoAnswer,
+    AgentsOnly,
+    TranslationUnchecked,
+    LeftOut,
+    CutShort,
+    OneSentence,
+    NotQualified,
+    NothingKept,
+});
 
 impl From<conversation::AttributeValue> for AttributeValue {
     fn from(stored: conversation::AttributeValue) -> Self {
@@ -394,11 +409,35 @@ impl From<Attributes> for conversation::Attributes {
     }
 }
 
+/// What an agent reads of a note whose code a later build brought. The draft may need the care that the code asks for.
+const LATER_NOTE: &str = "A later version of Frontdesk left a note on this draft that this version can't read. Check the \
+                          draft before you send it.";
+
 impl From<conversation::DraftNote> for DraftNote {
     fn from(stored: conversation::DraftNote) -> Self {
         match stored {
-            conversation::DraftNote::Coded { code, about } => Self::Coded { code: code.into(), about },
+            conversation::DraftNote::Coded { code, about } => match NoteCode::known(code) {
+                Some(code) => Self::Coded { code, about },
+                None => Self::Words(LATER_NOTE.to_owned()),
+            },
             conversation::DraftNote::Words(words) => Self::Words(words),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_later_build_stored_is_sent_in_words_that_readers_know() {
+        assert_eq!(AnswerEnd::from(conversation::AnswerEnd::Unknown), AnswerEnd::Complete, "the text stands as it is");
+        assert_eq!(GiveTo::from(conversation::GiveTo::Unknown), GiveTo::Queue, "a person looks");
+        assert_eq!(HandoffReason::known(conversation::HandoffReason::Unknown), None);
+        assert_eq!(HandoffReason::known(conversation::HandoffReason::Anger), Some(HandoffReason::Anger));
+        assert_eq!(Rating::known(conversation::Rating::Unknown), None);
+        assert_eq!(Decision::known(conversation::Decision::Unknown), None);
+        let note = DraftNote::from(conversation::DraftNote::from(conversation::NoteCode::Unknown));
+        assert!(matches!(note, DraftNote::Words(words) if words.contains("Check the draft")));
     }
 }

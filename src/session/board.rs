@@ -13,6 +13,7 @@ use super::{Holder, Places, Session};
 use crate::clock::Clock;
 use crate::conversation::{Agent, LeaveReason, SessionKey};
 use crate::protocol::console::{Counts, Filter, Holder as HolderView, List, Presence, Preview, Role, Summary};
+use crate::protocol::parts;
 
 /// Ended sessions that are kept for the list of ended ones.
 const ENDED: usize = 1_000;
@@ -634,7 +635,7 @@ impl SiteBoard {
             Holder::Queue { reason } => HolderView::Queue {
                 place: self.queue.range(..(entry.since_ms, id.to_owned())).count() + 1,
                 since_ms: entry.since_ms,
-                reason: Some((*reason).into()),
+                reason: parts::HandoffReason::known(*reason),
             },
             Holder::Agent(agent) => HolderView::Agent { agent: agent.clone().into(), since_ms: entry.since_ms },
         };

@@ -704,5 +704,6 @@ fn label(end: AnswerEnd) -> TurnEnd {
         AnswerEnd::Superseded => TurnEnd::Superseded,
         AnswerEnd::TakenOver => TurnEnd::TakenOver,
         AnswerEnd::Failed => TurnEnd::Failed,
+        AnswerEnd::Unknown => TurnEnd::Unknown,
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::support::{Binary, ChatClient, TestServer, config, directory, write_config, write_documents};
+use frontdesk::catalogue::Catalogue;
 use frontdesk::catalogue::goods::Goods;
+use frontdesk::conversation::{Event, SessionKey};
 use frontdesk::export::{SignalRows, kind};
 use frontdesk::features::{COLUMNS, State};
 use frontdesk::insight::book::Book;
@@ -16,9 +18,11 @@ use frontdesk::language::topics::Topic;
 use frontdesk::outcomes;
 use frontdesk::protocol::parts::{AttributeValue, Attributes, Rating, Source};
 use frontdesk::protocol::{Card, ClientMessage, ServerMessage};
+use frontdesk::retrieval::embedder::Embedder;
 use frontdesk::signals::touched::Touched;
-use frontdesk::signals::{self, Meaning, Outcome, Signal};
-use frontdesk::store::{RecordKind, Store, StoreConfig};
+use frontdesk::signals::{self, Meaning, Outcome, Signal, SignalLog, SignalParts};
+use frontdesk::store::{Record, RecordKind, Store, StoreConfig};
+use frontdesk::telemetry::Metrics;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const CATALOGUE: &str = "sku,name,category,variant,price_eur,stock,url
@@ -697,6 +701,54 @@ async fn a_stop_is_clean_and_keeps_the_last_signals() {
     let store = Store::open(&server.config.store).unwrap();
     let noted = read(&store, &client.session).await;
     assert_eq!((count(&noted, "answer"), count(&noted, "dwell")), (1, 1), "{noted:?}");
+    store.close().await.unwrap();
+}
+
+/// A stop doesn't wait for the embedder, and what it leaves behind is written at the next start.
+#[tokio::test]
+async fn the_meanings_of_the_last_messages_come_at_the_next_start() {
+    const MESSAGES: u64 = 120;
+    let directory = directory();
+    let config = config(&directory);
+    let store = Store::open(&config.store).unwrap();
+    let embedder = Embedder::load(&config.embedder).unwrap();
+    let parts = SignalParts {
+        store: store.clone(),
+        metrics: Metrics::new(),
+        embedder: Some(embedder),
+        products: Catalogue::default(),
+        touched: Touched::default(),
+        scoring: None,
+    };
+    let key = SessionKey { site: "shop".into(), id: "s".into() };
+    let (log, writing) = SignalLog::new(&config.signals, parts.clone());
+    for seq in 1..=MESSAGES {
+        let text = format!("{seq} {}", "Is the tent warm in winter, and is it heavy? ".repeat(20));
+        let event = Event::Said { id: seq.to_string(), text };
+        let body = serde_json::to_vec(&event).unwrap();
+        let (site, session) = (key.site.clone(), key.id.clone());
+        store.append(Record { site, session, seq, at_ms: seq, kind: RecordKind::Event, body }).await.unwrap();
+        log.note(&key, seq, seq, &event);
+    }
+    // What no event tells is behind them in the queue.
+    log.add(&key, MESSAGES, MESSAGES, vec![Signal::Known]);
+    log.close().await;
+    let since = Instant::now();
+    writing.await;
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    let noted = read(&store, &key.id).await;
+    assert_eq!(count(&noted, "known"), 1);
+    let first = count(&noted, "meaning");
+    assert!(first < MESSAGES as usize, "the embedder was fast enough: this proves nothing");
+
+    let (log, writing) = SignalLog::new(&config.signals, parts);
+    let left = async {
+        assert_eq!(log.recover(&store, &["shop".into()]).await.unwrap(), MESSAGES as usize - first);
+        log.settled().await;
+    };
+    tokio::select! { () = left => {}, () = writing => unreachable!("it isn't closed") }
+    let noted = read(&store, &key.id).await;
+    assert_eq!((count(&noted, "meaning"), count(&noted, "known")), (MESSAGES as usize, 1));
     store.close().await.unwrap();
 }
 

@@ -198,6 +198,43 @@ async fn responses_answer_and_go_on() {
 }
 
 #[tokio::test]
+async fn a_field_of_the_wrong_type_is_named_in_plain_words() {
+    let server = served().await;
+    let check = async |path: &str, body: Value, param: Value, message: &str| {
+        let (status, told) = post(&server, path, body).await;
+        let expected = json!({
+            "message": message, "type": "invalid_request_error", "param": param, "code": "bad_message",
+        });
+        assert_eq!((status, &told["error"]), (400, &expected), "{path}");
+    };
+    let chat = "/v1/chat/completions";
+    let said = |content: Value| json!({ "model": "frontdesk", "messages": [{ "role": "user", "content": content }] });
+    let content = "messages[0].content";
+    let either = "messages[0].content must be a string or a list of parts";
+    check(chat, said(json!(5)), content.into(), either).await;
+    check(chat, said(json!([{ "text": 5 }])), content.into(), either).await;
+    check(chat, json!([1]), Value::Null, "the body must be an object").await;
+    check(chat, json!({ "messages": [] }), "model".into(), "model is missing").await;
+    check(chat, json!({ "model": null, "messages": [] }), "model".into(), "model is missing").await;
+    let mut body = said("Hello".into());
+    body["max_tokens"] = json!(-1);
+    check(chat, body.clone(), "max_tokens".into(), "max_tokens must be a whole number from 0 on").await;
+    body["max_tokens"] = Value::Null;
+    body["stream"] = json!("yes");
+    check(chat, body, "stream".into(), "stream must be true or false").await;
+    let input = "input must be a string or a list of messages";
+    check("/v1/responses", json!({ "model": "frontdesk", "input": 1 }), "input".into(), input).await;
+    let input = "input must be a string or a list of strings";
+    check("/v1/embeddings", json!({ "model": "frontdesk", "input": {} }), "input".into(), input).await;
+    let rank = json!({ "model": "frontdesk", "query": "q", "documents": ["a", 2] });
+    let document = "documents[1] must be a string or an object with the string text";
+    check("/v1/rerank", rank, "documents[1]".into(), document).await;
+    let (status, told) = post(&server, "/v1/completions", json!({})).await;
+    assert_eq!((status, &told["error"]["type"]), (404, &"invalid_request_error".into()), "{told}");
+    assert!(told["error"].as_object().unwrap().contains_key("param"), "{told}");
+}
+
+#[tokio::test]
 async fn a_response_is_a_stream_of_events() {
     let server = served().await;
     let body = json!({ "model": "frontdesk", "input": QUESTION, "stream": true });

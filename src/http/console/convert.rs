@@ -3,6 +3,7 @@
 use crate::conversation::{Citation, Event};
 use crate::intent::Intent;
 use crate::protocol::console::{ConsoleServer, Entry, IntentReason, Suggestion, What};
+use crate::protocol::parts::{Decision, HandoffReason, Rating};
 use crate::session::Update;
 use crate::session::mailbox::Past;
 
@@ -21,7 +22,7 @@ fn what(event: Event) -> Option<What> {
             What::AnswerDone { turn, text, citations: sent(citations), confidence, end: end.into(), withheld }
         }
         Event::HumanRequested {} => What::HumanRequested {},
-        Event::Handoff { reason } => What::Handoff { reason: reason.into() },
+        Event::Handoff { reason } => What::Handoff { reason: HandoffReason::known(reason)? },
         Event::AgentJoined { agent, by } => What::AgentJoined { agent: agent.into(), by },
         Event::AgentLeft { agent, to, reason } => {
             What::AgentLeft { agent: agent.into(), to: to.into(), reason: reason.into() }
@@ -45,11 +46,11 @@ fn what(event: Event) -> Option<What> {
         Event::SuggestionDecided { id, agent, decision, distance, reason } => What::SuggestionDecided {
             suggestion: id.into(),
             agent: agent.into(),
-            decision: decision.into(),
+            decision: Decision::known(decision)?,
             distance,
             reason,
         },
-        Event::Feedback { turn, rating, text } => What::Feedback { turn, rating: rating.into(), text },
+        Event::Feedback { turn, rating, text } => What::Feedback { turn, rating: Rating::known(rating)?, text },
         Event::Ended { reason } => What::Ended { reason },
         Event::Unknown => return None,
     })

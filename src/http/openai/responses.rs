@@ -17,15 +17,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Content, MAX_BODY, MAX_MESSAGES, Piece, Wanted, bad, gathered, no_calls, pieces, place, site_of, take};
+use super::{
+    Content, MAX_BODY, MAX_MESSAGES, Piece, Wanted, bad, gathered, no_calls, pieces, place, rejected, site_of, take,
+};
 use crate::conversation::{AnswerEnd, Line, Verdict};
 use crate::http::App;
-use crate::http::error::{OpenAiError, unreadable};
+use crate::http::error::OpenAiError;
 use crate::secret::random_id;
 use crate::turn::Ask;
 use crate::turn::gate::Ticket;
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
 struct Body {
     /// `frontdesk`, or `frontdesk/<site>`.
     model: String,
@@ -43,13 +46,14 @@ struct Body {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a string or a list of messages")]
 enum Input {
     Text(String),
     Items(Vec<Item>),
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
 struct Item {
     /// A message where it is left out.
     #[serde(rename = "type")]
@@ -59,6 +63,7 @@ struct Item {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
 struct TextOptions {
     format: Option<Value>,
 }
@@ -94,7 +99,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Response
     let shown = crate::http::header_text(&headers, header::AUTHORIZATION);
     let body = match Json::<Body>::from_request(request, &()).await {
         Ok(Json(body)) => body,
-        Err(rejection) => return OpenAiError::from(unreadable(&rejection, MAX_BODY)).into_response(),
+        Err(rejection) => return rejected(&rejection, MAX_BODY).into_response(),
     };
     match begin(&app, shown, body) {
         Ok(job) if job.streamed => match app.connection() {

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{bad, site_of};
+use super::{bad, rejected, site_of};
 use crate::http::App;
-use crate::http::error::{ApiError, OpenAiError, unreadable};
+use crate::http::error::{ApiError, OpenAiError};
 use crate::lifecycle::Tasks;
 use crate::protocol::ErrorCode;
 
@@ -28,6 +28,7 @@ pub const AT_ONCE: usize = 4;
 const BUSY_MS: u64 = 2_000;
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
 struct EmbedBody {
     model: String,
     input: Input,
@@ -36,7 +37,7 @@ struct EmbedBody {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a string or a list of strings")]
 enum Input {
     One(String),
     Many(Vec<String>),
@@ -50,7 +51,7 @@ pub(super) async fn embeddings(State(app): State<App>, request: Request) -> Resp
     let shown = crate::http::header_text(&headers, header::AUTHORIZATION);
     let body = match Json::<EmbedBody>::from_request(request, &()).await {
         Ok(Json(body)) => body,
-        Err(rejection) => return OpenAiError::from(unreadable(&rejection, MAX_BODY)).into_response(),
+        Err(rejection) => return rejected(&rejection, MAX_BODY).into_response(),
     };
     embed(&app, shown, body).await.unwrap_or_else(IntoResponse::into_response)
 }
@@ -104,6 +105,7 @@ async fn embed(app: &App, shown: Option<&str>, body: EmbedBody) -> Result<Respon
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
 struct RerankBody {
     model: String,
     query: String,
@@ -113,7 +115,7 @@ struct RerankBody {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a string or an object with the string text")]
 enum Document {
     Text(String),
     Object { text: String },
@@ -125,7 +127,7 @@ pub(super) async fn rerank(State(app): State<App>, request: Request) -> Response
     let shown = crate::http::header_text(&headers, header::AUTHORIZATION);
     let body = match Json::<RerankBody>::from_request(request, &()).await {
         Ok(Json(body)) => body,
-        Err(rejection) => return OpenAiError::from(unreadable(&rejection, MAX_BODY)).into_response(),
+        Err(rejection) => return rejected(&rejection, MAX_BODY).into_response(),
     };
     judge(&app, shown, body).await.unwrap_or_else(IntoResponse::into_response)
 }
