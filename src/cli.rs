@@ -46,6 +46,7 @@ pub mod models;
 mod output;
 mod remote;
 mod rotate;
+mod seo;
 mod show;
 pub mod transfer;
 mod visitor;
@@ -120,6 +121,9 @@ site's own folder; other files are read while no server runs, or handed in over 
     /// What campaigns cost and bring, and where the next week's money goes.
     #[command(subcommand)]
     Campaigns(campaigns::CampaignsCommand),
+    /// What keeps search engines from reading web pages.
+    #[command(subcommand)]
+    Seo(seo::SeoCommand),
     /// Accounts on messaging platforms: list, check, register, send.
     Channels(channels::ChannelsArgs),
     /// Talk to a running server in the terminal.
@@ -210,6 +214,7 @@ impl Cli {
     async fn dispatch(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Chat(args) => return chat::run(args, &self.config).await,
+            Command::Seo(command) => return seo::run(command),
             Command::Key { name, scope, site } => {
                 if let (Some(site), true) = (&site, scope.contains(&Scope::Metrics)) {
                     bail!(
@@ -257,7 +262,9 @@ impl Cli {
             Command::Bench(args) => measure::run(&config, args).await,
             Command::Eval(args) => eval::run(&config, args).await,
             Command::Intent(args) => intent::run(&config, args).await,
-            Command::Chat(_) | Command::Key { .. } | Command::ReadDocument { .. } => Ok(ExitCode::SUCCESS),
+            Command::Chat(_) | Command::Key { .. } | Command::Seo(_) | Command::ReadDocument { .. } => {
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 }

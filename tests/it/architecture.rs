@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["site", "insight", "agents", "audit", "history"],
     &["session"],
     &["intent", "recommend", "export"],
-    &["features", "suggest", "gaps"],
+    &["features", "suggest", "gaps", "pages"],
     &["signals", "turn", "knowledge"],
     &["prompt", "catalogue", "models"],
     &["actions", "retrieval"],
@@ -125,7 +125,8 @@ const KNOWN_BY: &[(&[&str], &[&str])] = &[
     (&["mail_parser"], &["channels/email"]),
     (&["hyper", "hyper_util"], &["http/listener"]),
     (&["pdf_extract"], &["retrieval/ingest/pdf"]),
-    (&["dom_query"], &["retrieval/ingest/html/tree"]),
+    (&["dom_query"], &["pages/dom", "retrieval/ingest/html/tree"]),
+    (&["html5ever"], &["pages/dom"]),
     (&["calamine", "cfb"], &["retrieval/ingest/workbook"]),
     (
         &["quick_xml"],

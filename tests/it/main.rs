@@ -22,6 +22,7 @@ mod openai;
 mod operators;
 mod overload;
 mod pace;
+mod pages;
 mod protocol;
 mod proxies;
 mod qualify;
