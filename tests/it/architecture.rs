@@ -135,6 +135,7 @@ const KNOWN_BY: &[(&[&str], &[&str])] = &[
     (&["forust_ml"], &["intent/trees"]),
     (&["ndarray"], &["intent/network"]),
     (&["axum"], &["http", "server"]),
+    (&["imap_proto", "rustls_platform_verifier", "tokio_rustls"], &["channels/imap"]),
     (&["lettre"], &["channels/smtp"]),
     (&["mail_parser"], &["channels/email"]),
     (&["hyper", "hyper_util"], &["http/listener"]),
