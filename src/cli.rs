@@ -44,6 +44,7 @@ pub mod intent;
 pub mod measure;
 pub mod models;
 mod output;
+mod publish;
 mod remote;
 mod rotate;
 mod seo;
@@ -121,6 +122,8 @@ site's own folder; other files are read while no server runs, or handed in over 
     /// What campaigns cost and bring, and where the next week's money goes.
     #[command(subcommand)]
     Campaigns(campaigns::CampaignsCommand),
+    /// Write a site's public documents and products as static web pages.
+    Publish(publish::Publish),
     /// What keeps search engines from reading web pages.
     #[command(subcommand)]
     Seo(seo::SeoCommand),
@@ -243,6 +246,7 @@ impl Cli {
             Command::Gaps(args) => gaps::run(&config, args).await,
             Command::Forecast(args) => forecast::run(&config, args).await,
             Command::Campaigns(command) => campaigns::run(&config, command).await,
+            Command::Publish(args) => publish::run(&config, args).await,
             Command::Channels(args) => channels::run(&config, args).await,
             Command::Check(args) => check::run(&config, args).await,
             Command::Rotate(args) => rotate::run(&config, &args).await,

@@ -3,12 +3,14 @@
 //! [`check`] audits a folder of HTML files. What it calls a fault is what Lighthouse's SEO audits fail
 //! ([`audit`]) and what schema.org's vocabulary doesn't know ([`structured`]); what search engines
 //! need beyond that, for a price in the results for example, is a warning. No network: a page is its file.
+//! [`publish`] writes a site's public documents and products as such pages.
 
 mod address;
 mod advice;
 pub mod audit;
 pub mod check;
 pub mod dom;
+pub mod publish;
 mod robots;
 pub mod structured;
 mod timestamp;

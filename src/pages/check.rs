@@ -14,6 +14,8 @@ use crate::retrieval::ingest;
 
 /// Larger files are named and not read: no page that people read is as large.
 const MAX_BYTES: u64 = 8 << 20;
+/// Elements within elements; browsers stop at 512.
+const MAX_DEPTH: usize = 4_000;
 /// Pages of one run.
 const MAX_PAGES: usize = 100_000;
 
@@ -147,7 +149,71 @@ fn read(file: &Path) -> anyhow::Result<String> {
     let bytes = std::fs::metadata(file)?.len();
     ensure!(bytes <= MAX_BYTES, "the file is larger than {} MiB and wasn't read", MAX_BYTES >> 20);
     let bytes = std::fs::read(file).context("the file can't be read")?;
-    ingest::text_of(&bytes).map_err(|error| anyhow::anyhow!("the file is no text: {error}"))
+    let text = ingest::text_of(&bytes).map_err(|error| anyhow::anyhow!("the file is no text: {error}"))?;
+    ensure!(
+        depth(&text) <= MAX_DEPTH,
+        "its elements are nested deeper than {MAX_DEPTH}, as in no page, and it wasn't read"
+    );
+    Ok(text)
+}
+
+/// How many elements are open at once, about. The parser's time grows with the square of it.
+fn depth(html: &str) -> usize {
+    let (mut open, mut most, mut at) = (0_usize, 0, 0);
+    while let Some(found) = html[at..].find('<') {
+        at += found + 1;
+        let rest = &html[at..];
+        let (ends, rest) = rest.strip_prefix('/').map_or((false, rest), |rest| (true, rest));
+        let name: String = rest.chars().take(12).take_while(char::is_ascii_alphanumeric).collect();
+        // What stands in scripts and styles is no element.
+        let raw = ["script", "style"].into_iter().find(|raw| !ends && name.eq_ignore_ascii_case(raw));
+        if let Some(raw) = raw {
+            at += rest.find(&format!("</{raw}")).unwrap_or(rest.len());
+            continue;
+        }
+        // Elements that are empty, or end by themselves where the next begins.
+        let closes_itself = matches!(
+            name.to_ascii_lowercase().as_str(),
+            "" | "p"
+                | "li"
+                | "dt"
+                | "dd"
+                | "tr"
+                | "td"
+                | "th"
+                | "thead"
+                | "tbody"
+                | "tfoot"
+                | "option"
+                | "br"
+                | "hr"
+                | "img"
+                | "meta"
+                | "link"
+                | "input"
+                | "area"
+                | "base"
+                | "col"
+                | "embed"
+                | "source"
+                | "track"
+                | "wbr"
+                | "path"
+                | "circle"
+                | "rect"
+                | "line"
+                | "use"
+                | "loc"
+                | "lastmod"
+        );
+        match ends {
+            _ if closes_itself => {}
+            true => open = open.saturating_sub(1),
+            false => open += 1,
+        }
+        most = most.max(open);
+    }
+    most
 }
 
 /// HTML files of a folder and those within, by path. Links to folders aren't followed: they may lead in circles.
@@ -265,4 +331,17 @@ fn sitemap(folder: &Path, base: &Url, names: &BTreeSet<&str>) -> Option<Located>
 fn line_of(source: &str, near: &str) -> Option<usize> {
     let at = source.find(near).filter(|_| !near.trim().is_empty())?;
     Some(source[..at].matches('\n').count() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::depth;
+
+    #[test]
+    fn depth_is_told_about() {
+        assert_eq!(depth("<html><body><ul><li>a<li>b</ul><br><p>x<p>y</body></html>"), 3);
+        assert_eq!(depth("<div><script>if (a<b && c<d) x('<div><div>')</script><p>x</div>"), 1);
+        assert_eq!(depth(&"<div>".repeat(5_000)), 5_000);
+        assert_eq!(depth("<"), 0);
+    }
 }
