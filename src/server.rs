@@ -304,6 +304,7 @@ impl Server {
             "desk",
             desk::run(registry.clone(), config.console.clone(), app.spine.clock.clone(), started, tasks.clone()),
         );
+        channels.read_mailboxes();
         tasks.spawn("channels", channels.follow());
         tasks.spawn("room on the disk", look_for_room(app.store.clone(), app.metrics.clone(), tasks.clone()));
         tasks.spawn("sweeper", sweep(registry.clone(), tasks.clone()));
