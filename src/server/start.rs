@@ -233,6 +233,7 @@ impl Start {
             spine.retrieval.embedder.clone(),
             config.sites.iter().map(shelf).collect(),
             knowledge.catalogue().clone(),
+            spine.prompts.clone(),
             clock.clone(),
         );
         Ok(Learning { touched, signals, to_score, gaps, gap_log, intents, book, insight })
