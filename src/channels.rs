@@ -22,6 +22,8 @@
 //! | `check` | whether an account is in order, for the command |
 //! | `delivery` | requests to a platform, and when to try again |
 //! | `smtp` | how an e-mail reaches the mail server |
+//! | `mailbox` | the task around one mailbox: what of it is read, and what was read before |
+//! | `imap` | how a mailbox is reached |
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -51,8 +53,10 @@ mod discord;
 mod email;
 pub mod event;
 mod generic;
+mod imap;
 mod ledger;
 mod line;
+mod mailbox;
 mod meta;
 mod platform;
 mod response;
@@ -91,6 +95,8 @@ pub struct Account {
     fetching: tokio::sync::Mutex<()>,
     /// E-mail: who wrote how often of late.
     pace: Mutex<email::Pace>,
+    /// E-mail: the mailbox's password, where it has its own.
+    imap_password: String,
 }
 
 /// Public keys of a platform, when they were asked for last, and how often they came.
@@ -148,9 +154,14 @@ impl Account {
         if !key.is_empty() && crypt.is_none() {
             bail!("channel {:?}: the EncodingAESKey has 43 letters and digits", config.name());
         }
+        let imap_password = match &config.imap_password_file {
+            Some(path) => read(path)?.trim().to_owned(),
+            None => config.imap_password.clone(),
+        };
         Ok(Self {
             site: site.to_owned(),
             config: config.clone(),
+            imap_password,
             token,
             secrets,
             base_url,
@@ -321,18 +332,55 @@ impl Channels {
             tracing::debug!(account = account.id(), why, "an event of a channel is passed over");
         }
         if account.config.platform == Platform::Email {
-            let mut pace = account.pace.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = batch.events.len();
-            batch.events.retain(|event| pace.allows(&event.user, inner.clock.now_ms()));
-            if batch.events.len() < before {
-                tracing::warn!(
-                    account = account.id(),
-                    "too many e-mails of one sender within an hour: one is not read"
-                );
-                batch.skipped.push("too many e-mails of one sender");
-            }
+            self.bound(account, &mut batch);
         }
         Ok(Webhook { account: account.clone(), batch })
+    }
+
+    /// Takes out what is too much of one sender.
+    fn bound(&self, account: &Account, batch: &mut event::Batch) {
+        let mut pace = account.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = batch.events.len();
+        batch.events.retain(|event| pace.allows(&event.user, self.0.clock.now_ms()));
+        if batch.events.len() < before {
+            tracing::warn!(account = account.id(), "too many e-mails of one sender within an hour: one is not read");
+            batch.skipped.push("too many e-mails of one sender");
+        }
+    }
+
+    /// Stores what a message of an account's mailbox says; true if it is stored, now or before.
+    ///
+    /// # Errors
+    /// When it can't be stored.
+    async fn receive(&self, account: &Arc<Account>, raw: &[u8]) -> Result<bool, AcceptError> {
+        let inner = &self.0;
+        let mut batch = account.read_mail(raw);
+        if let Some(event) = batch.events.first()
+            && inner.ledger.knows(&account.id(), &event.key).await?
+        {
+            self.wake(account, &event.chat);
+            return Ok(true);
+        }
+        self.bound(account, &mut batch);
+        let mut stored = false;
+        for event in batch.events {
+            match self.keep(account, event).await? {
+                Kept::New | Kept::Known => stored = true,
+                Kept::Unnameable => batch.skipped.push("a name that is too long or empty"),
+            }
+        }
+        for why in &batch.skipped {
+            inner.metrics.channel_skipped(account.config.platform.name(), why);
+        }
+        inner.delivery.heard(&account.id(), inner.clock.now_ms());
+        Ok(stored)
+    }
+
+    /// Reads the mailboxes of accounts that have some, each in a task of its own.
+    pub fn read_mailboxes(&self) {
+        for account in self.0.accounts.values().filter(|account| account.config.imap_url.is_some()) {
+            self.0.tasks.spawn("mailbox", mailbox::watch(self.clone(), account.clone()));
+        }
     }
 
     /// Stores what a webhook says, and what to answer it with. What it says is read afterwards.
@@ -525,7 +573,7 @@ impl Channels {
                 () = self.0.tasks.draining() => return,
                 _ = hourly.tick() => {
                     for account in self.0.accounts.values() {
-                        if let Err(error) = self.0.ledger.sweep(&account.id()).await {
+                        if let Err(error) = self.0.ledger.sweep(account).await {
                             tracing::warn!(%error, "keys of old events stay for now");
                         }
                     }
@@ -585,7 +633,7 @@ impl Channels {
         Summary {
             accounts: all.len(),
             stopped: all.iter().filter(|one| one.stopped.is_some()).count(),
-            failing: all.iter().filter(|one| one.failing.is_some()).count(),
+            failing: all.iter().filter(|one| one.failing.is_some() || one.unread.is_some()).count(),
         }
     }
 

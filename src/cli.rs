@@ -44,8 +44,10 @@ pub mod intent;
 pub mod measure;
 pub mod models;
 mod output;
+mod publish;
 mod remote;
 mod rotate;
+mod seo;
 mod show;
 pub mod transfer;
 mod visitor;
@@ -120,6 +122,11 @@ site's own folder; other files are read while no server runs, or handed in over 
     /// What campaigns cost and bring, and where the next week's money goes.
     #[command(subcommand)]
     Campaigns(campaigns::CampaignsCommand),
+    /// Write a site's public documents and products as static web pages.
+    Publish(publish::Publish),
+    /// What keeps search engines from reading web pages.
+    #[command(subcommand)]
+    Seo(seo::SeoCommand),
     /// Accounts on messaging platforms: list, check, register, send.
     Channels(channels::ChannelsArgs),
     /// Talk to a running server in the terminal.
@@ -210,6 +217,7 @@ impl Cli {
     async fn dispatch(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Chat(args) => return chat::run(args, &self.config).await,
+            Command::Seo(command) => return seo::run(command),
             Command::Key { name, scope, site } => {
                 if let (Some(site), true) = (&site, scope.contains(&Scope::Metrics)) {
                     bail!(
@@ -238,6 +246,7 @@ impl Cli {
             Command::Gaps(args) => gaps::run(&config, args).await,
             Command::Forecast(args) => forecast::run(&config, args).await,
             Command::Campaigns(command) => campaigns::run(&config, command).await,
+            Command::Publish(args) => publish::run(&config, args).await,
             Command::Channels(args) => channels::run(&config, args).await,
             Command::Check(args) => check::run(&config, args).await,
             Command::Rotate(args) => rotate::run(&config, &args).await,
@@ -257,7 +266,9 @@ impl Cli {
             Command::Bench(args) => measure::run(&config, args).await,
             Command::Eval(args) => eval::run(&config, args).await,
             Command::Intent(args) => intent::run(&config, args).await,
-            Command::Chat(_) | Command::Key { .. } | Command::ReadDocument { .. } => Ok(ExitCode::SUCCESS),
+            Command::Chat(_) | Command::Key { .. } | Command::Seo(_) | Command::ReadDocument { .. } => {
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 }

@@ -33,6 +33,7 @@ pub mod intents;
 pub mod policy;
 pub mod purchase;
 pub mod retrieval;
+pub mod seo;
 pub mod typos;
 
 /// A question with what is known about its answer. Fields it doesn't know are ignored, so files may carry more.

@@ -26,7 +26,7 @@ use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::lifecycle::Tasks;
 use crate::retrieval::ingest::{
-    self, Failure, Format, IngestOptions, IngestParts, IngestProgress, IngestReport, UPLOAD_PREFIX, Upload,
+    self, Documents, Failure, Format, IngestOptions, IngestParts, IngestProgress, IngestReport, UPLOAD_PREFIX, Upload,
 };
 use crate::retrieval::{KnowledgeConfig, Retrieval};
 use crate::store::Store;
@@ -541,6 +541,26 @@ pub async fn ingest_all(
         listed.into_iter().filter_map(|status| upload_of(&config.uploads, site, status)).collect();
     report.add(ingest::ingest_uploads(parts(), site, &uploads, true, &options, progress).await?);
     Ok(report)
+}
+
+/// Everything that a site knows, read from its folder and what was handed in, a passage for each section. The index isn't asked, so a
+/// running server is no hindrance.
+///
+/// # Errors
+/// When the disk fails; broken documents are in what is returned.
+pub async fn documents_of(
+    config: &KnowledgeConfig,
+    site: &str,
+    folder: &Path,
+    progress: &(dyn Fn(IngestProgress<'_>) + Sync),
+) -> anyhow::Result<Documents> {
+    let options = IngestOptions { base: Some(folder.to_owned()), ..IngestOptions::from_config(config) };
+    let uploads = config.uploads.join(site);
+    let listed =
+        tokio::task::spawn_blocking(move || statuses(&uploads)).await.context("reading the uploads crashed")??;
+    let taken = listed.into_iter().filter(|status| status.status == Status::Indexed);
+    let uploads: Vec<Upload> = taken.filter_map(|status| upload_of(&config.uploads, site, status)).collect();
+    ingest::whole_documents(site, folder, &uploads, &options, progress).await
 }
 
 /// What is kept of a document that was handed in, as it is read; none if it was of a kind that is read no more.

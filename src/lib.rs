@@ -16,6 +16,7 @@
 //! | [`session`] | one conversation: `apply(command) → effects`, pure; its task; the running ones |
 //! | [`intent`], [`recommend`], [`export`] | how likely a purchase is; products that fit; columns for data tools |
 //! | [`features`], [`suggest`], [`gaps`] | columns to learn from; drafts for agents; questions without an answer |
+//! | [`pages`] | web pages: what search engines can't read of them |
 //! | [`turn`] | one answer: question → passages → prompt → tokens → verdict |
 //! | [`signals`], [`knowledge`] | what happened, as numbers and labels; folders and uploads, kept in the index |
 //! | [`prompt`], [`catalogue`] | a prompt within budget; questions that product rows answer |
@@ -63,6 +64,7 @@ pub mod lifecycle;
 pub mod llm;
 pub mod models;
 pub mod outcomes;
+pub mod pages;
 pub mod permissions;
 pub mod prompt;
 pub mod protocol;

@@ -33,6 +33,7 @@ pub mod scheduler;
 mod scripted;
 pub mod template;
 pub mod text;
+pub mod thoughts;
 pub mod tokens;
 mod worker;
 
@@ -73,6 +74,9 @@ pub struct LlmConfig {
     pub queue: usize,
     /// Tokens an answer may have at most.
     pub max_tokens: u32,
+    /// Tokens that a model which thinks may think before it answers; what is more is cut. 0: it answers at once, which visitors
+    /// notice. Thoughts are shown to nobody.
+    pub thinking_tokens: u32,
     /// Processor threads; 0 takes one per physical core.
     pub threads: u32,
     /// Layers to put on the GPU; 0 stays on the processor, 999 takes all. Needs a build with `cuda`, `vulkan` or `metal`.
@@ -104,6 +108,7 @@ impl Default for LlmConfig {
             parallel: 16,
             queue: 64,
             max_tokens: 400,
+            thinking_tokens: 0,
             threads: 0,
             gpu_layers: 0,
             temperature: 0.2,
@@ -199,7 +204,8 @@ pub enum Finish {
     Length,
 }
 
-/// What a running completion reports, in order: any number of `Queued`, one `Started`, any number of `Text`, one `Done`.
+/// What a running completion reports, in order: any number of `Queued`, one `Started`, perhaps one
+/// `Thinking`, any number of `Text`, one `Done`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Token {
     /// Place in line, from 1.
@@ -207,6 +213,8 @@ pub enum Token {
         place: usize,
     },
     Started,
+    /// The model thinks before it answers. Once, before any text.
+    Thinking,
     /// Whole UTF-8, never empty; may hold several tokens' text.
     Text(String),
     Done {
@@ -245,6 +253,8 @@ pub struct ModelFacts {
     pub sha256: String,
     pub trained_context: u32,
     pub context_tokens: u32,
+    /// Tokens that it may think before it answers.
+    pub thinking_tokens: u32,
     pub parallel: u32,
     pub threads: u32,
     pub gpu_layers: u32,
@@ -253,7 +263,12 @@ pub struct ModelFacts {
 impl ModelFacts {
     /// What the configuration alone says.
     fn of(config: &LlmConfig) -> Self {
-        Self { context_tokens: config.context_tokens, parallel: config.parallel, ..Self::default() }
+        Self {
+            context_tokens: config.context_tokens,
+            thinking_tokens: config.thinking_tokens,
+            parallel: config.parallel,
+            ..Self::default()
+        }
     }
 }
 

@@ -135,6 +135,9 @@ pub enum ServerMessage {
     /// The answer waits; `place` counts from 1.
     #[serde(rename = "queue")]
     Queue { turn: u64, place: usize },
+    /// The model thinks before it answers; what it thinks isn't shown.
+    #[serde(rename = "thinking")]
+    Thinking { turn: u64 },
     /// The answer to the message with seq `turn` begins.
     #[serde(rename = "answer.started")]
     AnswerStarted {

@@ -391,7 +391,7 @@ async fn ask(spine: &Spine, site: &Tested, probe: Probe) -> anyhow::Result<Recor
                     withheld.push(text);
                     reasons.push(reason);
                 }
-                Output::Citation(_) | Output::Queued { .. } => {}
+                Output::Citation(_) | Output::Queued { .. } | Output::Thinking => {}
             }
         }
         (answer, withheld, reasons)

@@ -314,6 +314,10 @@ pub enum Update {
         turn: u64,
         place: usize,
     },
+    /// The model thinks before it answers.
+    Thinking {
+        turn: u64,
+    },
     /// `offset` in Unicode scalar values.
     Delta {
         turn: u64,
@@ -379,6 +383,7 @@ impl Update {
             | Self::Intent(_)
             | Self::VisitorTyping => true,
             Self::Queued { .. }
+            | Self::Thinking { .. }
             | Self::Delta { .. }
             | Self::Citation { .. }
             | Self::Withheld { .. }

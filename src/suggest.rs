@@ -114,7 +114,7 @@ async fn rewrite(
     let (mut end, mut usage, mut withheld, mut sent) = (AnswerEnd::Complete, Usage::default(), 0, String::new());
     while let Some(token) = completion.next().await {
         let rulings = match token? {
-            Token::Queued { .. } | Token::Started => continue,
+            Token::Queued { .. } | Token::Started | Token::Thinking => continue,
             Token::Text(text) => gate.push(&text),
             Token::Done { finish, usage: cost } => {
                 usage = cost;

@@ -142,10 +142,17 @@ pub struct Ask {
 /// What a turn sends while it runs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    Queued { place: usize },
+    Queued {
+        place: usize,
+    },
+    /// The model thinks before it answers.
+    Thinking,
     Text(String),
     Citation(Citation),
-    Withheld { text: String, reason: String },
+    Withheld {
+        text: String,
+        reason: String,
+    },
 }
 
 /// Why a turn ended without an answer.
@@ -212,6 +219,9 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     let ask = &Ask { request: asked(&ask.question), ..ask.clone() };
     if let Some(verdict) = deed::answer(spine, ask, out).await? {
         return Ok(verdict);
+    }
+    if let Some(told) = shelf::basket(spine, ask) {
+        return shelf::tell(spine, ask, &told, out).await;
     }
     if spine.mode != Mode::Generate
         && let Some(verdict) = several::answer(spine, ask, out).await?
@@ -396,7 +406,8 @@ pub async fn generate(
     let ingredients =
         Ingredients { site: &ask.facts, language, history: &ask.history, passages: hits, question: &ask.question };
     let max_tokens = ask.max_tokens.unwrap_or(spine.max_tokens).clamp(1, spine.max_tokens);
-    let room = spine.llm.context_tokens().saturating_sub(max_tokens as usize);
+    let answer = max_tokens.saturating_add(spine.llm.facts().thinking_tokens);
+    let room = spine.llm.context_tokens().saturating_sub(answer as usize);
     let prompt = spine
         .prompts
         .build(&ingredients, room, |messages| spine.llm.prompt_tokens(messages))
@@ -430,6 +441,10 @@ pub async fn generate(
                 continue;
             }
             Token::Started => continue,
+            Token::Thinking => {
+                out.send(Output::Thinking).await?;
+                continue;
+            }
             Token::Text(text) => {
                 usage.completion_tokens += 1;
                 (gate.push(&text), false)

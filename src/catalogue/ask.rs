@@ -4,6 +4,8 @@
 
 use std::collections::HashSet;
 
+mod basket;
+
 use super::shelf::{Meant, Shelf};
 use super::words::{
     MEANINGS, Meaning, Measure, Property, SAME, Say, UNSPACED, counted, fill, say, split, stem, unspaced,

@@ -4,6 +4,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use super::delivery::Delivery;
+use super::imap::{self, Folder, Trouble};
 use super::platform::{Sending, Target};
 use super::{Account, Finding, deadline, discord, line, meta, slack, smtp, telegram, text, twilio};
 use crate::clock::Clock;
@@ -41,10 +42,14 @@ impl Account {
                 return Ok(vec![good(text)]);
             }
             Platform::Email => {
-                return Ok(vec![match smtp::check(self).await {
+                let out = match smtp::check(self).await {
                     Ok(()) => good(format!("{} takes the account", self.base_url)),
                     Err(error) => bad(format!("{}: {error:#}", self.base_url)),
-                }]);
+                };
+                return Ok(match &self.config.imap_url {
+                    Some(url) => vec![self.check_mailbox(url).await, out],
+                    None => vec![out],
+                });
             }
             Platform::Telegram => return self.check_telegram(&delivery, origin).await,
             Platform::WeChat | Platform::Teams => {
@@ -83,6 +88,22 @@ impl Account {
             found,
             good(format!("webhooks belong to {to}; whether they go there is shown on the platform's pages")),
         ])
+    }
+
+    async fn check_mailbox(&self, url: &str) -> Finding {
+        match Folder::open(self).await {
+            Ok(folder) => {
+                let how = if folder.idles { "new ones are told at once (IDLE)" } else { "it is looked at each minute" };
+                let found = format!(
+                    "{url} takes the account; {:?} holds {} messages, and {how}",
+                    self.config.imap_folder, folder.messages
+                );
+                folder.leave().await;
+                good(found)
+            }
+            Err(trouble @ Trouble::Refused(_)) => bad(format!("{url}: {trouble}. What to do: {}", imap::advice(url))),
+            Err(trouble) => bad(format!("{url}: {trouble}")),
+        }
     }
 
     async fn check_telegram(&self, delivery: &Delivery, origin: Option<&str>) -> anyhow::Result<Vec<Finding>> {

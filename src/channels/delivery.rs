@@ -57,6 +57,9 @@ pub struct Health {
     /// Why the last request failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failing: Option<String>,
+    /// Why its mailbox isn't read now, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
     /// Messages that wait to be sent.
     pub unsent: usize,
     /// Webhooks that weren't the platform's, and why the last one wasn't.
@@ -127,6 +130,11 @@ impl Delivery {
 
     pub(super) fn heard(&self, id: &str, now_ms: u64) {
         self.note(id, |health| health.last_in_ms = now_ms);
+    }
+
+    /// Whether an account's mailbox is read, or why it isn't.
+    pub(super) fn mailbox(&self, id: &str, trouble: Option<String>) {
+        self.note(id, |health| health.unread = trouble);
     }
 
     /// Something went out without a request.

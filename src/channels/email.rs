@@ -10,6 +10,7 @@ use super::signature::{form, hex};
 use super::text::Rich;
 use crate::site::channel::mail_address as address;
 
+mod authenticity;
 mod quoted;
 mod subject;
 
@@ -30,18 +31,19 @@ struct Thread {
     ids: Vec<String>,
 }
 
-/// What a message holds. `own` are the addresses that mail for this account comes to, in lower case.
+/// What a message holds. `own` are the addresses that mail for this account comes to, in lower case; `authserv_id` is the
+/// name of the mail server whose word about senders is believed, or empty.
 #[must_use]
-pub(super) fn read(raw: &[u8], own: &[String]) -> Batch {
+pub(super) fn read(raw: &[u8], own: &[String], authserv_id: &str) -> Batch {
     let mut batch = Batch::default();
-    match event(raw, own) {
+    match event(raw, own, authserv_id) {
         Ok(event) => batch.events.push(event),
         Err(why) => batch.skipped.push(why),
     }
     batch
 }
 
-fn event(raw: &[u8], own: &[String]) -> Result<Incoming, &'static str> {
+fn event(raw: &[u8], own: &[String], authserv_id: &str) -> Result<Incoming, &'static str> {
     let message = MessageParser::default().parse(raw).ok_or("no e-mail")?;
     let from = first(message.from()).ok_or("no sender")?;
     let to = first(message.reply_to()).unwrap_or_else(|| from.clone());
@@ -57,6 +59,10 @@ fn event(raw: &[u8], own: &[String]) -> Result<Incoming, &'static str> {
     }
     if !is_for(&message, own) {
         return Err("an e-mail to somebody else");
+    }
+    // An answer would go to whoever's name was taken.
+    if !authserv_id.is_empty() && authenticity::is_forged(&message, authserv_id) {
+        return Err("an e-mail whose sender is forged");
     }
     let id = message.message_id().map(str::to_owned).filter(|id| !id.is_empty() && !id.contains(char::is_whitespace));
     if id.as_deref().is_some_and(|id| thread_of(id, own).is_some()) {
@@ -304,7 +310,7 @@ mod tests {
     }
 
     fn mail(head: &str, body: &str) -> Batch {
-        read(format!("{head}\n\n{body}").replace('\n', "\r\n").as_bytes(), &own())
+        read(format!("{head}\n\n{body}").replace('\n', "\r\n").as_bytes(), &own(), "mx.shop.example")
     }
 
     const HEAD: &str =
@@ -362,6 +368,7 @@ mod tests {
             "Content-Type: multipart/report; boundary=b",
             "Reply-To: help+x@shop.example",
             "Reply-To: no-reply@mail.example",
+            "Authentication-Results: mx.shop.example; dmarc=fail",
         ] {
             let batch = mail(&format!("{HEAD}\n{more}"), "Thank you for your message");
             assert!(batch.events.is_empty() && batch.skipped.len() == 1, "{more}");
@@ -384,7 +391,7 @@ mod tests {
     fn every_kind_of_nonsense_is_read_without_harm() {
         for raw in [&b""[..], b"\0\xff\xfe", b"From:", b"From: <>\r\n\r\n", b"Content-Type: multipart/mixed\r\n\r\n--"]
         {
-            assert!(read(raw, &own()).events.is_empty());
+            assert!(read(raw, &own(), "").events.is_empty());
         }
         let long: Vec<String> = (0..500).map(|i| format!("<{i}-{}@mail.example>", "x".repeat(40))).collect();
         let batch = mail(&format!("{HEAD}\nReferences: {}", long.join("\n ")), "hi");

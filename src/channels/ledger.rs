@@ -26,7 +26,23 @@ const MAX_FILE_NAME: usize = 200;
 /// Longest token or address that an event brings along to be answered with, in bytes.
 const MAX_RIGHT: usize = 4_096;
 /// Platforms send an event again for up to seven days (Meta); longer than that nothing need be remembered.
-const REMEMBERED_MS: u64 = 8 * 24 * 3_600_000;
+const REMEMBERED_MS: u64 = 8 * DAY_MS;
+/// A mailbox that was moved shows its old messages as new ones.
+pub(super) const MAIL_REMEMBERED_MS: u64 = 400 * DAY_MS;
+const DAY_MS: u64 = 24 * 3_600_000;
+
+/// How far a mailbox was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// Where the mailbox was: it may have moved.
+    pub(super) url: String,
+    /// The server's name for the numbering of its messages.
+    pub(super) validity: u32,
+    /// The number of the first message that wasn't looked at.
+    pub(super) next: u32,
+    /// When the mailbox was connected, in milliseconds since the Unix epoch: what came before isn't answered.
+    pub(super) since_ms: u64,
+}
 
 /// Where a conversation of a platform stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,6 +228,21 @@ impl Ledger {
         Ok(Kept::New)
     }
 
+    /// Whether an event was stored before.
+    pub(super) async fn knows(&self, account: &str, event: &str) -> Result<bool, StoreError> {
+        Ok(self.store.get(SPACE, &key("seen", &[account, event])).await?.is_some())
+    }
+
+    /// How far a folder of an account's mailbox was read; `None` before the first time.
+    pub(super) async fn place(&self, account: &str, folder: &str) -> Result<Option<Place>, StoreError> {
+        let value = self.store.get(SPACE, &key("mailbox", &[account, folder])).await?;
+        Ok(value.and_then(|value| read(&value)))
+    }
+
+    pub(super) async fn set_place(&self, account: &str, folder: &str, place: &Place) -> Result<(), StoreError> {
+        self.store.put(SPACE, &key("mailbox", &[account, folder]), &bytes(place)).await
+    }
+
     /// The events of a conversation that wait, oldest first, with their keys.
     pub(super) async fn waiting(&self, account: &str, chat: &str) -> Result<Vec<(Vec<u8>, Incoming)>, StoreError> {
         let found = self.store.scan(SPACE, &numbered_prefix("in", &[account, chat])).await?;
@@ -361,9 +392,10 @@ impl Ledger {
     }
 
     /// Forgets keys of events that no platform sends again.
-    pub(super) async fn sweep(&self, account: &str) -> Result<(), StoreError> {
-        let before = self.clock.now_ms().saturating_sub(REMEMBERED_MS);
-        let found = self.store.scan(SPACE, &numbered_prefix("seen", &[account])).await?;
+    pub(super) async fn sweep(&self, account: &Account) -> Result<(), StoreError> {
+        let remembered_ms = if account.config.imap_url.is_some() { MAIL_REMEMBERED_MS } else { REMEMBERED_MS };
+        let before = self.clock.now_ms().saturating_sub(remembered_ms);
+        let found = self.store.scan(SPACE, &numbered_prefix("seen", &[&account.id()])).await?;
         let old = found
             .into_iter()
             .filter(|(_, at)| <[u8; 8]>::try_from(at.as_slice()).is_ok_and(|at| u64::from_be_bytes(at) < before));

@@ -193,14 +193,14 @@ impl Platform {
                 let fields = email::fields(kind, request.body);
                 let message = fields.iter().find(|(name, _)| name == "body-mime");
                 match message {
-                    Some((_, message)) => email::read(message, &account.mailboxes()),
+                    Some((_, message)) => account.read_mail(message),
                     None => Batch {
                         skipped: vec!["no `body-mime`: the route's address doesn't end in mime"],
                         ..Batch::default()
                     },
                 }
             }
-            Self::Email => email::read(request.body, &account.mailboxes()),
+            Self::Email => account.read_mail(request.body),
             Self::Webhook => {
                 let Request { header, query, body: bytes } = request;
                 // A system that names nothing is told apart by what it says.
@@ -389,10 +389,11 @@ fn streams(account: &Account, chat: &str) -> bool {
 }
 
 impl Account {
-    /// E-mail: the addresses that mail for this account comes to.
-    fn mailboxes(&self) -> Vec<String> {
-        let all = std::iter::once(&self.config.sender).chain(&self.config.addresses);
-        all.map(|text| mail_address(text)).collect()
+    /// What an e-mail to this account holds.
+    pub(super) fn read_mail(&self, raw: &[u8]) -> Batch {
+        let own = std::iter::once(&self.config.sender).chain(&self.config.addresses);
+        let own: Vec<String> = own.map(|text| mail_address(text)).collect();
+        email::read(raw, &own, &self.config.authserv_id)
     }
 
     pub(super) fn meta_access(&self) -> meta::Access<'_> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Message, SmtpTransport, Transport as _};
 
@@ -61,7 +61,13 @@ async fn transport(account: &Account) -> anyhow::Result<SmtpTransport> {
     // Many machines have no way out by IPv6.
     found.sort_by_key(std::net::SocketAddr::is_ipv6);
     let address = found.first().context("the host has no address")?.ip();
-    let parameters = TlsParameters::new(host)?;
+    let mut parameters = TlsParameters::builder(host);
+    if let Some(path) = &account.config.ca_file {
+        let read = async || anyhow::Ok(Certificate::from_pem(&tokio::fs::read(path).await?)?);
+        let authority = read().await.with_context(|| format!("ca_file {}", path.display()))?;
+        parameters = parameters.add_root_certificate(authority);
+    }
+    let parameters = parameters.build()?;
     let tls = match (wrapped, allow_private) {
         (true, _) => Tls::Wrapper(parameters),
         (false, false) => Tls::Required(parameters),

@@ -406,6 +406,7 @@ impl Chat {
         match news {
             News::Text { text, .. } => self.screen.stream(&text)?,
             News::Waiting { place, .. } => self.screen.notice(&format!("waiting: place {place} in line")),
+            News::Thinking => self.screen.notice("thinking"),
             News::Withheld { .. } => self.screen.withheld += 1,
             News::Done(answer) => {
                 self.screen.answer(&answer)?;

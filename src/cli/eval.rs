@@ -8,10 +8,11 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::cli::show;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::eval::policy::Estimator;
 use crate::eval::{
-    self, allocation, answers, cases, desk, forecast, gaps, injection, intents, policy, purchase, retrieval,
+    self, allocation, answers, cases, desk, forecast, gaps, injection, intents, policy, purchase, retrieval, seo,
 };
 use crate::forecast::backtest::Plan;
 use crate::insight::policy::Value;
@@ -36,6 +37,7 @@ use crate::turn::Mode;
   frontdesk eval allocation --tests tests.csv --impressions 10000 --policy thompson
   frontdesk eval policy --log log.csv --policy policy.json --json
   frontdesk eval policy --randomised emails.csv --sender sender.json --policy policy.json --action segment --reward visit
+  frontdesk eval seo --cases cases.jsonl --jsonld jsonld.jsonl --json | jq .summary
   frontdesk eval purchase --train visits.csv --label Revenue --folds 5 --drop PageValues
 
 The knowledge is read into an index of its own in the temporary directory and removed afterwards; the server's own index isn't
@@ -187,6 +189,21 @@ enum What {
         /// The column of the chance with which it was chosen.
         #[arg(long, default_value = "propensity")]
         propensity: String,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Does the audit of pages agree with Lighthouse, and find faults of JSON-LD and no others?
+    Seo {
+        /// JSON Lines of pages: id, audit, fails, url, status, headers, robots_txt, html.
+        #[arg(long, required_unless_present = "jsonld")]
+        cases: Option<PathBuf>,
+        /// JSON Lines of JSON-LD: id, jsonld, and fails where a fault is in it.
+        #[arg(long)]
+        jsonld: Option<PathBuf>,
+        /// Faults of each kind to put into each block.
+        #[arg(long, default_value_t = 3)]
+        faults: usize,
+        /// Which faults.
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
@@ -432,6 +449,16 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             let mut rows = measures(&report)?;
             rows.retain(|row| !(row[1].starts_with('{') || row[1] == "null"));
             rows.extend(values.map(|(name, found)| vec![name.to_owned(), value(found)]));
+            show::report(&report, args.json, &["measure", "value"], rows)
+        }
+        What::Seo { cases, jsonld, faults, seed } => {
+            let now_ms = Clock::system().now_ms();
+            let report = seo::run(cases.as_deref(), jsonld.as_deref(), faults, seed, now_ms, &show)?;
+            bar.finish_and_clear();
+            let mut rows = measures(&report.summary)?;
+            let audits = report.audits.iter().map(|(name, of)| (name.as_str(), of.agree, of.cases));
+            let kinds = report.faults.iter().map(|(name, of)| (*name, of.found, of.put_in));
+            rows.extend(audits.chain(kinds).map(|(name, part, of)| vec![name.to_owned(), format!("{part} of {of}")]));
             show::report(&report, args.json, &["measure", "value"], rows)
         }
         What::Purchase(Outcomes { train, test, folds, label, drop, seed }) => {

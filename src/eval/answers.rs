@@ -190,7 +190,7 @@ impl<'a> Asker<'a> {
                         sent.push(text);
                     }
                     Output::Withheld { text, reason } => withheld.push(Withheld { text, reason }),
-                    Output::Citation(_) | Output::Queued { .. } => {}
+                    Output::Citation(_) | Output::Queued { .. } | Output::Thinking => {}
                 }
             }
             (sent, withheld, first)

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::claims;
-use crate::language::content_words;
+use crate::language::{content_words, is_common_somewhere};
 
 /// A line of the conversation before a question.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +57,9 @@ pub fn in_full<'a>(question: &str, before: &[Said<'_>], names: impl IntoIterator
         // "And the Tarn 3?" asks what was asked before.
         return if asked.is_subset(&named) { after_previous(goes_on) } else { None };
     }
+    if let Some(text) = goes_on.then(|| swapped(previous, question)).flatten() {
+        return Some(InFull { text, certain: true });
+    }
     match subject(before, &products) {
         Some(subject) => {
             let text = match pronoun(question).filter(|found| found.replaced) {
@@ -72,6 +75,32 @@ pub fn in_full<'a>(question: &str, before: &[Said<'_>], names: impl IntoIterator
         None => None,
     }
 }
+
+/// "What does the Gold account cost?" and then "and gold plus?": the question before, asked of what shares a word with what it
+/// was about.
+fn swapped(previous: &str, question: &str) -> Option<String> {
+    let rest = without_opening(question)?.trim_end_matches(|c: char| !c.is_alphanumeric() && c != ')');
+    let content: HashSet<String> = content_words(rest).collect();
+    let says = |word: &str| content.contains(word) && !is_common_somewhere(word);
+    let (start, shared) = words(rest).find(|(_, word)| says(&word.to_lowercase()))?;
+    let other = rest.get(start..)?;
+    let said = previous.to_lowercase().contains(&other.to_lowercase());
+    // "And gold?" after gold says nothing new, and more words than a name has ask something of their own.
+    if said || content.len() > MAX_NAME_WORDS || words(other).count() < 2 {
+        return None;
+    }
+    let mut before = words(previous).skip_while(|(_, word)| word.to_lowercase() != shared.to_lowercase());
+    let (at, word) = before.next()?;
+    // "Plan A" is swapped whole.
+    let marks = before.take_while(|(_, word)| word.chars().count() == 1 || word.chars().all(|c| c.is_ascii_digit()));
+    let end = marks.last().map_or(at + word.len(), |(at, word)| at + word.len());
+    let mut text = previous.to_owned();
+    text.replace_range(at..end, other);
+    Some(text)
+}
+
+/// Words of the name of a thing at most.
+const MAX_NAME_WORDS: usize = 3;
 
 /// "the Tarn 2" in English, the name alone elsewhere.
 fn spaced(head: &str, subject: &str) -> String {
@@ -198,6 +227,26 @@ mod tests {
     fn a_bare_name_asks_again() {
         let before = [("v", "How much does the Tarn 2 weigh?"), ("a", "1,900 g.")];
         check(&before, "And the Tarn 3?", Some(("How much does the Tarn 2 weigh? And the Tarn 3?", true)));
+    }
+
+    #[test]
+    fn a_bare_thing_of_the_same_kind_is_asked_the_same() {
+        let asked = |before: &str, question: &str, expected: Option<&str>| {
+            check(&[("v", before)], question, expected.map(|text| (text, true)));
+        };
+        asked(
+            "What is the minimum balance for the Platinum savings account?",
+            "and platinum plus?",
+            Some("What is the minimum balance for the platinum plus savings account?"),
+        );
+        asked(
+            "Wie viel Zinsen bringt das Gold Sparkonto?",
+            "und das Gold Plus?",
+            Some("Wie viel Zinsen bringt das Gold Plus Sparkonto?"),
+        );
+        asked("What is in plan A?", "And what about plan B?", Some("What is in plan B?"));
+        assert_eq!(swapped("What does the gold card cost?", "and gold?"), None);
+        assert_eq!(swapped("What does the gold card cost?", "and how do I close it?"), None);
     }
 
     #[test]

@@ -671,6 +671,7 @@ pub(super) fn update_message(update: &Update) -> Option<ServerMessage> {
     Some(match update.clone() {
         Update::Event { seq, at_ms, event } => return event_message(Past { seq, at_ms, event }),
         Update::Queued { turn, place } => ServerMessage::Queue { turn, place },
+        Update::Thinking { turn } => ServerMessage::Thinking { turn },
         Update::Delta { turn, offset, text } => ServerMessage::AnswerDelta { turn, offset, text },
         Update::Citation { turn, citation } => ServerMessage::AnswerCitation { turn, citation: citation.into() },
         Update::Withheld { turn, reason } => ServerMessage::AnswerWithheld { turn, reason },

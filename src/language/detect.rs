@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use lingua::{Language, LanguageDetector, LanguageDetectorBuilder};
 use quick_cache::sync::Cache;
 
+use super::iso_639::code;
 use super::script::{self, Script};
 use super::{gloss, is_unspaced};
 
@@ -30,6 +31,10 @@ const WORD_OF_SHOPS: f64 = 4.0;
 /// little: who writes in another has come nevertheless.
 const WRITTEN_BEFORE: f64 = 4.0;
 const OF_THE_SITE: f64 = 1.5;
+/// The weight of the site's language at least where no statistics know it, beside 1 for all others: where the words are
+/// common ones of another language, and where they aren't.
+const UNKNOWN_BESIDE: f64 = 0.1;
+const UNKNOWN_ALONE: f64 = 1.5;
 /// Earlier messages that count.
 const RECENT: usize = 3;
 /// The share that a language has at least beside its common words, so that these count where the statistics see none.
@@ -78,6 +83,27 @@ pub fn language_of(text: &str) -> Option<&'static str> {
 pub fn spoken<'a>(message: &str, before: impl IntoIterator<Item = &'a str>, site: &str) -> Option<&'static str> {
     let mut weights = weights(message);
     let before: Vec<&'static str> = before.into_iter().take(RECENT).filter_map(language_of).collect();
+    // A site in a language that no statistics know is visited by those who write it, and the statistics take that for its
+    // nearest neighbour. Two common words of another language tell that it is another.
+    let unknown = !LATIN.iter().any(|(code, statistics, _)| *code == site && statistics.is_some());
+    if unknown
+        && weights.iter().any(|(language, _)| *language == LATIN[0].0)
+        && let Some(site) = code(site)
+    {
+        let lower = message.to_lowercase();
+        let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).collect();
+        let common = |language: &str| words.iter().filter(|word| is_common(word, language)).count();
+        let own = common(site);
+        let least = if weights.iter().any(|(other, _)| *other != site && common(other) >= own + 2) {
+            UNKNOWN_BESIDE
+        } else {
+            UNKNOWN_ALONE
+        };
+        match weights.iter_mut().find(|(language, _)| *language == site) {
+            Some((_, weight)) => *weight = weight.max(least),
+            None => weights.push((site, least)),
+        }
+    }
     for (language, weight) in &mut weights {
         for _ in before.iter().filter(|other| *other == language) {
             *weight *= WRITTEN_BEFORE;
@@ -184,6 +210,19 @@ fn latin(text: &str) -> Weights {
     weights
 }
 
+/// Whether a word is a common one of any language. Lists: `data/common/`.
+#[must_use]
+pub fn is_common_somewhere(word: &str) -> bool {
+    COMMON.contains_key(word)
+}
+
+/// Whether a word is a common one of a language.
+#[must_use]
+pub fn is_common(word: &str, language: &str) -> bool {
+    let places = COMMON.get(word).map(Vec::as_slice).unwrap_or_default();
+    places.iter().any(|at| LATIN.get(*at).is_some_and(|(code, ..)| *code == language))
+}
+
 /// The languages that have a common word, as places in [`LATIN`].
 static COMMON: LazyLock<HashMap<&'static str, Vec<usize>>> = LazyLock::new(|| {
     let mut common: HashMap<&'static str, Vec<usize>> = HashMap::new();
@@ -240,6 +279,12 @@ mod tests {
         check("买3个送1个吗", &[], "en", Some("zh"));
         check("ok", &[], "en", None);
         check("ok", &["Wo ist mein Paket?"], "en", Some("de"));
+        // Sites in languages without statistics.
+        check("vad kostar en herrklippning", &[], "sv", Some("sv"));
+        check("kan man betala kontant", &[], "sv", Some("sv"));
+        check("hvad koster levering", &[], "da", Some("da"));
+        check("What does delivery to Denmark cost?", &[], "da", Some("en"));
+        check("Was kostet der Versand in die Schweiz?", &[], "da", Some("de"));
         // Who changes the language is answered in the new one.
         check("Where is my parcel?", &["Wo ist mein Paket?"], "de", Some("en"));
     }

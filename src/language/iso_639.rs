@@ -8,10 +8,16 @@ const CODES: &str = "aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br
                      sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk \
                      ur uz ve vi vo wa wo xh yi yo za zh zu";
 
+/// A language's code, known for good.
+#[must_use]
+pub(super) fn code(text: &str) -> Option<&'static str> {
+    CODES.split(' ').find(|known| *known == text)
+}
+
 /// Whether a text is a language's code as ISO 639-1 writes it, in lower case.
 #[must_use]
 pub fn is_iso_639_1(code: &str) -> bool {
-    CODES.split(' ').any(|known| known == code)
+    self::code(code).is_some()
 }
 
 #[cfg(test)]

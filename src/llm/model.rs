@@ -1,5 +1,6 @@
 //! A chat GGUF: loading it, its chat template, and its tokens.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -8,7 +9,8 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 
-use super::template::{CHATML, Template, segments};
+use super::template::{CHATML, Prompt, Template, segments};
+use super::thoughts::Thoughts;
 use super::tokens::TokenId;
 use super::{ChatMessage, LlmConfig, LlmError, ModelFacts, backend, gguf, yes_share};
 use crate::clock::Clock;
@@ -85,6 +87,7 @@ impl Model {
             sha256,
             trained_context: llama.n_ctx_train(),
             context_tokens: config.context_tokens,
+            thinking_tokens: config.thinking_tokens,
             parallel: config.parallel,
             threads: threads(config.threads),
             gpu_layers: config.gpu_layers,
@@ -117,9 +120,16 @@ impl Model {
         !(self.llama.is_recurrent() || self.llama.is_hybrid() || sliding)
     }
 
-    /// A prompt's tokens: the rendered conversation, up to where the next token of the answer goes.
-    pub(crate) fn prompt(&self, messages: &[ChatMessage], prefix: &str) -> Result<Vec<TokenId>, LlmError> {
-        let pieces = self.template.render(messages, prefix).map_err(|error| LlmError::Engine(error.to_string()))?;
+    /// A prompt's tokens: the rendered conversation, up to where the next token of the answer goes; and what takes the thoughts
+    /// out of that answer, which may have so many tokens of them.
+    pub(crate) fn prompt(
+        &self,
+        messages: &[ChatMessage],
+        prefix: &str,
+        thinking_tokens: u32,
+    ) -> Result<(Vec<TokenId>, Thoughts), LlmError> {
+        let rendered = self.template.render(messages, prefix, thinking_tokens);
+        let Prompt { pieces, thoughts } = rendered.map_err(|error| LlmError::Engine(error.to_string()))?;
         let mut tokens = Vec::new();
         let segments = segments(&pieces, &self.control_tokens);
         if let Some((bos, text)) = &self.bos
@@ -130,7 +140,18 @@ impl Model {
         for segment in segments {
             tokens.extend(self.tokens(&segment.text, segment.parse_special));
         }
-        Ok(tokens)
+        Ok((tokens, thoughts))
+    }
+
+    /// Whether the template has thoughts.
+    pub(crate) fn thinks(&self) -> bool {
+        self.template.thinks()
+    }
+
+    /// Tokens that end the thought that is open, as the template would write them; none if none is.
+    pub(crate) fn ending(&self, thoughts: &Thoughts) -> VecDeque<LlamaToken> {
+        let text = thoughts.ending().unwrap_or_default();
+        self.tokens(&text, true).into_iter().map(LlamaToken).collect()
     }
 
     /// Tokens of plain text: nothing in it is a control token.
@@ -141,6 +162,11 @@ impl Model {
     /// The bytes of an answer's token; empty for control tokens.
     pub(crate) fn bytes_of(&self, token: LlamaToken) -> Vec<u8> {
         self.llama.vocab().token_to_piece(token, false, None)
+    }
+
+    /// The same with the text of control tokens.
+    pub(crate) fn marked_bytes_of(&self, token: LlamaToken) -> Vec<u8> {
+        self.llama.vocab().token_to_piece(token, true, None)
     }
 
     /// How likely yes is rather than no, 0…1, where the model gives these logits to its vocabulary.

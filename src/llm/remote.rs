@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::line::Line;
 use super::text::TextStream;
+use super::thoughts::Thoughts;
 use super::{
     ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream, yes_share,
 };
@@ -83,12 +84,13 @@ impl Pulse {
 
 /// The engine.
 pub(crate) struct Remote {
-    client: reqwest::Client,
+    door: Door,
     url: String,
-    api_key: Option<String>,
     line: Arc<Line>,
     generated: Arc<AtomicU64>,
     max_tokens: u32,
+    /// That the model thinks away its tokens was said.
+    thought_it_away: Arc<AtomicBool>,
     /// The server gave no probabilities once, and that was said.
     words_only: AtomicBool,
     pulse: Arc<Pulse>,
@@ -112,13 +114,14 @@ impl Remote {
             Ok(key) if !key.is_empty() => Some(key),
             _ => Some(config.api_key.clone()).filter(|key| !key.is_empty()),
         };
+        let url = format!("{}/chat/completions", base.as_str().trim_end_matches('/'));
         Ok(Self {
-            client,
-            url: format!("{}/chat/completions", base.as_str().trim_end_matches('/')),
-            api_key,
+            door: Door { client, url: url.clone(), api_key, plain: Arc::default() },
+            url,
             line: Line::new(config.parallel, config.queue),
             generated: Arc::default(),
             max_tokens: config.max_tokens,
+            thought_it_away: Arc::default(),
             words_only: AtomicBool::new(false),
             pulse: Arc::default(),
             facts: ModelFacts { engine: base.to_string(), name: config.model.clone(), ..ModelFacts::of(config) },
@@ -159,17 +162,21 @@ impl Remote {
         if estimate >= limit {
             return Err(LlmError::PromptTooLong { tokens: estimate, limit: limit - 1 });
         }
-        let post = self.post(&self.body(&request));
-        let (url, line, generated) = (self.url.clone(), Arc::clone(&self.line), Arc::clone(&self.generated));
-        let pulse = Arc::clone(&self.pulse);
+        let thinking_tokens = if request.prefix.is_empty() { self.facts.thinking_tokens } else { 0 };
+        let body = self.body(&request, thinking_tokens);
+        let (door, url) = (self.door.clone(), self.url.clone());
+        let (line, generated) = (Arc::clone(&self.line), Arc::clone(&self.generated));
+        let (pulse, thought_it_away) = (Arc::clone(&self.pulse), Arc::clone(&self.thought_it_away));
         let answer = async_stream::try_stream! {
             while let Some(place) = place.wait().await {
                 yield Token::Queued { place };
             }
-            let mut response = open(post, &url, &line).await?;
+            let mut response = door.open(body, thinking_tokens > 0, &line).await?;
             yield Token::Started;
 
             let mut text = TextStream::new(&request.stop);
+            let mut thoughts = if request.prefix.is_empty() { Thoughts::of_unknown() } else { Thoughts::none() };
+            let mut thought = false;
             let mut lines = Lines::default();
             let (mut usage, mut finish, mut written) = (None, None, String::new());
             'answer: while let Some(bytes) = next_bytes(&mut response, &url).await? {
@@ -181,9 +188,14 @@ impl Remote {
                     };
                     usage = chunk.usage.or(usage);
                     let Some(choice) = chunk.choices.into_iter().next() else { continue };
-                    if let Some(content) = choice.delta.content.filter(|content| !content.is_empty()) {
+                    let content = choice.delta.content.as_deref().unwrap_or_default();
+                    let seen = thoughts.push(content.as_bytes(), content.as_bytes());
+                    if (choice.delta.thinks() || thoughts.thinks()) && !std::mem::replace(&mut thought, true) && thinking_tokens > 0 {
+                        yield Token::Thinking;
+                    }
+                    if !seen.is_empty() {
                         generated.fetch_add(1, Ordering::Relaxed);
-                        let piece = text.push(content.as_bytes());
+                        let piece = text.push(&seen);
                         written.push_str(&piece.text);
                         if !piece.text.is_empty() {
                             yield Token::Text(piece.text);
@@ -197,7 +209,16 @@ impl Remote {
                 }
             }
             let finish = finish.ok_or_else(|| LlmError::Engine(format!("{url} ended in the middle of an answer")))?;
-            let rest = text.finish();
+            let held = text.push(&thoughts.finish());
+            let rest = held.text + &text.finish();
+            if thought && written.is_empty() && rest.is_empty() && !thought_it_away.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    url,
+                    thinking_tokens,
+                    "the server's model thought until its tokens were used up and gave no answer; raise [llm] \
+                     thinking_tokens, or switch its thinking off at the server"
+                );
+            }
             if !rest.is_empty() {
                 written.push_str(&rest);
                 yield Token::Text(rest);
@@ -232,7 +253,7 @@ impl Remote {
             "logprobs": true,
             "top_logprobs": TOP_LOGPROBS,
         });
-        let response = open(self.post(&body), &self.url, &self.line).await?;
+        let response = self.door.open(body, false, &self.line).await?;
         let failed = |what: String| LlmError::Engine(format!("{} {what}", self.url));
         let bytes = match timeout(IDLE, response.bytes()).await {
             Ok(Ok(bytes)) => bytes,
@@ -258,15 +279,7 @@ impl Remote {
         }
     }
 
-    fn post(&self, body: &Value) -> reqwest::RequestBuilder {
-        let post = self.client.post(&self.url).json(body);
-        match &self.api_key {
-            Some(key) => post.bearer_auth(key),
-            None => post,
-        }
-    }
-
-    fn body(&self, request: &Request) -> Value {
+    fn body(&self, request: &Request, thinking_tokens: u32) -> Value {
         let mut messages: Vec<Value> = request
             .messages
             .iter()
@@ -281,7 +294,8 @@ impl Remote {
             "messages": messages,
             "stream": true,
             "stream_options": { "include_usage": true },
-            "max_tokens": request.max_tokens.min(self.max_tokens).max(1),
+            // Servers count thoughts as well.
+            "max_tokens": request.max_tokens.min(self.max_tokens).max(1).saturating_add(thinking_tokens),
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
         });
@@ -308,6 +322,43 @@ impl Remote {
         body
     }
 }
+
+/// The way to the server.
+#[derive(Clone)]
+struct Door {
+    client: reqwest::Client,
+    url: String,
+    api_key: Option<String>,
+    /// The server refuses what OpenAI's own API doesn't have.
+    plain: Arc<AtomicBool>,
+}
+
+impl Door {
+    /// Sends a request and waits for the answer's beginning. What the model's chat template calls thinking is switched by
+    /// vLLM's, llama-server's and SGLang's field for it; a server that refuses the field is asked again without.
+    async fn open(&self, body: Value, think: bool, line: &Line) -> Result<Response, LlmError> {
+        if !self.plain.load(Ordering::Relaxed) {
+            let mut switched = body.clone();
+            switched[SWITCHES] = json!({ "enable_thinking": think, "thinking": think });
+            match open(self.post(&switched), &self.url, line).await {
+                Err(LlmError::Engine(error)) if error.contains(SWITCHES) => self.plain.store(true, Ordering::Relaxed),
+                opened => return opened,
+            }
+        }
+        open(self.post(&body), &self.url, line).await
+    }
+
+    fn post(&self, body: &Value) -> reqwest::RequestBuilder {
+        let post = self.client.post(&self.url).json(body);
+        match &self.api_key {
+            Some(key) => post.bearer_auth(key),
+            None => post,
+        }
+    }
+}
+
+/// The field in which servers take what a chat template may be given.
+const SWITCHES: &str = "chat_template_kwargs";
 
 /// Tokens in the vocabulary of recent OpenAI models: an estimate for other ones.
 pub(crate) fn count_tokens(text: &str) -> usize {
@@ -397,6 +448,19 @@ struct Choice {
 struct Delta {
     #[serde(default)]
     content: Option<String>,
+    /// Thoughts, as llama-server, SGLang and DeepSeek send them.
+    #[serde(default)]
+    reasoning_content: Option<Value>,
+    /// The same from vLLM and OpenRouter.
+    #[serde(default)]
+    reasoning: Option<Value>,
+}
+
+impl Delta {
+    fn thinks(&self) -> bool {
+        let text = |field: &Option<Value>| field.as_ref().and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+        text(&self.reasoning_content) || text(&self.reasoning)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]

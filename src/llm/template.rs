@@ -8,6 +8,7 @@
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
+use super::thoughts::{self, Marks, Thoughts};
 use super::{ChatMessage, Role};
 use crate::clock::Clock;
 
@@ -26,6 +27,18 @@ pub struct Template {
     environment: Environment<'static>,
     bos: String,
     eos: String,
+    /// How the model marks thoughts, if it thinks.
+    marks: Option<Marks>,
+    /// What the template calls the least effort, where it asks for one.
+    least_effort: &'static str,
+}
+
+/// A rendered prompt.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    pub pieces: Vec<Piece>,
+    /// Takes the thoughts out of what follows.
+    pub thoughts: Thoughts,
 }
 
 /// Why messages can't be rendered.
@@ -66,6 +79,8 @@ impl Template {
     /// # Errors
     /// [`TemplateError::Invalid`] if it is not valid.
     pub fn new(source: &str, bos: &str, eos: &str, clock: Clock) -> Result<Self, TemplateError> {
+        // As Jinja2 does.
+        let source = source.replace("\r\n", "\n");
         let mut environment = Environment::new();
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
@@ -73,30 +88,66 @@ impl Template {
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
         });
+        environment.add_filter("length", length);
+        environment.add_filter("count", length);
         environment.add_function("strftime_now", move |format: &str| strftime(format, clock.now_ms()));
         environment
-            .add_template_owned(NAME, without_generation_tags(source))
+            .add_template_owned(NAME, without_generation_tags(&source))
             .map_err(|error| TemplateError::Invalid(in_words(&error)))?;
-        Ok(Self { environment, bos: bos.into(), eos: eos.into() })
+        Ok(Self {
+            environment,
+            bos: bos.into(),
+            eos: eos.into(),
+            marks: thoughts::marks_of(&source),
+            least_effort: least_effort(&source),
+        })
     }
 
     /// Renders a conversation up to the place where the assistant's next words go, and `prefix` after it. A template that
-    /// knows no system role, or wants strictly alternating roles, gets the messages merged so that it takes them.
+    /// knows no system role, or wants strictly alternating roles, gets the messages merged so that it takes them. The model may
+    /// think so many tokens before; with 0 the prompt ends behind an empty thought, where the template has thoughts.
     ///
     /// # Errors
     /// [`TemplateError`] if the template can't be made to take the messages.
-    pub fn render(&self, messages: &[ChatMessage], prefix: &str) -> Result<Vec<Piece>, TemplateError> {
-        let mut pieces = self.render_once(messages).or_else(|error| {
+    pub fn render(
+        &self,
+        messages: &[ChatMessage],
+        prefix: &str,
+        thinking_tokens: u32,
+    ) -> Result<Prompt, TemplateError> {
+        // An answer that stands already has been thought about.
+        let thinking_tokens = if prefix.is_empty() { thinking_tokens } else { 0 };
+        let mut pieces = self.render_once(messages, thinking_tokens).or_else(|error| {
             let merged = merge(messages);
-            if merged == messages { Err(error) } else { self.render_once(&merged) }
+            if merged == messages { Err(error) } else { self.render_once(&merged, thinking_tokens) }
         })?;
+        let mut end = match pieces.last() {
+            Some(Piece::Template(text)) => text.clone(),
+            Some(Piece::Content(_)) | None => String::new(),
+        };
+        if let Some(marks) = self.marks.as_ref().filter(|_| thinking_tokens == 0) {
+            let behind = thoughts::left_out(marks, &end);
+            end.push_str(&behind);
+            pieces.push(Piece::Template(behind));
+        }
+        let thoughts = match self.marks {
+            _ if !prefix.is_empty() => Thoughts::none(),
+            Some(marks) => Thoughts::of(marks, &end),
+            None => Thoughts::of_unknown(),
+        };
         if !prefix.is_empty() {
             pieces.push(Piece::Content(prefix.into()));
         }
-        Ok(pieces)
+        Ok(Prompt { pieces, thoughts })
     }
 
-    fn render_once(&self, messages: &[ChatMessage]) -> Result<Vec<Piece>, TemplateError> {
+    /// Whether it has thoughts.
+    #[must_use]
+    pub fn thinks(&self) -> bool {
+        self.marks.is_some()
+    }
+
+    fn render_once(&self, messages: &[ChatMessage], thinking_tokens: u32) -> Result<Vec<Piece>, TemplateError> {
         let refused = |error: Error| TemplateError::Refused(in_words(&error));
         let placeholders: Vec<Value> = messages
             .iter()
@@ -112,8 +163,12 @@ impl Template {
                     add_generation_prompt => true,
                     bos_token => self.bos,
                     eos_token => self.eos,
-                    // A visitor waits: models that can think first or not, don't.
-                    enable_thinking => false,
+                    // The names that templates have for it; nobody else looks at them.
+                    enable_thinking => thinking_tokens > 0,
+                    thinking => thinking_tokens > 0,
+                    reasoning => thinking_tokens > 0,
+                    thinking_budget => thinking_tokens,
+                    reasoning_effort => self.least_effort,
                 })
             })
             .map_err(refused)?;
@@ -123,6 +178,21 @@ impl Template {
             None => Ok(pieces),
         }
     }
+}
+
+/// The least effort that a template names: some refuse the words of others.
+fn least_effort(source: &str) -> &'static str {
+    let named = |word: &&str| source.contains(&format!("'{word}'")) || source.contains(&format!("\"{word}\""));
+    ["none", "minimal", "low"].into_iter().find(named).unwrap_or("low")
+}
+
+/// As in Jinja2, what isn't defined has no length: many templates ask `tools|length`.
+fn length(value: &Value) -> Result<usize, Error> {
+    if value.is_undefined() {
+        return Ok(0);
+    }
+    let kind = value.kind();
+    value.len().ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{kind} has no length")))
 }
 
 /// Joins pieces to as few segments as possible, so that words are tokenised as in one text. Content in which a control token's
@@ -332,8 +402,8 @@ mod tests {
 
     fn render(source: &str, messages: &[ChatMessage], prefix: &str) -> String {
         let template = Template::new(source, "<s>", "</s>", Clock::manual(1_753_000_000_000)).unwrap();
-        let pieces = template.render(messages, prefix).unwrap();
-        pieces.iter().map(|(Piece::Template(text) | Piece::Content(text))| text.as_str()).collect()
+        let prompt = template.render(messages, prefix, 0).unwrap();
+        prompt.pieces.iter().map(|(Piece::Template(text) | Piece::Content(text))| text.as_str()).collect()
     }
 
     #[test]
@@ -368,11 +438,71 @@ mod tests {
         ");
     }
 
+    /// The end of a prompt, and whether the model may think so many tokens in what follows.
+    #[track_caller]
+    fn check_end(source: &str, thinking_tokens: u32, expected: &str, thinks: bool) {
+        let template = Template::new(source, "", "", Clock::manual(0)).unwrap();
+        let prompt = template.render(&[message(Role::User, "Hi")], "", thinking_tokens).unwrap();
+        let Some((Piece::Template(behind), rest)) = prompt.pieces.split_last() else { panic!("no prompt") };
+        let end = match rest.last() {
+            Some(Piece::Template(text)) => text.clone() + behind,
+            Some(Piece::Content(_)) | None => behind.clone(),
+        };
+        assert_eq!((end.as_str(), prompt.thoughts.thinks()), (expected, thinks));
+    }
+
+    /// Templates as those of current models are built.
+    #[test]
+    fn prompts_end_without_a_thought_or_with_one() {
+        let talk = "{% for m in messages %}{{ m.content }}{% endfor %}";
+        // Qwen, GLM: a switch, and an empty thought without.
+        let switched = format!(
+            "{talk}A:{{% if enable_thinking is defined and enable_thinking is false %}}<think>\n\n</think>\n\n{{% endif %}}"
+        );
+        check_end(&switched, 0, "A:<think>\n\n</think>\n\n", false);
+        check_end(&switched, 9, "A:", false);
+        // DeepSeek R1, MiniMax, Step: a thought always.
+        let always = format!("{talk}A:<think>\n{{# </think> #}}");
+        check_end(&always, 0, "A:<think>\n\n</think>\n\n", false);
+        check_end(&always, 9, "A:<think>\n", true);
+        // DeepSeek V3.1: another switch.
+        let other = format!("{talk}A:{{{{ '<think>' if thinking else '</think>' }}}}");
+        check_end(&other, 0, "A:</think>", false);
+        check_end(&other, 9, "A:<think>", true);
+        // gpt-oss: an effort, and channels.
+        let harmony = format!(
+            "{{{{ reasoning_effort }}}}{talk}A:{{# '<|channel|>' + channel + '<|message|>' #}}<|start|>assistant"
+        );
+        check_end(&harmony, 0, "A:<|start|>assistant<|channel|>final<|message|>", false);
+        check_end(&harmony, 9, "A:<|start|>assistant", true);
+        // Seed-OSS: a budget, which is told and leaves the thought open.
+        let budget = format!("{talk}A:{{% if thinking_budget == 0 %}}<seed:think>{{% endif %}}{{# </seed:think> #}}");
+        check_end(&budget, 0, "A:<seed:think></seed:think>", false);
+        check_end(&budget, 9, "A:", false);
+        // Apriel: steps in plain words.
+        let steps = format!("{talk}Here are my reasoning steps:\n{{# [BEGIN FINAL RESPONSE] #}}");
+        check_end(&steps, 0, "Here are my reasoning steps:\n\n[BEGIN FINAL RESPONSE]\n", false);
+        check_end(&steps, 9, "Here are my reasoning steps:\n", true);
+        // Magistral: the model begins by itself, if at all.
+        check_end(&format!("{talk}[/INST]{{# [THINK][/THINK] #}}"), 0, "[/INST]", false);
+        // Mistral Small 4: refuses efforts that it doesn't know.
+        let picky = format!(
+            "{{% if reasoning_effort not in ['none', 'high'] %}}{{{{ raise_exception('effort') }}}}{{% endif %}}{talk}A:"
+        );
+        check_end(&picky, 0, "A:", false);
+    }
+
+    #[test]
+    fn what_is_not_defined_has_no_length_and_lines_end_as_in_jinja2() {
+        let source = "{% if tools|length > 0 %}tools{% endif %}{{ messages|count }}\r\n{% for m in messages %}\r\n{{ m.content }}{% endfor %}";
+        assert_eq!(render(source, &[message(Role::User, "Hi")], ""), "1\nHi");
+    }
+
     #[track_caller]
     fn check_refused(source: &str, expected: &str) {
         let error = match Template::new(source, "", "", Clock::manual(0)) {
             Err(error) => error,
-            Ok(template) => template.render(&[message(Role::User, "Hi")], "").unwrap_err(),
+            Ok(template) => template.render(&[message(Role::User, "Hi")], "", 0).unwrap_err(),
         };
         assert!(error.to_string().contains(expected), "{error}");
     }

@@ -1,6 +1,7 @@
 //! The thread that owns llama.cpp's context: it takes requests, lets the [`Scheduler`] plan each step, computes it, and sends
 //! what was written.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +26,7 @@ use super::pace::StepTimes;
 use super::prefix::{Cache, Op};
 use super::scheduler::{Chunk, Job, Limits, Plan, Priority, RequestId, Scheduler};
 use super::text::TextStream;
+use super::thoughts::Thoughts;
 use super::tokens::TokenId;
 use super::{
     ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Sampling, Stats, Token, backend, judgements, sampler,
@@ -43,6 +45,8 @@ const BATCH_TOKENS_CPU: u32 = 512;
 const BATCH_TOKENS_GPU: u32 = 1024;
 /// Tokens of prompts that a step has room for beside running answers.
 const LEAST_PROMPT_TOKENS: u32 = 8;
+/// Tokens that the marks around a thought have at most.
+const MARKS_TOKENS: usize = 24;
 /// Cells that finished conversations may hold while others run. Each step attends over them too, so more would slow all of
 /// them down; fewer would have a conversation put to sleep and woken between its turns for nothing.
 const KEPT_AWAKE_TOKENS: usize = 1024;
@@ -67,6 +71,7 @@ pub(crate) struct Llama {
     places: Arc<Semaphore>,
     limits: Limits,
     max_tokens: u32,
+    thinking_tokens: u32,
     next_id: AtomicU64,
     commands: Option<SyncSender<Command>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -119,6 +124,11 @@ struct Task {
     /// Tokens of the answer that stand already.
     already: Vec<LlamaToken>,
     text: TextStream,
+    thoughts: Thoughts,
+    /// Tokens that it may think.
+    thinking_tokens: usize,
+    /// Tokens that the answer may have, without its thoughts.
+    wanted: usize,
     tokens: mpsc::Sender<Result<Token, LlmError>>,
     permit: OwnedSemaphorePermit,
 }
@@ -170,6 +180,7 @@ impl Llama {
             places: Arc::new(Semaphore::new(places)),
             limits: setup.limits,
             max_tokens: config.max_tokens,
+            thinking_tokens: config.thinking_tokens,
             next_id: AtomicU64::new(1),
             commands: Some(commands),
             thread: Mutex::new(Some(thread)),
@@ -185,21 +196,24 @@ impl Llama {
     }
 
     pub(crate) fn prompt_tokens(&self, messages: &[ChatMessage]) -> Result<usize, LlmError> {
-        self.model.prompt(messages, "").map(|tokens| tokens.len())
+        self.model.prompt(messages, "", self.thinking_tokens).map(|(tokens, _)| tokens.len())
     }
 
     /// Puts a request in line, or says at once why not. What it writes comes through the channel.
     pub(crate) fn submit(&self, request: &Request) -> Result<mpsc::Receiver<Result<Token, LlmError>>, LlmError> {
         self.accepting()?;
         let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else { return Err(self.overloaded()) };
-        let prompt = self.prompt(&request.messages, &request.prefix)?;
+        let (prompt, thoughts) = self.prompt(&request.messages, &request.prefix, self.thinking_tokens)?;
         let context = self.facts().context_tokens as usize;
         let wanted = request.max_tokens.min(self.max_tokens).max(1) as usize;
-        let max_new = wanted.min(context - prompt.len());
+        // A thought comes on top, with the marks around it.
+        let thinking = if self.model.thinks() { self.thinking_tokens as usize + MARKS_TOKENS } else { 0 };
+        let max_new = (wanted + thinking).min(context - prompt.len());
         // Room for all that can be sent: a place at most for each one in line, a start, a text per token and a last one, an end.
         let (tokens, written) = mpsc::channel(self.limits.queue + max_new + 4);
         let already = if request.prefix.is_empty() { Vec::new() } else { self.model.text_tokens(&request.prefix) };
         let owner = request.session.as_ref().map(owner_of);
+        let stops: Vec<String> = request.stop.iter().cloned().chain(thoughts.mark().map(ToOwned::to_owned)).collect();
         let task = Task {
             job: Job {
                 id: self.next_id.fetch_add(1, Ordering::Relaxed),
@@ -212,7 +226,10 @@ impl Llama {
             sampling: request.sampling,
             seed: request.sampling.seed.unwrap_or_else(rand::random),
             already: already.into_iter().map(LlamaToken).collect(),
-            text: TextStream::new(&request.stop),
+            text: TextStream::new(&stops),
+            thoughts,
+            thinking_tokens: self.thinking_tokens as usize,
+            wanted,
             tokens,
             permit,
         };
@@ -228,7 +245,7 @@ impl Llama {
         permit: OwnedSemaphorePermit,
     ) -> Result<oneshot::Receiver<Result<f32, LlmError>>, LlmError> {
         self.accepting()?;
-        let prompt = self.prompt(messages, "")?;
+        let (prompt, _) = self.prompt(messages, "", 0)?;
         let (verdict, judged) = oneshot::channel();
         let job = Job {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
@@ -251,13 +268,18 @@ impl Llama {
     }
 
     /// A prompt's tokens, if they leave room for an answer.
-    fn prompt(&self, messages: &[ChatMessage], prefix: &str) -> Result<Vec<TokenId>, LlmError> {
-        let prompt = self.model.prompt(messages, prefix)?;
+    fn prompt(
+        &self,
+        messages: &[ChatMessage],
+        prefix: &str,
+        thinking_tokens: u32,
+    ) -> Result<(Vec<TokenId>, Thoughts), LlmError> {
+        let (prompt, thoughts) = self.model.prompt(messages, prefix, thinking_tokens)?;
         let context = self.facts().context_tokens as usize;
         if prompt.len() >= context {
             return Err(LlmError::PromptTooLong { tokens: prompt.len(), limit: context - 1 });
         }
-        Ok(prompt)
+        Ok((prompt, thoughts))
     }
 
     fn send(&self, command: Command) -> Result<(), LlmError> {
@@ -477,6 +499,13 @@ struct Worker<'a> {
 struct Answer {
     sampler: LlamaSampler,
     text: TextStream,
+    thoughts: Thoughts,
+    thinking_tokens: usize,
+    wanted: usize,
+    /// Tokens to write in the model's place: the end of a thought that took too long.
+    forced: VecDeque<LlamaToken>,
+    /// That it thinks was told.
+    told_thinking: bool,
     usage: Usage,
     tokens: mpsc::Sender<Result<Token, LlmError>>,
     /// The place in line that was told last; 0 for none.
@@ -571,6 +600,11 @@ impl<'a> Worker<'a> {
         let answer = Answer {
             sampler: sampler::chain(&task.sampling, self.model.llama().n_vocab(), task.seed, &task.already),
             text: task.text,
+            thoughts: task.thoughts,
+            thinking_tokens: task.thinking_tokens,
+            wanted: task.wanted,
+            forced: VecDeque::new(),
+            told_thinking: false,
             usage: Usage { prompt_tokens: count(task.job.prompt.len()), ..Usage::default() },
             tokens: task.tokens,
             place: 0,
@@ -679,20 +713,40 @@ impl<'a> Worker<'a> {
             return judgement.send(share.ok_or_else(|| LlmError::Engine("it weighs neither yes nor no".into())));
         }
         let Some(answer) = self.answers.get_mut(&id) else { return };
-        let token = answer.sampler.sample(&self.context, index);
-        if self.model.ends(token) {
-            return self.finish(id, Finish::Stop);
+        let mut forced = answer.forced.pop_front();
+        let sampled = forced.unwrap_or_else(|| answer.sampler.sample(&self.context, index));
+        if forced.is_none() && self.model.ends(sampled) {
+            // Who ends in the middle of a thought has an answer yet to give.
+            answer.forced = self.model.ending(&answer.thoughts);
+            forced = answer.forced.pop_front();
+            if forced.is_none() {
+                return self.finish(id, Finish::Stop);
+            }
+        }
+        let token = forced.unwrap_or(sampled);
+        if let Some(token) = forced {
+            answer.sampler.accept(token);
         }
         answer.usage.completion_tokens += 1;
         self.shared.generated_tokens.fetch_add(1, Ordering::Relaxed);
-        let piece = answer.text.push(&self.model.bytes_of(token));
+        let bytes = answer.thoughts.push(&self.model.marked_bytes_of(token), &self.model.bytes_of(token));
+        let piece = answer.text.push(&bytes);
         if !piece.text.is_empty() {
             answer.send(Ok(Token::Text(piece.text)));
         }
         if piece.stopped {
             return self.finish(id, Finish::Stop);
         }
-        if !self.scheduler.push(id, token.0) {
+        if answer.thoughts.thinks() {
+            if answer.thinking_tokens > 0 && !std::mem::replace(&mut answer.told_thinking, true) {
+                answer.send(Ok(Token::Thinking));
+            }
+            if answer.forced.is_empty() && answer.thoughts.tokens() >= answer.thinking_tokens {
+                answer.forced = self.model.ending(&answer.thoughts);
+            }
+        }
+        let said = answer.usage.completion_tokens as usize - answer.thoughts.tokens();
+        if !self.scheduler.push(id, token.0) || said >= answer.wanted {
             self.finish(id, Finish::Length);
         }
     }
@@ -700,7 +754,9 @@ impl<'a> Worker<'a> {
     fn finish(&mut self, id: RequestId, finish: Finish) {
         self.scheduler.finish(id);
         let Some(mut answer) = self.answers.remove(&id) else { return };
-        let rest = std::mem::take(&mut answer.text).finish();
+        let held = answer.thoughts.finish();
+        let piece = answer.text.push(&held);
+        let rest = piece.text + &std::mem::take(&mut answer.text).finish();
         if !rest.is_empty() {
             answer.send(Ok(Token::Text(rest)));
         }

@@ -491,6 +491,9 @@ pub enum ConsoleServer {
     /// The answer waits for its place; `place` counts from 1.
     #[serde(rename = "queue")]
     Queue { session: String, turn: u64, place: usize },
+    /// The model thinks before it answers; what it thinks isn't shown.
+    #[serde(rename = "thinking")]
+    Thinking { session: String, turn: u64 },
     #[serde(rename = "answer.delta")]
     AnswerDelta { session: String, turn: u64, offset: u64, text: String },
     #[serde(rename = "answer.citation")]

@@ -52,6 +52,10 @@ pub enum Kind {
     Status,
     Published,
     Visibility,
+    /// Whether it is no longer, or not yet, for sale: yes means no.
+    Withdrawn,
+    /// Whether the sale price is the price.
+    OnSale,
     /// Whether stock is counted.
     Tracker,
     /// Whether it is sold beyond the stock.
@@ -107,6 +111,8 @@ impl Kind {
             | Self::Status
             | Self::Published
             | Self::Visibility
+            | Self::Withdrawn
+            | Self::OnSale
             | Self::Tracker
             | Self::Policy
             | Self::SaleFrom
@@ -152,6 +158,8 @@ impl Kind {
             "status" => Self::Status,
             "published" => Self::Published,
             "visibility" => Self::Visibility,
+            "withdrawn" => Self::Withdrawn,
+            "onsale" => Self::OnSale,
             "tracker" => Self::Tracker,
             "policy" => Self::Policy,
             "salefrom" => Self::SaleFrom,
@@ -232,6 +240,8 @@ pub enum Word {
 #[derive(Default)]
 struct Lexicon {
     whole: HashMap<String, (Kind, usize)>,
+    /// A platform's own names as it writes them: in other words they mean something else.
+    raw: HashMap<String, Kind>,
     ends: Vec<(String, Kind, usize)>,
     begins: Vec<(String, Kind, usize)>,
     parts: HashMap<String, Vec<String>>,
@@ -295,6 +305,8 @@ impl Lexicon {
                 _ => Word::Unit,
             };
             self.values.insert((word, value_form(entry)), ());
+        } else if let Some(kind) = head.strip_prefix("raw ").and_then(|head| Kind::of(head, 0)) {
+            self.raw.insert(entry.to_owned(), kind);
         } else if let Some(kind) = Kind::of(head, 0) {
             if let Some(ending) = entry.strip_prefix('…') {
                 self.ends.push((folded(ending), kind, rank));
@@ -357,11 +369,17 @@ pub fn meaning(label: &str) -> Option<Meaning> {
         return None;
     }
     let lexicon = &*LEXICON;
-    let full = folded(label);
+    let mut full = folded(label);
+    if lexicon.whole(&full).is_none() {
+        full = folded(&apart(label));
+    }
     let plain = |kind, rank| {
         let tax = tax(&full);
         Some(Meaning { kind, rank, tax, currency: money::code_in(label), rest: String::new(), retail: false })
     };
+    if let Some(kind) = lexicon.raw.get(label) {
+        return plain(*kind, 0);
+    }
     if let Some((kind, rank)) = lexicon.whole(&full) {
         let mut meaning = plain(kind, rank)?;
         meaning.retail = lexicon.has("retail", &full.split(' ').collect::<Vec<_>>());
@@ -380,12 +398,57 @@ pub fn meaning(label: &str) -> Option<Meaning> {
         meaning.retail = lexicon.has("retail", &words);
         return Some(meaning);
     }
-    for part in parts(label) {
-        if let Some((kind, rank)) = lexicon.whole(&folded(&part)) {
-            return plain(kind, rank + 2);
+    let parts = parts(label);
+    for part in &parts {
+        if let Some((kind, rank)) = lexicon.whole(&folded(part)) {
+            let mut meaning = plain(kind, rank + 2)?;
+            // "Price / United States" is one market's price.
+            if let (Kind::Price | Kind::Sale | Kind::Before, Some(market)) = (kind, market(lexicon, part, &parts)) {
+                meaning.rest = market;
+                meaning.rank += 40;
+            }
+            return Some(meaning);
         }
     }
     by_words(lexicon, label, &words)
+}
+
+/// What stands beside a price in a label, where it is neither the price in another language nor what the price is for.
+fn market(lexicon: &Lexicon, price: &str, parts: &[String]) -> Option<String> {
+    let [other] = &parts.iter().filter(|part| *part != price).collect::<Vec<_>>()[..] else { return None };
+    let folded = folded(other);
+    let words: Vec<&str> = folded.split(' ').filter(|word| !word.is_empty()).collect();
+    let counted = words.iter().any(|word| {
+        says(Word::Unit, word) || lexicon.is_part("per", word) || lexicon.is_part("time", word) || is_tax_word(word)
+    });
+    let known = lexicon.whole(&folded).is_some() || lexicon.has("price", &words) || tax(&folded).is_some();
+    let names = words.iter().any(|word| word.chars().count() > 2);
+    (names && !counted && !known && money::code_in(other).is_none()).then(|| other.trim().to_owned())
+}
+
+/// `purchasePrices` in words.
+fn apart(label: &str) -> String {
+    let mut out = String::with_capacity(label.len() + 4);
+    let mut before = ' ';
+    for char in label.chars() {
+        if before.is_lowercase() && char.is_uppercase() {
+            out.push(' ');
+        }
+        out.push(char);
+        before = char;
+    }
+    out
+}
+
+/// Whether a value of a column of this kind says that what it is about isn't for everybody, or not for sale.
+#[must_use]
+pub fn is_unsold(kind: Kind, value: &str) -> bool {
+    match kind {
+        Kind::Status | Kind::Published | Kind::Visibility => says(Word::Unsold, value) && !says(Word::Sold, value),
+        // Some shops write when.
+        Kind::Withdrawn => says(Word::Yes, value) || value.starts_with("20") && value.len() >= 10,
+        _ => false,
+    }
 }
 
 /// A label that is only understood by words in it.
@@ -634,7 +697,15 @@ mod tests {
         check(Kind::Question, &["問題Question", "Frage / Question", "Pregunta"]);
         check(Kind::Technical, &["Google Shopping / MPN", "Meta: _yoast_wpseo_title", "use_config_manage_stock"]);
         check(Kind::SaleFrom, &["Date sale price starts", "special_price_from_date"]);
-        check(Kind::Published, &["Published", "Veröffentlicht", "product_online"]);
+        check(
+            Kind::Published,
+            &["Published", "Veröffentlicht", "product_online", "sale_ok", "Product Visible?", "isLive"],
+        );
+        check(Kind::Withdrawn, &["Archived", "is_archived", "Discontinued", "Auslaufartikel"]);
+        check(Kind::Hidden, &["purchasePrices.net", "default_cost", "Default Unit Cost"]);
+        // Odoo's own name of what the shop pays.
+        check(Kind::Cost, &["standard_price"]);
+        check(Kind::Price, &["Standard price", "Brutto-VK"]);
         check(Kind::Property, &["Material (product.metafields.custom.material)", "Prix au kilo", "Weight (kg)"]);
         for label in ["Price list of June", "Garantie der Marke X", "", "Zone 3"] {
             assert_eq!(meaning(label).map(|meaning| meaning.kind), None, "{label}");
@@ -655,6 +726,9 @@ mod tests {
         check("PRIX PROMO TTC", Some(Tax::Gross), None, "");
         check("Price seedling", None, None, "seedling");
         check("Price CHF", None, Some("CHF"), "");
+        check("Price / United States", None, None, "United States");
+        check("Price / kg", None, None, "");
+        check("Price / Preis", None, None, "");
         check("Preis mit Montage (€)", None, Some("EUR"), "Montage");
     }
 }

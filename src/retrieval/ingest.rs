@@ -29,6 +29,7 @@ mod inbox;
 mod isolated;
 mod json;
 mod markdown;
+mod passages;
 mod pdf;
 mod read;
 mod reading;
@@ -46,6 +47,7 @@ pub use explain::{
     Explained, FolderFile, FolderFiles, explain, explain_all, explain_file, explain_upload, folder_files,
 };
 pub use isolated::read_document;
+pub use passages::{Documents, whole_documents};
 pub use table::{LeftOut, Understood, UnderstoodColumn};
 pub use walk::Format;
 

@@ -210,8 +210,8 @@ impl Product {
         let row = Row::new(fields);
         let name = row.text(Kind::Name);
         let id = row.text(Kind::Number).or_else(|| row.text(Kind::Handle)).or(name.clone())?;
-        let unsold = |kind| row.first(kind).is_some_and(|value| columns::says(Word::Unsold, value));
-        if unsold(Kind::Status) || unsold(Kind::Published) {
+        let unsold = |kind| row.first(kind).is_some_and(|value| columns::is_unsold(kind, value));
+        if [Kind::Status, Kind::Published, Kind::Withdrawn].into_iter().any(unsold) {
             return None;
         }
         let (price, before, of_price, per) = row.price(warnings);

@@ -406,6 +406,7 @@ impl Start {
         let console = config.console.clone();
         let desk = desk::run(app.registry.clone(), console, app.spine.clock.clone(), started, tasks.clone());
         tasks.spawn("desk", desk);
+        channels.read_mailboxes();
         tasks.spawn("channels", channels.follow());
         let room = tasks::look_for_room(app.store.clone(), app.metrics.clone(), tasks.clone());
         tasks.spawn("room on the disk", room);

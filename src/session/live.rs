@@ -566,7 +566,7 @@ impl Live {
                 self.tell(Update::DraftCitation { id, citation });
                 Ok(())
             }
-            Output::Queued { .. } | Output::Withheld { .. } => Ok(()),
+            Output::Queued { .. } | Output::Thinking | Output::Withheld { .. } => Ok(()),
         }
     }
 
@@ -597,6 +597,7 @@ impl Live {
         match output {
             Output::Text(text) => return self.apply(Command::Write { turn, text }, None, None).await,
             Output::Queued { place } => self.tell(Update::Queued { turn, place }),
+            Output::Thinking => self.tell(Update::Thinking { turn }),
             Output::Citation(citation) => self.tell(Update::Citation { turn, citation }),
             Output::Withheld { reason, .. } => self.tell(Update::Withheld { turn, reason }),
         }

@@ -25,7 +25,7 @@ pub enum Platform {
     Teams,
     /// An agent bot of Chatwoot.
     Chatwoot,
-    /// E-mail: messages posted here as they are, answers by SMTP.
+    /// E-mail: a mailbox read by IMAP or messages posted here as they are, answers by SMTP.
     Email,
     /// Any other system, by webhooks signed as Standard Webhooks says.
     Webhook,
@@ -138,6 +138,29 @@ pub struct ChannelConfig {
     /// E-mail: the name at the mail server. Left out, the sender's address.
     #[serde(default)]
     pub smtp_user: String,
+    /// E-mail: the mailbox to be read: `imaps://HOST[:993]`, or `imap://HOST[:143]` with STARTTLS. Left out, messages come
+    /// by webhook alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imap_url: Option<String>,
+    /// E-mail: name and password at the IMAP server. Left out, those of `base_url`.
+    #[serde(default)]
+    pub imap_user: String,
+    #[serde(default)]
+    pub imap_password: String,
+    /// File that holds the password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imap_password_file: Option<PathBuf>,
+    /// E-mail: the folder that is read, as the server names it. Another one is begun with as a new mailbox is: what is in
+    /// it already isn't answered.
+    #[serde(default = "inbox")]
+    pub imap_folder: String,
+    /// E-mail: the name by which one's own mail server signs its `Authentication-Results` (RFC 8601). Messages that these
+    /// call forged are not answered. Left out, nothing in a message is believed about its sender.
+    #[serde(default)]
+    pub authserv_id: String,
+    /// E-mail: certificates (PEM) that count besides the machine's, for mail servers of one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// Discord's and Teams' application id, WeChat's AppID.
     #[serde(default)]
     pub app_id: String,
@@ -177,10 +200,15 @@ fn pause() -> u64 {
     1_200
 }
 
+fn inbox() -> String {
+    "INBOX".into()
+}
+
 impl ChannelConfig {
-    /// Where its secrets stand, as far as they have files of their own.
+    /// Where its secrets and certificates stand, as far as they have files of their own.
     pub(crate) fn secret_files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        [&mut self.token_file, &mut self.secrets_file, &mut self.encoding_aes_key_file].into_iter().flatten()
+        let secrets = [&mut self.token_file, &mut self.secrets_file, &mut self.encoding_aes_key_file];
+        secrets.into_iter().chain([&mut self.imap_password_file, &mut self.ca_file]).flatten()
     }
 
     /// What the account is called.
@@ -200,6 +228,7 @@ impl ChannelConfig {
         let twice = [
             ("token", !self.token.is_empty() && self.token_file.is_some()),
             ("encoding_aes_key", !self.encoding_aes_key.is_empty() && self.encoding_aes_key_file.is_some()),
+            ("imap_password", !self.imap_password.is_empty() && self.imap_password_file.is_some()),
         ];
         if let Some((option, _)) = twice.into_iter().find(|(_, both)| *both) {
             bail!("channel {name:?}: {option} and {option}_file are both set; leave one of them out");
@@ -207,9 +236,14 @@ impl ChannelConfig {
         if self.platform.needs_token() && self.token.is_empty() && self.token_file.is_none() {
             bail!("channel {name:?}: {} needs `token` or `token_file`", self.platform.name());
         }
-        // Teams shows a token of Microsoft's, and no secret.
-        if self.platform != Platform::Teams && self.secrets.is_empty() && self.secrets_file.is_none() {
-            bail!("channel {name:?}: `secrets` or `secrets_file` must hold what the platform signs with");
+        // Teams shows a token of Microsoft's, and a mailbox nothing.
+        let signs = self.platform != Platform::Teams && self.imap_url.is_none();
+        if signs && self.secrets.is_empty() && self.secrets_file.is_none() {
+            let or = if self.platform == Platform::Email { ", or `imap_url` name a mailbox to be read" } else { "" };
+            bail!("channel {name:?}: `secrets` or `secrets_file` must hold what the platform signs with{or}");
+        }
+        if self.platform != Platform::Email && self.imap_url.is_some() {
+            bail!("channel {name:?}: `imap_url` belongs to `platform = \"email\"`");
         }
         let missing = match self.platform {
             Platform::WhatsApp | Platform::Messenger if self.sender.is_empty() => Some("sender"),
@@ -282,6 +316,23 @@ impl ChannelConfig {
         }
         if !std::iter::once(&self.sender).chain(&self.addresses).all(|address| address.contains('@')) {
             bail!("channel {name:?}: `sender` and `addresses` must be e-mail addresses");
+        }
+        if let Some(url) = &self.imap_url {
+            let host = url.strip_prefix("imaps://").or_else(|| url.strip_prefix("imap://"));
+            if host.is_none_or(|host| host.is_empty() || host.contains(['/', '@'])) {
+                bail!(
+                    "channel {name:?}: imap_url {url:?} must be imaps://HOST or imap://HOST, with a :PORT or without"
+                );
+            }
+            let password = [&self.imap_password, &self.token].into_iter().any(|one| !one.is_empty());
+            if !password && self.imap_password_file.is_none() && self.token_file.is_none() {
+                bail!(
+                    "channel {name:?}: the mailbox needs a password: `token`, or `imap_password` where it has its own"
+                );
+            }
+            if self.imap_folder.is_empty() {
+                bail!("channel {name:?}: imap_folder is empty; the mailbox itself is \"INBOX\"");
+            }
         }
         match self.base_url.as_deref() {
             Some(url) if url.starts_with("smtps://") || url.starts_with("smtp://") => Ok(()),

@@ -294,6 +294,7 @@ pub(super) async fn choose(
         .filter(|(_, hit)| only_third || !third(hit))
         .take(PASSAGES)
         .flat_map(|(at, hit)| units(at, &hit.passage.text))
+        .filter(|unit| !grounding::is_internal(&unit.text))
         // "Yes." and "No." say nothing without their question.
         .filter(|unit| judged || unit.text.chars().count() > 6 || unit.text.contains(language::is_unspaced))
         .collect();

@@ -28,6 +28,19 @@ pub(super) fn ask(spine: &Spine, ask: &Ask) -> Option<Told> {
     })
 }
 
+/// What several things cost together, if that is asked.
+pub(super) fn basket(spine: &Spine, ask: &Ask) -> Option<Told> {
+    let language = ask.spoken().unwrap_or(&ask.language);
+    spine.catalogue.shelf(&ask.site).basket(&Asked {
+        question: &ask.question,
+        history: &ask.history,
+        language,
+        audience: ask.audience,
+        now_ms: spine.clock.now_ms(),
+        is_word: &|word| spine.retrieval.spelling.is_word(&ask.site, word),
+    })
+}
+
 /// Whether the rows answer a question better than the documents do.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use crate::support::{LIMIT, TestServer};
 
 mod email;
+mod mailbox;
 mod platforms;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

@@ -95,7 +95,7 @@ async fn collect_on(mut completion: Completion, mut text: String) -> Result<Answ
                 assert!(completion.next().await.is_none(), "nothing follows the end");
                 return Ok(Answer { text, finish, usage });
             }
-            Token::Queued { .. } | Token::Started => {}
+            Token::Queued { .. } | Token::Started | Token::Thinking => {}
         }
     }
     panic!("a completion ends with Done or an error")
@@ -488,6 +488,70 @@ async fn judgements_give_way_to_answers_and_stop_with_their_turn() {
     assert_eq!(llm.judge(&[judgement("")]).await, Err(LlmError::ShuttingDown));
 }
 
+/// The chat template of a model that begins every answer with a thought.
+const THINKING: &str = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}\
+                        {{ '<|im_start|>assistant\n<think>\n' }}{# </think> ends it #}";
+
+/// A copy of the model with another chat template, which must not be longer.
+fn with_template(directory: &std::path::Path, template: &str) -> PathBuf {
+    let mut bytes = std::fs::read(model_path()).unwrap();
+    let key = b"tokenizer.chat_template";
+    let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len();
+    // Type, length, text.
+    let length = u64::from_le_bytes(bytes[at + 4..at + 12].try_into().unwrap()) as usize;
+    let padded = format!("{template}{{#{}#}}", " ".repeat(length - template.len() - 4));
+    bytes[at + 12..at + 12 + length].copy_from_slice(padded.as_bytes());
+    let path = directory.join("thinking.gguf");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// A small model doesn't think, but it goes on where the template began.
+#[tokio::test]
+async fn a_thought_is_left_out_or_cut_and_never_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let model = with_template(directory.path(), THINKING).to_string_lossy().into_owned();
+    let start = |thinking_tokens| Llm::start(&LlmConfig { model: model.clone(), thinking_tokens, ..config() }).unwrap();
+    let told = async |llm: &Llm, request: Request| {
+        let mut completion = llm.submit(request).unwrap();
+        let (mut thinking, mut text) = (0, String::new());
+        loop {
+            match completion.next().await.unwrap().unwrap() {
+                Token::Thinking => thinking += 1,
+                Token::Text(more) => text.push_str(&more),
+                Token::Done { finish, usage } => return (thinking, text, finish, usage.completion_tokens),
+                Token::Queued { .. } | Token::Started => {}
+            }
+        }
+    };
+    let at_once = start(0);
+    let (thinking, text, _, tokens) = told(&at_once, ask("When do you open?")).await;
+    assert!(thinking == 0 && text.starts_with(char::is_alphabetic) && tokens <= 24, "{text:?}, {tokens}");
+    let (_, cut, finish, tokens) = told(&at_once, Request { max_tokens: 3, ..ask("When do you open?") }).await;
+    assert!(text.starts_with(&cut) && finish == Finish::Length && tokens == 3, "{cut:?}, {tokens}");
+
+    let after = start(12);
+    let questions = ["When do you open?", "Do you sell chairs?", "How long does delivery take?", "Who are you?"];
+    let mut said = Vec::new();
+    for question in questions {
+        let (thinking, text, finish, tokens) = told(&after, ask(question)).await;
+        assert!(thinking == 1 && !text.contains("think>") && !text.starts_with(char::is_whitespace), "{text:?}");
+        assert!(tokens <= 24 + 12 + 24, "{tokens}");
+        let (_, cut, cut_finish, _) = told(&after, Request { max_tokens: 3, ..ask(question) }).await;
+        assert!(text.starts_with(&cut) && (cut == text && cut_finish == finish || cut_finish == Finish::Length));
+        said.push(text);
+    }
+    assert!(said.iter().any(|text| !text.is_empty()), "nothing is said after a thought");
+    // An answer that stands already goes on without a thought.
+    let (thinking, rest, ..) = told(&after, Request { prefix: "We open at".into(), ..ask("When do you open?") }).await;
+    assert!(thinking == 0 && !rest.contains("think>"), "{rest:?}");
+    // A judgement is the first word of an answer, not of a thought.
+    let shares = after.judge(&PASSAGES.map(judgement)).await.unwrap();
+    let same = at_once.judge(&PASSAGES.map(judgement)).await.unwrap();
+    // Rounding depends on what is computed beside.
+    assert!(shares.iter().zip(&same).all(|(a, b)| (a - b).abs() < 0.05), "{shares:?}, {same:?}");
+}
+
 #[test]
 fn wrong_models_are_named() {
     let directory = tempfile::tempdir().unwrap();
@@ -657,6 +721,50 @@ async fn a_remote_server_without_probabilities_judges_by_its_word() {
     let closed = refusing.llm();
     closed.shutdown();
     assert_eq!(closed.judge(&[judgement(PASSAGES[0])]).await, Err(LlmError::ShuttingDown));
+}
+
+#[tokio::test]
+async fn what_a_remote_model_thinks_is_no_answer() {
+    const THOUGHT: &str = "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"Well.\"}}]}\n\n\
+        data: {\"choices\":[{\"delta\":{\"content\":\"<thi\"}}]}\n\n\
+        data: {\"choices\":[{\"delta\":{\"content\":\"nk>Hm.</think>\\n\\nAt nine.\"},\"finish_reason\":\"stop\"}]}\n\n\
+        data: [DONE]\n\n";
+    let peer = Peer::start(StatusCode::OK, THOUGHT).await;
+    let told = async |thinking_tokens| {
+        let config =
+            LlmConfig { engine: peer.url.clone(), model: "shop".into(), thinking_tokens, ..LlmConfig::default() };
+        let mut completion = Llm::start(&config).unwrap().submit(ask("When?")).unwrap();
+        let mut told = Vec::new();
+        while let Some(token) = completion.next().await {
+            told.push(token.unwrap());
+        }
+        told
+    };
+    let quick = told(0).await;
+    assert!(
+        matches!(&quick[..], [Token::Started, Token::Text(text), Token::Done { .. }] if text == "At nine."),
+        "{quick:?}"
+    );
+    let slow = told(100).await;
+    assert_eq!(slow[..3], [Token::Started, Token::Thinking, Token::Text("At nine.".into())]);
+    let asked = peer.asked.lock().unwrap().clone();
+    let switches = |think: bool| serde_json::json!({ "enable_thinking": think, "thinking": think });
+    assert_eq!((&asked[0]["chat_template_kwargs"], &asked[0]["max_tokens"]), (&switches(false), &24.into()));
+    assert_eq!((&asked[1]["chat_template_kwargs"], &asked[1]["max_tokens"]), (&switches(true), &124.into()));
+
+    // OpenAI's own servers don't know the field.
+    let strict = Peer::start(
+        StatusCode::BAD_REQUEST,
+        "{\"error\":{\"message\":\"Unrecognized request argument supplied: chat_template_kwargs\"}}",
+    );
+    let strict = strict.await;
+    let llm = strict.llm();
+    for _ in 0..2 {
+        assert!(collect(llm.submit(ask("When?")).unwrap()).await.is_err());
+    }
+    let fields: Vec<bool> =
+        strict.asked.lock().unwrap().iter().map(|asked| asked.get("chat_template_kwargs").is_some()).collect();
+    assert_eq!(fields, [true, false, false]);
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ mod openapi;
 mod operators;
 mod overload;
 mod pace;
+mod pages;
 mod protocol;
 mod proxies;
 mod qualify;

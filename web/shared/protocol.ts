@@ -55,6 +55,7 @@ export interface ServerMessages {
   ack: { id: string; seq: number };
   message: { id: string; seq: number; text: string } & Timed;
   queue: { turn: number; place: number };
+  thinking: { turn: number };
   'answer.started': { turn: number; seq: number } & Timed;
   'answer.delta': { turn: number; offset: number; text: string };
   'answer.citation': { turn: number; citation: Citation };
@@ -105,6 +106,7 @@ const SHAPES: { [K in keyof ServerMessages]: Fits } = {
   ack: shaped({ id: isText, seq: isCount }),
   message: shaped({ at_ms: maybe(isCount), id: isText, seq: isCount, text: isText }),
   queue: shaped({ turn: isCount, place: isCount }),
+  thinking: shaped({ turn: isCount }),
   'answer.started': shaped({ at_ms: maybe(isCount), turn: isCount, seq: isCount }),
   'answer.delta': shaped({ turn: isCount, offset: isCount, text: isText }),
   'answer.citation': shaped({ turn: isCount, citation: isCitation }),

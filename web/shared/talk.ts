@@ -36,6 +36,8 @@ export interface Answer {
   citations: Map<number, Citation>;
   withheld: number;
   queue: number | null;
+  /** The model thinks before it answers. */
+  thinking: boolean;
   end: AnswerEnd | null;
   rating: Rating | null;
   stopping: boolean;
@@ -517,6 +519,7 @@ export class Talk {
       citations: new Map(),
       withheld: 0,
       queue: null,
+      thinking: false,
       end: null,
       rating: null,
       stopping: false,
@@ -579,6 +582,13 @@ export class Talk {
     queue: ({ turn, place }) => {
       const answer = this.#answer(turn);
       answer.queue = place;
+      this.#tell(answer);
+    },
+
+    thinking: ({ turn }) => {
+      const answer = this.#answer(turn);
+      answer.queue = null;
+      answer.thinking = true;
       this.#tell(answer);
     },
 

@@ -202,6 +202,7 @@ function answer(context: LogContext, item: Answer, redraw: () => void): Drawn {
   const words = (): [string, boolean] => {
     if (!talk.link.online) return [say('held_up'), false];
     if (item.queue !== null && !item.text) return [item.queue <= 1 ? say('queued_next') : say('queued', { n: item.queue }), true];
+    if (item.thinking && !item.text) return [say('thinking'), true];
     const silent = Date.now() - item.since;
     return [silent > VERY_SLOW_MS ? say('very_slow') : silent > SLOW_MS ? say('slow') : say('looking'), true];
   };

@@ -122,7 +122,7 @@ pub(super) async fn ask(llm: &Llm, request: Request) -> anyhow::Result<Written> 
     let (mut pieces, mut text) = (Vec::new(), String::new());
     while let Some(token) = completion.next().await {
         match token? {
-            Token::Queued { .. } | Token::Started => {}
+            Token::Queued { .. } | Token::Started | Token::Thinking => {}
             Token::Text(piece) => {
                 pieces.push(Instant::now());
                 text.push_str(&piece);

@@ -455,3 +455,37 @@ fn whatever_is_asked_nothing_breaks() {
     let long = "tent and ".repeat(10_000);
     assert_eq!(told(&shops[0], &[&long], "en"), None);
 }
+
+#[test]
+fn several_things_have_a_sum() {
+    let sum = |shelf: &Shelf, question: &str, language: &str| {
+        let is_word = |_: &str| true;
+        let audience = Audience::Public;
+        let asked = Asked { question, history: &[], language, audience, now_ms: 5, is_word: &is_word };
+        shelf.basket(&asked).map(|told| told.text)
+    };
+    let shop = shelf(SHOP);
+    let check = |question: &str, language: &str, expected: Option<&str>| {
+        assert_eq!(sum(&shop, question, language).as_deref(), expected, "{question}");
+    };
+    let both = "- 2 × Ember Piezo stove: 109.80 EUR\n- 1 × Tarn 3 tent: 429 EUR\nTogether: 538.80 EUR";
+    check("2 Ember Piezo stoves and one Tarn 3 tent, how much is that together?", "en", Some(both));
+    check("how much are two ember piezo stoves + a tarn 3 tent", "en", Some(both));
+    check("what do 3 Tarn 2 tents cost?", "en", Some("- 3 × Tarn 2 tent: 1047 EUR\nTogether: 1047 EUR"));
+    let german = "- 2 × Tarn 2 footprint: 78 EUR\n- 1 × Gannet hammock: 68 EUR\nZusammen: 146 EUR";
+    check("2x Tarn 2 footprint und 1x Gannet hammock, was macht das?", "de", Some(german));
+    // One thing is no sum, and what isn't understood is none.
+    check("how much is the Tarn 3 tent?", "en", None);
+    check("how much are 2 Tarn 3 tents with shipping to Ohio?", "en", None);
+    check("how much do 2 Tarn 3 tents weigh?", "en", None);
+    check("do 2 Tarn 3 tents fit in one bag?", "en", None);
+    check("how much are 2 stoves?", "en", None);
+    // Variants of different prices are not one price.
+    let wardrobe = shelf(WARDROBE);
+    assert_eq!(sum(&wardrobe, "how much are 2 t-shirts?", "en"), None);
+    let lamps = "- 2 × Desk Lamp: 274.32 USD\nTogether: 274.32 USD";
+    assert_eq!(sum(&wardrobe, "how much for 2 desk lamps?", "en").as_deref(), Some(lamps));
+    let juice = "- 3 × Apfelsaft: 9.60 EUR\n- 1 × Honigglas: 6.50 EUR\nZusammen: 16.10 EUR";
+    let asked = "3 Flaschen Apfelsaft und ein Honigglas, was macht das zusammen?";
+    assert_eq!(sum(&shelf(HOFLADEN), asked, "de").as_deref(), Some(juice));
+}

@@ -41,6 +41,8 @@ pub enum News {
         turn: u64,
         place: usize,
     },
+    /// The model thinks before it answers.
+    Thinking,
     Started {
         turn: u64,
     },
@@ -138,6 +140,7 @@ impl Conversation {
             }
             ServerMessage::Ack { id, seq } | ServerMessage::Message { id, seq, .. } => self.taken(id, seq),
             ServerMessage::Queue { turn, place } => News::Waiting { turn, place },
+            ServerMessage::Thinking { .. } => News::Thinking,
             ServerMessage::AnswerStarted { turn, .. } => {
                 self.writing(turn);
                 News::Started { turn }
@@ -231,6 +234,7 @@ fn event_seq(message: &ServerMessage) -> u64 {
         ServerMessage::Welcome { .. }
         | ServerMessage::Ack { .. }
         | ServerMessage::Queue { .. }
+        | ServerMessage::Thinking { .. }
         | ServerMessage::AnswerDelta { .. }
         | ServerMessage::AnswerCitation { .. }
         | ServerMessage::AnswerWithheld { .. }

@@ -64,6 +64,7 @@ pub(super) fn frame(session: &str, update: &Update) -> Option<ConsoleServer> {
             ConsoleServer::Event { session, entry: entry(Past { seq, at_ms, event })? }
         }
         Update::Queued { turn, place } => ConsoleServer::Queue { session, turn, place },
+        Update::Thinking { turn } => ConsoleServer::Thinking { session, turn },
         Update::Delta { turn, offset, text } => ConsoleServer::AnswerDelta { session, turn, offset, text },
         Update::Citation { turn, citation } => {
             ConsoleServer::AnswerCitation { session, turn, citation: citation.into() }

@@ -184,25 +184,12 @@ fn by_id(fields: Map<String, Value>) -> Vec<Map<String, Value>> {
 /// Whether a record says that it isn't for everybody yet, or any more.
 fn is_unpublished(object: &Map<String, Value>) -> bool {
     object.iter().any(|(key, value)| {
-        let key = key.to_lowercase();
-        match (key.as_str(), value) {
-            (
-                "draft" | "is_draft" | "archived" | "deleted" | "is_deleted" | "trashed" | "hidden",
-                Value::Bool(true),
-            ) => true,
-            ("published" | "is_published" | "active" | "is_active" | "enabled" | "visible", Value::Bool(false)) => true,
-            ("status" | "state" | "visibility" | "publication_status", Value::String(state)) => matches!(
-                state.to_lowercase().as_str(),
-                "draft"
-                    | "archived"
-                    | "unpublished"
-                    | "hidden"
-                    | "inactive"
-                    | "private"
-                    | "trash"
-                    | "trashed"
-                    | "deleted"
-            ),
+        let kind = columns::meaning(key).map(|meaning| meaning.kind);
+        match (kind, value) {
+            (Some(kind), Value::Bool(said)) => columns::is_unsold(kind, if *said { "true" } else { "false" }),
+            (Some(kind), Value::String(state)) => columns::is_unsold(kind, state),
+            // Strapi's drafts.
+            (_, Value::Null) => matches!(key.as_str(), "publishedAt" | "published_at"),
             _ => false,
         }
     })

@@ -13,12 +13,12 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::support::{LIMIT, TestServer};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const SHIPPING: &str = "What does shipping within Ireland cost?";
-const RETURNS: &str = "How long can I return unused goods?";
+pub(super) const SHIPPING: &str = "What does shipping within Ireland cost?";
+pub(super) const RETURNS: &str = "How long can I return unused goods?";
 
 /// A mail server (RFC 5321) that takes what it is given, or answers as it is told to.
 #[derive(Clone, Default)]
-struct Post {
+pub(super) struct Post {
     /// Receivers and messages.
     taken: Arc<Mutex<Vec<(String, String)>>>,
     /// What it says to the next messages in place of 250.
@@ -27,7 +27,7 @@ struct Post {
 
 impl Post {
     #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
-    async fn start() -> (Self, String) {
+    pub(super) async fn start() -> (Self, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("smtp://{}", listener.local_addr().unwrap());
         let post = Self::default();
@@ -81,7 +81,7 @@ impl Post {
         Some(())
     }
 
-    async fn wait(&self, count: usize) -> Vec<(String, String)> {
+    pub(super) async fn wait(&self, count: usize) -> Vec<(String, String)> {
         let found = async {
             loop {
                 let taken = self.taken.lock().unwrap().clone();
@@ -104,7 +104,7 @@ fn account(address: &str, more: &str) -> ChannelConfig {
     .unwrap()
 }
 
-fn mail(id: u64, more: &str, text: &str) -> String {
+pub(super) fn mail(id: u64, more: &str, text: &str) -> String {
     let more = if more.is_empty() { String::new() } else { format!("{more}\r\n") };
     format!(
         "From: Ann <ann@mail.example>\r\nTo: help@shop.example\r\nMessage-ID: <q{id}@mail.example>\r\n\
@@ -127,13 +127,13 @@ async fn post(server: &TestServer, key: u64, mail: &str) -> u16 {
 }
 
 /// A header's value on one line.
-fn header(message: &str, name: &str) -> String {
+pub(super) fn header(message: &str, name: &str) -> String {
     let parsed = MessageParser::default().parse(message.as_bytes()).unwrap();
     let found = parsed.header_raw(name.to_owned()).unwrap_or_else(|| panic!("no {name} in {message}"));
     found.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn body(message: &str) -> String {
+pub(super) fn body(message: &str) -> String {
     let parsed = MessageParser::default().parse(message.as_bytes()).unwrap();
     parsed.body_text(0).unwrap().into_owned()
 }

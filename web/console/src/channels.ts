@@ -14,6 +14,8 @@ export interface Account {
   stopped?: string;
   /** Why the last request failed, if it did. */
   failing?: string;
+  /** Why its mailbox is not read now, if it has one. */
+  unread?: string;
   /** Webhooks that were not the platform's, and why the last one was not. */
   rejected: number;
   last_rejected?: string;

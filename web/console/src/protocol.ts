@@ -113,6 +113,7 @@ export type FromServer =
   | { type: 'conversation'; id: string; session: Summary; last_seq: number; entries: Entry[]; running?: { turn: number; offset: number; text: string }; draft?: { suggestion: SuggestionId; wish: Wish; text: string }; reasons: IntentReason[] }
   | { type: 'event'; session: string; entry: Entry }
   | { type: 'queue'; session: string; turn: number; place: number }
+  | { type: 'thinking'; session: string; turn: number }
   | { type: 'answer.delta'; session: string; turn: number; offset: number; text: string }
   | { type: 'answer.citation'; session: string; turn: number; citation: Citation }
   | { type: 'answer.withheld'; session: string; turn: number; reason: string }

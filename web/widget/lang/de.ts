@@ -60,6 +60,7 @@ export const panel: Panel = {
   looking: 'Wird nachgesehen',
   queued: 'In der Warteschlange: Nummer {n}',
   queued_next: 'Sie sind als Nächstes dran',
+  thinking: 'Denkt nach',
   slow: 'Noch in Arbeit',
   very_slow: 'Das dauert länger als sonst. Sie können warten oder nach einem Menschen fragen.',
   held_up: 'Die Verbindung fehlt. Die Antwort geht weiter, sobald sie wieder da ist.',

@@ -58,6 +58,7 @@ export const panel = {
   looking: 'Looking it up',
   queued: 'In line for an answer: number {n}',
   queued_next: 'You are next',
+  thinking: 'Thinking',
   slow: 'Still working on it',
   very_slow: 'This takes longer than usual. You can wait, or ask for a person.',
   held_up: 'Waiting for the connection. The answer goes on when it is back.',

@@ -60,6 +60,7 @@ export const panel: Panel = {
   looking: 'Buscando',
   queued: 'En cola para una respuesta: número {n}',
   queued_next: 'Le toca a continuación',
+  thinking: 'Pensando',
   slow: 'Seguimos en ello',
   very_slow: 'Tarda más de lo habitual. Puede esperar o pedir hablar con una persona.',
   held_up: 'Esperando la conexión. La respuesta seguirá cuando vuelva.',

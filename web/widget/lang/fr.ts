@@ -60,6 +60,7 @@ export const panel: Panel = {
   looking: 'Recherche en cours',
   queued: 'En attente d’une réponse : numéro {n}',
   queued_next: 'C’est bientôt à vous',
+  thinking: 'Réflexion en cours',
   slow: 'Toujours en cours',
   very_slow: 'C’est plus long que d’habitude. Vous pouvez attendre ou demander un conseiller.',
   held_up: 'En attente de la connexion. La réponse reprendra à son retour.',

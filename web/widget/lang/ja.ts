@@ -60,6 +60,7 @@ export const panel: Panel = {
   looking: '調べています',
   queued: '回答の順番待ち: {n} 番目',
   queued_next: '次にお客様の番です',
+  thinking: '考えています',
   slow: '処理を続けています',
   very_slow: '通常より時間がかかっています。このままお待ちいただくか、担当者をお呼びください。',
   held_up: '接続を待っています。回復すると回答が続きます。',

@@ -60,6 +60,7 @@ export const panel: Panel = {
   looking: '正在查找',
   queued: '正在排队等待回答：第 {n} 位',
   queued_next: '马上轮到您',
+  thinking: '正在思考',
   slow: '仍在处理',
   very_slow: '这次比平时要久。您可以继续等待，或转人工客服。',
   held_up: '正在等待网络，恢复后会继续回答。',

@@ -67,9 +67,7 @@ pub(in crate::retrieval::ingest) fn join(sheet: &mut Sheet, others: &[Sheet]) {
             let amount = money::money(cell(price), None).and_then(|money| money.amount.parse().ok());
             // What isn't for sale has no variants that are.
             let unsold = labels.iter().zip(cells).any(|(label, value)| {
-                let state = columns::meaning(label)
-                    .is_some_and(|meaning| matches!(meaning.kind, Kind::Status | Kind::Published | Kind::Visibility));
-                state && columns::says(columns::Word::Unsold, value)
+                columns::meaning(label).is_some_and(|meaning| columns::is_unsold(meaning.kind, value))
             });
             if let Some(amount) = amount.filter(|_| !unsold && !cell(name).is_empty()) {
                 let told = (cell(name).to_owned(), amount);

@@ -72,6 +72,11 @@ pub(super) fn columns(table: &Table, context: &Context<'_>) -> Columns {
         let mut column = named(&name, at, context);
         column.decimal = money::decimal_sign(values.iter().map(String::as_str));
         demote(&mut column, &own, &values, context);
+        // Exports have a column for each market, filled or not.
+        let empty = || table.rows.iter().all(|row| row.cells.get(at).is_none_or(|cell| cell.trim().is_empty()));
+        if own.filled == 0 && matches!(column.kind, Some(Kind::Price | Kind::Sale | Kind::Before)) && empty() {
+            column.kind = None;
+        }
         columns.all.push(column);
         looks.push(own);
     }
@@ -230,6 +235,11 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String], context: &Conte
         // Magento says 2 for no.
         Kind::Published if columns::folded(&column.name) == "product online" => (true, kind),
         Kind::Status | Kind::Published | Kind::Visibility => (known(&[Word::Sold, Word::Unsold]) >= 90, Kind::Property),
+        Kind::Withdrawn => {
+            let words = known(&[Word::Sold, Word::Unsold, Word::Yes, Word::No]);
+            (words >= 90 || looks.mostly(&[Class::Date, Class::Flag], 90), Kind::Property)
+        }
+        Kind::OnSale => (known(&[Word::Yes, Word::No]) >= 90 || looks.mostly(&[Class::Flag], 90), Kind::Property),
         Kind::Name => (
             !looks.mostly(&[Class::Number, Class::Amount, Class::Flag, Class::Address, Class::File], 70),
             Kind::Property,

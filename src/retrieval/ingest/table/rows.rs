@@ -357,7 +357,7 @@ impl<'a> Reader<'a> {
 
     /// What isn't offered is left out.
     fn for_sale(&self, at: usize, parent: Option<usize>) -> Result<(), Out> {
-        for kind in [Kind::Status, Kind::Published, Kind::Visibility] {
+        for kind in [Kind::Status, Kind::Published, Kind::Visibility, Kind::Withdrawn] {
             for column in self.columns.every(kind) {
                 let own = self.cell(at, column);
                 let value = match parent {
@@ -366,10 +366,9 @@ impl<'a> Reader<'a> {
                     Some(parent) if kind == Kind::Visibility => self.cell(parent, column),
                     _ => own,
                 };
-                let unsold = columns::says(Word::Unsold, value);
                 // Magento's `product_online` says 2 for no; WooCommerce's 2 isn't one.
                 let magento = columns::folded(&self.columns.all[column].name) == "product online" && value == "2";
-                if unsold && !columns::says(Word::Sold, value) || magento {
+                if columns::is_unsold(kind, value) || magento {
                     let name = &self.columns.all[column].name;
                     return Err(Out::Left(format!("it isn't for sale ({name}: {value})")));
                 }
@@ -380,7 +379,8 @@ impl<'a> Reader<'a> {
 
     /// When a sale price is the price: always, never, or from and until its dates.
     fn sales(&self, at: usize) -> Vec<(Sale, Option<u64>, Option<u64>)> {
-        if self.first(at, Kind::Sale).is_none() {
+        let off = self.first(at, Kind::OnSale).is_some_and(|value| columns::says(Word::No, value));
+        if off || self.first(at, Kind::Sale).is_none() {
             return vec![(Sale::Not, None, None)];
         }
         // Magento's exports write dates as Americans do.

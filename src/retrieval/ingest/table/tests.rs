@@ -335,3 +335,42 @@ fn letterheads_and_neighbours_say_what_amounts_are() {
         ],
     );
 }
+
+#[test]
+fn what_the_shop_pays_is_no_price() {
+    // Odoo's export.
+    check(
+        "name,list_price,standard_price,qty_available,sale_ok\nStanding desk,420,210,6,True\nSpare screw,1,1,9,False\n",
+        &[
+            "name: Standing desk; list_price: 420; qty_available: 6 [Standing desk|Standing desk||420<|/|Some(6)|Some(true)]",
+            "left 1x3: it isn't for sale (sale_ok: False)",
+        ],
+    );
+    check(
+        "Name,Default Unit Cost,Price,Archived\nFlat white,0.75,3.60,N\nPumpkin latte,0.90,4.20,Y\n",
+        &[
+            "Name: Flat white; Price: 3.60 [Flat white|Flat white||3.60<|/|None|None]",
+            "left 1x3: it isn't for sale (Archived: Y)",
+        ],
+    );
+}
+
+#[test]
+fn a_market_without_prices_and_a_sale_that_is_off_price_nothing() {
+    // Shopify's export with markets.
+    check(
+        "Title,Variant Price,Price / United States,Compare At Price / United States\nFig candle,24.00,,\nCedar candle,54.00,,\n",
+        &[
+            "Title: Fig candle; Price: 24.00 [Fig candle|Fig candle||24.00<|/|None|None]",
+            "Title: Cedar candle; Price: 54.00 [Cedar candle|Cedar candle||54.00<|/|None|None]",
+        ],
+    );
+    // Squarespace's.
+    check(
+        "Title,Price,Sale Price,On Sale\nCard set,18.00,15.00,No\nPrint,24.00,20.00,Yes\n",
+        &[
+            "Title: Card set; Price: 18.00 [Card set|Card set||18.00<|/|None|None]",
+            "Title: Print; Price: 24.00; Sale Price: 20.00 [Print|Print||20.00<24.00|/|None|None]",
+        ],
+    );
+}

@@ -42,7 +42,7 @@ function AccountView({ account }: { account: Account }) {
   const now = useNow();
   const at = (ms: number) => (ms === 0 ? t.channelNever : <time title={moment(ms)}>{ago(ms, now)}</time>);
   const state = account.stopped !== undefined ? <Pill tone="bad">{t.channelStopped}</Pill>
-    : account.failing !== undefined ? <Pill tone="wait">{t.channelFailing}</Pill>
+    : account.failing !== undefined || account.unread !== undefined ? <Pill tone="wait">{t.channelFailing}</Pill>
     : account.last_in_ms === 0 && account.last_out_ms === 0 ? <Pill>{t.channelSilent}</Pill>
     : <Pill tone="good" icon="check">{t.channelConnected}</Pill>;
   return (
@@ -56,6 +56,7 @@ function AccountView({ account }: { account: Account }) {
       </dl>
       {account.stopped !== undefined && <p>{t.channelStoppedBy} <q dir="auto">{account.stopped}</q> {t.channelStoppedHint}</p>}
       {account.stopped === undefined && account.failing !== undefined && <p>{t.channelFailedBy} <q dir="auto">{account.failing}</q></p>}
+      {account.unread !== undefined && <p>{t.channelUnread} <q dir="auto">{account.unread}</q></p>}
       {account.last_rejected !== undefined && <p class="faint">{t.channelRejectedBy} <q dir="auto">{account.last_rejected}</q></p>}
     </li>
   );

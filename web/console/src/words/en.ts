@@ -314,6 +314,7 @@ export const en = {
   channelRejected: 'Webhooks refused',
   channelStoppedBy: 'The platform refuses the account:',
   channelStoppedHint: 'Nothing is sent until the server is restarted with other credentials.',
+  channelUnread: 'The mailbox is not read now, and is tried again:',
   channelFailedBy: 'The last request failed and is tried again:',
   channelRejectedBy: 'The last refused webhook:',
   // Knowledge gaps

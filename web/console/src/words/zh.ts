@@ -307,6 +307,7 @@ export const zh: Words = {
   channelRejected: '已拒绝的请求',
   channelStoppedBy: '平台拒绝了此账号：',
   channelStoppedHint: '在用新凭据重启服务器之前不会发送任何消息。',
+  channelUnread: '目前无法读取邮箱，将会重试：',
   channelFailedBy: '最近一次请求失败，将会重试：',
   channelRejectedBy: '最近一次被拒绝的请求：',
   gapsHint: '文档没有回答的问题，问得最多的在最上面。写下缺少的文章，立刻看到问题被回答。',

@@ -1,0 +1,196 @@
+//! What several things cost together: "2 stoves and a tent, how much is that?". Strict: every word has to be understood, each
+//! thing has to be one product with one price, and all prices have to be in one currency.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::super::shelf::Shelf;
+use super::super::words::{Measure, split, stem, unspaced};
+use super::{Asked, Told};
+use crate::language::{content_words, is_common};
+
+/// Things in one question, and pieces of one, at most.
+const MAX_THINGS: usize = 8;
+const MAX_PIECES: u32 = 999;
+/// Tokens of a question at most.
+const MAX_TOKENS: usize = 40;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Words {
+    /// Stands before the sum.
+    sum: String,
+    asks: Vec<String>,
+    joins: Vec<String>,
+    numbers: Vec<String>,
+}
+
+static WORDS: LazyLock<BTreeMap<String, Words>> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../language/data/baskets.toml")).unwrap_or_else(|error| {
+        // Built in, and a test reads it.
+        tracing::error!(%error, "a built-in list of words can't be read");
+        BTreeMap::new()
+    })
+});
+
+/// One of the things that are asked for.
+#[derive(Debug)]
+struct Thing {
+    pieces: u32,
+    /// The number was said.
+    counted: bool,
+    /// A word between the number and the name was passed over: "glasses" of "3 glasses of honey".
+    held: bool,
+    words: Vec<String>,
+}
+
+impl Shelf {
+    /// The sum, if the question asks for one and is wholly understood.
+    #[must_use]
+    pub fn basket(&self, asked: &Asked<'_>) -> Option<Told> {
+        let chinese = asked.question.chars().any(|c| matches!(u32::from(c), 0x4e00..=0x9fff)) && asked.language != "ja";
+        let language = if chinese { "zh" } else { asked.language };
+        let words = WORDS.get(language)?;
+        let things = self.things(asked.question, language, words)?;
+        if things.iter().map(|thing| thing.pieces).sum::<u32>() < 2 {
+            return None;
+        }
+        let rows = self.visible(asked.audience, asked.language, asked.now_ms);
+        let (mut lines, mut passages, mut sum, mut currency) = (Vec::new(), Vec::new(), 0.0, None);
+        for thing in &things {
+            let row = self.one(&thing.words, &rows)?;
+            let product = &self.rows[row].product;
+            let each = product.amount().filter(|amount| *amount > 0.0)?;
+            // What a kilo costs doesn't say what one of them does.
+            if product.per.as_deref().is_some_and(|per| !is_piece(per, asked.question)) {
+                return None;
+            }
+            if currency.get_or_insert(product.currency.clone()) != &product.currency {
+                return None;
+            }
+            let cost = each * f64::from(thing.pieces);
+            sum += cost;
+            // Of two colours at one price none was chosen.
+            let chosen = thing.words.iter().any(|word| self.tells(word) && !self.names(word));
+            let label = self.rows[row].label.as_ref().filter(|_| chosen);
+            let label = label.map(|label| format!(" ({label})")).unwrap_or_default();
+            lines.push(format!(
+                "- {} × {}{label}: {}",
+                thing.pieces,
+                product.name,
+                money(cost, product.currency.as_deref())
+            ));
+            passages.push(self.rows[row].passage.clone());
+        }
+        let sum = money(sum, currency.flatten().as_deref());
+        let text = format!("{}\n{}{sum}", lines.join("\n"), words.sum);
+        passages.dedup_by(|a, b| a.document == b.document && a.ordinal == b.ordinal);
+        Some(Told { text, passages, open: false, unused: Vec::new() })
+    }
+
+    /// What is asked for, in its words; `None` if a word isn't understood, or no sum is asked for.
+    fn things(&self, question: &str, language: &str, words: &Words) -> Option<Vec<Thing>> {
+        let known = |rest: &str| self.unspaced(rest);
+        let tokens = split(&with_joins(question, words), &known, false);
+        if tokens.len() > MAX_TOKENS {
+            return None;
+        }
+        let number = |token: &str| -> Option<u32> {
+            let written = token.parse::<u32>().ok().filter(|number| (1..=MAX_PIECES).contains(number));
+            written.or_else(|| (1..).zip(&words.numbers).find(|(_, word)| *word == token).map(|(number, _)| number))
+        };
+        let named = |token: &str| self.names(stem(token)) || self.tells(stem(token));
+        let (mut things, mut open, mut asks): (Vec<Thing>, bool, bool) = (Vec::new(), false, false);
+        for (at, token) in tokens.iter().enumerate() {
+            let token = token.as_str();
+            let last = things.last_mut().filter(|_| open);
+            if words.joins.iter().any(|join| join == token) {
+                open = false;
+            } else if let Some(thing) = last
+                && named(token)
+            {
+                thing.words.push(stem(token).to_owned());
+            } else if let Some(pieces) = number(token)
+                && tokens[at + 1..].iter().take(3).any(|next| named(next))
+            {
+                // "For 2 stoves" begins anew; a second number in a name was taken for one above.
+                things.push(Thing { pieces, counted: true, held: false, words: Vec::new() });
+                open = true;
+            } else if words.asks.iter().any(|ask| ask == token) {
+                asks = true;
+            } else if named(token) {
+                things.push(Thing { pieces: 1, counted: false, held: false, words: vec![stem(token).to_owned()] });
+                open = true;
+            } else if is_common(token, language) || content_words(token).next().is_none() || token == "x" {
+                // Of no weight.
+            } else if let Some(thing) = things.last_mut().filter(|thing| open && thing.words.is_empty() && !thing.held)
+            {
+                thing.held = true;
+            } else if !token.chars().all(unspaced) || token.parse::<f64>().is_ok() {
+                return None;
+            }
+        }
+        things.retain(|thing| thing.counted || !thing.words.is_empty());
+        let whole = things.iter().all(|thing| !thing.words.is_empty());
+        (asks && whole && !things.is_empty() && things.len() <= MAX_THINGS).then_some(things)
+    }
+
+    /// The row of the one product, at one price, that these words name.
+    fn one(&self, words: &[String], rows: &[usize]) -> Option<usize> {
+        let meant = self.meant(words, rows)?;
+        let first = *meant.rows.first()?;
+        let price = |row: usize| (self.figure(Measure::Price, row), self.unit(Measure::Price, row));
+        let same = meant.rows.iter().all(|row| price(*row) == price(first));
+        (self.products(&meant.rows).len() == 1 && same).then_some(first)
+    }
+}
+
+/// With commas and plus signs between things as words.
+fn with_joins(question: &str, words: &Words) -> String {
+    let join = words.joins.first().map_or("", String::as_str);
+    let mut out = String::with_capacity(question.len() + 8);
+    let mut chars = question.chars().peekable();
+    while let Some(char) = chars.next() {
+        let digit = chars.peek().is_some_and(char::is_ascii_digit) && out.ends_with(|c: char| c.is_ascii_digit());
+        match char {
+            '+' | '&' | ';' | '、' | '，' => out.extend([" ", join, " "]),
+            ',' if !digit => out.extend([" ", join, " "]),
+            '×' => out.push_str(" x "),
+            char => out.push(char),
+        }
+    }
+    out
+}
+
+/// Whether a price's unit is a piece, or what the question counts: bags where it asks for bags.
+fn is_piece(per: &str, question: &str) -> bool {
+    const PIECES: &[&str] = &[
+        "piece", "pieces", "pc", "pcs", "each", "ea", "unit", "item", "stück", "stk", "st", "pièce", "unidad", "ud",
+        "pezzo", "pz", "stuk", "stuks", "unidade", "un", "szt", "sztuka", "个", "件", "只", "個", "枚",
+    ];
+    let per = per.trim().trim_end_matches('.').to_lowercase();
+    let start: String = per.chars().take(4).collect();
+    PIECES.contains(&per.as_str()) || start.chars().count() >= 3 && question.to_lowercase().contains(&start)
+}
+
+fn money(amount: f64, currency: Option<&str>) -> String {
+    let text = format!("{amount:.2}");
+    let text = text.strip_suffix(".00").unwrap_or(&text);
+    currency.map_or_else(|| text.to_owned(), |currency| format!("{text} {currency}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_language_has_every_list() {
+        for language in ["en", "de", "fr", "es", "it", "nl", "pt", "pl", "sv", "zh", "ja"] {
+            let words = WORDS.get(language).unwrap_or_else(|| panic!("{language} is missing"));
+            let lists = [&words.asks, &words.joins, &words.numbers];
+            assert!(!words.sum.is_empty() && lists.iter().all(|list| !list.is_empty()), "{language}");
+        }
+    }
+}

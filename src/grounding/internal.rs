@@ -1,0 +1,122 @@
+//! What stands in documents and isn't meant for visitors: instructions to the shop's own staff, and templates that nobody
+//! filled in. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+/// True for a sentence that tells staff what to do with a customer ("Ask the customer for the code"), or that has a gap in
+/// place of its value ("costs [value not available]").
+#[must_use]
+pub fn is_internal(sentence: &str) -> bool {
+    let lower = sentence.to_lowercase().replace('’', "'");
+    has_gap(&lower) || is_for_staff(&lower)
+}
+
+fn is_for_staff(lower: &str) -> bool {
+    let text = lower.trim_start_matches(|c: char| !c.is_alphanumeric());
+    STAFF.values().any(|list| {
+        let begins = list.begins.iter().any(|start| {
+            let unspaced = !start.is_ascii() && start.chars().all(crate::language::is_unspaced);
+            let rest = text.strip_prefix(start.as_str());
+            rest.is_some_and(|rest| unspaced || rest.starts_with(|c: char| !c.is_alphanumeric()))
+        });
+        begins && list.about.iter().any(|about| names(text, about))
+    })
+}
+
+/// Whether these words stand in a text; `*` at their end stands for any ending.
+fn names(text: &str, words: &str) -> bool {
+    let (words, open) = words.strip_suffix('*').map_or((words, false), |words| (words, true));
+    text.match_indices(words).any(|(at, found)| {
+        let before = text[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
+        let after = text[at + found.len()..].chars().next().is_none_or(|c| !c.is_alphanumeric());
+        !words.is_ascii() && words.chars().all(crate::language::is_unspaced) || before && (open || after)
+    })
+}
+
+/// What templates have in place of a value.
+fn has_gap(lower: &str) -> bool {
+    const GAPS: &[&str] = &["{{", "${", "lorem ipsum", "<insert", "<placeholder"];
+    const IN_BRACKETS: &[&str] = &[
+        "not available",
+        "insert",
+        "placeholder",
+        "todo",
+        "tbd",
+        "to be ",
+        "xx",
+        "n/a",
+        "your ",
+        "fill in",
+        "…",
+        "...",
+    ];
+    let bracketed = lower.match_indices('[').any(|(at, _)| {
+        let Some((inside, rest)) = lower[at + 1..].split_once(']') else { return false };
+        // "[your account](https://…)" is a link.
+        !rest.starts_with('(') && inside.len() < 60 && IN_BRACKETS.iter().any(|gap| inside.contains(gap))
+    });
+    let undecided = lower.split(|c: char| !c.is_alphanumeric()).any(|word| matches!(word, "tbd" | "tbc"));
+    bracketed || undecided || GAPS.iter().any(|gap| lower.contains(gap))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Staff {
+    begins: Vec<String>,
+    about: Vec<String>,
+}
+
+static STAFF: LazyLock<BTreeMap<String, Staff>> = LazyLock::new(|| {
+    toml::from_str(include_str!("../language/data/staff.toml")).unwrap_or_else(|error| {
+        // Built in, and a test reads it.
+        tracing::error!(%error, "a built-in list of words can't be read");
+        BTreeMap::new()
+    })
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_for_staff_is_told_from_what_is_for_customers() {
+        for internal in [
+            "Acknowledge receipt of the code and inform the customer that you go on.",
+            "Ask the client for the order number.",
+            "- Don't tell the customer the internal price.",
+            "Fragen Sie den Kunden nach der Bestellnummer.",
+            "Informez le client du délai.",
+            "Pida al cliente el número de pedido.",
+            "告知客户需要三天。",
+            "Late fees may total 3 × $[value not available].",
+            "The fee is TBD.",
+            "Dear {{name}}, your parcel is on its way.",
+        ] {
+            assert!(is_internal(internal), "{internal}");
+        }
+        for public in [
+            "The seller informs the customer of the delivery date.",
+            "Ask us for the order number.",
+            "We will notify the customer by e-mail.",
+            "Tell the courier where to leave it.",
+            "Confirm your order by e-mail.",
+            "Open [your account](https://shop.example/account).",
+            "Fragen Sie uns nach der Bestellnummer.",
+            "The customer pays the return.",
+            "客户可以在三天内退货。",
+        ] {
+            assert!(!is_internal(public), "{public}");
+        }
+    }
+
+    #[test]
+    fn every_language_of_staff_has_both_lists() {
+        assert!(STAFF.len() >= 9);
+        for (language, list) in &*STAFF {
+            assert!(!list.begins.is_empty() && !list.about.is_empty(), "{language}");
+        }
+    }
+}
