@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::conversation::Line;
+use crate::retrieval::beside::Scratch;
 use crate::retrieval::ingest::{IngestProgress, IngestReport};
 use crate::retrieval::{Audience, Query, Retrieval};
 use crate::server;
@@ -26,6 +27,7 @@ pub mod allocation;
 pub mod answers;
 pub mod cases;
 pub mod desk;
+pub mod drafts;
 pub mod forecast;
 pub mod gaps;
 pub mod injection;
@@ -35,6 +37,9 @@ pub mod purchase;
 pub mod retrieval;
 pub mod seo;
 pub mod typos;
+
+/// What directories of measurements are called.
+const SCRATCH: &str = "frontdesk-eval";
 
 /// A question with what is known about its answer. Fields it doesn't know are ignored, so files may carry more.
 #[derive(Clone, Debug, Deserialize)]
@@ -170,9 +175,9 @@ struct FreshIndex {
 
 impl FreshIndex {
     async fn open(config: &Config) -> anyhow::Result<Self> {
-        let scratch = Scratch::new()?;
+        let scratch = Scratch::new(SCRATCH)?;
         let mut config = config.clone();
-        config.knowledge.index = scratch.0.join("index");
+        config.knowledge.index = scratch.path().join("index");
         config.knowledge.url = String::new();
         let retrieval = server::open_retrieval(&config, &Metrics::new()).await?;
         Ok(Self { retrieval, scratch: Arc::new(scratch) })
@@ -190,26 +195,6 @@ impl FreshIndex {
         let report = server::ingest_site(&retrieval, config, &site, &[], true, &show).await?;
         retrieval.spelling.refresh(&retrieval.index, &site.id).await?;
         Ok(Bench { retrieval, site, report, _index: Arc::clone(&self.scratch) })
-    }
-}
-
-/// A directory that goes away with this value.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> anyhow::Result<Self> {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("frontdesk-eval-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path).with_context(|| format!("{} can't be made", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // It lies in the temporary directory: if it can't be removed now, the system will.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

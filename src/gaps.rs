@@ -12,18 +12,30 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 
 use crate::actions::Actions;
 use crate::clock::Clock;
-use crate::conversation::{AnswerEnd, Event, Rating, SessionKey, Verdict};
+use crate::conversation::{AnswerEnd, Citation, Event, Rating, SessionKey, Verdict};
 use crate::lifecycle::Tasks;
 use crate::prompt::SiteFacts;
-use crate::retrieval::Audience;
 use crate::retrieval::embedder::Embedder;
+use crate::retrieval::{Audience, Retrieval};
 use crate::store::{RecordKind, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::turn::{self, Ask, Mode, Outlet, Output, Spine, TurnError};
+
+mod answers;
+pub mod compose;
+pub mod contradiction;
+pub mod draft;
+pub mod kept;
+mod manner;
+pub mod personal;
+pub mod trial;
+
+use compose::{Composed, Material, compose};
+use kept::{Draft, Drafts};
 
 /// `[gaps]`: what is noted about questions without an answer.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -114,8 +126,8 @@ struct Kept {
     model: String,
 }
 
-/// Examples that a gap keeps.
-pub const MAX_EXAMPLES: usize = 8;
+/// Examples that a gap keeps: a draft is made from their conversations and asked with them.
+pub const MAX_EXAMPLES: usize = 32;
 /// Gaps that a site keeps; for one more, the least asked of those that aren't open goes, then of all.
 const MAX_GAPS: usize = 1_000;
 /// Longest question that is kept, in bytes.
@@ -132,6 +144,10 @@ const SPACE: &str = "gaps";
 #[derive(Clone)]
 pub struct Gaps {
     pub config: GapsConfig,
+    /// Drafts of the missing articles.
+    pub kept: Drafts,
+    /// One draft is tried at a time.
+    pub trying: Arc<Semaphore>,
     store: Store,
     sites: Arc<Mutex<Known>>,
 }
@@ -158,7 +174,8 @@ impl Gaps {
                 _ => tracing::warn!("a knowledge gap in the store is not understood and was passed over"),
             }
         }
-        Ok(Self { config, store, sites: Arc::new(Mutex::new(known)) })
+        let (kept, trying) = (Drafts::new(store.clone()), Arc::new(Semaphore::new(1)));
+        Ok(Self { config, kept, trying, store, sites: Arc::new(Mutex::new(known)) })
     }
 
     /// A site's gaps in a state, or all; the most asked first.
@@ -222,8 +239,7 @@ impl Gaps {
     /// What answers the question, if this is an answer.
     #[must_use]
     pub fn answer(&self, verdict: &Verdict, now_ms: u64) -> Option<AnsweredBy> {
-        let answered = verdict.end == AnswerEnd::Complete && verdict.confidence >= self.config.min_confidence;
-        let citation = verdict.citations.first().filter(|_| answered)?;
+        let citation = answering(verdict, self.config.min_confidence)?;
         Some(AnsweredBy {
             document: citation.document.clone(),
             title: citation.title.clone(),
@@ -238,7 +254,73 @@ impl Gaps {
     /// When the store fails.
     async fn forget(&self, site: &str, session: &str) -> Result<(), StoreError> {
         let mut known = self.sites.lock().await;
-        self.drop_examples(&mut known, site, &|example| example.session == session).await
+        self.drop_examples(&mut known, site, &|example| example.session == session).await?;
+        drop(known);
+        self.kept.forget(site, session).await
+    }
+
+    /// Forgets what is left of sessions that are gone, in gaps and drafts; after this none holds their words.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forget_expired(&self) -> Result<(), StoreError> {
+        let mut known = self.sites.lock().await;
+        self.forget_gone(&mut known).await
+    }
+
+    /// A site's drafts, the latest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn drafts(&self, site: &str) -> Result<Vec<Draft>, StoreError> {
+        self.forget_expired().await?;
+        self.kept.list(site).await
+    }
+
+    /// The draft of a gap; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn drafted(&self, site: &str, gap: &str) -> Result<Option<Draft>, StoreError> {
+        self.forget_expired().await?;
+        self.kept.get(site, gap).await
+    }
+
+    /// Drafts the article that a gap misses from what people answered, and keeps it; `None` if there is no such gap.
+    /// `contact` is what the site says of itself.
+    ///
+    /// # Errors
+    /// When the store, the embedder or the index fails.
+    pub async fn make_draft(
+        &self,
+        retrieval: &Retrieval,
+        site: &str,
+        language: &str,
+        contact: &str,
+        id: &str,
+        now_ms: u64,
+    ) -> anyhow::Result<Option<Draft>> {
+        let Some(gap) = self.get(site, id).await? else { return Ok(None) };
+        let replies = answers::replies(&self.store, retrieval, site, language, &gap).await?;
+        let questions: Vec<String> = gap.examples.iter().map(|example| example.text.clone()).collect();
+        let material = Material { site, language, contact, questions: &questions, replies: &replies };
+        let Composed { title, collected, contradictions } = compose(retrieval, &material).await?;
+        let asked = title.and_then(|at| gap.examples.get(at));
+        let draft = Draft {
+            gap: gap.id.clone(),
+            made_at_ms: now_ms,
+            title: asked.map(|example| draft::title(&example.text)).unwrap_or_default(),
+            title_from: asked.map(|example| example.session.clone()),
+            sentences: collected.sentences,
+            contradictions,
+            left_out: collected.left_out,
+            trial: None,
+            published: None,
+        };
+        self.kept.keep(site, draft).await?;
+        // A conversation may have been erased between reading and keeping.
+        self.kept.forget_gone().await?;
+        Ok(self.kept.get(site, id).await?)
     }
 
     /// Forgets what is left of sessions that are gone, if any went since the last time.
@@ -260,6 +342,7 @@ impl Gaps {
             }
             self.drop_examples(known, &site, &|example| gone.contains(&example.session)).await?;
         }
+        self.kept.forget_gone().await?;
         known.removals = removals;
         Ok(())
     }
@@ -358,6 +441,13 @@ impl Gaps {
     }
 }
 
+/// What an answer comes from, if it is one that closes a gap.
+#[must_use]
+pub fn answering(verdict: &Verdict, min_confidence: f32) -> Option<&Citation> {
+    let answered = verdict.end == AnswerEnd::Complete && verdict.confidence >= min_confidence;
+    verdict.citations.first().filter(|_| answered)
+}
+
 /// Which gap a question belongs to: that of the nearest question, if it is near enough. Vectors have length 1.
 pub(crate) fn nearest<'a>(vector: &[f32], gaps: impl Iterator<Item = &'a [f32]>, same_cosine: f32) -> Option<usize> {
     let cosine = |other: &[f32]| -> f32 { other.iter().zip(vector).map(|(a, b)| a * b).sum() };
@@ -446,6 +536,14 @@ impl GapLog {
     /// When the store fails.
     pub async fn forget(&self, key: &SessionKey) -> Result<(), StoreError> {
         self.gaps.forget(&key.site, &key.id).await
+    }
+
+    /// The same of sessions that expired.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forget_expired(&self) -> Result<(), StoreError> {
+        self.gaps.forget_expired().await
     }
 }
 

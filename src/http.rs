@@ -49,6 +49,7 @@ pub mod console;
 pub mod console_page;
 mod deeds;
 pub mod demand;
+mod drafts;
 pub mod error;
 mod extract;
 pub mod gaps;
@@ -235,6 +236,7 @@ fn private_table() -> Table {
         .merge(knowledge::private())
         .merge(channels::private())
         .merge(gaps::private())
+        .merge(drafts::private())
         .merge(console::private_routes())
         .merge(keys::private())
         .merge(audit::private())

@@ -217,6 +217,12 @@ impl Knowledge {
         usize::try_from(self.inner.config.max_document_mib.saturating_mul(1 << 20)).unwrap_or(usize::MAX)
     }
 
+    /// How documents are read.
+    #[must_use]
+    pub fn options(&self) -> IngestOptions {
+        IngestOptions::from_config(&self.inner.config)
+    }
+
     /// Takes over the products that the index has.
     ///
     /// # Errors

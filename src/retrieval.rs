@@ -12,6 +12,7 @@ use crate::language;
 use crate::retrieval::product::Product;
 use crate::telemetry::{Metrics, micros};
 
+pub mod beside;
 pub mod chunk;
 pub mod columns;
 pub mod embedded;

@@ -12,7 +12,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::eval::policy::Estimator;
 use crate::eval::{
-    self, allocation, answers, cases, desk, forecast, gaps, injection, intents, policy, purchase, retrieval, seo,
+    self, allocation, answers, cases, desk, drafts, forecast, gaps, injection, intents, policy, purchase, retrieval,
+    seo,
 };
 use crate::forecast::backtest::Plan;
 use crate::insight::policy::Value;
@@ -31,6 +32,7 @@ use crate::turn::Mode;
   frontdesk eval injection --attacks attacks/
   frontdesk eval injection --attacks attacks/ --knowledge knowledge/ --mode generate
   frontdesk eval gaps --questions labelled.jsonl
+  frontdesk eval drafts --replies replies.jsonl --questions questions.jsonl --json | jq .summary
   frontdesk eval intents --train train.jsonl --test test.jsonl --oos oos.jsonl
   frontdesk eval forecast --series daily.csv --value orders --hide-stock 14
   frontdesk eval stockout --series daily.csv --value orders --lead 14 --json | jq .summary
@@ -43,7 +45,9 @@ use crate::turn::Mode;
 The knowledge is read into an index of its own in the temporary directory and removed afterwards; the server's own index isn't
 touched. A question is a JSON line: question, and where known history [{role, text}], article_ids, answer, answerability.
 Messages of `desk` are JSON lines: id, lang, first (an earlier message or null), text, behave (answer, decline, partly, clarify,
-person, small_talk), must (lists of alternatives, one a fact), must_not, max_chars, doc, why. Intents are JSON lines of text and intent. Purchases are CSV with any columns, or conversations as JSON lines of turns
+person, small_talk), must (lists of alternatives, one a fact), must_not, max_chars, doc, why. Replies of `drafts` are JSON lines of gap and
+text, and where known session, seq, agent, at_ms and personal (what of the text is one person's); its questions are lines of gap and text.
+For gap, intent is read as well. Intents are JSON lines of text and intent. Purchases are CSV with any columns, or conversations as JSON lines of turns
 [{role, text}], the label and attributes; the summary is the model that the registry would deploy.
 --json prints the summary and one record a question, so that anyone can score them again.")]
 pub struct EvalArgs {
@@ -118,6 +122,24 @@ enum What {
         /// At most so many of each meaning.
         #[arg(long, default_value_t = 10)]
         per_class: usize,
+    },
+    /// Are drafts of help articles sourced and free of personal data, do they answer, and are contradictions found?
+    Drafts {
+        /// JSON Lines of what agents wrote (gap, text, and where known session, seq, agent, at_ms, personal).
+        #[arg(long)]
+        replies: PathBuf,
+        /// JSON Lines of what visitors asked (gap, text).
+        #[arg(long)]
+        questions: PathBuf,
+        /// Questions of each gap that its draft is made with, the first of the file; the others are held out.
+        #[arg(long, default_value_t = 1)]
+        known: usize,
+        /// At most so many held-out questions of each gap.
+        #[arg(long, default_value_t = 20)]
+        per_gap: usize,
+        /// Which pairs of sentences are drawn.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// Are the classes told apart, and the unknown from them?
     Intents(Labelled),
@@ -363,6 +385,25 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             });
             let header = ["same_cosine", "gaps", "precision", "recall", "F1", "F0.5"];
             show::report(&report, args.json, &header, rows)
+        }
+        What::Drafts { replies, questions, known, per_gap, seed } => {
+            let options = drafts::Options { replies, questions, known, per_gap, seed };
+            let report = drafts::run(config, &options, &show).await?;
+            bar.finish_and_clear();
+            let mut rows = measures(&report.summary)?;
+            rows.retain(|row| !row[1].starts_with('{'));
+            let summary = &report.summary;
+            let told = [
+                ("contradictions", summary.contradictions),
+                ("contradictions, chosen by", summary.contradictions_chosen_by),
+                ("contradictions of replies", summary.contradictions_of_replies),
+            ];
+            let or_none = |value: Option<f64>| value.map_or_else(|| "none".into(), share);
+            rows.extend(told.map(|(name, told)| {
+                let (found, alarms) = (or_none(told.found), or_none(told.false_alarms));
+                vec![name.to_owned(), format!("found {found}, false alarms {alarms}")]
+            }));
+            show::report(&report, args.json, &["measure", "value"], rows)
         }
         What::Intents(Labelled { train, test, oos, seed }) => {
             let options = intents::Options { train, test, oos, seed };

@@ -86,6 +86,20 @@ impl Remote {
         self.send(method, path, Some(body)).await.map(drop)
     }
 
+    /// Sends JSON and reads what comes back.
+    ///
+    /// # Errors
+    /// When the server can't be reached, refuses, or answers something else.
+    pub(super) async fn sending<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<T> {
+        let response = self.send(method, path, Some(body.clone())).await?;
+        response.json().await.context("the running server's answer is not understood; is it another version?")
+    }
+
     /// Has the server read documents.
     ///
     /// # Errors

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answers::Asker;
-use super::{Bench, Question, Scratch};
+use super::{Bench, Question, SCRATCH};
 use crate::config::Config;
 use crate::conversation::AnswerEnd;
 use crate::grounding::injection::{is_order_to_assistant, orders, without_orders};
 use crate::grounding::{Evidence, Ruling};
 use crate::language;
+use crate::retrieval::beside::Scratch;
 use crate::training::Progress;
 use crate::turn::Mode;
 
@@ -156,7 +157,7 @@ async fn hidden(config: &Config, attacks: &Attacks, progress: Progress<'_>) -> a
     if attacks.contexts.is_empty() || attacks.orders.is_empty() {
         return Ok(records);
     }
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new(SCRATCH)?;
     let pairs: Vec<(&Context, &String)> = attacks.contexts.iter().cycle().zip(&attacks.orders).collect();
     // A site for each round over the contexts would cost an index each; a document names its place instead.
     let lines: Vec<String> = pairs
@@ -166,7 +167,7 @@ async fn hidden(config: &Config, attacks: &Attacks, progress: Progress<'_>) -> a
             serde_json::json!({ "id": at.to_string(), "text": format!("{}\n\n{order}", context.context) }).to_string()
         })
         .collect();
-    let path = scratch.0.join("documents.jsonl");
+    let path = scratch.path().join("documents.jsonl");
     std::fs::write(&path, lines.join("\n")).context("the documents with orders")?;
     let bench = Bench::open(config, &path, progress).await?;
     let asker = Asker::new(config, &bench).await?;
@@ -209,8 +210,8 @@ async fn messages(
     knowledge: Option<&Path>,
     progress: Progress<'_>,
 ) -> anyhow::Result<(Vec<Record>, usize)> {
-    let scratch = Scratch::new()?;
-    let clean = scratch.0.join("documents.jsonl");
+    let scratch = Scratch::new(SCRATCH)?;
+    let clean = scratch.path().join("documents.jsonl");
     let path = if let Some(path) = knowledge {
         path
     } else {

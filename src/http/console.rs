@@ -76,6 +76,7 @@ pub(super) fn routes() -> Table {
         .merge(super::channels::console())
         .merge(super::knowledge::console())
         .merge(gaps::routes())
+        .merge(crate::http::drafts::console())
         .merge(insight::routes());
     Table::default()
         .get("/v1/console", SignedIn, socket::upgrade)

@@ -167,6 +167,20 @@ pub fn unit(name: &str) -> Option<Unit> {
     UNITS.iter().find(|(unit, _)| unit.name == name).map(|(unit, _)| *unit)
 }
 
+/// The numbers of a text, whatever they count, with their bytes, in reading order. Numbers in words
+/// count before a unit alone; times of day, dates and codes don't.
+#[must_use]
+pub fn numbers(text: &str, language: &str) -> Vec<(f64, Range<usize>)> {
+    let text = lower(text);
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(number) = next_number(&text, at, language) {
+        at = number.range.end;
+        found.push((number.value, number.range));
+    }
+    found
+}
+
 /// The amounts of a text with their units and bounds, in reading order. `language` (ISO 639-1)
 /// tells which mark parts thousands where the digits leave it open.
 #[must_use]

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::embedded::EmbeddedIndex;
 use super::server::ServerIndex;
-use super::{Hit, KnowledgeConfig, Passage, Query};
+use super::{Audience, Hit, KnowledgeConfig, Passage, Query};
 use crate::retrieval::schema::{Dims, IndexError, IndexHealth, IndexedDocument, Scope, Vectors, payload};
 
 /// The engine that holds the passages; clones share it.
@@ -133,15 +133,19 @@ impl Index {
     pub async fn texts(&self, site: &str) -> Result<Vec<String>, IndexError> {
         let scope = Scope::Site { site: site.to_owned() };
         let points = on_engine!(self, engine => engine.scroll(scope, &["title", "headings", "text"]))?;
-        let text = |mut fields: Map<String, Value>| {
-            let headings = match fields.remove("headings") {
-                Some(Value::Array(headings)) => headings,
-                _ => Vec::new(),
-            };
-            let headings = headings.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
-            format!("{} {headings} {}", payload::text(&mut fields, "title"), payload::text(&mut fields, "text"))
-        };
-        Ok(points.into_iter().map(|(_, fields)| text(fields)).collect())
+        Ok(points.into_iter().map(|(_, fields)| whole_text(fields)).collect())
+    }
+
+    /// The same of those that visitors may be shown.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the engine fails.
+    pub async fn public_texts(&self, site: &str) -> Result<Vec<String>, IndexError> {
+        let scope = Scope::Site { site: site.to_owned() };
+        let points = on_engine!(self, engine => engine.scroll(scope, &["title", "headings", "text", "audience"]))?;
+        let public = serde_json::to_value(Audience::Public).unwrap_or_default();
+        let shown = points.into_iter().filter(|(_, fields)| fields.get("audience") == Some(&public));
+        Ok(shown.map(|(_, fields)| whole_text(fields)).collect())
     }
 
     /// The passages of a site that are products, in no order.
@@ -216,4 +220,14 @@ impl Index {
             Self::Server(_) => Ok(()),
         }
     }
+}
+
+/// A passage as its words are read: title, headings and text.
+fn whole_text(mut fields: Map<String, Value>) -> String {
+    let headings = match fields.remove("headings") {
+        Some(Value::Array(headings)) => headings,
+        _ => Vec::new(),
+    };
+    let headings = headings.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
+    format!("{} {headings} {}", payload::text(&mut fields, "title"), payload::text(&mut fields, "text"))
 }

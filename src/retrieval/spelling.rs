@@ -52,6 +52,12 @@ impl Spelling {
         Self { sites: Arc::default(), common: Arc::new(common) }
     }
 
+    /// The same language, and no site's words yet.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { sites: Arc::default(), common: Arc::clone(&self.common) }
+    }
+
     /// Takes over the words that the index has of a site.
     ///
     /// # Errors

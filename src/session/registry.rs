@@ -363,6 +363,9 @@ impl Registry {
             Ok(()) => {}
             Err(held) => tracing::error!(%held, "conversations are not erased for their age"),
         }
+        if erased > 0 {
+            self.shared.gaps.forget_expired().await?;
+        }
         self.shared.metrics.retention_held.set(i64::from(held.is_err()));
         Ok((ended, erased))
     }

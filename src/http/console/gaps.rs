@@ -3,8 +3,6 @@
 //! An article goes the way of every document that is handed in. Then the gap's question is asked as a visitor would ask it,
 //! so that the agent sees what visitors hear from now on, and a gap that is answered closes.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -16,25 +14,20 @@ use crate::actions::Actions;
 use crate::gaps::{self, Gap};
 use crate::http::App;
 use crate::http::agent::OfSite;
+use crate::http::drafts::{article_id, hand_in, note_published, sound, unknown_gap};
 use crate::http::error::{ApiError, unknown_site};
 use crate::http::extract::{Path, Query, Sent};
 use crate::http::gaps::Listing;
 use crate::http::knowledge::to_its_end;
 use crate::http::routes::{Access, Table};
-use crate::knowledge::{Change, Handed};
 use crate::protocol::ErrorCode;
 use crate::protocol::console::{Article, ArticleAudience, Tried};
 use crate::retrieval::Audience;
-use crate::retrieval::ingest::UPLOAD_PREFIX;
 use crate::telemetry::Metrics;
 use crate::turn::Spine;
 
 /// Gaps listed at once at most.
 const MAX_LISTED: usize = 200;
-/// Longest title and text of an article, in Unicode scalar values: a page of a help centre has 2,000 to 10,000.
-const MAX_TITLE_CHARS: usize = 200;
-const MAX_TEXT_CHARS: usize = 40_000;
-
 /// Below `/v1/console/sites/{site}`.
 pub(super) fn routes() -> Table {
     Table::default()
@@ -81,18 +74,6 @@ async fn set(app: &App, OfSite { who, site, .. }: &OfSite, id: &str, state: gaps
     Ok(private(Json(gap)))
 }
 
-fn unknown_gap() -> ApiError {
-    ApiError::new(
-        ErrorCode::NotFound,
-        "there is no such knowledge gap any more; its conversations may have been erased",
-    )
-}
-
-/// The id under which a gap's article is handed in: writing it again replaces it.
-fn article_id(gap: &str) -> String {
-    format!("gaps/{gap}.md")
-}
-
 /// `POST …/gaps/{id}/article`: hands the article in, asks the question again, and closes the gap if that answers it.
 async fn publish(
     State(app): State<App>,
@@ -101,40 +82,14 @@ async fn publish(
     Sent(Article { title, text, audience }): Sent<Article>,
 ) -> Result<Response, ApiError> {
     let (title, text) = (title.trim().to_owned(), text.trim().to_owned());
-    sized("the title", &title, MAX_TITLE_CHARS)?;
-    sized("the text", &text, MAX_TEXT_CHARS)?;
-    if title.contains(char::is_control)
-        || text.contains(|char: char| char.is_control() && !matches!(char, '\n' | '\r' | '\t'))
-    {
-        return Err(ApiError::new(
-            ErrorCode::BadMessage,
-            "title and text have no control characters, and the title is one line",
-        ));
-    }
+    sound(&title, &text)?;
     let gap = app.gaps.get(&site, &id).await?.ok_or_else(unknown_gap)?;
-    if app.tasks.is_draining() {
-        return Err(ApiError::draining());
-    }
     let name = match audience {
         ArticleAudience::Public => "public",
         ArticleAudience::Agents => "agents",
     };
-    let about = [("title", title.as_str()), ("audience", name)];
-    let handed = Handed {
-        id: article_id(&id),
-        content_type: "text/markdown".into(),
-        about: about.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>(),
-        content: format!("# {title}\n\n{text}\n").into_bytes(),
-    };
-    let document = format!("{UPLOAD_PREFIX}{}", handed.id);
-    let (knowledge, of_site) = (app.knowledge.clone(), site.clone());
-    let taken = to_its_end(&app, "article", async move { knowledge.put(&of_site, handed).await });
-    let (change, status) = taken.await?;
-    if change == Change::Rejected {
-        let why =
-            status.errors.first().map_or_else(|| "nothing of it can be used".to_owned(), |error| error.reason.clone());
-        return Err(ApiError::new(ErrorCode::BadMessage, format!("the article was not taken in: {why}")));
-    }
+    let document = hand_in(&app, &site, &id, &title, &text, name).await?;
+    note_published(&app, &site, &id, &document, (&title, &text), &who.agent.id).await?;
     tracing::info!(
         agent = who.agent.id,
         site,
@@ -145,14 +100,6 @@ async fn publish(
     );
     let tried = ask(&app, &site, &gap, audience, &document).await?;
     Ok(private(Json(tried)))
-}
-
-fn sized(what: &str, text: &str, most: usize) -> Result<(), ApiError> {
-    let chars = text.chars().count();
-    if (1..=most).contains(&chars) {
-        return Ok(());
-    }
-    Err(ApiError::new(ErrorCode::BadMessage, format!("{what} has {chars} characters; write 1 to {most}")))
 }
 
 /// What the question is answered with now, from all that may be shown to whom the article is for.
