@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::agents::Agents;
@@ -61,6 +61,7 @@ pub mod knowledge;
 pub mod limits;
 pub mod listener;
 pub mod openai;
+pub mod openapi;
 pub mod page;
 pub mod places;
 pub mod routes;
@@ -205,6 +206,7 @@ fn public_table() -> Table {
         .post("/v1/sites/{site}/outcomes", Reporter, insight::outcomes)
         .get("/v1/protocol/schema.json", Anyone, page::schema)
         .get("/v1/protocol/asyncapi.json", Anyone, page::asyncapi)
+        .get("/v1/openapi.json", Anyone, async || Json(openapi::public()))
         .get("/livez", Anyone, admin::livez)
         .get("/readyz", Anyone, admin::readyz_for_visitors)
         .merge(console::routes())
@@ -221,6 +223,7 @@ fn private_table() -> Table {
         .get("/livez", Access::Anyone, admin::livez)
         .get("/readyz", Access::Anyone, admin::readyz)
         .get("/metrics", Access::Server(Scope::Metrics), admin::metrics)
+        .get("/v1/openapi.json", Access::Anyone, async || Json(openapi::private()))
         .merge(insight::page_routes())
         .get("/v1/insight/sites", Access::ItsSites(Scope::Admin), insight::sites)
         .get("/v1/sites/{site}/insight", ADMIN, insight::report)

@@ -15,6 +15,7 @@ use crate::catalogue;
 use crate::catalogue::goods::{self, Goods};
 use crate::clock::Clock;
 use crate::conversation::SessionKey;
+use crate::prompt::{CardReason, Prompts};
 use crate::protocol::ServerMessage;
 use crate::recommend::{self, Purchase, RecommendRule};
 use crate::retrieval::embedder::Embedder;
@@ -54,6 +55,7 @@ pub struct Insight {
     embedder: Embedder,
     shelves: Arc<HashMap<String, Shelf>>,
     products: catalogue::Catalogue,
+    prompts: Arc<Prompts>,
     clock: Clock,
     /// By the session and the event that ends the answer: every tab gets the same, and it counts once.
     chosen: Arc<Cache<(SessionKey, u64), Cards>>,
@@ -86,10 +88,11 @@ impl Insight {
         embedder: Embedder,
         shelves: HashMap<String, Shelf>,
         products: catalogue::Catalogue,
+        prompts: Arc<Prompts>,
         clock: Clock,
     ) -> Self {
         let chosen = Arc::new(Cache::new(CHOSEN));
-        Self { book, signals, embedder, shelves: Arc::new(shelves), products, clock, chosen }
+        Self { book, signals, embedder, shelves: Arc::new(shelves), products, prompts, clock, chosen }
     }
 
     /// What a site sells; nothing for an unknown one.
@@ -191,7 +194,10 @@ impl Insight {
         let purchases: Vec<Purchase<'_>> =
             bought.iter().map(|(meaning, products)| Purchase { meaning, products }).collect();
         let now_ms = self.clock.now_ms();
-        let products = recommend::choose(&shelf.rule, state, &catalogue, &vectors, &purchases, now_ms);
+        let language = state.language.as_deref().unwrap_or("en");
+        // Every template was rendered once when it was loaded.
+        let say = |reason: CardReason<'_>| self.prompts.card(reason, language).unwrap_or_default();
+        let products = recommend::choose(&shelf.rule, state, &catalogue, &vectors, &purchases, now_ms, &say);
         if products.is_empty() {
             return None;
         }

@@ -51,6 +51,14 @@ const REPLIES: &[(&str, &str)] = &[
     ("unseen.j2", "unseen"),
 ];
 
+/// Why a product's card is shown, with the phrase that says it; replaced as [`REPLIES`] are.
+const CARDS: &[(&str, &str)] = &[
+    ("card.named.j2", "card_named"),
+    ("card.bought.j2", "card_bought"),
+    ("card.category.j2", "card_category"),
+    ("card.fits.j2", "card_fits"),
+];
+
 /// The rendered-on-demand templates of one server.
 #[derive(Clone, Debug)]
 pub struct Prompts {
@@ -69,6 +77,19 @@ pub struct Elsewhere<'a> {
     pub first: &'a str,
     /// ISO 639-1.
     pub source: &'a str,
+}
+
+/// Why a product is shown to a visitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardReason<'a> {
+    /// The visitor named it.
+    Named,
+    /// Others with similar conversations bought it.
+    Bought,
+    /// It is of this category, which the visitor named.
+    Category(&'a str),
+    /// What was said means something like it.
+    Fits,
 }
 
 /// What templates may say about the site.
@@ -143,7 +164,7 @@ impl Prompts {
             }
         }
         let said = |phrase: &str| format!("{{% include [language ~ '/{phrase}', '{COMPLETE}/{phrase}'] %}}");
-        let replies = REPLIES.iter().map(|(name, phrase)| match *name {
+        let replies = REPLIES.iter().chain(CARDS).map(|(name, phrase)| match *name {
             "quote.lead.j2" => (*name, format!("{{% if steps %}}{}{{% endif %}}", said(phrase))),
             _ => (*name, said(phrase)),
         });
@@ -195,22 +216,24 @@ impl Prompts {
         let site = SiteFacts { name: "Example".into(), contact: "help@shop.example".into() };
         let passage =
             context! { n => 1, title => "Shipping", headings => ["Costs"], text => "Shipping costs 4.90 EUR." };
-        let names = TEMPLATES.iter().chain(REPLIES).map(|(name, _)| *name);
+        let names = TEMPLATES.iter().chain(REPLIES).chain(CARDS).map(|(name, _)| *name);
         let languages = self.names(language);
         names
             .map(|name| {
-                let values = context! { site, language, languages, source => COMPLETE, passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", figures => "5 EUR", count => 5, first => "Stop.", url => "", subject => "Shipping", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, number => 2, wish => "shorter", request => "status", way => true, language_name => "English", text => "Shipping costs 4.90 EUR." };
+                let values = context! { site, language, languages, source => COMPLETE, passages => std::slice::from_ref(&passage), passage, before => ["Do you ship to Norway?"], question => "What does shipping cost?", figures => "5 EUR", count => 5, first => "Stop.", url => "", subject => "Shipping", title => "Shipping", titles => ["Shipping", "Returns", "Repairs"], steps => true, number => 2, wish => "shorter", request => "status", way => true, category => "Tents", latin => true, language_name => "English", text => "Shipping costs 4.90 EUR." };
                 self.render(name, values).map(|text| (name, text))
             })
             .collect()
     }
 
-    /// SHA-256 of every template rendered with the sample values: another one phrases otherwise.
+    /// SHA-256 of every template of answers rendered with the sample values: another one phrases otherwise.
     ///
     /// # Errors
     /// As [`Prompts::samples`].
     pub fn revision(&self) -> anyhow::Result<String> {
-        let all: Vec<String> = self.samples()?.into_iter().map(|(name, text)| format!("{name}\n{text}\n")).collect();
+        let mut samples = self.samples()?;
+        samples.retain(|(name, _)| !CARDS.iter().any(|(card, _)| card == name));
+        let all: Vec<String> = samples.into_iter().map(|(name, text)| format!("{name}\n{text}\n")).collect();
         Ok(format!("{:x}", Sha256::digest(all.concat())))
     }
 
@@ -334,6 +357,20 @@ impl Prompts {
     /// When the template fails to render.
     pub fn unseen(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
         self.render("unseen.j2", context! { site, language })
+    }
+
+    /// Why a product is shown.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn card(&self, reason: CardReason<'_>, language: &str) -> anyhow::Result<String> {
+        let (name, category) = match reason {
+            CardReason::Named => ("card.named.j2", ""),
+            CardReason::Bought => ("card.bought.j2", ""),
+            CardReason::Category(category) => ("card.category.j2", category),
+            CardReason::Fits => ("card.fits.j2", ""),
+        };
+        self.render(name, context! { language, category, latin => category.is_ascii() })
     }
 
     /// The prompt that has a drafted reply rewritten.

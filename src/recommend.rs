@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::catalogue::goods::{Goods, ProductGroup, Variant};
 use crate::features::State;
 use crate::language::topics::Topic;
+use crate::prompt::CardReason;
 use crate::protocol::Card;
 
 /// `[sites.recommend]`: when products may be shown to visitors.
@@ -100,6 +101,7 @@ pub struct Purchase<'a> {
 ///
 /// A product's score is the cosine of its description with what was said (last message and conversation, half each), plus 1 if it was named,
 /// 0.2 if its category was, plus half its share among the purchases of the most similar conversations, weighted by their likeness.
+/// `say` puts the reason into the visitor's words.
 #[must_use]
 pub fn choose(
     rule: &RecommendRule,
@@ -108,6 +110,7 @@ pub fn choose(
     vectors: &[Vec<f32>],
     purchases: &[Purchase<'_>],
     now_ms: u64,
+    say: &dyn Fn(CardReason<'_>) -> String,
 ) -> Vec<Card> {
     let wanted = blend(&state.last_meaning, &state.meaning);
     let mut neighbours: Vec<(f32, &Purchase<'_>)> = purchases
@@ -144,8 +147,13 @@ pub fn choose(
                 return None;
             }
             let score = fits + f32::from(u8::from(named)) + 0.2 * f32::from(u8::from(category)) + 0.5 * bought;
-            let reason = reason(state.language.as_deref(), named, bought > 0.25, category, product);
-            Some((score, card(product, offer, reason, now_ms)))
+            let reason = match (named, bought > 0.25, category) {
+                (true, ..) => CardReason::Named,
+                (_, true, _) => CardReason::Bought,
+                (_, _, true) => CardReason::Category(&product.category),
+                _ => CardReason::Fits,
+            };
+            Some((score, card(product, offer, say(reason), now_ms)))
         })
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.id.cmp(&b.1.id)));
@@ -160,23 +168,6 @@ pub fn renewed(cards: Vec<Card>, catalogue: &Goods, now_ms: u64) -> Vec<Card> {
         Some(card(product, product.offer(now_ms)?, old.reason, now_ms))
     };
     cards.into_iter().filter_map(now).collect()
-}
-
-fn reason(language: Option<&str>, named: bool, bought: bool, category: bool, product: &ProductGroup) -> String {
-    let chinese = language == Some("zh");
-    match (named, bought, category) {
-        (true, ..) if chinese => "您提到了它".into(),
-        (true, ..) => "You asked about it".into(),
-        (_, true, _) if chinese => "有类似需求的顾客买了它".into(),
-        (_, true, _) => "Bought by visitors with similar questions".into(),
-        // A sentence is in one language, its category's name included.
-        (_, _, true) if chinese && product.category.is_ascii() => "与您咨询的商品同类".into(),
-        (_, _, true) if chinese => format!("您提到了{}", product.category),
-        (_, _, true) if product.category.is_ascii() => format!("You asked about {}", product.category.to_lowercase()),
-        (_, _, true) => "Of the kind you asked about".into(),
-        _ if chinese => "与您说的内容相符".into(),
-        _ => "Fits what you wrote".into(),
-    }
 }
 
 /// Longest list of variants on a card, in bytes; of more, the cheapest alone is named.
@@ -292,7 +283,10 @@ impl Uplift {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::prompt::Prompts;
     use crate::signals::Outcome;
 
     fn product(id: &str, category: &str, available: bool) -> ProductGroup {
@@ -325,10 +319,21 @@ mod tests {
         assert_eq!((shown.variant.as_str(), shown.price, shown.price_to), ("blue · red", 10.0, Some(12.5)));
         tent.variants.push(Variant { label: "a long name ".repeat(6), ..offer.clone() });
         assert_eq!(card(&tent, &offer, String::new(), 1).variant, "blue");
-        assert_eq!(reason(Some("zh"), false, false, true, &tent), "与您咨询的商品同类");
-        tent.category = "帐篷".into();
-        assert_eq!(reason(Some("zh"), false, false, true, &tent), "您提到了帐篷");
-        assert_eq!(reason(Some("en"), false, false, true, &tent), "Of the kind you asked about");
+        let of = |category: &str, language: &str| words().card(CardReason::Category(category), language).unwrap();
+        assert_eq!(of("Tents", "en"), "You asked about tents");
+        assert_eq!(of("Tents", "zh"), "与您咨询的商品同类");
+        assert_eq!(of("帐篷", "zh"), "您提到了帐篷");
+        assert_eq!(of("帐篷", "en"), "Of the kind you asked about");
+        assert_eq!(of("Tents", "de"), "Von der Art, nach der Sie gefragt haben");
+        assert_eq!(words().card(CardReason::Fits, "fi").unwrap(), "Fits what you wrote");
+    }
+
+    fn words() -> Prompts {
+        Prompts::load(Path::new("no/such/folder")).unwrap()
+    }
+
+    fn say(reason: CardReason<'_>) -> String {
+        words().card(reason, "en").unwrap()
     }
 
     fn wants(meaning: [f32; 2]) -> State {
@@ -343,12 +348,12 @@ mod tests {
     fn what_fits_comes_first_and_what_is_out_of_stock_never() {
         let (catalogue, vectors) = shop();
         let rule = RecommendRule::default();
-        let cards = choose(&rule, &wants([1.0, 0.1]), &catalogue, &vectors, &[], 1);
+        let cards = choose(&rule, &wants([1.0, 0.1]), &catalogue, &vectors, &[], 1, &say);
         assert_eq!(ids(&cards), ["tent"]);
         assert_eq!(cards[0].reason, "Fits what you wrote");
         let mut named = wants([1.0, 0.1]);
         named.products.insert("gone".into(), 3);
-        assert_eq!(ids(&choose(&rule, &named, &catalogue, &vectors, &[], 1)), ["tent"]);
+        assert_eq!(ids(&choose(&rule, &named, &catalogue, &vectors, &[], 1, &say)), ["tent"]);
     }
 
     #[test]
@@ -357,11 +362,11 @@ mod tests {
         let bought = ["stove-v".to_owned()];
         let purchases = [Purchase { meaning: &[1.0, 0.0], products: &bought }];
         let mut state = wants([1.0, 0.0]);
-        let cards = choose(&RecommendRule::default(), &state, &catalogue, &vectors, &purchases, 1);
+        let cards = choose(&RecommendRule::default(), &state, &catalogue, &vectors, &purchases, 1, &say);
         assert_eq!(ids(&cards), ["tent", "stove"]);
         assert_eq!(cards[1].reason, "Bought by visitors with similar questions");
         state.recommended = vec!["tent".into()];
-        let cards = choose(&RecommendRule::default(), &state, &catalogue, &vectors, &purchases, 1);
+        let cards = choose(&RecommendRule::default(), &state, &catalogue, &vectors, &purchases, 1, &say);
         assert_eq!(ids(&cards), ["stove"]);
     }
 
@@ -375,6 +380,7 @@ mod tests {
             &vectors,
             &[],
             1,
+            &say,
         );
         assert_eq!(ids(&cards), ["tent", "stove"]);
         let mut dearer = product("stove", "Stoves", true);

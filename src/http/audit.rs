@@ -15,9 +15,9 @@ pub(super) fn private() -> Table {
     Table::default().get("/v1/audit", Access::Server(Scope::Admin), page)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(super) struct Asked {
     from: Option<u64>,
 }
 

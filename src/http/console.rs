@@ -191,9 +191,9 @@ async fn schema() -> Response {
 }
 
 /// The query of `GET …/sessions`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Listing {
+pub(super) struct Listing {
     list: List,
     #[serde(default)]
     offset: usize,
@@ -269,9 +269,9 @@ async fn visitor(
     Ok(private(Json(VisitorView { visitor, language, known, source, attributes, conversations })))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Turn {
+pub(super) struct Turn {
     turn: u64,
 }
 
@@ -354,9 +354,9 @@ async fn label_message(
 }
 
 /// Body of `POST …/actions`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Act {
+pub(super) struct Act {
     id: String,
     action: Action,
 }
@@ -413,9 +413,9 @@ fn unknown_agent() -> ApiError {
     ApiError::new(ErrorCode::UnknownAgent, "no agent of this site has that id")
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Searching {
+pub(super) struct Searching {
     q: String,
     after: Option<String>,
     #[serde(default = "twenty")]
@@ -440,9 +440,9 @@ async fn search(
     Ok(private(Json(found)))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Days {
+pub(super) struct Days {
     #[serde(default = "thirty")]
     days: u64,
 }
@@ -508,9 +508,9 @@ async fn add_agent(
 }
 
 /// Body of `PUT …/agents/{id}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct AgentChange {
+pub(super) struct AgentChange {
     role: Option<Role>,
     limit: Option<usize>,
     name: Option<String>,

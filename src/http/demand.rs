@@ -17,7 +17,7 @@ use crate::insight::demand::{Demand, Report};
 use crate::protocol::ErrorCode;
 
 /// What is asked of a forecast.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// `all`, `topic:…`, `class:…`, `product:…`; left out, what is asked about most.
@@ -31,7 +31,7 @@ fn fortnight() -> usize {
 }
 
 /// Which warnings are wanted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Least {
     /// The chance from which on a product is named, 0 to 1.

@@ -110,7 +110,7 @@ pub(super) async fn report_of(app: &App, site: &str, range: Range) -> Result<Res
     made.map(|report| Json(report).into_response()).map_err(|_| failed())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Lines {
     #[serde(default)]

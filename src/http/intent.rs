@@ -59,7 +59,7 @@ pub(super) async fn class_of_last(app: &App, site: &str, events: &[Event]) -> Op
     Some(ClassScore { version: deployed.version.version, name, probability: guess.probability })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Moment {
     /// Messages of the visitor; without it every moment of the conversation is told.
@@ -108,7 +108,8 @@ pub(super) async fn list(
     Ok(Json(manifest).into_response())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "Deployment")]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     version: u32,
@@ -147,7 +148,7 @@ pub(super) async fn roll_back(
     Ok(Json(version).into_response())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Lesson {
     #[serde(default = "converted")]
@@ -245,7 +246,7 @@ async fn parsed<T: Send + 'static>(
 }
 
 /// Which version to measure; the deployed one, if it is left out.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Measured {
     version: Option<u32>,
@@ -301,7 +302,7 @@ pub(super) async fn watch(
     Ok(Json(&*watch).into_response())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Look {
     #[serde(default)]
@@ -309,7 +310,7 @@ pub(super) struct Look {
 }
 
 /// Body of a label: which message of the visitor, and what it is about; empty takes the label back.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Label {
     seq: u64,

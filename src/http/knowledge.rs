@@ -74,9 +74,9 @@ struct ListAnswer {
     next: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Page {
+pub(super) struct Page {
     #[serde(default)]
     after: String,
     #[serde(default = "hundred")]
@@ -216,7 +216,7 @@ async fn explain(
 }
 
 /// What a run over the folders is to read.
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct IngestRequest {
     /// Files and folders in the site's own folder of documents; none reads that folder and what was handed in.

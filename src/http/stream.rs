@@ -28,7 +28,8 @@ use crate::session::{Command, Update};
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Body of `POST /v1/chat/messages`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "Saying")]
 #[serde(deny_unknown_fields)]
 pub(super) struct Body {
     site: String,

@@ -15,7 +15,7 @@ use crate::language::topics::Topic;
 use crate::recommend::{Rate, Uplift, cosine};
 
 /// Which sessions: those that began from `from_ms` up to and without `to_ms`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
     #[serde(default)]

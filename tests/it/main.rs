@@ -19,6 +19,7 @@ mod knowledge;
 mod llm_model;
 mod models;
 mod openai;
+mod openapi;
 mod operators;
 mod overload;
 mod pace;
