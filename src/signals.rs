@@ -521,9 +521,6 @@ fn miss(missed: &Missed, key: SessionKey, seq: u64) {
 
 async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts, missed: Missed, closing: Arc<AtomicBool>) {
     let mut arrivals = Arrivals::default();
-    // Messages that were still in the queue when the server began to stop. What no event tells can't be written at the next start, and
-    // waits for no model: it goes first.
-    let mut later = Vec::new();
     while let Some(noted) = receiver.recv().await {
         let mut settled = None;
         match noted {
@@ -536,10 +533,11 @@ async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts, missed: 
             }
             Noted::Close => receiver.close(),
             Noted::Forgotten { key } => drop(arrivals.take(&key)),
-            Noted::Event { key, seq, at_ms, event: event @ Event::Said { .. } }
+            // While the server stops, what waits for no model goes first: what no event tells can't be written at the next start.
+            Noted::Event { key, seq, event: Event::Said { .. }, .. }
                 if parts.embedder.is_some() && closing.load(Ordering::Acquire) =>
             {
-                later.push((key, seq, at_ms, event));
+                miss(&missed, key, seq);
             }
             Noted::Event { key, seq, at_ms, event } => {
                 let arrival = if let Event::Started { .. } = event { arrivals.take(&key) } else { Vec::new() };
@@ -557,7 +555,7 @@ async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts, missed: 
             }
         }
         // All that was noted before an event that found no room is through when the queue is empty: what has no signals now won't get any.
-        if receiver.is_empty() {
+        if receiver.is_empty() && !closing.load(Ordering::Acquire) {
             let due = std::mem::take(&mut *missed.lock().unwrap_or_else(PoisonError::into_inner));
             for (key, seq) in due {
                 parts.make_up(&key, seq, &mut arrivals).await;
@@ -568,17 +566,12 @@ async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts, missed: 
         }
     }
     let until = tokio::time::Instant::now() + LAST;
-    let mut later = later.into_iter();
-    while let Some((key, seq, at_ms, event)) = later.next() {
-        match tokio::time::timeout_at(until, parts.event(&key, seq, at_ms, &event, &[])).await {
-            // One that finds the store busy is found at the next start, too.
-            Ok(Ok(()) | Err(StoreError::Overloaded { .. })) => {}
-            Ok(Err(_)) => drop(parts.metrics.signals_dropped.inc()),
-            Err(_) => {
-                let messages = later.len() + 1;
-                tracing::info!(messages, "their signals are written at the next start");
-                return;
-            }
+    let mut due = std::mem::take(&mut *missed.lock().unwrap_or_else(PoisonError::into_inner)).into_iter();
+    while let Some((key, seq)) = due.next() {
+        if tokio::time::timeout_at(until, parts.make_up(&key, seq, &mut arrivals)).await.is_err() {
+            let conversations = due.len() + 1;
+            tracing::info!(conversations, "the signals of their last messages are written at the next start");
+            return;
         }
     }
 }
