@@ -22,14 +22,16 @@ const number = parsePhoneNumberFromString("Order 20261130 123456", "DE");
 console.log(number.number, number.isValid(), number.getType());
 JS
 cat > run.py <<'PY'
-import phonenumbers as pn
+import phonenumbers
 
 text = "Order 20261130 123456"
-number = pn.parse(text, "DE")
-fixed = pn.number_type(number) == pn.PhoneNumberType.FIXED_LINE
-print(pn.format_number(number, pn.PhoneNumberFormat.E164), pn.is_valid_number(number), fixed)
+number = phonenumbers.parse(text, "DE")
+fixed = phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.FIXED_LINE
+written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+print(written, phonenumbers.is_valid_number(number), fixed)
 for text in (text, "Artikel 0815-4711"):
-    print("found in", repr(text), [match.raw_string for match in pn.PhoneNumberMatcher(text, "DE")])
+    matches = phonenumbers.PhoneNumberMatcher(text, "DE")
+    print("found in", repr(text), [match.raw_string for match in matches])
 PY
 node run.js | tee js.txt
 venv/bin/python run.py | tee py.txt
