@@ -2,10 +2,10 @@
 # Expected: a spell checker leaves words alone that customers write every day, and mends the plain
 # slip "parcle" to "parcel".
 # Instead: pyspellchecker 0.9.1 (English) makes "wife" of "wifi", "us" of "usb", "ape" of "app",
-# "sky" of "sku", "shirt" of "tshirt", "goodie" of "hoodie" and "parole" of "parcle". Which of several words at the same distance wins is told by how often it stands in a
-# collection of texts, not by the letters.
+# "sky" of "sku", "shirt" of "tshirt", "goodie" of "hoodie" and "parole" of "parcle". Which of
+# several words at the same distance wins is told by how often it stands in a collection of texts.
 # Why it matters: in front of a search it turns "does the router have wifi" into a question about
-# a wife, and "blue hoodie" finds nothing.
+# a wife.
 # Frontdesk: corrects only words of a question that no document has, and for the search alone
 # (retrieval/spelling.rs).
 set -euo pipefail
