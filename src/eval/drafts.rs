@@ -163,6 +163,9 @@ pub struct Record {
     pub displaced: bool,
 }
 
+/// What the files say of a gap: replies with their lines, and questions.
+type OfGap<'a> = (Vec<(usize, &'a Replied)>, Vec<&'a str>);
+
 /// Makes a draft for every gap that has replies and questions, publishes them all, and asks.
 ///
 /// # Errors
@@ -170,7 +173,7 @@ pub struct Record {
 pub async fn run(config: &Config, options: &Options, progress: Progress<'_>) -> anyhow::Result<Report> {
     let replied: Vec<Replied> = lines(&options.replies, "a reply ({\"gap\": …, \"text\": …})")?;
     let asked: Vec<Asked> = lines(&options.questions, "a question ({\"gap\": …, \"text\": …})")?;
-    let mut gaps: BTreeMap<&str, (Vec<(usize, &Replied)>, Vec<&str>)> = BTreeMap::new();
+    let mut gaps: BTreeMap<&str, OfGap<'_>> = BTreeMap::new();
     for (at, reply) in replied.iter().enumerate() {
         gaps.entry(&reply.gap).or_default().0.push((at + 1, reply));
     }

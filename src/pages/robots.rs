@@ -1,7 +1,8 @@
 //! robots.txt: what crawlers may fetch (RFC 9309), and what is wrong with the file.
 //!
-//! Where RFC 9309 leaves room, this reads as the parser that Lighthouse uses (robots-parser 3): every
-//! line with another key than `user-agent` ends the list of agents that a group is for, and an
+//! Verdicts are to equal Lighthouse's, so this reads as the parser that it uses (robots-parser 3): every
+//! line with another key than `user-agent` ends the list of agents that a group is for (of a `sitemap`
+//! line RFC 9309 says that it doesn't; `findings/sitemap-line-ends-a-group.sh`), and an
 //! address can't be fetched if the longest pattern that fits says so, `allow` winning over
 //! `disallow` of the same length. The faults are those of Lighthouse's audit `robots-txt`.
 

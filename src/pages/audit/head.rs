@@ -77,11 +77,11 @@ pub(super) fn canonical(page: &Page<'_>) -> Option<Finding> {
     let given = || links.iter().filter(|link| link.rel == "canonical" && !link.raw.is_empty());
     let example = Url::parse("https://example.com").ok()?;
     let broken = |link: &&Link| link.href.is_none() || example.join(&link.raw).is_err();
-    if let Some(link) = given().filter(broken).last() {
+    if let Some(link) = given().rfind(broken) {
         let told = format!("The canonical address {} is none.", quoted(&link.raw));
         return fault(told, "Write the page's whole address, https://…", &link.raw);
     }
-    if let Some(link) = given().filter(|link| Url::parse(&link.raw).is_err()).last() {
+    if let Some(link) = given().rfind(|link| Url::parse(&link.raw).is_err()) {
         let told = format!("The canonical address {} isn't whole.", quoted(&link.raw));
         return fault(told, "Write it with https:// and the host's name.", &link.raw);
     }
