@@ -257,7 +257,7 @@ const KINDS: [(&str, Fault); 15] = [
     }),
     ("type misspelt", |block, random| {
         let thing = pick(block, random, |thing| type_of(thing).is_some())?;
-        let name = misspelt(&type_of(thing)?, random, |name| terms().is_type(name))?;
+        let name = misspelt(type_of(thing)?, random, |name| terms().is_type(name))?;
         thing.insert("@type".into(), json!(name));
         Some(())
     }),
