@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::deadline::{Due, Waiting};
 use super::event::{Attachment, Incoming, What};
-use super::ledger::{Chat, Placed, Turn, cut};
+use super::ledger::{Asked, Chat, Message, Placed, Turn, cut};
 use super::{Account, Channels};
 use crate::conversation::{AnswerEnd, Event, SessionKey};
 use crate::grounding::smalltalk::OPENED;
@@ -30,6 +30,8 @@ pub(super) type Wake = Arc<Notify>;
 const IDLE: Duration = Duration::from_secs(120);
 /// Where a conversation finds no place in the line for a person: people answer in minutes.
 const NO_PLACE: Duration = Duration::from_secs(60);
+/// Longest question that is kept message by message, in bytes; a value of the store holds 64 KiB, with what stands around it.
+const MAX_ASKED: usize = 10 * 1024;
 /// After a failure of our own.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -63,7 +65,8 @@ struct Task {
     row: Chat,
     follow: Option<mpsc::Receiver<Arc<Update>>>,
     shown: Shown,
-    /// The turn that the visitor stopped on a platform which wants nothing more of it.
+    /// The turn of which nothing more is wanted there: the visitor stopped it where the platform ends it itself, or took its
+    /// question back.
     stopped: u64,
 }
 
@@ -199,16 +202,21 @@ impl Task {
         Ok(())
     }
 
-    /// Reads what waited: messages become one turn, an edit changes what wasn't read yet, a deletion takes it back.
-    async fn take(&mut self, waiting: Vec<(Vec<u8>, Incoming)>) -> Result<(), Trouble> {
+    /// Reads what waited: messages become one turn. An edit or a deletion changes what was asked as long as its answer isn't
+    /// whole; what is left of the question is asked anew.
+    async fn take(&mut self, mut waiting: Vec<(Vec<u8>, Incoming)>) -> Result<(), Trouble> {
         let keys: Vec<Vec<u8>> = waiting.iter().map(|(key, _)| key.clone()).collect();
         let stored = self.channels.0.ledger.chat(&self.account.id(), &self.chat).await?;
         if stored.session != self.row.session {
             // The session was erased meanwhile.
             (self.row, self.follow, self.shown) = (stored, None, Shown::default());
         }
+        // Platforms deliver in any order, and most tell when something happened.
+        if waiting.iter().all(|(_, event)| event.at_ms > 0) {
+            waiting.sort_by_key(|(_, event)| event.at_ms);
+        }
         let due = self.account.config.platform.capability().due;
-        let mut said: Vec<(String, String)> = Vec::new();
+        let mut said: Vec<Message> = Vec::new();
         let (mut first, mut cancel) = (None, false);
         for (_, event) in waiting {
             if let Some(right) = due.right(event.right, event.stored_ms) {
@@ -244,13 +252,31 @@ impl Task {
                         self.row.left = self.row.opted_out;
                         first.get_or_insert((event.key, event.user));
                         cancel = true;
-                        said.push((message, text));
+                        match self.take_back(&message).await? {
+                            Some(whole) => {
+                                let changed = whole.into_iter().map(|(id, known)| {
+                                    let words = if id == message { text.clone() } else { known };
+                                    (id, words)
+                                });
+                                drop(said.splice(0..0, changed));
+                            }
+                            None => said.push((message, text)),
+                        }
                     }
                 },
                 What::Deleted { message } => {
                     let before = said.len();
                     said.retain(|(id, _)| *id != message);
-                    cancel |= said.len() == before;
+                    if said.len() == before
+                        && let Some(whole) = self.take_back(&message).await?
+                    {
+                        cancel = true;
+                        first.get_or_insert((event.key, event.user));
+                        drop(said.splice(0..0, whole.into_iter().filter(|(id, _)| *id != message)));
+                    } else {
+                        // It may be of a question that was too long to be kept message by message.
+                        cancel |= self.row.asked.as_ref().is_some_and(|asked| asked.messages.is_empty());
+                    }
                 }
                 What::Stopped => cancel = true,
                 What::Left => {
@@ -273,13 +299,28 @@ impl Task {
                 self.begin(&user);
             }
             let text = said.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n");
-            Turn { id, text: cut(text) }
+            let bytes: usize = said.iter().map(|(id, text)| id.len() + text.len()).sum();
+            let messages = if bytes <= MAX_ASKED { said } else { Vec::new() };
+            Turn { id, text: cut(text), messages }
         });
         self.channels.0.ledger.taken(&self.account, &self.chat, &self.row, turn.as_ref(), &keys).await?;
         if self.follow.is_none() && turn.is_some() {
             self.watch().await?;
         }
         Ok(())
+    }
+
+    /// The messages of the question that this one is of, if its answer isn't whole: from here on it counts as not asked.
+    async fn take_back(&mut self, message: &str) -> Result<Option<Vec<Message>>, Trouble> {
+        let (ledger, id) = (&self.channels.0.ledger, self.account.id());
+        let has = |messages: &[Message]| messages.iter().any(|(id, _)| id == message);
+        if let Some(turn) = ledger.turn(&id, &self.chat).await?.filter(|turn| has(&turn.messages)) {
+            ledger.unsay(&id, &self.chat).await?;
+            return Ok(Some(turn.messages));
+        }
+        let Some(asked) = self.row.asked.take_if(|asked| has(&asked.messages)) else { return Ok(None) };
+        self.stopped = asked.turn;
+        Ok(Some(asked.messages))
     }
 
     /// A new session for this conversation.
@@ -295,7 +336,7 @@ impl Task {
         let inner = &self.channels.0;
         let command = Command::Say { id: turn.id.clone(), text: turn.text.clone() };
         match self.handle().command(command).await {
-            Ok(_) => {}
+            Ok(accepted) => self.row.asked = Some(Asked { turn: accepted.seq, messages: turn.messages.clone() }),
             Err(JoinError::Command(CommandError::Refused(refusal))) => match refusal {
                 Refusal::Ended | Refusal::Full { .. } => {
                     let visitor = std::mem::take(&mut self.row.visitor);
@@ -323,11 +364,13 @@ impl Task {
 
     /// Stops the running answer, if there is one.
     async fn cancel(&self) {
-        if self.row.session.is_empty() || self.shown.turn == 0 {
+        // A question that was taken back may not have been seen to be answered yet.
+        let turn = self.shown.turn.max(self.stopped);
+        if self.row.session.is_empty() || turn == 0 {
             return;
         }
         // It may have ended by itself.
-        let _ = self.handle().command(Command::Cancel { turn: self.shown.turn }).await;
+        let _ = self.handle().command(Command::Cancel { turn }).await;
     }
 
     async fn update(&mut self, update: &Update) -> Result<(), Trouble> {
@@ -359,6 +402,7 @@ impl Task {
             }
             Event::AnswerDone { turn, text, citations, end, .. } => {
                 self.shown = Shown::default();
+                self.row.asked.take_if(|asked| asked.turn == turn);
                 // After a takeover a person speaks, and half an answer before it is only in the way.
                 let wanted = end != AnswerEnd::TakenOver && self.stopped != turn && !self.row.held;
                 (wanted && !text.trim().is_empty()).then_some((text, citations, false))

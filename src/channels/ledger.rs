@@ -70,6 +70,19 @@ pub(super) struct Chat {
     /// What stands there of the running answer.
     #[serde(default)]
     pub(super) placed: Option<Placed>,
+    /// What was asked last, until its answer is whole.
+    #[serde(default)]
+    pub(super) asked: Option<Asked>,
+}
+
+/// A message by the platform's name for it, and its words.
+pub(super) type Message = (String, String);
+
+/// A turn whose answer isn't whole yet: an edit or a deletion of one of its messages changes what was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Asked {
+    pub(super) turn: u64,
+    pub(super) messages: Vec<Message>,
 }
 
 /// A message that stands on the platform, and that the whole answer replaces.
@@ -88,6 +101,9 @@ pub(super) struct Placed {
 pub(super) struct Turn {
     pub(super) id: String,
     pub(super) text: String,
+    /// What it is made of.
+    #[serde(default)]
+    pub(super) messages: Vec<Message>,
 }
 
 /// What became of an event that was to be stored.
@@ -286,6 +302,11 @@ impl Ledger {
             pairs.push((key("turn", &[&id, chat]), Some(bytes(turn))));
         }
         self.store.change(SPACE, pairs).await
+    }
+
+    /// What was said is taken back before the session has it.
+    pub(super) async fn unsay(&self, account: &str, chat: &str) -> Result<(), StoreError> {
+        self.store.remove(SPACE, &key("turn", &[account, chat])).await
     }
 
     /// The session has what was said.

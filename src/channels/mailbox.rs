@@ -98,7 +98,7 @@ async fn read(
     };
     // Numbers never fall: where the next one does, the mailbox is another one under an old name.
     let renumbered = place.url != url || place.validity != folder.validity || folder.next < place.next;
-    let mut found = if renumbered {
+    let found = if renumbered {
         tracing::warn!(
             account = id,
             "the mailbox is numbered anew: what came since it was connected is looked at again"
@@ -111,7 +111,7 @@ async fn read(
     } else {
         Vec::new()
     };
-    for uid in std::mem::take(&mut found) {
+    for uid in found {
         take(channels, account, &mut folder, uid, place.since_ms).await?;
     }
     inner.ledger.set_place(&id, name, &place).await.map_err(unstored)?;

@@ -407,7 +407,10 @@ impl<'a> Desk<'a> {
 
     /// Posts it; the text that the response holds, if it is an answer.
     async fn post(&self, chat: u64, key: u64, did: &Did) -> Option<String> {
-        let body = body(self.platform, self.address, chat, key, did)?;
+        self.post_body(key, body(self.platform, self.address, chat, key, did)?).await
+    }
+
+    async fn post_body(&self, key: u64, body: String) -> Option<String> {
         let now_s = self.server.clock.now_ms() / 1000;
         let (headers, query) = proof(self.platform, self.address, &body, key, now_s);
         let url = self.server.url(&format!("/v1/channels/shop/{}{query}", self.platform.name()));
@@ -842,6 +845,126 @@ async fn discord_thinks_and_then_answers_in_the_same_place() {
 /// Long enough to be seen growing, and to be stopped.
 const LONG: &str = "[[say Orders of 75 EUR or more ship free within Ireland. Shipping within Ireland costs 4.90 EUR. \
                     A parcel within Ireland arrives after 1 to 2 working days.]] shipping within Ireland costs";
+
+/// (c): two messages in one request, or in two, the later one first: they count in the order in which they were written.
+#[tokio::test]
+async fn messages_that_come_in_the_wrong_order_count_in_the_right_one() {
+    // What holds a request's events, and where each says when it happened. Telegram delivers a chat's messages one after
+    // another; Twilio, Discord and other systems' webhooks don't say when; the others post one event at a time in order.
+    const ROWS: [(Platform, &str, &str); 4] = [
+        (Platform::WhatsApp, "/entry", "/entry/0/changes/0/value/messages/0/timestamp"),
+        (Platform::Messenger, "/entry", "/entry/0/messaging/0/timestamp"),
+        (Platform::Line, "/events", "/events/0/timestamp"),
+        (Platform::Slack, "", "/event/event_ts"),
+    ];
+    let (fake, address) = Fake::start().await;
+    let mut server = TestServer::with(|config| {
+        config.sites[0].channels = ROWS.map(|(platform, ..)| account(platform, &address)).to_vec();
+    })
+    .await;
+    for (platform, events, time) in ROWS {
+        let desk = Desk::new(&server, &fake, &address, platform);
+        let request = |key: u64, text: &'static str, seconds: u64| {
+            let said = Did::Said { message: key, text };
+            let mut body: Value = serde_json::from_str(&body(platform, &address, 21, key, &said).unwrap()).unwrap();
+            let at = match platform {
+                Platform::WhatsApp => json!(seconds.to_string()),
+                Platform::Slack => json!(format!("{seconds}.000100")),
+                _ => json!(seconds * 1000),
+            };
+            match body.pointer_mut(time) {
+                Some(place) => *place = at,
+                None => {
+                    let (object, field) = time.rsplit_once('/').unwrap();
+                    body.pointer_mut(object).unwrap()[field] = at;
+                }
+            }
+            body
+        };
+        let (earlier, mut later) = (request(1, "Hello there", 1_700_000_000), request(2, SHIPPING, 1_700_000_005));
+        if events.is_empty() {
+            desk.post_body(2, later.to_string()).await;
+            desk.post_body(1, earlier.to_string()).await;
+        } else {
+            let all = later.pointer_mut(events).unwrap().as_array_mut().unwrap();
+            all.extend(earlier.pointer(events).unwrap().as_array().unwrap().clone());
+            desk.post_body(2, later.to_string()).await;
+        }
+        let sent = desk.wait(1).await;
+        assert!(sent[0].contains("4.90 EUR"), "{sent:?}");
+    }
+    let client = reqwest::Client::new();
+    let get = async |path: &str| -> Value {
+        let request = client.get(server.admin_url(path)).bearer_auth(server.admin_key());
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let sessions = get("/v1/sites/shop/sessions").await;
+    let sessions = sessions["sessions"].as_array().unwrap();
+    assert_eq!(sessions.len(), ROWS.len(), "{sessions:?}");
+    for session in sessions {
+        let path = format!("/v1/sites/shop/sessions/{}", session["session"].as_str().unwrap());
+        let whole = get(&path).await.to_string();
+        assert!(whole.contains("Hello there\\nWhat does shipping"), "{whole}");
+    }
+    server.stop().await;
+}
+
+/// (e): a question that is edited while its answer is made is answered as it reads then; one that is deleted isn't. Of the
+/// answer to what it was before, nothing is sent as a message.
+#[tokio::test]
+async fn a_question_that_changes_while_it_is_answered_counts_as_it_is_then() {
+    const EDITED: &str = "[[say Unused goods can be returned within 60 days.]] return unused goods within days";
+    const NEXT: &str = "[[say Shipping within Ireland costs 4.90 EUR.]] shipping within Ireland costs";
+    // Those that tell of edits or deletions and show nothing of an answer that is made, so that each text is a message;
+    // Slack shows it in a message, which the next answer takes over.
+    const ROWS: [Platform; 5] =
+        [Platform::WhatsApp, Platform::Messenger, Platform::Line, Platform::Webhook, Platform::Slack];
+    let (fake, address) = Fake::start().await;
+    let mut server = TestServer::with(|config| {
+        config.answers.mode = Mode::Generate;
+        config.llm.scripted_token_ms = 250;
+        config.sites[0].channels = ROWS.map(|platform| account(platform, &address)).to_vec();
+    })
+    .await;
+    // An answer of 30 words takes more than 7 s.
+    let begun = || tokio::time::sleep(Duration::from_millis(1_500));
+    for platform in ROWS {
+        let desk = Desk::new(&server, &fake, &address, platform);
+        let ends = async |chat: u64, said: &str| {
+            let whole = async {
+                while desk.sent().last().is_none_or(|last| !last.contains(said)) {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            let ended = tokio::time::timeout(LIMIT, whole).await;
+            let sent = desk.sent();
+            assert!(ended.is_ok(), "{} {chat}: {sent:?}", platform.name());
+            assert!(!sent.last().unwrap().contains("Orders of 75"), "{} {chat}: {sent:?}", platform.name());
+            sent.len()
+        };
+        let mut count = 0;
+        if desk.has(&Did::Edited { message: 1, text: "" }) {
+            let [said, edited] = [desk.key(), desk.key()];
+            desk.post(31, said, &Did::Said { message: said, text: LONG }).await;
+            begun().await;
+            desk.post(31, edited, &Did::Edited { message: said, text: EDITED }).await;
+            let sent = ends(31, "within 60 days.").await;
+            assert!(platform == Platform::Slack || sent == 1, "{}: {:?}", platform.name(), desk.sent());
+            count = sent;
+        }
+        if desk.has(&Did::Deleted { message: 1 }) {
+            let [said, deleted, next] = [desk.key(), desk.key(), desk.key()];
+            desk.post(32, said, &Did::Said { message: said, text: LONG }).await;
+            begun().await;
+            desk.post(32, deleted, &Did::Deleted { message: said }).await;
+            begun().await;
+            desk.post(32, next, &Did::Said { message: next, text: NEXT }).await;
+            let sent = ends(32, "costs 4.90 EUR.").await;
+            assert!(platform == Platform::Slack || sent == count + 1, "{}: {:?}", platform.name(), desk.sent());
+        }
+    }
+    server.stop().await;
+}
 
 async fn slow(word_ms: u64, channel: ChannelConfig) -> TestServer {
     TestServer::with(|config| {
