@@ -59,7 +59,7 @@ impl Shelf {
     /// The answer, if the rows have one and the question is surely about them.
     #[must_use]
     pub fn ask(&self, asked: &Asked<'_>) -> Option<Told> {
-        if self.rows.is_empty() {
+        if self.rows.is_empty() || asked.question.len() > MAX_BYTES {
             return None;
         }
         self.answer(asked, false).or_else(|| self.answer(asked, true))
@@ -526,6 +526,7 @@ impl Shelf {
 
 /// Longer questions ask for more than rows hold.
 const MAX_WORDS: usize = 40;
+const MAX_BYTES: usize = 800;
 const MAX_NAME_WORDS: usize = 8;
 const PRONOUNS: &[&str] = &["it", "its", "they", "them"];
 

@@ -8,14 +8,12 @@ use serde::Deserialize;
 
 use super::super::shelf::Shelf;
 use super::super::words::{Measure, split, stem, unspaced};
-use super::{Asked, Told};
+use super::{Asked, MAX_BYTES, MAX_WORDS, Told};
 use crate::language::{content_words, is_common};
 
 /// Things in one question, and pieces of one, at most.
 const MAX_THINGS: usize = 8;
 const MAX_PIECES: u32 = 999;
-/// Tokens of a question at most.
-const MAX_TOKENS: usize = 40;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +48,9 @@ impl Shelf {
     /// The sum, if the question asks for one and is wholly understood.
     #[must_use]
     pub fn basket(&self, asked: &Asked<'_>) -> Option<Told> {
+        if self.rows.is_empty() || asked.question.len() > MAX_BYTES {
+            return None;
+        }
         let chinese = asked.question.chars().any(|c| matches!(u32::from(c), 0x4e00..=0x9fff)) && asked.language != "ja";
         let language = if chinese { "zh" } else { asked.language };
         let words = WORDS.get(language)?;
@@ -94,7 +95,7 @@ impl Shelf {
     fn things(&self, question: &str, language: &str, words: &Words) -> Option<Vec<Thing>> {
         let known = |rest: &str| self.unspaced(rest);
         let tokens = split(&with_joins(question, words), &known, false);
-        if tokens.len() > MAX_TOKENS {
+        if tokens.len() > MAX_WORDS {
             return None;
         }
         let number = |token: &str| -> Option<u32> {
