@@ -464,7 +464,7 @@ impl SignalLog {
     }
 
     /// Takes nothing more; the task ends when what was noted so far is on disk, except messages whose meaning couldn't be computed
-    /// within [`LAST`]: [`Self::recover`] finds these at the next start.
+    /// within three seconds: [`Self::recover`] finds these at the next start.
     pub async fn close(&self) {
         self.closing.store(true, Ordering::Release);
         if let Some(sender) = &self.sender {
