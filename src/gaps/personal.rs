@@ -88,7 +88,8 @@ static STREET: LazyLock<Option<Regex>> = LazyLock::new(|| {
 #[must_use]
 pub fn personal(text: &str, language: &str, known: &Known<'_>) -> Option<Personal> {
     let public = |found: &str| (known.is_public)(found);
-    let manner = manner(language)?;
+    // What can't be looked through may be anybody's.
+    let Some(manner) = manner(language) else { return Some(Personal::Name) };
     let any = |regex: &LazyLock<Option<Regex>>| {
         regex.as_ref().is_some_and(|regex| regex.find_iter(text).any(|found| !public(found.as_str())))
     };

@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::super::shelf::Shelf;
-use super::super::words::{Measure, split, stem, unspaced};
+use super::super::words::{Measure, split, stem};
 use super::{Asked, MAX_BYTES, MAX_WORDS, Told};
-use crate::language::{content_words, is_common};
+use crate::language::{content_words, is_common, is_unspaced};
 
 /// Things in one question, and pieces of one, at most.
 const MAX_THINGS: usize = 8;
@@ -23,6 +23,9 @@ struct Words {
     asks: Vec<String>,
     joins: Vec<String>,
     numbers: Vec<String>,
+    /// Characters that may stand between names where words aren't spaced.
+    #[serde(default)]
+    passed: String,
 }
 
 static WORDS: LazyLock<BTreeMap<String, Words>> = LazyLock::new(|| {
@@ -94,7 +97,13 @@ impl Shelf {
     /// What is asked for, in its words; `None` if a word isn't understood, or no sum is asked for.
     fn things(&self, question: &str, language: &str, words: &Words) -> Option<Vec<Thing>> {
         let known = |rest: &str| self.unspaced(rest);
-        let tokens = split(&with_joins(question, words), &known, false);
+        let mut text = with_joins(question, words);
+        let (mut things, mut open, mut asks): (Vec<Thing>, bool, bool) = (Vec::new(), false, false);
+        for phrase in words.asks.iter().filter(|phrase| phrase.chars().all(is_unspaced)) {
+            asks |= text.contains(phrase.as_str());
+            text = text.replace(phrase.as_str(), " ");
+        }
+        let tokens = split(&text, &known, false);
         if tokens.len() > MAX_WORDS {
             return None;
         }
@@ -103,7 +112,6 @@ impl Shelf {
             written.or_else(|| (1..).zip(&words.numbers).find(|(_, word)| *word == token).map(|(number, _)| number))
         };
         let named = |token: &str| self.names(stem(token)) || self.tells(stem(token));
-        let (mut things, mut open, mut asks): (Vec<Thing>, bool, bool) = (Vec::new(), false, false);
         for (at, token) in tokens.iter().enumerate() {
             let token = token.as_str();
             let last = things.last_mut().filter(|_| open);
@@ -124,13 +132,9 @@ impl Shelf {
             } else if named(token) {
                 things.push(Thing { pieces: 1, counted: false, held: false, words: vec![stem(token).to_owned()] });
                 open = true;
-            } else if is_common(token, language) || content_words(token).next().is_none() || token == "x" {
-                // Of no weight.
-            } else if let Some(thing) = things.last_mut().filter(|thing| open && thing.words.is_empty() && !thing.held)
-            {
+            } else if !is_light(token, language, words) {
+                let thing = things.last_mut().filter(|thing| open && thing.words.is_empty() && !thing.held)?;
                 thing.held = true;
-            } else if !token.chars().all(unspaced) || token.parse::<f64>().is_ok() {
-                return None;
             }
         }
         things.retain(|thing| thing.counted || !thing.words.is_empty());
@@ -146,6 +150,14 @@ impl Shelf {
         let same = meant.rows.iter().all(|row| price(*row) == price(first));
         (self.products(&meant.rows).len() == 1 && same).then_some(first)
     }
+}
+
+/// Whether a word changes nothing of what is asked.
+fn is_light(token: &str, language: &str, words: &Words) -> bool {
+    if token.chars().all(is_unspaced) {
+        return token.chars().all(|c| words.passed.contains(c));
+    }
+    token == "x" || is_common(token, language) || content_words(token).next().is_none()
 }
 
 /// With commas and plus signs between things as words.

@@ -474,6 +474,13 @@ fn several_things_have_a_sum() {
     check("what do 3 Tarn 2 tents cost?", "en", Some("- 3 × Tarn 2 tent: 1047 EUR\nTogether: 1047 EUR"));
     let german = "- 2 × Tarn 2 footprint: 78 EUR\n- 1 × Gannet hammock: 68 EUR\nZusammen: 146 EUR";
     check("2x Tarn 2 footprint und 1x Gannet hammock, was macht das?", "de", Some(german));
+    let chinese = "- 2 × Ember Piezo stove: 109.80 EUR\n- 1 × Gannet hammock: 68 EUR\n共计：177.80 EUR";
+    check("我要买2个Ember Piezo stove和1个Gannet hammock，一共多少钱？", "zh", Some(chinese));
+    check("2个Ember Piezo stove和1个Gannet hammock有多重？", "zh", None);
+    check("2个Ember Piezo stove和1个Gannet hammock运费多少钱？", "zh", None);
+    let japanese = "- 2 × Tarn 3 tent: 858 EUR\n合計：858 EUR";
+    check("Tarn 3 tentを2つでいくらですか", "ja", None);
+    check("2つのTarn 3 tentはいくらですか", "ja", Some(japanese));
     // One thing is no sum, and what isn't understood is none.
     check("how much is the Tarn 3 tent?", "en", None);
     check("how much are 2 Tarn 3 tents with shipping to Ohio?", "en", None);
